@@ -1,0 +1,154 @@
+"""The device protocol: one interface for the simulator and for GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from sandbox.plan import Plan
+from sandbox.program import Program
+from sandbox.verdict import Provenance, Verdict
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a run did not finish. Absent facts are None.
+
+    Attributes:
+        verdict: Which failure it is.
+        message: One sentence that says what happened, where, and what was touched.
+        kernel: Launched name.
+        line: Source line in the kernel file.
+        instruction: The PTX instruction.
+        block: Block index x, y, z.
+        thread: Thread index x, y, z.
+        buffer: The buffer nearest to the address.
+        offset: Byte offset of the access from that buffer's start; may be negative or past the end.
+        threads: How many threads did the same in that instruction, where known.
+    """
+
+    verdict: Verdict
+    message: str
+    kernel: str | None = None
+    line: int | None = None
+    instruction: str | None = None
+    block: tuple[int, int, int] | None = None
+    thread: tuple[int, int, int] | None = None
+    buffer: str | None = None
+    offset: int | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one run left behind.
+
+    Attributes:
+        fault: None where every launch finished.
+        outputs: Out and inout buffers by name, flat, in their dtype; empty after a fault.
+        inputs: In buffers by name as they are after the run, for the input-modified check.
+        printed: What device printf wrote, bounded.
+        seconds: Host wall time of the run.
+    """
+
+    fault: Fault | None
+    outputs: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    inputs: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    printed: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number under Nsight Compute's metric name, with its unit and provenance."""
+
+    name: str
+    value: float
+    unit: str
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class LaunchProfile:
+    """One launch of the plan, profiled.
+
+    Attributes:
+        latency_us: Time of this launch, microseconds, launch cost included.
+        bottleneck: What bounds it, one of the names in `sandbox.simulator.cost` or an ncu section.
+        roofline_fraction: Least possible time over this time, 0 to 1.
+        sampled_blocks: Blocks that were executed; fewer than `total_blocks` means extrapolated.
+    """
+
+    kernel: str
+    line: int
+    latency_us: float
+    provenance: Provenance
+    bottleneck: str
+    roofline_fraction: float
+    sampled_blocks: int
+    total_blocks: int
+    metrics: tuple[Metric, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProfileResult:
+    """A profile of the whole plan; `latency_us` is the sum over its launches, or None after a fault."""
+
+    fault: Fault | None
+    latency_us: float | None = None
+    provenance: Provenance = Provenance.ESTIMATED
+    launches: tuple[LaunchProfile, ...] = ()
+
+
+class Device(Protocol):
+    """Runs plans. Every call is bounded by `deadline_s`; past it the worker is killed and the fault is TIMEOUT.
+
+    Raises (all methods): WorkerDiedError where the worker ended through no fault of the candidate that is
+    known (a memory limit is a RESOURCE_LIMIT fault instead), MissingDependencyError where the device is absent.
+    """
+
+    @property
+    def name(self) -> str:
+        """As the user writes it: `sim:h200`, `cuda:0`."""
+        ...
+
+    @property
+    def architecture(self) -> str:
+        """What to compile for: `sm_90`."""
+        ...
+
+    async def run(
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+    ) -> RunResult:
+        """Execute the plan once.
+
+        Args:
+            program: Compiled for this device's architecture.
+            plan: What to launch.
+            inputs: Flat arrays for every in and inout buffer, dtype and size as in the plan.
+            poison: Seed of the random bytes that fill outputs and scratch beforehand.
+            deadline_s: Seconds of wall time.
+        """
+        ...
+
+    async def profile(
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+    ) -> ProfileResult:
+        """Time the plan and collect metrics.
+
+        Args:
+            program: Compiled for this device's architecture.
+            plan: What to launch; buffers may be far larger than the samples.
+            samples: For every in and inout buffer a flat array of at most that size; it is repeated to fill.
+            deadline_s: Seconds of wall time.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Stop the workers; safe to call twice."""
+        ...

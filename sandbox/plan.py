@@ -1,0 +1,78 @@
+"""What a device is asked to run: buffers and an ordered list of launches, all numbers resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a buffer is for."""
+
+    IN = "in"
+    OUT = "out"
+    INOUT = "inout"
+    SCRATCH = "scratch"
+
+
+class LaunchMode(StrEnum):
+    """How a kernel is launched."""
+
+    NORMAL = "normal"
+    COOPERATIVE = "cooperative"
+    CLUSTER = "cluster"
+
+
+@dataclass(frozen=True)
+class BufferSpec:
+    """A device buffer: `size` elements of NumPy-named `dtype` (bfloat16 through ml_dtypes)."""
+
+    name: str
+    role: Role
+    dtype: str
+    size: int
+
+
+@dataclass(frozen=True)
+class BufferArgument:
+    """A pointer to the buffer of that name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ScalarArgument:
+    """A value passed by value, as `dtype` (int32, int64, float32, float64, ...)."""
+
+    dtype: str
+    value: int | float
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One kernel launch.
+
+    Attributes:
+        kernel: The name as written in the kernel file; `Program.symbols` maps it to the symbol.
+        grid: Blocks in x, y, z.
+        block: Threads in x, y, z.
+        shared_bytes: Dynamic shared memory per block, bytes.
+        line: Line of the launch directive in the kernel file.
+    """
+
+    kernel: str
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+    shared_bytes: int
+    arguments: tuple[BufferArgument | ScalarArgument, ...]
+    line: int
+    mode: LaunchMode = LaunchMode.NORMAL
+    cluster: tuple[int, int, int] = (1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run: the launch list, executed once and in order over these buffers."""
+
+    buffers: tuple[BufferSpec, ...]
+    launches: tuple[Launch, ...]

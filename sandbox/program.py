@@ -1,0 +1,82 @@
+"""What goes into the compiler and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class CompileRequest:
+    """One translation unit for one architecture.
+
+    Attributes:
+        source: The whole `.cu` text; line numbers in diagnostics and PTX refer to it.
+        architecture: An `sm_XX` name, for example `sm_90`.
+        defines: Macro names and their values, sorted by name.
+        kernels: Launched names as written in the kernel file, template instances included.
+        file_name: The name shown in diagnostics; never a path of the host.
+    """
+
+    source: str
+    architecture: str
+    defines: tuple[tuple[str, str], ...] = ()
+    kernels: tuple[str, ...] = ()
+    file_name: str = "kernel.cu"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One message of the compiler; `line` is None where it names none."""
+
+    severity: str
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class KernelResources:
+    """What the assembler's `-v` report says of one kernel; sizes in bytes, registers per thread."""
+
+    name: str
+    symbol: str
+    registers: int
+    shared_bytes: int
+    stack_bytes: int
+    spill_store_bytes: int
+    spill_load_bytes: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled translation unit.
+
+    Attributes:
+        key: Content address: sha256 over source, defines, kernels, architecture, options, compiler version.
+        symbols: Launched name to the symbol in PTX and cubin (they differ for templates and C++ names).
+        globals_bytes: Size of device globals in the cubin, bytes; state there could outlive a launch.
+    """
+
+    key: str
+    architecture: str
+    ptx: str
+    cubin: bytes
+    symbols: dict[str, str]
+    resources: tuple[KernelResources, ...]
+    globals_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class CompileResult:
+    """The compiler's answer; `program` is None where it failed, and then `diagnostics` says why.
+
+    Attributes:
+        log: The compiler's text, bounded, without any path of the host.
+        limit: Set to "deadline" or "memory" where the compiler was stopped rather than finished.
+    """
+
+    program: Program | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    log: str = ""
+    limit: str | None = None
+    cached: bool = False
+    compiler: str = field(default="")

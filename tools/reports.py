@@ -1,0 +1,135 @@
+"""Typed reports of the tools. Plain dataclasses: a GPU machine without pydantic can make them too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sandbox.device import Fault, LaunchProfile
+from sandbox.program import Diagnostic, KernelResources
+from sandbox.verdict import Provenance, Verdict
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One wrong element: where, what came out, what was expected, and the error bound there."""
+
+    output: str
+    index: tuple[int, ...]
+    got: float | int | str
+    expected: float | int | str
+    bound: float
+
+
+@dataclass(frozen=True)
+class CaseReport:
+    """One test case under one seed.
+
+    Attributes:
+        dims: Sizes of the case.
+        wrong: Elements outside the bound; `unwritten` of them still held the poison.
+        worst_ratio: Largest error over its bound, over all elements; at most 1 passes. None where not compared.
+        first: The first few wrong elements in row-major order.
+    """
+
+    dims: dict[str, int]
+    seed: int
+    verdict: Verdict
+    message: str
+    wrong: int = 0
+    unwritten: int = 0
+    total: int = 0
+    worst_ratio: float | None = None
+    first: tuple[Mismatch, ...] = ()
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class CompileReport:
+    """Outcome of the parse and compile stages."""
+
+    verdict: Verdict
+    message: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+    resources: tuple[KernelResources, ...] = ()
+    architecture: str = ""
+    cached: bool = False
+    ptx_key: str = ""
+    """sha256 of the PTX without debug lines: candidates with the same one are one candidate."""
+
+
+@dataclass(frozen=True)
+class TestReport:
+    """Outcome of the test stage over all cases and seeds; stops at the first failing case."""
+
+    __test__ = False  # not a pytest class
+
+    verdict: Verdict
+    message: str
+    cases: tuple[CaseReport, ...] = ()
+    cases_total: int = 0
+
+
+@dataclass(frozen=True)
+class ShapeTiming:
+    """Latency at one benchmark shape."""
+
+    dims: dict[str, int]
+    latency_us: float
+    provenance: Provenance
+    baseline_us: float | None = None
+    launches: tuple[LaunchProfile, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProfileReport:
+    """Outcome of the benchmark and profile stages.
+
+    Attributes:
+        latency_us: Geometric mean over the benchmark shapes, microseconds.
+        speedup: Baseline latency over this latency, geometric mean, same device and same call.
+    """
+
+    verdict: Verdict
+    message: str
+    latency_us: float | None = None
+    provenance: Provenance = Provenance.ESTIMATED
+    speedup: float | None = None
+    shapes: tuple[ShapeTiming, ...] = ()
+    bottleneck: str = ""
+    roofline_fraction: float | None = None
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """One line of a judgement: stage name, its verdict, its message, how long it took."""
+
+    name: str
+    verdict: Verdict
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The judgement on one kernel file: stages in order, each gating the next.
+
+    Attributes:
+        tune: The tunable values judged (after a sweep: the chosen ones).
+        isolation: bubblewrap, docker or process.
+        kernel_sha: sha256 of the kernel file's text.
+    """
+
+    verdict: Verdict
+    task: str
+    device: str
+    provenance: Provenance
+    message: str
+    stages: tuple[StageReport, ...] = ()
+    compile: CompileReport | None = None
+    test: TestReport | None = None
+    profile: ProfileReport | None = None
+    tune: dict[str, int] = field(default_factory=dict[str, int])
+    isolation: str = ""
+    kernel_sha: str = ""
+    task_sha: str = ""
+    swept: int = 0
