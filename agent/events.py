@@ -1,0 +1,91 @@
+"""What a search says while it runs; the command line, the MCP server and logs all listen to these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.verdict import Provenance, Verdict
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    run: str
+
+
+class RunStarted(_Event):
+    """The run exists in the store; from here on it can be resumed."""
+
+    kind: Literal["run_started"] = "run_started"
+    task: str
+    device: str
+    isolation: str
+    model: str
+    candidates: int
+    depth: int
+    resumed: bool = False
+
+
+class BaselineJudged(_Event):
+    """The task's own baseline, frozen and timed."""
+
+    kind: Literal["baseline_judged"] = "baseline_judged"
+    latency_us: float | None
+    provenance: Provenance
+
+
+class RoundPlanned(_Event):
+    """The planner chose what each candidate of this round tries."""
+
+    kind: Literal["round_planned"] = "round_planned"
+    round: int
+    features: list[list[str]]
+
+
+class StageFinished(_Event):
+    """One stage of one candidate ended: coder, compile, test, sweep or profile."""
+
+    kind: Literal["stage_finished"] = "stage_finished"
+    round: int
+    candidate: int
+    stage: str
+    message: str = ""
+
+
+class CandidateJudged(_Event):
+    """A candidate has its verdict."""
+
+    kind: Literal["candidate_judged"] = "candidate_judged"
+    round: int
+    candidate: int
+    features: list[str]
+    verdict: Verdict
+    message: str
+    latency_us: float | None = None
+    provenance: Provenance
+    speedup: float | None = None
+    is_best: bool = False
+
+
+class RoundFinished(_Event):
+    """The critic has spoken."""
+
+    kind: Literal["round_finished"] = "round_finished"
+    round: int
+    critique: str
+    best_latency_us: float | None = None
+
+
+class RunFinished(_Event):
+    """The run ended; `stopped` says why."""
+
+    kind: Literal["run_finished"] = "run_finished"
+    stopped: str
+    best_latency_us: float | None = None
+
+
+Event = Annotated[
+    RunStarted | BaselineJudged | RoundPlanned | StageFinished | CandidateJudged | RoundFinished | RunFinished,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,94 @@
+"""Requests to search, and what a search returns."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.verdict import Provenance, Verdict
+
+
+class Stop(StrEnum):
+    """Why a search ended."""
+
+    TARGET_MET = "target_met"
+    DEPTH = "depth"
+    NO_GAIN = "no_gain"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class RunState(StrEnum):
+    """Where a run stands in the store."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """Its process is gone; `warpwright resume RUN` goes on."""
+
+
+class SearchRequest(BaseModel):
+    """What to search for. `task` is a name or a folder; `model` None means the built-in composer."""
+
+    model_config = ConfigDict(frozen=True)
+    task: str
+    device: str = "auto"
+    model: str | None = None
+    base_url: str | None = None
+    candidates: int = Field(default=4, ge=1, le=32)
+    depth: int = Field(default=4, ge=1, le=64)
+    seed: int | None = None
+
+
+class BestKernel(BaseModel):
+    """The best correct kernel so far. `speedup` is against the task's baseline on the same device."""
+
+    model_config = ConfigDict(frozen=True)
+    path: Path
+    sha: str
+    latency_us: float
+    provenance: Provenance
+    speedup: float | None
+    features: list[str]
+    tune: dict[str, int]
+    round: int
+    candidate: int
+
+
+class CandidateRecord(BaseModel):
+    """One candidate as the store remembers it."""
+
+    model_config = ConfigDict(frozen=True)
+    round: int
+    candidate: int
+    features: list[str]
+    verdict: Verdict
+    message: str
+    sha: str | None = None
+    latency_us: float | None = None
+    provenance: Provenance = Provenance.ESTIMATED
+    speedup: float | None = None
+    tune: dict[str, int] = Field(default_factory=dict[str, int])
+
+
+class SearchResult(BaseModel):
+    """Outcome of a search, also what `optimize --json` prints."""
+
+    model_config = ConfigDict(frozen=True)
+    run: str
+    task: str
+    device: str
+    isolation: str
+    model: str
+    verdict: Verdict | None
+    """PASS where a correct kernel was found, else the verdict of the last candidate; None before any."""
+    best: BestKernel | None
+    baseline_us: float | None
+    stopped: Stop | None
+    candidates: list[CandidateRecord]
+    rounds: int
+    seconds: float = 0.0

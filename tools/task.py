@@ -1,0 +1,70 @@
+"""A task: what must be computed. Read from a folder with task.toml, reference.py and baseline.cu."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.plan import Role
+
+
+@dataclass(frozen=True)
+class TaskArgument:
+    """One argument: a buffer (in, out, inout) or a scalar.
+
+    Attributes:
+        role: None for a scalar.
+        shape: Expressions in dims, one a dimension; empty for a scalar.
+        data: Generator call as written, for example `normal(0, 1)`; None for outputs.
+    """
+
+    name: str
+    role: Role | None
+    dtype: str
+    shape: tuple[str, ...] = ()
+    data: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """Sizes to test or to time, with generators that differ from the arguments' own in this case."""
+
+    dims: dict[str, int]
+    data: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Target:
+    """When a search may stop early; unset parts do not count."""
+
+    latency_us: float | None = None
+    speedup: float | None = None
+    roofline: float | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What must be computed.
+
+    Attributes:
+        flops: Expression in dims, least floating point operations.
+        bytes: Expression in dims, least bytes moved.
+        sha: sha256 over the folder's three files; stored with every run.
+        reference: Text of reference.py.
+        baseline: Text of baseline.cu, a kernel file.
+    """
+
+    name: str
+    summary: str
+    dims: tuple[str, ...]
+    arguments: tuple[TaskArgument, ...]
+    tests: tuple[Case, ...]
+    benches: tuple[Case, ...]
+    flops: str
+    bytes: str
+    deterministic: bool
+    target: Target
+    folder: Path
+    sha: str
+    reference: str
+    baseline: str
