@@ -1,0 +1,160 @@
+"""What the search asks of a proposer: plans, kernel files, critiques. Chat models and the composer answer alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.results import CandidateRecord
+from sandbox.errors import WarpwrightError
+from tools.reports import CheckReport
+from tools.task import Task
+
+
+class ProposalError(WarpwrightError):
+    """A proposer could not answer (endpoint down, rate limit that outlasts the retries); the candidate fails."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A judged candidate: the short record, and the full report where the tools judged it.
+
+    `report` is None where there was no kernel to judge (no reply, or a reply without a kernel).
+    """
+
+    record: CandidateRecord
+    report: CheckReport | None = None
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A kernel to build on. `trial` is None for the task's own baseline, whose report the contexts carry."""
+
+    sha: str
+    kernel: str
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True)
+class CandidatePlan:
+    """What one candidate tries.
+
+    Attributes:
+        parent: sha256 of the kernel text to start from; None for a fresh start.
+        features: One to three names from the feature library (`prompts.features()`).
+        why: One or two sentences.
+    """
+
+    parent: str | None
+    features: tuple[str, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Critique:
+    """The critic's word on a round: ONE bottleneck or ONE root cause, and what to try.
+
+    Attributes:
+        text: What bounds the best kernel or why the candidates failed, and the advice.
+        features: Names of features worth trying next; may be empty.
+    """
+
+    text: str
+    features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanContext:
+    """What the planner knows when a round starts.
+
+    Attributes:
+        round: From 1.
+        candidates: How many plans are wanted.
+        baseline: The judgement on the task's own baseline; its latency is the reference of every speedup.
+        history: Every candidate of earlier rounds, in order of round and candidate.
+        parents: Kernels worth building on, best first: correct ones, or failed ones to repair where none is
+            correct, or the baseline in round 1.
+        critique: The critic's word on the round before; None in round 1.
+        seed: For whatever is random; the same run and round give the same seed.
+    """
+
+    task: Task
+    device: str
+    round: int
+    candidates: int
+    baseline: CheckReport
+    history: tuple[Trial, ...]
+    parents: tuple[Parent, ...]
+    critique: Critique | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class WriteContext:
+    """What the coder of one candidate knows.
+
+    Attributes:
+        parent: The kernel the plan names; None for a fresh start.
+        feedback: What the tools said about the parent, in words: the compile error with its line, the first
+            wrong elements, the fault, or the profile of a correct kernel.
+        history: Every candidate of earlier rounds.
+        seed: Differs between candidates; the same on a resumed run.
+    """
+
+    task: Task
+    device: str
+    round: int
+    candidate: int
+    plan: CandidatePlan
+    parent: Parent | None
+    feedback: str
+    baseline: CheckReport
+    history: tuple[Trial, ...]
+    critique: Critique | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class CritiqueContext:
+    """What the critic knows when a round has been judged.
+
+    Attributes:
+        trials: The candidates of this round.
+        history: Every candidate so far, this round included.
+        best: The best correct kernel so far; None where nothing was correct yet.
+    """
+
+    task: Task
+    device: str
+    round: int
+    baseline: CheckReport
+    trials: tuple[Trial, ...]
+    history: tuple[Trial, ...]
+    best: Parent | None
+    seed: int
+
+
+class Proposer(Protocol):
+    """Plans candidates, writes kernel files, and criticises rounds.
+
+    Answers must depend on the context alone, so that a resumed run repeats itself. Every method may raise
+    ProposalError (the candidate or the round goes on without the answer) and UsageError (the run ends: this
+    proposer cannot work on this task at all).
+    """
+
+    @property
+    def name(self) -> str:
+        """Shown to people and stored with the run: `composer`, or the model's name."""
+        ...
+
+    async def plan(self, context: PlanContext) -> list[CandidatePlan]:
+        """Choose what each candidate of the round tries; at most `context.candidates` plans."""
+        ...
+
+    async def write(self, context: WriteContext) -> str:
+        """Write one candidate: a reply that holds one kernel file in a fenced ```cuda block."""
+        ...
+
+    async def criticise(self, context: CritiqueContext) -> Critique:
+        """Name one bottleneck or one root cause of failure, and what to try."""
+        ...
