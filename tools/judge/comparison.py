@@ -1,0 +1,202 @@
+"""Comparison of one output with its reference: pure NumPy, where no candidate can reach."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from sandbox.poison import Bytes
+from tools.judge.error_bound import FORMATS, Array, ErrorBound, Float64s, error_bound
+from tools.reports import Mismatch
+
+SHOWN = 5
+"""How many wrong elements a comparison keeps."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What one output must hold.
+
+    Attributes:
+        name: The output's name.
+        dtype: Its dtype's name.
+        values: The reference, shaped; float64 for floating outputs, else exact.
+        magnitude: S of the error bound, of the same shape; None where unknown or where exactness is asked.
+    """
+
+    name: str
+    dtype: str
+    values: Array
+    magnitude: Array | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One output beside its reference.
+
+    Attributes:
+        wrong: Elements outside the bound; `unwritten` of them still held the poison.
+        worst_ratio: Largest error over its bound; above 1 exactly where `wrong` is not 0; may be infinite.
+        constant: The least constant of the error bound that would accept every element; may be infinite.
+        first: The first few wrong elements in row-major order.
+        low: For each dimension the smallest index of a wrong element; empty where none is wrong.
+        high: The largest likewise.
+        nans: Wrong elements that came out as NaN.
+    """
+
+    output: str
+    shape: tuple[int, ...]
+    total: int
+    wrong: int = 0
+    unwritten: int = 0
+    worst_ratio: float = 0.0
+    constant: float = 0.0
+    first: tuple[Mismatch, ...] = ()
+    low: tuple[int, ...] = ()
+    high: tuple[int, ...] = ()
+    nans: int = 0
+
+
+def compare(
+    got: Array, expectation: Expectation, *, constant: float, poison: Bytes | None = None
+) -> Comparison:
+    """Compare an output with its reference.
+
+    Floating outputs are right where `error <= constant * eps(dtype) * S + ulp(expected)`, where both are NaN,
+    where both are the same infinity, or where the result overflowed to the infinity that a value within the
+    bound rounds to. The test is written so that NaN never passes it. Other dtypes must agree exactly.
+
+    Args:
+        got: What the run left, in the output's dtype, flat or shaped.
+        expectation: The reference.
+        constant: The c of the bound.
+        poison: The bytes that lay in the buffer before the run; None where the buffer held an input.
+
+    Raises:
+        ValueError: `got` has another number of elements or another dtype than expected.
+    """
+    if got.size != expectation.values.size or got.dtype.name != expectation.dtype:
+        msg = (
+            f"{expectation.name}: {got.size} elements of {got.dtype.name} came back, "
+            f"{expectation.values.size} of {expectation.dtype} were expected"
+        )
+        raise ValueError(msg)
+    flat = np.ascontiguousarray(got).reshape(-1)
+    if expectation.dtype in FORMATS:
+        judged = _judge_floats(flat, expectation, constant)
+    else:
+        judged = _judge_exact(flat, expectation)
+    return _report(flat, expectation, judged, poison)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    expected: Array
+    wrong: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    limit: Float64s
+    worst_ratio: float
+    constant: float
+
+
+def _judge_exact(got: Array, expectation: Expectation) -> _Judged:
+    target = np.dtype(expectation.dtype)
+    expected = expectation.values.reshape(-1).astype(target)
+    # A bool that is neither 0 nor 1 is not a bool: compare what lies in memory.
+    wrong = got.view(np.uint8) != expected.view(np.uint8) if target == np.bool_ else got != expected
+    failed = bool(wrong.any())
+    ratio = math.inf if failed else 0.0
+    return _Judged(expected, wrong, np.zeros(got.size), ratio, ratio)
+
+
+def _judge_floats(got: Array, expectation: Expectation, constant: float) -> _Judged:
+    expected = expectation.values.reshape(-1).astype(np.float64)
+    magnitude = expectation.magnitude
+    terms = None if magnitude is None else magnitude.reshape(-1).astype(np.float64)
+    bound = error_bound(expected, terms, expectation.dtype)
+    limit = bound.limit(constant)
+    values = got.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.abs(values - expected)
+        overflow = FORMATS[expectation.dtype].overflow
+        settled = (
+            (values == expected)
+            | (np.isnan(values) & np.isnan(expected))
+            | (
+                np.isinf(values)
+                & (np.sign(values) == np.sign(expected))
+                & (np.abs(expected) + limit >= overflow)
+            )
+        )
+        wrong = ~(settled | (np.isfinite(expected) & (error <= limit)))
+        ratio = np.where(settled, 0.0, error / limit)
+    return _Judged(expected, wrong, limit, _largest(ratio), _least_constant(error, bound, settled))
+
+
+def _least_constant(error: Float64s, bound: ErrorBound, settled: Array) -> float:
+    excess = np.where(settled, 0.0, error - bound.ulp)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = np.where(excess <= 0, 0.0, excess / bound.unit)
+    return _largest(needed)
+
+
+def _largest(values: Float64s) -> float:
+    """Return the maximum, infinite where any value is NaN, 0 where there are none."""
+    if values.size == 0:
+        return 0.0
+    largest = float(values.max())
+    return math.inf if math.isnan(largest) else largest
+
+
+def _report(got: Array, expectation: Expectation, judged: _Judged, poison: Bytes | None) -> Comparison:
+    shape = expectation.values.shape or (1,)
+    places = np.flatnonzero(judged.wrong)
+    if places.size == 0:
+        return Comparison(
+            expectation.name, shape, got.size, worst_ratio=judged.worst_ratio, constant=judged.constant
+        )
+    indices = np.unravel_index(places, shape)
+    nans = int(np.isnan(got[places].astype(np.float64)).sum()) if expectation.dtype in FORMATS else 0
+    return Comparison(
+        output=expectation.name,
+        shape=shape,
+        total=got.size,
+        wrong=int(places.size),
+        unwritten=_unwritten(got, places, poison),
+        worst_ratio=judged.worst_ratio,
+        constant=judged.constant,
+        first=tuple(_mismatch(got, expectation, judged, int(place)) for place in places[:SHOWN]),
+        low=tuple(int(axis.min()) for axis in indices),
+        high=tuple(int(axis.max()) for axis in indices),
+        nans=nans,
+    )
+
+
+def _unwritten(got: Array, places: Array, poison: Bytes | None) -> int:
+    if poison is None:
+        return 0
+    width = got.dtype.itemsize
+    now = got.view(np.uint8).reshape(-1, width)[places]
+    return int((now == poison.reshape(-1, width)[places]).all(axis=1).sum())
+
+
+def _mismatch(got: Array, expectation: Expectation, judged: _Judged, place: int) -> Mismatch:
+    index = tuple(int(i) for i in np.unravel_index(place, expectation.values.shape or (1,)))
+    shown = got.view(np.uint8) if got.dtype == np.bool_ else got
+    return Mismatch(
+        output=expectation.name,
+        index=index,
+        got=_plain(shown[place]),
+        expected=_plain(judged.expected[place]),
+        bound=float(judged.limit[place]),
+    )
+
+
+def _plain(value: Any) -> float | int | str:
+    """Return a Python number for a NumPy scalar, or text for what JSON has no number for."""
+    if isinstance(value, np.bool_ | np.integer):
+        return int(cast("Any", value))
+    number = float(value)
+    return number if math.isfinite(number) else str(number)

@@ -1,0 +1,95 @@
+"""How far a computed floating point value may be from the float64 reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Float64s = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class FloatFormat:
+    """A binary floating point format.
+
+    Attributes:
+        fraction_bits: Stored bits of the significand; machine epsilon is `2**-fraction_bits`.
+        least_exponent: Exponent of the smallest normal number.
+        greatest_exponent: Exponent of the largest finite number.
+    """
+
+    fraction_bits: int
+    least_exponent: int
+    greatest_exponent: int
+
+    @property
+    def epsilon(self) -> float:
+        """Distance from 1 to the next larger number."""
+        return 2.0**-self.fraction_bits
+
+    @property
+    def overflow(self) -> float:
+        """Smallest magnitude that rounds to infinity (infinite itself for float64)."""
+        largest = (2.0 - self.epsilon) * 2.0**self.greatest_exponent
+        return largest + 2.0 ** (self.greatest_exponent - self.fraction_bits - 1)
+
+
+FORMATS = {
+    "float16": FloatFormat(10, -14, 15),
+    "bfloat16": FloatFormat(7, -126, 127),
+    "float32": FloatFormat(23, -126, 127),
+    "float64": FloatFormat(52, -1022, 1023),
+}
+"""The floating point formats of outputs, by dtype name; every other dtype is compared exactly."""
+
+
+def unit_in_last_place(values: Float64s, form: FloatFormat) -> Float64s:
+    """Return the spacing of `form` at each value, in float64; zeros and subnormals give the least spacing.
+
+    Args:
+        values: Float64 values of any shape; where not finite, the result is meaningless.
+        form: The format whose spacing is wanted.
+    """
+    _, exponents = np.frexp(np.where(np.isfinite(values), values, 0.0))
+    exponents = np.where(values == 0, form.least_exponent, exponents - 1)
+    return np.ldexp(1.0, np.maximum(exponents, form.least_exponent) - form.fraction_bits)
+
+
+@dataclass(frozen=True)
+class ErrorBound:
+    """The bound `constant * unit + ulp`, elementwise; `unit` is `eps * S`, all arrays float64 of one shape.
+
+    S is the sum of the absolute values of the terms behind an element. Rounding errors of a sum grow with
+    its terms, not with its value (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section
+    3.1 and 4.2: `|error| <= gamma(n) * sum|terms|`), so no pair of absolute and relative tolerances can both
+    accept honest kernels and refuse an output of zeros.
+    """
+
+    unit: Float64s
+    ulp: Float64s
+
+    def limit(self, constant: float) -> Float64s:
+        """Return the largest allowed error of every element."""
+        return constant * self.unit + self.ulp
+
+
+def error_bound(expected: Float64s, magnitude: Float64s | None, dtype: str) -> ErrorBound:
+    """Return the bound for an output.
+
+    S is never below `|expected|`, which it is by definition where `magnitude` was exact; where it is missing
+    or not finite, it is `|expected|`.
+
+    Args:
+        expected: Float64 reference values.
+        magnitude: S of the same shape, or None.
+        dtype: The output's dtype, one of `FORMATS`.
+    """
+    form = FORMATS[dtype]
+    value = np.where(np.isfinite(expected), np.abs(expected), 0.0)
+    terms = value
+    if magnitude is not None:
+        terms = np.where(np.isfinite(magnitude), np.maximum(np.abs(magnitude), value), value)
+    return ErrorBound(unit=form.epsilon * terms, ulp=unit_in_last_place(value, form))
