@@ -117,7 +117,7 @@ def _judge_floats(got: Array, expectation: Expectation, constant: float) -> _Jud
     terms = None if magnitude is None else magnitude.reshape(-1).astype(np.float64)
     bound = error_bound(expected, terms, expectation.dtype)
     limit = bound.limit(constant)
-    values = got.astype(np.float64)
+    values = _widened(got)
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs(values - expected)
         overflow = FORMATS[expectation.dtype].overflow
@@ -133,6 +133,12 @@ def _judge_floats(got: Array, expectation: Expectation, constant: float) -> _Jud
         wrong = ~(settled | (np.isfinite(expected) & (error <= limit)))
         ratio = np.where(settled, 0.0, error / limit)
     return _Judged(expected, wrong, limit, _largest(ratio), _least_constant(error, bound, settled))
+
+
+def _widened(values: Array) -> Float64s:
+    # Leftover poison may be a signalling NaN, of which the conversion would warn.
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
 
 
 def _least_constant(error: Float64s, bound: ErrorBound, settled: Array) -> float:
@@ -158,7 +164,7 @@ def _report(got: Array, expectation: Expectation, judged: _Judged, poison: Bytes
             expectation.name, shape, got.size, worst_ratio=judged.worst_ratio, constant=judged.constant
         )
     indices = np.unravel_index(places, shape)
-    nans = int(np.isnan(got[places].astype(np.float64)).sum()) if expectation.dtype in FORMATS else 0
+    nans = int(np.isnan(_widened(got[places])).sum()) if expectation.dtype in FORMATS else 0
     return Comparison(
         output=expectation.name,
         shape=shape,

@@ -215,3 +215,8 @@ def test_bfloat16_outputs_are_judged_by_their_own_precision() -> None:
     expected = np.array([1.0, 1.0])
     got = np.array([1 + 2.0**-7, 1 + 2.0**-3], ml_dtypes.bfloat16)
     assert compare(got, Expectation("y", "bfloat16", expected), constant=1).wrong == 1
+
+
+def test_a_signalling_nan_is_wrong_without_a_warning() -> None:
+    got = np.array([0x7F800001], np.uint32).view(np.float32)
+    assert judge(got, np.array([1.0])).nans == 1

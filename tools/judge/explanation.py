@@ -1,0 +1,85 @@
+"""What is said of a wrong result: short, and made for a model that must repair the kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tools.judge.comparison import Comparison
+from tools.task import Case, Task
+
+LIMIT = 1500
+"""Characters of a message at most."""
+
+_SMALL_ERROR = 1e4
+"""Below this many times the bound an error looks like lost precision rather than a wrong formula."""
+
+
+def shorten(text: str, limit: int = LIMIT) -> str:
+    """Return the text, cut in the middle where it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    head = limit * 2 // 3
+    return f"{text[:head]} [...] {text[len(text) - (limit - head - 7) :]}"
+
+
+def describe_case(task: Task, case: Case, seed: int) -> str:
+    """Return a case's sizes, generators and seed, as in `n=33 with x ~ normal(0, 1), seed 5`."""
+    sizes = ", ".join(f"{name}={size}" for name, size in case.dims.items())
+    generators = {argument.name: case.data.get(argument.name, argument.data) for argument in task.arguments}
+    data = ", ".join(f"{name} ~ {call}" for name, call in generators.items() if call is not None)
+    return f"{sizes or 'the only case'}{f' with {data}' if data else ''}, seed {seed}"
+
+
+def explain(comparisons: Sequence[Comparison], where: str) -> str:
+    """Return what is wrong with the outputs of one run.
+
+    Args:
+        comparisons: One for every output.
+        where: The case, from `describe_case`.
+    """
+    parts = [_explain_output(comparison) for comparison in comparisons if comparison.wrong]
+    right = [comparison.output for comparison in comparisons if not comparison.wrong]
+    if right:
+        parts.append(f"Right: {', '.join(right)}.")
+    return shorten(f"Wrong result at {where}. " + " ".join(parts))
+
+
+def _explain_output(comparison: Comparison) -> str:
+    name = comparison.output
+    shape = " x ".join(map(str, comparison.shape))
+    head = f"{name} ({shape}): {comparison.wrong} of {comparison.total} elements wrong"
+    if comparison.unwritten:
+        head += f", {comparison.unwritten} of them never written"
+    shown = "; ".join(
+        f"{name}[{', '.join(map(str, mismatch.index))}] got {_number(mismatch.got)}, "
+        f"expected {_number(mismatch.expected)}" + (f" +- {mismatch.bound:.2g}" if mismatch.bound else "")
+        for mismatch in comparison.first
+    )
+    hints = " ".join(_hints(comparison))
+    return f"{head}. First: {shown}.{' ' + hints if hints else ''}"
+
+
+def _number(value: float | int | str) -> str:
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
+def _hints(comparison: Comparison) -> list[str]:
+    hints: list[str] = []
+    if comparison.unwritten == comparison.wrong:
+        hints.append("Every wrong element was never written: are there enough threads and blocks?")
+    elif comparison.nans == comparison.wrong:
+        hints.append("Every wrong element is NaN: uninitialised values, 0/0, inf-inf or an overflow.")
+    for axis, (size, low, high) in enumerate(
+        zip(comparison.shape, comparison.low, comparison.high, strict=True)
+    ):
+        if low > 0 and low >= size // 2 and high == size - 1:
+            hints.append(
+                f"Wrong only from index {low} on in dimension {axis} (size {size}): the tail is not handled."
+            )
+    if math.isfinite(comparison.worst_ratio) and comparison.worst_ratio < _SMALL_ERROR:
+        hints.append(
+            f"The largest error is {comparison.worst_ratio:.3g} times its bound: precision was lost, "
+            "look at the order of sums, approximate functions and low-precision accumulators."
+        )
+    return hints

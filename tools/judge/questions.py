@@ -1,0 +1,47 @@
+"""What the judge asks a kernel, and who knows the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tools.judge.comparison import Expectation
+from tools.judge.error_bound import Array
+from tools.task import Case
+
+
+@dataclass(frozen=True)
+class Question:
+    """One input and its answer.
+
+    Attributes:
+        inputs: In and inout buffers by name, in their dtype, shaped.
+        expected: One expectation for every out and inout buffer.
+    """
+
+    inputs: Mapping[str, Array]
+    expected: tuple[Expectation, ...]
+
+
+class Oracle(Protocol):
+    """Poses questions of one task and answers them, where no candidate can reach."""
+
+    @property
+    def many_answers(self) -> bool:
+        """Whether the task judges each run by its own `compare` function rather than by the error bound."""
+        ...
+
+    async def question(self, case: Case, seed: int) -> Question:
+        """Return the input that the seed stands for, with its answer; the same for the same seed."""
+        ...
+
+    async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
+        """Ask the task's own `compare` function; return its reason to refuse, or None.
+
+        Args:
+            case: The case that `question` belongs to.
+            question: What was asked.
+            outputs: What came back, shaped, in the outputs' dtypes.
+        """
+        ...

@@ -1,0 +1,260 @@
+"""The test stage: fresh inputs, poisoned outputs, every case, judged away from the candidate."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sandbox.device import Device, Fault, RunResult
+from sandbox.plan import Plan, Role
+from sandbox.poison import poison_bytes
+from sandbox.program import Program
+from sandbox.verdict import Verdict
+from tools.awaiting import once_more, together
+from tools.judge.bits import differing_outputs, modified_input
+from tools.judge.comparison import Comparison, compare
+from tools.judge.error_bound import FORMATS
+from tools.judge.explanation import describe_case, explain, shorten
+from tools.judge.questions import Oracle, Question
+from tools.reports import CaseReport, TestReport
+from tools.task import Case, Task
+
+SEED_BITS = 48
+"""Width of fresh seeds: beyond guessing, and exact in JSON numbers of every reader."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A candidate, compiled and planned for one case."""
+
+    case: Case
+    program: Program
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How to judge.
+
+    Attributes:
+        constants: The c of the error bound for each floating output.
+        seeds: How many inputs a case is tried with.
+        deadline_s: Seconds of wall time for one run.
+        width: How many runs may be under way at once.
+    """
+
+    constants: Mapping[str, float]
+    seeds: int = 2
+    deadline_s: float = 10.0
+    width: int = 1
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A test report, and for every output the least constant of the error bound that accepts all of it."""
+
+    report: TestReport
+    constants: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+def fresh_seed() -> int:
+    """Return a seed from the operating system, which no candidate can know."""
+    return secrets.randbits(SEED_BITS)
+
+
+async def judge_results(
+    task: Task,
+    device: Device,
+    oracle: Oracle,
+    subjects: Sequence[Subject],
+    rules: Rules,
+    *,
+    seed: int | None = None,
+) -> Judgement:
+    """Try a candidate on every case with several seeds; stop at the first failure in that order.
+
+    Repetition r of a case uses the input of `seed + r`, so the seed in any case's report replays it. Where
+    the task is deterministic, every case's first input is run again over another poison, and must give the
+    same bits.
+
+    Args:
+        task: What must be computed.
+        device: Where to run.
+        oracle: Poses the inputs and knows the answers.
+        subjects: The candidate for every case.
+        rules: How to judge.
+        seed: Replays one judgement; None takes a fresh seed.
+
+    Raises:
+        WorkerDiedError: A worker died twice for no known cause.
+    """
+    first = fresh_seed() if seed is None else seed
+    judge = _Judge(task, device, oracle, rules)
+    trials = [
+        _Trial(subject, first + repetition, again=repetition == 0 and judge.repeats)
+        for repetition in range(rules.seeds)
+        for subject in subjects
+    ]
+    outcomes: dict[int, _Outcome] = {}
+    # The runners share one iterator, and a failure stops it: runs under way still end, so that every
+    # trial before the first failure has its outcome and no warm worker is killed.
+    pending = iter(enumerate(trials))
+
+    async def runner() -> None:
+        for position, trial in pending:
+            outcomes[position] = await judge.outcome(trial)
+            if outcomes[position].report.verdict is not Verdict.PASS:
+                for _ in pending:
+                    pass
+
+    await together(runner() for _ in range(max(1, rules.width)))
+    return _judgement([outcomes[position] for position in sorted(outcomes)], len(trials), rules.seeds)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    subject: Subject
+    seed: int
+    again: bool
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    report: CaseReport
+    comparisons: tuple[Comparison, ...] = ()
+
+
+def _judgement(outcomes: Sequence[_Outcome], total: int, seeds: int) -> Judgement:
+    cases: list[CaseReport] = []
+    constants: dict[str, float] = {}
+    for outcome in outcomes:
+        cases.append(outcome.report)
+        for comparison in outcome.comparisons:
+            constants[comparison.output] = max(constants.get(comparison.output, 0.0), comparison.constant)
+        if outcome.report.verdict is not Verdict.PASS:
+            report = TestReport(outcome.report.verdict, outcome.report.message, tuple(cases), total)
+            return Judgement(report, constants)
+    ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
+    worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
+    message = f"All {total // max(1, seeds)} cases passed with {seeds} inputs each{worst}."
+    return Judgement(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    task: Task
+    device: Device
+    oracle: Oracle
+    rules: Rules
+
+    @property
+    def repeats(self) -> bool:
+        return self.task.deterministic and not self.oracle.many_answers
+
+    async def outcome(self, trial: _Trial) -> _Outcome:
+        case = trial.subject.case
+        question = await self.oracle.question(case, trial.seed)
+        first = await self._run(trial, question, 0)
+        outcome = await self._judge_run(trial, question, first, 0)
+        if outcome.report.verdict is not Verdict.PASS or not trial.again:
+            return outcome
+        second = await self._run(trial, question, 1)
+        repeated = await self._judge_run(trial, question, second, 1)
+        if repeated.report.verdict is not Verdict.PASS:
+            message = f"The second run on the same input failed. {repeated.report.message}"
+            return replace(repeated, report=replace(repeated.report, message=shorten(message)))
+        different = differing_outputs(first.outputs, second.outputs)
+        if different is None:
+            return outcome
+        message = f"{different} at {describe_case(self.task, case, trial.seed)}."
+        return _Outcome(_case_report(trial, Verdict.NONDETERMINISTIC, message))
+
+    async def _run(self, trial: _Trial, question: Question, run: int) -> RunResult:
+        flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in question.inputs.items()}
+        return await once_more(
+            lambda: self.device.run(
+                trial.subject.program,
+                trial.subject.plan,
+                flat,
+                poison=_poison_seed(trial, run),
+                deadline_s=self.rules.deadline_s,
+            )
+        )
+
+    async def _judge_run(self, trial: _Trial, question: Question, result: RunResult, run: int) -> _Outcome:
+        where = describe_case(self.task, trial.subject.case, trial.seed)
+        if result.fault is not None:
+            return _Outcome(_fault_report(trial, result.fault, where))
+        modified = modified_input(trial.subject.plan, question.inputs, result.inputs)
+        if modified is not None:
+            return _Outcome(_case_report(trial, Verdict.INPUT_MODIFIED, f"{modified} at {where}."))
+        if self.oracle.many_answers:
+            return await self._judge_by_task(trial, question, result, where)
+        comparisons = self._compare(trial, question, result, run)
+        return _Outcome(_comparison_report(trial, comparisons, where), comparisons)
+
+    async def _judge_by_task(
+        self, trial: _Trial, question: Question, result: RunResult, where: str
+    ) -> _Outcome:
+        shapes = {answer.name: answer.values.shape for answer in question.expected}
+        outputs = {name: result.outputs[name].reshape(shape) for name, shape in shapes.items()}
+        reason = await self.oracle.objection(trial.subject.case, question, outputs)
+        if reason is None:
+            return _Outcome(_case_report(trial, Verdict.PASS, ""))
+        message = shorten(f"Wrong result at {where}. {reason}")
+        return _Outcome(_case_report(trial, Verdict.WRONG_RESULT, message))
+
+    def _compare(
+        self, trial: _Trial, question: Question, result: RunResult, run: int
+    ) -> tuple[Comparison, ...]:
+        roles = {buffer.name: buffer.role for buffer in trial.subject.plan.buffers}
+        seed = _poison_seed(trial, run)
+        comparisons: list[Comparison] = []
+        for answer in question.expected:
+            got = result.outputs[answer.name]
+            poison = poison_bytes(seed, answer.name, got.nbytes) if roles[answer.name] is Role.OUT else None
+            constant = self.rules.constants.get(answer.name, 0.0) if answer.dtype in FORMATS else 0.0
+            comparisons.append(compare(got, answer, constant=constant, poison=poison))
+        return tuple(comparisons)
+
+
+def _poison_seed(trial: _Trial, run: int) -> int:
+    """Return a seed of its own for every run, the same in every replay."""
+    key = f"{trial.seed}:{sorted(trial.subject.case.dims.items())}:{trial.subject.case.data}:{run}"
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[: SEED_BITS // 8])
+
+
+def _case_report(trial: _Trial, verdict: Verdict, message: str) -> CaseReport:
+    return CaseReport(trial.subject.case.dims, trial.seed, verdict, message)
+
+
+def _fault_report(trial: _Trial, fault: Fault, where: str) -> CaseReport:
+    lines = (
+        f" (line {fault.line})"
+        if fault.line is not None and f"line {fault.line}" not in fault.message
+        else ""
+    )
+    message = shorten(f"{fault.message.rstrip('.')}{lines}; at {where}.")
+    return replace(_case_report(trial, fault.verdict, message), fault=fault)
+
+
+def _comparison_report(trial: _Trial, comparisons: tuple[Comparison, ...], where: str) -> CaseReport:
+    wrong = sum(comparison.wrong for comparison in comparisons)
+    # JSON has no infinity: what a NaN or an inexact integer is worth stays unset.
+    worst = max((comparison.worst_ratio for comparison in comparisons), default=0.0)
+    report = _case_report(trial, Verdict.PASS, "")
+    if wrong:
+        report = _case_report(trial, Verdict.WRONG_RESULT, explain(comparisons, where))
+    return replace(
+        report,
+        wrong=wrong,
+        unwritten=sum(comparison.unwritten for comparison in comparisons),
+        total=sum(comparison.total for comparison in comparisons),
+        worst_ratio=worst if math.isfinite(worst) else None,
+        first=tuple(mismatch for comparison in comparisons for mismatch in comparison.first)[:5],
+    )
