@@ -1,0 +1,312 @@
+"""From syntax to executable code: slots for operands, steps for instructions, basic blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+import sandbox.simulator.instructions  # noqa: F401  fills the catalogue
+from sandbox.device import Array
+from sandbox.simulator.code import ENDS, BasicBlock, Code, Jump, is_block_barrier, is_warp_sync
+from sandbox.simulator.faults import FaultError
+from sandbox.simulator.formulas import formula_step
+from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
+from sandbox.simulator.machine import Machine, Step
+from sandbox.simulator.ptx.syntax import (
+    Address,
+    Function,
+    Immediate,
+    Instruction,
+    Module,
+    Negated,
+    Operand,
+    Pair,
+    Register,
+    Symbol,
+    Variable,
+    Vector,
+)
+from sandbox.simulator.ptx.types import TYPES, U32, U64, PtxType, constant
+from sandbox.verdict import Verdict
+
+_SPECIAL_64 = frozenset({"%clock64", "%globaltimer", "%gridid"})
+_NO_TARGET = frozenset({"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"})
+
+
+class SlotTable:
+    """Gives every register, constant, special register and symbol a slot."""
+
+    def __init__(self, function: Function, read: frozenset[str]) -> None:
+        self.values: list[Array] = []
+        self.specials: dict[str, int] = {}
+        self.symbols: dict[int, tuple[str, int]] = {}
+        self._by_key: dict[tuple[object, ...], int] = {}
+        self._kinds = function.registers
+        self._read = read
+
+    def source(self, operand: Operand, kind: PtxType) -> int:
+        """The slot to read an operand from."""
+        if isinstance(operand, Register):
+            return self.target(operand) if operand.name in self._kinds else self._special(operand.name)
+        if isinstance(operand, Immediate):
+            return self._constant(operand, kind)
+        if isinstance(operand, Symbol):
+            return self._symbol(operand.name, operand.offset)
+        raise UnsupportedError(f"operand {operand}")
+
+    def target(self, register: Register) -> int:
+        """The slot of a declared register; unwritten registers read as zero."""
+        if register.name not in self._kinds:
+            if register.name == "_":
+                return self._slot(("sink",), constant(0, U32))
+            raise UnsupportedError(f"register {register.name}")
+        kind = TYPES[self._kinds[register.name]]
+        return self._slot(("register", register.name), constant(0, kind.dtype))
+
+    def width(self, register: Register) -> int:
+        """Declared width, bytes."""
+        return TYPES[self._kinds[register.name]].bytes if register.name in self._kinds else 4
+
+    def is_read(self, register: Register) -> bool:
+        """Whether anything reads the register."""
+        return register.name in self._read
+
+    def register_slot(self, name: str) -> int | None:
+        """The slot of a register that was used, else None."""
+        return self._by_key.get(("register", name))
+
+    def _special(self, name: str) -> int:
+        width = U64 if name in _SPECIAL_64 else U32
+        slot = self._slot(("special", name), constant(0, width))
+        self.specials[name] = slot
+        return slot
+
+    def _constant(self, operand: Immediate, kind: PtxType) -> int:
+        value = operand.value
+        if kind.name == "pred":
+            return self._slot(("constant", "pred", bool(value)), constant(bool(value), kind.dtype))
+        if operand.bits is not None and not kind.is_float:
+            value = operand.bits
+        if kind.is_float and operand.bits is not None:
+            return self._slot(("bits", kind.name, operand.bits), _float_image(operand, kind))
+        if kind.is_float and isinstance(value, int):
+            unsigned = constant(value, np.dtype(f"uint{kind.bits}"))
+            return self._slot(("image", kind.name, value), unsigned.view(kind.dtype))
+        return self._slot(("constant", kind.name, value), constant(value, kind.dtype))
+
+    def _symbol(self, name: str, offset: int) -> int:
+        slot = self._slot(("symbol", name, offset), constant(0, U64))
+        self.symbols[slot] = (name, offset)
+        return slot
+
+    def _slot(self, key: tuple[object, ...], value: Array) -> int:
+        if key not in self._by_key:
+            self._by_key[key] = len(self.values)
+            self.values.append(value)
+        return self._by_key[key]
+
+
+def _float_image(operand: Immediate, kind: PtxType) -> Array:
+    assert operand.bits is not None
+    width = 64 if operand.bits > 0xFFFFFFFF or kind.bits == 64 else 32
+    image = np.array(operand.bits, dtype=f"uint{width}").view(f"float{width}")
+    return image.astype(kind.dtype).reshape(1, 1, 1) if width != kind.bits else image.reshape(1, 1, 1)
+
+
+def decode(module: Module, name: str) -> Code:
+    """Decode a kernel. Instructions that are not supported become steps that refuse when reached."""
+    function = module.functions[name]
+    occurrences = [_registers(instruction) for instruction in function.body]
+    read = frozenset(register for _, sources in occurrences for register in sources)
+    slots = SlotTable(function, read)
+    starts = _leaders(function)
+    at = {start: index for index, start in enumerate(starts)}
+    bounds = [*starts, len(function.body)]
+    blocks = [
+        _block(function, slots, at, index, bounds[index], bounds[index + 1]) for index in range(len(starts))
+    ]
+    blocks.append(BasicBlock(len(starts), (), Jump("exit"), ()))
+    shared, shared_bytes = _layout((*module.variables.values(), *function.variables), "shared")
+    local, local_bytes = _layout(function.variables, "local")
+    return Code(
+        function=function,
+        blocks=tuple(blocks),
+        initial=tuple(slots.values),
+        specials=slots.specials,
+        symbols=slots.symbols,
+        temporaries=_temporaries(function, slots, occurrences, starts),
+        shared=shared,
+        shared_bytes=shared_bytes,
+        local=local,
+        local_bytes=local_bytes,
+    )
+
+
+def _layout(variables: tuple[Variable, ...], space: str) -> tuple[dict[str, int], int]:
+    """Place variables one after another; unsized (dynamic shared) ones all start at the end."""
+    offsets: dict[str, int] = {}
+    position = 0
+    for variable in sorted((v for v in variables if v.space == space), key=lambda v: v.size == 0):
+        align = max(variable.align, 16 if not variable.size else 1)
+        position = -(-position // align) * align
+        offsets[variable.name] = position
+        position += variable.size
+    return offsets, position
+
+
+def _leaders(function: Function) -> list[int]:
+    starts = {0, *function.labels.values()}
+    for position, instruction in enumerate(function.body):
+        if instruction.opcode in ENDS:
+            starts.add(position + 1)
+        if is_block_barrier(instruction) or is_warp_sync(instruction):
+            starts.add(position)
+    return sorted(start for start in starts if start < len(function.body))
+
+
+def _block(
+    function: Function, slots: SlotTable, at: dict[int, int], index: int, start: int, end: int
+) -> BasicBlock:
+    body = function.body[start:end]
+    next_block = index + 1
+    jump = Jump("fall", (next_block,))
+    instructions = body
+    if body and body[-1].opcode in ENDS:
+        jump = _jump(function, slots, at, body[-1], next_block)
+        body = body[:-1]
+    barrier = body[0] if body and is_block_barrier(body[0]) else None
+    warp_sync = None
+    if body and is_warp_sync(body[0]):
+        warp_sync = (body[0], slots.source(body[0].operands[-1], TYPES["u32"]))
+    skip_first = barrier is not None or (body and body[0].opcode in {"bar", "barrier"})
+    steps = tuple(step_for(instruction, slots) for instruction in (body[1:] if skip_first else body))
+    return BasicBlock(index, steps, jump, instructions, barrier, warp_sync)
+
+
+def _jump(
+    function: Function, slots: SlotTable, at: dict[int, int], instruction: Instruction, next_block: int
+) -> Jump:
+    guard = slots.source(instruction.guard.register, TYPES["pred"]) if instruction.guard else None
+    negated = bool(instruction.guard and instruction.guard.negated)
+    if instruction.opcode == "bra":
+        target = instruction.operands[0]
+        assert isinstance(target, Symbol)
+        return Jump("branch", (_target(function, at, target.name), next_block), guard, negated, instruction)
+    if instruction.opcode == "brx":
+        index, table = instruction.operands
+        assert isinstance(table, Symbol)
+        targets = tuple(_target(function, at, label) for label in function.tables[table.name])
+        return Jump("table", targets, slots.source(index, TYPES["u32"]), False, instruction)
+    kind = "trap" if instruction.opcode == "trap" else "exit"
+    return Jump(kind, (next_block,), guard, negated, instruction)
+
+
+def _target(function: Function, at: dict[int, int], label: str) -> int:
+    position = function.labels[label]
+    return at.get(position, len(at))
+
+
+def step_for(instruction: Instruction, slots: SlotTable) -> Step:
+    """The executable form of one instruction, its guard included."""
+    try:
+        step = _unguarded(instruction, slots)
+    except UnsupportedError as error:
+        step = _refusal(instruction, str(error))
+    if instruction.guard is None:
+        return step
+    predicate = slots.source(instruction.guard.register, TYPES["pred"])
+    return _guarded(step, predicate, instruction.guard.negated)
+
+
+def _unguarded(instruction: Instruction, slots: SlotTable) -> Step:
+    opcode, parts = instruction.opcode, instruction.modifiers
+    modifiers = Modifiers(parts)
+    if parts and parts[0] == "cc" and f"{opcode}.cc" in STEPS:
+        return STEPS[f"{opcode}.cc"].build(instruction, modifiers, slots)
+    if "cc" in parts and f"{opcode}.cc" in STEPS:
+        return STEPS[f"{opcode}.cc"].build(instruction, modifiers, slots)
+    if opcode in FORMULAS:
+        return formula_step(instruction, FORMULAS[opcode].build(modifiers), slots)
+    if opcode in STEPS:
+        return STEPS[opcode].build(instruction, modifiers, slots)
+    raise UnsupportedError(instruction.mnemonic)
+
+
+def _refusal(instruction: Instruction, reason: str) -> Step:
+    what = f"unsupported: {instruction.mnemonic}" + ("" if reason in instruction.mnemonic else f" ({reason})")
+
+    def refuse(machine: Machine) -> None:
+        raise FaultError(machine.place.fault(Verdict.UNSUPPORTED, what, instruction))
+
+    return refuse
+
+
+def _guarded(step: Step, predicate: int, negated: bool) -> Step:
+    def run(machine: Machine) -> None:
+        chosen = machine.registers[predicate]
+        chosen = ~chosen if negated else chosen
+        if chosen.size == 1:
+            if chosen.flat[0]:
+                step(machine)
+            return
+        mask, merge, force = machine.mask, machine.merge, machine.force
+        active = chosen if mask is None else chosen & mask
+        if active.any():
+            machine.mask = machine.merge = active
+            machine.force = True
+            step(machine)
+            machine.mask, machine.merge, machine.force = mask, merge, force
+
+    return run
+
+
+def _flatten(operand: Operand | None) -> Iterator[str]:
+    if isinstance(operand, Register):
+        yield operand.name
+    elif isinstance(operand, Negated):
+        yield operand.register.name
+    elif isinstance(operand, Address):
+        yield from _flatten(operand.base)
+    elif isinstance(operand, Vector):
+        for element in operand.elements:
+            yield from _flatten(element)
+    elif isinstance(operand, Pair):
+        yield from _flatten(operand.first)
+        yield from _flatten(operand.second)
+
+
+def _registers(instruction: Instruction) -> tuple[list[str], list[str]]:
+    """Registers written and registers read."""
+    operands = instruction.operands
+    if instruction.opcode in _NO_TARGET or not operands:
+        written: list[str] = []
+        sources = operands
+    else:
+        written = [] if isinstance(operands[0], Address) else list(_flatten(operands[0]))
+        sources = operands[1:] if not isinstance(operands[0], Address) else operands
+    read = [name for operand in sources for name in _flatten(operand)]
+    if instruction.guard is not None:
+        # A guarded write keeps the old value in other lanes, so it reads its target too.
+        read = [*read, instruction.guard.register.name, *written]
+    return written, read
+
+
+def _temporaries(
+    function: Function, slots: SlotTable, occurrences: list[tuple[list[str], list[str]]], starts: list[int]
+) -> frozenset[int]:
+    """Registers whose every use follows an unguarded write in the same basic block."""
+    home: dict[str, int] = {}
+    shared: set[str] = set()
+    block = -1
+    boundaries = set(starts)
+    for position, (written, read) in enumerate(occurrences):
+        block += position in boundaries
+        for name in read:
+            if home.get(name) != block:
+                shared.add(name)
+        for name in written:
+            if home.setdefault(name, block) != block:
+                shared.add(name)
+    found = (slots.register_slot(name) for name in home if name not in shared)
+    return frozenset(slot for slot in found if slot is not None)

@@ -1,0 +1,212 @@
+"""Atomic operations and reductions (PTX ISA 9.0, sections 9.7.13.5 and 9.7.13.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
+from sandbox.simulator.instructions.half import BFLOAT, HALF, join, split
+from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand, space_of, windows
+from sandbox.simulator.machine import Access, Machine, Step
+from sandbox.simulator.memory import GLOBAL_BASE
+from sandbox.simulator.ptx.syntax import Instruction, Register
+from sandbox.simulator.ptx.types import U32, U64, Dtype, PtxType
+from sandbox.simulator.spaces import checked_global, checked_shared, select
+
+Combine = Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """How old and new combine. `unordered` is the ufunc to use where nobody sees the old value."""
+
+    combine: Combine
+    unordered: np.ufunc | None = None
+
+
+def _add_sixteen(kind: PtxType) -> Combine:
+    form = BFLOAT if kind.name.startswith("bf16") else HALF
+
+    def one(a: Array, b: Array) -> Array:
+        return form.narrow(form.widen(a) + form.widen(b))
+
+    if kind.bits == 16:
+        return one
+    return lambda old, new: join(*(one(split(old, high), split(new, high)) for high in (False, True)))
+
+
+def _operation(m: Modifiers) -> Operation:
+    kind = m.type
+    name = next((part for part in m.parts if part in _OPERATIONS), "")
+    if name == "add" and kind.name in {"f16", "f16x2", "bf16", "bf16x2"}:
+        form = PtxType(kind.name, "b", kind.bits, np.dtype(f"uint{kind.bits}"))
+        return Operation(_add_sixteen(form))
+    if not name or (kind.name.endswith("x2") or kind.name == "bf16"):
+        raise refuse("atom." + ".".join(m.parts))
+    return _OPERATIONS[name]
+
+
+_OPERATIONS: dict[str, Operation] = {
+    "add": Operation(np.add, np.add),
+    "min": Operation(np.minimum, np.minimum),
+    "max": Operation(np.maximum, np.maximum),
+    "and": Operation(np.bitwise_and, np.bitwise_and),
+    "or": Operation(np.bitwise_or, np.bitwise_or),
+    "xor": Operation(np.bitwise_xor, np.bitwise_xor),
+    "exch": Operation(lambda old, new: new),
+    "cas": Operation(lambda old, compare, new: np.where(old == compare, new, old)),
+    "inc": Operation(lambda old, limit: np.where(old >= limit, U32.type(0), old + U32.type(1))),
+    "dec": Operation(lambda old, limit: np.where((old == 0) | (old > limit), limit, old - U32.type(1))),
+}
+
+
+@step("atom", "9.7.13.5")
+def atom(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """Read, combine, write; the destination gets the old value."""
+    target, address, *values = i.operands
+    if not isinstance(target, Register):
+        raise refuse(i.mnemonic)
+    wanted = target.name != "_" and slots.is_read(target)
+    return _atomic(i, m, slots, address, values, slots.target(target) if wanted else None)
+
+
+@step("red", "9.7.13.6")
+def red(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """Read, combine, write; nobody sees the old value."""
+    address, *values = i.operands
+    return _atomic(i, m, slots, address, values, None)
+
+
+def _atomic(
+    i: Instruction,
+    m: Modifiers,
+    slots: Slots,
+    address: object,
+    values: list[object],
+    destination: int | None,
+) -> Step:
+    kind = m.type
+    if any(part in {"v2", "v4", "v8", "b128"} for part in m.parts):
+        raise refuse(i.mnemonic)
+    operation = _operation(m)
+    operand = memory_operand(i, address, kind.bytes, slots)  # pyright: ignore[reportArgumentType]
+    sources = [slots.source(value, kind) for value in values if value is not None]  # pyright: ignore[reportArgumentType]
+    space = space_of(m)
+    dtype = np.dtype(f"uint{kind.bits}") if kind.name == "f16" else kind.dtype
+
+    def run(machine: Machine) -> None:
+        operands = [machine.registers[s].view(dtype) for s in sources]
+        for name, access in _accesses(machine, operand, space):
+            old = apply(machine, name, access, operands, operation, destination is not None)
+            if destination is not None and old is not None:
+                merge, force = machine.merge, machine.force
+                if access.mask is not machine.mask:
+                    machine.merge, machine.force = access.mask, True
+                machine.write(destination, old)
+                machine.merge, machine.force = merge, force
+
+    return run
+
+
+def _accesses(machine: Machine, operand: MemoryOperand, space: str) -> list[tuple[str, Access]]:
+    if space == "global":
+        return [(space, operand.access(machine, "atomic", GLOBAL_BASE, machine.mask))]
+    if space == "shared":
+        return [(space, operand.access(machine, "atomic", 0, machine.mask))]
+    return [
+        (name, operand.access(machine, "atomic", base, mask)) for name, base, mask in windows(machine, operand)
+    ]
+
+
+def apply(
+    machine: Machine, space: str, access: Access, operands: list[Array], operation: Operation, wanted: bool
+) -> Array | None:
+    """Apply an atomic in every active lane, one lane after another; the old values where `wanted`."""
+    if space == "global":
+        access = checked_global(machine, access)
+        for observer in machine.observers:
+            observer.global_access(machine, access)
+    else:
+        access = checked_shared(machine, access, machine.shared.size, "shared memory")
+        for observer in machine.observers:
+            observer.shared_access(machine, access)
+    memory, index = _flat_memory(machine, space, access, operands[0].dtype)
+    everywhere = np.ones((1, 1, 1), np.bool_) if access.mask is None else access.mask
+    lanes = np.broadcast_to(everywhere, machine.shape)
+    where, *values = select(lanes, index, *operands)
+    if not wanted and operation.unordered is not None:
+        operation.unordered.at(memory, where, values[0])
+        old = None
+    else:
+        previous = one_by_one(memory, where, values, operation)
+        old = np.zeros(machine.shape, dtype=memory.dtype)
+        old[lanes] = previous
+    if space == "shared" and memory.dtype.itemsize != 4:
+        _write_back(machine, memory)
+    return old
+
+
+def _flat_memory(machine: Machine, space: str, access: Access, dtype: Dtype) -> tuple[Array, Array]:
+    """A flat array of the memory as `dtype` and every lane's index into it."""
+    size = dtype.itemsize
+    if space == "global":
+        return machine.arena.view(size).view(dtype), access.offsets >> (size.bit_length() - 1)
+    shared, blocks = machine.shared, machine.blocks
+    if size == 4:
+        return shared.words.reshape(-1).view(dtype), (access.offsets >> 2) * blocks + shared.block_index
+    if size == 8:
+        pairs = shared.words.reshape(-1, 2, blocks)
+        wide = pairs[:, 0, :].astype(U64) | pairs[:, 1, :].astype(U64) << np.uint64(32)
+        return wide.reshape(-1).view(dtype), (access.offsets >> 3) * blocks + shared.block_index
+    halves = shared.halves.reshape(-1).view(dtype)
+    return halves, ((access.offsets >> 2) * blocks + shared.block_index) * 2 + (access.offsets >> 1 & 1)
+
+
+def _write_back(machine: Machine, memory: Array) -> None:
+    """64-bit shared atomics worked on a copy: the halves of a word pair lie in different rows."""
+    if memory.dtype.itemsize == 8:
+        wide = memory.view(U64).reshape(-1, machine.blocks)
+        pairs = machine.shared.words.reshape(-1, 2, machine.blocks)
+        pairs[:, 0, :] = wide.astype(U32)
+        pairs[:, 1, :] = (wide >> np.uint64(32)).astype(U32)
+
+
+def one_by_one(memory: Array, index: Array, values: list[Array], operation: Operation) -> Array:
+    """Apply lane after lane and return what each found; lanes on different addresses go together."""
+    order = np.argsort(index, kind="stable")
+    ordered = index[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    lengths = np.diff(np.append(starts, len(ordered)))
+    if operation.unordered is np.add and memory.dtype.kind in "ui":
+        return _prefix_sums(memory, ordered, order, values[0], (starts, lengths))
+    previous = np.empty(len(index), dtype=memory.dtype)
+    turn = 0
+    while starts.size:
+        lanes = order[starts + turn]
+        where = index[lanes]
+        old = memory[where]
+        previous[lanes] = old
+        memory[where] = operation.combine(old, *(value[lanes] for value in values))
+        turn += 1
+        more = lengths > turn
+        starts, lengths = starts[more], lengths[more]
+    return previous
+
+
+def _prefix_sums(
+    memory: Array, ordered: Array, order: Array, value: Array, segments: tuple[Array, Array]
+) -> Array:
+    """Integer addition is associative: the old values are prefix sums within each address."""
+    starts, lengths = segments
+    added = value[order]
+    running = np.cumsum(added, dtype=memory.dtype)
+    before = running - added
+    base = np.repeat(before[starts], lengths)
+    previous = np.empty(len(order), dtype=memory.dtype)
+    previous[order] = memory[ordered] + (before - base)
+    np.add.at(memory, ordered, added)
+    return previous

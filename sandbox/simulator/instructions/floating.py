@@ -1,0 +1,210 @@
+"""Floating point arithmetic (PTX ISA 9.0, sections 9.7.3 and 9.7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.instructions.catalogue import Formula, Modifiers, formula, refuse, same
+from sandbox.simulator.instructions.half import packed_formula
+from sandbox.simulator.ptx.types import F32, F64, TYPES, PtxType
+from sandbox.simulator.rounding import directed, flush, fma32, fma64, saturate, two_product, two_sum
+
+Function = Callable[..., Array]
+
+
+
+def _pick(a: Array, b: Array, larger: bool) -> Array:
+    """IEEE minNum/maxNum with -0 below +0: equal values differ at most in the sign bit of zero."""
+    unsigned = np.dtype(f"uint{a.dtype.itemsize * 8}")
+    function, combine = (np.fmax, np.bitwise_and) if larger else (np.fmin, np.bitwise_or)
+    signed_zero = combine(a.view(unsigned), b.view(unsigned)).view(a.dtype)
+    return np.where(a == b, signed_zero, function(a, b))
+
+
+def _propagate(function: Function) -> Function:
+    return lambda a, b: np.where(np.isnan(a) | np.isnan(b), a.dtype.type(np.nan), function(a, b))
+
+
+_NEAREST: dict[str, Function] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "neg": np.negative,
+    "abs": np.abs,
+    "min": lambda a, b: _pick(a, b, larger=False),
+    "max": lambda a, b: _pick(a, b, larger=True),
+}
+_UNARY = frozenset({"neg", "abs"})
+
+
+def float_formula(m: Modifiers, name: str) -> Formula:
+    """Add, sub, mul, div, fma, min, max, neg, abs for f16, f32, f64 with rounding, .ftz, .sat and .NaN."""
+    kind = m.type
+    count = 3 if name == "fma" else 1 if name in _UNARY else 2
+    mode = m.rounding
+    if mode in {"rz", "rm", "rp"}:
+        function = _directed_function(kind, name, mode)
+    elif name == "fma":
+        function = _fma(kind)
+    else:
+        function = _NEAREST[name]
+    if "NaN" in m:
+        function = _propagate(function)
+    return same(kind, count, _decorate(function, m))
+
+
+def _decorate(function: Function, m: Modifiers) -> Function:
+    if "relu" in m:
+        plain = function
+        function = lambda *x: _pick(plain(*x), m.type.dtype.type(0).reshape(1, 1, 1), larger=True)  # noqa: E731
+    if "ftz" in m:
+        exact = function
+        function = lambda *x: flush(exact(*(flush(v) for v in x)))  # noqa: E731
+    if "sat" in m:
+        unbounded = function
+        function = lambda *x: saturate(unbounded(*x))  # noqa: E731
+    return function
+
+
+def _fma(kind: PtxType) -> Function:
+    if kind.bits == 64:
+        return fma64
+    if kind.bits == 32:
+        return fma32
+    return lambda a, b, c: (a.astype(F64) * b.astype(F64) + c.astype(F64)).astype(np.float16)
+
+
+def _directed_function(kind: PtxType, name: str, mode: str) -> Function:
+    """Exact value and error in float64, then the neighbour that the mode asks for."""
+    if kind.bits == 16:
+        raise refuse(f"{name}.{mode}.{kind.name}")
+
+    def rounded(*operands: Array) -> Array:
+        a, b, *rest = (np.asarray(x).astype(F64) for x in operands)
+        if name in {"add", "sub"}:
+            exact, error = two_sum(a, b if name == "add" else -b)
+        elif name == "div":
+            exact = a / b
+            product, low = two_product(exact, b)
+            error = ((a - product) - low) * np.sign(b)
+        else:
+            exact, error = two_product(a, b)
+            if rest:
+                exact, second = two_sum(exact, rest[0])
+                error = error + second
+        return directed(exact.astype(kind.dtype), exact, np.where(np.isfinite(error), error, 0.0), mode)
+
+    return rounded
+
+
+@formula("fma", "9.7.3.6")
+def fma(m: Modifiers) -> Formula:
+    """A * b + c, rounded once."""
+    if m.type.name in {"f16x2", "bf16", "bf16x2"}:
+        return packed_formula(m, "fma")
+    return float_formula(m, "fma")
+
+
+@formula("copysign", "9.7.3.2")
+def copysign(m: Modifiers) -> Formula:
+    """The sign of a on the magnitude of b."""
+    return same(m.type, 2, lambda a, b: np.copysign(b, a))
+
+
+@formula("testp", "9.7.3.1")
+def testp(m: Modifiers) -> Formula:
+    """Classify a float."""
+    kind = m.type
+    tiny = np.finfo(kind.dtype).tiny
+    tests: dict[str, Function] = {
+        "finite": np.isfinite,
+        "infinite": np.isinf,
+        "number": lambda a: ~np.isnan(a),
+        "notanumber": np.isnan,
+        "normal": lambda a: np.isfinite(a) & (np.abs(a) >= tiny),
+        "subnormal": lambda a: (a != 0) & (np.abs(a) < tiny),
+    }
+    return Formula((kind,), TYPES["pred"], tests[m.parts[0]])
+
+
+def _elementary(m: Modifiers, function: Function) -> Formula:
+    return same(m.type, 1, _decorate(function, m))
+
+
+@formula("rcp", "9.7.3.13")
+def rcp(m: Modifiers) -> Formula:
+    """1 / a. `.approx.ftz.f64` keeps the upper 32 bits of the result (9.7.3.14)."""
+    kind = m.type
+    if m.rounding in {"rz", "rm", "rp"}:
+        divide = _directed_function(kind, "div", m.rounding)
+        one = kind.dtype.type(1).reshape(1, 1, 1)
+        return _elementary(m, lambda a: divide(one, a))
+    if kind.bits == 64 and "approx" in m:
+        return same(kind, 1, lambda a: _upper_word(1.0 / flush(a)))
+    return _elementary(m, lambda a: a.dtype.type(1) / a)
+
+
+def _upper_word(value: Array) -> Array:
+    return (np.ascontiguousarray(value).view(np.uint64) & np.uint64(0xFFFFFFFF00000000)).view(F64)
+
+
+@formula("sqrt", "9.7.3.15")
+def sqrt(m: Modifiers) -> Formula:
+    """Square root."""
+    if m.rounding in {"rz", "rm", "rp"}:
+        mode, kind = m.rounding, m.type
+
+        def rounded(a: Array) -> Array:
+            root = np.sqrt(a.astype(F64))
+            product, low = two_product(root, root)
+            return directed(root.astype(kind.dtype), root, (a.astype(F64) - product) - low, mode)
+
+        return _elementary(m, rounded)
+    return _elementary(m, np.sqrt)
+
+
+@formula("rsqrt", "9.7.3.16")
+def rsqrt(m: Modifiers) -> Formula:
+    """1 / sqrt(a), approximate: within 2 ulp."""
+    kind = m.type
+    if kind.bits == 64:
+        return same(kind, 1, lambda a: _upper_word(1.0 / np.sqrt(flush(a))))
+    return _elementary(m, lambda a: (1.0 / np.sqrt(a.astype(F64))).astype(kind.dtype))
+
+
+@formula("sin", "9.7.3.18")
+def sin(m: Modifiers) -> Formula:
+    """Sine, approximate."""
+    return _elementary(m, np.sin)
+
+
+@formula("cos", "9.7.3.19")
+def cos(m: Modifiers) -> Formula:
+    """Cosine, approximate."""
+    return _elementary(m, np.cos)
+
+
+@formula("lg2", "9.7.3.20")
+def lg2(m: Modifiers) -> Formula:
+    """Base-2 logarithm, approximate."""
+    return _elementary(m, np.log2)
+
+
+@formula("ex2", "9.7.3.21")
+def ex2(m: Modifiers) -> Formula:
+    """2 to the power a, approximate."""
+    if m.type.name in {"f16x2", "bf16", "bf16x2"}:
+        return packed_formula(m, "ex2")
+    return _elementary(m, np.exp2)
+
+
+@formula("tanh", "9.7.3.22")
+def tanh(m: Modifiers) -> Formula:
+    """Hyperbolic tangent, approximate."""
+    if m.type.name in {"f16x2", "bf16", "bf16x2"}:
+        return packed_formula(m, "tanh")
+    return _elementary(m, lambda a: np.tanh(a.astype(F32)).astype(a.dtype))

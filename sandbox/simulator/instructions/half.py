@@ -1,0 +1,112 @@
+"""Packed halves and bfloat16 (PTX ISA 9.0, section 9.7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.instructions.catalogue import Formula, Modifiers, refuse, same
+from sandbox.simulator.ptx.types import F16, F32, F64, U16, U32
+from sandbox.simulator.rounding import bf16_to_f32, f32_to_bf16, f64_to_odd_f32
+
+Function = Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class SixteenBit:
+    """A 16-bit float format: its bits to float64 and a float64 back, rounded once to nearest even."""
+
+    widen: Callable[[Array], Array]
+    narrow: Callable[[Array], Array]
+
+
+HALF = SixteenBit(lambda bits: bits.view(F16).astype(F64), lambda value: value.astype(F16).view(U16))
+BFLOAT = SixteenBit(lambda bits: bf16_to_f32(bits).astype(F64), lambda value: f32_to_bf16(f64_to_odd_f32(value)))
+
+
+def _minimum(a: Array, b: Array) -> Array:
+    return np.where((a == b) & np.signbit(a), a, np.fmin(a, b))
+
+
+def _maximum(a: Array, b: Array) -> Array:
+    return np.where((a == b) & np.signbit(a), b, np.fmax(a, b))
+
+
+_FUNCTIONS: dict[str, tuple[int, Function]] = {
+    "add": (2, np.add),
+    "sub": (2, np.subtract),
+    "mul": (2, np.multiply),
+    "fma": (3, lambda a, b, c: a * b + c),
+    "min": (2, _minimum),
+    "max": (2, _maximum),
+    "neg": (1, np.negative),
+    "abs": (1, np.abs),
+    "ex2": (1, np.exp2),
+    "tanh": (1, np.tanh),
+}
+
+
+def _integer_function(name: str) -> Function:
+    functions: dict[str, Function] = {"add": np.add, "min": np.minimum, "max": np.maximum}
+    if name not in functions:
+        raise refuse(f"packed {name}")
+    return functions[name]
+
+
+def packed_formula(m: Modifiers, name: str) -> Formula:
+    """Arithmetic on f16x2, bf16x2, bf16, u16x2 or s16x2; every 16-bit lane in float64, rounded once."""
+    kind = m.type
+    if kind.name in {"u16x2", "s16x2"}:
+        lane = np.dtype("int16" if kind.name == "s16x2" else "uint16")
+        function = _integer_function(name)
+        return same(kind, 2, lambda *x: join(*(_apply_integer(function, lane, x, high) for high in (False, True))))
+    count, function = _FUNCTIONS[name]
+    function = _bounded(function, m)
+    form = BFLOAT if kind.name.startswith("bf16") else HALF
+    if kind.bits == 16:
+        return same(kind, count, lambda *x: form.narrow(function(*(form.widen(v) for v in x))))
+
+    def packed(*operands: Array) -> Array:
+        halves = (
+            form.narrow(function(*(form.widen(split(value, high)) for value in operands))) for high in (False, True)
+        )
+        return join(*halves)
+
+    return same(kind, count, packed)
+
+
+def _bounded(function: Function, m: Modifiers) -> Function:
+    if "NaN" in m:
+        plain = function
+        function = lambda *x: np.where(np.isnan(x[0]) | np.isnan(x[1]), np.nan, plain(*x))  # noqa: E731
+    if "relu" in m:
+        signed = function
+        function = lambda *x: np.fmax(signed(*x), 0.0)  # noqa: E731
+    if "sat" in m:
+        unbounded = function
+        function = lambda *x: np.nan_to_num(np.clip(unbounded(*x), 0.0, 1.0), nan=0.0)  # noqa: E731
+    return function
+
+
+def split(value: Array, high: bool) -> Array:
+    """One 16-bit half of a 32-bit register, uint16."""
+    return (value >> np.uint32(16) if high else value & np.uint32(0xFFFF)).astype(U16)
+
+
+def join(low: Array, high: Array) -> Array:
+    """Two 16-bit halves to one 32-bit value, uint32."""
+    return low.astype(U32) | high.astype(U32) << np.uint32(16)
+
+
+def _apply_integer(function: Function, lane: np.dtype[np.generic], operands: tuple[Array, ...], high: bool) -> Array:
+    return function(*(split(value, high).view(lane) for value in operands)).view(U16)
+
+
+def f16_to_f32(bits: Array) -> Array:
+    """Widen float16 bits, uint16."""
+    return bits.view(F16).astype(F32)
+
+

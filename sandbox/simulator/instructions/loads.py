@@ -1,0 +1,242 @@
+"""Loads and stores (PTX ISA 9.0, sections 9.7.9.8 to 9.7.9.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.faults import FaultError
+from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
+from sandbox.simulator.local import load_local, store_local
+from sandbox.simulator.machine import Access, Machine, Step
+from sandbox.simulator.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
+from sandbox.simulator.ptx.syntax import Address, Instruction, Operand, Register, Symbol, Vector
+from sandbox.simulator.ptx.types import TYPES, U64, Dtype, PtxType
+from sandbox.simulator.spaces import load_global, load_shared, offsets_of, store_global, store_shared
+from sandbox.verdict import Verdict
+
+_SPACES = frozenset({"global", "shared", "local", "const", "param"})
+_U64 = TYPES["u64"]
+
+
+@dataclass(frozen=True)
+class MemoryOperand:
+    """A decoded `[base+offset]`: the slot of the base and the displacement in bytes."""
+
+    instruction: Instruction
+    base: int
+    displacement: int
+    size: int
+
+    def access(self, machine: Machine, kind: str, window: int, mask: Array | None) -> Access:
+        """The access in a window that starts at that address."""
+        offsets = offsets_of(machine.registers[self.base], window, self.displacement)
+        return Access(self.instruction, offsets, self.size, kind, mask)
+
+
+def memory_operand(i: Instruction, operand: Operand, size: int, slots: Slots) -> MemoryOperand:
+    """Decode an address operand."""
+    assert isinstance(operand, Address)
+    return MemoryOperand(i, slots.source(operand.base, _U64), operand.offset, size)
+
+
+def space_of(m: Modifiers) -> str:
+    """The state space named in a mnemonic; `generic` where none is."""
+    for part in m.parts:
+        name = part.split("::")[0]
+        if name in _SPACES:
+            if part == "shared::cluster":
+                raise refuse("shared::cluster")
+            return name
+    return "generic"
+
+
+def _elements(operand: Operand) -> tuple[Operand | None, ...]:
+    return operand.elements if isinstance(operand, Vector) else (operand,)
+
+
+@step("ld", "9.7.9.8")
+@step("ldu", "9.7.9.10")
+def load(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """Load one, two, four or eight elements; narrow types extend to the register's width."""
+    target, source = i.operands[:2]
+    kind = m.type
+    targets = [(slots.target(e), slots.width(e)) if isinstance(e, Register) else None for e in _elements(target)]
+    space = space_of(m)
+    if space == "param":
+        return _load_parameter(source, kind, targets, slots)
+    operand = memory_operand(i, source, kind.bytes * len(targets), slots)
+    read = _READERS[space]
+    dtype, count = kind.dtype, len(targets)
+
+    def run(machine: Machine) -> None:
+        for place, value in zip(targets, read(machine, operand, dtype, count), strict=True):
+            if place is not None:
+                machine.write(place[0], extend(value, kind, place[1]))
+
+    return run
+
+
+def extend(value: Array, kind: PtxType, width: int) -> Array:
+    """Widen a loaded value to its register: sign extension for signed types, else zeros."""
+    if value.dtype.itemsize == width:
+        return value
+    wide = np.dtype(f"int{width * 8}") if kind.is_signed else np.dtype(f"uint{width * 8}")
+    source = value if not kind.is_float else value.view(f"uint{kind.bits}")
+    return source.astype(wide)
+
+
+def _load_parameter(source: Operand, kind: PtxType, targets: list[tuple[int, int] | None], slots: Slots) -> Step:
+    """Kernel parameters are the same in every lane; parameters of a call differ per lane."""
+    assert isinstance(source, Address)
+    if not isinstance(source.base, Symbol):
+        raise refuse("ld.param through a register")
+    name, start = source.base.name, source.base.offset + source.offset
+
+    def run(machine: Machine) -> None:
+        data = machine.parameters.get(name)
+        for position, place in enumerate(targets):
+            offset = start + position * kind.bytes
+            if data is None:
+                value = machine.frames.get((name, offset), np.zeros((1, 1, 1), dtype=kind.dtype)).view(kind.dtype)
+            else:
+                value = np.frombuffer(data, dtype=kind.dtype, count=1, offset=offset).reshape(1, 1, 1)
+            if place is not None:
+                machine.write(place[0], extend(value, kind, place[1]))
+
+    return run
+
+
+@step("st", "9.7.9.12")
+def store(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """Store one, two, four or eight elements."""
+    target, source = i.operands[:2]
+    kind = m.type
+    sources = [slots.source(element, kind) for element in _elements(source) if element is not None]
+    space = space_of(m)
+    if space == "param":
+        return _store_parameter(target, kind, sources)
+    operand = memory_operand(i, target, kind.bytes * len(sources), slots)
+    write = _WRITERS[space]
+
+    def run(machine: Machine) -> None:
+        write(machine, operand, [narrow(machine.registers[s], kind) for s in sources])
+
+    return run
+
+
+def narrow(value: Array, kind: PtxType) -> Array:
+    """The low bits of a register as the type that is stored."""
+    if value.dtype.itemsize == kind.bytes:
+        return value.view(kind.dtype)
+    return value.view(f"uint{value.dtype.itemsize * 8}").astype(f"uint{kind.bits}").view(kind.dtype)
+
+
+def _store_parameter(target: Operand, kind: PtxType, sources: list[int]) -> Step:
+    assert isinstance(target, Address)
+    assert isinstance(target.base, Symbol)
+    name, start = target.base.name, target.base.offset + target.offset
+
+    def run(machine: Machine) -> None:
+        for position, source in enumerate(sources):
+            key = (name, start + position * kind.bytes)
+            value = narrow(machine.registers[source], kind)
+            old = machine.frames.get(key)
+            if machine.merge is not None and old is not None and old.dtype == value.dtype:
+                value = np.where(machine.merge, value, old)
+            machine.frames[key] = value
+
+    return run
+
+
+Reader = Callable[[Machine, MemoryOperand, Dtype, int], list[Array]]
+Writer = Callable[[Machine, MemoryOperand, list[Array]], None]
+
+
+def _read_global(machine: Machine, operand: MemoryOperand, dtype: Dtype, count: int) -> list[Array]:
+    return load_global(machine, operand.access(machine, "load", GLOBAL_BASE, machine.mask), dtype, count)
+
+
+def _read_shared(machine: Machine, operand: MemoryOperand, dtype: Dtype, count: int) -> list[Array]:
+    return load_shared(machine, operand.access(machine, "load", 0, machine.mask), dtype, count)
+
+
+def _read_local(machine: Machine, operand: MemoryOperand, dtype: Dtype, count: int) -> list[Array]:
+    return load_local(machine, operand.access(machine, "load", 0, machine.mask), dtype, count)
+
+
+def _write_global(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
+    store_global(machine, operand.access(machine, "store", GLOBAL_BASE, machine.mask), values)
+
+
+def _write_shared(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
+    store_shared(machine, operand.access(machine, "store", 0, machine.mask), values)
+
+
+def _write_local(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
+    store_local(machine, operand.access(machine, "store", 0, machine.mask), values)
+
+
+_WINDOWS = (("global", GLOBAL_BASE), ("shared", SHARED_BASE), ("local", LOCAL_BASE))
+
+
+def windows(machine: Machine, operand: MemoryOperand) -> list[tuple[str, int, Array | None]]:
+    """The state spaces a generic access touches: name, window base, lanes (None: all that take part).
+
+    Raises:
+        FaultError: An active lane's address lies in no window.
+    """
+    address = machine.registers[operand.base].view(U64) + np.uint64(operand.displacement & (1 << 64) - 1)
+    low, high = int(address.min()), int(address.max())
+    for name, base in _WINDOWS:
+        if base <= low and high < base + WINDOW:
+            return [(name, base, machine.mask)]
+    found: list[tuple[str, int, Array | None]] = []
+    rest = np.ones((1, 1, 1), np.bool_) if machine.mask is None else machine.mask
+    for name, base in _WINDOWS:
+        inside = (address >= np.uint64(base)) & (address < np.uint64(base + WINDOW)) & rest
+        rest = rest & ~inside
+        if inside.any():
+            found.append((name, base, inside))
+    if rest.any():
+        index, *_ = machine.place.first(rest)
+        value = int(np.broadcast_to(address, machine.shape)[index])
+        what = f"{operand.size}-byte access at address {value:#x}, which is no buffer"
+        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, operand.instruction, rest))
+    return found
+
+
+def _read_generic(machine: Machine, operand: MemoryOperand, dtype: Dtype, count: int) -> list[Array]:
+    readers = {"global": load_global, "shared": load_shared, "local": load_local}
+    results: list[Array] | None = None
+    for name, base, mask in windows(machine, operand):
+        values = readers[name](machine, operand.access(machine, "load", base, mask), dtype, count)
+        if results is None or mask is None:
+            results = values
+        else:
+            results = [np.where(mask, value, old) for value, old in zip(values, results, strict=True)]
+    return results or [np.zeros((1, 1, 1), dtype=dtype)] * count
+
+
+def _write_generic(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
+    writers = {"global": store_global, "shared": store_shared, "local": store_local}
+    for name, base, mask in windows(machine, operand):
+        writers[name](machine, operand.access(machine, "store", base, mask), values)
+
+
+_READERS: dict[str, Reader] = {
+    "global": _read_global,
+    "const": _read_global,
+    "shared": _read_shared,
+    "local": _read_local,
+    "generic": _read_generic,
+}
+_WRITERS: dict[str, Writer] = {
+    "global": _write_global,
+    "shared": _write_shared,
+    "local": _write_local,
+    "generic": _write_generic,
+}

@@ -1,0 +1,227 @@
+"""Warp-wide instructions (PTX ISA 9.0, sections 9.7.9.6 and 9.7.13.7 to 9.7.13.14)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
+from sandbox.simulator.lanes import WARP, Geometry, by_warp, from_warps
+from sandbox.simulator.machine import Machine, Step
+from sandbox.simulator.ptx.syntax import Instruction, Pair, Register
+from sandbox.simulator.ptx.types import TYPES, U32
+
+_U32, _PRED = TYPES["u32"], TYPES["pred"]
+_LANE = np.arange(WARP, dtype=np.int64).reshape(1, WARP, 1)
+_BIT = (np.uint32(1) << np.arange(WARP, dtype=np.uint32)).reshape(1, WARP, 1)
+
+
+def warps_of(value: Array, geometry: Geometry, fill: int | bool = 0) -> Array:
+    """As (warps or 1, 32 or 1, blocks or 1): free of copies where the thread axes already are warps."""
+    if geometry.columns == WARP:
+        return value
+    return by_warp(value, geometry, fill)
+
+
+def threads_of(value: Array, geometry: Geometry) -> Array:
+    """The inverse of `warps_of`."""
+    if geometry.columns == WARP:
+        return value
+    return from_warps(np.broadcast_to(value, (geometry.warps, WARP, value.shape[2])), geometry)
+
+
+def active_lanes(machine: Machine) -> Array:
+    """Lanes that execute now, by warp; lanes beyond the block are inactive."""
+    everywhere = np.ones((1, 1, 1), np.bool_)
+    return warps_of(everywhere if machine.mask is None else machine.mask, machine.place.geometry, fill=False)
+
+
+def spelled_out(machine: Machine) -> Array:
+    """Active lanes as (warps, 32, blocks or 1)."""
+    everywhere = np.ones((1, 1, 1), np.bool_)
+    return by_warp(everywhere if machine.mask is None else machine.mask, machine.place.geometry, fill=False)
+
+
+def ballot(predicate: Array) -> Array:
+    """Bit i of the result is lane i's predicate; shape (warps, 1, blocks), uint32."""
+    bits = np.where(predicate, _BIT, np.uint32(0))
+    return np.bitwise_or.reduce(bits, axis=1, keepdims=True)
+
+
+def _targets(i: Instruction, slots: Slots) -> tuple[int | None, int | None]:
+    target = i.operands[0]
+    both = (target.first, target.second) if isinstance(target, Pair) else (target, None)
+    first, second = (slots.target(t) if isinstance(t, Register) else None for t in both)
+    return first, second
+
+
+@step("shfl", "9.7.9.6")
+def shfl(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """Read another lane's register: up, down, bfly or idx, within segments of the warp."""
+    if "sync" not in m:
+        raise refuse("shfl without .sync")
+    first, second = _targets(i, slots)
+    a, b, c = (slots.source(operand, _U32) for operand in i.operands[1:4])
+    mode = next(part for part in m.parts if part in {"up", "down", "bfly", "idx"})
+
+    def run(machine: Machine) -> None:
+        geometry = machine.place.geometry
+        value, amount, limits = (warps_of(machine.registers[s].view(U32), geometry) for s in (a, b, c))
+        source, inside = _source_lane(mode, amount, limits)
+        for observer in machine.observers:
+            observer.warp_barrier(machine)
+        if first is not None:
+            machine.write(first, threads_of(_gather(value, source), geometry))
+        if second is not None:
+            machine.write(second, threads_of(inside, geometry))
+
+    return run
+
+
+def _source_lane(mode: str, amount: Array, limits: Array) -> tuple[Array, Array]:
+    """The lane each lane reads from, and whether that is inside its segment (the pseudocode of 9.7.9.6)."""
+    distance = (amount & np.uint32(31)).astype(np.int64)
+    clamp = (limits & np.uint32(31)).astype(np.int64)
+    segment = (limits >> np.uint32(8) & np.uint32(31)).astype(np.int64)
+    highest = (_LANE & segment) | (clamp & ~segment)
+    if mode == "up":
+        source = _LANE - distance
+        inside = source >= highest
+    else:
+        lowest = _LANE & segment
+        candidates = {"down": _LANE + distance, "bfly": _LANE ^ distance, "idx": lowest | (distance & ~segment)}
+        source = candidates[mode]
+        inside = source <= highest
+    return np.where(inside, source, _LANE), inside
+
+
+def _gather(value: Array, source: Array) -> Array:
+    if value.shape[1] == 1:
+        return value
+    if source.shape[0] == 1 and source.shape[2] == 1:
+        return value.take(source[0, :, 0], axis=1)
+    lead, last = max(value.shape[0], source.shape[0]), max(value.shape[2], source.shape[2])
+    shape = (lead, WARP, last)
+    return np.take_along_axis(np.broadcast_to(value, shape), np.broadcast_to(source, shape), axis=1)
+
+
+@step("vote", "9.7.13.8")
+def vote(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """All, any, uni or ballot over the active lanes of the warp."""
+    target, source = i.operands[:2]
+    assert isinstance(target, Register)
+    destination, origin = slots.target(target), slots.source(source, _PRED)
+    mode = next(part for part in m.parts if part in {"all", "any", "uni", "ballot"})
+
+    def run(machine: Machine) -> None:
+        geometry = machine.place.geometry
+        predicate, active = warps_of(machine.registers[origin], geometry), active_lanes(machine)
+        for observer in machine.observers:
+            observer.warp_barrier(machine)
+        if mode == "ballot":
+            result = ballot(predicate & active)
+        else:
+            every = (predicate | ~active).all(axis=1, keepdims=True)
+            some = (predicate & active).any(axis=1, keepdims=True)
+            result = {"all": every, "any": some, "uni": every | ~some}[mode]
+        machine.write(destination, threads_of(result, geometry))
+
+    return run
+
+
+@step("activemask", "9.7.13.10")
+def activemask(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """The lanes that execute together now."""
+    target = i.operands[0]
+    assert isinstance(target, Register)
+    destination = slots.target(target)
+
+    def run(machine: Machine) -> None:
+        geometry = machine.place.geometry
+        lanes = spelled_out(machine)
+        machine.write(destination, threads_of(ballot(lanes), geometry))
+
+    return run
+
+
+@step("match", "9.7.13.9")
+def match(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """The lanes that hold the same value; `.all` is zero unless every lane agrees."""
+    first, second = _targets(i, slots)
+    origin = slots.source(i.operands[1], TYPES[f"u{m.type.bits}"])
+
+    def run(machine: Machine) -> None:
+        geometry = machine.place.geometry
+        value = by_warp(machine.registers[origin].view(f"uint{m.type.bits}"), geometry)
+        active = spelled_out(machine)
+        value, active = np.broadcast_arrays(value, active)
+        equal = (value[:, :, None, :] == value[:, None, :, :]) & active[:, None, :, :]
+        bits = np.where(equal, _BIT.reshape(1, 1, WARP, 1), np.uint32(0))
+        lanes = np.bitwise_or.reduce(bits, axis=2)
+        agree = (lanes == ballot(active)) | ~active
+        if "all" in m:
+            every = agree.all(axis=1, keepdims=True)
+            lanes = np.where(every, lanes, np.uint32(0))
+            if second is not None:
+                machine.write(second, from_warps(np.broadcast_to(every, lanes.shape), geometry))
+        if first is not None:
+            machine.write(first, from_warps(lanes, geometry))
+
+    return run
+
+
+_REDUCTIONS: dict[str, np.ufunc] = {
+    "add": np.add,
+    "min": np.minimum,
+    "max": np.maximum,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+}
+
+
+@step("redux", "9.7.13.11")
+def redux(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """Reduce an integer over the active lanes named in the member mask."""
+    target, source, members = i.operands
+    assert isinstance(target, Register)
+    kind = m.type
+    destination, origin, mask = slots.target(target), slots.source(source, kind), slots.source(members, _U32)
+    function = _REDUCTIONS[next(part for part in m.parts if part in _REDUCTIONS)]
+    identity = _identity(function, kind.dtype)
+
+    def run(machine: Machine) -> None:
+        geometry = machine.place.geometry
+        value = by_warp(machine.registers[origin].view(kind.dtype), geometry)
+        member = (by_warp(machine.registers[mask].view(U32), geometry) & _BIT) != 0
+        lanes = member & spelled_out(machine)
+        total = function.reduce(np.where(lanes, value, identity), axis=1, keepdims=True, dtype=kind.dtype)
+        machine.write(destination, from_warps(np.broadcast_to(total, (geometry.warps, WARP, total.shape[2])), geometry))
+
+    return run
+
+
+def _identity(function: np.ufunc, dtype: np.dtype[np.generic]) -> np.generic:
+    info = np.iinfo(dtype)
+    values = {np.minimum: info.max, np.maximum: info.min, np.bitwise_and: -1 if info.min else info.max}
+    return dtype.type(values.get(function, 0))
+
+
+@step("elect", "9.7.13.15")
+def elect(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """Elect the lowest active lane of the member mask."""
+    first, second = _targets(i, slots)
+    members = slots.source(i.operands[1], _U32)
+
+    def run(machine: Machine) -> None:
+        geometry = machine.place.geometry
+        lanes = (by_warp(machine.registers[members].view(U32), geometry) & _BIT) != 0
+        lanes = lanes & spelled_out(machine)
+        leader = np.argmax(lanes, axis=1, keepdims=True)
+        if first is not None:
+            chosen = np.broadcast_to(leader.astype(U32), lanes.shape)
+            machine.write(first, from_warps(chosen, geometry))
+        if second is not None:
+            machine.write(second, from_warps((leader == _LANE) & lanes, geometry))
+
+    return run

@@ -1,0 +1,146 @@
+"""How threads are laid out as array axes.
+
+All threads of a batch of blocks run in lock step. A value that differs between threads is an array of three
+axes: two for the thread inside its block and the last one for the block. An axis along which the value does not
+differ has length 1, so a value that depends on `threadIdx.y` alone costs `blockDim.y` elements, however many
+threads run. The flattened thread axes are the linear thread index, hence 32 neighbours are a warp.
+
+Blocks come last because shared-memory addresses hardly ever depend on the block: one row gather then serves
+every block of the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.ptx.types import U32, constant
+
+WARP = 32
+LANES_PER_BATCH = 32768
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Grid and block of one launch; `rows` x `columns` are the two thread axes."""
+
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+
+    @property
+    def threads(self) -> int:
+        """Threads in a block."""
+        x, y, z = self.block
+        return x * y * z
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in the grid."""
+        x, y, z = self.grid
+        return x * y * z
+
+    @property
+    def warps(self) -> int:
+        """Warps in a block; the last one may be partial."""
+        return -(-self.threads // WARP)
+
+    @cached_property
+    def columns(self) -> int:
+        """Length of the second thread axis: a warp for one-dimensional blocks, else blockDim.x."""
+        x, y, z = self.block
+        if y * z > 1:
+            return x
+        return WARP if x % WARP == 0 else x
+
+    @cached_property
+    def rows(self) -> int:
+        """Length of the first thread axis."""
+        return self.threads // self.columns
+
+    @property
+    def blocks_per_batch(self) -> int:
+        """Blocks that run in lock step: about as many lanes as fit the cache."""
+        return max(1, LANES_PER_BATCH // self.threads)
+
+    def thread_coordinates(self, linear: int) -> tuple[int, int, int]:
+        """`threadIdx` of a linear thread index."""
+        x, y, _ = self.block
+        return linear % x, linear // x % y, linear // (x * y)
+
+    def block_coordinates(self, linear: int) -> tuple[int, int, int]:
+        """`blockIdx` of a linear block index."""
+        x, y, _ = self.grid
+        return linear % x, linear // x % y, linear // (x * y)
+
+
+def special_registers(geometry: Geometry, blocks: Array) -> dict[str, Array]:
+    """Values of the special registers (PTX ISA 9.0, chapter 10) for the blocks of a batch.
+
+    Args:
+        geometry: Of the launch.
+        blocks: Linear block indices, shape (B,), int64.
+    """
+    rows, columns = geometry.rows, geometry.columns
+    linear = np.arange(geometry.threads, dtype=U32).reshape(rows, columns, 1)
+    x, y, _ = geometry.block
+    axis = blocks.reshape(1, 1, -1)
+    grid_x, grid_y, _ = geometry.grid
+    values = {
+        "%tid.x": linear % U32.type(x),
+        "%tid.y": linear // U32.type(x) % U32.type(y),
+        "%tid.z": linear // U32.type(x * y),
+        "%ctaid.x": (axis % grid_x).astype(U32),
+        "%ctaid.y": (axis // grid_x % grid_y).astype(U32),
+        "%ctaid.z": (axis // (grid_x * grid_y)).astype(U32),
+        "%laneid": linear % U32.type(WARP),
+        "%warpid": linear // U32.type(WARP),
+        "%nwarpid": constant(geometry.warps, U32),
+        "%WARP_SZ": constant(WARP, U32),
+        "%gridid": constant(1, U32).astype(np.uint64),
+    }
+    lane = values["%laneid"].astype(np.uint64)
+    bit = np.uint64(1) << lane
+    values["%lanemask_eq"] = bit.astype(U32)
+    values["%lanemask_lt"] = (bit - np.uint64(1)).astype(U32)
+    values["%lanemask_le"] = (bit * np.uint64(2) - np.uint64(1)).astype(U32)
+    values["%lanemask_gt"] = ~values["%lanemask_le"]
+    values["%lanemask_ge"] = ~values["%lanemask_lt"]
+    for name, size in zip("xyz", geometry.block, strict=True):
+        values[f"%ntid.{name}"] = constant(size, U32)
+    for name, size in zip("xyz", geometry.grid, strict=True):
+        values[f"%nctaid.{name}"] = constant(size, U32)
+    return {name: compress(value) for name, value in values.items()}
+
+
+def compress(value: Array) -> Array:
+    """Drop the axes along which a value does not differ."""
+    for axis in range(3):
+        if value.shape[axis] > 1:
+            first = value[(slice(None),) * axis + (slice(0, 1),)]
+            if (value == first).all():
+                value = first
+    return value
+
+
+def by_warp(value: Array, geometry: Geometry, fill: int | bool = 0) -> Array:
+    """View as (warps, 32, blocks), the thread axes spelled out; a partial last warp is padded with `fill`.
+
+    The last axis keeps length 1 where the value does not differ between blocks.
+    """
+    rows, columns = geometry.rows, geometry.columns
+    blocks = value.shape[2]
+    flat = np.broadcast_to(value, (rows, columns, blocks)).reshape(geometry.threads, blocks)
+    padding = geometry.warps * WARP - geometry.threads
+    if padding:
+        flat = np.concatenate([flat, np.full((padding, blocks), fill, dtype=value.dtype)])
+    return flat.reshape(geometry.warps, WARP, blocks)
+
+
+def from_warps(value: Array, geometry: Geometry) -> Array:
+    """The inverse of `by_warp`: back to (rows, columns, blocks)."""
+    blocks = value.shape[2]
+    flat = value.reshape(geometry.warps * WARP, blocks)[: geometry.threads]
+    return flat.reshape(geometry.rows, geometry.columns, blocks)

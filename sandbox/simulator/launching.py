@@ -1,0 +1,194 @@
+"""Prepares a launch: limits, parameters, symbol addresses, and one machine per batch of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox.device import Array, Fault
+from sandbox.plan import BufferArgument, Launch, LaunchMode, Plan, ScalarArgument
+from sandbox.program import Program
+from sandbox.simulator.architectures import Architecture
+from sandbox.simulator.code import Code
+from sandbox.simulator.decoder import decode
+from sandbox.simulator.faults import FaultError, Place
+from sandbox.simulator.lanes import Geometry, special_registers
+from sandbox.simulator.machine import Machine, Observer, Shared
+from sandbox.simulator.memory import Arena
+from sandbox.simulator.ptx.parser import PtxSyntaxError, parse
+from sandbox.simulator.ptx.syntax import Module
+from sandbox.simulator.ptx.types import U32, U64, constant
+from sandbox.verdict import Verdict
+
+MAX_GRID = (2**31 - 1, 65535, 65535)
+MAX_BLOCK = (1024, 1024, 64)
+MAX_THREADS = 1024
+
+
+class LoadedProgram:
+    """A program parsed once; kernels are decoded when first launched."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        try:
+            self.module: Module = parse(program.ptx)
+        except (PtxSyntaxError, ValueError, KeyError) as error:
+            fault = Fault(Verdict.UNSUPPORTED, f"unsupported: the simulator cannot read this PTX: {error}")
+            raise FaultError(fault) from error
+        self._codes: dict[str, Code] = {}
+
+    def code(self, kernel: str) -> Code:
+        """The executable form of a launched kernel."""
+        symbol = self.program.symbols.get(kernel, kernel)
+        if symbol not in self._codes:
+            if symbol not in self.module.functions or not self.module.functions[symbol].is_entry:
+                raise FaultError(Fault(Verdict.LAUNCH_ERROR, f"no kernel named {kernel} in the program", kernel=kernel))
+            self._codes[symbol] = decode(self.module, symbol)
+        return self._codes[symbol]
+
+
+def check_limits(launch: Launch, code: Code, architecture: Architecture) -> None:
+    """Refuse what the device would refuse (CUDA C++ Programming Guide, "Compute Capabilities", technical table).
+
+    Raises:
+        FaultError: LAUNCH_ERROR.
+    """
+    problem = ""
+    threads = launch.block[0] * launch.block[1] * launch.block[2]
+    shared = code.shared_bytes + launch.shared_bytes
+    if min(*launch.grid, *launch.block) < 1:
+        problem = f"empty launch: grid {launch.grid}, block {launch.block}"
+    elif any(size > limit for size, limit in zip(launch.grid, MAX_GRID, strict=True)):
+        problem = f"grid {launch.grid} is larger than {MAX_GRID}"
+    elif threads > MAX_THREADS or any(size > limit for size, limit in zip(launch.block, MAX_BLOCK, strict=True)):
+        problem = f"block {launch.block} has {threads} threads; the limits are {MAX_THREADS} in all and {MAX_BLOCK}"
+    elif launch.shared_bytes < 0 or shared > architecture.shared_per_block:
+        problem = f"{shared} bytes of shared memory a block; the limit is {architecture.shared_per_block}"
+    elif launch.mode is LaunchMode.CLUSTER:
+        fault = Fault(Verdict.UNSUPPORTED, "unsupported: cluster launches", kernel=launch.kernel, line=launch.line)
+        raise FaultError(fault)
+    if problem:
+        message = f"the device refuses the launch at line {launch.line}: {problem}"
+        raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
+
+
+def pack_parameters(launch: Launch, code: Code, arena: Arena) -> dict[str, bytes]:
+    """The bytes of every kernel parameter.
+
+    Raises:
+        FaultError: LAUNCH_ERROR where the arguments do not fit the kernel's parameters.
+    """
+    parameters = code.function.parameters
+    if len(parameters) != len(launch.arguments):
+        message = f"{launch.kernel} takes {len(parameters)} arguments, {len(launch.arguments)} given"
+        raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
+    packed: dict[str, bytes] = {}
+    for parameter, argument in zip(parameters, launch.arguments, strict=True):
+        data = _argument_bytes(argument, arena)
+        if len(data) > parameter.size:
+            message = f"an argument of {len(data)} bytes for a parameter of {parameter.size} in {launch.kernel}"
+            raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
+        packed[parameter.name] = data.ljust(parameter.size, b"\0")
+    return packed
+
+
+def _argument_bytes(argument: BufferArgument | ScalarArgument, arena: Arena) -> bytes:
+    if isinstance(argument, BufferArgument):
+        return arena.address(argument.name).to_bytes(8, "little")
+    return np.array(argument.value, dtype=argument.dtype).tobytes()
+
+
+def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, str]]:
+    """Sizes in bytes and message labels of every buffer and every device global."""
+    sizes = {b.name: b.size * itemsize(b.dtype) for b in plan.buffers}
+    labels = {b.name: f"{b.name} ({b.dtype}[{b.size}])" for b in plan.buffers}
+    for variable in module.variables.values():
+        if variable.space in {"global", "const"}:
+            sizes[f"{variable.name}@module"] = variable.size
+            labels[f"{variable.name}@module"] = f"device variable {variable.name} ({variable.size} bytes)"
+    return sizes, labels
+
+
+def itemsize(dtype: str) -> int:
+    """Bytes of one element; bfloat16 is the one dtype that NumPy does not know."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+@dataclass(frozen=True)
+class LaunchSetup:
+    """Everything that the batches of one launch share."""
+
+    launch: Launch
+    code: Code
+    geometry: Geometry
+    arena: Arena
+    parameters: dict[str, bytes]
+    symbols: dict[str, int]
+    fill: Array
+    architecture: Architecture
+
+    @property
+    def shared_bytes(self) -> int:
+        """Static and dynamic shared memory a block, bytes."""
+        return self.code.shared_bytes + self.launch.shared_bytes
+
+    def machine(self, blocks: Array, observers: tuple[Observer, ...] = ()) -> Machine:
+        """A machine for a batch of linear block indices."""
+        registers = list(self.code.initial)
+        specials = special_registers(self.geometry, blocks) | self._device_registers(blocks)
+        for name, slot in self.code.specials.items():
+            if name in specials:
+                registers[slot] = specials[name]
+        for slot, (name, offset) in self.code.symbols.items():
+            registers[slot] = constant(self._address(name) + offset, U64)
+        place = Place(self.launch.kernel, self.geometry, blocks)
+        machine = Machine(
+            registers=registers,
+            place=place,
+            arena=self.arena,
+            shared=Shared(self.shared_bytes, len(blocks), self._fill_for(len(blocks))),
+            parameters=self.parameters,
+            observers=observers,
+            temporaries=self.code.temporaries,
+        )
+        machine.extra["local_bytes"] = self.code.local_bytes
+        return machine
+
+    def _address(self, name: str) -> int:
+        if name in self.code.shared:
+            return self.code.shared[name]
+        if name in self.code.local:
+            return self.code.local[name]
+        return self.symbols.get(name, 0)
+
+    def _device_registers(self, blocks: Array) -> dict[str, Array]:
+        processors = self.architecture.multiprocessors
+        return {
+            "%smid": (blocks % processors).astype(U32).reshape(1, 1, -1),
+            "%nsmid": constant(processors, U32),
+            "%dynamic_smem_size": constant(self.launch.shared_bytes, U32),
+            "%total_smem_size": constant(self.shared_bytes, U32),
+        }
+
+    def _fill_for(self, blocks: int) -> Array:
+        words = -(-max(self.shared_bytes, 4) // 8) * 2 * blocks
+        return self.fill if len(self.fill) >= words else np.resize(self.fill, words)
+
+
+def batches(setup: LaunchSetup, chosen: Array | None = None) -> Iterator[Array]:
+    """Linear block indices, as many at a time as run in lock step; a cooperative grid runs in one piece."""
+    size = setup.geometry.blocks_per_batch
+    total = setup.geometry.blocks
+    if setup.launch.mode is LaunchMode.COOPERATIVE:
+        yield np.arange(total, dtype=np.int64)
+        return
+    if chosen is not None:
+        for start in range(0, len(chosen), size):
+            yield chosen[start : start + size]
+        return
+    for start in range(0, total, size):
+        yield np.arange(start, min(start + size, total), dtype=np.int64)
+
+

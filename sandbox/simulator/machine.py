@@ -1,0 +1,122 @@
+"""The state of one batch of blocks while its threads run in lock step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.faults import Place
+from sandbox.simulator.memory import Arena
+from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.ptx.types import U8, U16, U32
+
+Step = Callable[["Machine"], None]
+
+
+@dataclass(frozen=True)
+class Access:
+    """One memory access of a lock step.
+
+    Attributes:
+        offsets: Byte offsets into the space, int64, lane-shaped.
+        size: Bytes a lane touches.
+        kind: "load", "store" or "atomic".
+        mask: Lanes that take part, None for all.
+        values: What is stored, where known; lane-shaped.
+    """
+
+    instruction: Instruction
+    offsets: Array
+    size: int
+    kind: str
+    mask: Array | None
+    values: tuple[Array, ...] = ()
+
+
+class Observer(Protocol):
+    """Listens to memory accesses and barriers: counters and hazard checks."""
+
+    def global_access(self, machine: Machine, access: Access) -> None:
+        """Called before an access to global memory takes effect, bounds already checked."""
+        ...
+
+    def shared_access(self, machine: Machine, access: Access) -> None:
+        """Called before an access to shared memory takes effect, bounds already checked."""
+        ...
+
+    def barrier(self, machine: Machine, released: Array | None) -> None:
+        """Called when block barriers open for the lanes in `released` (None: all)."""
+        ...
+
+    def warp_barrier(self, machine: Machine) -> None:
+        """Called when the active lanes of each warp synchronise: shfl, vote, bar.warp.sync."""
+        ...
+
+
+class Shared:
+    """Shared memory of every block of a batch; words first, blocks last, so one row serves all blocks."""
+
+    def __init__(self, size: int, blocks: int, fill: Array) -> None:
+        words = -(-max(size, 4) // 8) * 2
+        self.size = size
+        self.words = np.empty((words, blocks), dtype=U32)
+        self.words[:] = fill[: words * blocks].reshape(words, blocks)
+        self.halves = self.words.view(U16).reshape(words, blocks, 2)
+        self.bytes = self.words.view(U8).reshape(words, blocks, 4)
+        self.block_index = np.arange(blocks)
+
+
+@dataclass
+class Machine:
+    """Registers, memories and the active lanes.
+
+    Attributes:
+        registers: One array per slot; constants and special registers have slots of their own. Arrays are
+            never changed in place, so slots may share them.
+        mask: Lanes whose memory accesses count; None for every lane of the batch.
+        merge: Lanes whose register writes count; None where no other lane is alive to see the difference.
+        temporaries: Slots that only one basic block uses: no other lane will read what a write replaces.
+        force: Merge even into temporaries: the instruction is guarded.
+        live: Lanes that have not exited; None for all.
+    """
+
+    registers: list[Array]
+    place: Place
+    arena: Arena
+    shared: Shared
+    parameters: dict[str, bytes]
+    observers: tuple[Observer, ...] = ()
+    temporaries: frozenset[int] = frozenset()
+    mask: Array | None = None
+    merge: Array | None = None
+    force: bool = False
+    live: Array | None = None
+    local: dict[str, Array] = field(default_factory=dict[str, Array])
+    frames: dict[tuple[str, int], Array] = field(default_factory=dict[tuple[str, int], Array])
+    printed: list[str] = field(default_factory=list[str])
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in this batch."""
+        return len(self.place.blocks)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of a value that differs in every lane."""
+        return (self.place.geometry.rows, self.place.geometry.columns, self.blocks)
+
+    def write(self, slot: int, value: Array) -> None:
+        """Write a register in the lanes that count."""
+        if self.merge is not None and (self.force or slot not in self.temporaries):
+            value = np.where(self.merge, value, _as(self.registers[slot], value.dtype))
+        self.registers[slot] = value
+
+
+def _as(value: Array, dtype: np.dtype[Any]) -> Array:
+    """Reinterpret register bits; a register whose width differs was never read as this type before."""
+    return value.view(dtype) if value.dtype.itemsize == dtype.itemsize else value.astype(dtype)

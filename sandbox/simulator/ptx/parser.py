@@ -1,0 +1,231 @@
+"""PTX text to a `Module`. One pass over the lines; every statement ends in `;`, a brace or a label's colon."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from sandbox.simulator.ptx.declarations import parse_parameters, parse_variable
+from sandbox.simulator.ptx.operands import parse_operand, split_operands
+from sandbox.simulator.ptx.syntax import Function, Guard, Instruction, Module, Parameter, Register, Variable
+
+
+class PtxSyntaxError(ValueError):
+    """The text is not PTX that this parser reads; the message shows the statement."""
+
+
+_HEADER = re.compile(r"\.(entry|func)\b\s*(\((?P<results>[^)]*)\))?\s*(?P<name>[\w$]+)\s*(\((?P<params>.*)\))?", re.S)
+_LOC = re.compile(r"\.loc\s+(\d+)\s+(\d+)")
+_INLINED = re.compile(r"inlined_at\s+(\d+)\s+(\d+)")
+_FILE = re.compile(r'\.file\s+(\d+)\s+"([^"]*)"')
+_REGISTERS = re.compile(r"\.reg\s+\.(\w+)\s+(.*)", re.S)
+_INSTRUCTION = re.compile(r"(?:@(!?)(%?[\w$]+)\s+)?([a-z]\w*)((?:\.[\w:]+)*)\s*(.*)", re.S)
+_LABEL = re.compile(r"([\w$]+)\s*:")
+_TERMINATORS = re.compile(r"[;{}]")
+
+
+@dataclass
+class _Body:
+    """A function while its statements are read."""
+
+    header: re.Match[str]
+    registers: dict[str, str] = field(default_factory=dict[str, str])
+    scopes: list[dict[str, str]] = field(default_factory=lambda: [{}])
+    variables: list[Variable] = field(default_factory=list[Variable])
+    instructions: list[Instruction] = field(default_factory=list[Instruction])
+    labels: dict[str, int] = field(default_factory=dict[str, int])
+    tables: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    parameters: list[Parameter] = field(default_factory=list[Parameter])
+
+    def rename(self, name: str) -> str:
+        """The unique name of a register: inline assembly redeclares names in inner scopes."""
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope[name]
+        return name
+
+    def declare(self, kind: str, name: str) -> None:
+        unique = name
+        if len(self.scopes) > 1 and name in self.registers:
+            unique = f"{name}@{len(self.registers)}"
+        self.scopes[-1][name] = unique
+        self.registers[unique] = kind
+
+
+class _Reader:
+    def __init__(self, text: str, file_name: str) -> None:
+        self.version = ""
+        self.target = ""
+        self.functions: dict[str, Function] = {}
+        self.variables: dict[str, Variable] = {}
+        self.body: _Body | None = None
+        self.line: int | None = None
+        self.skip = 0
+        files = {int(number): path for number, path in _FILE.findall(text)}
+        ours = [number for number, path in files.items() if path.rsplit("/", 1)[-1] == file_name]
+        self.file = ours[0] if ours else None
+
+    def read(self, text: str) -> None:
+        buffer = ""
+        for raw in text.splitlines():
+            line = raw.split("//", 1)[0].strip() if '"' not in raw else raw.strip()
+            if not line:
+                continue
+            if not buffer and self._directive(line):
+                continue
+            buffer = self._consume(f"{buffer} {line}" if buffer else line)
+        if self.body is not None:
+            raise PtxSyntaxError("the module ends inside a function")
+
+    def _directive(self, line: str) -> bool:
+        word = line.split(None, 1)[0]
+        if word == ".loc":
+            self._locate(line)
+        elif word == ".version":
+            self.version = line.split()[1]
+        elif word == ".target":
+            self.target = line.split()[1].rstrip(",")
+        elif word not in {".file", ".address_size"}:
+            return False
+        return True
+
+    def _locate(self, line: str) -> None:
+        """Keep the kernel file's line: where a header was inlined, the line that called it."""
+        if match := _LOC.match(line):
+            file, number = int(match[1]), int(match[2])
+            inlined = _INLINED.search(line)
+            if file != self.file and self.file is not None and inlined and int(inlined[1]) == self.file:
+                file, number = self.file, int(inlined[2])
+            if number and (self.file is None or file == self.file):
+                self.line = number
+
+    def _consume(self, buffer: str) -> str:
+        while buffer:
+            if self.skip:
+                buffer = self._skip(buffer)
+                continue
+            if label := _LABEL.match(buffer) if self.body else None:
+                buffer = self._label(label[1], buffer[label.end() :].lstrip())
+                continue
+            position = self._end_of_statement(buffer)
+            if position is None:
+                return buffer
+            statement, mark = buffer[:position].strip(), buffer[position]
+            buffer = buffer[position + 1 :].lstrip()
+            self._statement(statement, mark)
+        return ""
+
+    def _skip(self, buffer: str) -> str:
+        for position, mark in enumerate(buffer):
+            self.skip += {"{": 1, "}": -1}.get(mark, 0)
+            if not self.skip:
+                return buffer[position + 1 :].lstrip()
+        return ""
+
+    @staticmethod
+    def _end_of_statement(buffer: str) -> int | None:
+        """The next terminator; a brace inside a statement is an operand list or an initialiser."""
+        match = _TERMINATORS.search(buffer)
+        if match is None:
+            return None
+        if match[0] == ";" or match.start() == 0 or re.match(r"(\.\w+\s+)*\.(entry|func|section)\b", buffer):
+            return match.start()
+        end = buffer.find(";", match.start())
+        return end if end >= 0 else None
+
+    def _label(self, name: str, rest: str) -> str:
+        assert self.body is not None
+        table = re.match(r"\.branchtargets\s+([^;]*);", rest)
+        if table:
+            self.body.tables[name] = tuple(part.strip() for part in table[1].split(","))
+            return rest[table.end() :].lstrip()
+        if rest.startswith(".callprototype"):
+            return rest.split(";", 1)[1].lstrip() if ";" in rest else ""
+        self.body.labels[name] = len(self.body.instructions)
+        return rest
+
+    def _statement(self, statement: str, mark: str) -> None:
+        if self.body is None:
+            self._top_level(statement, mark)
+        elif mark == "{":
+            self.body.scopes.append({})
+        elif mark == "}":
+            self.body.scopes.pop()
+            if not self.body.scopes:
+                self._finish(self.body)
+        else:
+            self._inner(self.body, statement)
+
+    def _top_level(self, statement: str, mark: str) -> None:
+        header = _HEADER.search(statement)
+        if statement.startswith(".section"):
+            self.skip = 1
+        elif header and mark == "{":
+            self.body = _Body(header)
+            self.line = None
+        elif header or not statement or statement.startswith((".pragma", ".alias")):
+            return
+        else:
+            variable = parse_variable(statement)
+            self.variables[variable.name] = variable
+
+    def _inner(self, body: _Body, statement: str) -> None:
+        if not statement.startswith("."):
+            body.instructions.append(self._instruction(body, statement))
+        elif match := _REGISTERS.match(statement):
+            for name in match[2].split(","):
+                _declare_range(body, match[1], name.strip())
+        elif statement.startswith(".param"):
+            body.parameters.extend(parse_parameters(statement))
+        elif not statement.startswith((".pragma", ".maxntid", ".minnctapersm", ".reqntid")):
+            body.variables.append(parse_variable(statement))
+
+    def _instruction(self, body: _Body, statement: str) -> Instruction:
+        match = _INSTRUCTION.fullmatch(statement)
+        if match is None:
+            raise PtxSyntaxError(f"not an instruction: {statement!r}")
+        negated, predicate, opcode, modifiers, rest = match.groups()
+        guard = Guard(Register(body.rename(predicate)), negated == "!") if predicate else None
+        operands = tuple(parse_operand(part, body.rename) for part in split_operands(rest))
+        text = re.sub(r"\s+", " ", statement)
+        return Instruction(opcode, tuple(modifiers.split(".")[1:]), operands, guard, self.line, text)
+
+    def _finish(self, body: _Body) -> None:
+        header = body.header
+        name = header["name"]
+        self.functions[name] = Function(
+            name=name,
+            is_entry=header[1] == "entry",
+            parameters=tuple(parse_parameters(header["params"] or "")),
+            results=tuple(parse_parameters(header["results"] or "")),
+            registers=body.registers,
+            variables=(*body.variables, *(Variable(p.name, "param", p.size, p.align) for p in body.parameters)),
+            body=tuple(body.instructions),
+            labels=body.labels,
+            tables=body.tables,
+        )
+        self.body = None
+
+
+def _declare_range(body: _Body, kind: str, name: str) -> None:
+    """`%r<57>` declares %r0 to %r56."""
+    if match := re.fullmatch(r"(%?[\w$]+)<(\d+)>", name):
+        for number in range(int(match[2])):
+            body.declare(kind, f"{match[1]}{number}")
+    else:
+        body.declare(kind, name)
+
+
+def parse(text: str, file_name: str = "kernel.cu") -> Module:
+    """Parse a PTX module.
+
+    Args:
+        text: PTX as NVRTC emits it.
+        file_name: The source whose line numbers instructions carry.
+
+    Raises:
+        PtxSyntaxError: The text is not PTX that this parser reads.
+    """
+    reader = _Reader(text, file_name)
+    reader.read(text.replace("\0", ""))
+    return Module(reader.version, reader.target, reader.functions, reader.variables)

@@ -1,0 +1,230 @@
+"""Runs one batch of blocks: which lanes execute which basic block next, and what they wait for.
+
+Lanes that took different branches form groups, one a basic block. The lowest block runs first, so that lanes
+meet again at the end of a branch; now and then the oldest group runs, so that lanes which wait for others in
+a loop cannot starve them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from sandbox.device import Array, Fault
+from sandbox.simulator.code import BasicBlock, Code, Jump
+from sandbox.simulator.faults import FaultError
+from sandbox.simulator.instructions.warps import ballot
+from sandbox.simulator.lanes import WARP, by_warp, from_warps
+from sandbox.simulator.machine import Machine
+from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.ptx.types import U32
+from sandbox.verdict import Verdict
+
+Mask = Array | None
+BlockListener = Callable[[Machine, BasicBlock], None]
+
+_FAIRNESS = 512
+_CLOCK_CHECK = 64
+_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
+
+
+def _union(a: Mask, b: Mask) -> Mask:
+    return None if a is None or b is None else a | b
+
+
+class Scheduler:
+    """Executes a kernel for the lanes of one machine.
+
+    Args:
+        listener: Called before each basic block, with the machine's active lanes set.
+        deadline: `time.monotonic()` value past which the run ends as a timeout.
+    """
+
+    def __init__(
+        self, code: Code, machine: Machine, listener: BlockListener | None = None, deadline: float | None = None
+    ) -> None:
+        self._code = code
+        self._machine = machine
+        self._listener = listener
+        self._deadline = deadline
+        self._pending: dict[int, Mask] = {0: None}
+        self._waiting: dict[int, Mask] = {}
+        self._executed = 0
+
+    def run(self) -> None:
+        """Run until every lane has exited.
+
+        Raises:
+            FaultError: A lane faulted, a barrier cannot open, or the deadline has passed.
+        """
+        while self._pending or self._waiting:
+            if not self._pending:
+                self._release()
+            index = self._next()
+            self._enter(self._code.blocks[index], self._pending.pop(index))
+
+    def _next(self) -> int:
+        self._executed += 1
+        if self._executed % _FAIRNESS == 0 and len(self._pending) > 1:
+            return next(iter(self._pending))
+        return min(self._pending)
+
+    def _enter(self, block: BasicBlock, mask: Mask) -> None:
+        if block.barrier is not None or block.warp_sync is not None:
+            mask = _union(mask, self._waiting.pop(block.index)) if block.index in self._waiting else mask
+            mask = self._synchronise(block, mask)
+            if mask is not None and not mask.any():
+                return
+        self._execute(block, mask)
+
+    def _covers(self, mask: Mask) -> bool:
+        """Whether a group holds every lane that is alive."""
+        if mask is None:
+            return True
+        live = self._machine.live
+        return bool(mask.all()) if live is None else bool((mask | ~live).all())
+
+    def _execute(self, block: BasicBlock, mask: Mask) -> None:
+        machine = self._machine
+        covers = self._covers(mask)
+        machine.mask = None if covers and machine.live is None else mask
+        machine.merge = None if covers else mask
+        machine.force = False
+        if self._deadline is not None and self._executed % _CLOCK_CHECK == 0 and time.monotonic() > self._deadline:
+            raise FaultError(self._timeout(block))
+        if self._listener is not None:
+            self._listener(machine, block)
+        for step in block.steps:
+            step(machine)
+        self._leave(block.jump, mask)
+
+    def _timeout(self, block: BasicBlock) -> Fault:
+        instruction = next((i for i in block.instructions if i.line is not None), None)
+        lanes = _EVERYONE if self._machine.mask is None else self._machine.mask
+        what = "the kernel did not end before the deadline; it was still running here"
+        return self._machine.place.fault(Verdict.TIMEOUT, what, instruction, lanes)
+
+    def _leave(self, jump: Jump, mask: Mask) -> None:
+        if jump.kind == "fall":
+            self._add(jump.targets[0], mask)
+        elif jump.kind == "table":
+            self._leave_by_table(jump, mask)
+        elif jump.guard is None:
+            self._take(jump, mask)
+        else:
+            self._split(jump, mask)
+
+    def _split(self, jump: Jump, mask: Mask) -> None:
+        assert jump.guard is not None
+        predicate = self._machine.registers[jump.guard]
+        if predicate.size == 1:
+            if bool(predicate.flat[0]) != jump.negated:
+                self._take(jump, mask)
+            else:
+                self._add(jump.targets[-1], mask)
+            return
+        chosen = ~predicate if jump.negated else predicate
+        taken = chosen if mask is None else chosen & mask
+        rest = ~chosen if mask is None else mask & ~chosen
+        if not taken.any():
+            self._add(jump.targets[-1], mask)
+        elif not rest.any():
+            self._take(jump, mask)
+        else:
+            self._take(jump, taken)
+            self._add(jump.targets[-1], rest)
+
+    def _take(self, jump: Jump, mask: Mask) -> None:
+        if jump.kind == "exit":
+            machine = self._machine
+            left = _EVERYONE if mask is None else mask
+            machine.live = ~left if machine.live is None else machine.live & ~left
+        elif jump.kind == "trap":
+            lanes = _EVERYONE if mask is None else mask
+            what = "the kernel stopped itself (trap, or a failed assert)"
+            raise FaultError(self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, lanes))
+        else:
+            self._add(jump.targets[0], mask)
+
+    def _leave_by_table(self, jump: Jump, mask: Mask) -> None:
+        assert jump.guard is not None
+        index = self._machine.registers[jump.guard].view(U32)
+        for position, target in enumerate(jump.targets):
+            chosen = index == position
+            chosen = chosen if mask is None else chosen & mask
+            if chosen.any():
+                self._add(target, None if chosen.all() else chosen)
+
+    def _add(self, index: int, mask: Mask) -> None:
+        if index in self._pending:
+            mask = _union(self._pending[index], mask)
+        self._pending[index] = mask
+
+    def _synchronise(self, block: BasicBlock, mask: Mask) -> Mask:
+        """Let those lanes on that need not wait; the others are parked at the block."""
+        if self._covers(mask):
+            self._open(block, None)
+            return mask
+        assert mask is not None
+        held = self._held_by_barrier(mask) if block.barrier is not None else self._held_by_warp(block, mask)
+        parked = mask & held
+        if not parked.any():
+            self._open(block, mask)
+            return mask
+        self._waiting[block.index] = parked
+        free = mask & ~held
+        if free.any():
+            self._open(block, free)
+        return free
+
+    def _open(self, block: BasicBlock, released: Mask) -> None:
+        if block.barrier is not None:
+            for observer in self._machine.observers:
+                observer.barrier(self._machine, released)
+
+    def _missing(self, mask: Array) -> Array:
+        live = self._machine.live
+        return ~mask if live is None else live & ~mask
+
+    def _held_by_barrier(self, mask: Array) -> Array:
+        """Lanes of blocks some of whose live threads are elsewhere, shape (1, 1, blocks or 1)."""
+        return self._missing(mask).any(axis=(0, 1), keepdims=True)
+
+    def _held_by_warp(self, block: BasicBlock, mask: Array) -> Array:
+        """Lanes of warps that named a live lane in their member mask which is elsewhere."""
+        assert block.warp_sync is not None
+        geometry = self._machine.place.geometry
+        members = by_warp(self._machine.registers[block.warp_sync[1]].view(U32), geometry)
+        active = by_warp(mask, geometry, fill=False)
+        named = np.bitwise_or.reduce(np.where(active, members, U32.type(0)), axis=1, keepdims=True)
+        missing = ballot(by_warp(self._missing(mask), geometry, fill=False))
+        held = (named & missing) != 0
+        return from_warps(np.broadcast_to(held, (geometry.warps, WARP, held.shape[2])), geometry)
+
+    def _release(self) -> None:
+        """Every group waits: open the barriers of blocks whose live threads all wait at the same one.
+
+        Raises:
+            FaultError: No barrier can open.
+        """
+        for index, mask in self._waiting.items():
+            block = self._code.blocks[index]
+            assert mask is not None
+            held = self._held_by_barrier(mask) if block.barrier is not None else self._held_by_warp(block, mask)
+            if (mask & ~held).any():
+                self._pending[index] = self._waiting.pop(index)
+                return
+        raise FaultError(self._stuck())
+
+    def _stuck(self) -> Fault:
+        index, mask = next(iter(self._waiting.items()))
+        block = self._code.blocks[index]
+        instruction: Instruction | None = block.barrier or (block.warp_sync[0] if block.warp_sync else None)
+        assert mask is not None
+        what = "barrier not reached by all threads of the block" if block.barrier is not None else (
+            "warp-wide instruction not reached by every lane that its mask names"
+        )
+        others = "; others wait at another barrier" if len(self._waiting) > 1 else "; the others can never arrive"
+        return self._machine.place.fault(Verdict.BARRIER_DIVERGENCE, what + others, instruction, mask)
