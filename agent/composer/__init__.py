@@ -1,0 +1,1 @@
+"""The built-in composer: reads what a task computes and writes kernel files for it from features."""
