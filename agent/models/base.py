@@ -1,4 +1,4 @@
-"""What the search asks of a proposer: plans, kernel files, critiques. Chat models and the composer answer alike."""
+"""What the search asks of a proposer, be it a chat model or the composer: plans, kernel files, critiques."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.task import Task
 
 
 class ProposalError(WarpwrightError):
-    """A proposer could not answer (endpoint down, rate limit that outlasts the retries); the candidate fails."""
+    """A proposer could not answer: endpoint down, or a rate limit that outlasts the retries."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,43 @@
+"""Where runs live on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of runs, caches and databases; parts of it are made when first written to."""
+
+    root: Path
+
+    @property
+    def runs(self) -> Path:
+        """One folder a run, with its kernels and `best.cu`."""
+        return self.root / "runs"
+
+    @property
+    def compile_cache(self) -> Path:
+        """Compiled programs by content; may be deleted at any time."""
+        return self.root / "cache" / "compile"
+
+    @property
+    def database(self) -> Path:
+        """The run store."""
+        return self.root / "warpwright.db"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The graph's checkpoints."""
+        return self.root / "checkpoints.db"
+
+
+def home() -> Home:
+    """Return the home of this process: `WARPWRIGHT_HOME`, else the platform's folder for application data."""
+    chosen = os.environ.get("WARPWRIGHT_HOME")
+    root = Path(chosen).expanduser() if chosen else Path(typer.get_app_dir("warpwright"))
+    return Home(root.absolute())

@@ -1,0 +1,96 @@
+"""The run store: runs, candidates, replies and events in SQLite, kernels by content on disk.
+
+Several processes may use one store at a time: every call is one short transaction.
+"""
+
+from __future__ import annotations
+
+from agent.home import Home
+from agent.results import BestKernel, RunState, SearchResult
+from agent.store.candidates import Candidates
+from agent.store.database import Database
+from agent.store.event_log import EventLog, StoredEvent
+from agent.store.files import KernelFiles
+from agent.store.records import NewRun, Run, RunSummary
+from agent.store.replies import Replies
+from agent.store.runs import Runs
+from sandbox.verdict import Verdict
+
+__all__ = ["NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
+
+
+class Store:
+    """Everything that is remembered of runs, below one home."""
+
+    def __init__(self, home: Home) -> None:
+        database = Database(home.database)
+        self._database = database
+        self.runs = Runs(database)
+        self.candidates = Candidates(database)
+        self.event_log = EventLog(database)
+        self.kernels = KernelFiles(home.runs)
+
+    def replies(self, run: str) -> Replies:
+        """Return the replies of one run."""
+        return Replies(self._database, run)
+
+    def create(self, new: NewRun) -> str:
+        """Store a run that this process owns, and return its id."""
+        return self.runs.create(new)
+
+    def get_run(self, run: str) -> Run:
+        """Return a run; raise UsageError where there is none of that name."""
+        return self.runs.get(run)
+
+    def list_runs(self, limit: int = 100) -> list[RunSummary]:
+        """Return the latest runs, newest first."""
+        return self.runs.summaries(limit)
+
+    def events_since(self, run: str, number: int = 0) -> list[StoredEvent]:
+        """Return the events of a run after the one of that number."""
+        return self.event_log.since(run, number)
+
+    def mark_cancelled(self, run: str) -> RunState:
+        """Ask a run to stop, wherever it works; return its state: RUNNING until its process notices."""
+        return self.runs.mark_cancelled(run)
+
+    def get_result(self, run: str) -> SearchResult:
+        """Return what a run has found so far, whether it ended or not."""
+        stored = self.runs.get(run)
+        baseline = self.runs.baseline(run)
+        records = [trial.record for trial in self.candidates.trials(run)]
+        best = self._best(run)
+        last = records[-1].verdict if records else None
+        return SearchResult(
+            run=run,
+            task=stored.task,
+            device=stored.device,
+            isolation=stored.isolation,
+            model=stored.model,
+            verdict=last if best is None else Verdict.PASS,
+            best=best,
+            baseline_us=None if baseline is None or baseline.profile is None else baseline.profile.latency_us,
+            stopped=stored.stopped,
+            candidates=records,
+            rounds=max((record.round for record in records), default=0),
+            seconds=stored.seconds,
+        )
+
+    def _best(self, run: str) -> BestKernel | None:
+        found = self.candidates.best(run)
+        if found is None:
+            return None
+        trial, sha = found
+        record = trial.record
+        assert record.latency_us is not None, "only timed candidates are ranked"
+        return BestKernel(
+            path=self.kernels.best_path(run),
+            sha=sha,
+            latency_us=record.latency_us,
+            provenance=record.provenance,
+            speedup=record.speedup,
+            features=record.features,
+            tune=record.tune,
+            round=record.round,
+            candidate=record.candidate,
+        )

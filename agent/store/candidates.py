@@ -1,0 +1,186 @@
+"""The table of candidates."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from agent.models.base import Trial
+from agent.results import CandidateRecord
+from agent.store.database import Database
+from agent.store.records import Draft, Judgement, dump_report, load_report
+from sandbox.verdict import Provenance, Verdict
+
+_KEY = "run = ? AND round = ? AND candidate = ?"
+_RANKED = (
+    "SELECT * FROM candidates WHERE run = ? AND verdict = 'pass' AND latency_us IS NOT NULL"
+    " AND duplicate_of IS NULL ORDER BY latency_us, round, candidate"
+)
+
+
+class Candidates:
+    """Drafts, their judgements, and which of them are the same kernel."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, run: str, draft: Draft) -> None:
+        """Store a written candidate; one that is there already stays as it is."""
+        with self._database.write() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO candidates (run, round, candidate, parent, features, why, sha)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(run, draft.round, draft.candidate, draft.parent),
+                    *(json.dumps(draft.features), draft.why, draft.sha),
+                ),
+            )
+
+    def draft(self, run: str, round_: int, candidate: int) -> Draft | None:
+        """Return a stored draft; None where that candidate was not written yet."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                f"SELECT * FROM candidates WHERE {_KEY}", (run, round_, candidate)
+            ).fetchone()
+        return None if row is None else _draft(row)
+
+    def judge(self, run: str, draft: Draft, judgement: Judgement) -> None:
+        """Store what became of a draft, in place of what was said before."""
+        report = None if judgement.report is None else dump_report(judgement.report)
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE candidates SET verdict = ?, message = ?, latency_us = ?, provenance = ?, speedup = ?,"
+                f" tune = ?, report = ?, lost = ?, duplicate_of = ? WHERE {_KEY}",
+                (
+                    *(judgement.verdict, judgement.message, judgement.latency_us, judgement.provenance),
+                    *(judgement.speedup, json.dumps(judgement.tune), report, judgement.lost),
+                    *(judgement.duplicate_of, run, draft.round, draft.candidate),
+                ),
+            )
+
+    def claim(self, run: str, draft: Draft, identity: str) -> Draft | None:
+        """Say what a draft compiles to, unless another of the run said so first; return that other one."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                "SELECT * FROM candidates WHERE run = ? AND identity = ?", (run, identity)
+            ).fetchone()
+            if row is None:
+                connection.execute(
+                    f"UPDATE candidates SET identity = ? WHERE {_KEY}",
+                    (identity, run, draft.round, draft.candidate),
+                )
+                return None
+        other = _draft(row)
+        return None if (other.round, other.candidate) == (draft.round, draft.candidate) else other
+
+    def first_with(self, run: str, sha: str) -> Draft | None:
+        """Return the first candidate of a run with this source."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT * FROM candidates WHERE run = ? AND sha = ? ORDER BY round, candidate LIMIT 1",
+                (run, sha),
+            ).fetchone()
+        return None if row is None else _draft(row)
+
+    def drafts(self, run: str, round_: int) -> list[Draft]:
+        """Return the candidates of a round, judged or not."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT * FROM candidates WHERE run = ? AND round = ? ORDER BY candidate", (run, round_)
+            ).fetchall()
+        return [_draft(row) for row in rows]
+
+    def trial(self, run: str, draft: Draft) -> Trial | None:
+        """Return a judged candidate; None where it was not judged yet."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                f"SELECT * FROM candidates WHERE {_KEY} AND verdict IS NOT NULL",
+                (run, draft.round, draft.candidate),
+            ).fetchone()
+        return None if row is None else _trial(row)
+
+    def trials(self, run: str, *, through: int | None = None) -> list[Trial]:
+        """Return the judged candidates of the rounds from 1, up to and with `through`, in order."""
+        last = 2**31 if through is None else through
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT * FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN 1 AND ?"
+                " ORDER BY round, candidate",
+                (run, last),
+            ).fetchall()
+        return [_trial(row) for row in rows]
+
+    def all_lost(self, run: str, round_: int) -> bool:
+        """Whether no candidate of a round failed, or passed, on its own account."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT count(*) > 0 AND min(lost) = 1 FROM candidates WHERE run = ? AND round = ?",
+                (run, round_),
+            ).fetchone()
+        return bool(row[0])
+
+    def forget_from(self, run: str, round_: int) -> None:
+        """Forget the candidates of a round and of those after it, so that they are tried again."""
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM candidates WHERE run = ? AND round >= ?", (run, round_))
+
+    def ranked(self, run: str, *, through: int | None = None) -> list[Trial]:
+        """Return the correct, timed, distinct candidates of the rounds from 1 on, fastest first."""
+        last = 2**31 if through is None else through
+        with self._database.read() as connection:
+            rows = connection.execute(_RANKED, (run,)).fetchall()
+        return [_trial(row) for row in rows if 1 <= row["round"] <= last]
+
+    def set_best(self, run: str, trial: Trial, sha: str) -> None:
+        """Record the best candidate, and the sha of its `best.cu`."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE runs SET best_round = ?, best_candidate = ?, best_sha = ? WHERE id = ?",
+                (trial.record.round, trial.record.candidate, sha, run),
+            )
+
+    def clear_best(self, run: str) -> None:
+        """Record that no correct candidate is known."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE runs SET best_round = NULL, best_candidate = NULL, best_sha = NULL WHERE id = ?",
+                (run,),
+            )
+
+    def best(self, run: str) -> tuple[Trial, str] | None:
+        """Return the best candidate and the sha of its `best.cu`."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT candidates.*, runs.best_sha FROM candidates JOIN runs ON runs.id = candidates.run"
+                " AND runs.best_round = candidates.round AND runs.best_candidate = candidates.candidate"
+                " WHERE runs.id = ?",
+                (run,),
+            ).fetchone()
+        return None if row is None else (_trial(row), row["best_sha"])
+
+
+def _draft(row: sqlite3.Row) -> Draft:
+    return Draft(
+        round=row["round"],
+        candidate=row["candidate"],
+        parent=row["parent"],
+        features=tuple(json.loads(row["features"])),
+        why=row["why"],
+        sha=row["sha"],
+    )
+
+
+def _trial(row: sqlite3.Row) -> Trial:
+    record = CandidateRecord(
+        round=row["round"],
+        candidate=row["candidate"],
+        features=json.loads(row["features"]),
+        verdict=Verdict(row["verdict"]),
+        message=row["message"],
+        sha=row["sha"],
+        latency_us=row["latency_us"],
+        provenance=Provenance(row["provenance"]),
+        speedup=row["speedup"],
+        tune=json.loads(row["tune"]),
+    )
+    return Trial(record, None if row["report"] is None else load_report(row["report"]))

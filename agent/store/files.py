@@ -1,0 +1,63 @@
+"""Kernels on disk, by content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def kernel_sha(text: str) -> str:
+    """Return the sha256 of a kernel file's text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class KernelFiles:
+    """The kernels of every run: `RUN/kernels/SHA.cu`, and `RUN/best.cu`. Writes are atomic."""
+
+    def __init__(self, runs: Path) -> None:
+        self._runs = runs
+
+    def folder(self, run: str) -> Path:
+        """Return the folder of a run."""
+        return self._runs / run
+
+    def best_path(self, run: str) -> Path:
+        """Return where a run's best kernel lies, or will."""
+        return self.folder(run) / "best.cu"
+
+    def keep(self, run: str, text: str) -> str:
+        """Store a kernel and return its sha256."""
+        sha = kernel_sha(text)
+        path = self._path(run, sha)
+        if not path.exists():
+            _write_atomically(path, text)
+        return sha
+
+    def read(self, run: str, sha: str) -> str:
+        """Return the text of a stored kernel."""
+        return self._path(run, sha).read_bytes().decode()
+
+    def write_best(self, run: str, text: str) -> Path:
+        """Make this text the run's best kernel."""
+        path = self.best_path(run)
+        _write_atomically(path, text)
+        return path
+
+    def _path(self, run: str, sha: str) -> Path:
+        return self.folder(run) / "kernels" / f"{sha}.cu"
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:8]}-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        # mkstemp's 0600 would hide the kernel from a group that shares the home.
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

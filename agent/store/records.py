@@ -1,0 +1,112 @@
+"""Rows of the run store as typed values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from agent.results import RunState, SearchRequest, Stop
+from sandbox.verdict import Provenance, Verdict
+from tools.reports import CheckReport
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """What is known of a run before it starts."""
+
+    request: SearchRequest
+    task: str
+    task_folder: Path
+    task_sha: str
+    device: str
+    isolation: str
+    model: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Run(NewRun):
+    """A stored run. `state` is INTERRUPTED where it was left running by a process that is gone.
+
+    Attributes:
+        created: When, seconds since the epoch.
+        seconds: How long it has worked, over all resumes that ended.
+        error: Why it failed; empty otherwise.
+    """
+
+    id: str
+    created: float
+    state: RunState
+    stopped: Stop | None
+    error: str
+    seconds: float
+
+
+class RunSummary(BaseModel):
+    """One line of the list of runs."""
+
+    model_config = ConfigDict(frozen=True)
+    run: str
+    task: str
+    device: str
+    model: str
+    state: RunState
+    stopped: Stop | None
+    created: datetime
+    rounds: int
+    candidates: int
+    """Candidates judged so far."""
+    best_latency_us: float | None
+    provenance: Provenance
+    speedup: float | None
+    error: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A written candidate that waits for its judgement; `sha` is None where the reply held no kernel."""
+
+    round: int
+    candidate: int
+    parent: str | None
+    features: tuple[str, ...]
+    why: str
+    sha: str | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of a draft.
+
+    Attributes:
+        lost: The failure is not the kernel's: the model's endpoint or the tools gave no answer.
+        duplicate_of: `ROUND/CANDIDATE` of the candidate whose judgement this one repeats.
+    """
+
+    verdict: Verdict
+    message: str
+    latency_us: float | None = None
+    provenance: Provenance = Provenance.ESTIMATED
+    speedup: float | None = None
+    tune: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
+    report: CheckReport | None = None
+    lost: bool = False
+    duplicate_of: str | None = None
+
+
+_REPORT: TypeAdapter[CheckReport] = TypeAdapter(CheckReport)
+
+
+def dump_report(report: CheckReport) -> str:
+    """Return a report as JSON; NaN stays NaN, which pydantic's own JSON would turn into null."""
+    return json.dumps(dataclasses.asdict(report))
+
+
+def load_report(text: str) -> CheckReport:
+    """Read a report back."""
+    return _REPORT.validate_python(json.loads(text))
