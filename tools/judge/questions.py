@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tools.judge.comparison import Expectation
@@ -18,19 +18,18 @@ class Question:
     Attributes:
         inputs: In and inout buffers by name, in their dtype, shaped.
         expected: One expectation for every out and inout buffer.
+        scalars: The values of the task's scalar arguments by name.
+        many_answers: Whether the task judges each run by its own `compare` function, not by the error bound.
     """
 
     inputs: Mapping[str, Array]
     expected: tuple[Expectation, ...]
+    scalars: Mapping[str, int | float] = field(default_factory=dict[str, "int | float"])
+    many_answers: bool = False
 
 
 class Oracle(Protocol):
     """Poses questions of one task and answers them, where no candidate can reach."""
-
-    @property
-    def many_answers(self) -> bool:
-        """Whether the task judges each run by its own `compare` function rather than by the error bound."""
-        ...
 
     async def question(self, case: Case, seed: int) -> Question:
         """Return the input that the seed stands for, with its answer; the same for the same seed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,7 +18,6 @@ from sandbox.verdict import Verdict
 from tools.awaiting import once_more, together
 from tools.judge.bits import differing_outputs, modified_input
 from tools.judge.comparison import Comparison, compare
-from tools.judge.error_bound import FORMATS
 from tools.judge.explanation import describe_case, explain, shorten
 from tools.judge.questions import Oracle, Question
 from tools.reports import CaseReport, TestReport
@@ -30,11 +29,11 @@ SEED_BITS = 48
 
 @dataclass(frozen=True)
 class Subject:
-    """A candidate, compiled and planned for one case."""
+    """A candidate, compiled for one case; `plan` makes the plan from the values of the task's scalars."""
 
     case: Case
     program: Program
-    plan: Plan
+    plan: Callable[[Mapping[str, int | float]], Plan]
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ async def judge_results(
     first = fresh_seed() if seed is None else seed
     judge = _Judge(task, device, oracle, rules)
     trials = [
-        _Trial(subject, first + repetition, again=repetition == 0 and judge.repeats)
+        _Trial(subject, first + repetition, again=repetition == 0 and task.deterministic)
         for repetition in range(rules.seeds)
         for subject in subjects
     ]
@@ -121,6 +120,21 @@ class _Trial:
     subject: Subject
     seed: int
     again: bool
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    trial: _Trial
+    question: Question
+    plan: Plan
+    run: int
+
+    @property
+    def poison(self) -> int:
+        """A seed of its own for every run, the same in every replay."""
+        case = self.trial.subject.case
+        key = f"{self.trial.seed}:{sorted(case.dims.items())}:{sorted(case.data.items())}:{self.run}"
+        return int.from_bytes(hashlib.sha256(key.encode()).digest()[: SEED_BITS // 8])
 
 
 @dataclass(frozen=True)
@@ -152,19 +166,17 @@ class _Judge:
     oracle: Oracle
     rules: Rules
 
-    @property
-    def repeats(self) -> bool:
-        return self.task.deterministic and not self.oracle.many_answers
-
     async def outcome(self, trial: _Trial) -> _Outcome:
         case = trial.subject.case
         question = await self.oracle.question(case, trial.seed)
-        first = await self._run(trial, question, 0)
-        outcome = await self._judge_run(trial, question, first, 0)
-        if outcome.report.verdict is not Verdict.PASS or not trial.again:
+        plan = trial.subject.plan(question.scalars)
+        attempts = [_Attempt(trial, question, plan, run) for run in range(2)]
+        first = await self._run(attempts[0])
+        outcome = await self._judge_run(attempts[0], first)
+        if outcome.report.verdict is not Verdict.PASS or not trial.again or question.many_answers:
             return outcome
-        second = await self._run(trial, question, 1)
-        repeated = await self._judge_run(trial, question, second, 1)
+        second = await self._run(attempts[1])
+        repeated = await self._judge_run(attempts[1], second)
         if repeated.report.verdict is not Verdict.PASS:
             message = f"The second run on the same input failed. {repeated.report.message}"
             return replace(repeated, report=replace(repeated.report, message=shorten(message)))
@@ -174,33 +186,31 @@ class _Judge:
         message = f"{different} at {describe_case(self.task, case, trial.seed)}."
         return _Outcome(_case_report(trial, Verdict.NONDETERMINISTIC, message))
 
-    async def _run(self, trial: _Trial, question: Question, run: int) -> RunResult:
-        flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in question.inputs.items()}
+    async def _run(self, attempt: _Attempt) -> RunResult:
+        inputs = attempt.question.inputs
+        flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
+        program = attempt.trial.subject.program
         return await once_more(
             lambda: self.device.run(
-                trial.subject.program,
-                trial.subject.plan,
-                flat,
-                poison=_poison_seed(trial, run),
-                deadline_s=self.rules.deadline_s,
+                program, attempt.plan, flat, poison=attempt.poison, deadline_s=self.rules.deadline_s
             )
         )
 
-    async def _judge_run(self, trial: _Trial, question: Question, result: RunResult, run: int) -> _Outcome:
+    async def _judge_run(self, attempt: _Attempt, result: RunResult) -> _Outcome:
+        trial, question = attempt.trial, attempt.question
         where = describe_case(self.task, trial.subject.case, trial.seed)
         if result.fault is not None:
             return _Outcome(_fault_report(trial, result.fault, where))
-        modified = modified_input(trial.subject.plan, question.inputs, result.inputs)
+        modified = modified_input(attempt.plan, question.inputs, result.inputs)
         if modified is not None:
             return _Outcome(_case_report(trial, Verdict.INPUT_MODIFIED, f"{modified} at {where}."))
-        if self.oracle.many_answers:
-            return await self._judge_by_task(trial, question, result, where)
-        comparisons = self._compare(trial, question, result, run)
+        if question.many_answers:
+            return await self._judge_by_task(attempt, result, where)
+        comparisons = self._compare(attempt, result)
         return _Outcome(_comparison_report(trial, comparisons, where), comparisons)
 
-    async def _judge_by_task(
-        self, trial: _Trial, question: Question, result: RunResult, where: str
-    ) -> _Outcome:
+    async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> _Outcome:
+        trial, question = attempt.trial, attempt.question
         shapes = {answer.name: answer.values.shape for answer in question.expected}
         outputs = {name: result.outputs[name].reshape(shape) for name, shape in shapes.items()}
         reason = await self.oracle.objection(trial.subject.case, question, outputs)
@@ -209,24 +219,16 @@ class _Judge:
         message = shorten(f"Wrong result at {where}. {reason}")
         return _Outcome(_case_report(trial, Verdict.WRONG_RESULT, message))
 
-    def _compare(
-        self, trial: _Trial, question: Question, result: RunResult, run: int
-    ) -> tuple[Comparison, ...]:
-        roles = {buffer.name: buffer.role for buffer in trial.subject.plan.buffers}
-        seed = _poison_seed(trial, run)
+    def _compare(self, attempt: _Attempt, result: RunResult) -> tuple[Comparison, ...]:
+        roles = {buffer.name: buffer.role for buffer in attempt.plan.buffers}
         comparisons: list[Comparison] = []
-        for answer in question.expected:
+        for answer in attempt.question.expected:
             got = result.outputs[answer.name]
-            poison = poison_bytes(seed, answer.name, got.nbytes) if roles[answer.name] is Role.OUT else None
-            constant = self.rules.constants.get(answer.name, 0.0) if answer.dtype in FORMATS else 0.0
+            written = roles[answer.name] is Role.OUT
+            poison = poison_bytes(attempt.poison, answer.name, got.nbytes) if written else None
+            constant = self.rules.constants.get(answer.name, 0.0)
             comparisons.append(compare(got, answer, constant=constant, poison=poison))
         return tuple(comparisons)
-
-
-def _poison_seed(trial: _Trial, run: int) -> int:
-    """Return a seed of its own for every run, the same in every replay."""
-    key = f"{trial.seed}:{sorted(trial.subject.case.dims.items())}:{trial.subject.case.data}:{run}"
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[: SEED_BITS // 8])
 
 
 def _case_report(trial: _Trial, verdict: Verdict, message: str) -> CaseReport:

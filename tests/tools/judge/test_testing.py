@@ -56,14 +56,12 @@ class Doubling:
         self._many_answers = many_answers
         self.asked: list[int] = []
 
-    @property
-    def many_answers(self) -> bool:
-        return self._many_answers
-
     async def question(self, case: Case, seed: int) -> Question:
         self.asked.append(seed)
         x = np.random.default_rng(seed).normal(0, 1, case.dims["n"]).astype(np.float32)
-        return Question({"x": x}, (Expectation("y", "float32", 2.0 * x.astype(np.float64)),))
+        return Question(
+            {"x": x}, (Expectation("y", "float32", 2.0 * x.astype(np.float64)),), self._many_answers
+        )
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
         assert outputs["y"].shape == (case.dims["n"],)
@@ -74,7 +72,7 @@ def subject(case: Case) -> Subject:
     size = case.dims["n"]
     buffers = (BufferSpec("x", Role.IN, "float32", size), BufferSpec("y", Role.OUT, "float32", size))
     launch = Launch("k", (1, 1, 1), (64, 1, 1), 0, (BufferArgument("x"), BufferArgument("y")), 1)
-    return Subject(case, PROGRAM, Plan(buffers, (launch,)))
+    return Subject(case, PROGRAM, lambda scalars: Plan(buffers, (launch,)))
 
 
 async def judged(
