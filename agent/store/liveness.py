@@ -27,7 +27,7 @@ def this_process() -> Owner:
 
 
 def process_started(pid: int) -> str | None:
-    """Return when a process started, as /proc tells it: "" without /proc, None where there is no such process."""
+    """Return when a process started, as /proc tells it; "" without /proc, None where it is gone."""
     if not Path("/proc/self/stat").exists():
         return _started_without_proc(pid)
     try:

@@ -39,8 +39,8 @@ class Runs:
         with self._database.write() as connection:
             run = _free_id(connection, new.task, now)
             connection.execute(
-                "INSERT INTO runs (id, created, request, task, task_folder, task_sha, device, isolation, model,"
-                " seed, state, pid, pid_started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO runs (id, created, request, task, task_folder, task_sha, device, isolation,"
+                " model, seed, state, pid, pid_started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(run, now, new.request.model_dump_json(), new.task, str(new.task_folder), new.task_sha),
                     *(new.device, new.isolation, new.model, new.seed),
