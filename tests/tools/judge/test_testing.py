@@ -60,7 +60,9 @@ class Doubling:
         self.asked.append(seed)
         x = np.random.default_rng(seed).normal(0, 1, case.dims["n"]).astype(np.float32)
         return Question(
-            {"x": x}, (Expectation("y", "float32", 2.0 * x.astype(np.float64)),), self._many_answers
+            {"x": x},
+            (Expectation("y", "float32", 2.0 * x.astype(np.float64)),),
+            many_answers=self._many_answers,
         )
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
