@@ -15,7 +15,7 @@ from sandbox.simulator.architectures import ARCHITECTURES
 from sandbox.simulator.coalescing import SECTOR
 from sandbox.simulator.cost import LaunchShape, estimate
 from sandbox.simulator.counting import Counter
-from sandbox.simulator.engine import initialise_globals, load, prepare
+from sandbox.simulator.running import initialise_globals, load, prepare
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.launching import LaunchSetup, batches, buffer_sizes
 from sandbox.simulator.machine import Access, Machine

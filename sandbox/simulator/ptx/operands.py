@@ -65,7 +65,7 @@ def _scalar(text: str, rename: Rename) -> Register | Immediate | Symbol:
     if _DECIMAL.fullmatch(text):
         return Immediate(float(text))
     name = rename(text)
-    if name.startswith("%") or name != text or "@" in name:
+    if name.startswith("%"):
         return Register(name)
     if match := re.fullmatch(r"([\w$.]+)\s*\+\s*(-?\d+)", text):
         return Symbol(match[1], int(match[2]))

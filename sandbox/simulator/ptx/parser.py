@@ -45,9 +45,9 @@ class _Body:
         return name
 
     def declare(self, kind: str, name: str) -> None:
-        unique = name
-        if len(self.scopes) > 1 and name in self.registers:
-            unique = f"{name}@{len(self.registers)}"
+        unique = name if name.startswith("%") else f"%{name}"
+        if len(self.scopes) > 1 and unique in self.registers:
+            unique = f"{unique}@{len(self.registers)}"
         self.scopes[-1][name] = unique
         self.registers[unique] = kind
 

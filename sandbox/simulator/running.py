@@ -1,0 +1,161 @@
+"""Runs a plan, every access checked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from sandbox.device import Array, RunResult
+from sandbox.plan import Launch, Plan, Role
+from sandbox.poison import poison_bytes
+from sandbox.program import Program
+from sandbox.simulator.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.faults import FaultError
+from sandbox.simulator.lanes import Geometry
+from sandbox.simulator.launching import (
+    LaunchSetup,
+    LoadedProgram,
+    batches,
+    buffer_sizes,
+    check_limits,
+    pack_parameters,
+)
+from sandbox.simulator.memory import Arena
+from sandbox.simulator.scheduler import Scheduler
+
+_FILL_WORDS = 1 << 14
+
+
+class _Loader:
+    """Remembers the last few parsed programs by their key."""
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def by_key(key: str, program: _Hashed) -> LoadedProgram:
+        return LoadedProgram(program.program)
+
+
+class _Hashed:
+    """A program that compares by key: its dicts are not hashable."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def __hash__(self) -> int:
+        return hash(self.program.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hashed) and other.program.key == self.program.key
+
+
+def load(program: Program) -> LoadedProgram:
+    """Parse a program, or return the parsed form of the same one.
+
+    Raises:
+        FaultError: UNSUPPORTED where the PTX cannot be read.
+    """
+    return _Loader.by_key(program.key, _Hashed(program))
+
+
+def run(
+    program: Program,
+    plan: Plan,
+    inputs: Mapping[str, Array],
+    poison: int,
+    *,
+    architecture: str = "h200",
+    deadline_s: float | None = None,
+) -> RunResult:
+    """Execute a plan once, every access checked.
+
+    Args:
+        program: Compiled; its PTX is what runs.
+        plan: What to launch, in order.
+        inputs: Flat arrays for in and inout buffers.
+        poison: Seed of the bytes that outputs, scratch and shared memory hold beforehand.
+        architecture: A name in `ARCHITECTURES`, for its limits.
+        deadline_s: Seconds after which the run ends as a TIMEOUT fault that names where it was.
+    """
+    started = time.monotonic()
+    deadline = None if deadline_s is None else started + deadline_s
+    try:
+        loaded = load(program)
+        arena = _fill(plan, loaded, inputs, poison)
+        for launch in plan.launches:
+            setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
+            _execute(setup, deadline)
+    except FaultError as error:
+        return RunResult(fault=error.fault, seconds=time.monotonic() - started)
+    outputs = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}}
+    kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
+    return RunResult(None, outputs, kept, seconds=time.monotonic() - started)
+
+
+def prepare(loaded: LoadedProgram, launch: Launch, arena: Arena, poison: int, architecture: Architecture) -> LaunchSetup:
+    """Check a launch and resolve its parameters and symbols.
+
+    Raises:
+        FaultError: LAUNCH_ERROR or UNSUPPORTED.
+    """
+    code = loaded.code(launch.kernel)
+    check_limits(launch, code, architecture)
+    return LaunchSetup(
+        launch=launch,
+        code=code,
+        geometry=Geometry(launch.grid, launch.block),
+        arena=arena,
+        parameters=pack_parameters(launch, code, arena),
+        symbols={name: arena.address(f"{name}@module") for name in module_variables(loaded)},
+        fill=poison_bytes(poison, "shared memory", 4 * _FILL_WORDS).view(np.uint32),
+        architecture=architecture,
+    )
+
+
+def module_variables(loaded: LoadedProgram) -> list[str]:
+    """Device globals and constants of a program."""
+    return [v.name for v in loaded.module.variables.values() if v.space in {"global", "const"}]
+
+
+def _execute(setup: LaunchSetup, deadline: float | None) -> None:
+    with np.errstate(all="ignore"):
+        for blocks in batches(setup):
+            Scheduler(setup.code, setup.machine(blocks), deadline=deadline).run()
+
+
+def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:
+    """A fresh arena: inputs copied in, outputs and scratch poisoned, device globals at their initial image."""
+    arena = Arena(*buffer_sizes(plan, loaded.module))
+    for buffer in plan.buffers:
+        target = arena.buffer(buffer.name)
+        if buffer.role in {Role.IN, Role.INOUT}:
+            target[:] = np.ascontiguousarray(inputs[buffer.name]).reshape(-1).view(np.uint8)
+        else:
+            target[:] = poison_bytes(poison, buffer.name, target.size)
+    initialise_globals(arena, loaded)
+    return arena
+
+
+def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
+    """Write the initial image of every device global; addresses in initialisers are resolved."""
+    for name in module_variables(loaded):
+        variable = loaded.module.variables[name]
+        if variable.initial is None:
+            continue
+        target = arena.buffer(f"{name}@module")
+        target[:] = np.frombuffer(variable.initial, dtype=np.uint8)
+        for offset, symbol in variable.references:
+            base = int.from_bytes(target[offset : offset + 8].tobytes(), "little")
+            address = base + arena.address(f"{symbol}@module")
+            target[offset : offset + 8] = np.frombuffer(address.to_bytes(8, "little"), dtype=np.uint8)
+
+
+def _read(arena: Arena, name: str, dtype: str) -> Array:
+    data = arena.buffer(name).copy()
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return data.view(ml_dtypes.bfloat16)
+    return data.view(dtype)
