@@ -1,14 +1,15 @@
-"""Two ways to wait for workers: several at once, and once more after an unexplained death."""
+"""Ways to wait for workers: several at once, once more after an unexplained death, once for many callers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from sandbox.errors import WorkerDiedError
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
@@ -35,3 +36,36 @@ async def once_more(call: Callable[[], Awaitable[T]]) -> T:
         return await call()
     except WorkerDiedError:
         return await call()
+
+
+class Memo(Generic[K, T]):
+    """Remembers the newest results of asynchronous work; callers with one key share one computation.
+
+    What raised or was cancelled is not remembered: the next caller tries again.
+    """
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self._capacity = capacity
+        self._results: dict[K, T] = {}
+        self._locks: dict[K, asyncio.Lock] = {}
+
+    async def get(
+        self, key: K, make: Callable[[], Awaitable[T]], *, keep: Callable[[T], bool] = lambda result: True
+    ) -> T:
+        """Return the result for `key`, from `make()` where there is none; `keep` says what to remember."""
+        if key in self._results:
+            return self._results[key]
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            if key not in self._results:
+                result = await make()
+                if keep(result):
+                    self._results[key] = result
+                    self._forget_oldest()
+                return result
+            return self._results[key]
+
+    def _forget_oldest(self) -> None:
+        while len(self._results) > self._capacity:
+            oldest = next(iter(self._results))
+            del self._results[oldest]
+            self._locks.pop(oldest, None)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from sandbox.device import Array, Fault, LaunchProfile, ProfileResult, RunResult
 from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Provenance
+from tools.judge.dtypes import numpy_dtype
 
 Kernel = Callable[[Program, Plan, dict[str, Array]], Fault | None]
 """Writes to the buffers, which it gets by name; what it returns is the run's fault."""
@@ -95,13 +94,5 @@ class FunctionDevice:
 def _filled(buffer: BufferSpec, inputs: Mapping[str, Array], poison: int) -> Array:
     if buffer.name in inputs:
         return inputs[buffer.name].copy()
-    dtype = _dtype(buffer.dtype)
+    dtype = numpy_dtype(buffer.dtype)
     return poison_bytes(poison, buffer.name, buffer.size * dtype.itemsize).view(dtype)
-
-
-def _dtype(name: str) -> np.dtype[np.generic]:
-    if name != "bfloat16":
-        return np.dtype(name)
-    import ml_dtypes
-
-    return np.dtype(ml_dtypes.bfloat16)

@@ -44,3 +44,16 @@ class Oracle(Protocol):
             outputs: What came back, shaped, in the outputs' dtypes.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a benchmark case's buffers are filled with, again and again, and its scalars.
+
+    Attributes:
+        buffers: For every in and inout buffer a flat array, in its dtype, of at most the buffer's size.
+        scalars: The values of the task's scalar arguments by name.
+    """
+
+    buffers: Mapping[str, Array]
+    scalars: Mapping[str, int | float]

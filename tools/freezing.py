@@ -1,0 +1,167 @@
+"""Freezing a task: its baseline passes its own tests, zeros do not, the error bound's constants are fixed."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from sandbox.device import Device
+from sandbox.errors import UsageError
+from sandbox.plan import Role
+from sandbox.verdict import Verdict
+from tools.judge.comparison import Expectation, compare
+from tools.judge.dtypes import numpy_dtype
+from tools.judge.error_bound import FORMATS, Array
+from tools.judge.questions import Oracle, Question
+from tools.judge.testing import Rules, Subject, judge_results
+from tools.task import Task
+
+FLOORS = {"float16": 1.0, "bfloat16": 1.0, "float32": 8.0, "float64": 8.0}
+"""The least constant of the error bound, by the output's dtype.
+
+8 units of `eps * S` leave room for what honest float32 kernels use: approximate exp, log, division and
+reciprocal square root (1 to 3 units each, CUDA C++ Programming Guide, "Mathematical Functions"), in a row.
+Half precision outputs are as a rule computed in float32, whose errors vanish beside one unit of theirs.
+"""
+
+CAPS = {"float16": 4.0, "bfloat16": 4.0, "float32": 64.0, "float64": 64.0}
+"""The largest constant, however imprecise the baseline is.
+
+At 64 units of float32 a matrix product through TF32 or half precision inputs (about 2**12 units of each
+term, less by the square root of the number of terms) is still refused in some element.
+"""
+
+MARGIN = 4.0
+"""A candidate may err this many times as much as the baseline: another order of summation is no mistake."""
+
+_VERSION = 1
+_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What is fixed of a task on a device: the constant of the error bound for every floating output."""
+
+    constants: Mapping[str, float]
+
+
+def constants_of(task: Task, needed: Mapping[str, float]) -> dict[str, float]:
+    """Return the constant of every floating output: the margin times what the baseline needed, within bounds.
+
+    Args:
+        task: Whose outputs.
+        needed: By output the least constant that accepts the baseline; missing means 0.
+    """
+    dtypes = _floating_outputs(task)
+    return {
+        name: min(max(MARGIN * needed.get(name, 0.0), FLOORS[dtype]), CAPS[dtype])
+        for name, dtype in dtypes.items()
+    }
+
+
+async def freeze(
+    task: Task, device: Device, oracle: Oracle, subjects: Sequence[Subject], rules: Rules
+) -> Frozen:
+    """Judge a task's own baseline, and fix the constants of its error bound by it.
+
+    The inputs come from the task's sha, so that the constants are the same wherever it is frozen.
+
+    Args:
+        task: What to freeze.
+        device: Where the baseline runs.
+        oracle: Knows the task's answers.
+        subjects: The baseline, compiled for every test case.
+        rules: How to judge; its constants and seeds are replaced.
+
+    Raises:
+        UsageError: The baseline fails, or a kernel that writes zeros would pass every test.
+    """
+    caps = {name: CAPS[dtype] for name, dtype in _floating_outputs(task).items()}
+    seed = int(task.sha[:8], 16)
+    judgement = await judge_results(
+        task, device, oracle, subjects, replace(rules, constants=caps, seeds=_SEEDS), seed=seed
+    )
+    report = judgement.report
+    if report.verdict is not Verdict.PASS:
+        raise UsageError(
+            f"task {task.name}: its baseline is not correct ({report.verdict}): {report.message}"
+        )
+    constants = constants_of(task, judgement.constants)
+    await _refuse_trivial(task, oracle, constants, range(seed, seed + _SEEDS))
+    return Frozen(constants)
+
+
+def load_frozen(folder: Path, task: Task, device: str) -> Frozen | None:
+    """Return what `store_frozen` kept for this very task and device; None where there is nothing usable."""
+    try:
+        stored: object = json.loads(_path(folder, task, device).read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(stored, dict):
+        return None
+    record = cast("dict[str, object]", stored)
+    constants = record.get("constants")
+    if record.get("version") != _VERSION or not isinstance(constants, dict):
+        return None
+    items = cast("dict[str, object]", constants).items()
+    numbers = {name: value for name, value in items if isinstance(value, float)}
+    return Frozen(numbers) if set(numbers) == set(_floating_outputs(task)) else None
+
+
+def store_frozen(folder: Path, task: Task, device: str, frozen: Frozen) -> None:
+    """Keep a frozen task's constants in a cache folder, by the sha of the task.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    path = _path(folder, task, device)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"version": _VERSION, "task": task.name, "constants": dict(frozen.constants)})
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".new")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    Path(temporary).replace(path)
+
+
+def _path(folder: Path, task: Task, device: str) -> Path:
+    return folder / "frozen" / f"{task.sha}-{device.replace(':', '-').replace('/', '-')}.json"
+
+
+def _floating_outputs(task: Task) -> dict[str, str]:
+    outputs = (argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT))
+    return {argument.name: argument.dtype for argument in outputs if argument.dtype in FORMATS}
+
+
+async def _refuse_trivial(task: Task, oracle: Oracle, constants: Mapping[str, float], seeds: range) -> None:
+    for case in task.tests:
+        for seed in seeds:
+            question = await oracle.question(case, seed)
+            zeros = {answer.name: _zeros(answer) for answer in question.expected}
+            if question.many_answers:
+                wrong = await oracle.objection(case, question, zeros) is not None
+            else:
+                wrong = _any_wrong(question, zeros, constants)
+            if wrong:
+                return
+    raise UsageError(
+        f"task {task.name}: a kernel that writes zeros passes every test; choose data with other results"
+    )
+
+
+def _any_wrong(question: Question, outputs: Mapping[str, Array], constants: Mapping[str, float]) -> bool:
+    comparisons = (
+        compare(outputs[answer.name], answer, constant=constants.get(answer.name, 0.0))
+        for answer in question.expected
+    )
+    return any(comparison.wrong for comparison in comparisons)
+
+
+def _zeros(answer: Expectation) -> Array:
+    return np.zeros(answer.values.shape, numpy_dtype(answer.dtype))
