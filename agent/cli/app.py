@@ -1,0 +1,52 @@
+"""The `warpwright` command: what its subcommands are called, and in which order help lists them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agent.cli import doctor, kernels, runs, search, serve, tasks
+
+app = typer.Typer(
+    name="warpwright",
+    help="Write fast CUDA kernels and prove them: search, check, profile.",
+    epilog=(
+        "Exit status: 0 done; 1 not correct or nothing correct found; "
+        "2 usage; 3 this machine lacks something."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"warpwright {version('warpwright')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Write fast CUDA kernels and prove them: search, check, profile."""
+
+
+app.command("optimize")(search.optimize)
+app.command("check")(kernels.check)
+app.command("profile")(kernels.profile)
+app.command("tasks")(tasks.tasks)
+app.command("runs")(runs.runs)
+app.command("show")(runs.show)
+app.command("resume")(search.resume)
+app.command("doctor")(doctor.doctor)
+app.command("serve")(serve.serve)

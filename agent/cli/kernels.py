@@ -1,0 +1,122 @@
+"""`check` and `profile`: what the tools say of one kernel file."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.options import AsJson, DeviceName, KernelFile, Seed, TaskName
+from agent.cli.outcome import ExitStatus, conclude, of_verdict
+from sandbox.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from tools.local_toolbox import LocalToolbox
+
+LARGEST_KERNEL = 1 << 20
+"""Bytes; a kernel file is a page or two of text."""
+
+
+def check(
+    kernel: KernelFile,
+    task: TaskName,
+    device: DeviceName = "auto",
+    seed: Seed = None,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep/--no-sweep", help="Try the tunables' values and keep the best correct ones."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a kernel file: parse, compile, test for correctness, profile."""
+
+    async def work() -> ExitStatus:
+        from agent.cli import output, report_view
+        from tools.task_folder import find
+
+        text, judged = read_kernel(kernel), find(task)
+        async with _toolbox(device) as toolbox:
+            with _waiting(f"checking {kernel} on {toolbox.device}", quiet=as_json):
+                report = await toolbox.check(judged, text, sweep=sweep, seed=seed)
+        if as_json:
+            output.print_json(report)
+        else:
+            report_view.show_check(output.console(), report)
+        return of_verdict(report.verdict)
+
+    conclude(work, as_json=as_json)
+
+
+def profile(kernel: KernelFile, task: TaskName, device: DeviceName = "auto", as_json: AsJson = False) -> None:
+    """Time a kernel file beside the task's baseline and say what bounds it; `check` judges correctness."""
+
+    async def work() -> ExitStatus:
+        from agent.cli import output, report_view
+        from tools.task_folder import find
+
+        text, profiled = read_kernel(kernel), find(task)
+        async with _toolbox(device) as toolbox:
+            with _waiting(f"profiling {kernel} on {toolbox.device}", quiet=as_json):
+                report = await toolbox.profile(profiled, text)
+            device_name, isolation = toolbox.device, toolbox.isolation
+        if as_json:
+            output.print_json(report, task=profiled.name, device=device_name, isolation=isolation)
+        else:
+            report_view.show_profile(output.console(), report, device=device_name)
+        return of_verdict(report.verdict)
+
+    conclude(work, as_json=as_json)
+
+
+def read_kernel(path: str) -> str:
+    """Return the text of a kernel file.
+
+    Raises:
+        UsageError: It is not a regular file of UTF-8 text, or far too long.
+    """
+    if path == "-":
+        msg = "standard input is not read; give the path of a kernel file"
+        raise UsageError(msg)
+    file = Path(path)
+    try:
+        if not file.is_file():
+            problem = (
+                "is a folder" if file.is_dir() else "is not a file" if file.exists() else "does not exist"
+            )
+            msg = f"{path} {problem}; a kernel file (.cu) is expected"
+            raise UsageError(msg)
+        if file.stat().st_size > LARGEST_KERNEL:
+            msg = f"{path} is larger than {LARGEST_KERNEL} bytes; a kernel file (.cu) is expected"
+            raise UsageError(msg)
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not UTF-8 text (byte {error.start}); a kernel file (.cu) is expected"
+        raise UsageError(msg) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        msg = f"{path} cannot be read: {reason}"
+        raise UsageError(msg) from None
+    if "\0" in text:
+        msg = f"{path} is not text: it holds NUL bytes; a kernel file (.cu) is expected"
+        raise UsageError(msg)
+    return text
+
+
+def _toolbox(device: str) -> LocalToolbox:
+    from agent.home import home
+    from tools.local_toolbox import LocalToolbox
+
+    return LocalToolbox(device, cache=home().compile_cache)
+
+
+def _waiting(message: str, *, quiet: bool) -> AbstractContextManager[Status | None]:
+    from contextlib import nullcontext
+
+    from agent.cli import output
+
+    console = output.console(stderr=True)
+    return nullcontext() if quiet or not console.is_terminal else console.status(message)

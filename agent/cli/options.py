@@ -1,0 +1,25 @@
+"""Options that several commands share, so that they read alike everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
+]
+DeviceName = Annotated[
+    str,
+    typer.Option("--device", metavar="NAME", help="auto, cuda:0, sim:h200, ...; see `warpwright doctor`."),
+]
+KernelFile = Annotated[str, typer.Argument(metavar="KERNEL.cu", help="A kernel file.", show_default=False)]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="As `warpwright runs` lists it.", show_default=False)
+]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Repeat what depends on chance; otherwise it differs every time.")
+]
+TaskName = Annotated[
+    str, typer.Option("--task", metavar="TASK|FOLDER", help="A task's name or folder.", show_default=False)
+]

@@ -1,0 +1,89 @@
+"""What reaches the terminal: consoles, JSON, and numbers that always carry where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.verdict import Provenance, Verdict
+
+_STYLES = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow"}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that prints text as it is: what a kernel or a model wrote is never markup."""
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def print_json(value: object, **more: object) -> None:
+    """Print a report, a model, or a list of them as one JSON value; `more` are added to an object."""
+    from pydantic import TypeAdapter
+
+    plain: Any = TypeAdapter(type(value)).dump_python(value, mode="json")
+    if more:
+        plain = {**more, **plain}
+    typer.echo(TypeAdapter(Any).dump_json(plain, indent=2).decode())
+
+
+def clean(text: str) -> str:
+    """Return text without what would steer a terminal; kernels and models can print anything."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)
+
+
+def one_line(text: str, limit: int = 100) -> str:
+    """Return the first line of a message, shortened."""
+    line = clean(text).strip().partition("\n")[0]
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def microseconds(value: float) -> str:
+    """Return a latency with three or four digits that mean something."""
+    digits = 2 if value < 10 else 1 if value < 1000 else 0
+    return f"{value:,.{digits}f}"
+
+
+def latency(value: float | None, provenance: Provenance) -> str:
+    """Return a latency with its unit and the word that says where it comes from."""
+    return "no latency" if value is None else f"{microseconds(value)} us ({provenance})"
+
+
+def speedup(value: float | None) -> str:
+    """Return a ratio of latencies, or nothing."""
+    return "" if value is None else f"{value:.2f}x"
+
+
+def verdict_text(verdict: Verdict | None) -> Text:
+    """Return a verdict in its colour."""
+    return Text("-") if verdict is None else Text(str(verdict), style=_STYLES.get(verdict, "red"))
+
+
+def pairs(values: Mapping[str, object]) -> str:
+    """Return dims or tunables as people write them: `rows=7 cols=33`."""
+    return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """Return a plain table; columns whose name starts with `>` are right-aligned numbers."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        numeric = column.startswith(">")
+        made.add_column(column.lstrip(">"), justify="right" if numeric else "left", no_wrap=numeric)
+    return made
+
+
+class ByProvenance:
+    """Columns of one quantity, one a provenance that occurs, so that no column mixes them."""
+
+    def __init__(self, unit: str, occurring: Iterable[Provenance]) -> None:
+        present = set(occurring)
+        self._provenances = [provenance for provenance in Provenance if provenance in present]
+        self.heads = [f">{provenance} {unit}".rstrip() for provenance in self._provenances]
+
+    def cells(self, value: str, provenance: Provenance) -> list[str]:
+        """Return one row's cells, the value under its own provenance."""
+        return [value if column is provenance else "" for column in self._provenances]

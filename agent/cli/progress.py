@@ -1,0 +1,229 @@
+"""A search while it runs: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from agent.cli.output import (
+    ByProvenance,
+    clean,
+    latency,
+    microseconds,
+    one_line,
+    speedup,
+    table,
+    verdict_text,
+)
+from agent.events import (
+    BaselineJudged,
+    CandidateJudged,
+    Event,
+    RoundFinished,
+    RoundPlanned,
+    RunFinished,
+    RunStarted,
+    StageFinished,
+)
+
+_LINES_AROUND_TABLE = 12
+_FEWEST_ROWS = 4
+
+
+class ProgressView(Protocol):
+    """Listens to a search and shows it; `run` is the run's name as soon as it is known."""
+
+    run: str | None
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Start showing."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop showing."""
+        ...
+
+
+def progress_view(console: Console) -> ProgressView:
+    """Return the view that suits the console."""
+    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+
+
+def heading(event: RunStarted) -> str:
+    """Return the line that opens a search."""
+    verb = "resumed" if event.resumed else "started"
+    return (
+        f"{event.run} {verb}: {event.task} on {event.device}, {event.model}, "
+        f"{event.candidates} candidates x {event.depth} rounds, isolation {event.isolation}"
+    )
+
+
+class PlainProgress:
+    """One line an event worth a line, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.run: str | None = None
+        self._console = console
+
+    def __call__(self, event: Event) -> None:
+        """Print the event's line."""
+        self.run = event.run
+        if (line := _plain_line(event)) is not None:
+            self._console.print(Text(line), soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        """Nothing to start."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to stop."""
+
+
+def _plain_line(event: Event) -> str | None:
+    match event:
+        case RunStarted():
+            return heading(event)
+        case BaselineJudged():
+            return f"baseline: {latency(event.latency_us, event.provenance)}"
+        case CandidateJudged():
+            features = ", ".join(event.features)
+            what = f"round {event.round} candidate {event.candidate} [{features}]: {event.verdict}"
+            if event.latency_us is None:
+                return f"{what}: {one_line(event.message)}"
+            ratio = f", {speedup(event.speedup)}" if event.speedup is not None else ""
+            best = ", best so far" if event.is_best else ""
+            return f"{what}, {latency(event.latency_us, event.provenance)}{ratio}{best}"
+        case RoundFinished():
+            return f"round {event.round} critic: {clean(event.critique).strip()}"
+        case RunFinished():
+            return f"stopped: {event.stopped}"
+        case RoundPlanned() | StageFinished():
+            return None
+
+
+class LiveProgress:
+    """The table of candidates, redrawn as the search goes on."""
+
+    def __init__(self, console: Console) -> None:
+        self.run: str | None = None
+        self._console = console
+        self._since = time.monotonic()
+        self._started: RunStarted | None = None
+        self._baseline: BaselineJudged | None = None
+        self._features: dict[tuple[int, int], list[str]] = {}
+        self._stages: dict[tuple[int, int], str] = {}
+        self._judged: dict[tuple[int, int], CandidateJudged] = {}
+        self._best: CandidateJudged | None = None
+        self._note = ""
+        self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4)
+
+    def __call__(self, event: Event) -> None:
+        """Take the event in; the next redraw shows it."""
+        self.run = event.run
+        match event:
+            case RunStarted():
+                self._started = event
+            case BaselineJudged():
+                self._baseline = event
+            case RoundPlanned():
+                for candidate, features in enumerate(event.features):
+                    self._features[event.round, candidate] = features
+            case StageFinished():
+                self._stages[event.round, event.candidate] = event.stage
+            case CandidateJudged():
+                self._judged[event.round, event.candidate] = event
+                self._best = event if event.is_best else self._best
+            case RoundFinished():
+                self._note = f"critic, round {event.round}: {one_line(event.critique, 300)}"
+            case RunFinished():
+                self._note = f"stopped: {event.stopped}"
+
+    def __enter__(self) -> Self:
+        """Start redrawing."""
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last state on the screen."""
+        self._live.__exit__(kind, error, trace)
+
+    def render(self) -> RenderableType:
+        """Return what the terminal shows now."""
+        if self._started is None:
+            return Text("starting ...")
+        parts: list[RenderableType] = [
+            Text(heading(self._started)),
+            Text(),
+            self._candidates(),
+            Text(),
+            self._bar(),
+        ]
+        if self._best is not None:
+            best = self._best
+            parts.append(
+                Text(f"best so far: {latency(best.latency_us, best.provenance)} {speedup(best.speedup)}")
+            )
+        if self._note:
+            parts.append(Text(self._note, style="dim"))
+        return Group(*parts)
+
+    def _candidates(self) -> Table:
+        occurring = [event.provenance for event in self._judged.values() if event.latency_us is not None]
+        if self._baseline is not None:
+            occurring.append(self._baseline.provenance)
+        columns = ByProvenance("us", occurring)
+        made = table(">round", ">candidate", "features", "verdict", *columns.heads, ">speedup", "")
+        if (baseline := self._baseline) is not None and baseline.latency_us is not None:
+            cells = columns.cells(microseconds(baseline.latency_us), baseline.provenance)
+            made.add_row("", "", "baseline", "", *cells, "1.00x", "")
+        keys = sorted(self._features.keys() | self._stages.keys() | self._judged.keys())
+        for key in keys[-max(_FEWEST_ROWS, self._console.height - _LINES_AROUND_TABLE) :]:
+            made.add_row(*self._row(key, columns))
+        return made
+
+    def _row(self, key: tuple[int, int], columns: ByProvenance) -> list[RenderableType]:
+        event = self._judged.get(key)
+        features = event.features if event is not None else self._features.get(key, [])
+        start: list[RenderableType] = [str(key[0]), str(key[1]), Text(", ".join(features))]
+        if event is None:
+            stage = self._stages.get(key)
+            return [*start, Text(f"{stage} done" if stage else "waiting", style="dim")]
+        if event.latency_us is None:
+            return [
+                *start,
+                verdict_text(event.verdict),
+                *("" for _ in columns.heads),
+                "",
+                one_line(event.message, 60),
+            ]
+        cells = columns.cells(microseconds(event.latency_us), event.provenance)
+        mark = "best" if event is self._best else ""
+        return [*start, verdict_text(event.verdict), *cells, speedup(event.speedup), mark]
+
+    def _bar(self) -> Table:
+        assert self._started is not None
+        total = self._started.candidates * self._started.depth
+        grid = Table.grid(padding=(0, 1))
+        seconds = time.monotonic() - self._since
+        grid.add_row(
+            ProgressBar(total=total, completed=len(self._judged), width=40),
+            Text(f"{len(self._judged)} of at most {total} candidates, {seconds:.0f} s"),
+        )
+        return grid

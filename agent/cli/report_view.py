@@ -1,0 +1,129 @@
+"""Reports of the tools as a person reads them."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from agent.cli.output import (
+    ByProvenance,
+    clean,
+    latency,
+    microseconds,
+    one_line,
+    pairs,
+    speedup,
+    table,
+    verdict_text,
+)
+from sandbox.device import LaunchProfile
+from sandbox.program import KernelResources
+from sandbox.verdict import Verdict
+from tools.reports import CaseReport, CheckReport, ProfileReport
+
+_METRICS_SHOWN = 12
+
+
+def show_check(console: Console, report: CheckReport) -> None:
+    """Print a judgement: its stages, what was found wrong, its latency, its verdict."""
+    console.print(f"task {report.task}   device {report.device}   isolation {report.isolation}")
+    if report.tune:
+        swept = f" (chosen among {report.swept} settings)" if report.swept else ""
+        console.print(f"tunables {pairs(report.tune)}{swept}")
+    console.print()
+    stages = table("stage", "verdict", ">seconds", "")
+    for stage in report.stages:
+        message = "" if stage.message == report.message else one_line(stage.message)
+        stages.add_row(stage.name, verdict_text(stage.verdict), f"{stage.seconds:.2f}", Text(message))
+    console.print(stages)
+    if report.compile is not None and report.compile.verdict is Verdict.PASS:
+        _show_resources(console, report.compile.resources)
+    failing = [case for case in report.test.cases if case.verdict is not Verdict.PASS] if report.test else []
+    for case in failing[:1]:
+        _show_case(console, case)
+    if report.profile is not None and report.profile.verdict is Verdict.PASS:
+        _show_shapes(console, report.profile)
+    console.print()
+    console.print(Text.assemble(verdict_text(report.verdict), ": ", clean(report.message)))
+
+
+def show_profile(console: Console, report: ProfileReport, *, device: str) -> None:
+    """Print a profile: latency a shape beside the baseline, and the metrics of each launch."""
+    console.print(f"device {device}")
+    _show_shapes(console, report)
+    for shape in report.shapes[:1]:
+        for launch in shape.launches:
+            _show_launch(console, launch, pairs(shape.dims))
+    console.print()
+    console.print(Text.assemble(verdict_text(report.verdict), ": ", clean(report.message)))
+
+
+def _show_resources(console: Console, resources: tuple[KernelResources, ...]) -> None:
+    made = table("kernel", ">registers", ">shared bytes", ">spilled bytes")
+    for kernel in resources:
+        spilled = kernel.spill_store_bytes + kernel.spill_load_bytes
+        made.add_row(kernel.name, str(kernel.registers), str(kernel.shared_bytes), str(spilled))
+    console.print()
+    console.print(made)
+
+
+def _show_case(console: Console, case: CaseReport) -> None:
+    console.print()
+    console.print(f"case {pairs(case.dims)}   seed {case.seed}")
+    if not case.first:
+        console.print(Text(clean(case.message)))
+        return
+    console.print(f"{case.wrong} of {case.total} elements wrong, {case.unwritten} of them never written")
+    made = table("output", "index", ">got", ">expected", ">error bound")
+    for wrong in case.first:
+        index = ", ".join(map(str, wrong.index))
+        made.add_row(wrong.output, index, str(wrong.got), str(wrong.expected), f"{wrong.bound:.3g}")
+    console.print(made)
+
+
+def _show_shapes(console: Console, report: ProfileReport) -> None:
+    ours = ByProvenance("us", (shape.provenance for shape in report.shapes))
+    theirs = [f">baseline {head.lstrip('>')}" for head in ours.heads]
+    made = table("shape", *ours.heads, *theirs, ">speedup")
+    for shape in report.shapes:
+        baseline = "-" if shape.baseline_us is None else microseconds(shape.baseline_us)
+        ratio = None if shape.baseline_us is None else shape.baseline_us / shape.latency_us
+        made.add_row(
+            pairs(shape.dims),
+            *ours.cells(microseconds(shape.latency_us), shape.provenance),
+            *ours.cells(baseline, shape.provenance),
+            speedup(ratio),
+        )
+    console.print()
+    console.print(made)
+    if report.latency_us is None:
+        return
+    line = f"latency {latency(report.latency_us, report.provenance)}"
+    if report.speedup is not None:
+        line += f", {speedup(report.speedup)} the baseline's speed"
+    if report.bottleneck:
+        line += f", bound by {report.bottleneck}"
+    if report.roofline_fraction is not None:
+        line += f", {report.roofline_fraction:.0%} of the roofline"
+    console.print(line)
+
+
+def _show_launch(console: Console, launch: LaunchProfile, shape: str) -> None:
+    console.print()
+    sampled = launch.sampled_blocks < launch.total_blocks
+    blocks = (
+        f"{launch.sampled_blocks} of {launch.total_blocks} blocks"
+        if sampled
+        else f"{launch.total_blocks} blocks"
+    )
+    console.print(
+        f"{launch.kernel} (line {launch.line}), {shape}: {latency(launch.latency_us, launch.provenance)}, "
+        f"{blocks}, bound by {launch.bottleneck}"
+    )
+    values = ByProvenance("", (metric.provenance for metric in launch.metrics))
+    made = table("metric", *values.heads, "unit")
+    for metric in launch.metrics[:_METRICS_SHOWN]:
+        made.add_row(metric.name, *values.cells(f"{metric.value:,.6g}", metric.provenance), metric.unit)
+    console.print(made)
+    if (left := len(launch.metrics) - _METRICS_SHOWN) > 0:
+        console.print(f"{left} more metrics with --json")

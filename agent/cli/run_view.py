@@ -1,0 +1,108 @@
+"""The outcome of a search as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from agent.cli.output import (
+    ByProvenance,
+    clean,
+    latency,
+    microseconds,
+    one_line,
+    pairs,
+    speedup,
+    table,
+    verdict_text,
+)
+from agent.results import RunState, SearchResult
+from agent.store import Run, RunSummary
+from sandbox.verdict import Provenance
+
+
+def show_result(console: Console, result: SearchResult) -> None:
+    """Print what a search found, and what can be done with it next."""
+    console.print()
+    rounds = "1 round" if result.rounds == 1 else f"{result.rounds} rounds"
+    stopped = f", stopped: {result.stopped}" if result.stopped is not None else ""
+    console.print(
+        f"{result.run}: {len(result.candidates)} candidates in {rounds}, {result.seconds:.1f} s{stopped}"
+    )
+    if result.best is None:
+        reason = _last_reason(result)
+        console.print(
+            Text.assemble("nothing correct was found; the last verdict is ", verdict_text(result.verdict))
+        )
+        if reason:
+            console.print(Text(reason), soft_wrap=True)
+        return
+    best = result.best
+    console.print(f"best kernel  {best.path}", soft_wrap=True)
+    console.print(f"latency      {latency(best.latency_us, best.provenance)} on {result.device}")
+    if result.baseline_us is not None:
+        console.print(f"baseline     {latency(result.baseline_us, best.provenance)}")
+    if best.speedup is not None:
+        console.print(f"speedup      {speedup(best.speedup)} ({best.provenance})")
+    console.print(f"features     {', '.join(best.features)}")
+    if best.tune:
+        console.print(f"tunables     {pairs(best.tune)}")
+    console.print(f"judge again  warpwright check {best.path} --task {result.task}", soft_wrap=True)
+    if best.provenance is not Provenance.MEASURED:
+        console.print("The latency is a cost model's estimate, for ranking; no GPU has run this kernel.")
+
+
+def show_runs(console: Console, summaries: Sequence[RunSummary]) -> None:
+    """Print one line a run."""
+    timed = [summary for summary in summaries if summary.best_latency_us is not None]
+    columns = ByProvenance("us", (summary.provenance for summary in timed))
+    made = table("run", "device", "model", "state", ">candidates", *columns.heads, ">speedup")
+    for summary in summaries:
+        value = "" if summary.best_latency_us is None else microseconds(summary.best_latency_us)
+        made.add_row(
+            summary.run,
+            summary.device,
+            Text(clean(summary.model)),
+            summary.state,
+            str(summary.candidates),
+            *columns.cells(value, summary.provenance),
+            speedup(summary.speedup),
+        )
+    console.print(made)
+
+
+def show_run(console: Console, result: SearchResult, stored: Run) -> None:
+    """Print a stored run: where it stands, its candidates, what it found."""
+    console.print(f"{result.run}: {result.task} on {result.device}, {result.model}, {stored.state}")
+    if stored.error:
+        console.print(Text(clean(stored.error)), soft_wrap=True)
+    console.print()
+    show_candidates(console, result)
+    show_result(console, result)
+    if stored.state in (RunState.INTERRUPTED, RunState.CANCELLED, RunState.FAILED):
+        console.print(f"go on with   warpwright resume {result.run}")
+
+
+def show_candidates(console: Console, result: SearchResult) -> None:
+    """Print every candidate of a run."""
+    timed = [record for record in result.candidates if record.latency_us is not None]
+    columns = ByProvenance("us", (record.provenance for record in timed))
+    made = table(">round", ">candidate", "features", "verdict", *columns.heads, ">speedup", "")
+    for record in result.candidates:
+        value = "" if record.latency_us is None else microseconds(record.latency_us)
+        made.add_row(
+            str(record.round),
+            str(record.candidate),
+            Text(", ".join(record.features)),
+            verdict_text(record.verdict),
+            *columns.cells(value, record.provenance),
+            speedup(record.speedup),
+            Text("" if record.latency_us is not None else one_line(record.message, 60)),
+        )
+    console.print(made)
+
+
+def _last_reason(result: SearchResult) -> str:
+    return clean(result.candidates[-1].message).strip() if result.candidates else ""

@@ -1,0 +1,95 @@
+"""`optimize` and `resume`: run a search and watch it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.options import AsJson, DeviceName, RunName, Seed
+from agent.cli.outcome import ExitStatus, conclude, of_verdict
+
+if TYPE_CHECKING:
+    from agent.cli.progress import ProgressView
+    from agent.results import SearchResult
+
+
+def optimize(  # noqa: PLR0913 - they are the options of the command
+    task: Annotated[
+        str, typer.Argument(metavar="TASK|FOLDER", help="A task's name or folder.", show_default=False)
+    ],
+    device: DeviceName = "auto",
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="A chat model; without one the built-in composer writes the kernels."),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            "--base-url", metavar="URL", help="An OpenAI-compatible endpoint; the key is OPENAI_API_KEY."
+        ),
+    ] = None,
+    candidates: Annotated[int, typer.Option("--candidates", min=1, max=32, help="Kernels a round.")] = 4,
+    depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds at most.")] = 4,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search for a fast correct kernel for a task, and keep the best."""
+
+    async def start(view: ProgressView) -> SearchResult:
+        from agent.home import home
+        from agent.results import SearchRequest
+        from agent.search import start_search
+
+        request = SearchRequest(
+            task=task,
+            device=device,
+            model=model,
+            base_url=base_url,
+            candidates=candidates,
+            depth=depth,
+            seed=seed,
+        )
+        return await start_search(request, home=home(), on_event=view)
+
+    _watch(start, as_json=as_json)
+
+
+def resume(run: RunName, as_json: AsJson = False) -> None:
+    """Go on with a search that was interrupted; nothing finished is done or paid for again."""
+
+    async def go_on(view: ProgressView) -> SearchResult:
+        from agent.home import home
+        from agent.search import resume_search
+
+        return await resume_search(run, home=home(), on_event=view)
+
+    _watch(go_on, as_json=as_json, run=run)
+
+
+def _watch(
+    search: Callable[[ProgressView], Awaitable[SearchResult]], *, as_json: bool, run: str | None = None
+) -> None:
+    from agent.cli import output
+    from agent.cli.progress import progress_view
+    from agent.cli.run_view import show_result
+
+    view = progress_view(output.console(stderr=as_json))
+    view.run = run
+
+    async def work() -> ExitStatus:
+        with view:
+            result = await search(view)
+        if as_json:
+            output.print_json(result)
+        else:
+            show_result(output.console(), result)
+        return of_verdict(result.verdict)
+
+    def how_to_go_on() -> str:
+        if view.run is None:
+            return "interrupted before the search had started"
+        return f"interrupted; nothing finished is lost, go on with: warpwright resume {view.run}"
+
+    conclude(work, as_json=as_json, interrupted=how_to_go_on)

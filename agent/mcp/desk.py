@@ -1,0 +1,144 @@
+"""The search desk: starts searches and answers for all of them, also for those that other processes ran."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC
+
+from agent.home import Home
+from agent.mcp.answers import BestKernelText, Candidate, SearchLine, SearchList, SearchOutcome, SearchStatus
+from agent.mcp.following import Followed
+from agent.mcp.jobs import SearchJobs
+from agent.results import RunState, SearchRequest, SearchResult
+from agent.search import resume_search, start_search
+from agent.store import Store
+from tools.toolbox import Toolbox
+
+_POLL_S = 0.5
+"""How often a run of another process is looked at."""
+_CANCEL_GRACE_S = 10.0
+_CANDIDATES_SHOWN = 40
+_MESSAGE_LIMIT = 300
+
+
+class SearchDesk:
+    """Answers the search tools. Methods raise WarpwrightError with a text that a client can act on."""
+
+    def __init__(self, home: Home, toolbox: Toolbox) -> None:
+        self._home = home
+        self._toolbox = toolbox
+        self._store = Store(home)
+        self._jobs = SearchJobs()
+
+    @property
+    def device(self) -> str:
+        """The device that this server's searches use."""
+        return self._toolbox.device
+
+    async def start(self, request: SearchRequest) -> SearchStatus:
+        """Start a search."""
+        run = await self._jobs.begin(
+            lambda listen: start_search(request, home=self._home, toolbox=self._toolbox, on_event=listen)
+        )
+        return await self.status(run)
+
+    async def resume(self, run: str) -> SearchStatus:
+        """Go on with an interrupted search."""
+        await self._jobs.begin(lambda listen: resume_search(run, home=self._home, on_event=listen))
+        return await self.status(run)
+
+    async def status(self, run: str) -> SearchStatus:
+        """Say where a run stands."""
+        return await asyncio.to_thread(self._status, run)
+
+    async def wait(self, run: str, seconds: float) -> None:
+        """Return once something may have happened in a run, at the latest after so many seconds."""
+        if not await self._jobs.wait(run, seconds):
+            await asyncio.sleep(min(_POLL_S, seconds))
+
+    async def outcome(self, run: str) -> SearchOutcome:
+        """Say what a run has found so far."""
+        return await asyncio.to_thread(self._outcome, run)
+
+    async def cancel(self, run: str) -> SearchStatus:
+        """Ask a run to stop, wherever it works, and give it a moment to do so."""
+        await asyncio.to_thread(self._store.mark_cancelled, run)
+        deadline = time.monotonic() + _CANCEL_GRACE_S
+        status = await self.status(run)
+        while status.state is RunState.RUNNING and time.monotonic() < deadline:
+            await self.wait(run, _POLL_S)
+            status = await self.status(run)
+        if status.state is RunState.RUNNING:
+            await self._jobs.stop(run)
+            status = await self.status(run)
+        return status
+
+    async def listing(self, limit: int) -> SearchList:
+        """List the newest runs."""
+        runs = await asyncio.to_thread(self._store.list_runs, limit)
+        return SearchList(
+            searches=[
+                SearchLine(
+                    run=run.run,
+                    task=run.task,
+                    device=run.device,
+                    model=run.model,
+                    state=run.state,
+                    started=run.created.astimezone(UTC).isoformat(timespec="seconds"),
+                )
+                for run in runs
+            ]
+        )
+
+    async def aclose(self) -> None:
+        """Stop the searches of this server; the store keeps what they did."""
+        await self._jobs.aclose()
+
+    def _status(self, run: str) -> SearchStatus:
+        stored = self._store.get_run(run)
+        followed = Followed.of(entry.event for entry in self._store.events_since(run))
+        return followed.status(run, stored.state, stored.error)
+
+    def _outcome(self, run: str) -> SearchOutcome:
+        result = self._store.get_result(run)
+        return SearchOutcome(
+            run=result.run,
+            task=result.task,
+            device=result.device,
+            isolation=result.isolation,
+            model=result.model,
+            state=self._store.get_run(run).state,
+            verdict=result.verdict,
+            best=self._best(result),
+            baseline_us=result.baseline_us,
+            stopped=result.stopped,
+            rounds=result.rounds,
+            seconds=result.seconds,
+            candidates_total=len(result.candidates),
+            candidates=[
+                Candidate(
+                    round=record.round,
+                    candidate=record.candidate,
+                    features=record.features,
+                    verdict=record.verdict,
+                    message=record.message[:_MESSAGE_LIMIT],
+                    latency_us=record.latency_us,
+                    provenance=record.provenance,
+                    speedup=record.speedup,
+                )
+                for record in result.candidates[-_CANDIDATES_SHOWN:]
+            ],
+        )
+
+    def _best(self, result: SearchResult) -> BestKernelText | None:
+        best = result.best
+        if best is None:
+            return None
+        return BestKernelText(
+            **best.model_dump(
+                include={"latency_us", "provenance", "speedup", "features", "round", "candidate", "tune"}
+            ),
+            kernel=self._store.kernels.read(result.run, best.sha),
+            path=str(best.path),
+        )

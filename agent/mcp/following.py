@@ -1,0 +1,128 @@
+"""Following a search by its events: the same for one that runs here and one read from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Self
+
+from agent.events import (
+    BaselineJudged,
+    CandidateJudged,
+    Event,
+    RoundFinished,
+    RoundPlanned,
+    RunFinished,
+    RunStarted,
+    StageFinished,
+)
+from agent.mcp.answers import BestSoFar, SearchStatus
+from agent.results import RunState
+
+_NEXT_STEPS = {
+    RunState.RUNNING: "search_status(run='{run}') waits for what happens next.",
+    RunState.COMPLETED: "search_result(run='{run}') gives the best kernel.",
+    RunState.CANCELLED: "search_result(run='{run}') gives the best kernel so far.",
+    RunState.FAILED: "search_result(run='{run}') gives the best kernel so far; start_search begins afresh.",
+    RunState.INTERRUPTED: (
+        "start_search(resume='{run}') goes on with it, as does `warpwright resume {run}` in a shell; "
+        "search_result(run='{run}') gives the best kernel so far."
+    ),
+}
+
+
+def next_step(run: str, state: RunState) -> str:
+    """Return the tool call that makes sense in a state."""
+    return _NEXT_STEPS[state].format(run=run)
+
+
+@dataclass
+class Followed:
+    """A search as its events tell it."""
+
+    task: str = ""
+    device: str = ""
+    rounds: int = 0
+    candidates_total: int = 0
+    round: int = 0
+    message: str = "starting"
+    best: CandidateJudged | None = None
+    judged: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
+    """Round and candidate; a resumed run may judge one again."""
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> Self:
+        """Return the search that these events tell of."""
+        followed = cls()
+        for event in events:
+            followed.take(event)
+        return followed
+
+    def take(self, event: Event) -> None:
+        """Take in one more event."""
+        self.message = _in_words(event)
+        match event:
+            case RunStarted():
+                self.task, self.device = event.task, event.device
+                self.rounds, self.candidates_total = event.depth, event.depth * event.candidates
+            case RoundPlanned():
+                self.round = event.round
+            case CandidateJudged():
+                self.judged.add((event.round, event.candidate))
+                self.best = event if event.is_best else self.best
+            case BaselineJudged() | StageFinished() | RoundFinished() | RunFinished():
+                pass
+
+    def status(self, run: str, state: RunState, error: str = "") -> SearchStatus:
+        """Return the answer to a client."""
+        return SearchStatus(
+            run=run,
+            task=self.task,
+            device=self.device,
+            state=state,
+            round=self.round,
+            rounds=self.rounds,
+            candidates_judged=len(self.judged),
+            candidates_total=self.candidates_total,
+            best=self._best(),
+            message=error or self.message,
+            next_step=next_step(run, state),
+        )
+
+    def _best(self) -> BestSoFar | None:
+        best = self.best
+        if best is None or best.latency_us is None:
+            return None
+        return BestSoFar(
+            latency_us=best.latency_us,
+            provenance=best.provenance,
+            speedup=best.speedup,
+            features=best.features,
+            round=best.round,
+            candidate=best.candidate,
+        )
+
+
+def _in_words(event: Event) -> str:
+    match event:
+        case RunStarted():
+            return f"{event.model} searches on {event.device}"
+        case BaselineJudged():
+            return f"baseline: {_latency(event)}"
+        case RoundPlanned():
+            return f"round {event.round}: {len(event.features)} candidates planned"
+        case StageFinished():
+            return f"round {event.round} candidate {event.candidate}: {event.stage} done"
+        case CandidateJudged():
+            features = ", ".join(event.features)
+            judged = f"round {event.round} candidate {event.candidate} ({features}): {event.verdict}"
+            detail = _latency(event) if event.latency_us is not None else event.message
+            return f"{judged}, {detail}{', best so far' if event.is_best else ''}"
+        case RoundFinished():
+            return f"round {event.round} judged; critic: {event.critique}"
+        case RunFinished():
+            return f"ended: {event.stopped}"
+
+
+def _latency(event: BaselineJudged | CandidateJudged) -> str:
+    return "no latency" if event.latency_us is None else f"{event.latency_us:.2f} us ({event.provenance})"

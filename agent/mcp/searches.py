@@ -1,0 +1,149 @@
+"""The search as MCP tools: start, bounded wait, result, cancel, list."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from agent.mcp.answers import SearchList, SearchOutcome, SearchStatus
+from agent.mcp.desk import SearchDesk
+from agent.mcp.workshop import Workshop
+from agent.results import RunState, SearchRequest
+from sandbox.errors import WarpwrightError
+
+LONGEST_WAIT_S = 45
+"""Many clients give up on a call after 60 s."""
+
+_READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_Run = Annotated[str, Field(description="The run's name, as start_search and list_searches give it.")]
+_Ctx = Context[Workshop]
+
+
+def register(server: MCPServer[Workshop]) -> None:
+    """Add the search tools to a server."""
+    server.tool(
+        title="Start a kernel search",
+        annotations=ToolAnnotations(
+            read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+        ),
+    )(start_search)
+    server.tool(title="Wait for a kernel search", annotations=_READS)(search_status)
+    server.tool(title="Read a search's best kernel", annotations=_READS)(search_result)
+    server.tool(
+        title="Cancel a kernel search",
+        annotations=ToolAnnotations(
+            read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
+        ),
+    )(cancel_search)
+    server.tool(title="List kernel searches", annotations=_READS)(list_searches)
+
+
+async def start_search(  # noqa: PLR0913 - they are the fields of the tool
+    ctx: _Ctx,
+    task: Annotated[
+        str | None, Field(description="A task's name, see list_tasks, or a task folder's path.")
+    ] = None,
+    resume: Annotated[
+        str | None, Field(description="An interrupted run to go on with, instead of a task.")
+    ] = None,
+    model: Annotated[
+        str | None, Field(description="A chat model; unset, the built-in composer writes.")
+    ] = None,
+    base_url: Annotated[str | None, Field(description="An OpenAI-compatible endpoint for the model.")] = None,
+    candidates: Annotated[int, Field(ge=1, le=32, description="Kernels a round.")] = 4,
+    depth: Annotated[int, Field(ge=1, le=64, description="Rounds at most.")] = 4,
+    seed: Annotated[int | None, Field(description="Repeats what depends on chance.")] = None,
+) -> SearchStatus:
+    """Start a search for a fast correct CUDA kernel and return its run name at once.
+
+    Use it when someone wants a faster kernel for a task; then call search_status until state is not
+    "running", and search_result for the kernel. To judge a kernel you wrote yourself use test_kernel.
+    """
+    desk = _desk(ctx)
+    if (task is None) == (resume is None):
+        msg = "give either task (to start a search) or resume (to go on with an interrupted one)"
+        raise ToolError(msg)
+    try:
+        if resume is not None:
+            return await desk.resume(resume)
+        assert task is not None
+        request = SearchRequest(
+            task=task,
+            device=desk.device,
+            model=model,
+            base_url=base_url,
+            candidates=candidates,
+            depth=depth,
+            seed=seed,
+        )
+        return await desk.start(request)
+    except WarpwrightError as error:
+        raise ToolError(str(error)) from error
+
+
+async def search_status(
+    ctx: _Ctx,
+    run: _Run,
+    wait_s: Annotated[
+        float,
+        Field(ge=0, le=LONGEST_WAIT_S, description="Hold the answer until the search ends, at most so long."),
+    ] = 25,
+) -> SearchStatus:
+    """Say where a search stands, holding the answer until it ends or wait_s has passed.
+
+    Use it after start_search, again while state is "running"; next_step names the call to make after that.
+    """
+    desk = _desk(ctx)
+    deadline = time.monotonic() + wait_s
+    reported = -1
+    try:
+        while True:
+            status = await desk.status(run)
+            if status.candidates_judged > reported:
+                reported = status.candidates_judged
+                await ctx.report_progress(reported, status.candidates_total, status.message)
+            left = deadline - time.monotonic()
+            if status.state is not RunState.RUNNING or left <= 0:
+                return status
+            await desk.wait(run, left)
+    except WarpwrightError as error:
+        raise ToolError(str(error)) from error
+
+
+async def search_result(ctx: _Ctx, run: _Run) -> SearchOutcome:
+    """Read what a search found: the best correct kernel with its text, and every candidate's fate.
+
+    Use it when search_status says that the search ended; while it runs, this is the best so far.
+    """
+    try:
+        return await _desk(ctx).outcome(run)
+    except WarpwrightError as error:
+        raise ToolError(str(error)) from error
+
+
+async def cancel_search(ctx: _Ctx, run: _Run) -> SearchStatus:
+    """Stop a search that is no longer wanted. What it found is kept; a search that ended is left as it is."""
+    try:
+        return await _desk(ctx).cancel(run)
+    except WarpwrightError as error:
+        raise ToolError(str(error)) from error
+
+
+async def list_searches(
+    ctx: _Ctx, limit: Annotated[int, Field(ge=1, le=100, description="The newest so many.")] = 20
+) -> SearchList:
+    """List the searches of this machine, newest first, also those of the command line and of earlier servers.
+
+    Use it to find a run whose name you lost.
+    """
+    return await _desk(ctx).listing(limit)
+
+
+def _desk(ctx: _Ctx) -> SearchDesk:
+    return ctx.request_context.lifespan_context.desk

@@ -1,0 +1,82 @@
+"""The MCP server: the kernel tools and the search in one, over standard input and output."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+
+from mcp.server import MCPServer
+
+from agent.home import Home
+from agent.mcp import searches
+from agent.mcp.workshop import Workshop, open_workshop
+from tools.mcp import register as register_kernel_tools
+
+_INSTRUCTIONS = """\
+warpwright writes fast CUDA kernels and proves them correct.
+To get a fast kernel: list_tasks, start_search, search_status until state is not "running", search_result.
+To judge a kernel of your own: get_task shows what is asked and how a kernel file looks; then compile_kernel,
+test_kernel and profile_kernel, in that order.
+Every number carries its provenance. "estimated" comes from a cost model: never call it a measurement.\
+"""
+
+
+def build_server(home: Home, device: str) -> MCPServer[Workshop]:
+    """Return a server for one device; each time it is served it opens a toolbox of its own."""
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[Workshop]) -> AsyncIterator[Workshop]:
+        async with open_workshop(home, device) as workshop:
+            yield workshop
+
+    server = MCPServer[Workshop](
+        "warpwright",
+        title="warpwright: fast CUDA kernels, proven",
+        instructions=_INSTRUCTIONS,
+        version=version("warpwright"),
+        lifespan=lifespan,
+        log_level="WARNING",
+    )
+    register_kernel_tools(server)
+    searches.register(server)
+    return server
+
+
+async def serve_stdio(home: Home, device: str) -> None:
+    """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no search and no worker behind."""
+    end_input = _interruptible_stdin()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end_input)
+    await build_server(home, device).run_stdio_async()
+
+
+def _interruptible_stdin() -> Callable[[], None]:
+    """Put a socket in the place of descriptor 0, fed from the real input; return what ends it.
+
+    The transport reads in a thread that nothing can wake, so a signal could not end the server in order.
+    """
+    source = os.dup(0)
+    reading, writing = socket.socketpair()
+    os.dup2(reading.fileno(), 0)
+    reading.close()
+
+    def feed() -> None:
+        # An error means that it was ended from the other side: either way there is no more input.
+        with suppress(OSError):
+            while data := os.read(source, 1 << 16):
+                writing.sendall(data)
+            writing.shutdown(socket.SHUT_WR)
+
+    def end() -> None:
+        with suppress(OSError):
+            writing.shutdown(socket.SHUT_WR)
+
+    threading.Thread(target=feed, name="stdin", daemon=True).start()
+    return end

@@ -1,0 +1,35 @@
+"""What one server owns while it lives: a toolbox and the searches that use it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from agent.home import Home
+from agent.mcp.desk import SearchDesk
+from tools.local_toolbox import LocalToolbox
+from tools.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The tools and the searches of one server."""
+
+    toolbox: Toolbox
+    desk: SearchDesk
+
+
+@asynccontextmanager
+async def open_workshop(home: Home, device: str) -> AsyncIterator[Workshop]:
+    """Open a toolbox for one device; leaving stops the searches first, then every worker."""
+    async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
+        desk = SearchDesk(home, toolbox)
+        try:
+            yield Workshop(toolbox, desk)
+        finally:
+            # The server may be under cancellation already; what follows must still run to its end.
+            with anyio.CancelScope(shield=True):
+                await desk.aclose()
