@@ -1,0 +1,1 @@
+"""The devices: the simulator behind worker processes; real GPUs come with a later version."""

@@ -1,0 +1,23 @@
+"""The worker's side of the simulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.device import ProfileResult, RunResult
+from sandbox.simulator import engine
+from sandbox.worker.messages import ProfileCall, RunCall
+
+
+@dataclass(frozen=True)
+class SimulateRole:
+    """Role `simulate`: runs and profiles plans on the simulator."""
+
+    accepts: tuple[type[Any], ...] = (RunCall, ProfileCall)
+
+    def answer(self, call: RunCall | ProfileCall) -> RunResult | ProfileResult:
+        """Run or profile."""
+        if isinstance(call, RunCall):
+            return engine.run(call.program, call.plan, call.inputs, call.poison)
+        return engine.profile(call.program, call.plan, call.samples, call.architecture)

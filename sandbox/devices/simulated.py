@@ -1,0 +1,136 @@
+"""The simulator as a `Device`: plans go to confined workers, their deaths come back as faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sandbox.device import Array, Fault, ProfileResult, RunResult
+from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError
+from sandbox.isolation.base import Isolation, WorkerSpec
+from sandbox.plan import Plan, Role
+from sandbox.pool import WorkerMemoryError, WorkerPool
+from sandbox.program import Program
+from sandbox.verdict import Verdict
+from sandbox.wire import Limits, dtype_of
+from sandbox.worker.messages import ProfileCall, RunCall
+
+T = TypeVar("T", RunResult, ProfileResult)
+
+PREFIX = "sim:"
+MEMORY_BYTES = 12 << 30
+"""Address space of a simulator worker: buffers, their shadow, and a few thousand lanes' registers."""
+
+_REPLY_HEADER_BYTES = 32 << 20
+
+
+class SimulatedDevice:
+    """A GPU that is simulated by worker processes; implements `sandbox.device.Device`.
+
+    Up to `workers` calls run at once, further ones wait; the wait is not charged to a call's deadline.
+    """
+
+    def __init__(
+        self, name: str, isolation: Isolation, *, workers: int = 1, memory_bytes: int = MEMORY_BYTES
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            name: As the user writes it, for example `sim:h200`.
+            isolation: How the workers are confined.
+            workers: How many plans may run at once.
+            memory_bytes: Limit on a worker's address space.
+
+        Raises:
+            UsageError: There is no such simulated GPU; the text lists those there are.
+        """
+        if name not in simulated_names():
+            raise UsageError(f"unknown device {name!r}: expected one of {', '.join(simulated_names())}")
+        self._name = name
+        self._model = name.removeprefix(PREFIX)
+        self._memory_bytes = memory_bytes
+        self._pool = WorkerPool(WorkerSpec("simulate", memory_bytes), isolation, size=workers)
+
+    @property
+    def name(self) -> str:
+        """See `Device`."""
+        return self._name
+
+    @property
+    def architecture(self) -> str:
+        """See `Device`."""
+        from sandbox.simulator.architectures import ARCHITECTURES
+
+        return ARCHITECTURES[self._model].compute
+
+    async def run(
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+    ) -> RunResult:
+        """See `Device`."""
+        call = RunCall(program, plan, inputs, poison)
+        outcome = await self._ask(call, RunResult, deadline_s, _reply_limits(plan))
+        return RunResult(outcome) if isinstance(outcome, Fault) else outcome
+
+    async def profile(
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+    ) -> ProfileResult:
+        """See `Device`."""
+        call = ProfileCall(program, plan, samples, self._model)
+        limits = Limits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES)
+        outcome = await self._ask(call, ProfileResult, deadline_s, limits)
+        return ProfileResult(outcome) if isinstance(outcome, Fault) else outcome
+
+    async def warm(self) -> None:
+        """Start a worker ahead of the first call."""
+        await self._pool.warm()
+
+    async def aclose(self) -> None:
+        """See `Device`."""
+        await self._pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Enter; leaving closes."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+    async def _ask(self, call: object, kind: type[T], deadline_s: float, limits: Limits) -> T | Fault:
+        try:
+            try:
+                return await self._pool.request(call, kind, deadline_s=deadline_s, limits=limits)
+            except WorkerMemoryError:
+                raise
+            except WorkerDiedError:  # something outside may have ended it: once more, on a new worker
+                return await self._pool.request(call, kind, deadline_s=deadline_s, limits=limits)
+        except WorkerDeadlineError:
+            return Fault(
+                Verdict.TIMEOUT,
+                f"the kernel did not finish within {deadline_s:g} s on {self._name}: look for a loop that never "
+                "ends, a barrier or flag that some threads never reach, or far more work than the task needs",
+            )
+        except WorkerMemoryError:
+            return Fault(
+                Verdict.RESOURCE_LIMIT,
+                f"running the kernel on {self._name} took more than {self._memory_bytes / (1 << 30):g} GiB of "
+                "host memory: look for buffers or shared memory larger than the task needs",
+            )
+
+
+def simulated_names() -> tuple[str, ...]:
+    """Return the names of the simulated GPUs, `sim:h200` first."""
+    from sandbox.simulator.architectures import ARCHITECTURES
+
+    names = [PREFIX + model for model in ARCHITECTURES]
+    return tuple(sorted(names, key=lambda name: (name != "sim:h200", name)))
+
+
+def _reply_limits(plan: Plan) -> Limits:
+    size = sum(
+        buffer.size * dtype_of(buffer.dtype).itemsize for buffer in plan.buffers if buffer.role is not Role.SCRATCH
+    )
+    return Limits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + size)

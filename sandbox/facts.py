@@ -1,0 +1,83 @@
+"""What this machine has and lacks, for `warpwright doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sandbox.compiler.toolkit import find_toolkit
+from sandbox.errors import MissingDependencyError, UsageError
+from sandbox.isolation.choose import choose_isolation, why_not_stronger
+
+_LEAST_MEMORY_GIB = 4
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the report; `advice` says what to do where `ok` is false, else it is empty."""
+
+    name: str
+    ok: bool
+    value: str
+    advice: str = ""
+
+
+def facts() -> list[Fact]:
+    """Look at this machine; takes well under a second and starts no worker."""
+    return [_python(), Fact("numpy", True, np.__version__), *_compiler(), _isolation(), _gpu(), _cores(), _memory()]
+
+
+def _python() -> Fact:
+    return Fact("python", True, f"{platform.python_version()} ({platform.machine()}, {platform.system()})")
+
+
+def _compiler() -> list[Fact]:
+    try:
+        toolkit = find_toolkit()
+    except MissingDependencyError as error:
+        return [Fact("CUDA compiler", False, "not found", str(error))]
+    mma = any((folder / "crt/mma.h").exists() for folder in toolkit.include)
+    return [
+        Fact("CUDA compiler", True, f"NVRTC {_version('nvidia-cuda-nvrtc')}"),
+        Fact("CUDA headers", True, f"CUDA {_version('nvidia-cuda-runtime')}, CCCL {_version('nvidia-cuda-cccl')}"),
+        Fact("mma.h", mma, "found" if mma else "not found", "" if mma else 'pip install "nvidia-cuda-crt>=13.0,<13.1"'),
+    ]
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
+
+
+def _isolation() -> Fact:
+    try:
+        isolation = choose_isolation()
+    except (UsageError, MissingDependencyError) as error:
+        return Fact("isolation", False, "none", str(error))
+    reason = why_not_stronger(isolation)
+    return Fact("isolation", not reason, isolation.name, reason)
+
+
+def _gpu() -> Fact:
+    found = sorted(Path("/proc/driver/nvidia/gpus").glob("*")) if Path("/proc/driver/nvidia/gpus").is_dir() else []
+    if found:
+        return Fact("GPU", True, f"{len(found)} NVIDIA (not used: real GPUs come with a later version)")
+    return Fact("GPU", True, "none; kernels run on the simulator, and latencies are estimated")
+
+
+def _cores() -> Fact:
+    return Fact("cores", True, str(len(os.sched_getaffinity(0))))
+
+
+def _memory() -> Fact:
+    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    enough = size >= _LEAST_MEMORY_GIB
+    advice = "" if enough else f"{_LEAST_MEMORY_GIB} GiB are advised; large test cases may end as resource_limit"
+    return Fact("memory", enough, f"{size:.1f} GiB", advice)

@@ -1,0 +1,162 @@
+"""What every isolation does: turn a worker's specification into the command that starts it, confined."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import sandbox
+from sandbox.errors import MissingDependencyError
+
+ENTRY = "sandbox/worker/__main__.py"
+"""The worker's program, relative to the folder that holds the `sandbox` package."""
+
+ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "HOME": "/tmp",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+}
+"""All that a worker's environment holds; nothing of the parent's (its keys!) is passed on."""
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """What a worker is and what it may see.
+
+    Attributes:
+        role: A role of `sandbox.worker.roles`.
+        memory_bytes: Limit on the worker's address space.
+        packages: Import names of the installed packages that the role needs, for example `numpy`.
+        resources: Names, and the host files or folders that the role reads under each of them.
+        file_bytes: Limit on each file that the worker writes.
+    """
+
+    role: str
+    memory_bytes: int
+    packages: tuple[str, ...] = ("numpy", "ml_dtypes")
+    resources: tuple[tuple[str, tuple[Path, ...]], ...] = ()
+    file_bytes: int = 64 << 20
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a worker: its arguments, and its whole environment."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+
+
+class Isolation(ABC):
+    """One way to confine worker processes.
+
+    The caller starts `command(...)` with the descriptor `fd` inherited, standard input empty, in a session of
+    its own, and ends it by SIGKILL to the process group; every implementation makes that end all of it.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """`bubblewrap` or `process`; recorded with every verdict."""
+
+    @property
+    @abstractmethod
+    def warning(self) -> str | None:
+        """One line that says what this isolation does not stop, or None."""
+
+    @abstractmethod
+    def command(self, spec: WorkerSpec, fd: int) -> Command:
+        """Return the command for a worker that speaks on the inherited socket `fd`.
+
+        Raises:
+            MissingDependencyError: A package that the role needs is not installed.
+        """
+
+
+@dataclass(frozen=True)
+class Package:
+    """An installed package: where it lies, and where below a folder on the import path it belongs."""
+
+    source: Path
+    relative: str
+
+
+def installed(names: Iterable[str]) -> list[Package]:
+    """Find packages on this interpreter's import path, with the folders of shared libraries beside them.
+
+    Raises:
+        MissingDependencyError: One of them is not installed.
+    """
+    found: list[Package] = []
+    for name in names:
+        try:
+            spec = importlib.util.find_spec(name)
+        except ModuleNotFoundError:
+            spec = None
+        if spec is None or not spec.submodule_search_locations:
+            raise MissingDependencyError(
+                f"the Python package {name} is not installed here: pip install {name.replace('.', '-')}"
+            )
+        relative = name.replace(".", "/")
+        for location in map(Path, spec.submodule_search_locations):
+            found.append(Package(location, relative))
+            libraries = location.with_name(location.name + ".libs")  # where wheels keep what they link to
+            if libraries.is_dir():
+                found.append(Package(libraries, libraries.name))
+    return found
+
+
+def import_root(package: Package) -> Path:
+    """Return the folder on the import path that holds the package."""
+    return package.source.parents[package.relative.count("/")]
+
+
+def source_root() -> Path:
+    """Return the folder that holds the `sandbox` package."""
+    return Path(next(iter(sandbox.__path__))).resolve().parent
+
+
+def interpreter() -> Path:
+    """Return the real interpreter behind a virtual environment's link."""
+    return Path(sys.executable).resolve()
+
+
+def python_command(
+    root: str,
+    spec: WorkerSpec,
+    fd: int,
+    *,
+    paths: list[str],
+    resources: dict[str, list[str]],
+    processes: int | None,
+) -> list[str]:
+    """Return the interpreter's arguments that run the worker.
+
+    Args:
+        root: The folder that holds `sandbox`, as the worker sees it.
+        spec: What the worker is.
+        fd: The inherited socket.
+        paths: Folders with installed packages, as the worker sees them.
+        resources: The files of `spec.resources`, as the worker sees them.
+        processes: Limit on processes and threads of the worker's user, or None.
+    """
+    settings = {
+        "role": spec.role,
+        "fd": fd,
+        "paths": [root, *paths],
+        "resources": resources,
+        "memory_bytes": spec.memory_bytes,
+        "file_bytes": spec.file_bytes,
+        "processes": processes,
+        "parent": os.getpid(),
+    }
+    # -I: no environment, no user packages, no current folder; -S: no site-packages and no .pth files.
+    return [str(interpreter()), "-I", "-S", "-B", f"{root}/{ENTRY}", json.dumps(settings)]

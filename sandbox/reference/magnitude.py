@@ -1,0 +1,86 @@
+"""How far rounding may move an output: the scale S of the error bound, estimated by perturbation.
+
+The bound on an element is `c * eps(dtype) * S + ulp`, S being the sum of the absolute terms behind it. Where
+reference.py does not give S, every floating input is moved by one unit in its last place, up or down at random,
+and the float64 reference is computed again. An input x moves by about eps * |x|, so an output moves by about
+eps times its terms, signs at random: S is taken as the largest move over the draws, divided by eps. Inputs of
+different dtypes are moved one dtype at a time, each divided by its own eps, and the results added up; so S does
+not depend on how coarse the inputs are. S is never below the output itself, and 0 where that is not finite.
+Outputs that jump (a rounding, an argmax) get a large S at the jump.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
+
+from sandbox.device import Array
+
+Evaluate = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+
+_MANTISSA_BITS = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
+_LEAST_EXPONENT = {"float16": -14, "bfloat16": -126, "float32": -126, "float64": -1022}
+
+
+def is_floating(array: Array) -> bool:
+    """Say whether an array holds floating numbers, bfloat16 included."""
+    return array.dtype.name in _MANTISSA_BITS
+
+
+def as_float64(array: Array) -> Array:
+    """Return the same values as float64, exactly; a copy."""
+    return array.astype(np.float64)
+
+
+def unit_in_last_place(array: Array) -> Array:
+    """Return, as float64, the distance to the next number of the array's own dtype; 0 where it is not finite."""
+    wide = as_float64(array)
+    finite = np.isfinite(wide)
+    _, exponent = np.frexp(np.where(finite, wide, 0.0))
+    name = array.dtype.name
+    exponent = np.maximum(np.where(wide == 0, -(1 << 20), exponent - 1), _LEAST_EXPONENT[name])
+    return np.where(finite, np.ldexp(1.0, exponent - _MANTISSA_BITS[name]), 0.0)
+
+
+def estimate(
+    evaluate: Evaluate,
+    inputs: Mapping[str, Array],
+    outputs: Mapping[str, Array],
+    wanted: Collection[str],
+    random: np.random.Generator,
+    draws: int,
+) -> dict[str, Array]:
+    """Estimate S; see the module's text.
+
+    Args:
+        evaluate: The float64 reference: floating inputs of any dtype, outputs in float64.
+        inputs: In their own dtypes.
+        outputs: What `evaluate` gives for them.
+        wanted: Names of floating outputs.
+        random: Where the directions come from.
+        draws: How often the inputs of each dtype are moved.
+    """
+    scale = {name: np.zeros_like(outputs[name]) for name in wanted}
+    kinds = sorted({array.dtype.name for array in inputs.values() if is_floating(array)})
+    for kind in kinds:
+        moved = {name: np.zeros_like(outputs[name]) for name in wanted}
+        for _ in range(draws):
+            perturbed = evaluate({**inputs, **_perturbed(inputs, kind, random)})
+            for name in wanted:
+                np.fmax(moved[name], np.abs(perturbed[name] - outputs[name]), out=moved[name])
+        for name in wanted:
+            scale[name] += moved[name] * 2.0 ** _MANTISSA_BITS[kind]
+    for name in wanted:
+        finite = np.isfinite(outputs[name]) & np.isfinite(scale[name])
+        scale[name] = np.where(finite, np.fmax(scale[name], np.abs(outputs[name])), 0.0)
+    return scale
+
+
+def _perturbed(inputs: Mapping[str, Array], kind: str, random: np.random.Generator) -> dict[str, Array]:
+    moved: dict[str, Array] = {}
+    for name, array in inputs.items():
+        if array.dtype.name == kind:
+            signs = random.integers(0, 2, array.shape) * 2 - 1
+            moved[name] = as_float64(array) + signs * unit_in_last_place(array)
+    return moved

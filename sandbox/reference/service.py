@@ -1,0 +1,175 @@
+"""The parent's side of references: expected outputs, computed once for the same inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.errors import UsageError, WorkerDeadlineError
+from sandbox.isolation.base import Isolation, WorkerSpec
+from sandbox.pool import WorkerMemoryError, WorkerPool
+from sandbox.worker.messages import CompareCall, Comparison, Expected, ReferenceCall, ReferenceFault
+
+T = TypeVar("T", Expected, Comparison)
+
+MEMORY_BYTES = 12 << 30
+"""Address space of a reference worker."""
+
+DEADLINE_S = 120.0
+DRAWS = 4
+_KEPT_BYTES = 1 << 30
+
+
+class ReferenceFailedError(UsageError):
+    """reference.py failed; the text names its line and what it raised."""
+
+
+class References:
+    """Runs references in confined workers. Use as an async context manager, or call `aclose`."""
+
+    def __init__(
+        self, isolation: Isolation, *, workers: int = 1, memory_bytes: int = MEMORY_BYTES, kept_bytes: int = _KEPT_BYTES
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            isolation: How the workers are confined.
+            workers: How many references may run at once.
+            memory_bytes: Limit on a worker's address space.
+            kept_bytes: How much of the expected outputs is kept in memory; the longest unused go first.
+        """
+        self._pool = WorkerPool(WorkerSpec("reference", memory_bytes), isolation, size=workers)
+        self._memory_bytes = memory_bytes
+        self._kept_bytes = kept_bytes
+        self._kept: OrderedDict[str, Expected] = OrderedDict()
+
+    async def expected(
+        self,
+        text: str,
+        inputs: Mapping[str, Array],
+        dims: Mapping[str, int],
+        dtypes: Mapping[str, str],
+        *,
+        seed: int = 0,
+        deadline_s: float = DEADLINE_S,
+    ) -> Expected:
+        """Compute what the outputs should be, and the scale of their error bound.
+
+        Args:
+            text: The whole of reference.py.
+            inputs: In and inout arrays in their dtype and task shape, and scalars as 0-d arrays.
+            dims: Values of the task's dims.
+            dtypes: The outputs that the task wants, and their dtypes. For floating ones the answer is
+                float64; for integers it is what the reference returned (float64 too, if it did).
+            seed: Seed of the perturbations behind an estimated magnitude.
+            deadline_s: Seconds of wall time.
+
+        Raises:
+            ReferenceFailedError: The reference raised, took too long, or returned something else.
+            WorkerError: The environment failed.
+        """
+        key = _key(text, inputs, dims, dtypes, seed)
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found
+        call = ReferenceCall(text, dict(inputs), dict(dims), DRAWS, seed)
+        expected = _checked(await self._ask(call, Expected, deadline_s), dtypes)
+        self._keep(key, expected)
+        return expected
+
+    async def compare(
+        self,
+        text: str,
+        inputs: Mapping[str, Array],
+        outputs: Mapping[str, Array],
+        expected: Expected,
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> str | None:
+        """Ask the reference's own `compare`; None where the outputs are right, else the reason.
+
+        Raises:
+            ReferenceFailedError: It raised, took too long, or returned something else.
+            WorkerError: The environment failed.
+        """
+        call = CompareCall(text, dict(inputs), dict(outputs), expected.outputs)
+        return (await self._ask(call, Comparison, deadline_s)).reason
+
+    async def warm(self) -> None:
+        """Start a worker ahead of the first call."""
+        await self._pool.warm()
+
+    async def aclose(self) -> None:
+        """Stop the workers; safe to call twice."""
+        await self._pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Enter; leaving closes."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+    async def _ask(self, call: object, kind: type[T], deadline_s: float) -> T:
+        try:
+            reply = await self._pool.request(call, kind, ReferenceFault, deadline_s=deadline_s)
+        except WorkerDeadlineError as error:
+            raise ReferenceFailedError(f"reference.py did not finish within {deadline_s:g} s") from error
+        except WorkerMemoryError as error:
+            limit = self._memory_bytes / (1 << 30)
+            raise ReferenceFailedError(f"reference.py needs more than {limit:g} GiB of memory") from error
+        if isinstance(reply, ReferenceFault):
+            place = "reference.py" if reply.line is None else f"reference.py, line {reply.line}"
+            raise ReferenceFailedError(f"{place}: {reply.message}")
+        return reply
+
+    def _keep(self, key: str, expected: Expected) -> None:
+        for array in (*expected.outputs.values(), *expected.magnitude.values()):
+            array.flags.writeable = False
+        self._kept[key] = expected
+        total = sum(_bytes(kept) for kept in self._kept.values())
+        while total > self._kept_bytes:
+            total -= _bytes(self._kept.popitem(last=False)[1])
+
+
+def _checked(expected: Expected, dtypes: Mapping[str, str]) -> Expected:
+    returned, wanted = set(expected.outputs), set(dtypes)
+    if returned != wanted:
+        raise ReferenceFailedError(
+            f"reference.py returned {', '.join(sorted(returned)) or 'nothing'}: expected {', '.join(sorted(wanted))}"
+        )
+    outputs = dict(expected.outputs)
+    magnitude = dict(expected.magnitude)
+    for name, dtype in dtypes.items():
+        if "float" in dtype and outputs[name].dtype != np.float64:
+            outputs[name] = outputs[name].astype(np.float64)
+            magnitude[name] = np.abs(outputs[name])
+        if name in magnitude and magnitude[name].shape != outputs[name].shape:
+            raise ReferenceFailedError(f"reference.py gave {name} a magnitude of another shape")
+    return Expected(outputs, magnitude, expected.has_compare, expected.estimated)
+
+
+def _bytes(expected: Expected) -> int:
+    return sum(array.nbytes for array in (*expected.outputs.values(), *expected.magnitude.values()))
+
+
+def _key(
+    text: str, inputs: Mapping[str, Array], dims: Mapping[str, int], dtypes: Mapping[str, str], seed: int
+) -> str:
+    shapes = [[name, array.dtype.name, list(array.shape)] for name, array in sorted(inputs.items())]
+    parts = [text, sorted(dims.items()), sorted(dtypes.items()), seed, shapes]
+    digest = hashlib.sha256(json.dumps(parts).encode())
+    for _, array in sorted(inputs.items()):
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return digest.hexdigest()

@@ -1,0 +1,20 @@
+"""The worker's program. Run by path with one argument, the JSON that `sandbox.isolation.base` writes."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+
+def main() -> None:
+    """Read the settings, make our packages importable, and serve until the parent closes the connection."""
+    settings = json.loads(sys.argv[1])
+    sys.path.extend(settings["paths"])
+    from sandbox.worker.loop import Settings, serve  # importable only once the path is set
+
+    del settings["paths"]
+    serve(Settings(**settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The worker's loop: receive a request, answer it, until the parent closes the connection."""
+
+from __future__ import annotations
+
+import os
+import socket
+import traceback
+from dataclasses import dataclass
+
+from sandbox import codec
+from sandbox.wire import BlockingChannel, EndOfStreamError, Limits
+from sandbox.worker import limits
+from sandbox.worker.messages import Failure, FailureKind, Ready
+from sandbox.worker.roles import Role, load_role
+
+_TRACEBACK_CHARACTERS = 8_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the parent says on the command line; see `sandbox.isolation.base.python_command`."""
+
+    role: str
+    fd: int
+    resources: dict[str, list[str]]
+    memory_bytes: int
+    file_bytes: int
+    processes: int | None
+    parent: int
+
+
+def serve(settings: Settings) -> None:
+    """Confine this process, load the role, say so, and answer requests until the connection closes."""
+    limits.confine(
+        memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes, processes=settings.processes
+    )
+    if limits.orphaned(settings.parent):
+        return
+    os.set_inheritable(settings.fd, False)
+    with socket.socket(fileno=settings.fd) as connection:
+        channel = BlockingChannel(connection, Limits())
+        role = load_role(settings.role, settings.resources)
+        channel.send(codec.to_message(Ready()))
+        while _answer(channel, role):
+            pass
+
+
+def _answer(channel: BlockingChannel, role: Role) -> bool:
+    """Answer one request; return whether this worker may be asked again."""
+    try:
+        message = channel.receive()
+    except EndOfStreamError:
+        return False
+    try:
+        reply: object = role.answer(codec.from_message(message, *role.accepts))
+        channel.send(codec.to_message(reply))
+    except MemoryError as error:
+        reply = Failure(FailureKind.MEMORY, str(error) or "out of memory")
+        error.__traceback__ = None  # let go of the frames, and with them of the memory
+        channel.send(codec.to_message(reply))
+        return False
+    except BrokenPipeError:
+        return False
+    except Exception:  # noqa: BLE001  whatever went wrong must reach the parent as a reply; there it is raised
+        text = traceback.format_exc()[-_TRACEBACK_CHARACTERS:]
+        channel.send(codec.to_message(Failure(FailureKind.INTERNAL, text)))
+    return True

@@ -1,0 +1,120 @@
+"""What a parent asks of each role, and what comes back. All of it crosses the wire through `sandbox.codec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sandbox.device import Array
+from sandbox.plan import Plan
+from sandbox.program import CompileRequest, Program
+
+
+class FailureKind(StrEnum):
+    """Why a worker has no answer."""
+
+    MEMORY = "memory"
+    """The memory limit was reached; the worker ends after saying so."""
+    INTERNAL = "internal"
+    """A bug of ours, or a missing part; the message holds the traceback."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The first thing that a worker sends: it is confined and its role is loaded."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The reply of a worker that has no answer."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True)
+class CompileCall:
+    """Role `compile`: compile this; the reply is a `CompileResult` with the key left to the parent."""
+
+    request: CompileRequest
+
+
+@dataclass(frozen=True)
+class RunCall:
+    """Role `simulate`: run the plan once; the reply is a `RunResult`."""
+
+    program: Program
+    plan: Plan
+    inputs: Mapping[str, Array]
+    poison: int
+
+
+@dataclass(frozen=True)
+class ProfileCall:
+    """Role `simulate`: profile the plan; the reply is a `ProfileResult`."""
+
+    program: Program
+    plan: Plan
+    samples: Mapping[str, Array]
+    architecture: str
+
+
+@dataclass(frozen=True)
+class ReferenceCall:
+    """Role `reference`: compute the expected outputs; the reply is an `Expected` or a `ReferenceFault`.
+
+    Attributes:
+        text: The whole of reference.py.
+        inputs: In and inout arrays in their dtype and task shape, and scalars as 0-d arrays.
+        draws: How often the inputs are perturbed where `magnitude` is not defined.
+        seed: Seed of those perturbations.
+    """
+
+    text: str
+    inputs: Mapping[str, Array]
+    dims: Mapping[str, int]
+    draws: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class CompareCall:
+    """Role `reference`: judge outputs by the reference's own `compare`; the reply is a `Comparison`."""
+
+    text: str
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    expected: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the outputs should be.
+
+    Attributes:
+        outputs: By name, float64 for floating outputs, else the reference's own integer or bool dtype.
+        magnitude: By name, the sum of absolute terms behind each element, float64, in the outputs' shapes.
+        has_compare: The reference defines `compare`, so that many answers may be right.
+        estimated: The magnitude was estimated by perturbation; the reference does not define it.
+    """
+
+    outputs: Mapping[str, Array]
+    magnitude: Mapping[str, Array]
+    has_compare: bool
+    estimated: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The answer of a reference's `compare`: None where the outputs are right, else the reason."""
+
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class ReferenceFault:
+    """The reference itself failed: what it raised, and the line of reference.py, where known."""
+
+    message: str
+    line: int | None

@@ -1,0 +1,46 @@
+"""The roles a worker can have. Each is imported only where it is asked for: workers see only what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Role(Protocol):
+    """What a worker does."""
+
+    @property
+    def accepts(self) -> tuple[type[Any], ...]:
+        """The request dataclasses that `answer` takes."""
+        ...
+
+    def answer(self, call: Any) -> object:
+        """Answer a request with a dataclass; MemoryError and bugs are reported by the loop."""
+        ...
+
+
+def load_role(name: str, resources: Mapping[str, list[str]]) -> Role:
+    """Return the role of that name.
+
+    Args:
+        name: `compile`, `reference` or `simulate`.
+        resources: Files that the role reads, as this process sees them.
+
+    Raises:
+        ValueError: There is no such role.
+    """
+    match name:
+        case "compile":
+            from sandbox.compiler.role import CompileRole
+
+            return CompileRole(resources)
+        case "reference":
+            from sandbox.reference.role import ReferenceRole
+
+            return ReferenceRole()
+        case "simulate":
+            from sandbox.devices.simulate_role import SimulateRole
+
+            return SimulateRole()
+        case _:
+            raise ValueError(f"no role {name!r}")
