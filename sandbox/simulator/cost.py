@@ -21,7 +21,7 @@ from sandbox.simulator.timeline import Latencies, block_clocks
 
 DRAM_EFFICIENCY = 0.92
 """Share of the peak that a plain copy reaches on recent GPUs; NVIDIA's nvbandwidth prints 90 to 93 percent."""
-ATOMIC_CLOCKS = 2.0
+ATOMIC_CLOCKS = 1.0
 """Clocks between two atomics on one address at L2."""
 SHARED_ATOMIC_CLOCKS = 4.0
 """Clocks between two atomics on one shared-memory word."""
@@ -189,11 +189,9 @@ def _atomic_clocks(counter: Counter, shape: LaunchShape) -> float:
 
 
 def _serial(site: Site) -> float:
-    """Operations on the busiest address: all of the site's lanes, in the share that its busiest address had.
+    """Operations of the sample on the busiest address.
 
-    Lanes of one warp that add to one address are combined by the assembler into one operation, which is what
-    `requests` counts.
+    Integer atomics of a warp on one address are combined by the assembler into one; float ones are not.
     """
-    if site.worst_address <= 1:
-        return 1.0
-    return float(site.requests)
+    combined = site.busiest == 1.0 and not site.instruction.modifiers[-1].startswith("f")
+    return float(site.requests) if combined else site.lanes * site.busiest

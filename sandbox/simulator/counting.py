@@ -27,7 +27,7 @@ class Site:
         misses: Global loads: sectors that the block's share of L1 did not hold.
         ideal: Shared: the fewest wavefronts these requests could take.
         lanes: Active lanes.
-        worst_address: Atomics: the most lanes of one batch on one address.
+        busiest: Atomics: the largest share of one execution's lanes that hit one address, 0 to 1.
     """
 
     instruction: Instruction
@@ -40,7 +40,7 @@ class Site:
     misses: int = 0
     ideal: int = 0
     lanes: int = 0
-    worst_address: int = 0
+    busiest: float = 0.0
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Counter:
         site.sectors += int(sectors.sum()) * repeat
         self._touch(machine, access, site)
         if access.kind == "atomic":
-            site.worst_address = max(site.worst_address, _most_on_one(machine, access))
+            site.busiest = max(site.busiest, _busiest_share(machine, access))
 
     def shared_access(self, machine: Machine, access: Access) -> None:
         """Count requests and wavefronts."""
@@ -111,7 +111,7 @@ class Counter:
         site.sectors += int(wavefronts.sum()) * repeat
         site.ideal += int((wavefronts > 0).sum()) * repeat * max(1, access.size // 4)
         if access.kind == "atomic":
-            site.worst_address = max(site.worst_address, _most_on_one(machine, access))
+            site.busiest = max(site.busiest, _busiest_share(machine, access))
 
     def barrier(self, machine: Machine, released: Array | None) -> None:
         """Count barriers by the batch."""
@@ -171,14 +171,14 @@ def _add_requests(site: Site, active: Array, shape: tuple[int, ...], repeat: int
     site.lanes += int(full.sum()) * repeat
 
 
-def _most_on_one(machine: Machine, access: Access) -> int:
-    """The most lanes of this batch that hit one address at once."""
+def _busiest_share(machine: Machine, access: Access) -> float:
+    """The share of this execution's lanes that hit its busiest address."""
     mask = _EVERYONE if access.mask is None else access.mask
     offsets = np.broadcast_to(access.offsets, machine.shape)[np.broadcast_to(mask, machine.shape)]
     if not offsets.size:
-        return 0
+        return 0.0
     _, counts = np.unique(offsets, return_counts=True)
-    return int(counts.max())
+    return float(counts.max() / offsets.size)
 
 
 def total(sites: Iterable[Site], attribute: str, space: str, kinds: frozenset[str]) -> int:
