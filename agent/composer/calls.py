@@ -1,4 +1,4 @@
-"""The NumPy functions and methods that the composer reads: an allow-list, each with what it means as nodes."""
+"""The NumPy functions and methods that the composer reads: an allow-list, and what each means."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ Options = Mapping[str, ast.expr]
 NAMED_CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e, "inf": math.inf}
 
 _UNARY: Mapping[str, str] = {
-    "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "abs": "abs", "absolute": "abs", "fabs": "abs",
-    "negative": "neg", "logical_not": "not", "floor": "floor", "ceil": "ceil", "sin": "sin", "cos": "cos",
-    "log1p": "log1p", "expm1": "expm1", "exp2": "exp2", "log2": "log2", "float": "real", "float32": "real",
-    "float64": "real",
+    "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "abs": "abs", "absolute": "abs", "fabs":
+    "abs", "negative": "neg", "logical_not": "not", "floor": "floor", "ceil": "ceil", "sin": "sin",
+    "cos": "cos", "log1p": "log1p", "expm1": "expm1", "exp2": "exp2", "log2": "log2", "float": "real",
+    "float32": "real", "float64": "real",
 }  # fmt: skip
 _BINARY: Mapping[str, str] = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "true_divide": "/", "power": "**", "pow": "**",
-    "maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "greater": ">", "greater_equal": ">=",
-    "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!=", "logical_and": "&", "logical_or": "|",
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "true_divide": "/", "power": "**",
+    "pow": "**", "maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "greater": ">",
+    "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!=",
+    "logical_and": "&", "logical_or": "|",
 }  # fmt: skip
 _REDUCTIONS: Mapping[str, str] = {
     "sum": "sum", "max": "max", "min": "min", "amax": "max", "amin": "min", "mean": "mean",

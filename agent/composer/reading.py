@@ -70,9 +70,9 @@ def _show(node: ast.AST) -> str:
 
 class _Reader:
     def __init__(self, inputs: Collection[str], dims: Collection[str]) -> None:
-        self._known: dict[str, Node] = {name: Leaf(name) for name in inputs} | {
-            name: Dim(name) for name in dims
-        }
+        self._known: dict[str, Node] = {}
+        self._known.update((name, Leaf(name)) for name in inputs)
+        self._known.update((name, Dim(name)) for name in dims)
         self._modules: set[str] = set()
         self._names: dict[str, Node] = {}
         self._labels: list[tuple[Node, str]] = []

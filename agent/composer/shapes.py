@@ -1,7 +1,7 @@
 """Gives every value a shape in dims and lowers the tree to what kernels are made of.
 
-After lowering: leaves carry shapes; views, extents and means are gone; a matrix product has plain operands; a product
-with a vector is a sum; a reduction has axis -1 (over each row) or None (over everything).
+After lowering: leaves carry shapes; views, extents and means are gone; a matrix product has plain operands; a
+product with a vector is a sum; a reduction has axis -1 (over each row) or None (over everything).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from agent.composer.ir import (
     Extent,
     Flatten,
     Leaf,
-    Literal,
     Matmul,
     Node,
     One,

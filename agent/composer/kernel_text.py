@@ -1,0 +1,145 @@
+"""Puts a kernel file together: header comment, directives, includes, code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.composer.expressions import Kind, Types, storage
+from agent.composer.names import Names
+from agent.composer.shapes import ShapeError
+from sandbox.plan import Role
+from tools.task import TaskArgument
+
+_FEATURES_LINE = "// features: "
+_NONE = "none"
+_HEADERS: Mapping[str, str] = {"float16": "cuda_fp16.h", "bfloat16": "cuda_bf16.h"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A kernel's parameter and what a launch hands to it."""
+
+    declaration: str
+    argument: str
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """Names and parameters of the task arguments that a kernel touches."""
+
+    names: Mapping[str, str]
+    parameters: tuple[Parameter, ...]
+
+
+def buffers(arguments: Iterable[TaskArgument], names: Names, *, read_only: bool) -> Buffers:
+    """Declare task arguments as parameters.
+
+    Args:
+        arguments: In the order to declare them.
+        names: Where to take identifiers from.
+        read_only: Promise that nothing else points there, which lets loads go through the read-only cache.
+    """
+    chosen: dict[str, str] = {}
+    parameters: list[Parameter] = []
+    for argument in arguments:
+        name = chosen[argument.name] = names.fresh(argument.name)
+        kind = storage(argument.dtype)
+        if argument.role is None:
+            declaration = f"const {kind} {name}"
+            if argument.dtype in _HEADERS:
+                raise ShapeError(f"scalar {argument.name} of dtype {argument.dtype}")
+        else:
+            const = "const " if argument.role is Role.IN else ""
+            declaration = f"{const}{kind}*{' __restrict__' if read_only else ''} {name}"
+        parameters.append(Parameter(declaration, argument.name))
+    return Buffers(chosen, tuple(parameters))
+
+
+def extent(name: str, text: str) -> Parameter:
+    """A size as a parameter of type int."""
+    return Parameter(f"const int {name}", text)
+
+
+def kernel(name: str, parameters: Sequence[Parameter], body: str, *, threads: str) -> str:
+    """Write a kernel around its body."""
+    declared = ", ".join(parameter.declaration for parameter in parameters)
+    head = f'extern "C" __global__ void __launch_bounds__({threads})\n{name}({declared})'
+    return f"{head} {{\n{indent(body)}}}\n"
+
+
+def launch(name: str, shape: str, parameters: Sequence[Parameter]) -> str:
+    """Write a launch directive; `shape` is what stands between the triple brackets."""
+    return f"//@ launch {name}<<<{shape}>>>({', '.join(parameter.argument for parameter in parameters)})"
+
+
+def tune(name: str, default: int, values: Sequence[int], *, swept: bool = True) -> str:
+    """Write a tunable, or a plain define where it is not to be swept."""
+    if not swept:
+        return f"//@ define {name} = {default}"
+    return f"//@ tune {name} = {default} in {', '.join(map(str, values))}"
+
+
+def indent(text: str) -> str:
+    """Shift text by one level; preprocessor pragmas move along."""
+    return "".join(f"    {line}\n" if line else "\n" for line in text.splitlines())
+
+
+def file_text(
+    headline: str,
+    features: Sequence[str],
+    directives: Sequence[str],
+    dtypes: Iterable[str],
+    code: Sequence[str],
+) -> str:
+    """Join the parts of a kernel file."""
+    used = sorted({_HEADERS[dtype] for dtype in dtypes if dtype in _HEADERS})
+    top = [f"// {headline}", _FEATURES_LINE + (", ".join(features) or _NONE), *directives]
+    includes = [f"#include <{header}>" for header in used]
+    parts = ["\n".join(top), "\n".join(includes), *(part.strip("\n") for part in code)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def features_of(text: str) -> tuple[str, ...] | None:
+    """Read the features that a composed file says it uses; None where it is not a composed file."""
+    match = re.search(rf"^{_FEATURES_LINE}(.*)$", text, re.MULTILINE)
+    if match is None:
+        return None
+    names = tuple(name.strip() for name in match[1].split(","))
+    return () if names == (_NONE,) else names
+
+
+PACK = """\
+// WIDTH neighbours that move in one memory instruction.
+template <typename T>
+struct alignas(sizeof(T) * WIDTH < 16 ? sizeof(T) * WIDTH : 16) Pack {
+    T lane[WIDTH];
+};
+"""
+
+
+def combine(op: str, kind: Kind, types: Types, left: str, right: str) -> str:
+    """Write one step of a reduction."""
+    if op == "sum":
+        return f"{left} + {right}"
+    if kind is Kind.REAL:
+        return f"{types.function('f' + op)}({left}, {right})"
+    return f"{op}({left}, {right})"
+
+
+def accumulate(op: str, kind: Kind, types: Types, name: str, value: str) -> str:
+    """Write the statement that takes one more value into a running result."""
+    if op == "sum":
+        return f"{name} += {value};\n"
+    return f"{name} = {combine(op, kind, types, name, value)};\n"
+
+
+def identity(op: str, kind: Kind, types: Types) -> str:
+    """The value that a reduction starts from."""
+    if op == "sum":
+        return types.literal(0) if kind is Kind.REAL else "0"
+    if kind is Kind.REAL:
+        return "-INFINITY" if op == "max" else "INFINITY"
+    largest = "0x7fffffff" if types.integer == "int" else "0x7fffffffffffffffLL"
+    return f"-{largest} - 1" if op == "max" else largest

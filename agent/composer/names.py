@@ -1,0 +1,43 @@
+"""Identifiers for emitted kernels: the reference's own names where C++ leaves them free."""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+_WORDS = """
+alignas alignof asm auto bool break case catch char class const constexpr continue decltype default
+delete do double else enum explicit export extern false float for friend goto if inline int long
+mutable namespace new noexcept nullptr operator private protected public register requires return
+short signed sizeof static struct switch template this throw true try typedef typeid typename union
+unsigned using virtual void volatile wchar_t while half abs min max exp log sqrt tanh sin cos floor
+ceil pow fabs y0 y1 yn j0 j1 jn gamma signbit main printf clock assert threadIdx blockIdx blockDim
+gridDim warpSize float2 float3 float4 int2 int3 int4 dim3 size_t
+"""
+_LOCALS = """
+i k v n c m row col rows cols lane item step chunk chunks tile total value partial vectors tail
+offset size thread left right left_tile right_tile k0 first_row first_col elementwise row_program
+reduce finish transpose matmul zero compute warp_sum warp_max warp_min reduce_sum reduce_max
+reduce_min Pack row_cache tree half_size from sums major minor count
+"""
+RESERVED = frozenset(_WORDS.split()) | frozenset(_LOCALS.split())
+
+
+class Names:
+    """Hands out identifiers, each once."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set(RESERVED)
+
+    def fresh(self, wanted: str) -> str:
+        """Return `wanted`, or it with a suffix where it is not free or not an identifier of C++."""
+        base = re.sub(r"[^A-Za-z0-9_]", "_", wanted)
+        if keyword.iskeyword(base) or base.startswith("_") or base.upper() == base:
+            base = f"v{base.lower()}" if base.startswith("_") else base.lower()
+        base = re.sub(r"__+", "_", base)
+        name, number = base, 1
+        while name in self._taken:
+            number += 1
+            name = f"{base}_{number}"
+        self._taken.add(name)
+        return name
