@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sandbox.device import Device, ProfileResult
 from sandbox.plan import Plan
 from sandbox.verdict import Provenance, Verdict
-from tools.awaiting import Memo, once_more, together
+from tools.awaiting import Memo, together
 from tools.compiling import CompileStage
 from tools.judge.explanation import shorten
 from tools.judge.questions import Samples
@@ -90,9 +90,7 @@ class ProfileStage:
         identity = (compiled.report.ptx_key, plan)
 
         async def profile() -> ProfileResult:
-            return await once_more(
-                lambda: self.device.profile(program, plan, samples.buffers, deadline_s=self.deadline_s)
-            )
+            return await self.device.profile(program, plan, samples.buffers, deadline_s=self.deadline_s)
 
         if self.repeatable:
             result = await self._seen.get(

@@ -103,7 +103,9 @@ class _Judged:
 
 def _judge_exact(got: Array, expectation: Expectation) -> _Judged:
     target = np.dtype(expectation.dtype)
-    expected = expectation.values.reshape(-1).astype(target)
+    values = expectation.values.reshape(-1)
+    with np.errstate(invalid="ignore"):
+        expected = (np.rint(values) if values.dtype.kind == "f" else values).astype(target)
     # A bool that is neither 0 nor 1 is not a bool: compare what lies in memory.
     wrong = got.view(np.uint8) != expected.view(np.uint8) if target == np.bool_ else got != expected
     failed = bool(wrong.any())

@@ -15,7 +15,7 @@ from sandbox.plan import Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Verdict
-from tools.awaiting import once_more, together
+from tools.awaiting import together
 from tools.judge.bits import differing_outputs, modified_input
 from tools.judge.comparison import Comparison, compare
 from tools.judge.explanation import describe_case, explain, shorten
@@ -190,10 +190,8 @@ class _Judge:
         inputs = attempt.question.inputs
         flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
         program = attempt.trial.subject.program
-        return await once_more(
-            lambda: self.device.run(
-                program, attempt.plan, flat, poison=attempt.poison, deadline_s=self.rules.deadline_s
-            )
+        return await self.device.run(
+            program, attempt.plan, flat, poison=attempt.poison, deadline_s=self.rules.deadline_s
         )
 
     async def _judge_run(self, attempt: _Attempt, result: RunResult) -> _Outcome:

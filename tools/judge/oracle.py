@@ -1,0 +1,121 @@
+"""The oracle of a task: its generators pose the questions, its reference answers them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from sandbox.errors import UsageError
+from sandbox.plan import Role
+from sandbox.worker.messages import Expected
+from tools import generators
+from tools.awaiting import Memo, once_more
+from tools.judge.comparison import Expectation
+from tools.judge.error_bound import Array
+from tools.judge.questions import Question, Samples
+from tools.task import Case, Task, argument_size
+
+SAMPLE_ELEMENTS = 1 << 16
+"""Elements of a benchmark buffer that are generated; the device repeats them."""
+
+
+class Answers(Protocol):
+    """The part of `sandbox.reference.service.References` that is needed here."""
+
+    async def expected(
+        self,
+        text: str,
+        inputs: Mapping[str, Array],
+        dims: Mapping[str, int],
+        dtypes: Mapping[str, str],
+        *,
+        seed: int = 0,
+    ) -> Expected:
+        """Compute the outputs and the scale of their error bound."""
+        ...
+
+    async def compare(
+        self, text: str, inputs: Mapping[str, Array], outputs: Mapping[str, Array], expected: Expected
+    ) -> str | None:
+        """Ask the reference's own `compare`."""
+        ...
+
+
+class TaskOracle:
+    """Implements `tools.judge.questions.Oracle` for one task; questions are remembered for a short while."""
+
+    def __init__(self, task: Task, answers: Answers) -> None:
+        self._task = task
+        self._answers = answers
+        outputs = [argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT)]
+        self._outputs = {argument.name: argument for argument in outputs}
+        self._dtypes = {argument.name: argument.dtype for argument in outputs}
+        self._expected: Memo[tuple[str, int], tuple[dict[str, Array], Expected]] = Memo(64)
+
+    async def question(self, case: Case, seed: int) -> Question:
+        """Return the input that the seed stands for, with its answer.
+
+        Raises:
+            UsageError: The task's reference fails, or returns an output of another size than the task says.
+        """
+        inputs, expected = await self._answer(case, seed)
+        buffers, scalars = split_scalars(self._task, inputs)
+        return Question(
+            buffers,
+            tuple(self._expectation(name, case, expected) for name in self._dtypes),
+            scalars,
+            expected.has_compare,
+        )
+
+    async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
+        """Ask the task's own `compare` function; see `Oracle`."""
+        arrays = {name: np.asarray(value) for name, value in question.scalars.items()}
+        expected = Expected({answer.name: answer.values for answer in question.expected}, {}, True, False)
+        return await once_more(
+            lambda: self._answers.compare(
+                self._task.reference, {**question.inputs, **arrays}, outputs, expected
+            )
+        )
+
+    async def _answer(self, case: Case, seed: int) -> tuple[dict[str, Array], Expected]:
+        async def ask() -> tuple[dict[str, Array], Expected]:
+            inputs = generators.inputs_for(self._task, case, seed)
+            expected = await once_more(
+                lambda: self._answers.expected(
+                    self._task.reference, inputs, case.dims, self._dtypes, seed=seed
+                )
+            )
+            return inputs, expected
+
+        return await self._expected.get((repr(case), seed), ask)
+
+    def _expectation(self, name: str, case: Case, expected: Expected) -> Expectation:
+        values = expected.outputs[name]
+        shape = argument_size(self._outputs[name], case.dims)
+        if values.size != math.prod(shape):
+            msg = f"reference.py returned {name} of shape {values.shape}: expected {shape}"
+            raise UsageError(f"task {self._task.name}: {msg}")
+        magnitude = expected.magnitude.get(name)
+        return Expectation(
+            name,
+            self._dtypes[name],
+            values.reshape(shape),
+            None if magnitude is None else magnitude.reshape(shape),
+        )
+
+
+def split_scalars(task: Task, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, int | float]]:
+    """Part a task's inputs into buffers and the values of scalar arguments."""
+    names = {argument.name for argument in task.arguments if argument.role is None}
+    buffers = {name: array for name, array in inputs.items() if name not in names}
+    return buffers, {name: inputs[name].item() for name in names & inputs.keys()}
+
+
+def bench_samples(task: Task, case: Case) -> Samples:
+    """Return what a benchmark case is filled with; the seed is the task's, the same for every candidate."""
+    seed = int(task.sha[:8], 16)
+    buffers, scalars = split_scalars(task, generators.samples_for(task, case, seed, SAMPLE_ELEMENTS))
+    return Samples({name: array.reshape(-1) for name, array in buffers.items()}, scalars)

@@ -1,0 +1,258 @@
+"""The toolbox in this process: compiler, references and device in workers of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox.errors import UsageError
+from sandbox.verdict import Provenance, Verdict
+from tools import kernel_file
+from tools.awaiting import Memo, together
+from tools.checking import Check
+from tools.compiling import Build, CompileStage
+from tools.freezing import Frozen, freeze, load_frozen, store_frozen
+from tools.judge.oracle import TaskOracle, bench_samples
+from tools.judge.testing import Rules, Subject, fresh_seed, judge_results
+from tools.parts import Limits, Parts, local_parts
+from tools.profiling import Profiled, ProfileStage
+from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
+from tools.sweeping import sweep_settings
+from tools.task import Task
+
+Tune = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """A kernel compiled for every test case; `builds` is complete only where the report passes."""
+
+    report: CompileReport
+    builds: tuple[Build, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.report.verdict
+
+    @property
+    def message(self) -> str:
+        return self.report.message
+
+    @property
+    def tune(self) -> dict[str, int]:
+        return dict(self.builds[0].tune) if self.builds else {}
+
+
+class LocalToolbox:
+    """Implements `tools.toolbox.Toolbox` with workers of its own; calls may be made concurrently.
+
+    A task is frozen on its first use (see `tools.freezing`), which takes a few runs of its baseline.
+    """
+
+    def __init__(
+        self,
+        device: str = "auto",
+        *,
+        cache: Path,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        parts: Parts | None = None,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            device: A device's name, or `auto`.
+            cache: Folder for compiled programs and frozen tasks; shared safely between processes.
+            workers: Processes for each role; None for one a core, at most four.
+            limits: What one judgement may take.
+            parts: Parts to use instead of this machine's; `device` and `workers` are then not looked at.
+
+        Raises:
+            UsageError: There is no such device.
+            MissingDependencyError: This machine lacks the device, the compiler or its headers.
+        """
+        self._parts = parts or local_parts(device, cache, workers)
+        self._cache = cache
+        self._limits = limits or Limits()
+        self._compiling = CompileStage(
+            self._parts.compiler, self._parts.device.architecture, self._limits.compile_s
+        )
+        self._profiling = ProfileStage(
+            self._compiling,
+            self._parts.device,
+            bench_samples,
+            self._limits.profile_s,
+            repeatable=not self._measures,
+        )
+        self._frozen: Memo[str, Frozen] = Memo()
+        self._oracles: dict[str, TaskOracle] = {}
+        self._rules = Rules({}, self._limits.seeds, self._limits.run_s, self._parts.width)
+
+    @property
+    def device(self) -> str:
+        """Name of the device in use."""
+        return self._parts.device.name
+
+    @property
+    def isolation(self) -> str:
+        """Name of the isolation in use."""
+        return self._parts.isolation
+
+    @property
+    def _measures(self) -> bool:
+        return not self.device.startswith("sim:")
+
+    async def compile(self, task: Task, kernel: str, tune: Tune | None = None) -> CompileReport:
+        """Parse, check against the task and compile, for the first test case."""
+        return (await self._compiling.compile(task, kernel, task.tests[0].dims, tune)).report
+
+    async def test(
+        self, task: Task, kernel: str, tune: Tune | None = None, *, seed: int | None = None
+    ) -> TestReport:
+        """Judge results over every test case and several seeds; `seed` replays one judgement.
+
+        Raises:
+            UsageError: The task cannot be frozen, or its reference fails.
+            WorkerError: The environment failed twice.
+        """
+        frozen = await self._freeze(task)
+        compiled = await self._compile_tests(task, kernel, tune)
+        return await self._test(task, compiled, frozen, seed)
+
+    async def profile(self, task: Task, kernel: str, tune: Tune | None = None) -> ProfileReport:
+        """Time and count at the benchmark shapes, beside the baseline; says nothing of correctness.
+
+        Raises:
+            WorkerError: The environment failed twice.
+        """
+        return (await self._profiling.profile(task, kernel, tune)).report
+
+    async def check(
+        self, task: Task, kernel: str, *, sweep: bool = False, profile: bool = True, seed: int | None = None
+    ) -> CheckReport:
+        """Run every stage, each gating the next; with `sweep`, try the tunables' values, keep the best correct.
+
+        Raises:
+            UsageError: The task cannot be frozen, or its reference fails.
+            WorkerError: The environment failed twice.
+        """
+        frozen = await self._freeze(task)
+        judgement = fresh_seed() if seed is None else seed
+        check = Check(self._blank(task, kernel))
+        compiled = await check.stage("compile", self._compile_tests(task, kernel, None))
+        check.note(compile=compiled.report, tune=compiled.tune)
+        if check.failed:
+            return check.report
+        check.note(test=await check.stage("test", self._test(task, compiled, frozen, judgement)))
+        if check.failed or not profile:
+            return check.report
+        settings = kernel_file.sweep(compiled.builds[0].kernel_file, self._limits.sweep) if sweep else []
+        if len(settings) > 1:
+            await self._sweep(check, _Judged(task, kernel, frozen, judgement), settings)
+        else:
+            report = await check.stage("profile", self.profile(task, kernel))
+            check.note(profile=report, provenance=report.provenance)
+        return check.report
+
+    def _blank(self, task: Task, kernel: str) -> CheckReport:
+        return CheckReport(
+            verdict=Verdict.PASS,
+            task=task.name,
+            device=self.device,
+            provenance=Provenance.MEASURED if self._measures else Provenance.COUNTED,
+            message="",
+            isolation=self.isolation,
+            kernel_sha=hashlib.sha256(kernel.encode(errors="surrogatepass")).hexdigest(),
+            task_sha=task.sha,
+        )
+
+    def _oracle(self, task: Task) -> TaskOracle:
+        return self._oracles.setdefault(task.sha, TaskOracle(task, self._parts.answers))
+
+    async def _freeze(self, task: Task) -> Frozen:
+        return await self._frozen.get(task.sha, lambda: self._freeze_once(task))
+
+    async def _freeze_once(self, task: Task) -> Frozen:
+        found = await asyncio.to_thread(load_frozen, self._cache, task, self.device)
+        if found is not None:
+            return found
+        compiled = await self._compile_tests(task, task.baseline, None)
+        if compiled.verdict is not Verdict.PASS:
+            raise UsageError(f"task {task.name}: its baseline does not compile: {compiled.message}")
+        frozen = await freeze(
+            task, self._parts.device, self._oracle(task), _subjects(task, compiled), self._rules
+        )
+        await asyncio.to_thread(store_frozen, self._cache, task, self.device, frozen)
+        return frozen
+
+    async def _compile_tests(self, task: Task, kernel: str, tune: Tune | None) -> _Compiled:
+        compiled = await together(
+            self._compiling.compile(task, kernel, case.dims, tune) for case in task.tests
+        )
+        failed = next((one for one in compiled if one.build is None), None)
+        builds = tuple(one.build for one in compiled if one.build is not None)
+        return _Compiled((failed or compiled[0]).report, builds)
+
+    async def _test(self, task: Task, compiled: _Compiled, frozen: Frozen, seed: int | None) -> TestReport:
+        if compiled.verdict is not Verdict.PASS:
+            return TestReport(compiled.verdict, compiled.message)
+        rules = replace(self._rules, constants=frozen.constants)
+        judgement = await judge_results(
+            task, self._parts.device, self._oracle(task), _subjects(task, compiled), rules, seed=seed
+        )
+        return judgement.report
+
+    async def _sweep(self, check: Check, judged: _Judged, settings: Sequence[Tune]) -> None:
+        async def profile(tune: Tune) -> Profiled:
+            return await self._profiling.profile(judged.task, judged.kernel, tune)
+
+        async def test(tune: Tune) -> TestReport:
+            compiled = await self._compile_tests(judged.task, judged.kernel, tune)
+            return await self._test(judged.task, compiled, judged.frozen, judged.seed)
+
+        sweep = await check.stage("sweep", sweep_settings(settings, profile, test))
+        check.note(
+            profile=sweep.profile,
+            provenance=sweep.profile.provenance,
+            tune=dict(sweep.tune),
+            swept=sweep.tried,
+        )
+        if sweep.test is not None:
+            compiled = await self.compile(judged.task, judged.kernel, sweep.tune)
+            check.note(test=sweep.test, compile=compiled)
+
+    async def aclose(self) -> None:
+        """Stop every worker."""
+        await asyncio.gather(
+            self._parts.device.aclose(), self._parts.compiler.aclose(), self._parts.answers.aclose()
+        )
+
+    async def __aenter__(self) -> Self:
+        """Enter; leaving closes."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+
+@dataclass(frozen=True)
+class _Judged:
+    task: Task
+    kernel: str
+    frozen: Frozen
+    seed: int
+
+
+def _subjects(task: Task, compiled: _Compiled) -> list[Subject]:
+    return [
+        Subject(case, build.program, build.plan)
+        for case, build in zip(task.tests, compiled.builds, strict=True)
+    ]

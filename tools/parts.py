@@ -1,0 +1,81 @@
+"""What a toolbox is made of on this machine, and what a judgement may take."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sandbox.compiler.service import Compiler
+from sandbox.device import Device
+from sandbox.devices.open import open_device
+from sandbox.isolation.choose import choose_isolation
+from sandbox.reference.service import References
+from tools.compiling import Compiles
+from tools.judge.oracle import Answers
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one judgement may take.
+
+    Attributes:
+        compile_s: Seconds of wall time for one compilation.
+        run_s: Seconds of wall time for one run of a test case.
+        profile_s: Seconds of wall time for one benchmark shape.
+        seeds: Inputs that each test case is tried with.
+        sweep: Settings of the tunables that a sweep tries at most.
+    """
+
+    compile_s: float = 30.0
+    run_s: float = 10.0
+    profile_s: float = 30.0
+    seeds: int = 2
+    sweep: int = 16
+
+
+class Closes(Protocol):
+    """Something with workers."""
+
+    async def aclose(self) -> None:
+        """Stop them."""
+        ...
+
+
+class CompilerService(Compiles, Closes, Protocol):
+    """What compiles."""
+
+
+class AnswerService(Answers, Closes, Protocol):
+    """What knows answers."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a toolbox is made of; it owns them. `width` is how many plans the device runs at once."""
+
+    compiler: CompilerService
+    answers: AnswerService
+    device: Device
+    isolation: str
+    width: int = 1
+
+
+def local_parts(device: str, cache: Path, workers: int | None) -> Parts:
+    """Return the parts of a toolbox on this machine; nothing is started until it is used.
+
+    Args:
+        device: A device's name, or `auto`.
+        cache: Folder for compiled programs.
+        workers: Processes for each role; None for one a core, at most four.
+
+    Raises:
+        UsageError: There is no such device.
+        MissingDependencyError: This machine lacks the device, the compiler or its headers.
+    """
+    width = workers or max(1, min(4, len(os.sched_getaffinity(0))))
+    isolation = choose_isolation()
+    opened = open_device(device, isolation, workers=width)
+    compiler = Compiler(isolation, cache=cache / "compiled", workers=width)
+    return Parts(compiler, References(isolation), opened, isolation.name, width)
