@@ -145,15 +145,12 @@ class _Decoder:
             return self._tuple(value, get_args(hint))
         if _is_mapping(hint):
             kind = get_args(hint)[1]
-            return _expect(
-                isinstance(value, dict),
-                value,
-                hint,
-                lambda: {k: self.decode(v, kind) for k, v in value.items()},
-            )
-        return _expect(
-            hint in _PRIMITIVES and _is_primitive(value, hint), value, hint, lambda: _plain(value, hint)
-        )
+            if not isinstance(value, dict):
+                raise _mismatch(value, hint)
+            items = cast("dict[str, Any]", value).items()
+            return {name: self.decode(item, kind) for name, item in items}
+        right = hint in _PRIMITIVES and _is_primitive(value, hint)
+        return _expect(right, value, hint, lambda: _plain(value, hint))
 
     def tagged(self, value: Any, accepted: tuple[Any, ...]) -> Any:
         if not isinstance(value, dict):

@@ -15,6 +15,7 @@ from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.isolation.choose import choose_isolation, why_not_stronger
 
 _LEAST_MEMORY_GIB = 4
+_INSTALL_MMA = 'pip install "nvidia-cuda-crt>=13.0,<13.1"'
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Fact:
 
 def facts() -> list[Fact]:
     """Look at this machine; takes well under a second and starts no worker."""
-    return [_python(), Fact("numpy", True, np.__version__), *_compiler(), _isolation(), _gpu(), _cores(), _memory()]
+    numpy = Fact("numpy", True, np.__version__)
+    return [_python(), numpy, *_compiler(), _isolation(), _gpu(), _cores(), _memory()]
 
 
 def _python() -> Fact:
@@ -44,8 +46,8 @@ def _compiler() -> list[Fact]:
     mma = any((folder / "crt/mma.h").exists() for folder in toolkit.include)
     return [
         Fact("CUDA compiler", True, f"NVRTC {_version('nvidia-cuda-nvrtc')}"),
-        Fact("CUDA headers", True, f"CUDA {_version('nvidia-cuda-runtime')}, CCCL {_version('nvidia-cuda-cccl')}"),
-        Fact("mma.h", mma, "found" if mma else "not found", "" if mma else 'pip install "nvidia-cuda-crt>=13.0,<13.1"'),
+        Fact("CUDA headers", True, f"{_version('nvidia-cuda-runtime')}, CCCL {_version('nvidia-cuda-cccl')}"),
+        Fact("mma.h", True, "found") if mma else Fact("mma.h", False, "not found", _INSTALL_MMA),
     ]
 
 
@@ -66,7 +68,8 @@ def _isolation() -> Fact:
 
 
 def _gpu() -> Fact:
-    found = sorted(Path("/proc/driver/nvidia/gpus").glob("*")) if Path("/proc/driver/nvidia/gpus").is_dir() else []
+    folder = Path("/proc/driver/nvidia/gpus")  # the driver lists them there, one folder each
+    found = list(folder.iterdir()) if folder.is_dir() else []
     if found:
         return Fact("GPU", True, f"{len(found)} NVIDIA (not used: real GPUs come with a later version)")
     return Fact("GPU", True, "none; kernels run on the simulator, and latencies are estimated")
@@ -79,5 +82,5 @@ def _cores() -> Fact:
 def _memory() -> Fact:
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     enough = size >= _LEAST_MEMORY_GIB
-    advice = "" if enough else f"{_LEAST_MEMORY_GIB} GiB are advised; large test cases may end as resource_limit"
+    advice = "" if enough else f"{_LEAST_MEMORY_GIB} GiB are advised; large tests may end as resource_limit"
     return Fact("memory", enough, f"{size:.1f} GiB", advice)

@@ -23,6 +23,7 @@ _REAP_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 _OUTPUT_BYTES = 16 << 10
 _READ_BYTES = 64 << 10
+_MEMORY_SIGNS = ("out of memory", "bad_alloc", "MemoryError", "Cannot allocate memory")
 REQUEST_LIMITS = Limits()
 REPLY_LIMITS = Limits(header=32 << 20, total=2 << 30)
 
@@ -185,7 +186,7 @@ class Worker:
 
 
 class _Output:
-    """Drains what a worker prints and keeps the last few kilobytes; it is shown to people, never parsed for data."""
+    """Drains what a worker prints and keeps the last few kilobytes, to be shown to people."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

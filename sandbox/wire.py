@@ -88,7 +88,7 @@ def pack(message: Message, limits: Limits) -> list[memoryview | bytes]:
         native = dtype_of(array.dtype.name)
         array = array.astype(native, copy=False).reshape(buffer.shape)
         described.append({"name": name, "dtype": array.dtype.name, "shape": list(array.shape)})
-        raw.append(memoryview(array.reshape(-1).view(np.uint8)))
+        raw.append(_bytes_view(array))
     text = json.dumps({"body": message.body, "buffers": described}, separators=(",", ":"))
     header = text.encode() + b"\n"
     total = len(header) + sum(len(part) for part in raw)
@@ -149,11 +149,12 @@ def parse_header(header: bytes, limits: Limits) -> Outline:
 
 
 def _described(entry: object) -> tuple[str, str, tuple[int, ...]]:
-    match entry:
-        case {"name": str(name), "dtype": str(dtype), "shape": list() as listed, **rest} if not rest:
-            shape = cast("list[object]", listed)
-        case _:
-            raise WorkerProtocolError("the worker sent a bad description of a buffer")
+    if not isinstance(entry, dict) or set(cast("dict[str, object]", entry)) != {"name", "dtype", "shape"}:
+        raise WorkerProtocolError("the worker sent a bad description of a buffer")
+    name, dtype, listed = (cast("dict[str, object]", entry)[key] for key in ("name", "dtype", "shape"))
+    if not isinstance(name, str) or not isinstance(dtype, str) or not isinstance(listed, list):
+        raise WorkerProtocolError("the worker sent a bad description of a buffer")
+    shape = cast("list[object]", listed)
     lengths = [length for length in shape if type(length) is int and 0 <= length < 1 << 48]
     if len(lengths) != len(shape) or len(shape) > _MAX_DIMENSIONS:
         raise WorkerProtocolError("the worker sent a buffer with a bad shape")
@@ -170,7 +171,8 @@ def _size(buffer: tuple[str, str, tuple[int, ...]]) -> int:
 def _check_lengths(header: int, total: int, limits: Limits) -> None:
     if header > limits.header or total > limits.total:
         raise WorkerProtocolError(
-            f"a message of {total} bytes (header {header}) is over the limit of {limits.total} ({limits.header})"
+            f"a message of {total} bytes (header {header}) is over the limit "
+            f"of {limits.total} bytes (header {limits.header})"
         )
 
 
@@ -180,7 +182,7 @@ def _finish(outline: Outline, arrays: Sequence[tuple[str, str, Array]]) -> Messa
 
 
 def _bytes_view(array: Array) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 class EndOfStreamError(WorkerProtocolError):

@@ -18,7 +18,7 @@ _SUFFIX = ".compiled"
 
 
 class CompileCache:
-    """A folder of compile results. Entries that cannot be read are misses; a full disk only costs the saving."""
+    """A folder of compile results. An unreadable entry is a miss; a full disk costs only the saving."""
 
     def __init__(self, folder: Path, *, max_bytes: int = 1 << 30) -> None:
         """Use a folder; it is made when the first entry is written.

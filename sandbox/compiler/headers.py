@@ -5,7 +5,7 @@ from __future__ import annotations
 PRELUDE = "warpwright/prelude.h"
 """Included before every kernel file: what nvcc's own implicit includes would have brought."""
 
-# Token for token what cuda/std/climits and cuda/std/cstdint define later: another definition would be reported.
+# Token for token what cuda/std/climits and cuda/std/cstdint define later: anything else would be reported.
 _LIMITS = """
 #define CHAR_BIT 8
 #define SCHAR_MIN (-128)
@@ -92,73 +92,35 @@ _MATH_MACROS = """
 """
 
 # Device code finds these in the global namespace; `std::` is what the C++ headers add.
-_STD_FLOAT_1 = [
-    "acos",
-    "asin",
-    "atan",
-    "cos",
-    "sin",
-    "tan",
-    "cosh",
-    "sinh",
-    "tanh",
-    "acosh",
-    "asinh",
-    "atanh",
-    "exp",
-    "exp2",
-    "expm1",
-    "log",
-    "log10",
-    "log2",
-    "log1p",
-    "sqrt",
-    "cbrt",
-    "ceil",
-    "floor",
-    "trunc",
-    "round",
-    "nearbyint",
-    "rint",
-    "fabs",
-    "erf",
-    "erfc",
-    "tgamma",
-    "lgamma",
-    "logb",
-]
-_STD_FLOAT_2 = ["pow", "fmod", "remainder", "atan2", "hypot", "fmax", "fmin", "fdim", "copysign", "nextafter"]
+_STD_FLOAT_1 = (
+    "acos", "asin", "atan", "cos", "sin", "tan", "cosh", "sinh", "tanh", "acosh", "asinh", "atanh", "exp",
+    "exp2", "expm1", "log", "log10", "log2", "log1p", "sqrt", "cbrt", "ceil", "floor", "trunc", "round", "nearbyint",
+    "rint", "fabs", "erf", "erfc", "tgamma", "lgamma", "logb",
+)  # fmt: skip
+_STD_FLOAT_2 = (
+    "pow", "fmod", "remainder", "atan2", "hypot", "fmax", "fmin", "fdim", "copysign", "nextafter",
+)  # fmt: skip
 
 
 def _std_math() -> str:
+    """Return `std::` functions, overloaded for float and double as <cmath> has them."""
     lines = ["namespace std {"]
-    for name in _STD_FLOAT_1:
-        lines.append(f"__device__ __forceinline__ float {name}(float x) {{ return ::{name}f(x); }}")
-        lines.append(f"__device__ __forceinline__ double {name}(double x) {{ return ::{name}(x); }}")
-    for name in _STD_FLOAT_2:
-        lines.append(
-            f"__device__ __forceinline__ float {name}(float x, float y) {{ return ::{name}f(x, y); }}"
-        )
-        lines.append(
-            f"__device__ __forceinline__ double {name}(double x, double y) {{ return ::{name}(x, y); }}"
-        )
-    lines.append(
-        "__device__ __forceinline__ float fma(float x, float y, float z) { return ::fmaf(x, y, z); }"
-    )
-    lines.append(
-        "__device__ __forceinline__ double fma(double x, double y, double z) { return ::fma(x, y, z); }"
-    )
+    for kind, suffix in (("float", "f"), ("double", "")):
+        define = f"__device__ __forceinline__ {kind}"
+        lines += [f"{define} {name}({kind} x) {{ return ::{name}{suffix}(x); }}" for name in _STD_FLOAT_1]
+        lines += [
+            f"{define} {name}({kind} x, {kind} y) {{ return ::{name}{suffix}(x, y); }}"
+            for name in _STD_FLOAT_2
+        ]
+        lines.append(f"{define} fma({kind} x, {kind} y, {kind} z) {{ return ::fma{suffix}(x, y, z); }}")
+        lines.append(f"{define} abs({kind} x) {{ return ::fabs{suffix}(x); }}")
+        lines += [
+            f"__device__ __forceinline__ bool {name}({kind} x) {{ return ::{name}(x); }}"
+            for name in ("isnan", "isinf", "isfinite", "signbit")
+        ]
     lines += [
-        f"__device__ __forceinline__ {kind} abs({kind} x) {{ return {body}; }}"
-        for kind, body in (
-            ("float", "::fabsf(x)"), ("double", "::fabs(x)"), ("int", "x < 0 ? -x : x"),
-            ("long", "x < 0 ? -x : x"), ("long long", "x < 0 ? -x : x"),
-        )
-    ]  # fmt: skip
-    lines += [
-        f"__device__ __forceinline__ bool {name}({kind} x) {{ return ::{name}(x); }}"
-        for name in ("isnan", "isinf", "isfinite", "signbit")
-        for kind in ("float", "double")
+        f"__device__ __forceinline__ {kind} abs({kind} x) {{ return x < 0 ? -x : x; }}"
+        for kind in ("int", "long", "long long")
     ]
     return "\n".join([*lines, "}", ""])
 

@@ -32,8 +32,9 @@ _PROPERTIES = re.compile(r"Function properties for (\S+)")
 _STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers")
 _SHARED = re.compile(r"(\d+)(?:\+(\d+) )?\s*bytes smem")
+_SUMMARY = re.compile(r"\d+ .* detected in the compilation of .*|Compilation terminated\.")
 _HIDDEN = (
-    "the kernel includes a file that is not one of CUDA's headers; what the compiler said of it is not shown"
+    "the kernel includes a file that is not one of CUDA's headers; what the compiler says of it is not shown"
 )
 
 
@@ -109,7 +110,7 @@ def _ordered(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 
 def _blocks(log: str) -> list[list[str]]:
-    """Split the text: a block starts at a diagnostic's head or an assembler's line, what follows belongs to it."""
+    """Split the text: a diagnostic's head or an assembler's line starts a block."""
     blocks: list[list[str]] = []
     for line in log.splitlines():
         if _NOISE.match(line):

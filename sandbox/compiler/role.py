@@ -84,9 +84,14 @@ def _result(
     if wrong:
         return CompileResult(None, (*wrong, *read.diagnostics), read.log, compiler=version)
     program = Program(
-        key="", architecture=request.architecture, ptx=report.normalise_ptx(ptx, sources), cubin=outcome.cubin,
-        symbols=dict(outcome.lowered), resources=read.resources, globals_bytes=report.globals_bytes(ptx),
-    )  # fmt: skip
+        key="",
+        architecture=request.architecture,
+        ptx=report.normalise_ptx(ptx, sources),
+        cubin=outcome.cubin,
+        symbols=dict(outcome.lowered),
+        resources=read.resources,
+        globals_bytes=report.globals_bytes(ptx),
+    )
     return CompileResult(program, read.diagnostics, read.log, compiler=version)
 
 

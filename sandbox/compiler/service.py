@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -87,9 +87,7 @@ class Compiler:
             UsageError: As `compile`.
         """
         _check(request)
-        parts = [
-            self._identity, request.source, request.architecture, request.defines, request.kernels, request.file_name
-        ]  # fmt: skip
+        parts = [self._identity, *dataclasses.astuple(request)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     async def warm(self) -> None:
@@ -115,7 +113,7 @@ class Compiler:
     async def _run(self, request: CompileRequest, key: str, deadline_s: float) -> CompileResult:
         result = await self._ask(request, deadline_s)
         if result.program is not None:
-            result = replace(result, program=replace(result.program, key=key))
+            result = dataclasses.replace(result, program=dataclasses.replace(result.program, key=key))
         if self._cache and result.limit is None and result.compiler:
             await asyncio.to_thread(self._cache.put, key, result)
         return result
@@ -127,11 +125,7 @@ class Compiler:
                     CompileCall(request), CompileResult, deadline_s=deadline_s, limits=_REPLY_LIMITS
                 )
             except WorkerDeadlineError:
-                text = (
-                    f"the compiler was stopped after {deadline_s:g} s: look for templates, constexpr functions or "
-                    "macros that expand without end, and for loops unrolled too often"
-                )
-                return CompileResult(None, (Diagnostic("error", text),), limit="deadline")
+                return _stopped("deadline", f"the compiler was stopped after {deadline_s:g} s")
             except WorkerMemoryError:
                 text = (
                     "the compiler ran out of memory: look for huge arrays, and for what expands without end"
@@ -167,6 +161,14 @@ def compile_spec(toolkit: Toolkit, memory_bytes: int = MEMORY_BYTES) -> WorkerSp
         "compile", memory_bytes, packages=("numpy", "cuda.bindings", "cuda.pathfinder"),
         resources=(("nvrtc", (toolkit.library,)), ("include", toolkit.include)),
     )  # fmt: skip
+
+
+def _stopped(limit: str, what: str) -> CompileResult:
+    advice = (
+        "look for templates, constexpr functions or macros that expand without end, loops that are unrolled "
+        "too often, and huge arrays with initial values"
+    )
+    return CompileResult(None, (Diagnostic("error", f"{what}: {advice}"),), limit=limit)
 
 
 def _identity(toolkit: Toolkit) -> str:

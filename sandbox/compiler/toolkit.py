@@ -11,14 +11,11 @@ from pathlib import Path
 from sandbox.errors import MissingDependencyError
 
 _LIBRARY = "libnvrtc.so.13"
-_HEADER_SIGNS = (
-    "cuda_fp16.h",
-    "cooperative_groups.h",
-    "crt/mma.h",
-    "cub/block/block_reduce.cuh",
-    "nv/target",
+_CCCL = "cub/block/block_reduce.cuh"
+_HEADER_SIGNS = ("cuda_fp16.h", "cooperative_groups.h", "crt/mma.h", _CCCL, "nv/target")
+_INSTALL = "pip install " + " ".join(
+    f'"nvidia-cuda-{name}>=13.0,<13.1"' for name in ("nvrtc", "runtime", "cccl", "crt")
 )
-_INSTALL = 'pip install "nvidia-cuda-nvrtc>=13.0,<13.1" "nvidia-cuda-runtime>=13.0,<13.1" "nvidia-cuda-cccl>=13.0,<13.1"'
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def find_toolkit() -> Toolkit:
         raise MissingDependencyError(f"the CUDA compiler NVRTC 13 is not installed: {_INSTALL}")
     nested = [place for folder in roots for place in (folder / "include", folder / "include/cccl")]
     include = tuple(place for place in nested if any((place / sign).exists() for sign in _HEADER_SIGNS))
-    for sign in ("cuda_fp16.h", "cub/block/block_reduce.cuh"):
+    for sign in ("cuda_fp16.h", _CCCL):
         if not any((place / sign).exists() for place in include):
             raise MissingDependencyError(f"CUDA's header {sign} is not installed: {_INSTALL}")
     return Toolkit(libraries[0], include, _version(libraries[0]))

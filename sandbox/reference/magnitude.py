@@ -1,12 +1,14 @@
 """How far rounding may move an output: the scale S of the error bound, estimated by perturbation.
 
 The bound on an element is `c * eps(dtype) * S + ulp`, S being the sum of the absolute terms behind it. Where
-reference.py does not give S, every floating input is moved by one unit in its last place, up or down at random,
-and the float64 reference is computed again. An input x moves by about eps * |x|, so an output moves by about
-eps times its terms, signs at random: S is taken as the largest move over the draws, divided by eps. Inputs of
-different dtypes are moved one dtype at a time, each divided by its own eps, and the results added up; so S does
-not depend on how coarse the inputs are. S is never below the output itself, and 0 where that is not finite.
-Outputs that jump (a rounding, an argmax) get a large S at the jump.
+reference.py does not give S, every floating input is moved by one unit in its last place and the float64
+reference is computed again. An input x moves by about eps * |x|, so an output moves by about eps times its
+terms: S is taken as the largest move over the draws, divided by eps. The first draw moves all inputs up, which
+finds the whole sum of absolute terms where inputs are just added; the others have random signs, and find less
+of it (the square root of the number of terms, where those are alike): tasks that need more give `magnitude`.
+Inputs of different dtypes are moved one dtype at a time, each move divided by its own eps, and the results
+added; so S does not depend on how coarse the inputs are. S is never below the output itself, and 0 where that
+is not finite. Outputs that jump (a rounding, an argmax) get a large S at the jump.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def as_float64(array: Array) -> Array:
 
 
 def unit_in_last_place(array: Array) -> Array:
-    """Return, as float64, the distance to the next number of the array's own dtype; 0 where it is not finite."""
+    """Return the distance to the next number of the array's own dtype, as float64; 0 if not finite."""
     wide = as_float64(array)
     finite = np.isfinite(wide)
     _, exponent = np.frexp(np.where(finite, wide, 0.0))
@@ -65,8 +67,8 @@ def estimate(
     kinds = sorted({array.dtype.name for array in inputs.values() if is_floating(array)})
     for kind in kinds:
         moved = {name: np.zeros_like(outputs[name]) for name in wanted}
-        for _ in range(draws):
-            perturbed = evaluate({**inputs, **_perturbed(inputs, kind, random)})
+        for draw in range(draws):
+            perturbed = evaluate({**inputs, **_perturbed(inputs, kind, None if draw == 0 else random)})
             for name in wanted:
                 np.fmax(moved[name], np.abs(perturbed[name] - outputs[name]), out=moved[name])
         for name in wanted:
@@ -77,10 +79,15 @@ def estimate(
     return scale
 
 
-def _perturbed(inputs: Mapping[str, Array], kind: str, random: np.random.Generator) -> dict[str, Array]:
+def _perturbed(
+    inputs: Mapping[str, Array], kind: str, random: np.random.Generator | None
+) -> dict[str, Array]:
+    """Move the inputs of one dtype by one unit in the last place: up, or at random."""
     moved: dict[str, Array] = {}
     for name, array in inputs.items():
         if array.dtype.name == kind:
-            signs = random.integers(0, 2, array.shape) * 2 - 1
+            signs: Array = np.ones(array.shape)
+            if random is not None:
+                signs = random.integers(0, 2, array.shape) * 2.0 - 1.0
             moved[name] = as_float64(array) + signs * unit_in_last_place(array)
     return moved

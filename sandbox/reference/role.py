@@ -57,7 +57,8 @@ def _expected(call: ReferenceCall) -> Expected:
     magnitude = _magnitude(module, call, floating)
     missing = floating.keys() - magnitude.keys()
     if missing:
-        magnitude |= estimate(outputs_of, call.inputs, outputs, missing, np.random.default_rng(call.seed), call.draws)
+        random = np.random.default_rng(call.seed)
+        magnitude |= estimate(outputs_of, call.inputs, outputs, missing, random, call.draws)
     return Expected(outputs, magnitude, _function(module, "compare") is not None, bool(missing))
 
 
@@ -85,7 +86,7 @@ def _comparison(call: CompareCall) -> Comparison:
 
 def _load(text: str) -> ModuleType:
     module = ModuleType("reference")
-    # The one place where given code is executed: a task's reference is Python, and this process is confined for it.
+    # The one place where given code is executed: a reference is Python, and this process is confined for it.
     exec(compile(text, _FILE, "exec"), module.__dict__)
     return module
 
@@ -96,7 +97,7 @@ def _function(module: ModuleType, name: str) -> Function | None:
 
 
 def _arguments(arrays: Mapping[str, Array]) -> dict[str, Any]:
-    """Return what a reference is called with: floats as float64, the rest as is, 0-d arrays as plain numbers."""
+    """Return what a reference is called with: floats as float64, 0-d arrays as plain numbers."""
     wide = {name: as_float64(array) if is_floating(array) else array.copy() for name, array in arrays.items()}
     return {name: array.item() if array.ndim == 0 else array for name, array in wide.items()}
 

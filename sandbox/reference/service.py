@@ -35,7 +35,12 @@ class References:
     """Runs references in confined workers. Use as an async context manager, or call `aclose`."""
 
     def __init__(
-        self, isolation: Isolation, *, workers: int = 1, memory_bytes: int = MEMORY_BYTES, kept_bytes: int = _KEPT_BYTES
+        self,
+        isolation: Isolation,
+        *,
+        workers: int = 1,
+        memory_bytes: int = MEMORY_BYTES,
+        kept_bytes: int = _KEPT_BYTES,
     ) -> None:
         """Start nothing yet.
 
@@ -147,7 +152,8 @@ def _checked(expected: Expected, dtypes: Mapping[str, str]) -> Expected:
     returned, wanted = set(expected.outputs), set(dtypes)
     if returned != wanted:
         raise ReferenceFailedError(
-            f"reference.py returned {', '.join(sorted(returned)) or 'nothing'}: expected {', '.join(sorted(wanted))}"
+            f"reference.py returned {', '.join(sorted(returned)) or 'nothing'}: "
+            f"expected {', '.join(sorted(wanted))}"
         )
     outputs = dict(expected.outputs)
     magnitude = dict(expected.magnitude)
@@ -171,5 +177,5 @@ def _key(
     parts = [text, sorted(dims.items()), sorted(dtypes.items()), seed, shapes]
     digest = hashlib.sha256(json.dumps(parts).encode())
     for _, array in sorted(inputs.items()):
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()

@@ -33,7 +33,7 @@ def confine(*, memory_bytes: int, file_bytes: int, processes: int | None) -> Non
 
 
 def orphaned(parent: int) -> bool:
-    """Say whether the parent ended before it could be watched; in a pid namespace its number means nothing."""
+    """Say whether the parent ended before it could be watched; a pid namespace hides its number."""
     return os.getppid() not in (parent, 1) and os.getpid() > 2
 
 

@@ -1,4 +1,4 @@
-"""What a parent asks of each role, and what comes back. All of it crosses the wire through `sandbox.codec`."""
+"""What a parent asks of each role, and what comes back; it crosses the wire through `sandbox.codec`."""
 
 from __future__ import annotations
 

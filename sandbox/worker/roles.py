@@ -1,4 +1,4 @@
-"""The roles a worker can have. Each is imported only where it is asked for: workers see only what they need."""
+"""The roles a worker can have. Each is imported only where it is asked for, with only what it needs."""
 
 from __future__ import annotations
 
