@@ -16,8 +16,8 @@ from sandbox.device import Device
 from sandbox.errors import UsageError
 from sandbox.plan import Role
 from sandbox.verdict import Verdict
+from tools.generators import numpy_dtype
 from tools.judge.comparison import Expectation, compare
-from tools.judge.dtypes import numpy_dtype
 from tools.judge.error_bound import FORMATS, Array
 from tools.judge.questions import Oracle, Question
 from tools.judge.testing import Rules, Subject, judge_results

@@ -135,7 +135,7 @@ class LocalToolbox:
     async def check(
         self, task: Task, kernel: str, *, sweep: bool = False, profile: bool = True, seed: int | None = None
     ) -> CheckReport:
-        """Run every stage, each gating the next; with `sweep`, try the tunables' values, keep the best correct.
+        """Run every stage, each gating the next; with `sweep`, try the tunables and keep the best correct.
 
         Raises:
             UsageError: The task cannot be frozen, or its reference fails.

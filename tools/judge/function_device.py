@@ -9,7 +9,7 @@ from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Provenance
-from tools.judge.dtypes import numpy_dtype
+from tools.generators import numpy_dtype
 
 Kernel = Callable[[Program, Plan, dict[str, Array]], Fault | None]
 """Writes to the buffers, which it gets by name; what it returns is the run's fault."""

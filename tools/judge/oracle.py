@@ -53,7 +53,7 @@ class TaskOracle:
         outputs = [argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT)]
         self._outputs = {argument.name: argument for argument in outputs}
         self._dtypes = {argument.name: argument.dtype for argument in outputs}
-        self._expected: Memo[tuple[str, int], tuple[dict[str, Array], Expected]] = Memo(64)
+        self._answered: Memo[tuple[str, int], tuple[dict[str, Array], Expected]] = Memo(64)
 
     async def question(self, case: Case, seed: int) -> Question:
         """Return the input that the seed stands for, with its answer.
@@ -61,36 +61,33 @@ class TaskOracle:
         Raises:
             UsageError: The task's reference fails, or returns an output of another size than the task says.
         """
-        inputs, expected = await self._answer(case, seed)
-        buffers, scalars = split_scalars(self._task, inputs)
+        buffers, expected = await self._answered.get((repr(case), seed), lambda: self._answer(case, seed))
         return Question(
             buffers,
             tuple(self._expectation(name, case, expected) for name in self._dtypes),
-            scalars,
+            generators.scalars_for(self._task, case, seed),
             expected.has_compare,
         )
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
         """Ask the task's own `compare` function; see `Oracle`."""
-        arrays = {name: np.asarray(value) for name, value in question.scalars.items()}
         expected = Expected({answer.name: answer.values for answer in question.expected}, {}, True, False)
-        return await once_more(
-            lambda: self._answers.compare(
-                self._task.reference, {**question.inputs, **arrays}, outputs, expected
-            )
-        )
+        inputs = {**question.inputs, **self._arrays(question.scalars)}
+        return await once_more(lambda: self._answers.compare(self._task.reference, inputs, outputs, expected))
 
     async def _answer(self, case: Case, seed: int) -> tuple[dict[str, Array], Expected]:
-        async def ask() -> tuple[dict[str, Array], Expected]:
-            inputs = generators.inputs_for(self._task, case, seed)
-            expected = await once_more(
-                lambda: self._answers.expected(
-                    self._task.reference, inputs, case.dims, self._dtypes, seed=seed
-                )
-            )
-            return inputs, expected
+        buffers = generators.inputs_for(self._task, case, seed)
+        inputs = {**buffers, **self._arrays(generators.scalars_for(self._task, case, seed))}
+        expected = await once_more(
+            lambda: self._answers.expected(self._task.reference, inputs, case.dims, self._dtypes, seed=seed)
+        )
+        return buffers, expected
 
-        return await self._expected.get((repr(case), seed), ask)
+    def _arrays(self, scalars: Mapping[str, int | float]) -> dict[str, Array]:
+        dtypes = {argument.name: argument.dtype for argument in self._task.arguments}
+        return {
+            name: np.asarray(value, generators.numpy_dtype(dtypes[name])) for name, value in scalars.items()
+        }
 
     def _expectation(self, name: str, case: Case, expected: Expected) -> Expectation:
         values = expected.outputs[name]
@@ -107,15 +104,8 @@ class TaskOracle:
         )
 
 
-def split_scalars(task: Task, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, int | float]]:
-    """Part a task's inputs into buffers and the values of scalar arguments."""
-    names = {argument.name for argument in task.arguments if argument.role is None}
-    buffers = {name: array for name, array in inputs.items() if name not in names}
-    return buffers, {name: inputs[name].item() for name in names & inputs.keys()}
-
-
 def bench_samples(task: Task, case: Case) -> Samples:
     """Return what a benchmark case is filled with; the seed is the task's, the same for every candidate."""
     seed = int(task.sha[:8], 16)
-    buffers, scalars = split_scalars(task, generators.samples_for(task, case, seed, SAMPLE_ELEMENTS))
-    return Samples({name: array.reshape(-1) for name, array in buffers.items()}, scalars)
+    buffers = generators.samples_for(task, case, seed, SAMPLE_ELEMENTS)
+    return Samples(buffers, generators.scalars_for(task, case, seed))
