@@ -53,6 +53,7 @@ class RunResult:
         outputs: Out and inout buffers by name, flat, in their dtype; empty after a fault.
         inputs: In buffers by name as they are after the run, for the input-modified check.
         printed: What device printf wrote, bounded.
+        notes: Findings that are no failure, for example several threads writing one value.
         seconds: Host wall time of the run.
     """
 
@@ -60,6 +61,7 @@ class RunResult:
     outputs: Mapping[str, Array] = field(default_factory=dict[str, Array])
     inputs: Mapping[str, Array] = field(default_factory=dict[str, Array])
     printed: str = ""
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
 

@@ -69,6 +69,7 @@ class Code:
         specials: Special register name to slot.
         symbols: Slots whose value is an address: slot to (symbol, offset).
         temporaries: Slots that only one block uses.
+        granularity: Bytes of the narrowest shared-memory access, at most 4.
         shared: Offset of every static shared variable; `shared_bytes` their total.
     """
 
@@ -82,3 +83,4 @@ class Code:
     shared_bytes: int = 0
     local: dict[str, int] = field(default_factory=dict[str, int])
     local_bytes: int = 0
+    granularity: int = 4

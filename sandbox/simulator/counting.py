@@ -11,7 +11,7 @@ from sandbox.device import Array
 from sandbox.simulator.coalescing import SECTOR, global_sectors, shared_wavefronts
 from sandbox.simulator.code import BasicBlock
 from sandbox.simulator.lanes import by_warp
-from sandbox.simulator.machine import Access, Machine
+from sandbox.simulator.machine import Access, Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
 
 _EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
@@ -53,7 +53,7 @@ class BlockCount:
 
 
 @dataclass
-class Counter:
+class Counter(Observer):
     """Listens to one launch. `l1_sectors` is one block's share of the L1 cache, in sectors.
 
     L1 model: a block finds a sector if it brought in fewer than `l1_sectors` others since it last touched it.
@@ -116,9 +116,6 @@ class Counter:
     def barrier(self, machine: Machine, released: Array | None) -> None:
         """Count barriers by the batch."""
         self.barriers += machine.blocks
-
-    def warp_barrier(self, machine: Machine) -> None:
-        """Warp-wide synchronisation costs nothing beyond its instruction."""
 
     def _site(self, access: Access, space: str, buffer: str) -> Site:
         key = id(access.instruction)

@@ -140,7 +140,18 @@ def decode(module: Module, name: str) -> Code:
         shared_bytes=shared_bytes,
         local=local,
         local_bytes=local_bytes,
+        granularity=_granularity(function),
     )
+
+
+def _granularity(function: Function) -> int:
+    """Bytes of the narrowest access that may reach shared memory, at most 4."""
+    narrow = [4]
+    for instruction in function.body:
+        spaces = {part.split("::")[0] for part in instruction.modifiers}
+        if instruction.opcode in {"ld", "st", "atom", "red"} and not spaces & {"global", "param", "local", "const"}:
+            narrow.append(TYPES[instruction.modifiers[-1]].bytes)
+    return min(narrow)
 
 
 def _layout(variables: tuple[Variable, ...], space: str) -> tuple[dict[str, int], int]:

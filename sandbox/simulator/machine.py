@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -37,24 +37,23 @@ class Access:
     values: tuple[Array, ...] = ()
 
 
-class Observer(Protocol):
-    """Listens to memory accesses and barriers: counters and hazard checks."""
+class Observer:
+    """Listens to memory accesses and synchronisation; counters and hazard checks override what they need."""
 
     def global_access(self, machine: Machine, access: Access) -> None:
         """Called before an access to global memory takes effect, bounds already checked."""
-        ...
 
     def shared_access(self, machine: Machine, access: Access) -> None:
         """Called before an access to shared memory takes effect, bounds already checked."""
-        ...
 
     def barrier(self, machine: Machine, released: Array | None) -> None:
         """Called when block barriers open for the lanes in `released` (None: all)."""
-        ...
 
     def warp_barrier(self, machine: Machine) -> None:
-        """Called when the active lanes of each warp synchronise: shfl, vote, bar.warp.sync."""
-        ...
+        """Called when the active lanes of each warp pass a bar.warp.sync."""
+
+    def fence(self, machine: Machine) -> None:
+        """Called when the active lanes execute a memory fence."""
 
 
 class Shared:

@@ -18,7 +18,7 @@ from sandbox.simulator.counting import Counter
 from sandbox.simulator.running import initialise_globals, load, prepare
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.launching import LaunchSetup, batches, buffer_sizes
-from sandbox.simulator.machine import Access, Machine
+from sandbox.simulator.machine import Access, Machine, Observer
 from sandbox.simulator.memory import Arena
 from sandbox.simulator.metrics import metrics
 from sandbox.simulator.occupancy import Occupancy, occupancy
@@ -33,7 +33,7 @@ _CACHE_CELLS = 1 << 27
 
 
 @dataclass
-class PageFiller:
+class PageFiller(Observer):
     """Gives data to the pages of in and inout buffers when they are first touched."""
 
     arena: Arena
@@ -55,15 +55,6 @@ class PageFiller:
         for page in np.unique(both):
             if not self._filled[page]:
                 self._fill(int(page))
-
-    def shared_access(self, machine: Machine, access: Access) -> None:
-        """Shared memory has no pages."""
-
-    def barrier(self, machine: Machine, released: Array | None) -> None:
-        """Nothing to fill."""
-
-    def warp_barrier(self, machine: Machine) -> None:
-        """Nothing to fill."""
 
     def _fill(self, page: int) -> None:
         self._filled[page] = True

@@ -14,6 +14,8 @@ from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.simulator.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.faults import FaultError
+from sandbox.simulator.hazards.globals import GlobalHazards, Watched, watch
+from sandbox.simulator.hazards.shared import SharedHazards
 from sandbox.simulator.lanes import Geometry
 from sandbox.simulator.launching import (
     LaunchSetup,
@@ -21,6 +23,7 @@ from sandbox.simulator.launching import (
     batches,
     buffer_sizes,
     check_limits,
+    itemsize,
     pack_parameters,
 )
 from sandbox.simulator.memory import Arena
@@ -84,14 +87,16 @@ def run(
     try:
         loaded = load(program)
         arena = _fill(plan, loaded, inputs, poison)
+        watched = _watch(plan, arena)
+        notes: dict[str, None] = {}
         for launch in plan.launches:
             setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            _execute(setup, deadline)
+            _execute(setup, watched, notes, deadline)
     except FaultError as error:
         return RunResult(fault=error.fault, seconds=time.monotonic() - started)
     outputs = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}}
     kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
-    return RunResult(None, outputs, kept, seconds=time.monotonic() - started)
+    return RunResult(None, outputs, kept, notes=tuple(notes), seconds=time.monotonic() - started)
 
 
 def prepare(loaded: LoadedProgram, launch: Launch, arena: Arena, poison: int, architecture: Architecture) -> LaunchSetup:
@@ -119,10 +124,32 @@ def module_variables(loaded: LoadedProgram) -> list[str]:
     return [v.name for v in loaded.module.variables.values() if v.space in {"global", "const"}]
 
 
-def _execute(setup: LaunchSetup, deadline: float | None) -> None:
+def _watch(plan: Plan, arena: Arena) -> dict[str, Watched]:
+    """Shadows of the buffers that kernels may write; inputs are compared after the run instead."""
+    return {
+        buffer.name: watch(
+            arena.allocations[buffer.name].start,
+            buffer.size * itemsize(buffer.dtype),
+            min(4, itemsize(buffer.dtype)),
+            written=buffer.role is Role.INOUT,
+        )
+        for buffer in plan.buffers
+        if buffer.role is not Role.IN
+    }
+
+
+def _execute(
+    setup: LaunchSetup, watched: dict[str, Watched], notes: dict[str, None], deadline: float | None
+) -> None:
+    for shadow in watched.values():
+        shadow.start_launch()
+    global_hazards = GlobalHazards(watched, setup.geometry.blocks, notes)
     with np.errstate(all="ignore"):
         for blocks in batches(setup):
-            Scheduler(setup.code, setup.machine(blocks), deadline=deadline).run()
+            shared_hazards = SharedHazards(setup.code.granularity, notes)
+            machine = setup.machine(blocks, (shared_hazards, global_hazards))
+            Scheduler(setup.code, machine, deadline=deadline).run()
+            shared_hazards.finish(machine)
 
 
 def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.code import BasicBlock, Code, Jump
+from sandbox.simulator.code import BLOCK_BARRIERS, BasicBlock, Code, Jump
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.instructions.warps import ballot
 from sandbox.simulator.lanes import WARP, by_warp, from_warps
@@ -180,9 +180,13 @@ class Scheduler:
         return free
 
     def _open(self, block: BasicBlock, released: Mask) -> None:
+        machine = self._machine
         if block.barrier is not None:
-            for observer in self._machine.observers:
-                observer.barrier(self._machine, released)
+            for observer in machine.observers:
+                observer.barrier(machine, released)
+        elif block.warp_sync is not None and block.warp_sync[0].opcode in BLOCK_BARRIERS:
+            for observer in machine.observers:
+                observer.warp_barrier(machine)
 
     def _missing(self, mask: Array) -> Array:
         live = self._machine.live

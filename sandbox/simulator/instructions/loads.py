@@ -36,6 +36,11 @@ class MemoryOperand:
         offsets = offsets_of(machine.registers[self.base], window, self.displacement)
         return Access(self.instruction, offsets, self.size, kind, mask)
 
+    def store(self, machine: Machine, window: int, mask: Array | None, values: list[Array]) -> Access:
+        """The access of a store in a window that starts at that address."""
+        offsets = offsets_of(machine.registers[self.base], window, self.displacement)
+        return Access(self.instruction, offsets, self.size, "store", mask, tuple(values))
+
 
 def memory_operand(i: Instruction, operand: Operand, size: int, slots: Slots) -> MemoryOperand:
     """Decode an address operand."""
@@ -169,15 +174,15 @@ def _read_local(machine: Machine, operand: MemoryOperand, dtype: Dtype, count: i
 
 
 def _write_global(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
-    store_global(machine, operand.access(machine, "store", GLOBAL_BASE, machine.mask), values)
+    store_global(machine, operand.store(machine, GLOBAL_BASE, machine.mask, values), values)
 
 
 def _write_shared(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
-    store_shared(machine, operand.access(machine, "store", 0, machine.mask), values)
+    store_shared(machine, operand.store(machine, 0, machine.mask, values), values)
 
 
 def _write_local(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
-    store_local(machine, operand.access(machine, "store", 0, machine.mask), values)
+    store_local(machine, operand.store(machine, 0, machine.mask, values), values)
 
 
 _WINDOWS = (("global", GLOBAL_BASE), ("shared", SHARED_BASE), ("local", LOCAL_BASE))
@@ -224,7 +229,7 @@ def _read_generic(machine: Machine, operand: MemoryOperand, dtype: Dtype, count:
 def _write_generic(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
     writers = {"global": store_global, "shared": store_shared, "local": store_local}
     for name, base, mask in windows(machine, operand):
-        writers[name](machine, operand.access(machine, "store", base, mask), values)
+        writers[name](machine, operand.store(machine, base, mask, values), values)
 
 
 _READERS: dict[str, Reader] = {

@@ -202,8 +202,13 @@ def _nothing(machine: Machine) -> None:
 @step("membar", "9.7.13.3")
 @step("fence", "9.7.13.4")
 def fence(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Memory fences order nothing here: stores are visible at once."""
-    return _nothing
+    """Stores are visible at once here; hazard checks want to know that the fence is there."""
+
+    def run(machine: Machine) -> None:
+        for observer in machine.observers:
+            observer.fence(machine)
+
+    return run
 
 
 @step("prefetch", "9.7.9.15")

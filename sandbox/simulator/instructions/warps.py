@@ -68,8 +68,6 @@ def shfl(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         geometry = machine.place.geometry
         value, amount, limits = (warps_of(machine.registers[s].view(U32), geometry) for s in (a, b, c))
         source, inside = _source_lane(mode, amount, limits)
-        for observer in machine.observers:
-            observer.warp_barrier(machine)
         if first is not None:
             machine.write(first, threads_of(_gather(value, source), geometry))
         if second is not None:
@@ -116,8 +114,6 @@ def vote(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     def run(machine: Machine) -> None:
         geometry = machine.place.geometry
         predicate, active = warps_of(machine.registers[origin], geometry), active_lanes(machine)
-        for observer in machine.observers:
-            observer.warp_barrier(machine)
         if mode == "ballot":
             result = ballot(predicate & active)
         else:

@@ -1,0 +1,94 @@
+"""Accesses to shared memory between two barriers, kept as they come and judged together.
+
+Judging a whole interval at once costs a few array operations a barrier instead of a few an access.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.lanes import WARP
+from sandbox.simulator.machine import Access, Machine
+from sandbox.simulator.ptx.syntax import Instruction
+
+_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One access, flattened: lanes with the same address and neighbouring axes are one element.
+
+    Attributes:
+        unit: Unit of memory touched (offset over granularity), times blocks plus block where `blocks` > 1.
+        low, high: Smallest and largest linear thread index behind each element.
+        value: What each element stores, None where unknown.
+    """
+
+    instruction: Instruction
+    kind: str
+    unit: Array
+    low: Array
+    high: Array
+    value: Array | None
+
+
+def entries(machine: Machine, access: Access, granularity: int, per_block: bool) -> list[Entry]:
+    """Flatten an access into units; a wide access becomes one entry for each unit it spans."""
+    mask = _EVERYONE if access.mask is None else access.mask
+    shape: tuple[int, ...] = np.broadcast_shapes(access.offsets.shape, mask.shape)
+    if per_block:
+        shape = (shape[0], shape[1], machine.blocks)
+    low, high = thread_range(machine, shape)
+    where = None if access.mask is None else np.broadcast_to(mask, shape)
+    base = _flat(access.offsets // granularity, shape, where)
+    low, high = _flat(low, shape, where), _flat(high, shape, where)
+    block = _flat(np.arange(shape[2]), shape, where) if per_block else None
+    found: list[Entry] = []
+    for k in range(max(1, access.size // granularity)):
+        unit = base + k
+        if block is not None:
+            unit = unit * machine.blocks + block
+        value = _stored(access, k * granularity, shape, where)
+        found.append(Entry(access.instruction, access.kind, unit, low, high, value))
+    return found
+
+
+def _flat(value: Array, shape: tuple[int, ...], where: Array | None) -> Array:
+    full = np.broadcast_to(value, shape)
+    return full.reshape(-1) if where is None else full[where]
+
+
+def thread_range(machine: Machine, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Smallest and largest linear thread index behind each element of a lane-shaped array with short axes."""
+    geometry = machine.place.geometry
+    row_low, row_high = _axis(geometry.rows, shape[0])
+    column_low, column_high = _axis(geometry.columns, shape[1])
+    low = row_low[:, None] * geometry.columns + column_low[None, :]
+    high = row_high[:, None] * geometry.columns + column_high[None, :]
+    return low[:, :, None], high[:, :, None]
+
+
+def _axis(length: int, present: int) -> tuple[Array, Array]:
+    if present == 1 and length > 1:
+        return np.zeros(1, dtype=np.int64), np.full(1, length - 1, dtype=np.int64)
+    index = np.arange(length, dtype=np.int64)
+    return index, index
+
+
+def _stored(access: Access, position: int, shape: tuple[int, ...], where: Array | None) -> Array | None:
+    """The element stored at a byte position, where the stored values have the entry's shape."""
+    if access.kind != "store" or not access.values:
+        return None
+    size = access.values[0].dtype.itemsize
+    value = access.values[min(position // size, len(access.values) - 1)]
+    if any(have not in (1, want) for have, want in zip(value.shape, shape, strict=True)):
+        return None
+    return _flat(value, shape, where).view(f"uint{size * 8}").astype(np.uint64)
+
+
+def warps(threads: Array) -> Array:
+    """Warp of a linear thread index."""
+    return threads // WARP

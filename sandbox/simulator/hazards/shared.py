@@ -1,0 +1,237 @@
+"""Races in shared memory between barriers, and reads of shared memory that nothing wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.faults import FaultError
+from sandbox.simulator.hazards.log import Entry, entries, warps
+from sandbox.simulator.machine import Access, Machine, Observer
+from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.verdict import Verdict
+
+_LOG_LIMIT = 1 << 17
+
+
+@dataclass
+class SharedHazards(Observer):
+    """Watches one batch.
+
+    Two accesses to one unit race if at least one is a plain write, different threads made them, and no barrier lies
+    between. Threads of one warp are also ordered by `__syncwarp` (bar.warp.sync); shuffles and votes order
+    nothing (CUDA C++ Programming Guide, "Warp Shuffle Functions"). Atomics do not race with atomics.
+
+    Attributes:
+        granularity: Bytes of a unit: 4, or the narrowest access of the kernel.
+        notes: Findings that are no failure: several threads writing the same value.
+    """
+
+    granularity: int
+    notes: dict[str, None]
+    _log: list[Entry] = field(default_factory=list[Entry])
+    _since_warp_sync: int = 0
+    _size: int = 0
+    _per_block: bool = False
+    _written: Array | None = None
+
+    def shared_access(self, machine: Machine, access: Access) -> None:
+        """Log the access; a read of what nothing wrote is a fault at once."""
+        varying = access.offsets.shape[2] > 1 or (access.mask is not None and access.mask.shape[2] > 1)
+        if varying and not self._per_block:
+            self._flush(machine)
+            self._spread(machine)
+        found = entries(machine, access, self.granularity, self._per_block)
+        written = self._written_units(machine)
+        for entry in found:
+            if access.kind != "store" and not written.take(entry.unit).all():
+                self._never_written(machine, access, entry)
+            if access.kind != "load":
+                written[entry.unit] = True
+            self._size += entry.unit.size
+        self._log += found
+        if self._size > _LOG_LIMIT:
+            self._fold(machine)
+
+    def barrier(self, machine: Machine, released: Array | None) -> None:
+        """Judge what was logged; a barrier of some blocks only judges by block from then on."""
+        self._judge_warps(machine, self._since_warp_sync)
+        self._judge_blocks(machine)
+        if released is None:
+            self._log.clear()
+            self._size = 0
+        else:
+            self._forget(machine, released)
+        self._since_warp_sync = len(self._log)
+
+    def warp_barrier(self, machine: Machine) -> None:
+        """`bar.warp.sync`: accesses before it are ordered before those after it, within a warp."""
+        self._judge_warps(machine, self._since_warp_sync)
+        self._since_warp_sync = len(self._log)
+
+    def finish(self, machine: Machine) -> None:
+        """Judge what was logged since the last barrier."""
+        self._judge_warps(machine, self._since_warp_sync)
+        self._judge_blocks(machine)
+        self._log.clear()
+
+    def _written_units(self, machine: Machine) -> Array:
+        if self._written is None:
+            units = -(-machine.shared.size // self.granularity) + 1
+            self._written = np.zeros(units * (machine.blocks if self._per_block else 1), dtype=np.bool_)
+        return self._written
+
+    def _spread(self, machine: Machine) -> None:
+        """From here on every block has units of its own."""
+        written = self._written_units(machine)
+        self._per_block = True
+        self._written = np.repeat(written, machine.blocks)
+
+    def _flush(self, machine: Machine) -> None:
+        """Rewrite the log with a unit for each block."""
+        blocks = np.arange(machine.blocks)
+        self._log = [_by_block(entry, blocks) for entry in self._log]
+        self._size = sum(entry.unit.size for entry in self._log)
+
+    def _forget(self, machine: Machine, released: Array) -> None:
+        if not self._per_block:
+            self._flush(machine)
+            self._spread(machine)
+        gone = np.broadcast_to(released.any(axis=(0, 1)), (machine.blocks,))
+        self._log = [_only(entry, ~gone[entry.unit % machine.blocks]) for entry in self._log]
+        self._size = sum(entry.unit.size for entry in self._log)
+
+    def _fold(self, machine: Machine) -> None:
+        """Keep the log short: judge it, then keep one element for each unit, thread range and instruction."""
+        self._judge_warps(machine, self._since_warp_sync)
+        self._judge_blocks(machine)
+        merged: dict[int, list[Entry]] = {}
+        for entry in self._log:
+            merged.setdefault(id(entry.instruction), []).append(entry)
+        self._log = [_merge(group) for group in merged.values()]
+        self._since_warp_sync = 0
+        self._size = min(sum(entry.unit.size for entry in self._log), _LOG_LIMIT // 2)
+
+    def _judge_warps(self, machine: Machine, start: int) -> None:
+        """Races inside a warp since its last `__syncwarp`."""
+        log = self._log[start:]
+        if any(entry.kind != "load" for entry in log):
+            self._judge(machine, log, within_warp=True)
+
+    def _judge_blocks(self, machine: Machine) -> None:
+        """Races between warps since the last barrier of the block."""
+        if machine.place.geometry.warps > 1 and any(entry.kind != "load" for entry in self._log):
+            self._judge(machine, self._log, within_warp=False)
+
+    def _judge(self, machine: Machine, log: list[Entry], *, within_warp: bool) -> None:
+        unit = np.concatenate([entry.unit for entry in log])
+        low = np.concatenate([entry.low for entry in log])
+        high = np.concatenate([entry.high for entry in log])
+        kinds = np.repeat([_KIND[entry.kind] for entry in log], [entry.unit.size for entry in log])
+        if within_warp:
+            # Elements that span warps hold a whole warp's worth of threads, or more, in each.
+            unit = unit * _WARPS + warps(low)
+        else:
+            low, high = warps(low), warps(high)
+        suspects = conflicting(unit, low, high, kinds)
+        if suspects.size:
+            self._report(machine, log, unit, suspects, within_warp)
+
+    def _report(self, machine: Machine, log: list[Entry], unit: Array, suspects: Array, within_warp: bool) -> None:
+        positions = np.concatenate([np.full(entry.unit.size, i) for i, entry in enumerate(log)])
+        values = _values(log)
+        for suspect in suspects:
+            members = np.flatnonzero(unit == suspect)
+            involved = [log[i] for i in dict.fromkeys(positions[members].tolist())]
+            lines = _lines(involved)
+            where = int(suspect) // (_WARPS if within_warp else 1)
+            where = where // machine.blocks if self._per_block else where
+            byte = where * self.granularity
+            stored = values[members] if values is not None else None
+            if stored is not None and all(e.kind == "store" for e in involved) and len(set(stored.tolist())) == 1:
+                self.notes[f"several threads write the same value to shared memory at {lines}: benign"] = None
+                continue
+            among = "lanes of one warp without __syncwarp" if within_warp else "threads without a barrier between"
+            what = f"race on byte {byte} of shared memory: {_deeds(involved)}, {among}"
+            raise FaultError(machine.place.fault(Verdict.RACE, what, _culprit(involved)))
+
+    def _never_written(self, machine: Machine, access: Access, entry: Entry) -> None:
+        written = self._written_units(machine)
+        position = int(np.argmin(written.take(entry.unit)))
+        unit = int(entry.unit[position])
+        unit = unit // machine.blocks if self._per_block else unit
+        thread = machine.place.geometry.thread_coordinates(int(entry.low[position]))
+        what = f"read of byte {unit * self.granularity} of shared memory, which nothing wrote, by thread {thread}"
+        raise FaultError(machine.place.fault(Verdict.UNINITIALIZED, what, access.instruction))
+
+
+_KIND = {"load": 0, "store": 1, "atomic": 2}
+_WARPS = 64
+
+
+def conflicting(unit: Array, low: Array, high: Array, kinds: Array) -> Array:
+    """Units on which accesses conflict: two different agents, at least one plain write, or atomic against plain.
+
+    Args:
+        unit: Unit of each access, int64.
+        low, high: Range of agents (threads or warps) behind it.
+        kinds: 0 load, 1 store, 2 atomic.
+    """
+    interesting = np.zeros(int(unit.max()) + 1, dtype=np.bool_)
+    interesting[unit[kinds != 0]] = True
+    keep = interesting[unit]
+    unit, low, high, kinds = unit[keep], low[keep], high[keep], kinds[keep]
+    order = np.argsort(unit, kind="stable")
+    unit, low, high, kinds = unit[order], low[order], high[order], kinds[order]
+    starts = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]]))
+    several = np.minimum.reduceat(low, starts) != np.maximum.reduceat(high, starts)
+    stores = np.logical_or.reduceat(kinds == 1, starts)
+    atomics = np.logical_or.reduceat(kinds == 2, starts)
+    loads = np.logical_or.reduceat(kinds == 0, starts)
+    return unit[starts[several & (stores | (atomics & loads))]]
+
+
+def _by_block(entry: Entry, blocks: Array) -> Entry:
+    def spread(values: Array) -> Array:
+        return np.repeat(values, blocks.size)
+
+    unit = (entry.unit[:, None] * blocks.size + blocks).reshape(-1)
+    value = None if entry.value is None else spread(entry.value)
+    return Entry(entry.instruction, entry.kind, unit, spread(entry.low), spread(entry.high), value)
+
+
+def _only(entry: Entry, keep: Array) -> Entry:
+    value = None if entry.value is None else entry.value[keep]
+    return Entry(entry.instruction, entry.kind, entry.unit[keep], entry.low[keep], entry.high[keep], value)
+
+
+def _merge(group: list[Entry]) -> Entry:
+    unit = np.concatenate([entry.unit for entry in group])
+    low = np.concatenate([entry.low for entry in group])
+    high = np.concatenate([entry.high for entry in group])
+    _, first = np.unique(np.stack([unit, low, high]), axis=1, return_index=True)
+    return Entry(group[0].instruction, group[0].kind, unit[first], low[first], high[first], None)
+
+
+def _values(log: list[Entry]) -> Array | None:
+    if any(entry.value is None and entry.kind == "store" for entry in log):
+        return None
+    return np.concatenate(
+        [np.zeros(entry.unit.size, np.uint64) if entry.value is None else entry.value for entry in log]
+    )
+
+
+def _lines(involved: list[Entry]) -> str:
+    lines = sorted({entry.instruction.line or 0 for entry in involved})
+    return ("line " if len(lines) == 1 else "lines ") + ", ".join(map(str, lines))
+
+
+def _deeds(involved: list[Entry]) -> str:
+    verbs = {"load": "read", "store": "written", "atomic": "changed atomically"}
+    return ", ".join(dict.fromkeys(f"{verbs[e.kind]} at line {e.instruction.line}" for e in involved))
+
+
+def _culprit(involved: list[Entry]) -> Instruction:
+    return next((entry for entry in involved if entry.kind == "store"), involved[0]).instruction
