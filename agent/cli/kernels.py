@@ -32,7 +32,7 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a kernel file: parse, compile, test for correctness, profile."""
+    """Judge a kernel file: compile it, test it, time it."""
 
     async def work() -> ExitStatus:
         from agent.cli import output, report_view
@@ -52,7 +52,10 @@ def check(
 
 
 def profile(kernel: KernelFile, task: TaskName, device: DeviceName = "auto", as_json: AsJson = False) -> None:
-    """Time a kernel file beside the task's baseline and say what bounds it; `check` judges correctness."""
+    """Time a kernel file beside the baseline; say what bounds it.
+
+    Says nothing of correctness: that is what `check` is for.
+    """
 
     async def work() -> ExitStatus:
         from agent.cli import output, report_view
@@ -107,9 +110,11 @@ def read_kernel(path: str) -> str:
 
 
 def _toolbox(device: str) -> LocalToolbox:
+    from agent.cli.isolation import warn_of_weak_isolation
     from agent.home import home
     from tools.local_toolbox import LocalToolbox
 
+    warn_of_weak_isolation()
     return LocalToolbox(device, cache=home().compile_cache)
 
 

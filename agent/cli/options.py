@@ -9,9 +9,17 @@ import typer
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url", metavar="URL", help="An OpenAI-compatible endpoint; the key is OPENAI_API_KEY."
+    ),
+]
 DeviceName = Annotated[
     str,
-    typer.Option("--device", metavar="NAME", help="auto, cuda:0, sim:h200, ...; see `warpwright doctor`."),
+    typer.Option(
+        "--device", metavar="NAME", help="auto, sim:h200, sim:a100, ...; `warpwright doctor` lists them."
+    ),
 ]
 KernelFile = Annotated[str, typer.Argument(metavar="KERNEL.cu", help="A kernel file.", show_default=False)]
 RunName = Annotated[

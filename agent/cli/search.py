@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import AsJson, DeviceName, RunName, Seed
+from agent.cli.options import AsJson, BaseUrl, DeviceName, RunName, Seed
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
 
 if TYPE_CHECKING:
@@ -24,18 +24,13 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
         str | None,
         typer.Option("--model", help="A chat model; without one the built-in composer writes the kernels."),
     ] = None,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            "--base-url", metavar="URL", help="An OpenAI-compatible endpoint; the key is OPENAI_API_KEY."
-        ),
-    ] = None,
+    base_url: BaseUrl = None,
     candidates: Annotated[int, typer.Option("--candidates", min=1, max=32, help="Kernels a round.")] = 4,
     depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds at most.")] = 4,
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search for a fast correct kernel for a task, and keep the best."""
+    """Search for a fast correct kernel, and keep the best."""
 
     async def start(view: ProgressView) -> SearchResult:
         from agent.home import home
@@ -57,7 +52,10 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
 
 
 def resume(run: RunName, as_json: AsJson = False) -> None:
-    """Go on with a search that was interrupted; nothing finished is done or paid for again."""
+    """Go on with a search that was interrupted.
+
+    Nothing that was finished is done or paid for again.
+    """
 
     async def go_on(view: ProgressView) -> SearchResult:
         from agent.home import home
@@ -72,6 +70,7 @@ def _watch(
     search: Callable[[ProgressView], Awaitable[SearchResult]], *, as_json: bool, run: str | None = None
 ) -> None:
     from agent.cli import output
+    from agent.cli.isolation import warn_of_weak_isolation
     from agent.cli.progress import progress_view
     from agent.cli.run_view import show_result
 
@@ -79,6 +78,7 @@ def _watch(
     view.run = run
 
     async def work() -> ExitStatus:
+        warn_of_weak_isolation()
         with view:
             result = await search(view)
         if as_json:

@@ -25,7 +25,15 @@ _MESSAGE_LIMIT = 300
 class SearchDesk:
     """Answers the search tools. Methods raise WarpwrightError with a text that a client can act on."""
 
-    def __init__(self, home: Home, toolbox: Toolbox) -> None:
+    def __init__(self, home: Home, toolbox: Toolbox, base_url: str | None = None) -> None:
+        """Answer for one home.
+
+        Args:
+            home: Where the runs are.
+            toolbox: What every search of this server uses; stays the caller's.
+            base_url: Endpoint of chat models. Clients cannot choose it: whoever could would be sent the key.
+        """
+        self.base_url = base_url
         self._home = home
         self._toolbox = toolbox
         self._store = Store(home)

@@ -44,7 +44,7 @@ def register(server: MCPServer[Workshop]) -> None:
     server.tool(title="List kernel searches", annotations=_READS)(list_searches)
 
 
-async def start_search(  # noqa: PLR0913 - they are the fields of the tool
+async def start_search(
     ctx: _Ctx,
     task: Annotated[
         str | None, Field(description="A task's name, see list_tasks, or a task folder's path.")
@@ -55,7 +55,6 @@ async def start_search(  # noqa: PLR0913 - they are the fields of the tool
     model: Annotated[
         str | None, Field(description="A chat model; unset, the built-in composer writes.")
     ] = None,
-    base_url: Annotated[str | None, Field(description="An OpenAI-compatible endpoint for the model.")] = None,
     candidates: Annotated[int, Field(ge=1, le=32, description="Kernels a round.")] = 4,
     depth: Annotated[int, Field(ge=1, le=64, description="Rounds at most.")] = 4,
     seed: Annotated[int | None, Field(description="Repeats what depends on chance.")] = None,
@@ -77,7 +76,7 @@ async def start_search(  # noqa: PLR0913 - they are the fields of the tool
             task=task,
             device=desk.device,
             model=model,
-            base_url=base_url,
+            base_url=desk.base_url,
             candidates=candidates,
             depth=depth,
             seed=seed,

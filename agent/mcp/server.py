@@ -27,12 +27,18 @@ Every number carries its provenance. "estimated" comes from a cost model: never 
 """
 
 
-def build_server(home: Home, device: str) -> MCPServer[Workshop]:
-    """Return a server for one device; each time it is served it opens a toolbox of its own."""
+def build_server(home: Home, device: str, base_url: str | None = None) -> MCPServer[Workshop]:
+    """Return a server; each time it is served it opens a toolbox of its own.
+
+    Args:
+        home: Where its runs are kept.
+        device: What its tools and searches use.
+        base_url: Endpoint of chat models; None for OpenAI's, or the one that the environment names.
+    """
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Workshop]) -> AsyncIterator[Workshop]:
-        async with open_workshop(home, device) as workshop:
+        async with open_workshop(home, device, base_url) as workshop:
             yield workshop
 
     server = MCPServer[Workshop](
@@ -48,13 +54,13 @@ def build_server(home: Home, device: str) -> MCPServer[Workshop]:
     return server
 
 
-async def serve_stdio(home: Home, device: str) -> None:
+async def serve_stdio(home: Home, device: str, base_url: str | None = None) -> None:
     """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no search and no worker behind."""
     end_input = _interruptible_stdin()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end_input)
-    await build_server(home, device).run_stdio_async()
+    await build_server(home, device, base_url).run_stdio_async()
 
 
 def _interruptible_stdin() -> Callable[[], None]:

@@ -23,10 +23,10 @@ class Workshop:
 
 
 @asynccontextmanager
-async def open_workshop(home: Home, device: str) -> AsyncIterator[Workshop]:
+async def open_workshop(home: Home, device: str, base_url: str | None = None) -> AsyncIterator[Workshop]:
     """Open a toolbox for one device; leaving stops the searches first, then every worker."""
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
-        desk = SearchDesk(home, toolbox)
+        desk = SearchDesk(home, toolbox, base_url)
         try:
             yield Workshop(toolbox, desk)
         finally:

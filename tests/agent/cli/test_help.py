@@ -44,7 +44,8 @@ def test_help_loads_no_agent_framework_and_no_numpy() -> None:
         "from agent.cli import main\n"
         "try:\n    main()\n"
         "except SystemExit:\n    pass\n"
-        "heavy = {'langgraph', 'langchain_core', 'langchain_openai', 'mcp', 'numpy', 'openai'} & set(sys.modules)\n"
+        "heavy = {'langgraph', 'langchain_core', 'langchain_openai', 'mcp', 'numpy', 'openai'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     command = [sys.executable, "-c", probe]
