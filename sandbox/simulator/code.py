@@ -10,7 +10,7 @@ from sandbox.simulator.ptx.syntax import Function, Instruction
 
 BLOCK_BARRIERS = frozenset({"bar", "barrier"})
 WARP_SYNCS = frozenset({"shfl", "vote", "match", "redux", "elect"})
-ENDS = frozenset({"bra", "brx", "ret", "exit", "trap"})
+ENDS = frozenset({"bra", "brx", "call", "ret", "exit", "trap"})
 
 
 def is_block_barrier(instruction: Instruction) -> bool:
@@ -26,11 +26,25 @@ def is_warp_sync(instruction: Instruction) -> bool:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A call: whom, and which parameter-space names carry arguments and results.
+
+    Attributes:
+        target: A function's name, or None where `pointer` is the slot of its address.
+    """
+
+    target: str | None
+    pointer: int | None
+    arguments: tuple[str, ...]
+    results: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Jump:
     """How a basic block ends.
 
     Attributes:
-        kind: "fall", "branch", "table", "exit" or "trap".
+        kind: "fall", "branch", "table", "call", "return", "exit" or "trap".
         targets: Block indices: the one to branch to, or a branch table's.
         guard: Slot of the predicate (or of the table's index), None where unconditional.
     """
@@ -40,6 +54,7 @@ class Jump:
     guard: int | None = None
     negated: bool = False
     instruction: Instruction | None = None
+    call: Call | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 import sandbox.simulator.instructions  # noqa: F401  fills the catalogue
 from sandbox.device import Array
-from sandbox.simulator.code import ENDS, BasicBlock, Code, Jump, is_block_barrier, is_warp_sync
+from sandbox.simulator.code import ENDS, BasicBlock, Call, Code, Jump, is_block_barrier, is_warp_sync
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.formulas import formula_step
 from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
@@ -31,7 +31,9 @@ from sandbox.simulator.ptx.types import TYPES, U32, U64, PtxType, constant
 from sandbox.verdict import Verdict
 
 _SPECIAL_64 = frozenset({"%clock64", "%globaltimer", "%gridid"})
-_NO_TARGET = frozenset({"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"})
+_NO_TARGET = frozenset(
+    {"st", "red", "bra", "brx", "call", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
+)
 
 
 class SlotTable:
@@ -126,8 +128,9 @@ def decode(module: Module, name: str) -> Code:
     blocks = [
         _block(function, slots, at, index, bounds[index], bounds[index + 1]) for index in range(len(starts))
     ]
-    blocks.append(BasicBlock(len(starts), (), Jump("exit"), ()))
-    shared, shared_bytes = _layout((*module.variables.values(), *function.variables), "shared")
+    blocks.append(BasicBlock(len(starts), (), Jump("return"), ()))
+    inside = [variable for other in reachable(module, name) for variable in other.variables]
+    shared, shared_bytes = _layout((*module.variables.values(), *inside), "shared")
     local, local_bytes = _layout(function.variables, "local")
     return Code(
         function=function,
@@ -152,6 +155,22 @@ def _granularity(function: Function) -> int:
         if instruction.opcode in {"ld", "st", "atom", "red"} and not spaces & {"global", "param", "local", "const"}:
             narrow.append(TYPES[instruction.modifiers[-1]].bytes)
     return min(narrow)
+
+
+def reachable(module: Module, name: str) -> list[Function]:
+    """A kernel and every function that it may call; all of them where it calls through a pointer."""
+    found = {name: module.functions[name]}
+    queue = [name]
+    while queue:
+        for instruction in found[queue.pop()].body:
+            if instruction.opcode != "call":
+                continue
+            named = {o.name for o in instruction.operands if isinstance(o, Symbol)} & module.functions.keys()
+            for other in named or {f.name for f in module.functions.values() if not f.is_entry}:
+                if other not in found:
+                    found[other] = module.functions[other]
+                    queue.append(other)
+    return list(found.values())
 
 
 def _layout(variables: tuple[Variable, ...], space: str) -> tuple[dict[str, int], int]:
@@ -209,8 +228,26 @@ def _jump(
         assert isinstance(table, Symbol)
         targets = tuple(_target(function, at, label) for label in function.tables[table.name])
         return Jump("table", targets, slots.source(index, TYPES["u32"]), False, instruction)
-    kind = "trap" if instruction.opcode == "trap" else "exit"
+    if instruction.opcode == "call":
+        return Jump("call", (next_block,), guard, negated, instruction, _call(instruction, slots))
+    kind = {"trap": "trap", "ret": "return"}.get(instruction.opcode, "exit")
     return Jump(kind, (next_block,), guard, negated, instruction)
+
+
+def _call(instruction: Instruction, slots: SlotTable) -> Call:
+    """`call (results), function, (arguments), prototype` with every list optional."""
+    operands = list(instruction.operands)
+    results = _names(operands.pop(0)) if isinstance(operands[0], Vector) else ()
+    callee = operands.pop(0)
+    arguments = _names(operands.pop(0)) if operands and isinstance(operands[0], Vector) else ()
+    if isinstance(callee, Symbol):
+        return Call(callee.name, None, arguments, results)
+    return Call(None, slots.source(callee, TYPES["u64"]), arguments, results)
+
+
+def _names(operand: Operand) -> tuple[str, ...]:
+    assert isinstance(operand, Vector)
+    return tuple(element.name for element in operand.elements if isinstance(element, Symbol))
 
 
 def _target(function: Function, at: dict[int, int], label: str) -> int:

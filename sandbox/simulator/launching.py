@@ -15,7 +15,7 @@ from sandbox.simulator.code import Code
 from sandbox.simulator.decoder import decode
 from sandbox.simulator.faults import FaultError, Place
 from sandbox.simulator.lanes import Geometry, special_registers
-from sandbox.simulator.machine import Machine, Observer, Shared
+from sandbox.simulator.machine import Activation, Machine, Observer, Shared
 from sandbox.simulator.memory import Arena
 from sandbox.simulator.ptx.parser import PtxSyntaxError, parse
 from sandbox.simulator.ptx.syntax import Module
@@ -25,6 +25,7 @@ from sandbox.verdict import Verdict
 MAX_GRID = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
 MAX_THREADS = 1024
+FUNCTION_BASE = 0x7C00_0000_0000
 
 
 class LoadedProgram:
@@ -39,14 +40,26 @@ class LoadedProgram:
             raise FaultError(fault) from error
         self._codes: dict[str, Code] = {}
 
-    def code(self, kernel: str) -> Code:
-        """The executable form of a launched kernel."""
-        symbol = self.program.symbols.get(kernel, kernel)
+    def kernel(self, name: str) -> Code:
+        """The executable form of a launched kernel.
+
+        Raises:
+            FaultError: LAUNCH_ERROR where there is none of that name.
+        """
+        symbol = self.program.symbols.get(name, name)
+        if symbol not in self.module.functions or not self.module.functions[symbol].is_entry:
+            raise FaultError(Fault(Verdict.LAUNCH_ERROR, f"no kernel named {name} in the program", kernel=name))
+        return self.function(symbol)
+
+    def function(self, symbol: str) -> Code:
+        """The executable form of a kernel or device function of the module."""
         if symbol not in self._codes:
-            if symbol not in self.module.functions or not self.module.functions[symbol].is_entry:
-                raise FaultError(Fault(Verdict.LAUNCH_ERROR, f"no kernel named {kernel} in the program", kernel=kernel))
             self._codes[symbol] = decode(self.module, symbol)
         return self._codes[symbol]
+
+    def function_addresses(self) -> dict[str, int]:
+        """Every function's address, for calls through pointers."""
+        return {name: FUNCTION_BASE + 16 * index for index, name in enumerate(self.module.functions)}
 
 
 def check_limits(launch: Launch, code: Code, architecture: Architecture) -> None:
@@ -121,6 +134,7 @@ class LaunchSetup:
     """Everything that the batches of one launch share."""
 
     launch: Launch
+    loaded: LoadedProgram
     code: Code
     geometry: Geometry
     arena: Arena
@@ -136,31 +150,32 @@ class LaunchSetup:
 
     def machine(self, blocks: Array, observers: tuple[Observer, ...] = ()) -> Machine:
         """A machine for a batch of linear block indices."""
-        registers = list(self.code.initial)
         specials = special_registers(self.geometry, blocks) | self._device_registers(blocks)
-        for name, slot in self.code.specials.items():
-            if name in specials:
-                registers[slot] = specials[name]
-        for slot, (name, offset) in self.code.symbols.items():
-            registers[slot] = constant(self._address(name) + offset, U64)
-        place = Place(self.launch.kernel, self.geometry, blocks)
-        machine = Machine(
-            registers=registers,
-            place=place,
+        return Machine(
+            place=Place(self.launch.kernel, self.geometry, blocks),
             arena=self.arena,
             shared=Shared(self.shared_bytes, len(blocks), self._fill_for(len(blocks))),
             parameters=self.parameters,
+            activation=self.activation(self.code, specials, local_base=0, depth=0),
+            local_bytes=self.code.local_bytes,
             observers=observers,
-            temporaries=self.code.temporaries,
+            extra={"specials": specials},
         )
-        machine.extra["local_bytes"] = self.code.local_bytes
-        return machine
+
+    def activation(self, code: Code, specials: dict[str, Array], local_base: int, depth: int) -> Activation:
+        """Registers of a function about to run: constants, special registers and addresses filled in."""
+        registers = list(code.initial)
+        for name, slot in code.specials.items():
+            if name in specials:
+                registers[slot] = specials[name]
+        for slot, (name, offset) in code.symbols.items():
+            address = local_base + code.local[name] if name in code.local else self._address(name)
+            registers[slot] = constant(address + offset, U64)
+        return Activation(code.function.name, registers, code.temporaries, local_base, depth)
 
     def _address(self, name: str) -> int:
         if name in self.code.shared:
             return self.code.shared[name]
-        if name in self.code.local:
-            return self.code.local[name]
         return self.symbols.get(name, 0)
 
     def _device_registers(self, blocks: Array) -> dict[str, Array]:

@@ -11,22 +11,25 @@ from sandbox.simulator.spaces import checked_shared, select
 
 
 
+LIMIT = 1 << 14
+"""Local memory a thread may use, bytes."""
+
+
 def _frame(machine: Machine) -> Array:
-    """The bytes of every lane's frame, shape (bytes, rows, columns, blocks)."""
-    frame = machine.local.get("frame")
-    if frame is None:
-        size = int(machine.extra.get("local_bytes", 0))
-        frame = machine.local["frame"] = np.zeros((max(size, 1), *machine.shape), dtype=U8)
-    return frame
-
-
-def _limit(machine: Machine) -> int:
-    return int(machine.extra.get("local_bytes", 0))
+    """The bytes of every lane's stack, shape (bytes, rows, columns, blocks); grows when a call needs more."""
+    size = max(machine.local_bytes, 1)
+    stack = machine.local
+    if stack is None:
+        stack = machine.local = np.zeros((size, *machine.shape), dtype=U8)
+    elif len(stack) < size:
+        more = np.zeros((size - len(stack), *machine.shape), dtype=U8)
+        stack = machine.local = np.concatenate([stack, more])
+    return stack
 
 
 def load_local(machine: Machine, access: Access, dtype: Dtype, count: int) -> list[Array]:
     """Read `count` consecutive elements of local memory in every lane."""
-    access = checked_shared(machine, access, _limit(machine), "local memory")
+    access = checked_shared(machine, access, machine.local_bytes, "local memory")
     frame = _frame(machine)
     rows, columns, blocks = np.ogrid[tuple(slice(0, n) for n in machine.shape)]
     values: list[Array] = []
@@ -40,7 +43,7 @@ def load_local(machine: Machine, access: Access, dtype: Dtype, count: int) -> li
 
 def store_local(machine: Machine, access: Access, values: list[Array]) -> None:
     """Write consecutive elements of local memory in the lanes that take part."""
-    access = checked_shared(machine, access, _limit(machine), "local memory")
+    access = checked_shared(machine, access, machine.local_bytes, "local memory")
     frame = _frame(machine)
     rows, columns, blocks = np.ogrid[tuple(slice(0, n) for n in machine.shape)]
     everywhere = np.ones((1, 1, 1), dtype=np.bool_) if access.mask is None else access.mask

@@ -70,34 +70,63 @@ class Shared:
 
 
 @dataclass
-class Machine:
-    """Registers, memories and the active lanes.
+class Activation:
+    """One function being executed, for every lane that called it along the same path.
 
     Attributes:
         registers: One array per slot; constants and special registers have slots of their own. Arrays are
             never changed in place, so slots may share them.
-        mask: Lanes whose memory accesses count; None for every lane of the batch.
-        merge: Lanes whose register writes count; None where no other lane is alive to see the difference.
         temporaries: Slots that only one basic block uses: no other lane will read what a write replaces.
-        force: Merge even into temporaries: the instruction is guarded.
-        live: Lanes that have not exited; None for all.
+        arguments: Values in parameter space by (name, byte offset): its own parameters, and what it passes on.
+        local_base: Where its variables start in local memory, bytes.
     """
 
+    function: str
     registers: list[Array]
+    temporaries: frozenset[int]
+    local_base: int = 0
+    depth: int = 0
+    arguments: dict[tuple[str, int], Array] = field(default_factory=dict[tuple[str, int], Array])
+
+
+@dataclass
+class Machine:
+    """Registers, memories and the active lanes.
+
+    Attributes:
+        parameters: Bytes of the kernel's parameters by name.
+        local_bytes: Local memory in use, bytes a thread; grows with calls.
+        mask: Lanes whose memory accesses count; None for every lane of the batch.
+        merge: Lanes whose register writes count; None where no other lane is alive to see the difference.
+        force: Merge even into temporaries: the instruction is guarded.
+        live: Lanes that have not exited; None for all.
+        printed: What device printf wrote.
+        extra: State of single instructions: the carry flag, the clock.
+    """
+
     place: Place
     arena: Arena
     shared: Shared
     parameters: dict[str, bytes]
+    activation: Activation
+    local_bytes: int = 0
     observers: tuple[Observer, ...] = ()
-    temporaries: frozenset[int] = frozenset()
     mask: Array | None = None
     merge: Array | None = None
     force: bool = False
     live: Array | None = None
-    local: dict[str, Array] = field(default_factory=dict[str, Array])
-    frames: dict[tuple[str, int], Array] = field(default_factory=dict[tuple[str, int], Array])
+    local: Array | None = None
     printed: list[str] = field(default_factory=list[str])
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        self.enter(self.activation)
+
+    def enter(self, activation: Activation) -> None:
+        """Execute in this activation from here on."""
+        self.activation = activation
+        self.registers = activation.registers
+        self._temporaries = activation.temporaries
 
     @property
     def blocks(self) -> int:
@@ -109,11 +138,26 @@ class Machine:
         """Shape of a value that differs in every lane."""
         return (self.place.geometry.rows, self.place.geometry.columns, self.blocks)
 
+    @property
+    def active(self) -> Array:
+        """Lanes whose memory accesses count, as an array."""
+        return _EVERYONE if self.mask is None else self.mask
+
     def write(self, slot: int, value: Array) -> None:
         """Write a register in the lanes that count."""
-        if self.merge is not None and (self.force or slot not in self.temporaries):
+        if self.merge is not None and (self.force or slot not in self._temporaries):
             value = np.where(self.merge, value, _as(self.registers[slot], value.dtype))
         self.registers[slot] = value
+
+    def pass_argument(self, key: tuple[str, int], value: Array) -> None:
+        """Write parameter space in the lanes that count."""
+        old = self.activation.arguments.get(key)
+        if self.merge is not None and old is not None:
+            value = np.where(self.merge, value, _as(old, value.dtype))
+        self.activation.arguments[key] = value
+
+
+_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 
 
 def _as(value: Array, dtype: np.dtype[Any]) -> Array:

@@ -115,7 +115,7 @@ def _profile_launch(
             for blocks in batches(setup, chosen[start : start + group]):
                 counter.start_batch(len(blocks))
                 machine = setup.machine(blocks, (filler, counter))
-                Scheduler(setup.code, machine, counter.enter, deadline).run()
+                Scheduler(setup, machine, counter.enter, deadline).run()
     shape = _shape(setup, counter, len(chosen), resident)
     result = estimate(counter, shape, setup.architecture)
     least = min(result.latency_us, setup.architecture.launch_us + result.parts["dram"])

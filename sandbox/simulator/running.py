@@ -27,6 +27,7 @@ from sandbox.simulator.launching import (
     pack_parameters,
 )
 from sandbox.simulator.memory import Arena
+from sandbox.simulator.printing import PRINT_LIMIT
 from sandbox.simulator.scheduler import Scheduler
 
 _FILL_WORDS = 1 << 14
@@ -89,14 +90,16 @@ def run(
         arena = _fill(plan, loaded, inputs, poison)
         watched = _watch(plan, arena)
         notes: dict[str, None] = {}
+        printed: list[str] = []
         for launch in plan.launches:
             setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            _execute(setup, watched, notes, deadline)
+            printed += _execute(setup, watched, notes, deadline)
     except FaultError as error:
         return RunResult(fault=error.fault, seconds=time.monotonic() - started)
     outputs = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}}
     kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
-    return RunResult(None, outputs, kept, notes=tuple(notes), seconds=time.monotonic() - started)
+    text = "".join(printed)[:PRINT_LIMIT]
+    return RunResult(None, outputs, kept, text, tuple(notes), time.monotonic() - started)
 
 
 def prepare(loaded: LoadedProgram, launch: Launch, arena: Arena, poison: int, architecture: Architecture) -> LaunchSetup:
@@ -105,15 +108,17 @@ def prepare(loaded: LoadedProgram, launch: Launch, arena: Arena, poison: int, ar
     Raises:
         FaultError: LAUNCH_ERROR or UNSUPPORTED.
     """
-    code = loaded.code(launch.kernel)
+    code = loaded.kernel(launch.kernel)
     check_limits(launch, code, architecture)
     return LaunchSetup(
         launch=launch,
+        loaded=loaded,
         code=code,
         geometry=Geometry(launch.grid, launch.block),
         arena=arena,
         parameters=pack_parameters(launch, code, arena),
-        symbols={name: arena.address(f"{name}@module") for name in module_variables(loaded)},
+        symbols=loaded.function_addresses()
+        | {name: arena.address(f"{name}@module") for name in module_variables(loaded)},
         fill=poison_bytes(poison, "shared memory", 4 * _FILL_WORDS).view(np.uint32),
         architecture=architecture,
     )
@@ -140,7 +145,9 @@ def _watch(plan: Plan, arena: Arena) -> dict[str, Watched]:
 
 def _execute(
     setup: LaunchSetup, watched: dict[str, Watched], notes: dict[str, None], deadline: float | None
-) -> None:
+) -> list[str]:
+    """Run every batch of a launch; what the kernel printed."""
+    printed: list[str] = []
     for shadow in watched.values():
         shadow.start_launch()
     global_hazards = GlobalHazards(watched, setup.geometry.blocks, notes)
@@ -148,8 +155,10 @@ def _execute(
         for blocks in batches(setup):
             shared_hazards = SharedHazards(setup.code.granularity, notes)
             machine = setup.machine(blocks, (shared_hazards, global_hazards))
-            Scheduler(setup.code, machine, deadline=deadline).run()
+            Scheduler(setup, machine, deadline=deadline).run()
+            printed += machine.printed
             shared_hazards.finish(machine)
+    return printed
 
 
 def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.code import BLOCK_BARRIERS, BasicBlock, Code, Jump
+from sandbox.simulator.calls import CallStack
+from sandbox.simulator.code import BLOCK_BARRIERS, BasicBlock, Jump
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.instructions.warps import ballot
 from sandbox.simulator.lanes import WARP, by_warp, from_warps
+from sandbox.simulator.launching import LaunchSetup
 from sandbox.simulator.machine import Machine
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.simulator.ptx.types import U32
@@ -34,23 +37,43 @@ def _union(a: Mask, b: Mask) -> Mask:
     return None if a is None or b is None else a | b
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a group of lanes stands; groups sort innermost call first, then by block."""
+
+    depth: int
+    frame: int
+    block: int
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Lower runs first."""
+        return (-self.depth, self.block, self.frame)
+
+
 class Scheduler:
     """Executes a kernel for the lanes of one machine.
 
     Args:
+        setup: The launch.
+        machine: Fresh, for one batch of blocks.
         listener: Called before each basic block, with the machine's active lanes set.
         deadline: `time.monotonic()` value past which the run ends as a timeout.
     """
 
     def __init__(
-        self, code: Code, machine: Machine, listener: BlockListener | None = None, deadline: float | None = None
+        self,
+        setup: LaunchSetup,
+        machine: Machine,
+        listener: BlockListener | None = None,
+        deadline: float | None = None,
     ) -> None:
-        self._code = code
+        self._calls = CallStack(setup, machine)
         self._machine = machine
         self._listener = listener
         self._deadline = deadline
-        self._pending: dict[int, Mask] = {0: None}
-        self._waiting: dict[int, Mask] = {}
+        self._pending: dict[Position, Mask] = {Position(0, 0, 0): None}
+        self._waiting: dict[Position, Mask] = {}
         self._executed = 0
 
     def run(self) -> None:
@@ -62,22 +85,24 @@ class Scheduler:
         while self._pending or self._waiting:
             if not self._pending:
                 self._release()
-            index = self._next()
-            self._enter(self._code.blocks[index], self._pending.pop(index))
+            position = self._next()
+            self._enter(position, self._pending.pop(position))
 
-    def _next(self) -> int:
+    def _next(self) -> Position:
         self._executed += 1
-        if self._executed % _FAIRNESS == 0 and len(self._pending) > 1:
+        if len(self._pending) == 1 or self._executed % _FAIRNESS == 0:
             return next(iter(self._pending))
-        return min(self._pending)
+        return min(self._pending, key=lambda position: position.order)
 
-    def _enter(self, block: BasicBlock, mask: Mask) -> None:
+    def _enter(self, position: Position, mask: Mask) -> None:
+        self._machine.enter(self._calls.frames[position.frame])
+        block = self._calls.block(position.frame, position.block)
         if block.barrier is not None or block.warp_sync is not None:
-            mask = _union(mask, self._waiting.pop(block.index)) if block.index in self._waiting else mask
-            mask = self._synchronise(block, mask)
+            mask = _union(mask, self._waiting.pop(position)) if position in self._waiting else mask
+            mask = self._synchronise(position, block, mask)
             if mask is not None and not mask.any():
                 return
-        self._execute(block, mask)
+        self._execute(position, block, mask)
 
     def _covers(self, mask: Mask) -> bool:
         """Whether a group holds every lane that is alive."""
@@ -86,7 +111,7 @@ class Scheduler:
         live = self._machine.live
         return bool(mask.all()) if live is None else bool((mask | ~live).all())
 
-    def _execute(self, block: BasicBlock, mask: Mask) -> None:
+    def _execute(self, position: Position, block: BasicBlock, mask: Mask) -> None:
         machine = self._machine
         covers = self._covers(mask)
         machine.mask = None if covers and machine.live is None else mask
@@ -98,7 +123,7 @@ class Scheduler:
             self._listener(machine, block)
         for step in block.steps:
             step(machine)
-        self._leave(block.jump, mask)
+        self._leave(position, block.jump, mask)
 
     def _timeout(self, block: BasicBlock) -> Fault:
         instruction = next((i for i in block.instructions if i.line is not None), None)
@@ -106,63 +131,79 @@ class Scheduler:
         what = "the kernel did not end before the deadline; it was still running here"
         return self._machine.place.fault(Verdict.TIMEOUT, what, instruction, lanes)
 
-    def _leave(self, jump: Jump, mask: Mask) -> None:
+    def _leave(self, at: Position, jump: Jump, mask: Mask) -> None:
         if jump.kind == "fall":
-            self._add(jump.targets[0], mask)
+            self._go(at, jump.targets[0], mask)
         elif jump.kind == "table":
-            self._leave_by_table(jump, mask)
+            self._leave_by_table(at, jump, mask)
         elif jump.guard is None:
-            self._take(jump, mask)
+            self._take(at, jump, mask)
         else:
-            self._split(jump, mask)
+            self._split(at, jump, mask)
 
-    def _split(self, jump: Jump, mask: Mask) -> None:
+    def _split(self, at: Position, jump: Jump, mask: Mask) -> None:
         assert jump.guard is not None
         predicate = self._machine.registers[jump.guard]
         if predicate.size == 1:
             if bool(predicate.flat[0]) != jump.negated:
-                self._take(jump, mask)
+                self._take(at, jump, mask)
             else:
-                self._add(jump.targets[-1], mask)
+                self._go(at, jump.targets[-1], mask)
             return
         chosen = ~predicate if jump.negated else predicate
         taken = chosen if mask is None else chosen & mask
         rest = ~chosen if mask is None else mask & ~chosen
         if not taken.any():
-            self._add(jump.targets[-1], mask)
+            self._go(at, jump.targets[-1], mask)
         elif not rest.any():
-            self._take(jump, mask)
+            self._take(at, jump, mask)
         else:
-            self._take(jump, taken)
-            self._add(jump.targets[-1], rest)
+            self._take(at, jump, taken)
+            self._go(at, jump.targets[-1], rest)
 
-    def _take(self, jump: Jump, mask: Mask) -> None:
-        if jump.kind == "exit":
+    def _take(self, at: Position, jump: Jump, mask: Mask) -> None:
+        """Lanes leave the block the way the jump says."""
+        if jump.kind == "branch":
+            self._go(at, jump.targets[0], mask)
+        elif jump.kind == "call":
+            self._call(at, jump, mask)
+        elif jump.kind == "return" and at.depth:
+            frame, block = self._calls.leave(at.frame, mask)
+            self._add(Position(at.depth - 1, frame, block), mask)
+        elif jump.kind == "trap":
+            what = "the kernel stopped itself (trap, or a failed assert)"
+            lanes = _EVERYONE if mask is None else mask
+            raise FaultError(self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, lanes))
+        else:
             machine = self._machine
             left = _EVERYONE if mask is None else mask
             machine.live = ~left if machine.live is None else machine.live & ~left
-        elif jump.kind == "trap":
-            lanes = _EVERYONE if mask is None else mask
-            what = "the kernel stopped itself (trap, or a failed assert)"
-            raise FaultError(self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, lanes))
-        else:
-            self._add(jump.targets[0], mask)
 
-    def _leave_by_table(self, jump: Jump, mask: Mask) -> None:
+    def _call(self, at: Position, jump: Jump, mask: Mask) -> None:
+        for frame, lanes in self._calls.enter(at.frame, jump, mask):
+            if frame is None:
+                self._go(at, jump.targets[-1], lanes)
+            else:
+                self._add(Position(at.depth + 1, frame, 0), lanes)
+
+    def _leave_by_table(self, at: Position, jump: Jump, mask: Mask) -> None:
         assert jump.guard is not None
         index = self._machine.registers[jump.guard].view(U32)
-        for position, target in enumerate(jump.targets):
-            chosen = index == position
+        for number, target in enumerate(jump.targets):
+            chosen = index == number
             chosen = chosen if mask is None else chosen & mask
             if chosen.any():
-                self._add(target, None if chosen.all() else chosen)
+                self._go(at, target, None if chosen.all() else chosen)
 
-    def _add(self, index: int, mask: Mask) -> None:
-        if index in self._pending:
-            mask = _union(self._pending[index], mask)
-        self._pending[index] = mask
+    def _go(self, at: Position, block: int, mask: Mask) -> None:
+        self._add(Position(at.depth, at.frame, block), mask)
 
-    def _synchronise(self, block: BasicBlock, mask: Mask) -> Mask:
+    def _add(self, position: Position, mask: Mask) -> None:
+        if position in self._pending:
+            mask = _union(self._pending[position], mask)
+        self._pending[position] = mask
+
+    def _synchronise(self, position: Position, block: BasicBlock, mask: Mask) -> Mask:
         """Let those lanes on that need not wait; the others are parked at the block."""
         if self._covers(mask):
             self._open(block, None)
@@ -173,7 +214,7 @@ class Scheduler:
         if not parked.any():
             self._open(block, mask)
             return mask
-        self._waiting[block.index] = parked
+        self._waiting[position] = parked
         free = mask & ~held
         if free.any():
             self._open(block, free)
@@ -213,18 +254,19 @@ class Scheduler:
         Raises:
             FaultError: No barrier can open.
         """
-        for index, mask in self._waiting.items():
-            block = self._code.blocks[index]
+        for position, mask in self._waiting.items():
+            self._machine.enter(self._calls.frames[position.frame])
+            block = self._calls.block(position.frame, position.block)
             assert mask is not None
             held = self._held_by_barrier(mask) if block.barrier is not None else self._held_by_warp(block, mask)
             if (mask & ~held).any():
-                self._pending[index] = self._waiting.pop(index)
+                self._pending[position] = self._waiting.pop(position)
                 return
         raise FaultError(self._stuck())
 
     def _stuck(self) -> Fault:
-        index, mask = next(iter(self._waiting.items()))
-        block = self._code.blocks[index]
+        position, mask = next(iter(self._waiting.items()))
+        block = self._calls.block(position.frame, position.block)
         instruction: Instruction | None = block.barrier or (block.warp_sync[0] if block.warp_sync else None)
         assert mask is not None
         what = "barrier not reached by all threads of the block" if block.barrier is not None else (

@@ -106,7 +106,7 @@ def _load_parameter(source: Operand, kind: PtxType, targets: list[tuple[int, int
         for position, place in enumerate(targets):
             offset = start + position * kind.bytes
             if data is None:
-                value = machine.frames.get((name, offset), np.zeros((1, 1, 1), dtype=kind.dtype)).view(kind.dtype)
+                value = argument(machine, name, offset, kind)
             else:
                 value = np.frombuffer(data, dtype=kind.dtype, count=1, offset=offset).reshape(1, 1, 1)
             if place is not None:
@@ -147,14 +147,30 @@ def _store_parameter(target: Operand, kind: PtxType, sources: list[int]) -> Step
 
     def run(machine: Machine) -> None:
         for position, source in enumerate(sources):
-            key = (name, start + position * kind.bytes)
             value = narrow(machine.registers[source], kind)
-            old = machine.frames.get(key)
-            if machine.merge is not None and old is not None and old.dtype == value.dtype:
-                value = np.where(machine.merge, value, old)
-            machine.frames[key] = value
+            machine.pass_argument((name, start + position * kind.bytes), value)
 
     return run
+
+
+def argument(machine: Machine, name: str, offset: int, kind: PtxType) -> Array:
+    """Read parameter space of a call; bytes written one by one are joined."""
+    arguments = machine.activation.arguments
+    found = arguments.get((name, offset))
+    if found is not None and found.dtype.itemsize == kind.bytes:
+        return found.view(kind.dtype)
+    unsigned = np.dtype(f"uint{kind.bits}")
+    value = np.zeros((1, 1, 1), dtype=unsigned)
+    position = 0
+    while position < kind.bytes:
+        piece = arguments.get((name, offset + position))
+        if piece is None:
+            position += 1
+            continue
+        bits = piece.view(f"uint{piece.dtype.itemsize * 8}").astype(unsigned)
+        value = value | bits << unsigned.type(8 * position)
+        position += piece.dtype.itemsize
+    return value.view(kind.dtype)
 
 
 Reader = Callable[[Machine, MemoryOperand, Dtype, int], list[Array]]
