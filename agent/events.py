@@ -86,6 +86,12 @@ class RunFinished(_Event):
 
 
 Event = Annotated[
-    RunStarted | BaselineJudged | RoundPlanned | StageFinished | CandidateJudged | RoundFinished | RunFinished,
+    RunStarted
+    | BaselineJudged
+    | RoundPlanned
+    | StageFinished
+    | CandidateJudged
+    | RoundFinished
+    | RunFinished,
     Field(discriminator="kind"),
 ]

@@ -20,7 +20,7 @@ class Feature:
 
     Attributes:
         summary: One sentence for a list.
-        applies_to: Kinds of kernel it is about: elementwise, row_reduction, reduction, transpose, matmul, stencil.
+        applies_to: Kinds of kernel: elementwise, row_reduction, reduction, transpose, matmul, stencil.
         text: The whole page as a model reads it: when it helps, what shows it, pitfalls, a sketch.
     """
 
@@ -32,7 +32,7 @@ class Feature:
 
 @cache
 def load_role(name: str) -> str:
-    """Return what the model in a role (planner, coder, critic) is told once; it never changes during a run."""
+    """Return what the model in a role (planner, coder, critic) is told once, the same for every run."""
     return _read(f"{name}.md")
 
 

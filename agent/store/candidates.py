@@ -73,6 +73,25 @@ class Candidates:
         other = _draft(row)
         return None if (other.round, other.candidate) == (draft.round, draft.candidate) else other
 
+    def wait_for(self, run: str, draft: Draft, original: Draft) -> None:
+        """Say that a draft is the same kernel as another one, whose judgement it will repeat."""
+        with self._database.write() as connection:
+            connection.execute(
+                f"UPDATE candidates SET duplicate_of = ? WHERE {_KEY}",
+                (f"{original.round}/{original.candidate}", run, draft.round, draft.candidate),
+            )
+
+    def waiting_for(self, run: str, draft: Draft) -> Draft | None:
+        """Return the candidate that a draft is the same kernel as."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT other.* FROM candidates AS mine JOIN candidates AS other ON other.run = mine.run"
+                " AND other.round || '/' || other.candidate = mine.duplicate_of"
+                " WHERE mine.run = ? AND mine.round = ? AND mine.candidate = ?",
+                (run, draft.round, draft.candidate),
+            ).fetchone()
+        return None if row is None else _draft(row)
+
     def first_with(self, run: str, sha: str) -> Draft | None:
         """Return the first candidate of a run with this source."""
         with self._database.read() as connection:

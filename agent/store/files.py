@@ -45,6 +45,10 @@ class KernelFiles:
         _write_atomically(path, text)
         return path
 
+    def drop_best(self, run: str) -> None:
+        """Forget the run's best kernel."""
+        self.best_path(run).unlink(missing_ok=True)
+
     def _path(self, run: str, sha: str) -> Path:
         return self.folder(run) / "kernels" / f"{sha}.cu"
 

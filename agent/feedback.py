@@ -1,0 +1,153 @@
+"""What the tools said about a kernel, in words for a model. The same report always gives the same words."""
+
+from __future__ import annotations
+
+from agent.models.base import Trial
+from agent.results import CandidateRecord
+from sandbox.verdict import Provenance, Verdict
+from tools.reports import CaseReport, CheckReport, CompileReport, ProfileReport, ShapeTiming
+
+_DIAGNOSTICS = 12
+_METRICS = 24
+_MESSAGE = 2000
+
+
+def short(sha: str) -> str:
+    """Return the short name of a kernel that models see."""
+    return sha[:8]
+
+
+def timing(latency_us: float, provenance: Provenance) -> str:
+    """Return a latency with where it comes from."""
+    return f"{latency_us:.4g} us ({provenance})"
+
+
+def baseline_line(report: CheckReport) -> str:
+    """Say how fast the baseline is."""
+    profile = report.profile
+    if profile is None or profile.latency_us is None:
+        return "not timed."
+    bound = f", bound by {profile.bottleneck}" if profile.bottleneck else ""
+    return f"{timing(profile.latency_us, profile.provenance)}{bound}."
+
+
+def record_line(record: CandidateRecord, parent: str | None = None) -> str:
+    """Return one line of history."""
+    name = f"{short(record.sha)} " if record.sha else ""
+    origin = f", from {short(parent)}" if parent else ""
+    head = f"round {record.round} candidate {record.candidate} {name}[{', '.join(record.features)}]{origin}"
+    if record.verdict is not Verdict.PASS or record.latency_us is None:
+        return f"{head}: {record.verdict}: {_first_line(record.message)}"
+    gain = "" if record.speedup is None else f", {record.speedup:.3g}x the baseline's speed"
+    tune = "".join(f", {name}={value}" for name, value in sorted(record.tune.items()))
+    return f"{head}: pass, {timing(record.latency_us, record.provenance)}{gain}{tune}"
+
+
+def feedback(trial: Trial, kernel: str | None) -> str:
+    """Return what a coder or critic needs to know of a judged candidate, by the stage that it reached."""
+    record, report = trial.record, trial.report
+    lines = [f"Verdict: {record.verdict}. {_bounded(record.message)}".rstrip()]
+    lines += [] if report is None else _report_lines(report, kernel)
+    if record.tune and record.verdict is Verdict.PASS:
+        chosen = ", ".join(f"{name} = {value}" for name, value in sorted(record.tune.items()))
+        lines.append(f"The sweep chose {chosen}.")
+    return "\n".join(lines)
+
+
+def baseline_feedback(report: CheckReport) -> str:
+    """Return what a coder needs to know of the baseline it starts from."""
+    return "\n".join(
+        ["This is the task's own baseline: correct, and to be beaten.", *_profile_lines(report.profile)]
+    )
+
+
+def _report_lines(report: CheckReport, kernel: str | None) -> list[str]:
+    compiled = _compile_lines(report.compile, kernel) if _failed_to_compile(report) else []
+    return [*compiled, *_test_lines(report), *_profile_lines(report.profile)]
+
+
+def _failed_to_compile(report: CheckReport) -> bool:
+    return report.compile is not None and report.compile.verdict is not Verdict.PASS
+
+
+def _compile_lines(report: CompileReport | None, kernel: str | None) -> list[str]:
+    if report is None:
+        return []
+    source = (kernel or "").splitlines()
+    lines: list[str] = []
+    for diagnostic in report.diagnostics[:_DIAGNOSTICS]:
+        where = "" if diagnostic.line is None else f"line {diagnostic.line}: "
+        lines.append(f"{where}{diagnostic.severity}: {_bounded(diagnostic.message)}")
+        if diagnostic.line is not None and 1 <= diagnostic.line <= len(source):
+            lines.append(f"    {source[diagnostic.line - 1].strip()}")
+    left = len(report.diagnostics) - _DIAGNOSTICS
+    return lines if left <= 0 else [*lines, f"({left} more messages)"]
+
+
+def _test_lines(report: CheckReport) -> list[str]:
+    if report.test is None or report.test.verdict is Verdict.PASS:
+        return []
+    failed = [case for case in report.test.cases if case.verdict is not Verdict.PASS]
+    passed = len(report.test.cases) - len(failed)
+    lines = [f"{passed} judgements passed before."] if passed else []
+    for case in failed[:2]:
+        lines += _case_lines(case)
+    return lines
+
+
+def _case_lines(case: CaseReport) -> list[str]:
+    dims = ", ".join(f"{name} = {value}" for name, value in case.dims.items())
+    lines = [f"Case {dims}: {case.verdict}: {_bounded(case.message)}"]
+    if case.wrong:
+        unwritten = f", {case.unwritten} of them never written" if case.unwritten else ""
+        lines.append(f"{case.wrong} of {case.total} elements are wrong{unwritten}. The first:")
+    lines += [
+        f"  {wrong.output}[{', '.join(map(str, wrong.index))}] is {wrong.got}, expected {wrong.expected}"
+        f" (within {wrong.bound:.3g})"
+        for wrong in case.first
+    ]
+    if case.fault is not None:
+        where = [f"kernel {case.fault.kernel}" if case.fault.kernel else ""]
+        where += [f"line {case.fault.line}" if case.fault.line is not None else ""]
+        where += [f"block {case.fault.block}" if case.fault.block is not None else ""]
+        where += [f"thread {case.fault.thread}" if case.fault.thread is not None else ""]
+        lines.append(f"Fault: {_bounded(case.fault.message)} ({', '.join(filter(None, where))})")
+    return lines
+
+
+def _profile_lines(profile: ProfileReport | None) -> list[str]:
+    if profile is None or profile.latency_us is None:
+        return []
+    gain = "" if profile.speedup is None else f", {profile.speedup:.3g}x the baseline's speed"
+    lines = [f"Latency {timing(profile.latency_us, profile.provenance)}{gain}."]
+    if profile.bottleneck:
+        lines.append(f"Bottleneck: {profile.bottleneck}.")
+    if profile.roofline_fraction is not None:
+        lines.append(f"Fraction of the roofline: {profile.roofline_fraction:.2f}.")
+    for shape in profile.shapes[-1:]:
+        lines += _shape_lines(shape)
+    return lines
+
+
+def _shape_lines(shape: ShapeTiming) -> list[str]:
+    dims = ", ".join(f"{name} = {value}" for name, value in shape.dims.items())
+    lines = [f"At {dims}: {timing(shape.latency_us, shape.provenance)}."]
+    for launch in shape.launches:
+        lines.append(
+            f"  {launch.kernel} (line {launch.line}): {timing(launch.latency_us, launch.provenance)},"
+            f" bound by {launch.bottleneck}, {launch.roofline_fraction:.2f} of its roofline"
+        )
+        lines += [
+            f"    {metric.name} = {metric.value:.6g} {metric.unit} ({metric.provenance})"
+            for metric in launch.metrics[:_METRICS]
+        ]
+    return lines
+
+
+def _bounded(message: str) -> str:
+    return message if len(message) <= _MESSAGE else f"{message[:_MESSAGE]} [...]"
+
+
+def _first_line(message: str) -> str:
+    line = message.strip().partition("\n")[0]
+    return line if len(line) <= 200 else f"{line[:200]}..."
