@@ -1,0 +1,184 @@
+"""What the kernel tools answer. Lists and texts are bounded; every number of time has its provenance."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from sandbox.verdict import Provenance, Verdict
+
+_PROVENANCE = (
+    "measured: on a GPU. counted: exact, by the simulator. "
+    "estimated: a cost model's number, good for ranking kernels, never to be called a measurement."
+)
+_VERDICT = "pass, or the first failure; unsupported is neither: this device cannot judge the kernel."
+
+
+class TaskLine(BaseModel):
+    """One task in a list."""
+
+    name: str
+    summary: str
+    bench_dims: list[dict[str, int]] = Field(description="The sizes that latency is about.")
+
+
+class TaskList(BaseModel):
+    """The bundled tasks."""
+
+    device: str = Field(description="The device that this server judges on.")
+    tasks: list[TaskLine]
+
+
+class Argument(BaseModel):
+    """One argument of a task, which launches name."""
+
+    name: str
+    role: str = Field(description="in, out, inout (buffers, passed as pointers) or scalar.")
+    dtype: str
+    shape: list[str] = Field(description="Expressions in the dims; empty for a scalar.")
+    data: str | None = Field(description="What it is filled with in tests, unless a case says otherwise.")
+
+
+class TaskCase(BaseModel):
+    """Sizes, and data that replace the arguments' own."""
+
+    dims: dict[str, int]
+    data: dict[str, str] = Field(default_factory=dict[str, str])
+
+
+class TaskDetails(BaseModel):
+    """Everything needed to write a kernel for a task."""
+
+    name: str
+    summary: str
+    dims: list[str]
+    arguments: list[Argument]
+    tests: list[TaskCase] = Field(description="Every one must pass, with random inputs.")
+    benches: list[TaskCase] = Field(description="The sizes that latency is about.")
+    flops: str = Field(description="Least floating point operations, an expression in the dims.")
+    bytes: str = Field(description="Least bytes moved, an expression in the dims.")
+    deterministic: bool = Field(description="Whether two runs must agree bit for bit.")
+    reference: str = Field(description="reference.py: what must be computed, in NumPy.")
+    baseline: str = Field(description="baseline.cu: a plain correct kernel file, to start from.")
+    kernel_file_rules: str = Field(description="How a kernel file is written.")
+    sha: str
+
+
+class KernelUse(BaseModel):
+    """What one kernel takes from the device."""
+
+    name: str
+    registers: int = Field(description="Per thread.")
+    shared_bytes: int = Field(description="Static shared memory per block.")
+    stack_bytes: int
+    spill_bytes: int = Field(description="Registers spilled to local memory, bytes stored and loaded.")
+
+
+class CompilerMessage(BaseModel):
+    """One message of the compiler."""
+
+    severity: str
+    line: int | None = Field(description="Line of the kernel file.")
+    message: str
+
+
+class CompileAnswer(BaseModel):
+    """Whether a kernel file compiles."""
+
+    verdict: Verdict = Field(description=_VERDICT)
+    message: str
+    task: str
+    architecture: str
+    kernels: list[KernelUse] = Field(description="The first few kernels.")
+    compiler_messages: list[CompilerMessage] = Field(description="The first few, errors first.")
+    ptx_key: str = Field(description="Kernel files with the same key compile to the same code.")
+    next_step: str
+
+
+class WrongElement(BaseModel):
+    """One wrong element of an output."""
+
+    output: str
+    index: list[int]
+    got: float | int | str = Field(description="Text where JSON has no number: nan, inf.")
+    expected: float | int | str
+    bound: float = Field(description="The largest error allowed there.")
+
+
+class FailedCase(BaseModel):
+    """The test case that failed, and how."""
+
+    dims: dict[str, int]
+    seed: int = Field(description="Replays this input: test_kernel(seed=...).")
+    wrong: int
+    never_written: int
+    total: int
+    first: list[WrongElement] = Field(description="The first few wrong elements in row-major order.")
+    line: int | None = Field(description="Line of the kernel file where a fault happened.")
+    block: list[int] | None = Field(description="Block that faulted, x y z.")
+    thread: list[int] | None = Field(description="Thread that faulted, x y z.")
+    buffer: str | None = Field(description="Buffer nearest to a faulting address.")
+
+
+class TestAnswer(BaseModel):
+    """Whether a kernel file computes what the task asks."""
+
+    __test__ = False  # not a pytest class
+
+    verdict: Verdict = Field(description=_VERDICT)
+    message: str
+    task: str
+    device: str
+    isolation: str = Field(description="What confined the kernel while it ran.")
+    runs_passed: int
+    runs_total: int = Field(description="Cases times inputs for each; the first failure ends the test.")
+    failed: FailedCase | None
+    next_step: str
+
+
+class MetricLine(BaseModel):
+    """One number under Nsight Compute's name for it."""
+
+    name: str
+    value: float
+    unit: str
+    provenance: Provenance = Field(description=_PROVENANCE)
+
+
+class LaunchLine(BaseModel):
+    """One launch of the kernel file."""
+
+    kernel: str
+    line: int = Field(description="Line of its launch directive.")
+    latency_us: float
+    provenance: Provenance = Field(description=_PROVENANCE)
+    bottleneck: str
+    roofline_fraction: float = Field(description="Least possible time over this time, 0 to 1.")
+    sampled_blocks: int = Field(description="Fewer than total_blocks: counts are extrapolated.")
+    total_blocks: int
+    metrics: list[MetricLine]
+
+
+class ShapeLine(BaseModel):
+    """One benchmark shape."""
+
+    dims: dict[str, int]
+    latency_us: float
+    baseline_us: float | None
+    provenance: Provenance = Field(description=_PROVENANCE)
+    launches: list[LaunchLine] = Field(description="The first few launches.")
+
+
+class ProfileAnswer(BaseModel):
+    """How fast a kernel file is, and what limits it; says nothing of its correctness."""
+
+    verdict: Verdict = Field(description=_VERDICT)
+    message: str
+    task: str
+    device: str
+    latency_us: float | None = Field(description="Geometric mean over the benchmark shapes.")
+    provenance: Provenance = Field(description=_PROVENANCE)
+    speedup: float | None = Field(description="Baseline latency over this latency, on the same device.")
+    bottleneck: str
+    roofline_fraction: float | None
+    shapes: list[ShapeLine]
+    next_step: str
