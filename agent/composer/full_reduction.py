@@ -13,8 +13,8 @@ from agent.composer.gathering import block_by_shuffles, block_by_tree
 from agent.composer.ir import Leaf, Node, Reduce
 from agent.composer.kernel_text import (
     PACK,
-    accumulate,
     Parameter,
+    accumulate,
     buffers,
     extent,
     file_text,
