@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.errors import UsageError
 from sandbox.plan import Role
+from tools import expressions
+
+DTYPE_BYTES = {
+    "float16": 2,
+    "bfloat16": 2,
+    "float32": 4,
+    "float64": 8,
+    "int8": 1,
+    "int16": 2,
+    "int32": 4,
+    "int64": 8,
+    "uint8": 1,
+    "uint16": 2,
+    "uint32": 4,
+    "uint64": 8,
+    "bool": 1,
+}
+"""Bytes of one element of every dtype that a task or a scratch buffer may have."""
+
+
+class TaskError(UsageError):
+    """A task cannot be found or used; the text names file, line and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +92,18 @@ class Task:
     sha: str
     reference: str
     baseline: str
+
+
+def argument_size(argument: TaskArgument, dims: Mapping[str, int]) -> tuple[int, ...]:
+    """Return the shape of a buffer at these sizes; `()` for a scalar.
+
+    Raises:
+        TaskError: The shape has no value at these sizes, or a side of it is not at least 1.
+    """
+    try:
+        shape = tuple(expressions.parse(side).evaluate(dims) for side in argument.shape)
+    except expressions.ExpressionError as error:
+        raise TaskError(f"shape of {argument.name}: {error}") from None
+    if any(side < 1 for side in shape):
+        raise TaskError(f"shape of {argument.name}: expected sides of at least 1, found {shape}")
+    return shape

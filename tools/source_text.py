@@ -1,0 +1,61 @@
+"""Reads CUDA C++ text just well enough to find includes, identifiers and signatures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_PIECE = re.compile(
+    r"""(?P<line_comment>//[^\n]*)"""
+    r"""|(?P<block_comment>/\*.*?(?:\*/|\Z))"""
+    r"""|(?P<raw>\b(?:u8|[uUL])?R"(?P<mark>[^\s()\\"]{0,16})\(.*?(?:\)(?P=mark)"|\Z))"""
+    r"""|(?P<text>"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?)""",
+    re.DOTALL,
+)
+_SPLICE = re.compile(r"\\[ \t]*\n")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DIGIT_SEPARATOR = re.compile(r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])")
+
+
+@dataclass(frozen=True)
+class CodeLine:
+    """One logical line without comments; `number` is its first physical line, from 1."""
+
+    number: int
+    text: str
+
+
+def without_comments(source: str) -> str:
+    """Return the code with each comment blanked; line breaks stay, so line numbers stay right."""
+    return _PIECE.sub(_blank_comment, _DIGIT_SEPARATOR.sub("_", source))
+
+
+def _blank_comment(match: re.Match[str]) -> str:
+    piece = match.group()
+    if match.lastgroup in ("line_comment", "block_comment"):
+        return " " + "\n" * piece.count("\n")
+    return piece
+
+
+def code_lines(source: str) -> Iterator[CodeLine]:
+    r"""Yield logical lines: lines that end in `\` are joined first, as the compiler does."""
+    mark = "\x01"  # stands for a spliced line break while comments are removed; never in accepted source
+    spliced = _SPLICE.sub(mark, source)
+    stripped = _PIECE.sub(_keep_splices, _DIGIT_SEPARATOR.sub("_", spliced))
+    number = 1
+    for line in stripped.split("\n"):
+        yield CodeLine(number, line.replace(mark, ""))
+        number += 1 + line.count(mark)
+
+
+def _keep_splices(match: re.Match[str]) -> str:
+    piece = match.group()
+    if match.lastgroup in ("line_comment", "block_comment"):
+        return " " + "".join(character for character in piece if character in "\n\x01")
+    return piece
+
+
+def identifiers(source: str) -> frozenset[str]:
+    """Return every identifier outside comments."""
+    return frozenset(name for line in code_lines(source) for name in _IDENTIFIER.findall(line.text))
