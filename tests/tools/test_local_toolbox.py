@@ -154,7 +154,7 @@ async def test_the_task_is_frozen_once_and_remembered_on_disk(tmp_path: Path, do
 async def test_a_task_with_a_broken_baseline_is_a_usage_error(tmp_path: Path, doubling: Task) -> None:
     broken = replace(doubling, baseline=doubling.baseline.replace("y[i]", "z[i]"))
     async with toolbox(tmp_path) as (box, _):
-        with pytest.raises(UsageError, match="task double: its baseline does not compile: kernel.cu:5"):
+        with pytest.raises(UsageError, match=r"task double: its baseline does not compile: kernel\.cu:5"):
             await box.check(broken, doubling.baseline)
         with pytest.raises(UsageError, match=r"reference\.py"):
             await box.test(replace(doubling, sha="ff" * 32, reference="def reference(:"), doubling.baseline)
