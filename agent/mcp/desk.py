@@ -17,6 +17,8 @@ from tools.toolbox import Toolbox
 
 _POLL_S = 0.5
 """How often a run of another process is looked at."""
+_LONGEST_NAP_S = 2.0
+"""Of two calls that wait for one run, one may take the other's wake-up; neither then sleeps on."""
 _CANCEL_GRACE_S = 10.0
 _CANDIDATES_SHOWN = 40
 _MESSAGE_LIMIT = 300
@@ -52,8 +54,12 @@ class SearchDesk:
         return await self.status(run)
 
     async def resume(self, run: str) -> SearchStatus:
-        """Go on with an interrupted search."""
-        await self._jobs.begin(lambda listen: resume_search(run, home=self._home, on_event=listen))
+        """Go on with a search that was interrupted, cancelled or failed, on the device it began on."""
+        stored = await asyncio.to_thread(self._store.get_run, run)
+        toolbox = self._toolbox if stored.device == self.device else None
+        await self._jobs.begin(
+            lambda listen: resume_search(run, home=self._home, toolbox=toolbox, on_event=listen)
+        )
         return await self.status(run)
 
     async def status(self, run: str) -> SearchStatus:
@@ -62,7 +68,7 @@ class SearchDesk:
 
     async def wait(self, run: str, seconds: float) -> None:
         """Return once something may have happened in a run, at the latest after so many seconds."""
-        if not await self._jobs.wait(run, seconds):
+        if not await self._jobs.wait(run, min(_LONGEST_NAP_S, seconds)):
             await asyncio.sleep(min(_POLL_S, seconds))
 
     async def outcome(self, run: str) -> SearchOutcome:

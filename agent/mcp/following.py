@@ -19,15 +19,14 @@ from agent.events import (
 from agent.mcp.answers import BestSoFar, SearchStatus
 from agent.results import RunState
 
+_READ = "search_result(run='{run}') gives the best kernel"
+_GO_ON = "start_search(resume='{run}') goes on with it, as does `warpwright resume {run}` in a shell."
 _NEXT_STEPS = {
     RunState.RUNNING: "search_status(run='{run}') waits for what happens next.",
-    RunState.COMPLETED: "search_result(run='{run}') gives the best kernel.",
-    RunState.CANCELLED: "search_result(run='{run}') gives the best kernel so far.",
-    RunState.FAILED: "search_result(run='{run}') gives the best kernel so far; start_search begins afresh.",
-    RunState.INTERRUPTED: (
-        "start_search(resume='{run}') goes on with it, as does `warpwright resume {run}` in a shell; "
-        "search_result(run='{run}') gives the best kernel so far."
-    ),
+    RunState.COMPLETED: f"{_READ}.",
+    RunState.CANCELLED: f"{_READ} so far. {_GO_ON}",
+    RunState.FAILED: f"{_READ} so far. Once the cause is mended, {_GO_ON}",
+    RunState.INTERRUPTED: f"{_GO_ON} {_READ} so far.",
 }
 
 

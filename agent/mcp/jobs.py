@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from agent.events import Event
 from agent.results import SearchResult
-from sandbox.errors import UsageError
+from sandbox.errors import UsageError, WarpwrightError
 
 MOST_AT_ONCE = 4
 """Searches that share the toolbox's workers; more would only make each other wait."""
 
 Search = Callable[[Callable[[Event], None]], Awaitable[SearchResult]]
 """Starts or resumes a search that tells its events to the listener."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -39,12 +42,12 @@ class Job:
         """Return once something happens, the search ends, or the time has passed."""
         if self.task is None or self.task.done():
             return
-        self.happened.clear()
         waiting = asyncio.create_task(self.happened.wait())
         try:
             await asyncio.wait({self.task, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
+            self.happened.clear()
 
 
 class SearchJobs:
@@ -69,6 +72,7 @@ class SearchJobs:
         job = Job()
         self._jobs.append(job)
         job.task = asyncio.create_task(_await(search(job.listen)))
+        job.task.add_done_callback(_log_failure)
         try:
             while job.run is None and job.running:
                 await job.wait(1.0)
@@ -94,6 +98,14 @@ class SearchJobs:
 
     def _job(self, run: str) -> Job | None:
         return next((job for job in self._jobs if job.run == run and job.running), None)
+
+
+def _log_failure(task: asyncio.Task[SearchResult]) -> None:
+    """Say on the server's log why a search ended; its clients read it from the store."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error(
+            "a search failed: %s", error, exc_info=None if isinstance(error, WarpwrightError) else error
+        )
 
 
 async def _await(search: Awaitable[SearchResult]) -> SearchResult:

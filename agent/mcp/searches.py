@@ -49,9 +49,7 @@ async def start_search(
     task: Annotated[
         str | None, Field(description="A task's name, see list_tasks, or a task folder's path.")
     ] = None,
-    resume: Annotated[
-        str | None, Field(description="An interrupted run to go on with, instead of a task.")
-    ] = None,
+    resume: Annotated[str | None, Field(description="A run to go on with, instead of a task.")] = None,
     model: Annotated[
         str | None, Field(description="A chat model; unset, the built-in composer writes.")
     ] = None,
@@ -66,7 +64,7 @@ async def start_search(
     """
     desk = _desk(ctx)
     if (task is None) == (resume is None):
-        msg = "give either task (to start a search) or resume (to go on with an interrupted one)"
+        msg = "give either task (to start a search) or resume (to go on with one that stopped early)"
         raise ToolError(msg)
     try:
         if resume is not None:

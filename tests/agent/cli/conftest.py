@@ -1,0 +1,64 @@
+"""A home of its own for every test, and runs of the command in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from agent.cli.app import app
+
+GOOD = """\
+//@ tune BLOCK = 128 in 64, 128
+//@ launch add<<<ceil_div(n, BLOCK), BLOCK>>>(x, y, out, n)
+extern "C" __global__ void add(const float* x, const float* y, float* out, int n) {
+    int i = blockIdx.x * BLOCK + threadIdx.x;
+    if (i < n) out[i] = x[i] + y[i];
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("WARPWRIGHT_HOME", str(folder))
+    for key in ("OPENAI_API_KEY", "WARPWRIGHT_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(key, raising=False)
+    return folder
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.cu"
+    path.write_text(GOOD)
+    return path
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    path = tmp_path / "wrong.cu"
+    path.write_text(GOOD.replace("x[i] + y[i]", "x[i] - y[i]"))
+    return path
+
+
+@pytest.fixture
+def warpwright() -> Callable[..., Result]:
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="warpwright")
+
+    return run
+
+
+@pytest.fixture
+def as_json(warpwright: Callable[..., Result]) -> Callable[..., tuple[int, Any]]:
+    """Run a command with --json; standard output must then be one JSON value."""
+
+    def run(*arguments: object) -> tuple[int, Any]:
+        result = warpwright(*arguments, "--json")
+        return result.exit_code, json.loads(result.stdout)
+
+    return run

@@ -1,0 +1,84 @@
+"""A search's status, told from its events."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.events import BaselineJudged, CandidateJudged, Event, RoundPlanned, RunStarted
+from agent.mcp.following import Followed, next_step
+from agent.results import RunState
+from sandbox.verdict import Provenance, Verdict
+
+RUN = "softmax-1"
+
+
+def judged(candidate: int, latency_us: float | None, *, best: bool) -> CandidateJudged:
+    return CandidateJudged(
+        run=RUN,
+        round=1,
+        candidate=candidate,
+        features=["warp_shuffle"],
+        verdict=Verdict.TIMEOUT if latency_us is None else Verdict.PASS,
+        message="did not end",
+        latency_us=latency_us,
+        provenance=Provenance.ESTIMATED,
+        speedup=None if latency_us is None else 2.0,
+        is_best=best,
+    )
+
+
+def begun(*, resumed: bool = False) -> RunStarted:
+    return RunStarted(
+        run=RUN,
+        task="softmax",
+        device="sim:h200",
+        isolation="bubblewrap",
+        model="composer",
+        candidates=2,
+        depth=3,
+        resumed=resumed,
+    )
+
+
+BEGINNING: list[Event] = [
+    begun(),
+    BaselineJudged(run=RUN, latency_us=25, provenance=Provenance.ESTIMATED),
+    RoundPlanned(run=RUN, round=1, features=[["warp_shuffle"], ["vector_loads"]]),
+]
+
+
+def test_a_status_counts_candidates_and_keeps_the_best() -> None:
+    followed = Followed.of([*BEGINNING, judged(0, 12.5, best=True), judged(1, None, best=False)])
+    status = followed.status(RUN, RunState.RUNNING)
+    assert (status.round, status.rounds, status.candidates_judged, status.candidates_total) == (1, 3, 2, 6)
+    assert status.best is not None
+    assert (status.best.latency_us, status.best.provenance, status.best.candidate) == (12.5, "estimated", 0)
+    assert status.message == "round 1 candidate 1 (warp_shuffle): timeout, did not end"
+
+
+def test_a_candidate_judged_again_after_a_resume_counts_once() -> None:
+    again = [begun(resumed=True), judged(0, 12.5, best=True)]
+    followed = Followed.of([*BEGINNING, judged(0, 12.5, best=True), *again])
+    assert followed.status(RUN, RunState.RUNNING).candidates_judged == 1
+
+
+def test_every_latency_in_a_message_says_where_it_comes_from() -> None:
+    assert Followed.of(BEGINNING[:2]).message == "baseline: 25.00 us (estimated)"
+    assert (
+        "12.50 us (estimated), best so far" in Followed.of([*BEGINNING, judged(0, 12.5, best=True)]).message
+    )
+
+
+def test_the_error_of_a_failed_run_is_its_message() -> None:
+    assert Followed.of(BEGINNING).status(RUN, RunState.FAILED, "no key").message == "no key"
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_every_state_names_the_next_call_for_this_run(state: RunState) -> None:
+    assert f"='{RUN}')" in next_step(RUN, state)
+
+
+def test_an_interrupted_run_says_how_to_go_on() -> None:
+    step = next_step(RUN, RunState.INTERRUPTED)
+    assert f"start_search(resume='{RUN}')" in step
+    assert f"warpwright resume {RUN}" in step

@@ -1,0 +1,145 @@
+"""Rules that hold for the whole tree, and that the documents say what is true."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("agent", "tools", "sandbox", "prompts")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+UNPICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
+RUNS_REFERENCES = "sandbox/reference/"
+"""Where a task's reference.py is executed: inside a worker, which is what it is for."""
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text(), str(path)))
+
+
+def called(node: ast.Call) -> str:
+    return ast.unparse(node.func)
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_nothing_unpickles_evaluates_or_asks_a_shell(path: Path) -> None:
+    for node in nodes(path):
+        match node:
+            case ast.Import():
+                assert not {alias.name.partition(".")[0] for alias in node.names} & UNPICKLING
+            case ast.ImportFrom():
+                assert (node.module or "").partition(".")[0] not in UNPICKLING
+            case ast.Call():
+                assert called(node) not in {"eval", "os.system", "os.popen", "builtins.eval"}
+                assert called(node) != "exec" or relative(path).startswith(RUNS_REFERENCES)
+                assert not any(keyword.arg in {"shell", "allow_pickle"} for keyword in node.keywords)
+            case ast.ExceptHandler():
+                assert node.type is not None, f"line {node.lineno} catches everything"
+            case _:
+                pass
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_modules_are_named_for_what_they_do_and_stay_small(path: Path) -> None:
+    assert not {"utils", "util", "helpers", "common", "misc", "manager"} & set(path.with_suffix("").parts)
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_imports_go_one_way() -> None:
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert finished.returncode == 0, finished.stdout
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text()
+
+
+def fenced(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", readme(), flags=re.M | re.S)
+
+
+def test_the_readmes_client_configurations_are_those_in_the_examples() -> None:
+    shown = [json.loads(block) for block in fenced("json")]
+    kept = [json.loads(path.read_text()) for path in sorted((ROOT / "examples/clients").glob("*.json"))]
+    assert shown == kept
+
+
+def test_the_readmes_kernel_file_parses() -> None:
+    from tools.kernel_file import parse
+
+    (kernel,) = fenced("cuda")
+    assert parse(kernel).tunables
+
+
+def test_every_command_and_option_in_the_readme_exists() -> None:
+    from typer.main import get_command
+
+    from agent.cli.app import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    used = re.findall(r"(?:^    |`|&& )warpwright ([a-z]+)([^\n`]*)", readme(), flags=re.M)
+    assert {name for name, _ in used} >= {"optimize", "check", "tasks", "resume", "doctor", "serve"}
+    for name, rest in used:
+        options = {option for parameter in commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, name
+
+
+def test_the_readme_names_every_mcp_tool_and_no_other() -> None:
+    golden = [
+        *(ROOT / "tests/agent/mcp/golden").glob("*.json"),
+        *(ROOT / "tests/tools/mcp/golden").glob("*.json"),
+    ]
+    table = readme().partition("The tools:")[2].partition("\n\n`examples")[0]
+    assert set(re.findall(r"`([a-z]+_[a-z]+)`", table)) == {path.stem for path in golden}
+
+
+def test_no_document_holds_a_placeholder() -> None:
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        assert not re.search(r"<!--|TODO|FIXME|TBD|lorem", path.read_text()), path
+
+
+def test_relative_links_in_documents_lead_somewhere() -> None:
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path}: {target}"
+
+
+def test_the_map_in_contributing_names_every_package() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for package in PACKAGES:
+        assert f"    {package}/" in text
+        for inner in (path.parent for path in (ROOT / package).glob("*/__init__.py")):
+            assert f"{inner.name}/" in text, f"{relative(inner)} is not on the map"
+
+
+def test_decision_records_are_numbered_without_gaps_and_say_why() -> None:
+    records = sorted((ROOT / "docs/adr").glob("*.md"))
+    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    for path in records:
+        for part in ("## Context", "## Decision", "## Consequences"):
+            assert part in path.read_text(), path.name
+
+
+def test_the_license_is_the_one_that_the_package_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "Apache-2.0"
+    assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
+
+
+def test_the_ci_script_is_executable_bash() -> None:
+    script = ROOT / ".ci/run"
+    assert script.stat().st_mode & 0o111
+    assert subprocess.run(["bash", "-n", script], check=False, timeout=10).returncode == 0
