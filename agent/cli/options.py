@@ -18,7 +18,7 @@ BaseUrl = Annotated[
 DeviceName = Annotated[
     str,
     typer.Option(
-        "--device", metavar="NAME", help="auto, sim:h200, sim:a100, ...; `warpwright doctor` lists them."
+        "--device", metavar="NAME", help="auto, or one that `warpwright doctor` lists: sim:h200, ..."
     ),
 ]
 KernelFile = Annotated[str, typer.Argument(metavar="KERNEL.cu", help="A kernel file.", show_default=False)]

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
@@ -37,7 +37,7 @@ def build_server(home: Home, device: str, base_url: str | None = None) -> MCPSer
     """
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Workshop]) -> AsyncIterator[Workshop]:
+    async def lifespan(_: MCPServer[Workshop]) -> AsyncGenerator[Workshop, None]:
         async with open_workshop(home, device, base_url) as workshop:
             yield workshop
 

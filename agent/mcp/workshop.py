@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Workshop:
 
 
 @asynccontextmanager
-async def open_workshop(home: Home, device: str, base_url: str | None = None) -> AsyncIterator[Workshop]:
+async def open_workshop(home: Home, device: str, base_url: str | None = None) -> AsyncGenerator[Workshop, None]:
     """Open a toolbox for one device; leaving stops the searches first, then every worker."""
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
         desk = SearchDesk(home, toolbox, base_url)
