@@ -47,7 +47,7 @@ def emit(family: Elementwise, options: ElementwiseOptions) -> str:
         for name, node in family.outputs
     }
     style = LoopStyle(options.vectorized_loads, options.grid_stride_loop, options.loop_unrolling)
-    parameters, names = space.parameters(Names(), read_only=options.read_only_cache)
+    parameters, names = space.parameters(Names("ikvn"), read_only=options.read_only_cache)
     body = (
         _vector_body(space, functions, names, style)
         if style.vector

@@ -30,9 +30,9 @@ from agent.composer.options import Options
 
 @dataclass(frozen=True)
 class FullReductionOptions(Options):
-    """Features of full reductions. Without `two_level_reduction`, one block does all where order matters."""
+    """Features of full reductions. Without `two_pass_reduction`, one block does all where order matters."""
 
-    two_level_reduction: bool = False
+    two_pass_reduction: bool = False
     warp_shuffle_reduction: bool = False
     vectorized_loads: bool = False
     grid_stride_loop: bool = False
@@ -42,7 +42,7 @@ class FullReductionOptions(Options):
 
     def settled(self) -> FullReductionOptions:
         """Striding over a grid needs more than one block."""
-        return replace(self, two_level_reduction=self.two_level_reduction or self.grid_stride_loop)
+        return replace(self, two_pass_reduction=self.two_pass_reduction or self.grid_stride_loop)
 
 
 def features(family: FullReduction) -> tuple[str, ...]:
@@ -69,12 +69,12 @@ class _Emission:
         self._options = options
         self._maker = FunctionMaker(family.problem)
         self._types = self._maker.types
-        self._names = Names()
+        self._names = Names("ikvn")
         operands = [reduction.operand for reduction in family.reductions]
         self._space = FlatSpace(family.problem, family.space, operands, ())
         self._parameters, self._texts = self._space.parameters(self._names, read_only=options.read_only_cache)
         self._terms = [self._term(number, reduction) for number, reduction in enumerate(family.reductions)]
-        one_block = not options.two_level_reduction and not self._atomic
+        one_block = not options.two_pass_reduction and not self._atomic
         self._style = LoopStyle(
             options.vectorized_loads,
             one_block or options.grid_stride_loop or self._atomic,
@@ -92,7 +92,7 @@ class _Emission:
         """Whether blocks may add to the output directly: a plain sum whose order does not matter."""
         family = self._family
         return (
-            not self._options.two_level_reduction
+            not self._options.two_pass_reduction
             and family.value == family.reductions[0]
             and family.reductions[0].op == "sum"
             and storage(family.problem.arguments[family.output].dtype)
@@ -102,9 +102,9 @@ class _Emission:
         )
 
     def text(self) -> str:
-        if self._options.two_level_reduction:
+        if self._options.two_pass_reduction:
             headline = "A reduction of all elements: a partial result a block, then one block combines them."
-            directives, kernels = self._two_level()
+            directives, kernels = self._two_pass()
         elif self._atomic:
             headline = "A sum of all elements: every block adds its part to the output."
             directives, kernels = self._with_atomics()
@@ -147,7 +147,7 @@ class _Emission:
         ]
         return directives, [zero, kernel("reduce", declared, body, threads="BLOCK")]
 
-    def _two_level(self) -> tuple[list[str], list[str]]:
+    def _two_pass(self) -> tuple[list[str], list[str]]:
         scratch = [self._names.fresh(f"partial_{term.reduction.op}") for term in self._terms]
         types = [self._types.name(term.kind) for term in self._terms]
         written = [Parameter(f"{t}* {name}", name) for t, name in zip(types, scratch, strict=True)]
@@ -155,7 +155,7 @@ class _Emission:
         pairs = list(zip(self._terms, scratch, strict=True))
         store = "".join(f"{name}[blockIdx.x] = {term.name};\n" for term, name in pairs)
         first = self._accumulate() + self._reduce_block() + _first_thread(store)
-        names = Names()
+        names = Names("ikvn")
         target, tail_parameters, texts_ = self._finish_parameters(names)
         read = [Parameter(f"const {t}* {name}", name) for t, name in zip(types, scratch, strict=True)]
         count = extent("count", "BLOCKS")

@@ -119,6 +119,15 @@ struct alignas(sizeof(T) * WIDTH < 16 ? sizeof(T) * WIDTH : 16) Pack {
 """
 
 
+SIZED_PACK = """\
+// N neighbours that move in one memory instruction.
+template <typename T, int N>
+struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Pack {
+    T lane[N];
+};
+"""
+
+
 def combine(op: str, kind: Kind, types: Types, left: str, right: str) -> str:
     """Write one step of a reduction."""
     if op == "sum":

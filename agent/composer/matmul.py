@@ -24,7 +24,7 @@ class MatmulOptions(Options):
     read_only_cache: bool = False
 
     def settled(self) -> MatmulOptions:
-        """Vectors feed register blocks, register blocks are fed from shared tiles, padding is of shared tiles."""
+        """Vectors feed register blocks, register blocks read shared tiles, padding is of shared tiles."""
         blocks = self.register_blocking or self.vectorized_loads
         tiles = self.shared_memory_tiling or self.bank_conflict_padding or blocks
         return replace(self, register_blocking=blocks, shared_memory_tiling=tiles)
@@ -64,6 +64,7 @@ def _plain(parts: Parts, options: MatmulOptions) -> Piece:
         *([tune("UNROLL", 4, (2, 4, 8))] if options.loop_unrolling else []),
         launch("matmul", f"{parts.grid('BLOCK_X', 'BLOCK_Y')}, (BLOCK_X, BLOCK_Y)", parts.parameters),
     ]
+    left, right = parts.left_value(parts.left("row", "i")), parts.right_value(parts.right("i", "col"))
     pragma = "    #pragma unroll UNROLL\n" if options.loop_unrolling else ""
     body = f"""\
 const int col = blockIdx.x * BLOCK_X + threadIdx.x;
@@ -71,7 +72,7 @@ const int row = blockIdx.y * BLOCK_Y + threadIdx.y;
 if (row < m && col < n) {{
     {parts.ctype} total = 0;
 {pragma}    for (int i = 0; i < k; ++i) {{
-        total += {parts.left("row", "i")} * {parts.right("i", "col")};
+        total += {left} * {right};
     }}
     {parts.store("row", "col", "total")}
 }}
@@ -80,7 +81,7 @@ if (row < m && col < n) {{
 
 
 def _fill(turned: bool, tile: str, element: Access, row: tuple[str, str], col: tuple[str, str]) -> str:
-    """Load one element of a tile; neighbouring threads read neighbours in memory, zeros stand beyond the edges."""
+    """Load one element of a tile; neighbouring threads read neighbours, zeros stand beyond the edges."""
     down, across = ("x", "y") if turned else ("y", "x")
     here_row, here_col = f"{row[0]} + threadIdx.{down}", f"{col[0]} + threadIdx.{across}"
     inside = f"{here_row} < {row[1]} && {here_col} < {col[1]}"
@@ -100,6 +101,8 @@ def _tiled(parts: Parts, options: MatmulOptions) -> Piece:
         launch("matmul", f"{parts.grid('TILE', 'TILE')}, (TILE, TILE)", parts.parameters),
     ]
     padding = " + 1" if options.bank_conflict_padding else ""
+    left = parts.left_value("left_tile[threadIdx.y][i]")
+    right = parts.right_value("right_tile[i][threadIdx.x]")
     pragma = "    #pragma unroll\n" if options.loop_unrolling else ""
     body = f"""\
 __shared__ {parts.left_ctype} left_tile[TILE][TILE{padding}];
@@ -112,7 +115,7 @@ for (int k0 = 0; k0 < k; k0 += TILE) {{
 {_fill(parts.right_turned, "right_tile", parts.right, ("k0", "k"), ("first_col", "n"))}\
     __syncthreads();
 {pragma}    for (int i = 0; i < TILE; ++i) {{
-        total += {parts.left_value("left_tile[threadIdx.y][i]")} * {parts.right_value("right_tile[i][threadIdx.x]")};
+        total += {left} * {right};
     }}
     __syncthreads();
 }}

@@ -1,10 +1,10 @@
-"""Matrix products with register blocking: a thread computes a TM x TN block of a BM x BN tile of the result."""
+"""Matrix products with register blocking: a thread computes TM x TN values of a BM x BN tile."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.composer.kernel_text import indent, launch, tune
+from agent.composer.kernel_text import SIZED_PACK, indent, launch, tune
 from agent.composer.matmul_parts import Parts, Piece
 
 
@@ -39,13 +39,7 @@ def blocked(parts: Parts, *, vector: bool, padded: bool, unrolled: bool, swept: 
         unrolled: Unroll the loop over a tile's inner extent.
         swept: Sweep the tile sizes.
     """
-    sides = (
-        _Side(parts.left_name, parts.left_ctype, "left_tile", "BM", parts.left_turned, "m", "first_row", "LEFT_WIDTH"),
-        _Side(
-            parts.right_name, parts.right_ctype, "right_tile", "BN", not parts.right_turned, "n", "first_col",
-            "RIGHT_WIDTH",
-        ),
-    )  # fmt: skip
+    sides = _sides(parts)
     directives = [
         tune("BM", 64, (64, 128), swept=swept),
         "//@ define BN = BM",
@@ -57,10 +51,12 @@ def blocked(parts: Parts, *, vector: bool, padded: bool, unrolled: bool, swept: 
         launch("matmul", f"{parts.grid('BN', 'BM')}, THREADS", parts.parameters),
     ]
     pad = " + 4" if padded else ""
-    declare = "".join(f"__shared__ {side.ctype} {side.tile}[BK][{side.outer}{pad}];\n" for side in sides)
+    align = "__shared__ __align__(16) " if vector else "__shared__ "
+    declare = "".join(f"{align}{side.ctype} {side.tile}[BK][{side.outer}{pad}];\n" for side in sides)
     fills = "".join(_fill(side, vector=vector) for side in sides)
     pragma = "#pragma unroll\n" if unrolled else ""
-    step = f"{fills}__syncthreads();\n{pragma}for (int i = 0; i < BK; ++i) {{\n{indent(_multiply(parts))}}}\n"
+    multiply = indent(_multiply(parts, vector=vector))
+    step = f"{fills}__syncthreads();\n{pragma}for (int i = 0; i < BK; ++i) {{\n{multiply}}}\n"
     step += "__syncthreads();\n"
     body = f"""\
 {declare}const int first_row = blockIdx.y * BM;
@@ -70,21 +66,22 @@ const int thread_col = threadIdx.x % (BN / TN);
 {parts.ctype} sums[TM][TN] = {{}};
 for (int k0 = 0; k0 < k; k0 += BK) {{
 {indent(step)}}}
-{_store(parts)}"""
-    functions = [_PACK] if vector else []
+{_store(parts, vector=vector)}"""
+    functions = [SIZED_PACK] if vector else []
     headline = (
         "A matrix product: tiles in shared memory, and a block of the result in each thread's registers."
     )
     return Piece(headline, directives, body, "THREADS", functions)
 
 
-_PACK = """\
-// N neighbours that move in one memory instruction.
-template <typename T, int N>
-struct alignas(sizeof(T) * N) Pack {
-    T lane[N];
-};
-"""
+def _sides(parts: Parts) -> tuple[_Side, _Side]:
+    left, right = parts.left_turned, not parts.right_turned
+    return (
+        _Side(parts.left_name, parts.left_ctype, "left_tile", "BM", left, "m", "first_row", "LEFT_WIDTH"),
+        _Side(
+            parts.right_name, parts.right_ctype, "right_tile", "BN", right, "n", "first_col", "RIGHT_WIDTH"
+        ),
+    )
 
 
 def _widths(parts: Parts, sides: tuple[_Side, _Side]) -> list[str]:
@@ -92,9 +89,13 @@ def _widths(parts: Parts, sides: tuple[_Side, _Side]) -> list[str]:
     extents = {"m": parts.rows, "n": parts.cols}
     for side, most in zip(sides, (parts.left_width(), parts.right_width()), strict=True):
         text = extents[side.limit] if side.along else parts.inner
-        text = text if text.isidentifier() or text.isdigit() else f"({text})"
-        lines.append(f"//@ define {side.width} = {most} if {text} % {most} == 0 else 1")
+        lines.append(f"//@ define {side.width} = {most} if {_operand(text)} % {most} == 0 else 1")
+    lines.append(f"//@ define OUT_WIDTH = 4 if {_operand(parts.cols)} % 4 == 0 else 1")
     return lines
+
+
+def _operand(expression: str) -> str:
+    return expression if expression.isidentifier() or expression.isdigit() else f"({expression})"
 
 
 def _fill(side: _Side, *, vector: bool) -> str:
@@ -137,41 +138,89 @@ for (int i = threadIdx.x; i < {major} * {minor} / {side.width}; i += THREADS) {{
 """
 
 
-def _multiply(parts: Parts) -> str:
-    """One step of the inner extent; a thread's rows and columns are strided, so that neighbours read neighbours."""
-    left = parts.left_value("left_tile[i][thread_row + r * (BM / TM)]")
-    right = parts.right_value("right_tile[i][thread_col + c * (BN / TN)]")
+def _place(thread: str, step: str, tile: str, block: str, *, vector: bool) -> str:
+    """Where a thread's `step`-th row or column lies in the tile: in fours for packs, else strided."""
+    if vector:
+        return f"{step} / 4 * ({tile} / {block} * 4) + {thread} * 4 + {step} % 4"
+    return f"{thread} + {step} * ({tile} / {block})"
+
+
+def _load_block(name: str, tile: str, thread: str, size: tuple[str, str], values: tuple[str, str]) -> str:
+    """Read a thread's rows or columns of one step from shared memory, four at a time."""
+    pack = f"Pack<{values[0]}, 4>"
+    place = _place(thread, "r", *size, vector=True).removesuffix(" + r % 4")
     return f"""\
-{parts.ctype} left[TM];
-{parts.ctype} right[TN];
 #pragma unroll
-for (int r = 0; r < TM; ++r) {{
-    left[r] = {left};
-}}
-#pragma unroll
-for (int c = 0; c < TN; ++c) {{
-    right[c] = {right};
-}}
-#pragma unroll
-for (int r = 0; r < TM; ++r) {{
+for (int r = 0; r < {size[1]}; r += 4) {{
+    const {pack} value = *reinterpret_cast<const {pack}*>(&{tile}[i][{place}]);
     #pragma unroll
-    for (int c = 0; c < TN; ++c) {{
-        sums[r][c] += left[r] * right[c];
+    for (int j = 0; j < 4; ++j) {{
+        {name}[r + j] = {values[1]};
     }}
 }}
 """
 
 
-def _store(parts: Parts) -> str:
+def _loads(parts: Parts, *, vector: bool) -> str:
+    if vector:
+        left = (parts.left_ctype, parts.left_value("value.lane[j]"))
+        right = (parts.right_ctype, parts.right_value("value.lane[j]"))
+        text = _load_block("left", "left_tile", "thread_row", ("BM", "TM"), left)
+        return text + _load_block("right", "right_tile", "thread_col", ("BN", "TN"), right)
+    row = _place("thread_row", "r", "BM", "TM", vector=False)
+    col = _place("thread_col", "s", "BN", "TN", vector=False)
+    return f"""\
+#pragma unroll
+for (int r = 0; r < TM; ++r) {{
+    left[r] = {parts.left_value(f"left_tile[i][{row}]")};
+}}
+#pragma unroll
+for (int s = 0; s < TN; ++s) {{
+    right[s] = {parts.right_value(f"right_tile[i][{col}]")};
+}}
+"""
+
+
+def _multiply(parts: Parts, *, vector: bool) -> str:
+    """One step of the inner extent."""
+    return f"""\
+{parts.ctype} left[TM];
+{parts.ctype} right[TN];
+{_loads(parts, vector=vector)}\
+#pragma unroll
+for (int r = 0; r < TM; ++r) {{
+    #pragma unroll
+    for (int s = 0; s < TN; ++s) {{
+        sums[r][s] += left[r] * right[s];
+    }}
+}}
+"""
+
+
+def _store(parts: Parts, *, vector: bool) -> str:
+    row = _place("thread_row", "r", "BM", "TM", vector=vector)
+    col = _place("thread_col", "s", "BN", "TN", vector=vector)
+    store = parts.store("row", "col", "sums[r][s]") + "\n"
+    if vector:
+        pack = f"Pack<{parts.output_ctype}, OUT_WIDTH>"
+        store = f"""\
+{pack} value;
+#pragma unroll
+for (int j = 0; j < OUT_WIDTH; ++j) {{
+    value.lane[j] = {parts.final("row", "(col + j)", "sums[r][s + j]")};
+}}
+{parts.output_ctype}* to = {parts.output_name} + static_cast<size_t>(row) * n + col;
+*reinterpret_cast<{pack}*>(to) = value;
+"""
     return f"""\
 #pragma unroll
 for (int r = 0; r < TM; ++r) {{
     #pragma unroll
-    for (int c = 0; c < TN; ++c) {{
-        const int row = first_row + thread_row + r * (BM / TM);
-        const int col = first_col + thread_col + c * (BN / TN);
+    for (int s = 0; s < TN; {"s += OUT_WIDTH" if vector else "++s"}) {{
+        const int row = first_row + {row};
+        const int col = first_col + {col};
         if (row < m && col < n) {{
-            {parts.store("row", "col", "sums[r][c]")}
+{indent(indent(indent(store)))}\
         }}
     }}
 }}

@@ -1,4 +1,4 @@
-"""What the kernels for matrix products share: parameters, element access, and the final value of an element."""
+"""What the kernels for matrix products share: parameters, element access, and final values."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Parts:
         self._bind(read_only=read_only)
 
     def _bind(self, *, read_only: bool) -> None:
-        names = Names()
+        names = Names("ijrsmnk")
         extra = [node for node in self.function.inputs if isinstance(node, Leaf)]
         touched = dict.fromkeys([self._left.name, self._right.name, *(leaf.name for leaf in extra)])
         touched |= dict.fromkeys([self._family.output])

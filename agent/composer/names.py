@@ -15,10 +15,10 @@ ceil pow fabs y0 y1 yn j0 j1 jn gamma signbit main printf clock assert threadIdx
 gridDim warpSize float2 float3 float4 int2 int3 int4 dim3 size_t
 """
 _LOCALS = """
-i k v n c m row col rows cols lane item step chunk chunks tile total value partial vectors tail
-offset size thread left right left_tile right_tile k0 first_row first_col elementwise row_program
-reduce finish transpose matmul zero compute warp_sum warp_max warp_min reduce_sum reduce_max
-reduce_min Pack row_cache tree half_size from sums major minor count
+row col rows cols lane item step chunk chunks tile total value partial vectors tail offset size
+thread left right left_tile right_tile k0 first_row first_col elementwise row_program reduce finish
+transpose matmul zero compute warp_sum warp_max warp_min reduce_sum reduce_max reduce_min Pack
+row_cache tree half_size from sums major minor count value to thread_row thread_col
 """
 RESERVED = frozenset(_WORDS.split()) | frozenset(_LOCALS.split())
 
@@ -26,8 +26,9 @@ RESERVED = frozenset(_WORDS.split()) | frozenset(_LOCALS.split())
 class Names:
     """Hands out identifiers, each once."""
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set(RESERVED)
+    def __init__(self, letters: str = "") -> None:
+        """Keep one-letter names of the kernel's own from being handed out; `letters` lists them."""
+        self._taken: set[str] = set(RESERVED) | set(letters)
 
     def fresh(self, wanted: str) -> str:
         """Return `wanted`, or it with a suffix where it is not free or not an identifier of C++."""

@@ -14,13 +14,13 @@ from agent.composer.options import Options
 class RowOptions(Options):
     """Features of row programs.
 
-    A thread takes a row; with `warp_shuffle_reduction` a warp; with `two_level_reduction` a block, by a tree in
-    shared memory or, with both, by shuffles. A row that is read several times is kept in registers
+    A thread takes a row; with `warp_shuffle_reduction` a warp; with `two_pass_reduction` a block, by a tree
+    in shared memory or, with both, by shuffles. A row that is read several times is kept in registers
     (`register_blocking`) or in shared memory (`shared_memory_tiling`) as far as it fits.
     """
 
     warp_shuffle_reduction: bool = False
-    two_level_reduction: bool = False
+    two_pass_reduction: bool = False
     vectorized_loads: bool = False
     register_blocking: bool = False
     shared_memory_tiling: bool = False
@@ -32,11 +32,11 @@ class RowOptions(Options):
     def settled(self) -> RowOptions:
         """Registers go before shared memory; a kept row needs several threads."""
         shared = self.shared_memory_tiling and not self.register_blocking
-        warp = self.warp_shuffle_reduction or (self.register_blocking and not self.two_level_reduction)
+        warp = self.warp_shuffle_reduction or (self.register_blocking and not self.two_pass_reduction)
         return replace(
             self,
             shared_memory_tiling=shared,
-            two_level_reduction=self.two_level_reduction or shared,
+            two_pass_reduction=self.two_pass_reduction or shared,
             warp_shuffle_reduction=warp,
         )
 
@@ -82,7 +82,7 @@ class Mapping:
 
 def mapping(options: RowOptions) -> Mapping:
     """Choose who works on a row."""
-    if options.two_level_reduction:
+    if options.two_pass_reduction:
         return Mapping("BLOCK", "threadIdx.x", "blockIdx.x", "1")
     if options.warp_shuffle_reduction:
         first = "blockIdx.x * (BLOCK / 32) + threadIdx.x / 32"

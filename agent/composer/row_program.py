@@ -54,7 +54,7 @@ class RowProgram:
         self.family = family
         self.maker = FunctionMaker(family.problem)
         self.types = self.maker.types
-        self.names = Names()
+        self.names = Names("ck")
         self._labels = dict(family.problem.labels)
         roots = [reduction.operand for stage in family.stages for reduction in stage]
         roots += [value for _, value in (*family.outputs, *family.row_outputs)]

@@ -8,7 +8,17 @@ from agent.composer.expressions import ITEM_BYTES, storage
 from agent.composer.families import Transposition
 from agent.composer.functions import FunctionMaker
 from agent.composer.ir import Dim, Leaf, Node
-from agent.composer.kernel_text import Parameter, buffers, extent, file_text, indent, kernel, launch, tune
+from agent.composer.kernel_text import (
+    SIZED_PACK,
+    Parameter,
+    buffers,
+    extent,
+    file_text,
+    indent,
+    kernel,
+    launch,
+    tune,
+)
 from agent.composer.names import Names
 from agent.composer.options import Options
 
@@ -50,7 +60,7 @@ class _Emission:
         self._family = family
         self._options = options
         arguments = family.problem.arguments
-        names = Names()
+        names = Names("ik")
         self._source, self._target = arguments[family.source.name], arguments[family.output]
         self._function = FunctionMaker(family.problem).make("compute", family.value, {}, self._target.dtype)
         touched = dict.fromkeys([family.source.name])
@@ -81,28 +91,19 @@ class _Emission:
             headline = "A transpose: a tile goes through shared memory, packs of neighbours in and out."
         elif options.shared_memory_tiling:
             directives, body, threads = self._tiled()
-            headline = "A transpose: a tile goes through shared memory, so that reads and writes both run along rows."
+            headline = (
+                "A transpose: a tile goes through shared memory, so that reads and writes run along rows."
+            )
         else:
             directives, body, threads = self._plain()
             headline = "A transpose: a thread for each element."
         code = [
-            self._packs(),
+            SIZED_PACK if options.vectorized_loads else "",
             self._function.text,
             kernel("transpose", self._parameters, body, threads=threads),
         ]
         dtypes = [argument.dtype for argument in self._family.problem.arguments.values()]
         return file_text(headline, options.features, directives, dtypes, code)
-
-    def _packs(self) -> str:
-        if not self._options.vectorized_loads:
-            return ""
-        return """\
-// N neighbours that move in one memory instruction.
-template <typename T, int N>
-struct alignas(sizeof(T) * N) Pack {
-    T lane[N];
-};
-"""
 
     def _launch(self, tile_x: str, tile_y: str, block: str) -> str:
         grid = f"(ceil_div({self._cols}, {tile_x}), ceil_div({self._rows}, {tile_y}))"
@@ -146,7 +147,8 @@ const int first_col = blockIdx.x * TILE;
         write = f"{self._y}[static_cast<size_t>(col) * rows + row] = {element};"
         inward = "const int row = first_row + k;\nconst int col = first_col + threadIdx.x;\n"
         outward = "const int row = first_row + threadIdx.x;\nconst int col = first_col + k;\n"
-        body = f"{self._tile()}{self._over_tile(inward, read)}__syncthreads();\n{self._over_tile(outward, write)}"
+        body = self._tile() + self._over_tile(inward, read)
+        body += "__syncthreads();\n" + self._over_tile(outward, write)
         return directives, body, "TILE * TILE_ROWS"
 
     def _over_tile(self, place: str, statement: str) -> str:
