@@ -176,6 +176,7 @@ def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison
 
 def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
     """Write the initial image of every device global; addresses in initialisers are resolved."""
+    functions = loaded.function_addresses()
     for name in module_variables(loaded):
         variable = loaded.module.variables[name]
         if variable.initial is None:
@@ -184,7 +185,7 @@ def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
         target[:] = np.frombuffer(variable.initial, dtype=np.uint8)
         for offset, symbol in variable.references:
             base = int.from_bytes(target[offset : offset + 8].tobytes(), "little")
-            address = base + arena.address(f"{symbol}@module")
+            address = base + (functions[symbol] if symbol in functions else arena.address(f"{symbol}@module"))
             target[offset : offset + 8] = np.frombuffer(address.to_bytes(8, "little"), dtype=np.uint8)
 
 

@@ -1,0 +1,130 @@
+"""Compile CUDA with the real compiler and run it on the simulator, in this process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sandbox.compiler.role import CompileRole
+from sandbox.compiler.toolkit import find_toolkit
+from sandbox.device import ProfileResult, RunResult
+from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, Role, ScalarArgument
+from sandbox.program import CompileRequest, Program
+from sandbox.simulator import engine
+from sandbox.worker.messages import CompileCall
+
+Grid = int | tuple[int, int, int]
+
+
+def _triple(size: Grid) -> tuple[int, int, int]:
+    return (size, 1, 1) if isinstance(size, int) else size
+
+
+@lru_cache(maxsize=1)
+def _compiler() -> CompileRole:
+    toolkit = find_toolkit()
+    return CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(p) for p in toolkit.include]})
+
+
+@lru_cache(maxsize=512)
+def compile_cuda(source: str, kernels: tuple[str, ...], architecture: str) -> Program:
+    result = _compiler().answer(CompileCall(CompileRequest(source, architecture, (), kernels)))
+    assert result.program is not None, result.log
+    return replace(result.program, key=hashlib.sha256(result.program.ptx.encode()).hexdigest())
+
+
+@dataclass(frozen=True)
+class Cuda:
+    """One translation unit and how to launch it. Arguments: arrays (in), "name" of an output, or scalars."""
+
+    source: str
+    architecture: str = "sm_90"
+
+    def plan(
+        self, kernel: str, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any
+    ) -> Plan:
+        buffers: list[BufferSpec] = []
+        given: list[BufferArgument | ScalarArgument] = []
+        for name, value in arguments.items():
+            if isinstance(value, np.ndarray):
+                role = Role.INOUT if name.startswith("io") else Role.IN
+                buffers.append(BufferSpec(name, role, str(value.dtype), value.size))
+                given.append(BufferArgument(name))
+            elif isinstance(value, tuple):
+                role = Role.SCRATCH if name.startswith("scratch") else Role.OUT
+                buffers.append(BufferSpec(name, role, value[0], value[1]))
+                given.append(BufferArgument(name))
+            else:
+                kind = "int32" if isinstance(value, int) else "float32"
+                given.append(ScalarArgument(kind, value))
+        mode = LaunchMode(options.get("mode", "normal"))
+        launch = Launch(
+            kernel, _triple(grid), _triple(block), options.get("shared", 0), tuple(given), 1, mode
+        )
+        return Plan(tuple(buffers), (launch,) * options.get("launches", 1))
+
+    def run(self, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any) -> RunResult:
+        kernel = options.pop("kernel", "k")
+        program = compile_cuda(self.source, (kernel,), self.architecture)
+        inputs = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
+        poison = options.pop("poison", 1)
+        plan = self.plan(kernel, grid, block, arguments, **options)
+        return engine.run(program, plan, inputs, poison, deadline_s=options.get("deadline_s", 30.0))
+
+    def profile(self, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any) -> ProfileResult:
+        kernel = options.pop("kernel", "k")
+        program = compile_cuda(self.source, (kernel,), self.architecture)
+        samples = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
+        plan = self.plan(kernel, grid, block, arguments, **options)
+        return engine.profile(program, plan, samples, "h200", deadline_s=60.0)
+
+
+@pytest.fixture(scope="session")
+def cuda() -> Callable[..., Cuda]:
+    """Source to something that runs: `cuda("extern ...").run(grid, block, {...})`."""
+    return Cuda
+
+
+@pytest.fixture(scope="session")
+def expression() -> Callable[..., np.ndarray[Any, Any]]:
+    """Evaluate a C++ expression of x, y, z for every element; the parameters have the arrays' types."""
+    c_types = {
+        "float32": "float",
+        "float64": "double",
+        "int32": "int",
+        "uint32": "unsigned",
+        "int64": "long long",
+    }
+    c_types |= {
+        "uint64": "unsigned long long",
+        "int16": "short",
+        "uint16": "unsigned short",
+        "int8": "signed char",
+    }
+    c_types |= {"uint8": "unsigned char", "float16": "__half"}
+
+    def evaluate(
+        text: str, result: str, operands: Sequence[np.ndarray[Any, Any]], architecture: str = "sm_90"
+    ) -> np.ndarray[Any, Any]:
+        names = "xyz"[: len(operands)]
+        parameters = [f"const {c_types[str(a.dtype)]}* p{n}" for n, a in zip(names, operands, strict=True)]
+        reads = " ".join(f"auto {n} = p{n}[i];" for n in names)
+        headers = "#include <cuda_fp16.h>\n" if "half" in text or result == "float16" else ""
+        source = (
+            f"{headers}__global__ void k({', '.join(parameters)}, {c_types[result]}* out, int n)"
+            f" {{ int i = blockIdx.x * blockDim.x + threadIdx.x; if (i < n) {{ {reads} out[i] = {text}; }} }}"
+        )
+        count = operands[0].size
+        arguments: dict[str, Any] = {f"p{n}": a for n, a in zip(names, operands, strict=True)}
+        arguments |= {"out": (result, count), "n": count}
+        outcome = Cuda(source, architecture).run(-(-count // 128), 128, arguments)
+        assert outcome.fault is None, outcome.fault
+        return np.asarray(outcome.outputs["out"])
+
+    return evaluate
