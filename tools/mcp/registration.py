@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Protocol, TypeVar
 
 from mcp.server import MCPServer
@@ -60,11 +60,16 @@ _Seed = Annotated[
 
 def register(server: MCPServer[Any]) -> None:
     """Add the kernel tools to a server whose lifespan yields a `HasToolbox`."""
-    server.tool(title="List kernel tasks", annotations=_READS)(list_tasks)
-    server.tool(title="Read a kernel task", annotations=_READS)(get_task)
-    server.tool(title="Compile a kernel", annotations=_READS)(compile_kernel)
-    server.tool("test_kernel", title="Test a kernel", annotations=_READS)(judge_kernel)
-    server.tool(title="Profile a kernel", annotations=_READS)(profile_kernel)
+    _add(server, "list_tasks", "List kernel tasks", list_tasks)
+    _add(server, "get_task", "Read a kernel task", get_task)
+    _add(server, "compile_kernel", "Compile a kernel", compile_kernel)
+    _add(server, "test_kernel", "Test a kernel", judge_kernel)
+    _add(server, "profile_kernel", "Profile a kernel", profile_kernel)
+
+
+def _add(server: MCPServer[Any], name: str, title: str, tool: Callable[..., Any]) -> None:
+    description = " ".join((tool.__doc__ or "").split())  # else the model reads the docstring's indentation
+    server.tool(name, title=title, description=description, annotations=_READS)(tool)
 
 
 async def list_tasks(ctx: _Context) -> TaskList:
