@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import NoReturn
@@ -51,6 +52,11 @@ def conclude(
     except WarpwrightError as error:
         status = ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.LACKING
         complain(str(error), status, as_json=as_json)
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        status = ExitStatus.LACKING
+        complain(f"this machine refuses: {error}", status, as_json=as_json)
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED
         complain(interrupted(), status, as_json=as_json)

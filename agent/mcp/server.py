@@ -16,6 +16,7 @@ from mcp.server import MCPServer
 from agent.home import Home
 from agent.mcp import searches
 from agent.mcp.workshop import Workshop, open_workshop
+from tools.local_toolbox import LocalToolbox
 from tools.mcp import register as register_kernel_tools
 
 _INSTRUCTIONS = """\
@@ -55,7 +56,14 @@ def build_server(home: Home, device: str, base_url: str | None = None) -> MCPSer
 
 
 async def serve_stdio(home: Home, device: str, base_url: str | None = None) -> None:
-    """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no search and no worker behind."""
+    """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no search and no worker behind.
+
+    Raises:
+        UsageError: There is no such device.
+        MissingDependencyError: This machine lacks the device, the compiler or its headers.
+    """
+    # Starts nothing; raises here what in the server's task group would no longer be one clear message.
+    LocalToolbox(device, cache=home.compile_cache)
     end_input = _interruptible_stdin()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

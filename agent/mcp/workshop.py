@@ -23,7 +23,9 @@ class Workshop:
 
 
 @asynccontextmanager
-async def open_workshop(home: Home, device: str, base_url: str | None = None) -> AsyncGenerator[Workshop, None]:
+async def open_workshop(
+    home: Home, device: str, base_url: str | None = None
+) -> AsyncGenerator[Workshop, None]:
     """Open a toolbox for one device; leaving stops the searches first, then every worker."""
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
         desk = SearchDesk(home, toolbox, base_url)

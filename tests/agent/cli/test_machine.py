@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,3 +48,13 @@ def test_doctor_exits_3_and_gives_advice_where_there_is_no_compiler(
     result = warpwright("doctor")
     assert result.exit_code == 3
     assert "pip install nvidia-cuda-nvrtc" in result.stdout
+
+
+def test_a_home_that_cannot_be_written_is_a_message_and_exits_3(
+    as_json: AsJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WARPWRIGHT_HOME", str(tmp_path / "file" / "home"))
+    status, answer = as_json("runs")
+    assert status == 3
+    assert "Not a directory" in answer["error"]
