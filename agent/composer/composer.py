@@ -1,0 +1,51 @@
+"""The composer as a proposer: it plans, writes and criticises without any model."""
+
+from __future__ import annotations
+
+from agent.composer import critique, planning
+from agent.composer.kernel_text import features_of
+from agent.composer.space import Space
+from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext, WriteContext
+from tools.task import Task
+
+
+class Composer:
+    """Writes kernels from features for the families it knows.
+
+    What to compute is read from the task's reference; what is fast is found by measuring. Every answer follows
+    from its context alone. Raises UsageError, from every method, for a task of a family that it does not know.
+    """
+
+    def __init__(self) -> None:
+        self._space: tuple[Task, Space] | None = None
+
+    @property
+    def name(self) -> str:
+        """`composer`."""
+        return "composer"
+
+    def space(self, task: Task) -> Space:
+        """Return every kernel the composer can write for a task.
+
+        Raises:
+            UsageError: The task's family is not known.
+        """
+        if self._space is None or self._space[0] != task:
+            self._space = (task, Space(task))
+        return self._space[1]
+
+    async def plan(self, context: PlanContext) -> list[CandidatePlan]:
+        """Choose parents and features by what this run has measured."""
+        return planning.plans(context, self.space(context.task))
+
+    async def write(self, context: WriteContext) -> str:
+        """Write the kernel file of the parent's features and the plan's."""
+        space = self.space(context.task)
+        before = (features_of(context.parent.kernel) or ()) if context.parent else ()
+        features = space.settle((*before, *context.plan.features))
+        used = ", ".join(features) or "no feature"
+        return f"This is a {space.family} with {used}.\n\n```cuda\n{space.text(features)}```\n"
+
+    async def criticise(self, context: CritiqueContext) -> Critique:
+        """Name one bottleneck or one root cause."""
+        return critique.criticise(context, self.space(context.task))

@@ -1,0 +1,89 @@
+"""Every kernel that the composer can write for one task, by the features in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import combinations
+from types import ModuleType
+from typing import Any
+
+from agent.composer import elementwise, full_reduction, matmul, row_reduction, transpose
+from agent.composer.families import (
+    Elementwise,
+    Family,
+    FullReduction,
+    MatrixProduct,
+    NotKnown,
+    RowReduction,
+    recognise,
+)
+from agent.composer.options import Options
+from agent.composer.shapes import ShapeError
+from agent.store.files import kernel_sha
+from sandbox.errors import UsageError
+from tools.task import Task
+
+Features = tuple[str, ...]
+
+
+class Space:
+    """The variants for one task.
+
+    Raises:
+        UsageError: The composer does not know the task's family; the text says why, and what to do.
+    """
+
+    def __init__(self, task: Task) -> None:
+        family = recognise(task)
+        if isinstance(family, NotKnown):
+            raise UsageError(str(family))
+        self._family = family
+        self._module, self._options = _writer(family)
+        self.features: Features = self._module.features(family)
+        self._texts: dict[Features, str] = {}
+        try:
+            self.text(())
+        except ShapeError as error:
+            raise UsageError(str(NotKnown(str(error)))) from error
+
+    @property
+    def family(self) -> str:
+        """Name of the family, in words."""
+        return self._family_words()
+
+    def _family_words(self) -> str:
+        return {
+            "Elementwise": "elementwise", "RowReduction": "row program", "FullReduction": "full reduction",
+            "Transposition": "transpose", "MatrixProduct": "matrix product",
+        }[type(self._family).__name__]  # fmt: skip
+
+    def settle(self, features: Iterable[str]) -> Features:
+        """Return the features that a kernel really uses when these are asked for."""
+        return self._options.of(name for name in features if name in self.features).features
+
+    def text(self, features: Features) -> str:
+        """Write the kernel file with these settled features."""
+        if features not in self._texts:
+            self._texts[features] = self._module.emit(self._family, self._options.of(features))
+        return self._texts[features]
+
+    @cached_property
+    def by_sha(self) -> dict[str, Features]:
+        """The settled features of every variant, by the sha256 of its kernel file."""
+        found: dict[str, Features] = {}
+        for count in range(len(self.features) + 1):
+            for chosen in combinations(self.features, count):
+                features = self.settle(chosen)
+                found.setdefault(kernel_sha(self.text(features)), features)
+        return found
+
+
+def _writer(family: Family) -> tuple[Any, type[Options]]:
+    modules: dict[type, tuple[ModuleType, type[Options]]] = {
+        Elementwise: (elementwise, elementwise.ElementwiseOptions),
+        RowReduction: (row_reduction, row_reduction.RowOptions),
+        FullReduction: (full_reduction, full_reduction.FullReductionOptions),
+        MatrixProduct: (matmul, matmul.MatmulOptions),
+    }
+    return modules.get(type(family), (transpose, transpose.TransposeOptions))
