@@ -220,3 +220,13 @@ def test_bfloat16_outputs_are_judged_by_their_own_precision() -> None:
 def test_a_signalling_nan_is_wrong_without_a_warning() -> None:
     got = np.array([0x7F800001], np.uint32).view(np.float32)
     assert judge(got, np.array([1.0])).nans == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "wrong"), [("float32", 0), ("bfloat16", 0), ("float64", 0), ("float16", 1)]
+)
+def test_a_subnormal_result_may_be_flushed_to_zero_except_in_float16(dtype: str, wrong: int) -> None:
+    smallest = FORMATS[dtype].smallest_normal
+    zeros = np.zeros(1, DTYPES[dtype])
+    assert compare(zeros, Expectation("y", dtype, np.array([smallest / 2])), constant=1).wrong == wrong
+    assert compare(zeros, Expectation("y", dtype, np.array([2 * smallest])), constant=1).wrong == 1
