@@ -94,8 +94,8 @@ _MATH_MACROS = """
 # Device code finds these in the global namespace; `std::` is what the C++ headers add.
 _STD_FLOAT_1 = (
     "acos", "asin", "atan", "cos", "sin", "tan", "cosh", "sinh", "tanh", "acosh", "asinh", "atanh", "exp",
-    "exp2", "expm1", "log", "log10", "log2", "log1p", "sqrt", "cbrt", "ceil", "floor", "trunc", "round", "nearbyint",
-    "rint", "fabs", "erf", "erfc", "tgamma", "lgamma", "logb",
+    "exp2", "expm1", "log", "log10", "log2", "log1p", "sqrt", "cbrt", "ceil", "floor", "trunc", "round",
+    "nearbyint", "rint", "fabs", "erf", "erfc", "tgamma", "lgamma", "logb",
 )  # fmt: skip
 _STD_FLOAT_2 = (
     "pow", "fmod", "remainder", "atan2", "hypot", "fmax", "fmin", "fdim", "copysign", "nextafter",

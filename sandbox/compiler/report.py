@@ -30,6 +30,7 @@ _INFO = re.compile(r"^ptxas\s+(?:info\s*:|\.)")
 _ENTRY = re.compile(r"Compiling entry function '([^']+)'")
 _PROPERTIES = re.compile(r"Function properties for (\S+)")
 _STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+_HEXADECIMAL = re.compile(r"\b0x[0-9a-f]{1,8}\b(?= bytes| max)")
 _USED = re.compile(r"Used (\d+) registers")
 _SHARED = re.compile(r"(\d+)(?:\+(\d+) )?\s*bytes smem")
 _SUMMARY = re.compile(r"\d+ .* detected in the compilation of .*|Compilation terminated\.")
@@ -112,7 +113,8 @@ def _ordered(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
 def _blocks(log: str) -> list[list[str]]:
     """Split the text: a diagnostic's head or an assembler's line starts a block."""
     blocks: list[list[str]] = []
-    for line in log.splitlines():
+    # The assembler ends its part with a NUL; str.splitlines would split at more than the compiler does.
+    for line in log.replace("\0", "\n").split("\n"):
         if _NOISE.match(line):
             continue
         heads = _HEAD.match(line) or _OTHER.match(line) or _INFO.match(line) or not line.startswith(" ")
@@ -129,16 +131,14 @@ def _diagnostic(
     """Return the diagnostic in a block, and the lines of it that may be shown."""
     other = _OTHER.match(block[0])
     if other:
-        message = sources.scrub(other["message"])[:_MESSAGE_CHARACTERS]
+        message = _HEXADECIMAL.sub(lambda found: str(int(found[0], 16)), sources.scrub(other["message"]))
+        message = message[:_MESSAGE_CHARACTERS]
         severity = "warning" if other["severity"] == "warning" else "error"
         return Diagnostic(severity, message), [sources.scrub(line) for line in block]
     head = _HEAD.match(block[0])
     if head is None:
-        # A closing line ("3 errors detected"), or lines of who knows which file: only the former is shown.
-        summary = re.fullmatch(
-            r"(\d+ .* detected in the compilation of .*|Compilation terminated\.)", block[0]
-        )
-        return None, [block[0]] if summary else []
+        # A closing line ("3 errors detected"), or a line of who knows which file: only the former is shown.
+        return None, [block[0]] if _SUMMARY.fullmatch(block[0]) else []
     severity = head["severity"] if head["severity"] in ("warning", "remark") else "error"
     if head["end"]:
         return Diagnostic(severity, f"at the end of the file: {head['message']}"), [block[0]]
@@ -152,9 +152,10 @@ def _diagnostic(
         return Diagnostic("error", text), [text]
     if shown == sources.kernel:
         return Diagnostic(severity, message, line), [sources.scrub(part) for part in block]
-    return Diagnostic(severity, f"{message} (in {shown}, line {line})"), [
-        f"{shown}({line}): {severity}: {message}"
-    ]
+    if severity != "error":
+        return None, []  # what CUDA's headers warn of is no concern of who wrote the kernel
+    text = f"{shown}({line}): {severity}: {message}"
+    return Diagnostic(severity, f"{message} (in {shown}, line {line})"), [text]
 
 
 def _looked_up(block: list[str], names: Sequence[str]) -> str:
@@ -164,8 +165,10 @@ def _looked_up(block: list[str], names: Sequence[str]) -> str:
 
 
 def _continued(block: list[str]) -> list[str]:
-    """Return the lines that carry a message on: indented by ten, before or after the quoted source."""
-    return [line.strip() for line in block[1:] if line.startswith(" " * 10) and line.strip() != "^"][:8]
+    """Return the lines that carry a message on: those before the quoted source line, and after its caret."""
+    carets = [index for index, line in enumerate(block) if line.strip() == "^"]
+    around = [*block[1 : carets[0] - 1], *block[carets[0] + 1 :]] if carets else block[1:]
+    return [line.strip() for line in around if line.startswith(" " * 10)][:8]
 
 
 def _resources(infos: list[str], symbols: Mapping[str, str]) -> tuple[KernelResources, ...]:

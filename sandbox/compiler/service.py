@@ -17,10 +17,11 @@ from sandbox.compiler.role import OPTIONS
 from sandbox.compiler.toolkit import Toolkit, find_toolkit
 from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
-from sandbox.pool import WorkerMemoryError, WorkerPool
+from sandbox.pool import WorkerPool
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
 from sandbox.wire import Limits
 from sandbox.worker.messages import CompileCall
+from sandbox.worker_process import WorkerMemoryError
 
 MEMORY_BYTES = 4 << 30
 """Address space of a compile worker; about 0.5 GiB of it are libraries."""

@@ -10,11 +10,12 @@ from sandbox.device import Array, Fault, ProfileResult, RunResult
 from sandbox.errors import UsageError, WorkerDeadlineError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.plan import Plan, Role
-from sandbox.pool import WorkerMemoryError, WorkerPool
+from sandbox.pool import WorkerPool
 from sandbox.program import Program
 from sandbox.verdict import Verdict
 from sandbox.wire import Limits, dtype_of
 from sandbox.worker.messages import ProfileCall, RunCall
+from sandbox.worker_process import WorkerMemoryError
 
 T = TypeVar("T", RunResult, ProfileResult)
 
@@ -106,7 +107,7 @@ class SimulatedDevice:
             return Fault(
                 Verdict.TIMEOUT,
                 f"the kernel did not finish within {deadline_s:g} s on {self._name}: look for a loop that "
-                "never ends, a barrier or flag that some threads never reach, or far more work than the task needs",
+                "never ends, a barrier or flag that some threads never reach, or far too much work",
             )
         except WorkerMemoryError:
             return Fault(

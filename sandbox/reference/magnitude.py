@@ -1,14 +1,14 @@
 """How far rounding may move an output: the scale S of the error bound, estimated by perturbation.
 
-The bound on an element is `c * eps(dtype) * S + ulp`, S being the sum of the absolute terms behind it. Where
-reference.py does not give S, every floating input is moved by one unit in its last place and the float64
-reference is computed again. An input x moves by about eps * |x|, so an output moves by about eps times its
-terms: S is taken as the largest move over the draws, divided by eps. The first draw moves all inputs up, which
-finds the whole sum of absolute terms where inputs are just added; the others have random signs, and find less
-of it (the square root of the number of terms, where those are alike): tasks that need more give `magnitude`.
-Inputs of different dtypes are moved one dtype at a time, each move divided by its own eps, and the results
-added; so S does not depend on how coarse the inputs are. S is never below the output itself, and 0 where that
-is not finite. Outputs that jump (a rounding, an argmax) get a large S at the jump.
+The bound on an element is `c * eps(dtype) * S + ulp`, S being the sum of the absolute terms behind it.
+Where reference.py does not give S, every floating input is moved by one unit in its last place and the
+float64 reference is computed again. An input x moves by about eps * |x|, so an output moves by about eps
+times its terms: S is taken as the largest move over the draws, divided by eps. The first draw moves all
+inputs up, which finds the whole sum of absolute terms where inputs are just added; the others have random
+signs, and find less of it (the square root of the number of terms, where those are alike): tasks that need
+more give `magnitude`. Inputs of different dtypes are moved one dtype at a time, each move divided by its own
+eps, and the results added; so S does not depend on how coarse the inputs are. S is never below the output
+itself, and 0 where that is not finite. Outputs that jump (a rounding, an argmax) get a large S at the jump.
 """
 
 from __future__ import annotations
@@ -86,8 +86,10 @@ def _perturbed(
     moved: dict[str, Array] = {}
     for name, array in inputs.items():
         if array.dtype.name == kind:
-            signs: Array = np.ones(array.shape)
-            if random is not None:
-                signs = random.integers(0, 2, array.shape) * 2.0 - 1.0
+            signs = _signs(array.shape, random)
             moved[name] = as_float64(array) + signs * unit_in_last_place(array)
     return moved
+
+
+def _signs(shape: tuple[int, ...], random: np.random.Generator | None) -> Array:
+    return np.ones(shape) if random is None else np.where(random.random(shape) < 0.5, -1.0, 1.0)

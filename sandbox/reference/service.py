@@ -14,8 +14,9 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.errors import UsageError, WorkerDeadlineError
 from sandbox.isolation.base import Isolation, WorkerSpec
-from sandbox.pool import WorkerMemoryError, WorkerPool
+from sandbox.pool import WorkerPool
 from sandbox.worker.messages import CompareCall, Comparison, Expected, ReferenceCall, ReferenceFault
+from sandbox.worker_process import WorkerMemoryError
 
 T = TypeVar("T", Expected, Comparison)
 

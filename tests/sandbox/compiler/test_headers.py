@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from sandbox.compiler.service import Compiler
+from sandbox.compiler.toolkit import find_toolkit
+from sandbox.isolation.process import ProcessIsolation
+from sandbox.program import CompileRequest, CompileResult
+
+CUDA = (
+    "cuda_fp16.h", "cuda_bf16.h", "cuda_fp8.h", "cuda_runtime.h", "cuda.h", "math_constants.h",
+    "device_launch_parameters.h", "cooperative_groups.h", "cooperative_groups/reduce.h", "cuda_pipeline.h",
+    "cuda_awbarrier.h", "cub/cub.cuh", "cub/block/block_reduce.cuh", "cuda/std/cstdint", "cuda/std/limits",
+    "cuda/std/climits", "cuda/std/type_traits", "cuda/std/cmath", "cuda/std/complex", "cuda/pipeline",
+    "cuda/barrier", "cuda/atomic", "cuda/ptx",
+)  # fmt: skip
+STANDARD = (
+    "stdio.h", "stdint.h", "math.h", "float.h", "limits.h", "assert.h", "string.h", "stdlib.h", "stddef.h",
+    "stdbool.h", "cstdint", "cmath", "cfloat", "climits", "cstdio", "cassert", "cstring", "cstdlib",
+    "cstddef",
+)  # fmt: skip
+EVERYTHING = "".join(f"#include <{name}>\n" for name in STANDARD)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def compiler() -> AsyncIterator[Compiler]:
+    async with Compiler(ProcessIsolation()) as compiler:
+        yield compiler
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def compiled(compiler: Compiler, source: str) -> CompileResult:
+    result = await compiler.compile(
+        CompileRequest(f"{source}\n__global__ void k() {{}}\n", "sm_90", kernels=("k",))
+    )
+    assert result.program is not None, result.log
+    return result
+
+
+@pytest.mark.parametrize("header", CUDA)
+async def test_a_cuda_header_compiles_without_a_word_beside_every_stand_in(
+    compiler: Compiler, header: str
+) -> None:
+    for source in (f"#include <{header}>\n{EVERYTHING}", f"{EVERYTHING}#include <{header}>\n"):
+        assert (await compiled(compiler, source)).diagnostics == ()
+
+
+async def test_matrix_fragments_compile_where_their_header_is_installed(compiler: Compiler) -> None:
+    if not any((folder / "crt/mma.h").exists() for folder in find_toolkit().include):
+        pytest.skip("nvidia-cuda-crt is not installed")
+    source = """
+#include <mma.h>
+using namespace nvcuda;
+__global__ void multiply(const half* a, const half* b, float* c) {
+    wmma::fragment<wmma::matrix_a, 16, 16, 16, half, wmma::row_major> x;
+    wmma::fragment<wmma::matrix_b, 16, 16, 16, half, wmma::col_major> y;
+    wmma::fragment<wmma::accumulator, 16, 16, 16, float> z;
+    wmma::fill_fragment(z, 0.0f);
+    wmma::load_matrix_sync(x, a, 16);
+    wmma::load_matrix_sync(y, b, 16);
+    wmma::mma_sync(z, x, y, z);
+    wmma::store_matrix_sync(c, z, 16, wmma::mem_row_major);
+}
+"""
+    result = await compiled(compiler, source)
+    assert result.program is not None
+    assert "mma.sync" in result.program.ptx
+
+
+async def test_block_primitives_compile_by_the_header_that_everybody_includes(compiler: Compiler) -> None:
+    source = """
+#include <cub/cub.cuh>
+__global__ void total(const float* x, float* y) {
+    typedef cub::BlockReduce<float, 128> Reduce;
+    __shared__ typename Reduce::TempStorage storage;
+    float sum = Reduce(storage).Sum(x[threadIdx.x]);
+    if (threadIdx.x == 0) *y = sum;
+}
+"""
+    await compiled(compiler, source)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "float x = INFINITY + NAN + FLT_MAX + M_PI; int y = INT_MAX; (void)x; (void)y;",
+        "size_t a = 0; uint32_t b = 1; int64_t c = INT64_MAX; uintptr_t d = 0; uint e = 1;"
+        "(void)(a + b + c + d + e);",
+        'printf("%d\\n", 1); assert(threadIdx.x < 1024); memset(nullptr, 0, 0);',
+        "float z = max(1.0f, 2.0f) + fminf(1.0f, 2.0f) + isnan(1.0f); (void)z;",
+    ],
+)
+async def test_what_nvcc_brings_by_itself_needs_no_include(compiler: Compiler, statement: str) -> None:
+    await compiled(compiler, f"__global__ void f() {{ {statement} }}")
+
+
+async def test_the_std_names_of_c_headers_work(compiler: Compiler) -> None:
+    source = f"""{EVERYTHING}
+__global__ void f(float* x, double* y) {{
+    x[0] = std::sqrt(x[0]) + std::exp(x[1]) + std::fmax(x[1], x[2]) + std::abs(x[3]) + std::isinf(x[4]);
+    y[0] = std::sqrt(y[0]) + std::pow(y[1], y[2]) + std::fma(y[1], y[2], y[3]);
+    std::uint32_t a = 1; std::size_t b = 2; x[1] = a + b;
+}}
+"""
+    result = await compiled(compiler, source)
+    assert result.program is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"),
+    [("INFINITY", "7F800000"), ("FLT_MAX", "7F7FFFFF"), ("FLT_MIN", "00800000"), ("FLT_EPSILON", "34000000")],
+)
+async def test_a_constant_of_the_prelude_has_the_right_bits(compiler: Compiler, text: str, bits: str) -> None:
+    source = f"__global__ void f(float* x, float y) {{ x[0] = y > {text} ? 1 : 2; x[1] = {text}; }}"
+    result = await compiled(compiler, source)
+    assert result.program is not None
+    assert f"0f{bits}" in result.program.ptx or str(int(bits, 16)) in result.program.ptx

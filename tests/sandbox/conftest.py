@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import MissingDependencyError
+from sandbox.isolation import bubblewrap
+from sandbox.isolation.base import Isolation
+from sandbox.isolation.process import ProcessIsolation
+
+
+def _bubblewrap() -> Isolation:
+    try:
+        return bubblewrap.find()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def bubblewrapped() -> Isolation:
+    return _bubblewrap()
+
+
+@pytest.fixture(params=["bubblewrap", "process"])
+def isolation(request: pytest.FixtureRequest) -> Isolation:
+    return _bubblewrap() if request.param == "bubblewrap" else ProcessIsolation()
+
+
+def _worker_pids() -> list[int]:
+    """Pids, as the host sees them, of the workers that this process started."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if any(word.endswith("sandbox/worker/__main__.py") for word in words):
+            settings = json.loads(next(word for word in words if word.startswith('{"role"')))
+            if settings["parent"] == os.getpid():
+                found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture
+def worker_pids() -> Callable[[], list[int]]:
+    return _worker_pids
+
+
+@pytest.fixture
+async def nothing_left():
+    """Check that a test leaves no worker process and no descriptor behind."""
+    await asyncio.sleep(0)
+    before = len(os.listdir("/proc/self/fd"))
+    yield
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline and (_worker_pids() or len(os.listdir("/proc/self/fd")) > before):
+        await asyncio.sleep(0.02)
+    assert _worker_pids() == []
+    assert len(os.listdir("/proc/self/fd")) <= before
