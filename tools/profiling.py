@@ -58,7 +58,7 @@ class ProfileStage:
         """Time a kernel file at every benchmark shape; says nothing of its correctness.
 
         Raises:
-            WorkerDiedError: A worker died twice for no known cause.
+            WorkerDiedError: A worker ended for no known cause, and so did the one after it.
         """
         timed = await self._time(task, kernel, tune)
         failure = next((shape.failure for shape in timed if shape.failure is not None), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +52,7 @@ def clock(program: Program, plan: Plan) -> float:
 @asynccontextmanager
 async def toolbox(
     cache: Path, kernel: Kernel = doubles, limits: Limits | None = None
-) -> AsyncIterator[tuple[LocalToolbox, FunctionDevice]]:
+) -> AsyncGenerator[tuple[LocalToolbox, FunctionDevice]]:
     isolation = choose_isolation()
     device = FunctionDevice(kernel, clock)
     parts = Parts(Compiler(isolation), References(isolation), device, isolation.name, 2)

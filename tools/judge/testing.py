@@ -90,7 +90,7 @@ async def judge_results(
         seed: Replays one judgement; None takes a fresh seed.
 
     Raises:
-        WorkerDiedError: A worker died twice for no known cause.
+        WorkerDiedError: A worker ended for no known cause, and so did the one after it.
     """
     first = fresh_seed() if seed is None else seed
     judge = _Judge(task, device, oracle, rules)

@@ -165,7 +165,12 @@ async def test_the_tools_and_their_schemas_are_the_golden_ones(mode: Mode) -> No
         listed = {tool.name: tool for tool in (await connected.list_tools()).tools}
     assert sorted(listed) == TOOLS
     for name, tool in listed.items():
-        text = json.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2) + "\n"
+        text = (
+            json.dumps(
+                tool.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2, sort_keys=True
+            )
+            + "\n"
+        )
         path = GOLDEN / f"{name}.json"
         if os.environ.get("WARPWRIGHT_UPDATE_GOLDEN"):
             path.write_text(text)
