@@ -32,7 +32,7 @@ class Limits:
     run_s: float = 10.0
     profile_s: float = 30.0
     seeds: int = 2
-    sweep: int = 16
+    sweep: int = 12
 
 
 class Closes(Protocol):
