@@ -37,10 +37,10 @@ def plans(context: PlanContext, space: Space) -> list[CandidatePlan]:
     model = Model(space.features, seen)
     hints = set(context.critique.features) if context.critique else set[str]()
     moves = _moves(context.parents, space, seen)
-    noise = {move: rng.uniform(0, _JITTER) for move in moves}
+    noise = {move.result: rng.uniform(0, _JITTER) for move in moves}
     chosen: list[CandidatePlan] = []
     while moves and len(chosen) < context.candidates:
-        best = max(moves, key=lambda move: _worth(move, model, hints) + noise[move])
+        best = max(moves, key=lambda move: _worth(move, model, hints) + noise[move.result])
         chosen.append(
             CandidatePlan(best.parent.sha if best.parent else None, best.added, _why(best, model, seen))
         )
