@@ -69,10 +69,12 @@ def estimate(
         moved = {name: np.zeros_like(outputs[name]) for name in wanted}
         for draw in range(draws):
             perturbed = evaluate({**inputs, **_perturbed(inputs, kind, None if draw == 0 else random)})
+            with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is sorted out below
+                for name in wanted:
+                    moved[name] = np.fmax(moved[name], np.abs(perturbed[name] - outputs[name]))
+        with np.errstate(over="ignore"):
             for name in wanted:
-                np.fmax(moved[name], np.abs(perturbed[name] - outputs[name]), out=moved[name])
-        for name in wanted:
-            scale[name] += moved[name] * 2.0 ** _MANTISSA_BITS[kind]
+                scale[name] = scale[name] + moved[name] * 2.0 ** _MANTISSA_BITS[kind]
     for name in wanted:
         finite = np.isfinite(outputs[name]) & np.isfinite(scale[name])
         scale[name] = np.where(finite, np.fmax(scale[name], np.abs(outputs[name])), 0.0)

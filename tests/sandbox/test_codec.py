@@ -64,7 +64,8 @@ requests = st.builds(CompileRequest, text, text, st.lists(st.tuples(text, text),
 
 @given(plans | programs | results | profiles | requests)
 def test_a_contract_comes_back_as_it_went(value: Any) -> None:
-    assert codec.from_message(codec.to_message(value), type(value)) == value
+    kind: type[Any] = type(value)
+    assert codec.from_message(codec.to_message(value), kind) == value
 
 
 def test_arrays_travel_beside_the_text_in_their_own_dtype() -> None:

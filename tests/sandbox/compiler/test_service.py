@@ -5,6 +5,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -230,7 +231,7 @@ async def test_identical_requests_are_compiled_once(
     pool = compiler._pool  # pyright: ignore[reportPrivateUsage]
     plain = pool.request
 
-    async def counted(*arguments: object, **more: object) -> object:
+    async def counted(*arguments: Any, **more: Any) -> Any:
         nonlocal asked
         asked += 1
         return await plain(*arguments, **more)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import numpy as np
+import pytest
+
+from sandbox.compiler.service import Compiler
+from sandbox.devices.simulated import SimulatedDevice
+from sandbox.isolation.base import Isolation
+from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
+from sandbox.program import CompileRequest, Program
+from sandbox.verdict import Provenance, Verdict
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+SIZE = 1000
+DOUBLE = """
+__global__ void kernel(const float* x, float* y, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) y[i] = 2 * x[i];
+}
+"""
+ENDLESS = "__global__ void kernel(const float* x, float* y, int n) { volatile int i = 0; while (true) ++i; }"
+FAULTY = "__global__ void kernel(const float* x, float* y, int n) {\n  y[n + threadIdx.x] = 1;\n}"
+X = np.random.default_rng(0).random(SIZE, np.float32)
+
+
+def plan(size: int = SIZE) -> Plan:
+    buffers = (BufferSpec("x", Role.IN, "float32", size), BufferSpec("y", Role.OUT, "float32", size))
+    arguments = (BufferArgument("x"), BufferArgument("y"), ScalarArgument("int32", size))
+    return Plan(buffers, (Launch("kernel", (-(-size // 256), 1, 1), (256, 1, 1), 0, arguments, 1),))
+
+
+async def compiled(isolation: Isolation, source: str) -> Program:
+    async with Compiler(isolation) as compiler:
+        result = await compiler.compile(CompileRequest(source, "sm_90", kernels=("kernel",)))
+    assert result.program is not None, result
+    return result.program
+
+
+@pytest.fixture
+async def device(isolation: Isolation) -> AsyncIterator[SimulatedDevice]:
+    async with SimulatedDevice("sim:h200", isolation, workers=2) as device:
+        yield device
+
+
+async def test_a_plan_runs_and_its_buffers_come_back(isolation: Isolation, device: SimulatedDevice) -> None:
+    assert (device.name, device.architecture) == ("sim:h200", "sm_90")
+    program = await compiled(isolation, DOUBLE)
+    result = await device.run(program, plan(), {"x": X}, poison=1, deadline_s=20)
+    assert result.fault is None
+    np.testing.assert_array_equal(result.outputs["y"], 2 * X)
+    np.testing.assert_array_equal(result.inputs["x"], X)
+
+
+async def test_a_profile_comes_back_with_its_provenance(
+    isolation: Isolation, device: SimulatedDevice
+) -> None:
+    program = await compiled(isolation, DOUBLE)
+    result = await device.profile(program, plan(100_000), {"x": X}, deadline_s=20)
+    assert result.fault is None
+    assert result.latency_us is not None
+    assert result.provenance is Provenance.ESTIMATED
+    assert len(result.launches) == 1
+
+
+async def test_a_fault_comes_back_with_the_line_it_happened_on(
+    isolation: Isolation, device: SimulatedDevice
+) -> None:
+    program = await compiled(isolation, FAULTY)
+    result = await device.run(program, plan(), {"x": X}, poison=1, deadline_s=20)
+    assert result.fault is not None
+    assert (result.fault.verdict, result.fault.line, result.fault.buffer) == (Verdict.MEMORY_FAULT, 2, "y")
+    assert result.outputs == {}
+
+
+async def test_a_kernel_that_never_ends_is_a_timeout_and_the_next_one_runs(
+    isolation: Isolation, device: SimulatedDevice
+) -> None:
+    program = await compiled(isolation, ENDLESS)
+    await device.warm()
+    started = time.monotonic()
+    result = await device.run(program, plan(), {"x": X}, poison=1, deadline_s=1)
+    assert time.monotonic() - started < 2
+    assert result.fault is not None
+    assert result.fault.verdict is Verdict.TIMEOUT
+    assert "within 1 s" in result.fault.message
+    profile = await device.profile(program, plan(), {"x": X}, deadline_s=1)
+    assert profile.fault is not None
+    assert profile.fault.verdict is Verdict.TIMEOUT
+    good = await device.run(await compiled(isolation, DOUBLE), plan(), {"x": X}, poison=1, deadline_s=20)
+    assert good.fault is None
+
+
+async def test_too_much_memory_is_a_resource_limit(isolation: Isolation) -> None:
+    program = await compiled(isolation, DOUBLE)
+    size = 1 << 27
+    async with SimulatedDevice("sim:h200", isolation, memory_bytes=1 << 30) as device:
+        result = await device.run(
+            program, plan(size), {"x": np.zeros(size, np.float32)}, poison=1, deadline_s=60
+        )
+    assert result.fault is not None
+    assert result.fault.verdict is Verdict.RESOURCE_LIMIT
+    assert "1 GiB" in result.fault.message
+
+
+async def test_plans_run_side_by_side_beside_one_that_hangs(
+    isolation: Isolation, device: SimulatedDevice
+) -> None:
+    good, endless = await compiled(isolation, DOUBLE), await compiled(isolation, ENDLESS)
+    programs = [good, endless, good, good]
+    results = await asyncio.gather(
+        *(
+            device.run(program, plan(), {"x": X}, poison=seed, deadline_s=5)
+            for seed, program in enumerate(programs)
+        )
+    )
+    verdicts = [result.fault.verdict if result.fault else Verdict.PASS for result in results]
+    assert verdicts == [Verdict.PASS, Verdict.TIMEOUT, Verdict.PASS, Verdict.PASS]
+
+
+async def test_cancelling_a_run_leaves_no_worker(
+    isolation: Isolation, device: SimulatedDevice, worker_pids: Callable[[], list[int]]
+) -> None:
+    program = await compiled(isolation, ENDLESS)
+    task = asyncio.create_task(device.run(program, plan(), {"x": X}, poison=1, deadline_s=60))
+    await asyncio.sleep(0.8)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for _ in range(100):
+        if not worker_pids():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("a worker outlived the run")
