@@ -12,8 +12,8 @@ from tools.task import Task
 class Composer:
     """Writes kernels from features for the families it knows.
 
-    What to compute is read from the task's reference; what is fast is found by measuring. Every answer follows
-    from its context alone. Raises UsageError, from every method, for a task of a family that it does not know.
+    What to compute is read from the reference; what is fast is found by measuring. Every answer follows from
+    its context alone. Raises UsageError, from every method, for a task of a family that it does not know.
     """
 
     def __init__(self) -> None:

@@ -299,10 +299,9 @@ def place(leaf: Leaf, space: Shape) -> Place:
 
 
 def _check_leaves(node: Node, space: Shape, beside: Node | None = None) -> None:
-    if node == beside:
+    if node == beside or isinstance(node, Reduce):
         return
     if isinstance(node, Leaf):
         place(node, space)
     for child in node.children:
-        if not isinstance(child, Reduce):
-            _check_leaves(child, space, beside)
+        _check_leaves(child, space, beside)

@@ -1,0 +1,230 @@
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.composer import Composer
+from agent.composer.kernel_text import features_of
+from agent.composer.planning import measured
+from agent.models.base import CandidatePlan, CritiqueContext, Parent, PlanContext, Trial, WriteContext
+from agent.models.reply import kernel_of
+from agent.results import CandidateRecord
+from agent.store.files import kernel_sha
+from sandbox.device import LaunchProfile
+from sandbox.errors import UsageError
+from sandbox.verdict import Provenance, Verdict
+from tools.reports import CheckReport, ProfileReport, ShapeTiming
+from tools.task import Task
+
+DEVICE = "sim:h200"
+GAINS = {
+    "vectorized_loads": 0.5,
+    "warp_shuffle_reduction": 0.4,
+    "register_blocking": 0.8,
+    "loop_unrolling": 1.2,
+}
+"""An invented machine: what each feature multiplies the latency by; others do nothing."""
+
+
+@pytest.fixture
+def task(bench: Any) -> Task:
+    reference = (
+        "import numpy as np\n\ndef reference(x, rows, cols):\n"
+        "    e = np.exp(x - x.max(axis=-1, keepdims=True))\n"
+        "    return {'y': e / e.sum(axis=-1, keepdims=True)}\n"
+    )
+    return bench.task(reference, ("in x float32 rows, cols", "out y float32 rows, cols"), "rows cols")
+
+
+def report(task: Task, latency_us: float | None = None, bottleneck: str = "dram") -> CheckReport:
+    launch = LaunchProfile("row_program", 1, latency_us or 1.0, Provenance.ESTIMATED, bottleneck, 0.25, 1, 1)
+    shape = ShapeTiming({"rows": 1, "cols": 1}, latency_us or 1.0, Provenance.ESTIMATED, 100.0, (launch,))
+    profile = ProfileReport(Verdict.PASS, "", latency_us, shapes=(shape,), bottleneck=bottleneck)
+    return CheckReport(Verdict.PASS, task.name, DEVICE, Provenance.ESTIMATED, "", profile=profile)
+
+
+def latency(features: tuple[str, ...]) -> float:
+    return 100.0 * math.prod(GAINS.get(name, 1.0) for name in features)
+
+
+class Run:
+    """A search on the invented machine."""
+
+    def __init__(self, task: Task, failing: str = "") -> None:
+        self.task = task
+        self.composer = Composer()
+        self.failing = failing
+        self.history: list[tuple[Trial, str]] = []
+
+    def parents(self) -> tuple[Parent, ...]:
+        correct = [item for item in self.history if item[0].record.verdict is Verdict.PASS]
+        correct.sort(key=lambda item: item[0].record.latency_us or 0)
+        return tuple(Parent(kernel_sha(kernel), kernel, trial) for trial, kernel in correct[:3])
+
+    def context(self, number: int, seed: int = 1) -> PlanContext:
+        trials = tuple(trial for trial, _ in self.history)
+        baseline = Parent(kernel_sha("base"), "base")
+        parents = self.parents() or (baseline,)
+        return PlanContext(
+            self.task, DEVICE, number, 4, report(self.task, 100.0), trials, parents, None, seed
+        )
+
+    async def round(self, number: int) -> list[CandidatePlan]:
+        context = self.context(number)
+        plans = await self.composer.plan(context)
+        written: list[tuple[Trial, str]] = []
+        for position, plan in enumerate(plans, start=1):
+            parent = next((parent for parent in context.parents if parent.sha == plan.parent), None)
+            kernel = kernel_of(await self.composer.write(write_context(context, plan, parent, position)))
+            assert kernel is not None
+            used = features_of(kernel) or ()
+            failed = self.failing in used
+            verdict = Verdict.UNSUPPORTED if failed else Verdict.PASS
+            record = CandidateRecord(
+                round=number, candidate=position, features=list(plan.features), verdict=verdict, message="no",
+                sha=kernel_sha(kernel), latency_us=None if failed else latency(used),
+            )  # fmt: skip
+            written.append((Trial(record, report(self.task, record.latency_us)), kernel))
+        self.history += written
+        return plans
+
+
+def write_context(
+    context: PlanContext, plan: CandidatePlan, parent: Parent | None, position: int
+) -> WriteContext:
+    return WriteContext(
+        context.task,
+        DEVICE,
+        context.round,
+        position,
+        plan,
+        parent,
+        "",
+        context.baseline,
+        context.history,
+        None,
+        1,
+    )
+
+
+async def test_a_plan_has_one_to_three_features_and_names_an_offered_parent(task: Task) -> None:
+    run = Run(task)
+    for number in range(1, 5):
+        offered = {parent.sha for parent in run.parents()} | {None}
+        plans = await run.round(number)
+        assert len(plans) == 4
+        assert all(1 <= len(plan.features) <= 3 and plan.parent in offered and plan.why for plan in plans)
+
+
+async def test_no_kernel_is_written_twice_in_a_run(task: Task) -> None:
+    run = Run(task)
+    for number in range(1, 6):
+        await run.round(number)
+    shas = [trial.record.sha for trial, _ in run.history]
+    assert len(set(shas)) == len(shas)
+
+
+async def test_what_was_measured_leads_to_the_features_that_gain(task: Task) -> None:
+    run = Run(task)
+    for number in range(1, 6):
+        await run.round(number)
+    best = run.parents()[0]
+    assert {"vectorized_loads", "warp_shuffle_reduction"} <= set(features_of(best.kernel) or ())
+
+
+async def test_the_same_context_gives_the_same_answers_from_a_fresh_composer(task: Task) -> None:
+    run = Run(task)
+    await run.round(1)
+    context = run.context(2)
+    assert await run.composer.plan(context) == await Composer().plan(context)
+
+
+async def test_seeds_lead_to_different_first_rounds(task: Task) -> None:
+    run = Run(task)
+    first = {
+        tuple(plan.features for plan in await Composer().plan(run.context(1, seed))) for seed in range(8)
+    }
+    assert len(first) > 1
+
+
+async def test_features_that_fail_are_left_alone(task: Task) -> None:
+    run = Run(task, failing="two_pass_reduction")
+    for number in range(1, 6):
+        await run.round(number)
+    late = [trial for trial, _ in run.history if trial.record.round >= 4]
+    assert sum(trial.record.verdict is Verdict.PASS for trial in late) >= 6
+
+
+async def test_hints_of_the_critic_are_heard(task: Task) -> None:
+    run = Run(task)
+    best = Parent("a" * 64, "// features: none\n", Trial(record(Verdict.PASS)))
+    critique = await run.composer.criticise(
+        CritiqueContext(
+            task, DEVICE, 1, report(task, 100.0), (), (), replace(best, trial=judged(task, "dram")), 1
+        )
+    )
+    assert "dram" in critique.text
+    assert "vectorized_loads" in critique.features
+    assert "estimated" in critique.text
+
+
+def record(verdict: Verdict, message: str = "") -> CandidateRecord:
+    return CandidateRecord(
+        round=1, candidate=1, features=["loop_unrolling"], verdict=verdict, message=message, sha="a" * 64,
+        latency_us=10.0 if verdict is Verdict.PASS else None,
+    )  # fmt: skip
+
+
+def judged(task: Task, bottleneck: str) -> Trial:
+    return Trial(record(Verdict.PASS), report(task, 10.0, bottleneck))
+
+
+async def test_where_everything_fails_the_critic_names_the_most_common_cause(task: Task) -> None:
+    trials = (
+        Trial(record(Verdict.RACE, "a race on line 3")),
+        Trial(record(Verdict.RACE, "a race on line 3")),
+    )
+    context = CritiqueContext(task, DEVICE, 1, report(task, 100.0), trials, trials, None, 1)
+    critique = await Composer().criticise(context)
+    assert "2 of 2" in critique.text
+    assert "a race on line 3" in critique.text
+    assert "loop_unrolling" not in critique.features
+
+
+async def test_writing_survives_unknown_features_and_a_parent_of_another_hand(task: Task) -> None:
+    context = Run(task).context(1)
+    plan = CandidatePlan("b" * 64, ("online_softmax", "vectorized_loads"))
+    reply = await Composer().write(
+        write_context(context, plan, Parent("b" * 64, "__global__ void k() {}"), 1)
+    )
+    assert features_of(kernel_of(reply) or "") == ("vectorized_loads",)
+
+
+async def test_a_parent_keeps_its_features_when_more_are_added(task: Task) -> None:
+    composer, context = Composer(), Run(task).context(1)
+    kernel = composer.space(task).text(("warp_shuffle_reduction",))
+    plan = CandidatePlan(kernel_sha(kernel), ("vectorized_loads",))
+    reply = await composer.write(write_context(context, plan, Parent(kernel_sha(kernel), kernel), 1))
+    assert features_of(kernel_of(reply) or "") == ("warp_shuffle_reduction", "vectorized_loads")
+
+
+async def test_an_exhausted_space_gives_fewer_plans(bench: Any) -> None:
+    task = bench.task(
+        "def reference(x, n):\n    return {'y': -x}\n", ("in x float32 n", "out y float32 n"), "n"
+    )
+    run = Run(task)
+    for number in range(1, 12):
+        last = await run.round(number)
+    assert last == []
+
+
+async def test_an_unknown_family_ends_the_run_with_the_way_out(bench: Any) -> None:
+    reference = "import numpy as np\n\ndef reference(x, n):\n    return {'y': np.cumsum(x)}\n"
+    task = bench.task(reference, ("in x float32 n", "out y float32 n"), "n")
+    with pytest.raises(UsageError, match=r"line 4: .*cumsum.*configure a model with --model"):
+        await Composer().plan(Run(task).context(1))
+
+
+def test_only_kernels_of_the_composer_count_as_measured(task: Task) -> None:
+    assert measured([Trial(record(Verdict.PASS))], Composer().space(task), 100.0) == {}
