@@ -38,9 +38,8 @@ async def confirm(deps: Deps) -> None:
     """Judge the best candidate on inputs that no search step has seen; where it fails, the next best one."""
     for trial in deps.store.candidates.ranked(deps.run):
         kernel = settled(deps.parent(trial).kernel, trial.record.tune)
-        report = await deps.toolbox.test(
-            deps.task, kernel, trial.record.tune or None, seed=secrets.randbits(31)
-        )
+        test = deps.toolbox.test(deps.task, kernel, trial.record.tune or None, seed=secrets.randbits(31))
+        report = await deps.interruption.guard(test)
         if report.verdict is Verdict.PASS:
             _keep(deps, trial)
             return

@@ -31,7 +31,7 @@ async def coder(state: CoderTask, runtime: Runtime[Deps]) -> Command[Literal["ev
 async def _write(deps: Deps, task: CoderTask) -> str:
     """Store the draft; return what to say of it."""
     try:
-        reply = await deps.proposer.write(_context(deps, task))
+        reply = await deps.interruption.guard(deps.proposer.write(_context(deps, task)))
     except ProposalError as error:
         draft = _draft(task, None)
         deps.store.candidates.add(deps.run, draft)

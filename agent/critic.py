@@ -46,8 +46,8 @@ async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
     )
     update = _update(standing, critique, ending, settled)
     if ending is None:
-        return Command[_Next](update=update, goto="planner")
-    return Command[_Next](update=update, goto="__end__")
+        return Command(update=update, goto="planner")
+    return Command(update=update, goto="__end__")
 
 
 def target_met(target: Target, best: Parent | None) -> bool:
@@ -106,7 +106,7 @@ async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) 
     if not ask:
         return default_critique(context)
     try:
-        return await deps.proposer.criticise(context)
+        return await deps.interruption.guard(deps.proposer.criticise(context))
     except ProposalError:
         return default_critique(context)
 

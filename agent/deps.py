@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.events import Event
+from agent.interruption import Interruption
 from agent.models.base import Parent, Proposer, Trial
 from agent.results import SearchRequest
 from agent.store import Store
@@ -21,6 +22,7 @@ class Deps:
 
     Attributes:
         say: Stores an event and passes it on to whoever listens.
+        interruption: Guards every long wait.
         seed: Of the run; `seed_of` derives those of single steps.
     """
 
@@ -32,6 +34,7 @@ class Deps:
     proposer: Proposer
     store: Store
     say: Callable[[Event], None]
+    interruption: Interruption
     seed: int
 
     def seed_of(self, *step: int | str) -> int:

@@ -27,7 +27,8 @@ async def original_of(deps: Deps, draft: Draft, kernel: str) -> Draft | None:
     same = deps.store.candidates.first_with(deps.run, draft.sha)
     if same is not None and (same.round, same.candidate) != (draft.round, draft.candidate):
         return same
-    key = identity(kernel, await deps.toolbox.compile(deps.task, kernel))
+    compiled = await deps.interruption.guard(deps.toolbox.compile(deps.task, kernel))
+    key = identity(kernel, compiled)
     return None if key is None else deps.store.candidates.claim(deps.run, draft, key)
 
 

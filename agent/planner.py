@@ -54,7 +54,7 @@ async def _plans(deps: Deps, context: PlanContext) -> list[CandidatePlan]:
     """Ask for plans; where too few come, or a parent that is not offered, the defaults stand in."""
     defaults = default_plans(context)
     try:
-        plans = await deps.proposer.plan(context)
+        plans = await deps.interruption.guard(deps.proposer.plan(context))
     except ProposalError:
         return defaults
     plans = [*plans[: context.candidates], *defaults[len(plans) :]]

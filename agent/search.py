@@ -77,8 +77,8 @@ async def resume_search(
     A completed run returns its result at once. The arguments are those of `start_search`.
 
     Raises:
-        WarpwrightError: As in `start_search`; also where there is no such run, another process works on it, or the
-            task has changed since.
+        WarpwrightError: As in `start_search`; also where there is no such run, another process works on it,
+            or the task has changed since.
     """
     store = Store(home)
     run = store.get_run(run_id)

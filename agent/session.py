@@ -17,6 +17,7 @@ from agent.deps import Deps
 from agent.events import BaselineJudged, Event, RunFinished, RunStarted
 from agent.graph import MAX_CONCURRENCY, build, steps
 from agent.home import Home
+from agent.interruption import Interruption, SearchInterruptedError
 from agent.models.base import Proposer
 from agent.results import RunState, SearchResult, Stop
 from agent.state import Ending, SearchState, first_state
@@ -90,19 +91,21 @@ def _started(session: Session, *, resumed: bool) -> RunStarted:
 
 
 async def _until_cancelled(session: Session) -> Stop:
-    """Search until the end, or until someone marks the run as cancelled, in this process or in another."""
-    search = asyncio.create_task(_search(session))
+    """Search until the end, or until someone cancels: this task, or the run, from whatever process."""
+    interruption = Interruption()
+    search = asyncio.create_task(_search(session, interruption))
     watch = asyncio.create_task(_cancel_asked(session))
     try:
         await asyncio.wait({search, watch}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        interruption.ask()
         watch.cancel()
-        search.cancel()
         await asyncio.wait({search, watch})
-    if search.cancelled():
+        # Looked at, so that asyncio does not complain of it where this task is being cancelled.
+        failure = None if search.cancelled() else search.exception()
+    if not watch.cancelled():
         watch.result()
-        return Stop.CANCELLED
-    return search.result()
+    return Stop.CANCELLED if isinstance(failure, SearchInterruptedError) else search.result()
 
 
 async def _cancel_asked(session: Session) -> None:
@@ -110,8 +113,8 @@ async def _cancel_asked(session: Session) -> None:
         await asyncio.sleep(_CANCEL_POLL_S)
 
 
-async def _search(session: Session) -> Stop:
-    deps = await _deps(session)
+async def _search(session: Session, interruption: Interruption) -> Stop:
+    deps = await _deps(session, interruption)
     ending = await _run_graph(deps, session)
     if ending == "lost":
         msg = f"{_last_word(deps)}; once that is mended, go on with: warpwright resume {deps.run}"
@@ -120,8 +123,10 @@ async def _search(session: Session) -> Stop:
     return Stop(ending)
 
 
-async def _deps(session: Session) -> Deps:
-    report = await judge_baseline(session.store, session.run.id, session.task, session.toolbox)
+async def _deps(session: Session, interruption: Interruption) -> Deps:
+    report = await interruption.guard(
+        judge_baseline(session.store, session.run.id, session.task, session.toolbox)
+    )
     profile = report.profile
     session.say(
         BaselineJudged(
@@ -139,6 +144,7 @@ async def _deps(session: Session) -> Deps:
         proposer=session.proposer,
         store=session.store,
         say=session.say,
+        interruption=interruption,
         seed=session.run.seed,
     )
 
@@ -152,7 +158,8 @@ async def _run_graph(deps: Deps, session: Session) -> Ending:
     async with checkpoints(session.home.checkpoints) as saver:
         graph = build().compile(checkpointer=saver)  # pyright: ignore[reportUnknownMemberType]
         snapshot = await graph.aget_state(config)
-        begin = None if snapshot.next else _begin(deps, cast("SearchState | None", snapshot.values or None))
+        # Not `snapshot.next`: it leaves out tasks that ended just before the process did, and may be empty.
+        begin = None if snapshot.tasks else _begin(deps, cast("SearchState | None", snapshot.values or None))
         if begin is None or begin["ending"] is None:
             await graph.ainvoke(  # pyright: ignore[reportUnknownMemberType]
                 begin, config, context=deps, durability="sync"

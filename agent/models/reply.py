@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationError
 
@@ -11,6 +12,8 @@ from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationErro
 _BLOCK = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
 )
+# Prose may hold brackets before the answer; a reply made of nothing else must not take forever.
+_OPENINGS = 50
 _KERNEL = re.compile(r"^\s*//@\s*launch\b|\b__global__\b", re.MULTILINE)
 
 
@@ -80,7 +83,7 @@ def _json_values(reply: str) -> list[object]:
 
 def _first_json(text: str) -> object | None:
     decoder = json.JSONDecoder()
-    for opening in re.finditer(r"[\[{]", text):
+    for opening in islice(re.finditer(r"[\[{]", text), _OPENINGS):
         try:
             value, _ = decoder.raw_decode(text, opening.start())
         except (json.JSONDecodeError, RecursionError):

@@ -1,0 +1,233 @@
+"""Stand-ins for the tools and for models: they read what to do from marks in kernels and from scripts.
+
+Marks in a kernel: `LATENCY 12.5` (microseconds; 10 by default), `WRONG`, `BROKEN` (does not compile),
+`CRASHES` (the tools give no answer).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext, WriteContext
+from agent.models.fallback import default_critique, default_plans
+from sandbox.errors import WorkerDiedError
+from sandbox.program import Diagnostic
+from sandbox.verdict import Provenance, Verdict
+from tools.reports import (
+    CaseReport,
+    CheckReport,
+    CompileReport,
+    Mismatch,
+    ProfileReport,
+    StageReport,
+    TestReport,
+)
+from tools.task import Task
+
+BASELINE_US = 100.0
+TASK_TOML = """\
+name = "twice"
+summary = "Twice a vector."
+dims = ["n"]
+
+[[args]]
+name = "x"
+role = "in"
+dtype = "float32"
+shape = "n"
+data = "normal(0, 1)"
+
+[[args]]
+name = "y"
+role = "out"
+dtype = "float32"
+shape = "n"
+
+[cost]
+flops = "n"
+bytes = "8 * n"
+
+[[test]]
+dims = { n = 33 }
+
+[[bench]]
+dims = { n = 4096 }
+"""
+
+
+def kernel(mark: str = "") -> str:
+    """Return a kernel file; two different marks make two different kernels."""
+    return f"""\
+//@ tune BLOCK = 128 in 64, 128, 256
+//@ launch twice<<<ceil_div(n, BLOCK), BLOCK>>>(x, y, n)
+__global__ void twice(const float* x, float* y, int n) {{
+    int i = blockIdx.x * BLOCK + threadIdx.x;
+    // {mark}
+    if (i < n) y[i] = 2.0f * x[i];
+}}
+"""
+
+
+def fenced(text: str) -> str:
+    """Return a reply that holds a kernel."""
+    return f"Here it is.\n\n```cuda\n{text}```\n"
+
+
+def write_task(folder: Path, extra: str = "") -> Path:
+    """Write a small task, and return its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "task.toml").write_text(TASK_TOML + extra)
+    (folder / "reference.py").write_text("def reference(x, n):\n    return {'y': 2 * x}\n")
+    (folder / "baseline.cu").write_text(kernel(f"LATENCY {BASELINE_US}"))
+    return folder
+
+
+class FakeToolbox:
+    """Judges kernels by their marks, and remembers what it was asked."""
+
+    device = "sim:fake"
+    isolation = "none"
+
+    def __init__(self) -> None:
+        self.checked: list[str] = []
+        self.tested: list[str] = []
+        self.fresh_failures: set[float] = set()
+        """Latencies of kernels that pass a check and fail the test with fresh inputs."""
+        self.on_check: Callable[[str], None] = lambda kernel: None
+        self.chosen: dict[str, int] = {}
+
+    async def compile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> CompileReport:
+        await asyncio.sleep(0)
+        line = _line_of(kernel, "BROKEN")
+        if line is not None:
+            diagnostic = Diagnostic("error", 'identifier "BROKEN" is undefined', line)
+            said = f"line {line}: {diagnostic.message}"
+            return CompileReport(Verdict.COMPILE_ERROR, said, (diagnostic,))
+        # Spaces do not reach the PTX; everything else, comments included, stands for code here.
+        code = re.sub(r"\s+", "", kernel)
+        return CompileReport(Verdict.PASS, "", ptx_key=hashlib.sha256(code.encode()).hexdigest())
+
+    async def test(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, seed: int | None = None
+    ) -> TestReport:
+        await asyncio.sleep(0)
+        self.tested.append(kernel)
+        if _latency(kernel) in self.fresh_failures:
+            return TestReport(Verdict.WRONG_RESULT, "wrong for fresh inputs")
+        return TestReport(Verdict.PASS, "")
+
+    async def profile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> ProfileReport:
+        await asyncio.sleep(0)
+        latency = _latency(kernel)
+        return ProfileReport(
+            Verdict.PASS, "", latency, Provenance.ESTIMATED, BASELINE_US / latency, bottleneck="dram"
+        )
+
+    async def check(
+        self,
+        task: Task,
+        kernel: str,
+        *,
+        sweep: bool = False,
+        profile: bool = True,
+        seed: int | None = None,
+    ) -> CheckReport:
+        await asyncio.sleep(0)
+        self.checked.append(kernel)
+        self.on_check(kernel)
+        if "CRASHES" in kernel:
+            msg = "the worker died twice"
+            raise WorkerDiedError(msg)
+        compiled = await self.compile(task, kernel)
+        if compiled.verdict is not Verdict.PASS:
+            return _report(compiled.verdict, compiled.message, compiled)
+        if "WRONG" in kernel:
+            first = Mismatch("y", (3,), 1.5, 2.0, 1e-6)
+            case = CaseReport({"n": 33}, 1, Verdict.WRONG_RESULT, "wrong", 30, 0, 33, 9.0, (first,))
+            tested = TestReport(Verdict.WRONG_RESULT, "30 of 33 elements of y are wrong", (case,), 1)
+            return _report(tested.verdict, tested.message, compiled, tested)
+        timed = await self.profile(task, kernel)
+        tested = TestReport(Verdict.PASS, "", cases_total=1)
+        return _report(Verdict.PASS, "correct", compiled, tested, timed, self.chosen if sweep else {})
+
+    async def aclose(self) -> None:
+        return None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+class ScriptedProposer:
+    """Writes the next reply of a script for each candidate; an exception in the script is raised."""
+
+    name = "scripted"
+
+    def __init__(self, *replies: str | Exception) -> None:
+        self._replies = list(replies)
+        self.plans: list[PlanContext] = []
+        self.writes: list[WriteContext] = []
+        self.critiques: list[CritiqueContext] = []
+
+    async def plan(self, context: PlanContext) -> list[CandidatePlan]:
+        await asyncio.sleep(0)
+        self.plans.append(context)
+        return default_plans(context)
+
+    async def write(self, context: WriteContext) -> str:
+        self.writes.append(context)
+        await asyncio.sleep(0)
+        reply = self._replies.pop(0) if self._replies else "nothing more to say"
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def criticise(self, context: CritiqueContext) -> Critique:
+        await asyncio.sleep(0)
+        self.critiques.append(context)
+        return default_critique(context)
+
+
+def _report(
+    verdict: Verdict,
+    message: str,
+    compiled: CompileReport,
+    tested: TestReport | None = None,
+    timed: ProfileReport | None = None,
+    tune: dict[str, int] | None = None,
+) -> CheckReport:
+    parts = [("compile", compiled), ("test", tested), ("profile", timed)]
+    stages = [StageReport(name, part.verdict, part.message, 0.1) for name, part in parts if part is not None]
+    return CheckReport(
+        verdict,
+        "twice",
+        "sim:fake",
+        Provenance.ESTIMATED,
+        message,
+        tuple(stages),
+        compiled,
+        tested,
+        timed,
+        tune or {},
+        "none",
+    )
+
+
+def _latency(kernel: str) -> float:
+    found = re.search(r"LATENCY ([\d.]+)", kernel)
+    return float(found[1]) if found else 10.0
+
+
+def _line_of(kernel: str, mark: str) -> int | None:
+    lines = kernel.splitlines()
+    return next((number for number, line in enumerate(lines, start=1) if mark in line), None)
