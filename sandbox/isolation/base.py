@@ -60,6 +60,8 @@ class Isolation(ABC):
 
     The caller starts `command(...)` with the descriptor `fd` inherited, standard input empty, in a session of
     its own, and ends it by SIGKILL to the process group; every implementation makes that end all of it.
+    Where a worker runs elsewhere (a container), the command is a client that passes the socket's bytes on and
+    takes the worker with it when it ends.
     """
 
     @property

@@ -17,7 +17,8 @@ from sandbox.isolation.base import (
 class ProcessIsolation(Isolation):
     """A plain child process with resource limits, no new privileges and an empty environment.
 
-    The worker itself applies the limits before it reads any request (see `sandbox.worker.limits`).
+    The worker itself applies the limits before it reads any request (see `sandbox.worker.limits`). Where the
+    kernel has Landlock, that would be the place to narrow what it may read as well; it is not used yet.
     """
 
     @property

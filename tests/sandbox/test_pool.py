@@ -21,7 +21,7 @@ from sandbox.worker_process import Worker, WorkerFailedError, WorkerMemoryError
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
-SPEC = WorkerSpec("reference", 2 << 30)
+SPEC = WorkerSpec("reference", 1 << 30)
 GOOD = "def reference(x): return {'y': x + 1}"
 SOCKET = """
 import os, socket

@@ -126,7 +126,7 @@ async def test_a_template_bomb_ends_at_the_deadline(
 
 async def test_a_compiler_that_runs_out_of_memory_is_a_limit(isolation: Isolation) -> None:
     source = "__device__ int big[1 << 28] = {1};\n__global__ void k(int* x) { x[0] = big[x[1]]; }"
-    async with Compiler(isolation, memory_bytes=1 << 30) as compiler:
+    async with Compiler(isolation, memory_bytes=3 << 28) as compiler:
         result = await compiler.compile(request(source, "k"))
         assert (result.program, result.limit) == (None, "memory")
         assert (await compiler.compile(request("__global__ void k() {}", "k"))).program is not None

@@ -97,14 +97,14 @@ async def test_a_kernel_that_never_ends_is_a_timeout_and_the_next_one_runs(
 
 async def test_too_much_memory_is_a_resource_limit(isolation: Isolation) -> None:
     program = await compiled(isolation, DOUBLE)
-    size = 1 << 27
-    async with SimulatedDevice("sim:h200", isolation, memory_bytes=1 << 30) as device:
+    size = 1 << 26
+    async with SimulatedDevice("sim:h200", isolation, memory_bytes=1 << 29) as device:
         result = await device.run(
             program, plan(size), {"x": np.zeros(size, np.float32)}, poison=1, deadline_s=60
         )
     assert result.fault is not None
     assert result.fault.verdict is Verdict.RESOURCE_LIMIT
-    assert "1 GiB" in result.fault.message
+    assert "0.5 GiB" in result.fault.message
 
 
 async def test_plans_run_side_by_side_beside_one_that_hangs(
