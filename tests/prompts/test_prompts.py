@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 import prompts
+from tools import kernel_file
 
 
 def test_the_library_holds_at_least_ten_features_with_every_section():
@@ -51,3 +52,9 @@ def test_values_may_hold_dollar_signs():
     )
     text = prompts.render_request("coder", {name: f"${name}" for name in names})
     assert "$feedback" in text
+
+
+def test_the_kernel_file_that_coders_are_shown_is_one():
+    example = prompts.load_role("coder").partition("```cuda\n")[2].partition("```")[0]
+    parsed = kernel_file.parse(example)
+    assert [launch.kernel for launch in parsed.launches] == ["sum_blocks", "sum_blocks"]
