@@ -56,8 +56,12 @@ def emit(family: Elementwise, options: ElementwiseOptions) -> str:
     directives = [
         tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning),
         *(["//@ define WIDTH = " + str(space.width)] if style.vector else []),
-        *([tune("UNROLL", 4, (2, 4))] if style.unroll else []),
-        *([tune("GRID", 1056, (528, 1056))] if style.grid_stride else []),
+        *([tune("UNROLL", 4, (2, 4), swept=not options.block_size_tuning)] if style.unroll else []),
+        *(
+            [tune("GRID", 1056, (528, 1056), swept=not options.block_size_tuning)]
+            if style.grid_stride
+            else []
+        ),
         launch("elementwise", f"{grid(style, space.size)}, BLOCK", parameters),
     ]
     code = [PACK if style.vector else "", texts(list(functions.values()))]

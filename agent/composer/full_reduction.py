@@ -115,7 +115,7 @@ class _Emission:
         tuning = [
             tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning),
             *([f"//@ define WIDTH = {self._space.width}"] if self._style.vector else []),
-            *([tune("UNROLL", 4, (2, 4))] if self._style.unroll else []),
+            *([tune("UNROLL", 4, (2, 4), swept=not options.block_size_tuning)] if self._style.unroll else []),
         ]
         block = block_by_shuffles if options.warp_shuffle_reduction else block_by_tree
         gathered = dict.fromkeys((term.reduction.op, term.kind) for term in self._terms)
@@ -141,7 +141,7 @@ class _Emission:
         body += _first_thread(f"atomicAdd({target}, {self._terms[0].name});\n")
         zero = kernel("zero", (output,), f"{target}[0] = 0;\n", threads="1")
         directives = [
-            tune("GRID", 1056, (528, 1056)),
+            self._grid_tuning(),
             launch("zero", "1, 1", (output,)),
             launch("reduce", f"{grid(self._style, self._space.size)}, BLOCK", declared),
         ]
@@ -165,7 +165,7 @@ class _Emission:
         finish = (*read, *tail_parameters, count)
         dtype = {"float": "float32", "double": "float64", "int": "int32", "long long": "int64"}
         directives = [
-            *([tune("GRID", 1056, (528, 1056))] if self._style.grid_stride else []),
+            *([self._grid_tuning()] if self._style.grid_stride else []),
             f"//@ define BLOCKS = {grid(self._style, self._space.size)}",
             *(f"//@ scratch {name}: {dtype[t]}[BLOCKS]" for t, name in zip(types, scratch, strict=True)),
             launch("reduce", "BLOCKS, BLOCK", declared),
@@ -176,6 +176,9 @@ class _Emission:
             kernel("finish", finish, second, threads="BLOCK"),
         ]
         return directives, kernels
+
+    def _grid_tuning(self) -> str:
+        return tune("GRID", 1056, (528, 1056), swept=not self._options.block_size_tuning)
 
     def _start(self) -> str:
         text = ""

@@ -61,7 +61,7 @@ def _plain(parts: Parts, options: MatmulOptions) -> Piece:
     directives = [
         tune("BLOCK_X", 32, (16, 32), swept=options.block_size_tuning),
         "//@ define BLOCK_Y = 256 // BLOCK_X",
-        *([tune("UNROLL", 4, (2, 4, 8))] if options.loop_unrolling else []),
+        *([tune("UNROLL", 4, (2, 4), swept=not options.block_size_tuning)] if options.loop_unrolling else []),
         launch("matmul", f"{parts.grid('BLOCK_X', 'BLOCK_Y')}, (BLOCK_X, BLOCK_Y)", parts.parameters),
     ]
     left, right = parts.left_value(parts.left("row", "i")), parts.right_value(parts.right("i", "col"))

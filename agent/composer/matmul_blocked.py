@@ -43,8 +43,8 @@ def blocked(parts: Parts, *, vector: bool, padded: bool, unrolled: bool, swept: 
     directives = [
         tune("BM", 64, (64, 128), swept=swept),
         "//@ define BN = BM",
-        tune("BK", 8, (8, 16), swept=swept),
-        tune("TM", 4, (4, 8)),
+        "//@ define BK = 8",
+        tune("TM", 4, (4, 8), swept=swept),
         "//@ define TN = TM",
         "//@ define THREADS = (BM // TM) * (BN // TN)",
         *(_widths(parts, sides) if vector else []),

@@ -18,6 +18,8 @@ _MOST_ADDED = 3
 _CURIOSITY = 0.5
 _HINT = 0.1
 _JITTER = 0.02
+_EFFORT = 0.02
+"""What each further setting to judge must promise to gain, in log latency."""
 _SHORTER = 0.01
 
 
@@ -37,10 +39,12 @@ def plans(context: PlanContext, space: Space) -> list[CandidatePlan]:
     model = Model(space.features, seen)
     hints = set(context.critique.features) if context.critique else set[str]()
     moves = _moves(context.parents, space, seen)
-    noise = {move.result: rng.uniform(0, _JITTER) for move in moves}
+    bias = {
+        move.result: rng.uniform(0, _JITTER) - _EFFORT * (space.settings(move.result) - 1) for move in moves
+    }
     chosen: list[CandidatePlan] = []
     while moves and len(chosen) < context.candidates:
-        best = max(moves, key=lambda move: _worth(move, model, hints) + noise[move.result])
+        best = max(moves, key=lambda move: _worth(move, model, hints) + bias[move.result])
         chosen.append(
             CandidatePlan(best.parent.sha if best.parent else None, best.added, _why(best, model, seen))
         )

@@ -69,9 +69,9 @@ class _Emission:
         if options.shared_memory_tiling:
             lines.append(f"//@ define CACHED = min({work}, {_CACHE_BYTES // self._item_bytes()} // {step})")
         if options.loop_unrolling:
-            lines.append(tune("UNROLL", 4, (2, 4)))
+            lines.append(tune("UNROLL", 4, (2, 4), swept=not options.block_size_tuning))
         if options.grid_stride_loop:
-            lines.append(tune("GRID", 1056, (528, 1056)))
+            lines.append(tune("GRID", 1056, (528, 1056), swept=not options.block_size_tuning))
         return lines
 
     def _grid(self) -> str:

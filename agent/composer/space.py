@@ -22,6 +22,7 @@ from agent.composer.options import Options
 from agent.composer.shapes import ShapeError
 from agent.store.files import kernel_sha
 from sandbox.errors import UsageError
+from tools.kernel_file import parse, sweep
 from tools.task import Task
 
 Features = tuple[str, ...]
@@ -67,6 +68,10 @@ class Space:
         if features not in self._texts:
             self._texts[features] = self._module.emit(self._family, self._options.of(features))
         return self._texts[features]
+
+    def settings(self, features: Features) -> int:
+        """Return how many settings of its tunables a kernel with these settled features has."""
+        return len(sweep(parse(self.text(features))))
 
     @cached_property
     def by_sha(self) -> dict[str, Features]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+import prompts
 from agent.composer import Composer
 from agent.composer.kernel_text import features_of
 from agent.composer.planning import measured
@@ -228,3 +229,14 @@ async def test_an_unknown_family_ends_the_run_with_the_way_out(bench: Any) -> No
 
 def test_only_kernels_of_the_composer_count_as_measured(task: Task) -> None:
     assert measured([Trial(record(Verdict.PASS))], Composer().space(task), 100.0) == {}
+
+
+def test_every_feature_of_the_composer_is_a_page_of_the_library(task: Task, bench: Any) -> None:
+    library = {feature.name for feature in prompts.features()}
+    product = bench.task(
+        "def reference(a, b, m, n, k):\n    return {'c': a @ b}\n",
+        ("in a float32 m, k", "in b float32 k, n", "out c float32 m, n"),
+        "m n k",
+    )
+    assert set(Composer().space(task).features) <= library
+    assert set(Composer().space(product).features) <= library

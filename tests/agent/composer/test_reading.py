@@ -84,8 +84,9 @@ def test_any_text_is_read_or_refused_as_text(text: str) -> None:
 
 
 PIECES = r"""
-x w n np 1 2.5 'a' None True ( ) [ ] { } : , . + - * / ** @ == < ~ not and lambda if else for in def return np.exp(
-np.sum( .sum( axis=-1 keepdims=True .T .shape .reshape( x[:,None] yield await := *x **x f'{x}' \d 0xffff
+x w n np 1 2.5 'a' None True ( ) [ ] { } : , . + - * / ** @ == < ~ not and lambda if else for in def return
+np.exp( np.sum( .sum(
+axis=-1 keepdims=True .T .shape .reshape( x[:,None] yield await := *x **x f'{x}' \d 0xffff
 """
 
 
