@@ -28,7 +28,9 @@ class Place:
     geometry: Geometry
     blocks: Array
 
-    def first(self, lanes: Array) -> tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int], int]:
+    def first(
+        self, lanes: Array
+    ) -> tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int], int]:
         """The first true lane: (axes index, blockIdx, threadIdx, how many lanes are true).
 
         Args:
@@ -43,7 +45,9 @@ class Place:
         block = self.geometry.block_coordinates(int(self.blocks[b]))
         return (row, column, b), block, thread, int(np.count_nonzero(full))
 
-    def fault(self, verdict: Verdict, what: str, instruction: Instruction | None, lanes: Array | None = None) -> Fault:
+    def fault(
+        self, verdict: Verdict, what: str, instruction: Instruction | None, lanes: Array | None = None
+    ) -> Fault:
         """Describe a fault: `what`, then line, block and thread of the first of `lanes`."""
         fault = Fault(verdict, what, kernel=self.kernel)
         where = f"kernel {self.kernel}"

@@ -1,9 +1,9 @@
 """How threads are laid out as array axes.
 
 All threads of a batch of blocks run in lock step. A value that differs between threads is an array of three
-axes: two for the thread inside its block and the last one for the block. An axis along which the value does not
-differ has length 1, so a value that depends on `threadIdx.y` alone costs `blockDim.y` elements, however many
-threads run. The flattened thread axes are the linear thread index, hence 32 neighbours are a warp.
+axes: two for the thread inside its block and the last one for the block. An axis along which the value does
+not differ has length 1, so a value that depends on `threadIdx.y` alone costs `blockDim.y` elements, however
+many threads run. The flattened thread axes are the linear thread index, hence 32 neighbours are a warp.
 
 Blocks come last because shared-memory addresses hardly ever depend on the block: one row gather then serves
 every block of the batch.

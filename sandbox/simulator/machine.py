@@ -77,7 +77,7 @@ class Activation:
         registers: One array per slot; constants and special registers have slots of their own. Arrays are
             never changed in place, so slots may share them.
         temporaries: Slots that only one basic block uses: no other lane will read what a write replaces.
-        arguments: Values in parameter space by (name, byte offset): its own parameters, and what it passes on.
+        arguments: Parameter space by (name, byte offset): its own parameters, and what it passes on.
         local_base: Where its variables start in local memory, bytes.
     """
 

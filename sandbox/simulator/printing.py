@@ -1,4 +1,4 @@
-"""Functions that the device runtime provides: printf and assert (CUDA C++ Programming Guide, "Formatted Output")."""
+"""What the device runtime provides: printf and assert (CUDA C++ Programming Guide, "Formatted Output")."""
 
 from __future__ import annotations
 

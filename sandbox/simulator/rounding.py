@@ -6,8 +6,6 @@ Methods: error-free transformations (Knuth's TwoSum, Dekker's product) and round
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sandbox.device import Array
@@ -128,6 +126,6 @@ def f64_to_odd_f32(value: Array) -> Array:
     nearest = value.astype(F32)
     toward_zero = directed(nearest, value, np.zeros((1, 1, 1)), "rz")
     inexact = toward_zero.astype(F64) != value
-    bits: Any = toward_zero.view(U32)
-    odd = np.where(inexact & np.isfinite(value), bits | np.uint32(1), bits)
-    return odd.astype(U32).view(F32)
+    bits = np.ascontiguousarray(toward_zero).view(U32)
+    odd: Array = np.where(inexact & np.isfinite(value), bits | np.uint32(1), bits)
+    return odd.view(F32)

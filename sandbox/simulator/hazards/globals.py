@@ -1,7 +1,7 @@
 """Races in global memory within a launch, and reads of outputs or scratch that nothing wrote.
 
-Every unit of a buffer that a kernel may write remembers its last writer and its readers as one number:
-block, barrier interval, `__syncwarp` interval and thread. Inputs are not watched: writing one is a fault of its own.
+Every unit of a buffer that a kernel may write remembers its last writer and its readers as one number: block,
+barrier interval, `__syncwarp` interval and thread. Inputs are not watched: the judge compares them afterwards.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Watched:
 class GlobalHazards(Observer):
     """Watches the writable buffers of one launch; lives as long as the launch.
 
-    A write in one block and an access in another conflict unless the writer's block issued a fence after it and the
-    other block has since done an atomic (the pattern of the last block to finish, and of grid barriers).
+    A write in one block and an access in another conflict unless the writer's block issued a fence after it and
+    the other block has since done an atomic (the pattern of the last block to finish, and of grid barriers).
 
     Attributes:
         buffers: Shadows by buffer name.
@@ -109,9 +109,14 @@ class GlobalHazards(Observer):
         mask = _EVERYONE if access.mask is None else access.mask
         shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
         low, high = thread_range(machine, shape)
-        # An element that stands for several threads counts as its first one; a second agent is noted beside it.
+        # An element that stands for several threads counts as its first one, and once more as its last.
         block = machine.place.blocks.reshape(1, 1, -1)
-        agent = (block << _BLOCK) | (self._epoch[block] << (_THREAD + _WARP_EPOCH)) | (self._warp_epoch << _THREAD) | low
+        agent = (
+            (block << _BLOCK)
+            | (self._epoch[block] << (_THREAD + _WARP_EPOCH))
+            | (self._warp_epoch << _THREAD)
+            | low
+        )
         where = np.broadcast_to(mask, shape)
         offsets = np.broadcast_to(access.offsets, shape)[where]
         agents = np.broadcast_to(agent, shape)[where]
@@ -151,7 +156,15 @@ class GlobalHazards(Observer):
         if access.kind == "store":
             collided = watched.writer.take(unit) != agent
             if collided.any():
-                self._race(machine, access, label, unit, (_OTHERS, agent, collided), "written at once by another", None)
+                self._race(
+                    machine,
+                    access,
+                    label,
+                    unit,
+                    (_OTHERS, agent, collided),
+                    "written at once by another",
+                    None,
+                )
 
     def _unordered(self, before: Array, agent: Array) -> Array:
         """Which earlier accesses are neither the agent's own nor ordered before it."""
@@ -183,7 +196,11 @@ class GlobalHazards(Observer):
         """Report a race, unless every store writes the value of its rivals (and that `held` already)."""
         before, agent, wrong = found
         position = int(np.argmax(wrong))
-        if access.kind == "store" and deed.startswith("written") and same_value(machine, access, unit[wrong], held):
+        if (
+            access.kind == "store"
+            and deed.startswith("written")
+            and same_value(machine, access, unit[wrong], held)
+        ):
             line = access.instruction.line
             self.notes[f"several threads write the same value to {label} at line {line}: benign"] = None
             return

@@ -82,8 +82,8 @@ def _stored(access: Access, position: int, shape: tuple[int, ...], where: Array 
     """The element stored at a byte position, where the stored values have the entry's shape."""
     if access.kind != "store" or not access.values:
         return None
-    size = access.values[0].dtype.itemsize
-    value = access.values[min(position // size, len(access.values) - 1)]
+    size = int(access.values[0].dtype.itemsize)
+    value: Array = access.values[min(position // size, len(access.values) - 1)]
     if any(have not in (1, want) for have, want in zip(value.shape, shape, strict=True)):
         return None
     return _flat(value, shape, where).view(f"uint{size * 8}").astype(np.uint64)

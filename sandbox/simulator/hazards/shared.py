@@ -20,8 +20,8 @@ _LOG_LIMIT = 1 << 17
 class SharedHazards(Observer):
     """Watches one batch.
 
-    Two accesses to one unit race if at least one is a plain write, different threads made them, and no barrier lies
-    between. Threads of one warp are also ordered by `__syncwarp` (bar.warp.sync); shuffles and votes order
+    Two accesses to one unit race if at least one is a plain write, different threads made them, and no barrier
+    lies between. Threads of one warp are also ordered by `__syncwarp` (bar.warp.sync); shuffles and votes order
     nothing (CUDA C++ Programming Guide, "Warp Shuffle Functions"). Atomics do not race with atomics.
 
     Attributes:
@@ -139,21 +139,30 @@ class SharedHazards(Observer):
         if suspects.size:
             self._report(machine, log, unit, suspects, within_warp)
 
-    def _report(self, machine: Machine, log: list[Entry], unit: Array, suspects: Array, within_warp: bool) -> None:
+    def _report(
+        self, machine: Machine, log: list[Entry], unit: Array, suspects: Array, within_warp: bool
+    ) -> None:
         positions = np.concatenate([np.full(entry.unit.size, i) for i, entry in enumerate(log)])
         values = _values(log)
         for suspect in suspects:
             members = np.flatnonzero(unit == suspect)
-            involved = [log[i] for i in dict.fromkeys(positions[members].tolist())]
+            found: list[int] = positions[members].tolist()
+            involved = [log[i] for i in dict.fromkeys(found)]
             lines = _lines(involved)
             where = int(suspect) // (_WARPS if within_warp else 1)
             where = where // machine.blocks if self._per_block else where
             byte = where * self.granularity
             stored = values[members] if values is not None else None
-            if stored is not None and all(e.kind == "store" for e in involved) and len(set(stored.tolist())) == 1:
+            if (
+                stored is not None
+                and all(e.kind == "store" for e in involved)
+                and len(set(stored.tolist())) == 1
+            ):
                 self.notes[f"several threads write the same value to shared memory at {lines}: benign"] = None
                 continue
-            among = "lanes of one warp without __syncwarp" if within_warp else "threads without a barrier between"
+            among = (
+                "lanes of one warp without __syncwarp" if within_warp else "threads without a barrier between"
+            )
             what = f"race on byte {byte} of shared memory: {_deeds(involved)}, {among}"
             raise FaultError(machine.place.fault(Verdict.RACE, what, _culprit(involved)))
 
@@ -163,7 +172,8 @@ class SharedHazards(Observer):
         unit = int(entry.unit[position])
         unit = unit // machine.blocks if self._per_block else unit
         thread = machine.place.geometry.thread_coordinates(int(entry.low[position]))
-        what = f"read of byte {unit * self.granularity} of shared memory, which nothing wrote, by thread {thread}"
+        byte = unit * self.granularity
+        what = f"read of byte {byte} of shared memory, which nothing wrote, by thread {thread}"
         raise FaultError(machine.place.fault(Verdict.UNINITIALIZED, what, access.instruction))
 
 
@@ -172,11 +182,12 @@ _WARPS = 64
 
 
 def conflicting(unit: Array, low: Array, high: Array, kinds: Array) -> Array:
-    """Units on which accesses conflict: two different agents, at least one plain write, or atomic against plain.
+    """Units with conflicting accesses: two agents, and a plain write or an atomic against a plain read.
 
     Args:
         unit: Unit of each access, int64.
-        low, high: Range of agents (threads or warps) behind it.
+        low: First agent (thread or warp) behind it.
+        high: Last agent behind it.
         kinds: 0 load, 1 store, 2 atomic.
     """
     interesting = np.zeros(int(unit.max()) + 1, dtype=np.bool_)
