@@ -46,8 +46,11 @@ def record_line(record: CandidateRecord, parent: str | None = None) -> str:
 def feedback(trial: Trial, kernel: str | None) -> str:
     """Return what a coder or critic needs to know of a judged candidate, by the stage that it reached."""
     record, report = trial.record, trial.report
-    lines = [f"Verdict: {record.verdict}. {_bounded(record.message)}".rstrip()]
-    lines += [] if report is None else _report_lines(report, kernel)
+    compiled = [] if report is None else _compile_lines(report.compile, kernel)
+    # The compiler's messages say it all, with their lines; a report's message would only repeat them.
+    said = "" if compiled else _bounded(record.message)
+    lines = [f"Verdict: {record.verdict}. {said}".rstrip(), *compiled]
+    lines += [] if report is None else [*_test_lines(report), *_profile_lines(report.profile)]
     if record.tune and record.verdict is Verdict.PASS:
         chosen = ", ".join(f"{name} = {value}" for name, value in sorted(record.tune.items()))
         lines.append(f"The sweep chose {chosen}.")
@@ -61,17 +64,8 @@ def baseline_feedback(report: CheckReport) -> str:
     )
 
 
-def _report_lines(report: CheckReport, kernel: str | None) -> list[str]:
-    compiled = _compile_lines(report.compile, kernel) if _failed_to_compile(report) else []
-    return [*compiled, *_test_lines(report), *_profile_lines(report.profile)]
-
-
-def _failed_to_compile(report: CheckReport) -> bool:
-    return report.compile is not None and report.compile.verdict is not Verdict.PASS
-
-
 def _compile_lines(report: CompileReport | None, kernel: str | None) -> list[str]:
-    if report is None:
+    if report is None or report.verdict is Verdict.PASS:
         return []
     source = (kernel or "").splitlines()
     lines: list[str] = []
@@ -91,22 +85,22 @@ def _test_lines(report: CheckReport) -> list[str]:
     passed = len(report.test.cases) - len(failed)
     lines = [f"{passed} judgements passed before."] if passed else []
     for case in failed[:2]:
-        lines += _case_lines(case)
+        lines += _case_lines(case, said=report.message)
     return lines
 
 
-def _case_lines(case: CaseReport) -> list[str]:
+def _case_lines(case: CaseReport, *, said: str) -> list[str]:
     dims = ", ".join(f"{name} = {value}" for name, value in case.dims.items())
-    lines = [f"Case {dims}: {case.verdict}: {_bounded(case.message)}"]
+    lines = [] if case.message in said else [f"Case {dims}: {case.verdict}: {_bounded(case.message)}"]
     if case.wrong:
         unwritten = f", {case.unwritten} of them never written" if case.unwritten else ""
-        lines.append(f"{case.wrong} of {case.total} elements are wrong{unwritten}. The first:")
+        lines.append(f"At {dims}: {case.wrong} of {case.total} elements are wrong{unwritten}. The first:")
     lines += [
         f"  {wrong.output}[{', '.join(map(str, wrong.index))}] is {wrong.got}, expected {wrong.expected}"
         f" (within {wrong.bound:.3g})"
         for wrong in case.first
     ]
-    if case.fault is not None:
+    if case.fault is not None and case.fault.message not in said:
         where = [f"kernel {case.fault.kernel}" if case.fault.kernel else ""]
         where += [f"line {case.fault.line}" if case.fault.line is not None else ""]
         where += [f"block {case.fault.block}" if case.fault.block is not None else ""]
