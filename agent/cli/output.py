@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,12 +13,17 @@ from rich.text import Text
 
 from sandbox.verdict import Provenance, Verdict
 
+_WIDTH_OF_PIPES = 160
+"""Nothing is gained by cutting what no terminal shows."""
 _STYLES = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow"}
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console that prints text as it is: what a kernel or a model wrote is never markup."""
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = _WIDTH_OF_PIPES
+    return made
 
 
 def print_json(value: object, **more: object) -> None:
@@ -68,11 +74,13 @@ def pairs(values: Mapping[str, object]) -> str:
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """Return a plain table; columns whose name starts with `>` are right-aligned numbers."""
+    """Return a plain table; `>` before a column's name means a number, `!` a name that is never cut."""
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
-        numeric = column.startswith(">")
-        made.add_column(column.lstrip(">"), justify="right" if numeric else "left", no_wrap=numeric)
+        kind = column[:1]
+        made.add_column(
+            column.lstrip(">!"), justify="right" if kind == ">" else "left", no_wrap=kind in (">", "!")
+        )
     return made
 
 

@@ -141,7 +141,7 @@ class LiveProgress:
             case BaselineJudged():
                 self._baseline = event
             case RoundPlanned():
-                for candidate, features in enumerate(event.features):
+                for candidate, features in enumerate(event.features, start=1):
                     self._features[event.round, candidate] = features
             case StageFinished():
                 self._stages[event.round, event.candidate] = event.stage

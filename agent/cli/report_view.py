@@ -96,16 +96,6 @@ def _show_shapes(console: Console, report: ProfileReport) -> None:
         )
     console.print()
     console.print(made)
-    if report.latency_us is None:
-        return
-    line = f"latency {latency(report.latency_us, report.provenance)}"
-    if report.speedup is not None:
-        line += f", {speedup(report.speedup)} the baseline's speed"
-    if report.bottleneck:
-        line += f", bound by {report.bottleneck}"
-    if report.roofline_fraction is not None:
-        line += f", {report.roofline_fraction:.0%} of the roofline"
-    console.print(line)
 
 
 def _show_launch(console: Console, launch: LaunchProfile, shape: str) -> None:

@@ -58,7 +58,7 @@ def show_runs(console: Console, summaries: Sequence[RunSummary]) -> None:
     """Print one line a run."""
     timed = [summary for summary in summaries if summary.best_latency_us is not None]
     columns = ByProvenance("us", (summary.provenance for summary in timed))
-    made = table("run", "device", "model", "state", ">candidates", *columns.heads, ">speedup")
+    made = table("!run", "device", "model", "state", ">candidates", *columns.heads, ">speedup")
     for summary in summaries:
         value = "" if summary.best_latency_us is None else microseconds(summary.best_latency_us)
         made.add_row(

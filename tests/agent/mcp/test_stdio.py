@@ -71,7 +71,7 @@ async def test_a_client_lists_judges_searches_and_reads_the_best_kernel(mode: st
         assert (await call(client, "profile_kernel", task="vector_add", kernel=ADD))[
             "provenance"
         ] == "estimated"
-        status = await call(client, "start_search", task="vector_add", candidates=2, depth=1)
+        status = await call(client, "start_search", task="vector_add", candidates=1, depth=1)
         while status["state"] == "running":
             status = await call(client, "search_status", run=status["run"])
         outcome = await call(client, "search_result", run=status["run"])
@@ -130,10 +130,8 @@ def test_however_the_server_ends_it_stops_its_searches_and_leaves_no_process(
 ) -> None:
     wire = Wire(tmp_path)
     run = wire.call("start_search", task="softmax", depth=8)["run"]
-    while wire.call("search_status", run=run, wait_s=0.5)["candidates_judged"] == 0:
-        pass
-    family = descendants(wire.process.pid)
-    assert family, "the search has workers"
+    while not (family := descendants(wire.process.pid)):
+        assert wire.call("search_status", run=run, wait_s=0.2)["state"] == "running"
     if end != "closed input":
         wire.process.send_signal(signal.Signals[end])
         assert wire.process.wait(20) == 0
@@ -147,7 +145,7 @@ def test_however_the_server_ends_it_stops_its_searches_and_leaves_no_process(
 
 def test_a_search_whose_server_was_killed_is_gone_on_with_by_the_next_one(tmp_path: Path) -> None:
     first = Wire(tmp_path)
-    run = first.call("start_search", task="vector_add", candidates=2, depth=2)["run"]
+    run = first.call("start_search", task="vector_add", candidates=1, depth=1)["run"]
     first.process.kill()
     first.process.communicate(timeout=20)
     second = Wire(tmp_path)
