@@ -21,7 +21,7 @@ from sandbox.program import KernelResources
 from sandbox.verdict import Verdict
 from tools.reports import CaseReport, CheckReport, ProfileReport
 
-_METRICS_SHOWN = 12
+_METRICS_SHOWN = 40
 
 
 def show_check(console: Console, report: CheckReport) -> None:
@@ -38,8 +38,8 @@ def show_check(console: Console, report: CheckReport) -> None:
     console.print(stages)
     if report.compile is not None and report.compile.verdict is Verdict.PASS:
         _show_resources(console, report.compile.resources)
-    failing = [case for case in report.test.cases if case.verdict is not Verdict.PASS] if report.test else []
-    for case in failing[:1]:
+    wrong = [case for case in report.test.cases if case.first] if report.test else []
+    for case in wrong[:1]:
         _show_case(console, case)
     if report.profile is not None and report.profile.verdict is Verdict.PASS:
         _show_shapes(console, report.profile)
@@ -70,15 +70,20 @@ def _show_resources(console: Console, resources: tuple[KernelResources, ...]) ->
 def _show_case(console: Console, case: CaseReport) -> None:
     console.print()
     console.print(f"case {pairs(case.dims)}   seed {case.seed}")
-    if not case.first:
-        console.print(Text(clean(case.message)))
-        return
     console.print(f"{case.wrong} of {case.total} elements wrong, {case.unwritten} of them never written")
     made = table("output", "index", ">got", ">expected", ">error bound")
     for wrong in case.first:
         index = ", ".join(map(str, wrong.index))
-        made.add_row(wrong.output, index, str(wrong.got), str(wrong.expected), f"{wrong.bound:.3g}")
+        made.add_row(wrong.output, index, _element(wrong.got), _element(wrong.expected), f"{wrong.bound:.2g}")
     console.print(made)
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4f}"
+
+
+def _element(value: float | int | str) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def _show_shapes(console: Console, report: ProfileReport) -> None:
@@ -113,7 +118,7 @@ def _show_launch(console: Console, launch: LaunchProfile, shape: str) -> None:
     values = ByProvenance("", (metric.provenance for metric in launch.metrics))
     made = table("metric", *values.heads, "unit")
     for metric in launch.metrics[:_METRICS_SHOWN]:
-        made.add_row(metric.name, *values.cells(f"{metric.value:,.6g}", metric.provenance), metric.unit)
+        made.add_row(metric.name, *values.cells(_count(metric.value), metric.provenance), metric.unit)
     console.print(made)
     if (left := len(launch.metrics) - _METRICS_SHOWN) > 0:
         console.print(f"{left} more metrics with --json")

@@ -6,6 +6,7 @@ Run it where warpwright is installed:  python search_over_mcp.py softmax
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -22,7 +23,9 @@ async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]
 
 async def search(task: str) -> None:
     """Start a small search, follow it to its end, and print the best kernel."""
-    server = StdioServerParameters(command=sys.executable, args=["-m", "agent.cli", "serve"])
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "agent.cli", "serve"], env=dict(os.environ)
+    )
     async with Client(server) as client:
         status = await call(client, "start_search", task=task, candidates=2, depth=2)
         while status["state"] == "running":

@@ -172,3 +172,19 @@ def test_a_server_without_its_device_says_so_on_standard_error_and_exits_3(tmp_p
     assert (finished.returncode, finished.stdout) == (3, "")
     assert "cuda:0" in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_the_example_client_prints_the_best_kernel(tmp_path: Path) -> None:
+    script = ROOT / "examples/scripts/search_over_mcp.py"
+    finished = subprocess.run(
+        [sys.executable, script, "vector_add"],
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "__global__" in finished.stdout
+    assert "us (estimated)" in finished.stderr
