@@ -27,7 +27,7 @@ async def search(task: str) -> None:
         command=sys.executable, args=["-m", "agent.cli", "serve"], env=dict(os.environ)
     )
     async with Client(server) as client:
-        status = await call(client, "start_search", task=task, candidates=2, depth=2)
+        status = await call(client, "start_search", task=task, candidates=2, depth=1)
         while status["state"] == "running":
             status = await call(client, "search_status", run=status["run"], wait_s=20)
             sys.stderr.write(f"{status['candidates_judged']} judged: {status['message']}\n")

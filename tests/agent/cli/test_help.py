@@ -1,4 +1,4 @@
-"""What `--help` says is compared with files; WARPWRIGHT_GOLDEN=write renews them."""
+"""What `--help` says is compared with files; WARPWRIGHT_UPDATE_GOLDEN=1 renews them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_help_reads_as_its_golden_file(command: str) -> None:
     )
     assert result.exit_code == 0
     golden = GOLDEN / f"{command or 'warpwright'}.txt"
-    if os.environ.get("WARPWRIGHT_GOLDEN") == "write":
+    if os.environ.get("WARPWRIGHT_UPDATE_GOLDEN"):
         golden.write_text(result.output)
     assert result.output == golden.read_text()
 

@@ -65,7 +65,7 @@ async def test_a_search_tools_schema_is_its_golden_file(name: str, tmp_path: Pat
         (tool,) = [tool for tool in (await client.list_tools()).tools if tool.name == name]
     text = json.dumps(tool.model_dump(mode="json", exclude_none=True, exclude={"meta"}), indent=2) + "\n"
     golden = GOLDEN / f"{name}.json"
-    if os.environ.get("WARPWRIGHT_GOLDEN") == "write":
+    if os.environ.get("WARPWRIGHT_UPDATE_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()
 

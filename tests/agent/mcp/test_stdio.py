@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +126,27 @@ class Wire:
         return self.process.returncode
 
 
+Serving = Callable[[Path], Wire]
+
+
+@pytest.fixture
+def serving() -> Iterator[Serving]:
+    with ExitStack() as stack:
+
+        def start(home: Path) -> Wire:
+            wire = Wire(home)
+            stack.enter_context(wire.process)
+            stack.callback(wire.process.kill)
+            return wire
+
+        yield start
+
+
 @pytest.mark.parametrize("end", ["closed input", "SIGTERM", "SIGINT"])
 def test_however_the_server_ends_it_stops_its_searches_and_leaves_no_process(
-    end: str, tmp_path: Path
+    end: str, tmp_path: Path, serving: Serving
 ) -> None:
-    wire = Wire(tmp_path)
+    wire = serving(tmp_path)
     run = wire.call("start_search", task="softmax", depth=8)["run"]
     while not (family := descendants(wire.process.pid)):
         assert wire.call("search_status", run=run, wait_s=0.2)["state"] == "running"
@@ -143,12 +161,14 @@ def test_however_the_server_ends_it_stops_its_searches_and_leaves_no_process(
     assert Store(Home(tmp_path)).get_run(run).state is RunState.CANCELLED
 
 
-def test_a_search_whose_server_was_killed_is_gone_on_with_by_the_next_one(tmp_path: Path) -> None:
-    first = Wire(tmp_path)
+def test_a_search_whose_server_was_killed_is_gone_on_with_by_the_next_one(
+    tmp_path: Path, serving: Serving
+) -> None:
+    first = serving(tmp_path)
     run = first.call("start_search", task="vector_add", candidates=1, depth=1)["run"]
     first.process.kill()
     first.process.communicate(timeout=20)
-    second = Wire(tmp_path)
+    second = serving(tmp_path)
     status = second.call("search_status", run=run)
     assert status["state"] == "interrupted"
     assert second.call("start_search", resume=run)["run"] == run
