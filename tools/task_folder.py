@@ -60,13 +60,19 @@ def find(name_or_path: str | Path) -> Task:
     name = str(name_or_path)
     if name in folders:
         return load(folders[name])
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        return load(path)
+    if _is_folder(name_or_path):
+        return load(Path(name_or_path).expanduser())
     close = difflib.get_close_matches(name, folders, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     known = ", ".join(sorted(folders)) or "none"
-    raise TaskError(f"no task or folder is called `{name}`.{hint} Known tasks: {known}")
+    raise TaskError(f"no task or folder is called `{name[:200]}`.{hint} Known tasks: {known}")
+
+
+def _is_folder(path: str | Path) -> bool:
+    try:
+        return str(path) != "" and Path(path).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, or `~` of nobody
+        return False
 
 
 def load(folder: str | Path) -> Task:

@@ -113,7 +113,8 @@ class _Reader:
         return TaskTable(name, summary, dims, arguments, tests, benches, flops, moved, deterministic, target)
 
     def _error(self, reason: str, place: _Place, key: str = "") -> TaskError:
-        line = self._lines.get((place, key)) or self._lines.get((place, "")) or 1
+        places = [(place, key), (place, "")] if place.section else [(place, key), (_Place(key), "")]
+        line = next((self._lines[item] for item in places if item in self._lines), 1)
         where = f"[{place.section}] " if place.section else ""
         return TaskError(f"{self._file}:{line}: {where}{key + ': ' if key else ''}{reason}")
 

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from sandbox.plan import Role
+from tools import kernel_file, planning, task_folder
+from tools.generators import inputs_for, numpy_dtype
+from tools.task import Case, Task, argument_size
+
+TASKS = {name: task_folder.find(name) for name in task_folder.names()}
+CASES = [
+    pytest.param(task, case, id=f"{name}-{'x'.join(map(str, case.dims.values()))}")
+    for name, task in TASKS.items()
+    for case in task.tests
+]
+
+
+def _reference(task: Task) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"reference_{task.name}", task.folder / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _expected(task: Task, case: Case, function: str = "reference") -> dict[str, np.ndarray]:
+    inputs = {
+        name: value.astype(np.float64) if "float" in value.dtype.name else value
+        for name, value in inputs_for(task, case, 11).items()
+    }
+    return getattr(_reference(task), function)(**inputs, **case.dims)
+
+
+def test_the_eight_tasks_are_here() -> None:
+    wanted = {"vector_add", "relu", "sigmoid", "softmax", "reduction", "dot_product", "transpose", "matmul"}
+    assert wanted <= TASKS.keys()
+
+
+@pytest.mark.parametrize(("task", "case"), CASES)
+def test_the_reference_answers_every_test_case_in_the_outputs_shapes(task: Task, case: Case) -> None:
+    expected = _expected(task, case)
+    outputs = [argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT)]
+    assert set(expected) == {argument.name for argument in outputs}
+    for argument in outputs:
+        answer = expected[argument.name]
+        assert answer.shape == argument_size(argument, case.dims)
+        assert np.isfinite(answer.astype(numpy_dtype(argument.dtype))).all()
+
+
+@pytest.mark.parametrize(("task", "case"), CASES)
+def test_a_magnitude_covers_the_answer_it_belongs_to(task: Task, case: Case) -> None:
+    if not hasattr(_reference(task), "magnitude"):
+        return
+    expected = _expected(task, case)
+    for name, scale in _expected(task, case, "magnitude").items():
+        assert scale.shape == expected[name].shape
+        assert (scale >= np.abs(expected[name]) * (1 - 1e-12)).all()
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_the_baseline_has_a_plan_for_every_case_and_one_compilation(task: Task) -> None:
+    file = kernel_file.parse(task.baseline)
+    requests = {
+        planning.compile_request(file, task, case.dims, None, "sm_90") for case in task.tests + task.benches
+    }
+    assert len(requests) == 1
+    for case in task.tests + task.benches:
+        for launch in planning.plan(file, task, case.dims).launches:
+            assert launch.block[0] * launch.block[1] * launch.block[2] <= 1024
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_the_test_sizes_are_awkward(task: Task) -> None:
+    sizes = [size for case in task.tests for size in case.dims.values()]
+    assert 1 in sizes
+    assert any(size % 2 == 1 and size > 32 for size in sizes)
+    assert len(task.tests) >= 5
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_no_bundled_task_lets_a_search_stop_early(task: Task) -> None:
+    assert (task.target.latency_us, task.target.speedup, task.target.roofline) == (None, None, None)
