@@ -148,10 +148,8 @@ class _Scope:
 
     def _take(self, item: Tunable | Define) -> None:
         self._check_new(item.name, item.line)
-        if isinstance(item, Tunable):
-            value = self._tune[item.name]
-        else:
-            value = self._value(item.expression, item.line)
+        tuned = isinstance(item, Tunable)
+        value = self._tune[item.name] if tuned else self._value(item.expression, item.line)
         self.names[item.name] = self.macros[item.name] = value
 
     def _check_new(self, name: str, line: int) -> None:

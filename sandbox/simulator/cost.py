@@ -172,7 +172,9 @@ def _chain(counter: Counter, shape: LaunchShape, architecture: Architecture, mov
     load = architecture.l1_latency + to_l2 * (beyond - architecture.l1_latency)
     latencies = Latencies(load, _SHARED_LATENCY, float(architecture.l2_latency))
     warps = shape.sampled * shape.warps
-    one_warp = sum(block_clocks(count.block, latencies) * count.warps / warps for count in counter.blocks.values())
+    one_warp = sum(
+        block_clocks(count.block, latencies) * count.warps / warps for count in counter.blocks.values()
+    )
     resident = architecture.multiprocessors * shape.occupancy.blocks
     rounds = -(-shape.blocks // resident)
     # The last load's latency is not hidden by anything that follows it in the warp.

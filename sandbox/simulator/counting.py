@@ -181,5 +181,3 @@ def _busiest_share(machine: Machine, access: Access) -> float:
 def total(sites: Iterable[Site], attribute: str, space: str, kinds: frozenset[str]) -> int:
     """Sum of one attribute over sites of a space and kinds."""
     return sum(getattr(site, attribute) for site in sites if site.space == space and site.kind in kinds)
-
-

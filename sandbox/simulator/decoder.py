@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-import sandbox.simulator.instructions  # noqa: F401  fills the catalogue
+import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnusedImport]  fills the catalogue
 from sandbox.device import Array
 from sandbox.simulator.code import ENDS, BasicBlock, Call, Code, Jump, is_block_barrier, is_warp_sync
 from sandbox.simulator.faults import FaultError
@@ -152,7 +152,12 @@ def _granularity(function: Function) -> int:
     narrow = [4]
     for instruction in function.body:
         spaces = {part.split("::")[0] for part in instruction.modifiers}
-        if instruction.opcode in {"ld", "st", "atom", "red"} and not spaces & {"global", "param", "local", "const"}:
+        if instruction.opcode in {"ld", "st", "atom", "red"} and not spaces & {
+            "global",
+            "param",
+            "local",
+            "const",
+        }:
             narrow.append(TYPES[instruction.modifiers[-1]].bytes)
     return min(narrow)
 

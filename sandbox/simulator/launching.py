@@ -48,7 +48,9 @@ class LoadedProgram:
         """
         symbol = self.program.symbols.get(name, name)
         if symbol not in self.module.functions or not self.module.functions[symbol].is_entry:
-            raise FaultError(Fault(Verdict.LAUNCH_ERROR, f"no kernel named {name} in the program", kernel=name))
+            raise FaultError(
+                Fault(Verdict.LAUNCH_ERROR, f"no kernel named {name} in the program", kernel=name)
+            )
         return self.function(symbol)
 
     def function(self, symbol: str) -> Code:
@@ -75,12 +77,18 @@ def check_limits(launch: Launch, code: Code, architecture: Architecture) -> None
         problem = f"empty launch: grid {launch.grid}, block {launch.block}"
     elif any(size > limit for size, limit in zip(launch.grid, MAX_GRID, strict=True)):
         problem = f"grid {launch.grid} is larger than {MAX_GRID}"
-    elif threads > MAX_THREADS or any(size > limit for size, limit in zip(launch.block, MAX_BLOCK, strict=True)):
-        problem = f"block {launch.block} has {threads} threads; the limits are {MAX_THREADS} in all and {MAX_BLOCK}"
+    elif threads > MAX_THREADS or any(
+        size > limit for size, limit in zip(launch.block, MAX_BLOCK, strict=True)
+    ):
+        problem = (
+            f"block {launch.block} has {threads} threads; the limits are {MAX_THREADS} in all and {MAX_BLOCK}"
+        )
     elif launch.shared_bytes < 0 or shared > architecture.shared_per_block:
         problem = f"{shared} bytes of shared memory a block; the limit is {architecture.shared_per_block}"
     elif launch.mode is LaunchMode.CLUSTER:
-        fault = Fault(Verdict.UNSUPPORTED, "unsupported: cluster launches", kernel=launch.kernel, line=launch.line)
+        fault = Fault(
+            Verdict.UNSUPPORTED, "unsupported: cluster launches", kernel=launch.kernel, line=launch.line
+        )
         raise FaultError(fault)
     if problem:
         message = f"the device refuses the launch at line {launch.line}: {problem}"
@@ -101,7 +109,9 @@ def pack_parameters(launch: Launch, code: Code, arena: Arena) -> dict[str, bytes
     for parameter, argument in zip(parameters, launch.arguments, strict=True):
         data = _argument_bytes(argument, arena)
         if len(data) > parameter.size:
-            message = f"an argument of {len(data)} bytes for a parameter of {parameter.size} in {launch.kernel}"
+            message = (
+                f"an argument of {len(data)} bytes for a parameter of {parameter.size} in {launch.kernel}"
+            )
             raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
         packed[parameter.name] = data.ljust(parameter.size, b"\0")
     return packed
@@ -205,5 +215,3 @@ def batches(setup: LaunchSetup, chosen: Array | None = None) -> Iterator[Array]:
         return
     for start in range(0, total, size):
         yield np.arange(start, min(start + size, total), dtype=np.int64)
-
-

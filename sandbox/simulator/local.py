@@ -9,8 +9,6 @@ from sandbox.simulator.machine import Access, Machine
 from sandbox.simulator.ptx.types import U8, Dtype
 from sandbox.simulator.spaces import checked_shared, select
 
-
-
 LIMIT = 1 << 14
 """Local memory a thread may use, bytes."""
 
@@ -52,5 +50,7 @@ def store_local(machine: Machine, access: Access, values: list[Array]) -> None:
         element = np.ascontiguousarray(np.broadcast_to(value, machine.shape))
         data = element.view(U8).reshape(*machine.shape, size)
         for byte in range(size):
-            where = select(everywhere, access.offsets + k * size + byte, rows, columns, blocks, data[..., byte])
+            where = select(
+                everywhere, access.offsets + k * size + byte, rows, columns, blocks, data[..., byte]
+            )
             frame[where[:4]] = where[4]

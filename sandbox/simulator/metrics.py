@@ -19,9 +19,7 @@ def metrics(counter: Counter, shape: LaunchShape, result: Estimate, registers: i
     """Every metric of one launch."""
     exact = shape.sampled == shape.blocks
     counted = Provenance.COUNTED if exact else Provenance.ESTIMATED
-    found = [
-        Metric(name, value * shape.scale, unit, counted) for name, value, unit in _memory(counter)
-    ]
+    found = [Metric(name, value * shape.scale, unit, counted) for name, value, unit in _memory(counter)]
     found += [Metric(name, value, unit, counted) for name, value, unit in _ratios(counter)]
     work = instructions_by_pipe(counter)
     found.append(Metric("smsp__inst_executed.sum", sum(work.values()) * shape.scale, "inst", counted))
@@ -36,7 +34,9 @@ def metrics(counter: Counter, shape: LaunchShape, result: Estimate, registers: i
         Metric("dram__bytes_write.sum", traffic.dram_write, "byte", Provenance.ESTIMATED),
         Metric("gpu__time_duration.sum", result.latency_us, "us", Provenance.ESTIMATED),
         Metric("launch__registers_per_thread", registers, "register/thread", Provenance.COUNTED),
-        Metric("sm__maximum_warps_per_active_cycle_pct", 100 * shape.occupancy.fraction, "%", Provenance.COUNTED),
+        Metric(
+            "sm__maximum_warps_per_active_cycle_pct", 100 * shape.occupancy.fraction, "%", Provenance.COUNTED
+        ),
         Metric("launch__occupancy_limit_blocks", shape.occupancy.blocks, "block", Provenance.COUNTED),
     ]
     return tuple(found)

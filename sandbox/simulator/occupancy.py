@@ -38,6 +38,7 @@ def occupancy(architecture: Architecture, threads: int, registers: int, shared_b
     """Theoretical occupancy.
 
     Args:
+        architecture: The GPU.
         threads: Of a block.
         registers: Of a thread.
         shared_bytes: Of a block, static and dynamic.

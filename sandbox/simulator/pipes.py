@@ -34,7 +34,9 @@ _MEMORY = Cost(LSU, 1.0, 0)
 
 _FREE_OPCODES = frozenset({"mov", "cvta", "pragma", "prefetch", "createpolicy"})
 _MEMORY_OPCODES = frozenset({"ld", "ldu", "st", "atom", "red", "ldmatrix", "stmatrix", "cp"})
-_BRANCH_OPCODES = frozenset({"bra", "brx", "ret", "exit", "call", "bar", "barrier", "membar", "fence", "trap"})
+_BRANCH_OPCODES = frozenset(
+    {"bra", "brx", "ret", "exit", "call", "bar", "barrier", "membar", "fence", "trap"}
+)
 _APPROXIMATE = frozenset({"ex2", "lg2", "sin", "cos", "rcp", "rsqrt", "sqrt", "tanh"})
 _WARP = frozenset({"shfl", "vote", "match", "redux", "activemask", "elect"})
 

@@ -15,13 +15,13 @@ from sandbox.simulator.architectures import ARCHITECTURES
 from sandbox.simulator.coalescing import SECTOR
 from sandbox.simulator.cost import LaunchShape, estimate
 from sandbox.simulator.counting import Counter
-from sandbox.simulator.running import initialise_globals, load, prepare
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.launching import LaunchSetup, batches, buffer_sizes
 from sandbox.simulator.machine import Access, Machine, Observer
 from sandbox.simulator.memory import Arena
 from sandbox.simulator.metrics import metrics
 from sandbox.simulator.occupancy import Occupancy, occupancy
+from sandbox.simulator.running import initialise_globals, load, prepare
 from sandbox.simulator.scheduler import Scheduler
 from sandbox.verdict import Provenance
 

@@ -96,13 +96,17 @@ def run(
             printed += _execute(setup, watched, notes, deadline)
     except FaultError as error:
         return RunResult(fault=error.fault, seconds=time.monotonic() - started)
-    outputs = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}}
+    outputs = {
+        b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}
+    }
     kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
     text = "".join(printed)[:PRINT_LIMIT]
     return RunResult(None, outputs, kept, text, tuple(notes), time.monotonic() - started)
 
 
-def prepare(loaded: LoadedProgram, launch: Launch, arena: Arena, poison: int, architecture: Architecture) -> LaunchSetup:
+def prepare(
+    loaded: LoadedProgram, launch: Launch, arena: Arena, poison: int, architecture: Architecture
+) -> LaunchSetup:
     """Check a launch and resolve its parameters and symbols.
 
     Raises:

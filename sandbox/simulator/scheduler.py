@@ -117,7 +117,11 @@ class Scheduler:
         machine.mask = None if covers and machine.live is None else mask
         machine.merge = None if covers else mask
         machine.force = False
-        if self._deadline is not None and self._executed % _CLOCK_CHECK == 0 and time.monotonic() > self._deadline:
+        if (
+            self._deadline is not None
+            and self._executed % _CLOCK_CHECK == 0
+            and time.monotonic() > self._deadline
+        ):
             raise FaultError(self._timeout(block))
         if self._listener is not None:
             self._listener(machine, block)
@@ -235,7 +239,7 @@ class Scheduler:
 
     def _held_by_barrier(self, mask: Array) -> Array:
         """Lanes of blocks some of whose live threads are elsewhere, shape (1, 1, blocks or 1)."""
-        return self._missing(mask).any(axis=(0, 1), keepdims=True)
+        return np.logical_or.reduce(self._missing(mask), axis=(0, 1), keepdims=True)
 
     def _held_by_warp(self, block: BasicBlock, mask: Array) -> Array:
         """Lanes of warps that named a live lane in their member mask which is elsewhere."""
@@ -258,7 +262,9 @@ class Scheduler:
             self._machine.enter(self._calls.frames[position.frame])
             block = self._calls.block(position.frame, position.block)
             assert mask is not None
-            held = self._held_by_barrier(mask) if block.barrier is not None else self._held_by_warp(block, mask)
+            held = (
+                self._held_by_barrier(mask) if block.barrier is not None else self._held_by_warp(block, mask)
+            )
             if (mask & ~held).any():
                 self._pending[position] = self._waiting.pop(position)
                 return
@@ -269,8 +275,12 @@ class Scheduler:
         block = self._calls.block(position.frame, position.block)
         instruction: Instruction | None = block.barrier or (block.warp_sync[0] if block.warp_sync else None)
         assert mask is not None
-        what = "barrier not reached by all threads of the block" if block.barrier is not None else (
-            "warp-wide instruction not reached by every lane that its mask names"
+        what = (
+            "barrier not reached by all threads of the block"
+            if block.barrier is not None
+            else ("warp-wide instruction not reached by every lane that its mask names")
         )
-        others = "; others wait at another barrier" if len(self._waiting) > 1 else "; the others can never arrive"
+        others = (
+            "; others wait at another barrier" if len(self._waiting) > 1 else "; the others can never arrive"
+        )
         return self._machine.place.fault(Verdict.BARRIER_DIVERGENCE, what + others, instruction, mask)

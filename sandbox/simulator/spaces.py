@@ -73,7 +73,8 @@ def _aligned(machine: Machine, access: Access, offsets: Array) -> Array:
     if active.any():
         index, *_ = machine.place.first(active)
         address = int(np.broadcast_to(offsets, machine.shape)[index])
-        what = f"misaligned {access.size}-byte {_VERBS[access.kind]}: offset {address} is not a multiple of {access.size}"
+        verb = f"misaligned {access.size}-byte {_VERBS[access.kind]}"
+        what = f"{verb}: offset {address} is not a multiple of {access.size}"
         raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active))
     return _replace(offsets, wrong, access.mask)
 
@@ -104,7 +105,9 @@ def _with_buffer(fault: Fault, name: str, offset: int) -> Fault:
 def _window_fault(machine: Machine, access: Access, active: Array, limit: int, what: str) -> Fault:
     index, *_ = machine.place.first(active)
     offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
-    text = f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
+    text = (
+        f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
+    )
     fault = machine.place.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
     return _with_buffer(fault, what, offset)
 
@@ -211,7 +214,12 @@ def store_element(machine: Machine, offsets: Array, value: Array, mask: Array | 
         _store_rows(view, word[:, :, 0], value, mask)
         return
     blocks = machine.shared.block_index
-    fields = [word, np.broadcast_to(blocks, (1, 1, len(blocks))), value, *([part] if part is not None else [])]
+    fields = [
+        word,
+        np.broadcast_to(blocks, (1, 1, len(blocks))),
+        value,
+        *([part] if part is not None else []),
+    ]
     everywhere = np.ones((1, 1, 1), dtype=np.bool_) if mask is None else mask
     row, block, element, *rest = select(everywhere, *fields)
     view[(row, block, *rest)] = element

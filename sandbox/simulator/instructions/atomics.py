@@ -1,5 +1,9 @@
 """Atomic operations and reductions (PTX ISA 9.0, sections 9.7.13.5 and 9.7.13.6)."""
 
+# Formulas are lambdas of one to four arrays behind one `Callable[..., Array]`: their parameters carry no types.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,7 +17,7 @@ from sandbox.simulator.instructions.half import BFLOAT, HALF, join, split
 from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand, space_of, windows
 from sandbox.simulator.machine import Access, Machine, Step
 from sandbox.simulator.memory import GLOBAL_BASE
-from sandbox.simulator.ptx.syntax import Instruction, Register
+from sandbox.simulator.ptx.syntax import Instruction, Operand, Register
 from sandbox.simulator.ptx.types import U32, U64, Dtype, PtxType
 from sandbox.simulator.spaces import checked_global, checked_shared, select
 
@@ -85,16 +89,16 @@ def _atomic(
     i: Instruction,
     m: Modifiers,
     slots: Slots,
-    address: object,
-    values: list[object],
+    address: Operand,
+    values: list[Operand],
     destination: int | None,
 ) -> Step:
     kind = m.type
     if any(part in {"v2", "v4", "v8", "b128"} for part in m.parts):
         raise refuse(i.mnemonic)
     operation = _operation(m)
-    operand = memory_operand(i, address, kind.bytes, slots)  # pyright: ignore[reportArgumentType]
-    sources = [slots.source(value, kind) for value in values if value is not None]  # pyright: ignore[reportArgumentType]
+    operand = memory_operand(i, address, kind.bytes, slots)
+    sources = [slots.source(value, kind) for value in values]
     space = space_of(m)
     dtype = np.dtype(f"uint{kind.bits}") if kind.name == "f16" else kind.dtype
 
@@ -118,7 +122,8 @@ def _accesses(machine: Machine, operand: MemoryOperand, space: str) -> list[tupl
     if space == "shared":
         return [(space, operand.access(machine, "atomic", 0, machine.mask))]
     return [
-        (name, operand.access(machine, "atomic", base, mask)) for name, base, mask in windows(machine, operand)
+        (name, operand.access(machine, "atomic", base, mask))
+        for name, base, mask in windows(machine, operand)
     ]
 
 

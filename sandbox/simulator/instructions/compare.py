@@ -1,5 +1,9 @@
 """Comparison and selection (PTX ISA 9.0, section 9.7.6)."""
 
+# Formulas are lambdas of one to four arrays behind one `Callable[..., Array]`: their parameters carry no types.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -131,5 +135,3 @@ def slct(m: Modifiers) -> Formula:
     """A where c >= 0, else b."""
     kind, condition = m.types[-2], m.types[-1]
     return Formula((kind, kind, condition), kind, lambda a, b, c: np.where(c >= 0, a, b))
-
-

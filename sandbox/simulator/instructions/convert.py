@@ -1,5 +1,9 @@
 """Conversions (PTX ISA 9.0, section 9.7.9.21)."""
 
+# Formulas are lambdas of one to four arrays behind one `Callable[..., Array]`: their parameters carry no types.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -119,7 +123,11 @@ def _float_to_float(m: Modifiers, result: PtxType, source: PtxType) -> Function:
 
 
 def _relu(value: Array, m: Modifiers) -> Array:
-    return np.where(value > 0, value, np.where(np.isnan(value), value, 0)).astype(value.dtype) if "relu" in m else value
+    return (
+        np.where(value > 0, value, np.where(np.isnan(value), value, 0)).astype(value.dtype)
+        if "relu" in m
+        else value
+    )
 
 
 def _two_floats(m: Modifiers, result: PtxType) -> Formula:
@@ -163,5 +171,3 @@ def _pack(m: Modifiers) -> Formula:
         TYPES["u32"],
         lambda a, b, c: c << double | part(a) << shift | part(b),
     )
-
-

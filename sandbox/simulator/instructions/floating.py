@@ -1,5 +1,9 @@
 """Floating point arithmetic (PTX ISA 9.0, sections 9.7.3 and 9.7.4)."""
 
+# Formulas are lambdas of one to four arrays behind one `Callable[..., Array]`: their parameters carry no types.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,7 +17,6 @@ from sandbox.simulator.ptx.types import F32, F64, TYPES, PtxType
 from sandbox.simulator.rounding import directed, flush, fma32, fma64, saturate, two_product, two_sum
 
 Function = Callable[..., Array]
-
 
 
 def _pick(a: Array, b: Array, larger: bool) -> Array:

@@ -1,5 +1,9 @@
 """Integer arithmetic (PTX ISA 9.0, section 9.7.1)."""
 
+# Formulas are lambdas of one to four arrays behind one `Callable[..., Array]`: their parameters carry no types.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -72,7 +76,9 @@ def mad(m: Modifiers) -> Formula:
         return float_formula(m, "fma")
     if "wide" in m:
         wide = _wide(kind)
-        return Formula((kind, kind, wide), wide, lambda a, b, c: a.astype(wide.dtype) * b.astype(wide.dtype) + c)
+        return Formula(
+            (kind, kind, wide), wide, lambda a, b, c: a.astype(wide.dtype) * b.astype(wide.dtype) + c
+        )
     if "hi" in m:
         return same(kind, 3, lambda a, b, c: multiply_high(a, b, kind) + c)
     return same(kind, 3, lambda a, b, c: a * b + c)

@@ -87,7 +87,11 @@ def _source_lane(mode: str, amount: Array, limits: Array) -> tuple[Array, Array]
         inside = source >= highest
     else:
         lowest = _LANE & segment
-        candidates = {"down": _LANE + distance, "bfly": _LANE ^ distance, "idx": lowest | (distance & ~segment)}
+        candidates = {
+            "down": _LANE + distance,
+            "bfly": _LANE ^ distance,
+            "idx": lowest | (distance & ~segment),
+        }
         source = candidates[mode]
         inside = source <= highest
     return np.where(inside, source, _LANE), inside
@@ -117,9 +121,9 @@ def vote(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         if mode == "ballot":
             result = ballot(predicate & active)
         else:
-            every = (predicate | ~active).all(axis=1, keepdims=True)
-            some = (predicate & active).any(axis=1, keepdims=True)
-            result = {"all": every, "any": some, "uni": every | ~some}[mode]
+            every = np.logical_and.reduce(predicate | ~active, axis=1, keepdims=True)
+            some = np.logical_or.reduce(predicate & active, axis=1, keepdims=True)
+            result: Array = {"all": every, "any": some, "uni": every | ~some}[mode]
         machine.write(destination, threads_of(result, geometry))
 
     return run
@@ -192,15 +196,18 @@ def redux(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         member = (by_warp(machine.registers[mask].view(U32), geometry) & _BIT) != 0
         lanes = member & spelled_out(machine)
         total = function.reduce(np.where(lanes, value, identity), axis=1, keepdims=True, dtype=kind.dtype)
-        machine.write(destination, from_warps(np.broadcast_to(total, (geometry.warps, WARP, total.shape[2])), geometry))
+        machine.write(
+            destination, from_warps(np.broadcast_to(total, (geometry.warps, WARP, total.shape[2])), geometry)
+        )
 
     return run
 
 
 def _identity(function: np.ufunc, dtype: np.dtype[np.generic]) -> np.generic:
-    info = np.iinfo(dtype)
-    values = {np.minimum: info.max, np.maximum: info.min, np.bitwise_and: -1 if info.min else info.max}
-    return dtype.type(values.get(function, 0))
+    info = np.iinfo(dtype.name)
+    ones = -1 if info.min else info.max
+    values: dict[str, int] = {"minimum": info.max, "maximum": info.min, "bitwise_and": ones}
+    return dtype.type(values.get(function.__name__, 0))
 
 
 @step("elect", "9.7.13.15")

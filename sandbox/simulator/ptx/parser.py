@@ -14,7 +14,9 @@ class PtxSyntaxError(ValueError):
     """The text is not PTX that this parser reads; the message shows the statement."""
 
 
-_HEADER = re.compile(r"\.(entry|func)\b\s*(\((?P<results>[^)]*)\))?\s*(?P<name>[\w$]+)\s*(\((?P<params>.*)\))?", re.S)
+_HEADER = re.compile(
+    r"\.(entry|func)\b\s*(\((?P<results>[^)]*)\))?\s*(?P<name>[\w$]+)\s*(\((?P<params>.*)\))?", re.S
+)
 _LOC = re.compile(r"\.loc\s+(\d+)\s+(\d+)")
 _INLINED = re.compile(r"inlined_at\s+(\d+)\s+(\d+)")
 _FILE = re.compile(r'\.file\s+(\d+)\s+"([^"]*)"')
@@ -199,7 +201,10 @@ class _Reader:
             parameters=tuple(parse_parameters(header["params"] or "")),
             results=tuple(parse_parameters(header["results"] or "")),
             registers=body.registers,
-            variables=(*body.variables, *(Variable(p.name, "param", p.size, p.align) for p in body.parameters)),
+            variables=(
+                *body.variables,
+                *(Variable(p.name, "param", p.size, p.align) for p in body.parameters),
+            ),
             body=tuple(body.instructions),
             labels=body.labels,
             tables=body.tables,

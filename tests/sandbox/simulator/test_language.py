@@ -117,13 +117,19 @@ def test_a_failed_assert_names_its_text_and_thread(cuda):
 @pytest.mark.parametrize("kind", ["int", "unsigned", "unsigned long long", "float", "double"])
 @pytest.mark.parametrize("space", ["global", "shared"])
 def test_atomic_add_sums_every_lane(cuda, kind, space):
-    dtype = {"int": "int32", "unsigned": "uint32", "unsigned long long": "uint64", "float": "float32", "double": "float64"}[kind]
+    dtype = {
+        "int": "int32",
+        "unsigned": "uint32",
+        "unsigned long long": "uint64",
+        "float": "float32",
+        "double": "float64",
+    }[kind]
     body = {
         "global": "atomicAdd(&io[i % 3], (T)(i + 1));",
         "shared": "__shared__ T s[3]; if (threadIdx.x < 3) s[threadIdx.x] = 0; __syncthreads();"
         "atomicAdd(&s[i % 3], (T)(i + 1)); __syncthreads(); if (threadIdx.x < 3) atomicAdd(&io[threadIdx.x], s[threadIdx.x]);",
     }[space]
-    source = f"typedef {kind} T; extern \"C\" __global__ void k(T* io) {{ int i = blockIdx.x * blockDim.x + threadIdx.x; {body} }}"
+    source = f'typedef {kind} T; extern "C" __global__ void k(T* io) {{ int i = blockIdx.x * blockDim.x + threadIdx.x; {body} }}'
     result = cuda(source).run(3, 96, {"io": np.zeros(3, dtype)})
     assert result.fault is None, result.fault
     values = np.arange(1, 289)
@@ -148,7 +154,9 @@ def test_integer_atomics_combine_as_named(cuda, call, expected):
 def test_atomics_return_distinct_old_values(cuda):
     source = """extern "C" __global__ void k(int* io, int* out, unsigned* claimed) {
       int i = blockIdx.x * blockDim.x + threadIdx.x; out[i] = atomicAdd(io, 1); claimed[i] = atomicExch(io + 1, i); }"""
-    result = cuda(source).run(2, 64, {"io": np.zeros(2, np.int32), "out": ("int32", 128), "claimed": ("uint32", 128)})
+    result = cuda(source).run(
+        2, 64, {"io": np.zeros(2, np.int32), "out": ("int32", 128), "claimed": ("uint32", 128)}
+    )
     assert result.fault is None, result.fault
     assert sorted(result.outputs["out"].tolist()) == list(range(128))
     assert len(set(result.outputs["claimed"].tolist()) | {int(result.outputs["io"][1])}) >= 128
@@ -161,7 +169,9 @@ def test_a_compare_and_swap_loop_makes_progress(cuda):
     }"""
     x = RNG.standard_normal(64).astype(np.float32)
     result = cuda(source).run(1, 64, {"io": np.full(1, -9, np.float32), "x": x})
-    assert result.fault is None or result.fault.verdict is Verdict.RACE  # the plain first read races with the swaps
+    assert (
+        result.fault is None or result.fault.verdict is Verdict.RACE
+    )  # the plain first read races with the swaps
     clean = source.replace("*(volatile int*)a", "atomicAdd(a, 0)")
     result = cuda(clean).run(1, 64, {"io": np.full(1, -9, np.float32), "x": x})
     assert result.fault is None, result.fault
@@ -171,18 +181,18 @@ def test_a_compare_and_swap_loop_makes_progress(cuda):
 @pytest.mark.parametrize(
     ("call", "reference"),
     [
-        ("__shfl_down_sync(~0u, v, 5)", lambda v, w, l: v[l + 5] if l + 5 < 32 else v[l]),
-        ("__shfl_up_sync(~0u, v, 3)", lambda v, w, l: v[l - 3] if l >= 3 else v[l]),
-        ("__shfl_xor_sync(~0u, v, 9)", lambda v, w, l: v[l ^ 9]),
-        ("__shfl_sync(~0u, v, l * 7)", lambda v, w, l: v[l * 7 % 32]),
-        ("__shfl_down_sync(~0u, v, 3, 8)", lambda v, w, l: v[l + 3] if l % 8 + 3 < 8 else v[l]),
-        ("__shfl_sync(~0u, v, 2, 4)", lambda v, w, l: v[l // 4 * 4 + 2]),
-        ("(int)__ballot_sync(~0u, v & 1)", lambda v, w, l: int(np.uint32(sum((int(x) & 1) << i for i, x in enumerate(v))).view(np.int32))),
-        ("__any_sync(~0u, v == 7) * 2 + __all_sync(~0u, v >= 0)", lambda v, w, l: 2 * any(v == 7) + all(v >= 0)),
-        ("__reduce_add_sync(~0u, v)", lambda v, w, l: v.sum()),
-        ("__reduce_max_sync(~0u, v)", lambda v, w, l: v.max()),
-        ("(int)__match_any_sync(~0u, v & 3)", lambda v, w, l: int(np.uint32(sum(1 << i for i, x in enumerate(v) if x & 3 == v[l] & 3)).view(np.int32))),
-        ("__popc(__activemask())", lambda v, w, l: 32),
+        ("__shfl_down_sync(~0u, v, 5)", lambda v, w, lane: v[lane + 5] if lane + 5 < 32 else v[lane]),
+        ("__shfl_up_sync(~0u, v, 3)", lambda v, w, lane: v[lane - 3] if lane >= 3 else v[lane]),
+        ("__shfl_xor_sync(~0u, v, 9)", lambda v, w, lane: v[lane ^ 9]),
+        ("__shfl_sync(~0u, v, l * 7)", lambda v, w, lane: v[lane * 7 % 32]),
+        ("__shfl_down_sync(~0u, v, 3, 8)", lambda v, w, lane: v[lane + 3] if lane % 8 + 3 < 8 else v[lane]),
+        ("__shfl_sync(~0u, v, 2, 4)", lambda v, w, lane: v[lane // 4 * 4 + 2]),
+        ("(int)__ballot_sync(~0u, v & 1)", lambda v, w, lane: int(np.uint32(sum((int(x) & 1) << i for i, x in enumerate(v))).view(np.int32))),
+        ("__any_sync(~0u, v == 7) * 2 + __all_sync(~0u, v >= 0)", lambda v, w, lane: 2 * any(v == 7) + all(v >= 0)),
+        ("__reduce_add_sync(~0u, v)", lambda v, w, lane: v.sum()),
+        ("__reduce_max_sync(~0u, v)", lambda v, w, lane: v.max()),
+        ("(int)__match_any_sync(~0u, v & 3)", lambda v, w, lane: int(np.uint32(sum(1 << i for i, x in enumerate(v) if x & 3 == v[lane] & 3)).view(np.int32))),
+        ("__popc(__activemask())", lambda v, w, lane: 32),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("block", [(96, 1, 1), (16, 6, 1), (8, 4, 3)])
@@ -219,7 +229,11 @@ def test_lanes_meet_again_after_divergent_loops(cuda):
 @pytest.mark.parametrize("kind", ["char", "short", "int", "long long", "float2", "float4", "double2"])
 def test_shared_memory_holds_every_width(cuda, kind):
     fields = {"float2": "v.x + v.y", "float4": "v.x + v.y + v.z + v.w", "double2": "(float)(v.x - v.y)"}
-    make = {"float2": "make_float2(t, 1)", "float4": "make_float4(t, 1, 2, 3)", "double2": "make_double2(t, 1)"}
+    make = {
+        "float2": "make_float2(t, 1)",
+        "float4": "make_float4(t, 1, 2, 3)",
+        "double2": "make_double2(t, 1)",
+    }
     source = f"""extern "C" __global__ void k(float* out) {{ __shared__ {kind} s[64]; int t = threadIdx.x;
       s[t] = {make.get(kind, f"({kind})t")}; __syncthreads(); {kind} v = s[63 - t]; out[blockIdx.x * 64 + t] = {fields.get(kind, "v")}; }}"""
     result = cuda(source).run(2, 64, {"out": ("float32", 128)})
