@@ -65,10 +65,13 @@ class Worker:
             undo.enter_context(ours)
             ours.setblocking(False)
             command = isolation.command(spec, theirs.fileno())
-            process = await asyncio.create_subprocess_exec(
-                *command.argv, env=command.environment, stdin=asyncio.subprocess.DEVNULL, stdout=writing,
-                stderr=writing, pass_fds=(theirs.fileno(),), start_new_session=True, cwd="/",
+            spawning = asyncio.ensure_future(
+                asyncio.create_subprocess_exec(
+                    *command.argv, env=command.environment, stdin=asyncio.subprocess.DEVNULL, stdout=writing,
+                    stderr=writing, pass_fds=(theirs.fileno(),), start_new_session=True, cwd="/",
+                )
             )  # fmt: skip
+            process = await _whole(spawning)
             worker = cls(process, ours, reading)
             undo.pop_all()
         try:
@@ -219,3 +222,15 @@ class _Output:
             self._stop()
         self._kept += data
         del self._kept[:-_OUTPUT_BYTES]
+
+
+async def _whole(spawning: asyncio.Future[asyncio.subprocess.Process]) -> asyncio.subprocess.Process:
+    """Let a process come up before it is killed: bubblewrap, killed half way, leaves a child that waits for it."""
+    try:
+        return await asyncio.shield(spawning)
+    except asyncio.CancelledError:
+        process = await spawning
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise
