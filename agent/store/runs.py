@@ -20,7 +20,7 @@ from tools.reports import CheckReport
 _LIST = """
 SELECT runs.*, best.latency_us, best.speedup, coalesce(best.provenance, 'estimated') AS provenance,
        (SELECT coalesce(max(round), 0) FROM candidates WHERE run = runs.id) AS rounds,
-       (SELECT count(*) FROM candidates WHERE run = runs.id AND verdict IS NOT NULL) AS judged
+       (SELECT count(*) FROM candidates WHERE run = runs.id AND round > 0 AND verdict IS NOT NULL) AS judged
 FROM runs LEFT JOIN candidates AS best
   ON best.run = runs.id AND best.round = runs.best_round AND best.candidate = runs.best_candidate
 ORDER BY runs.created DESC, runs.rowid DESC LIMIT ?
