@@ -76,6 +76,25 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Hotspot:
+    """A source line that costs more than it need.
+
+    Attributes:
+        line: In the kernel file; None where the compiler gave none.
+        instruction: The PTX instruction.
+        what: What was counted there, for example `sectors per request`.
+        value: How much of it.
+        share: The part of the launch's total of that kind that this line causes, 0 to 1.
+    """
+
+    line: int | None
+    instruction: str
+    what: str
+    value: float
+    share: float
+
+
+@dataclass(frozen=True)
 class LaunchProfile:
     """One launch of the plan, profiled.
 
@@ -84,6 +103,7 @@ class LaunchProfile:
         bottleneck: What bounds it, one of the names in `sandbox.simulator.cost` or an ncu section.
         roofline_fraction: Least possible time over this time, 0 to 1.
         sampled_blocks: Blocks that were executed; fewer than `total_blocks` means extrapolated.
+        hotspots: Lines to look at first, the most costly first; counted on the sampled blocks.
     """
 
     kernel: str
@@ -95,6 +115,7 @@ class LaunchProfile:
     sampled_blocks: int
     total_blocks: int
     metrics: tuple[Metric, ...] = ()
+    hotspots: tuple[Hotspot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,10 +129,11 @@ class ProfileResult:
 
 
 class Device(Protocol):
-    """Runs plans. Every call is bounded by `deadline_s`; past it the worker is killed and the fault is TIMEOUT.
+    """Runs plans; past `deadline_s` of any call the worker is killed and the fault is TIMEOUT.
 
     Raises (all methods): WorkerDiedError where the worker ended through no fault of the candidate that is
-    known (a memory limit is a RESOURCE_LIMIT fault instead), MissingDependencyError where the device is absent.
+    known (a memory limit is a RESOURCE_LIMIT fault instead), MissingDependencyError where the device is
+    absent.
     """
 
     @property

@@ -1,7 +1,8 @@
 """How a warp's addresses turn into sectors, and into shared-memory wavefronts.
 
-Source: Nsight Compute documentation 2025.3, "Memory Tables" and "Sectors and wavefronts": a sector is 32 bytes of a
-128-byte line; shared memory has 32 banks of 4 bytes; lanes that touch the same word share a wavefront.
+Source: Nsight Compute documentation 2025.3, "Memory Tables" and "Sectors and wavefronts": a sector is 32
+bytes of a 128-byte line; shared memory has 32 banks of 4 bytes; lanes that touch the same word share a
+wavefront.
 """
 
 from __future__ import annotations
@@ -12,79 +13,77 @@ from sandbox.device import Array
 from sandbox.simulator.lanes import WARP
 
 SECTOR = 32
+SECTOR_BITS = 5
 _BANKS = 32
 _NOBODY = np.int64(1) << 62
 
 
-def count_distinct(keys: Array, active: Array) -> Array:
-    """Distinct keys among the active lanes of each warp.
+def distinct(keys: Array, active: Array | None) -> tuple[Array, Array]:
+    """The distinct keys among the active lanes of each warp.
 
     Args:
-        keys: int64, shape (warps, 32, blocks).
-        active: bool, broadcastable to it.
+        keys: int64, shape (warps, lanes, blocks).
+        active: bool, broadcastable to it; None for all.
 
     Returns:
-        int64, shape (warps, blocks).
+        The keys, ordered within each warp, and a mask of that shape: one true element for each distinct key.
     """
-    ordered = np.sort(np.where(active, keys, _NOBODY), axis=1)
-    fresh = np.ones(ordered.shape, dtype=np.bool_)
-    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    return (fresh & (ordered != _NOBODY)).sum(axis=1)
+    ordered = keys if active is None else np.where(active, keys, _NOBODY)
+    fresh = np.empty(ordered.shape, dtype=np.bool_)
+    fresh[:, :1] = True
+    if not (ordered[:, 1:] >= ordered[:, :-1]).all():
+        ordered = np.sort(ordered, axis=1)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=fresh[:, 1:])
+    if active is not None:
+        fresh &= ordered != _NOBODY
+    return ordered, fresh
 
 
-def global_sectors(offsets: Array, active: Array) -> Array:
-    """Sectors of each warp request; an aligned access of at most 16 bytes lies in one sector.
+def global_sectors(offsets: Array, active: Array | None) -> tuple[Array, Array]:
+    """The sectors of each warp request; an aligned access of at most 16 bytes lies in one sector.
 
     Args:
         offsets: Byte offsets, int64, shape (warps, 32, blocks).
-        active: bool, broadcastable to it.
+        active: bool, broadcastable to it; None for all.
+
+    Returns:
+        Sector numbers, and a mask of that shape with one true element for each sector of a request.
+    """
+    return distinct(offsets >> SECTOR_BITS, active)
+
+
+def shared_wavefronts(offsets: Array, active: Array | None, size: int) -> Array:
+    """Wavefronts of each warp request to shared memory.
+
+    Accesses of 8 bytes are served by half warps, of 16 bytes by quarter warps (each part moves 128 bytes), so
+    the least is 1, 2 or 4. Within a part, a wavefront serves one word of each bank.
+
+    Args:
+        offsets: Byte offsets, int64, shape (warps, 32, blocks).
+        active: bool, broadcastable to it; None for all.
+        size: Bytes a lane touches, 1 to 16.
 
     Returns:
         int64, shape (warps, blocks); 0 where no lane is active.
     """
-    return count_distinct(offsets >> 5, active)
-
-
-def shared_wavefronts(offsets: Array, active: Array, size: int) -> Array:
-    """Wavefronts of each warp request to shared memory.
-
-    Accesses of 8 bytes are served by half warps, of 16 bytes by quarter warps (each quarter moves 128 bytes), so
-    the least is 1, 2 or 4. Within a group, a wavefront serves one word of each bank.
-
-    Args:
-        offsets: Byte offsets, int64, shape (warps, 32, blocks).
-        active: bool, broadcastable to it.
-        size: Bytes a lane touches, 1 to 16.
-
-    Returns:
-        int64, shape (warps, blocks).
-    """
     warps, _, blocks = offsets.shape
-    active = np.broadcast_to(active, offsets.shape)
-    groups = max(1, size // 4)
-    lanes = WARP // groups
-    words = (offsets >> 2).reshape(warps * groups, lanes, blocks)
-    busy = active.reshape(warps * groups, lanes, blocks)
-    total = np.zeros((warps * groups, blocks), dtype=np.int64)
-    if groups == 1:
-        total = _conflicts(words, busy)
-    else:
-        # A wide lane touches `groups` consecutive words; together they cover every bank of the group once.
-        expanded = np.concatenate([words + k for k in range(groups)], axis=1)
-        total = _conflicts(expanded, np.concatenate([busy] * groups, axis=1))
-    return total.reshape(warps, groups, blocks).sum(axis=1)
+    parts = max(1, size // 4)
+    lanes = WARP // parts
+    words = (offsets >> 2).reshape(warps * parts, lanes, blocks)
+    busy = None if active is None else np.broadcast_to(active, offsets.shape).reshape(words.shape)
+    if parts > 1:
+        # A wide lane touches `parts` consecutive words; together they cover every bank of the part once.
+        words = np.concatenate([words + k for k in range(parts)], axis=1)
+        busy = None if busy is None else np.concatenate([busy] * parts, axis=1)
+    return _fullest_bank(words, busy).reshape(warps, parts, blocks).sum(axis=1)
 
 
-def _conflicts(words: Array, active: Array) -> Array:
-    """The largest number of distinct words in one bank, for each (group, block)."""
-    keyed = np.where(active, (words % _BANKS << 48) | words, _NOBODY)
-    ordered = np.sort(keyed, axis=1)
-    fresh = np.ones(ordered.shape, dtype=np.bool_)
-    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    fresh &= ordered != _NOBODY
-    groups, _, blocks = ordered.shape
-    group, lane, block = np.nonzero(fresh)
-    bank = ordered[group, lane, block] >> 48
-    cell = (group * blocks + block) * _BANKS + bank
-    counts = np.bincount(cell, minlength=groups * blocks * _BANKS)
-    return counts.reshape(groups, blocks, _BANKS).max(axis=2)
+def _fullest_bank(words: Array, active: Array | None) -> Array:
+    """The largest number of distinct words in one bank, for each (part, block)."""
+    ordered, fresh = distinct(words, active)
+    parts, _, blocks = ordered.shape
+    part, lane, block = np.nonzero(fresh)
+    bank = ordered[part, lane, block] & (_BANKS - 1)
+    cell = (part * blocks + block) * _BANKS + bank
+    counts = np.bincount(cell, minlength=parts * blocks * _BANKS)
+    return counts.reshape(parts, blocks, _BANKS).max(axis=2)

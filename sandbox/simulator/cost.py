@@ -1,9 +1,10 @@
 """From counts to an estimated latency. Its job is to rank candidates; it is never a measurement.
 
-The time of a launch is the largest of what each resource needs, smoothed where two come close, plus the launch
-itself. Resources: DRAM, L2, the load/store path and its shared-memory wavefronts, every arithmetic pipe, the issue
-slots, same-address atomics, and the latency chain of one warp times the rounds of blocks (Little's law: loads that
-do not overlap within a warp, and warps that do not fit, leave the chip waiting).
+The time of a launch is the largest of what each resource needs, smoothed where two come close, plus the
+launch itself; docs/cost-model.md says it in full. Resources: DRAM, L2, the load/store path and its
+shared-memory wavefronts, every arithmetic pipe, the issue slots, same-address atomics, and the latency chain
+of one warp times the rounds of blocks (Little's law: loads that do not overlap within a warp, and warps that
+do not fit, leave the chip waiting).
 """
 
 from __future__ import annotations
@@ -13,110 +14,100 @@ from dataclasses import dataclass
 
 from sandbox.simulator.architectures import Architecture
 from sandbox.simulator.coalescing import SECTOR
-from sandbox.simulator.counting import Counter, Site
+from sandbox.simulator.counting import BlockCount, Counter
 from sandbox.simulator.lanes import WARP
-from sandbox.simulator.occupancy import Occupancy
-from sandbox.simulator.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
-from sandbox.simulator.timeline import Latencies, block_clocks
+from sandbox.simulator.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of, tensor_fma
+from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.timeline import warp_clocks
+from sandbox.simulator.traffic import LaunchShape, Traffic, traffic
 
 DRAM_EFFICIENCY = 0.92
-"""Share of the peak that a plain copy reaches on recent GPUs; NVIDIA's nvbandwidth prints 90 to 93 percent."""
+"""Share of the peak that a plain copy reaches on recent GPUs; nvbandwidth prints 90 to 93 percent."""
 ATOMIC_CLOCKS = 1.0
-"""Clocks between two atomics on one address at L2."""
+"""Clocks between two atomics on one address at L2. Assumed."""
 SHARED_ATOMIC_CLOCKS = 4.0
-"""Clocks between two atomics on one shared-memory word."""
-GLOBAL_REQUEST_CLOCKS = 2.0
-"""Clocks that a warp's global request occupies the load/store path at least: its 64-bit addresses take two passes.
-An assumption, to be fitted on hardware."""
+"""Clocks that a pass of a shared-memory atomic takes (one lane of each address). Assumed."""
+REQUEST_CLOCKS = 2.0
+"""Clocks that a warp's global request occupies the load/store path at least: its 64-bit addresses take two
+passes. Assumed."""
 SMOOTH = 4.0
-"""Exponent of the norm that joins the resources: large enough to be a maximum unless two are close."""
+"""Exponent of the norm that joins the resources: nearly a maximum, unless two are close. Assumed."""
 SCHEDULERS = 4
-_SHARED_LATENCY = 29.0
-_SECTORS_A_CLOCK = 4.0
-
-
-@dataclass(frozen=True)
-class LaunchShape:
-    """What the model must know besides the counts.
-
-    Attributes:
-        blocks: Of the grid.
-        sampled: Of them executed and counted.
-        warps: Of a block.
-        footprints: Bytes the sample touched, by buffer.
-        buffers: Bytes of each buffer.
-    """
-
-    blocks: int
-    sampled: int
-    warps: int
-    occupancy: Occupancy
-    footprints: Mapping[str, int]
-    buffers: Mapping[str, int]
-
-    @property
-    def scale(self) -> float:
-        """From the sample to the whole grid."""
-        return self.blocks / self.sampled
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """Bytes of the whole launch."""
-
-    l2_read: float
-    l2_write: float
-    dram_read: float
-    dram_write: float
+"""Warp instructions issued a clock and SM (CUDA C++ Programming Guide, "Compute Capabilities")."""
+L1_SECTORS_A_CLOCK = 4.0
+"""Sectors that L1 serves a clock: a 128-byte line (Nsight Compute documentation, "Hardware Model")."""
+L1_FILL_BYTES_A_CLOCK = 64.0
+"""Bytes that an SM takes from L2 a clock (A100 whitepaper; used for all)."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Microseconds by resource and in all."""
+    """Microseconds by resource and in all.
+
+    Attributes:
+        latency_us: Of the launch, `Architecture.launch_us` included.
+        bottleneck: The name in `parts` of the largest part.
+        least_us: The least possible time of this launch: its launch, and the larger of the DRAM bytes it
+            must move at peak bandwidth and the floating-point work it does at peak rate.
+    """
 
     latency_us: float
     bottleneck: str
     parts: Mapping[str, float]
     traffic: Traffic
+    least_us: float
 
-
-def traffic(counter: Counter, shape: LaunchShape) -> Traffic:
-    """L2 and DRAM bytes.
-
-    Loads reach L2 where L1 misses; stores and atomics always do. DRAM sees each sector once: data that several
-    blocks share is assumed to stay in L2 between them.
-    """
-    l2 = {"load": 0.0, "store": 0.0, "atomic": 0.0}
-    dram = {"load": 0.0, "store": 0.0}
-    by_buffer: dict[tuple[str, str], float] = {}
-    for site in counter.sites.values():
-        if site.space != "global":
-            continue
-        moved = (site.misses if site.kind == "load" else site.sectors) * SECTOR * shape.scale
-        l2[site.kind] += moved
-        kind = "load" if site.kind == "load" else "store"
-        by_buffer[site.buffer, kind] = by_buffer.get((site.buffer, kind), 0.0) + moved
-    for (buffer, kind), moved in by_buffer.items():
-        once = min(shape.footprints.get(buffer, 0) * shape.scale, shape.buffers.get(buffer, 0))
-        dram[kind] += min(moved, max(once, SECTOR))
-    return Traffic(l2["load"], l2["store"] + l2["atomic"], dram["load"], dram["store"])
+    @property
+    def roofline_fraction(self) -> float:
+        """Least possible time over estimated time, in (0, 1]."""
+        return min(1.0, self.least_us / self.latency_us)
 
 
 def estimate(counter: Counter, shape: LaunchShape, architecture: Architecture) -> Estimate:
-    """Estimate the latency of one launch, microseconds."""
-    moved = traffic(counter, shape)
+    """Estimate the latency of one launch."""
+    moved = traffic(counter, shape, architecture.l2_bytes, architecture.multiprocessors)
     clock = architecture.clock_mhz  # clocks a microsecond
     per_sm = -(-shape.blocks // architecture.multiprocessors) / shape.sampled
     parts = {
-        "dram": (moved.dram_read + moved.dram_write) / (architecture.dram_gbps * 1e3 * DRAM_EFFICIENCY),
+        "dram": moved.dram / (architecture.dram_gbps * 1e3 * DRAM_EFFICIENCY),
         "l2": (moved.l2_read + moved.l2_write) / (architecture.l2_bytes_per_clock * clock),
         "latency": _chain(counter, shape, architecture, moved) / clock,
-        "atomics": _atomic_clocks(counter, shape) / clock,
+        "atomics": _busiest_address(counter, shape) * ATOMIC_CLOCKS / clock,
     }
     parts |= {name: clocks * per_sm / clock for name, clocks in _sm_clocks(counter, architecture).items()}
     norm = sum(value**SMOOTH for value in parts.values()) ** (1 / SMOOTH)
-    bottleneck = max(parts, key=parts.__getitem__)
-    return Estimate(architecture.launch_us + norm, bottleneck, parts, moved)
+    least = architecture.launch_us + _least(counter, shape, architecture, moved)
+    return Estimate(architecture.launch_us + norm, max(parts, key=parts.__getitem__), parts, moved, least)
+
+
+def _least(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:
+    """Microseconds of a perfect machine: every byte once at peak bandwidth, every operation at peak rate."""
+    once = sum(reach.all_bytes for reach in shape.reach.values())
+    memory = min(moved.dram, once) / (architecture.dram_gbps * 1e3)
+    work = _lane_operations(counter)
+    rates = {FMA: architecture.fp32_lanes, FP64: architecture.fp64_lanes, FP16: architecture.fp16_lanes}
+    clocks = max(work[pipe] / rate for pipe, rate in rates.items())
+    clocks = max(clocks, _tensor_clocks(counter, architecture))
+    return max(memory, clocks * shape.scale / architecture.multiprocessors / architecture.clock_mhz)
+
+
+def _lane_operations(counter: Counter) -> dict[str, float]:
+    """Floating-point operations of active lanes in the sample, by pipe; integer work is overhead."""
+    work = {FMA: 0.0, FP64: 0.0, FP16: 0.0}
+    for count in counter.blocks.values():
+        for instruction in count.block.instructions:
+            pipe = cost_of(instruction).pipe
+            if pipe in work and instruction.modifiers[-1] in {"f16", "f16x2", "bf16", "bf16x2", "f32", "f64"}:
+                work[pipe] += count.lanes
+    return work
+
+
+def _tensor_clocks(counter: Counter, architecture: Architecture) -> float:
+    return sum(
+        tensor_fma(instruction) * count.warps / architecture.tensor_fma
+        for count in counter.blocks.values()
+        for instruction in count.block.instructions
+    )
 
 
 def _sm_clocks(counter: Counter, architecture: Architecture) -> dict[str, float]:
@@ -131,20 +122,38 @@ def _sm_clocks(counter: Counter, architecture: Architecture) -> dict[str, float]
     }
     clocks = {pipe: work.get(pipe, 0.0) * WARP / width for pipe, width in lanes.items()}
     clocks["issue"] = sum(work.values()) / SCHEDULERS
-    clocks["tensor"] = work.get("tensor", 0.0) * 2
-    wavefronts = sum(site.sectors for site in counter.sites.values() if site.space == "shared")
-    sectors = sum(site.sectors for site in counter.sites.values() if site.space == "global")
-    requests = sum(site.requests for site in counter.sites.values() if site.space == "global")
-    clocks["shared_memory"] = wavefronts + _shared_atomics(counter)
-    clocks["l1"] = max(sectors / _SECTORS_A_CLOCK, requests * GLOBAL_REQUEST_CLOCKS) + wavefronts
+    clocks["tensor"] = _tensor_clocks(counter, architecture)
+    clocks["shared_memory"] = _shared_clocks(counter)
+    clocks["l1"] = _l1_clocks(counter)
     return clocks
 
 
-def _shared_atomics(counter: Counter) -> float:
+def _shared_clocks(counter: Counter) -> float:
+    clocks = 0.0
+    for site in counter.sites.values():
+        if site.space == "shared":
+            passes = site.passes * SHARED_ATOMIC_CLOCKS if site.kind == "atomic" else 0.0
+            clocks += max(site.wavefronts, passes)
+    return clocks
+
+
+def _l1_clocks(counter: Counter) -> float:
+    """The load/store path: requests, sectors, fills from L2, and the wavefronts that share it."""
+    wavefronts = sum(site.wavefronts for site in counter.sites.values() if site.space == "shared")
+    sites = [site for site in counter.sites.values() if site.space == "global"]
+    requests = sum(max(site.sectors / L1_SECTORS_A_CLOCK, site.requests * REQUEST_CLOCKS) for site in sites)
+    fills = sum(site.misses for site in sites) * SECTOR / L1_FILL_BYTES_A_CLOCK
+    # Local memory is laid out so that the lanes of a warp are neighbours: a line for each 4 bytes.
+    return max(requests + wavefronts + REQUEST_CLOCKS * local_requests(counter), fills)
+
+
+def local_requests(counter: Counter) -> float:
+    """Warp-level accesses of the sample to local memory: spills, and arrays indexed by variables."""
     return sum(
-        site.sectors * SHARED_ATOMIC_CLOCKS
-        for site in counter.sites.values()
-        if site.space == "shared" and site.kind == "atomic"
+        count.warps
+        for count in counter.blocks.values()
+        for instruction in count.block.instructions
+        if "local" in instruction.modifiers and instruction.opcode in {"ld", "st"}
     )
 
 
@@ -163,37 +172,55 @@ def instructions_by_pipe(counter: Counter) -> dict[str, float]:
 
 def _chain(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:
     """Clocks of one warp from start to end, times the rounds of resident blocks."""
-    loads = [site for site in counter.sites.values() if site.space == "global" and site.kind == "load"]
-    sectors = sum(site.sectors for site in loads)
-    misses = sum(site.misses for site in loads)
-    to_l2 = misses / sectors if sectors else 0.0
-    to_dram = min(1.0, moved.dram_read / moved.l2_read) if moved.l2_read else 0.0
-    beyond = architecture.l2_latency + to_dram * (architecture.dram_latency - architecture.l2_latency)
-    load = architecture.l1_latency + to_l2 * (beyond - architecture.l1_latency)
-    latencies = Latencies(load, _SHARED_LATENCY, float(architecture.l2_latency))
+
+    def latency(instruction: Instruction) -> float:
+        return _memory_latency(instruction, counter, architecture, moved)
+
+    clocks: dict[int, float] = {}
+    functions: dict[str, list[BlockCount]] = {}
+    for count in counter.blocks.values():
+        functions.setdefault(count.function, []).append(count)
+    for counts in functions.values():
+        clocks |= warp_clocks([count.block for count in counts], latency)
     warps = shape.sampled * shape.warps
-    one_warp = sum(
-        block_clocks(count.block, latencies) * count.warps / warps for count in counter.blocks.values()
+    one_warp = sum(clocks[key] * count.warps / warps for key, count in counter.blocks.items())
+    return -(-shape.waves(architecture.multiprocessors) // 1) * one_warp
+
+
+def _memory_latency(
+    instruction: Instruction, counter: Counter, architecture: Architecture, moved: Traffic
+) -> float:
+    """Clocks until a loaded value arrives: a mean over the levels that served it."""
+    spaces = ("global", "shared", "const")
+    found = (counter.sites.get((id(instruction), space)) for space in spaces)
+    site = next((one for one in found if one is not None), None)
+    if instruction.opcode in {"atom", "red"}:
+        in_shared = site is not None and site.space == "shared"
+        return 2 * architecture.shared_latency if in_shared else architecture.l2_latency
+    if instruction.opcode not in {"ld", "ldu", "ldmatrix", "wmma", "cp"} or "param" in instruction.modifiers:
+        return 0.0
+    if site is None or site.space == "const":
+        return architecture.l1_latency if "local" in instruction.modifiers else 0.0
+    if site.space == "shared":
+        return architecture.shared_latency
+    missed = site.misses / site.sectors if site.sectors else 0.0
+    below = moved.dram_share.get(site.buffer, 0.0) * (architecture.dram_latency - architecture.l2_latency)
+    return architecture.l1_latency + min(1.0, missed) * (
+        architecture.l2_latency + below - architecture.l1_latency
     )
-    resident = architecture.multiprocessors * shape.occupancy.blocks
-    rounds = -(-shape.blocks // resident)
-    # The last load's latency is not hidden by anything that follows it in the warp.
-    return rounds * (one_warp + load)
 
 
-def _atomic_clocks(counter: Counter, shape: LaunchShape) -> float:
-    """Global atomics on one address are served one after another."""
+def _busiest_address(counter: Counter, shape: LaunchShape) -> float:
+    """Operations on the busiest address of global memory, which are served one after another.
+
+    Lanes of a warp that add an integer to one address and ignore what was there are combined into one
+    operation.
+    """
     worst = 0.0
     for site in counter.sites.values():
         if site.space == "global" and site.kind == "atomic" and site.requests:
-            worst = max(worst, _serial(site) * shape.scale * ATOMIC_CLOCKS)
+            busiest = site.contention.busiest(shape.scale)
+            if not site.instruction.modifiers[-1].lstrip("b").startswith("f") and site.passes:
+                busiest *= site.requests / site.passes
+            worst = max(worst, busiest)
     return worst
-
-
-def _serial(site: Site) -> float:
-    """Operations of the sample on the busiest address.
-
-    Integer atomics of a warp on one address are combined by the assembler into one; float ones are not.
-    """
-    combined = site.busiest == 1.0 and not site.instruction.modifiers[-1].startswith("f")
-    return float(site.requests) if combined else site.lanes * site.busiest

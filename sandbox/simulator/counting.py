@@ -1,4 +1,4 @@
-"""Counts what a sample of blocks does: instructions, requests, sectors, wavefronts, cache misses."""
+"""Counts what a sample of blocks does: instructions, branches, sectors, wavefronts, cache misses."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.coalescing import SECTOR, global_sectors, shared_wavefronts
+from sandbox.simulator.caches import BlockCaches, Footprint
+from sandbox.simulator.coalescing import distinct, global_sectors, shared_wavefronts
 from sandbox.simulator.code import BasicBlock
+from sandbox.simulator.contention import Contention, longest_runs
 from sandbox.simulator.lanes import by_warp
 from sandbox.simulator.machine import Access, Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
 
 _EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
+_PAST_L1 = frozenset({"volatile", "relaxed", "acquire", "cg", "cv"})
 
 
 @dataclass
@@ -22,12 +25,16 @@ class Site:
     """What one memory instruction did, summed over the sample.
 
     Attributes:
+        space: "global", "shared" or "const".
+        kind: "load", "store" or "atomic".
+        size: Bytes a lane touches.
+        buffer: The buffer it touched first.
         requests: Warp-level executions with at least one active lane.
-        sectors: Global: sectors of those requests. Shared: wavefronts.
-        misses: Global loads: sectors that the block's share of L1 did not hold.
-        ideal: Shared: the fewest wavefronts these requests could take.
         lanes: Active lanes.
-        busiest: Atomics: the largest share of one execution's lanes that hit one address, 0 to 1.
+        sectors: Global: 32-byte sectors of those requests.
+        misses: Global loads: sectors that the block's share of L1 did not hold.
+        wavefronts, ideal: Shared: wavefronts, and the fewest that the requests could take.
+        passes: Atomics: summed over requests, the most lanes that share one address.
     """
 
     instruction: Instruction
@@ -36,50 +43,58 @@ class Site:
     size: int
     buffer: str = ""
     requests: int = 0
+    lanes: int = 0
     sectors: int = 0
     misses: int = 0
+    wavefronts: int = 0
     ideal: int = 0
-    lanes: int = 0
-    busiest: float = 0.0
+    passes: int = 0
+    contention: Contention = field(default_factory=Contention)
 
 
 @dataclass
 class BlockCount:
-    """Executions of one basic block: warps, and lanes that were active in them."""
+    """Executions of one basic block by warps, lanes active in them, and outcomes of its branch."""
 
     block: BasicBlock
+    function: str
     warps: int = 0
     lanes: int = 0
+    branches: int = 0
+    divergent: int = 0
 
 
 @dataclass
 class Counter(Observer):
-    """Listens to one launch. `l1_sectors` is one block's share of the L1 cache, in sectors.
-
-    L1 model: a block finds a sector if it brought in fewer than `l1_sectors` others since it last touched it.
-    """
+    """Listens to one launch. `l1_sectors` is one block's share of the L1 cache, in sectors."""
 
     l1_sectors: int
-    arena_bytes: int
-    sites: dict[int, Site] = field(default_factory=dict[int, Site])
+    footprint: Footprint
+    sites: dict[tuple[int, str], Site] = field(default_factory=dict[tuple[int, str], Site])
     blocks: dict[int, BlockCount] = field(default_factory=dict[int, BlockCount])
-    footprint: Array = field(init=False)
     barriers: int = 0
-    _clock: Array = field(init=False)
-    _last: Array = field(init=False)
+    _caches: BlockCaches = field(init=False)
+    _sampled: Array = field(init=False)
+    _before: tuple[BlockCount, Array | None, list[Array]] | None = None
 
-    def __post_init__(self) -> None:
-        self.footprint = np.zeros(-(-self.arena_bytes // SECTOR), dtype=np.bool_)
-        self.start_batch(1)
+    def start_batch(self, blocks: int, first: int) -> None:
+        """Begin a batch: caches are empty. `first` is the position of its first block in the sample."""
+        self._caches = BlockCaches(blocks, self.l1_sectors)
+        self._sampled = np.arange(first, first + blocks)
+        self._before = None
 
-    def start_batch(self, blocks: int) -> None:
-        """Forget the caches: a batch of `blocks` other blocks begins."""
-        self._clock = np.zeros(blocks, dtype=np.int32)
-        self._last = np.zeros((blocks, -(-self.arena_bytes // SECTOR)), dtype=np.int32)
+    def end_batch(self, machine: Machine) -> None:
+        """Count the last branch of a batch."""
+        self._count_branch(machine)
+        self._before = None
 
     def enter(self, machine: Machine, block: BasicBlock) -> None:
-        """Count the execution of a basic block."""
-        count = self.blocks.setdefault(block.index, BlockCount(block))
+        """Count the execution of a basic block, and how the one before it branched."""
+        count = self.blocks.get(id(block))
+        if count is None:
+            count = self.blocks[id(block)] = BlockCount(block, machine.activation.function)
+        self._count_branch(machine)
+        self._before = (count, machine.mask, machine.registers) if block.jump.guard is not None else None
         geometry = machine.place.geometry
         if machine.mask is None:
             count.warps += geometry.warps * machine.blocks
@@ -90,71 +105,98 @@ class Counter(Observer):
         count.warps += int(active.any(axis=1).sum()) * repeat
         count.lanes += int(active.sum()) * repeat
 
+    def _count_branch(self, machine: Machine) -> None:
+        """The predicate of the last block's branch is still in its registers."""
+        if self._before is None:
+            return
+        count, mask, registers = self._before
+        jump = count.block.jump
+        if jump.guard is None or jump.kind == "table":
+            return
+        chosen = registers[jump.guard]
+        taken = by_warp(chosen if mask is None else chosen & mask, machine.place.geometry, fill=False)
+        rest = by_warp(~chosen if mask is None else ~chosen & mask, machine.place.geometry, fill=False)
+        some: Array = np.any(taken, axis=1)
+        others: Array = np.any(rest, axis=1)
+        repeat = machine.blocks // some.shape[1]
+        count.branches += int((some | others).sum()) * repeat
+        count.divergent += int((some & others).sum()) * repeat
+
     def global_access(self, machine: Machine, access: Access) -> None:
         """Count requests, sectors and L1 misses."""
+        site = self._site(machine, access, _space(access))
         offsets, active, repeat = _by_warp(machine, access)
-        sectors = global_sectors(offsets, active)
-        buffer = self._buffer_of(machine, access)
-        site = self._site(access, "global", buffer)
-        _add_requests(site, active, offsets.shape, repeat)
-        site.sectors += int(sectors.sum()) * repeat
-        self._touch(machine, access, site)
+        _add_requests(site, offsets, active, repeat)
+        if site.space == "const":
+            return
+        ordered, fresh = global_sectors(offsets, active)
+        site.sectors += int(np.count_nonzero(fresh)) * repeat
+        self._touch(site, ordered, fresh, repeat)
         if access.kind == "atomic":
-            site.busiest = max(site.busiest, _busiest_share(machine, access))
+            _, runs = distinct(offsets, active)
+            site.passes += int(longest_runs(runs, active).sum()) * repeat
+            self._contend(machine, access, site)
 
     def shared_access(self, machine: Machine, access: Access) -> None:
         """Count requests and wavefronts."""
+        site = self._site(machine, access, "shared")
         offsets, active, repeat = _by_warp(machine, access)
+        _add_requests(site, offsets, active, repeat)
         wavefronts = shared_wavefronts(offsets, active, access.size)
-        site = self._site(access, "shared", "")
-        _add_requests(site, active, offsets.shape, repeat)
-        site.sectors += int(wavefronts.sum()) * repeat
-        site.ideal += int((wavefronts > 0).sum()) * repeat * max(1, access.size // 4)
+        site.wavefronts += int(wavefronts.sum()) * repeat
+        site.ideal += int(np.count_nonzero(wavefronts)) * repeat * max(1, access.size // 4)
         if access.kind == "atomic":
-            site.busiest = max(site.busiest, _busiest_share(machine, access))
+            _, runs = distinct(offsets, active)
+            site.passes += int(longest_runs(runs, active).sum()) * repeat
 
     def barrier(self, machine: Machine, released: Array | None) -> None:
-        """Count barriers by the batch."""
-        self.barriers += machine.blocks
+        """Count barriers of blocks."""
+        self.barriers += machine.blocks if released is None else int(released.any(axis=(0, 1)).sum())
 
-    def _site(self, access: Access, space: str, buffer: str) -> Site:
-        key = id(access.instruction)
-        if key not in self.sites:
-            self.sites[key] = Site(access.instruction, space, access.kind, access.size, buffer)
-        return self.sites[key]
+    def _site(self, machine: Machine, access: Access, space: str) -> Site:
+        key = (id(access.instruction), space)
+        site = self.sites.get(key)
+        if site is None:
+            name = machine.arena.owner(int(access.offsets.flat[0])).name if space == "global" else ""
+            site = self.sites[key] = Site(access.instruction, space, access.kind, access.size, name)
+        return site
 
-    @staticmethod
-    def _buffer_of(machine: Machine, access: Access) -> str:
-        near = machine.arena.nearest(int(access.offsets.flat[0]))
-        return near.name if near else ""
-
-    def _touch(self, machine: Machine, access: Access, site: Site) -> None:
-        """Update the cache model with the distinct sectors of every block, and the launch's footprint."""
-        mask = _EVERYONE if access.mask is None else access.mask
-        shape = np.broadcast_shapes(access.offsets.shape, mask.shape)
-        sectors = np.broadcast_to(access.offsets >> 5, shape)[np.broadcast_to(mask, shape)]
-        self.footprint[sectors] = True
-        if access.kind != "load":
+    def _touch(self, site: Site, ordered: Array, fresh: Array, repeat: int) -> None:
+        """Update the cache model with the sectors of each request, and the launch's footprint."""
+        sectors = ordered[fresh]
+        if not sectors.size:
             return
-        width = self._last.shape[1]
-        if shape[2] == 1:
-            distinct = np.unique(sectors)
-            flat = (np.arange(machine.blocks)[:, None] * width + distinct).reshape(-1)
+        number = len(self._sampled)
+        if ordered.shape[2] == 1:
+            block = np.repeat(np.arange(number), sectors.size)
+            sectors = np.tile(sectors, number)
         else:
-            block = np.broadcast_to(np.arange(machine.blocks), shape)[np.broadcast_to(mask, shape)]
-            flat = np.unique(block * width + sectors)
-        owner = flat // width
-        last = self._last.reshape(-1)
-        before = last[flat]
-        missed = (before == 0) | (self._clock[owner] - before >= self.l1_sectors)
-        np.add.at(self._clock, owner[missed], 1)
-        last[flat] = self._clock[owner] + 1
-        site.misses += int(missed.sum())
+            block = np.nonzero(fresh)[2]
+        self.footprint.touch(sectors, None if self.footprint.blocks == 1 else self._sampled[block])
+        if site.kind != "load":
+            return
+        if _PAST_L1.isdisjoint(site.instruction.modifiers):
+            site.misses += self._caches.load(sectors, block)
+        else:
+            site.misses += int(np.count_nonzero(fresh)) * repeat
+
+    def _contend(self, machine: Machine, access: Access, site: Site) -> None:
+        mask = _EVERYONE if access.mask is None else access.mask
+        where = np.broadcast_to(mask, machine.shape)
+        blocks = np.broadcast_to(self._sampled, machine.shape)[where]
+        site.contention.add(np.broadcast_to(access.offsets, machine.shape)[where], blocks)
 
 
-def _by_warp(machine: Machine, access: Access) -> tuple[Array, Array, int]:
+def _space(access: Access) -> str:
+    return "const" if "const" in access.instruction.modifiers else "global"
+
+
+def _by_warp(machine: Machine, access: Access) -> tuple[Array, Array | None, int]:
     """Offsets and active lanes by warp, and how many blocks one column of them stands for."""
     geometry = machine.place.geometry
+    if access.mask is None and geometry.threads == geometry.warps * 32:
+        offsets = by_warp(access.offsets, geometry)
+        return offsets, None, machine.blocks // offsets.shape[2]
     mask = _EVERYONE if access.mask is None else access.mask
     blocks = max(access.offsets.shape[2], mask.shape[2])
     offsets = by_warp(np.broadcast_to(access.offsets, (*access.offsets.shape[:2], blocks)), geometry)
@@ -162,20 +204,13 @@ def _by_warp(machine: Machine, access: Access) -> tuple[Array, Array, int]:
     return offsets, active, machine.blocks // blocks
 
 
-def _add_requests(site: Site, active: Array, shape: tuple[int, ...], repeat: int) -> None:
-    full = np.broadcast_to(active, shape)
-    site.requests += int(full.any(axis=1).sum()) * repeat
-    site.lanes += int(full.sum()) * repeat
-
-
-def _busiest_share(machine: Machine, access: Access) -> float:
-    """The share of this execution's lanes that hit its busiest address."""
-    mask = _EVERYONE if access.mask is None else access.mask
-    offsets = np.broadcast_to(access.offsets, machine.shape)[np.broadcast_to(mask, machine.shape)]
-    if not offsets.size:
-        return 0.0
-    _, counts = np.unique(offsets, return_counts=True)
-    return float(counts.max() / offsets.size)
+def _add_requests(site: Site, offsets: Array, active: Array | None, repeat: int) -> None:
+    if active is None:
+        site.requests += offsets.shape[0] * offsets.shape[2] * repeat
+        site.lanes += offsets.size * repeat
+    else:
+        site.requests += int(active.any(axis=1).sum()) * repeat
+        site.lanes += int(active.sum()) * repeat
 
 
 def total(sites: Iterable[Site], attribute: str, space: str, kinds: frozenset[str]) -> int:

@@ -37,21 +37,33 @@ class Arena:
     """
 
     def __init__(self, sizes: dict[str, int], labels: dict[str, str] | None = None) -> None:
-        labels = labels or {}
+        self._place(sizes, labels or {}, ALIGNMENT)
+        self._hold(np.zeros(self.extent, dtype=U8))
+
+    def _place(self, sizes: dict[str, int], labels: dict[str, str], alignment: int) -> None:
+        """Lay buffers out one after another with guard zones between; `extent` is where they end."""
         self.allocations: dict[str, Allocation] = {}
         position = GUARD
         for name, size in sizes.items():
             self.allocations[name] = Allocation(name, position, position + size, labels.get(name, name))
-            position = -(-(position + size) // ALIGNMENT) * ALIGNMENT + GUARD
-        self.bytes = np.zeros(-(-position // 16) * 16, dtype=U8)
-        self._views: dict[int, Array] = {1: self.bytes}
-        self._views |= {t.itemsize: self.bytes.view(t) for t in (U16, U32, U64)}
+            position = -(-(position + size) // alignment) * alignment + GUARD
+        self.extent = -(-position // 16) * 16
         ordered = list(self.allocations.values())
         self._starts = [allocation.start for allocation in ordered]
         self._ends = [allocation.end for allocation in ordered]
         self._start_array = np.array(self._starts or [0], dtype=S64)
         self._end_array = np.array(self._ends or [0], dtype=S64)
         self._ordered = ordered
+
+    def _hold(self, data: Array) -> None:
+        """Keep the contents in these bytes."""
+        self.bytes = data
+        self._views: dict[int, Array] = {1: data}
+        self._views |= {t.itemsize: data.view(t) for t in (U16, U32, U64)}
+
+    def locate(self, offsets: Array) -> Array:
+        """Where in `view` the bytes at checked offsets from GLOBAL_BASE lie: here at those very offsets."""
+        return offsets
 
     def address(self, name: str) -> int:
         """Device address of a buffer."""
@@ -63,7 +75,7 @@ class Arena:
         return self.bytes[allocation.start : allocation.end]
 
     def view(self, size: int) -> Array:
-        """The whole arena as unsigned integers of `size` bytes."""
+        """All contents as unsigned integers of `size` bytes; index it with what `locate` returned."""
         return self._views[size]
 
     def contains(self, low: int, high: int) -> bool:
@@ -84,3 +96,9 @@ class Arena:
             return max(allocation.start - offset, offset - allocation.end + 1, 0)
 
         return min(self._ordered, key=distance, default=None)
+
+    def owner(self, located: int) -> Allocation:
+        """The allocation that a located offset belongs to; there must be one."""
+        found = self.nearest(located)
+        assert found is not None
+        return found

@@ -1,17 +1,22 @@
 """Which execution pipe an instruction uses, and how many machine instructions it stands for.
 
-PTX is not what the device runs: the assembler drops moves and address-space conversions, and expands division.
-Weights are what NVIDIA's assembler emits for these at sm_90 (`cuobjdump -sass`), rounded; latencies in clocks follow
-Luo et al. (arXiv 2402.13499) for arithmetic.
+PTX is not what the device runs: the assembler drops moves and address-space conversions, and expands
+division. Weights are what NVIDIA's assembler emits for these at sm_90 (`cuobjdump -sass`), rounded;
+latencies in clocks follow Luo et al. (arXiv 2402.13499) for arithmetic.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 
 from sandbox.simulator.ptx.syntax import Instruction
 
-FMA, ALU, FP64, FP16, XU, LSU, CONTROL, NONE = "fma", "alu", "fp64", "fp16", "xu", "lsu", "control", "none"
+FMA, ALU, FP64, FP16, XU, LSU, TENSOR = "fma", "alu", "fp64", "fp16", "xu", "lsu", "tensor"
+CONTROL = "cbu"
+"""The branch unit: Nsight calls it the convergence barrier unit."""
+NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,41 @@ def cost_of(instruction: Instruction) -> Cost:
     opcode, modifiers = instruction.opcode, instruction.modifiers
     if opcode in _FREE_OPCODES or (opcode == "ld" and "param" in modifiers):
         return _FREE
-    if opcode in _MEMORY_OPCODES:
+    if opcode in _MEMORY_OPCODES or (opcode == "wmma" and {"load", "store"} & set(modifiers)):
         return _MEMORY
     if opcode in _BRANCH_OPCODES:
         return _BRANCH
     if opcode in _WARP:
         return Cost(LSU if opcode == "shfl" else ALU, 1.0, 24)
     if opcode == "mma" or opcode == "wmma":
-        return Cost("tensor", 1.0, 33)
+        return Cost(TENSOR, 2.0 if opcode == "wmma" else 1.0, 33)
     return _arithmetic(opcode, modifiers)
+
+
+_TENSOR_RATES = {
+    "tf32": 2.0,
+    "s8": 0.5,
+    "u8": 0.5,
+    "e4m3": 0.5,
+    "e5m2": 0.5,
+    "s4": 0.25,
+    "u4": 0.25,
+    "f64": 16.0,
+}
+
+
+def tensor_fma(instruction: Instruction) -> float:
+    """Multiply-adds of a matrix instruction, in fp16 equivalents.
+
+    tf32 runs at half the rate of fp16, int8 at twice (A100 and H100 whitepapers, peak rates).
+    """
+    if cost_of(instruction).pipe != TENSOR:
+        return 0.0
+    shape = re.search(r"\bm(\d+)n(\d+)k(\d+)\b", instruction.mnemonic)
+    if shape is None:
+        return 0.0
+    factor = next((_TENSOR_RATES[part] for part in instruction.modifiers if part in _TENSOR_RATES), 1.0)
+    return factor * math.prod(int(size) for size in shape.groups())
 
 
 def _arithmetic(opcode: str, modifiers: tuple[str, ...]) -> Cost:

@@ -19,6 +19,8 @@ _VERBS = {"load": "read", "store": "write", "atomic": "atomic"}
 def checked_global(machine: Machine, access: Access) -> Access:
     """Check bounds and alignment of a global access; inactive lanes are moved to a harmless address.
 
+    The offsets of the access returned index `Arena.view`.
+
     Raises:
         FaultError: A lane touches memory outside every allocation, or misaligned.
     """
@@ -31,7 +33,7 @@ def checked_global(machine: Machine, access: Access) -> Access:
         if active.any():
             raise FaultError(_global_fault(machine, access, active))
         offsets = _replace(offsets, outside, access.mask)
-    offsets = _aligned(machine, access, offsets)
+    offsets = arena.locate(_aligned(machine, access, offsets))
     return access if offsets is access.offsets else _moved(access, offsets)
 
 
@@ -84,7 +86,7 @@ def _global_fault(machine: Machine, access: Access, active: Array) -> Fault:
     offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
     verb = _VERBS[access.kind]
     near = machine.arena.nearest(offset)
-    if near is None or not -(1 << 32) < offset < machine.arena.bytes.size + (1 << 32):
+    if near is None or not -(1 << 32) < offset < machine.arena.extent + (1 << 32):
         what = f"{access.size}-byte {verb} at address {GLOBAL_BASE + offset:#x}, which is no buffer"
         return machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
     if offset < near.start:

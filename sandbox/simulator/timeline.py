@@ -1,32 +1,67 @@
-"""How long one warp takes through a basic block on its own: in-order issue, waiting for operands."""
+"""How long one warp takes through a kernel on its own: in-order issue, waiting for operands.
+
+A load does not stall; the first instruction that needs its value does. That is what makes independent loads
+overlap, and what unrolling, prefetching and register blocking buy.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 from sandbox.simulator.code import BasicBlock
 from sandbox.simulator.pipes import cost_of
 from sandbox.simulator.ptx.syntax import Address, Instruction, Negated, Operand, Pair, Register, Vector
 
-_BARRIER = 30
+Latency = Callable[[Instruction], float]
+"""Clocks until what a memory instruction returns can be used; 0 for other instructions."""
+
+_BARRIER = 30.0
+_NO_TARGET = frozenset(
+    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
+)
+
+_Ready = dict[str, float]
 
 
-@dataclass(frozen=True)
-class Latencies:
-    """Clocks until a loaded value can be used."""
+def warp_clocks(blocks: Iterable[BasicBlock], latency: Latency) -> dict[int, float]:
+    """Clocks that one execution of each basic block takes, by `id` of the block.
 
-    global_load: float
-    shared_load: float
-    atomic: float
+    What is still on its way at the end of a block is waited for where it is used: in the next block of the
+    layout, or, for a loop, in its next turn. Of a loop the steady turn counts.
 
-
-def block_clocks(block: BasicBlock, latencies: Latencies) -> float:
-    """Clocks from the first issue of a basic block to the issue of its last instruction.
-
-    A load does not stall; the first instruction that needs its value does. That is what makes independent loads
-    overlap, and what unrolling and register blocking buy.
+    Args:
+        blocks: Of one function, those that ran.
+        latency: Of memory instructions.
     """
-    ready: dict[str, float] = {}
+    ordered = sorted(blocks, key=lambda block: block.index)
+    turns = _back_edges(ordered)
+    ends: dict[int, _Ready] = {}
+    clocks: dict[int, float] = {}
+    for steady in (False, True):
+        ready: _Ready = {}
+        for block in ordered:
+            if steady and block.index in turns:
+                ready = ends[turns[block.index]]
+            clocks[id(block)], ready = _advance(block, ready, latency)
+            ends[block.index] = ready
+    return clocks
+
+
+def _back_edges(blocks: list[BasicBlock]) -> dict[int, int]:
+    """The head of each loop and the block that jumps back to it."""
+    present = {block.index for block in blocks}
+    return {
+        target: block.index
+        for block in blocks
+        if block.jump.kind == "branch"
+        for target in block.jump.targets[:1]
+        if target <= block.index and target in present
+    }
+
+
+def _advance(block: BasicBlock, ready: _Ready, latency: Latency) -> tuple[float, _Ready]:
+    """Clocks to the issue of the last instruction, and when values still on their way arrive after that."""
+    ready = dict(ready)
     now = 0.0
     for instruction in block.instructions:
         cost = cost_of(instruction)
@@ -35,20 +70,10 @@ def block_clocks(block: BasicBlock, latencies: Latencies) -> float:
         now = start + cost.weight
         if instruction.opcode in {"bar", "barrier"}:
             now += _BARRIER
-        done = start + max(cost.latency, _memory_latency(instruction, latencies), cost.weight)
+        done = start + max(cost.latency, latency(instruction), cost.weight)
         for name in targets:
             ready[name] = done
-    return now
-
-
-def _memory_latency(instruction: Instruction, latencies: Latencies) -> float:
-    if instruction.opcode == "atom":
-        return latencies.atomic
-    if instruction.opcode not in {"ld", "ldu"} or "param" in instruction.modifiers:
-        return 0.0
-    if any(part.startswith("shared") for part in instruction.modifiers):
-        return latencies.shared_load
-    return latencies.global_load
+    return now, {name: done - now for name, done in ready.items() if done > now}
 
 
 def _names(operand: Operand | None) -> list[str]:
@@ -68,6 +93,6 @@ def _names(operand: Operand | None) -> list[str]:
 def _uses(instruction: Instruction) -> tuple[list[str], list[str]]:
     operands = instruction.operands
     guard = [instruction.guard.register.name] if instruction.guard else []
-    if instruction.opcode in {"st", "red", "bra", "ret", "exit", "bar", "barrier"} or not operands:
+    if instruction.opcode in _NO_TARGET or not operands:
         return [*guard, *(name for operand in operands for name in _names(operand))], []
     return [*guard, *(name for operand in operands[1:] for name in _names(operand))], _names(operands[0])

@@ -1,0 +1,91 @@
+"""The cache model: what of a block's loads its share of L1 holds, and which memory the sampled blocks touch.
+
+L1: a block finds a sector if it brought in fewer than its share of L1 in others since it last touched it (an
+LRU window). It is kept as one tag table a block, eight times the share, indexed by a hash, so its size
+depends neither on buffers nor on grid. Two sectors of one slot evict each other; that is rare, and real
+caches have it too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sandbox.device import Array
+
+_SLACK = 8
+_MOST_CELLS = 1 << 22
+_HASH = np.int64(0x9E3779B97F4A7C15 - (1 << 64))
+_HASH_SHIFT = 20
+_HASH_MASK = (1 << 44) - 1
+
+
+class BlockCaches:
+    """L1 of every block of a batch.
+
+    Args:
+        blocks: Blocks in the batch.
+        sectors: One block's share of L1.
+    """
+
+    def __init__(self, blocks: int, sectors: int) -> None:
+        wanted = min(_SLACK * max(sectors, 1), max(_MOST_CELLS // blocks, 64))
+        self._slots = 1 << (wanted - 1).bit_length()
+        self._window = max(sectors, 1)
+        self._tags = np.full(blocks * self._slots, -1, dtype=np.int64)
+        self._times = np.zeros(blocks * self._slots, dtype=np.int64)
+        self._marks = np.zeros(blocks * self._slots, dtype=np.int64)
+        self._brought = np.zeros(blocks, dtype=np.int64)
+
+    def load(self, sectors: Array, blocks: Array) -> int:
+        """Load sectors, all at once.
+
+        Args:
+            sectors: Sector numbers, flat; may repeat.
+            blocks: The block of the batch that loads each.
+
+        Returns:
+            How many sectors the blocks had to bring in.
+        """
+        slots = ((sectors * _HASH >> _HASH_SHIFT) & _HASH_MASK & (self._slots - 1)) + blocks * self._slots
+        young = self._brought[blocks] - self._times[slots] < self._window
+        missed = ~(young & (self._tags[slots] == sectors))
+        count = self._bring(sectors[missed], slots[missed], blocks[missed]) if missed.any() else 0
+        self._times[slots] = self._brought[blocks]
+        return count
+
+    def _bring(self, sectors: Array, slots: Array, blocks: Array) -> int:
+        self._tags[slots] = sectors
+        index = np.arange(len(slots))
+        self._marks[slots] = index
+        first = self._marks[slots] == index
+        self._brought += np.bincount(blocks[first], minlength=len(self._brought))
+        return int(np.count_nonzero(first))
+
+
+class Footprint:
+    """Which sectors each sampled block touched; grows with the pages that exist, not with the buffers.
+
+    Args:
+        blocks: Blocks of the sample.
+    """
+
+    def __init__(self, blocks: int) -> None:
+        self.blocks = blocks
+        self._touched = np.zeros((1 << 12, blocks), dtype=np.bool_)
+
+    def touch(self, sectors: Array, blocks: Array | None) -> None:
+        """Note sectors, and the block of the sample that touched each; None for every block."""
+        highest = int(sectors.max(initial=0))
+        if highest >= len(self._touched):
+            bigger = np.zeros((1 << highest.bit_length(), self.blocks), dtype=np.bool_)
+            bigger[: len(self._touched)] = self._touched
+            self._touched = bigger
+        if blocks is None:
+            self._touched[sectors] = True
+        else:
+            self._touched.reshape(-1)[sectors * self.blocks + blocks] = True
+
+    def rows(self) -> tuple[Array, Array]:
+        """Sectors that any block touched, ascending, and which of the blocks did; bool, (sectors, blocks)."""
+        sectors = np.flatnonzero(self._touched.any(axis=1))
+        return sectors, self._touched[sectors]
