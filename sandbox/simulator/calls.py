@@ -57,7 +57,9 @@ class CallStack:
             name = self._by_address.get(int(address))
             if name is None:
                 what = f"call through a pointer to {int(address):#x}, which is no function"
-                raise FaultError(self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, chosen))
+                raise FaultError(
+                    self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, chosen)
+                )
             yield self._enter_named(frame, jump, name, chosen), chosen
 
     def leave(self, frame: int, mask: Mask) -> tuple[int, int]:
@@ -94,7 +96,9 @@ class CallStack:
             code = self._setup.loaded.function(name)
             base = caller.local_base + -(-self._codes[frame].local_bytes // 16) * 16
             if caller.depth + 1 > MAX_DEPTH or base + code.local_bytes > LIMIT:
-                what = f"stack overflow: calls {caller.depth + 1} deep, {base + code.local_bytes} bytes of stack"
+                what = (
+                    f"stack overflow: calls {caller.depth + 1} deep, {base + code.local_bytes} bytes of stack"
+                )
                 raise FaultError(self._machine.place.fault(Verdict.RESOURCE_LIMIT, what, jump.instruction))
             specials = self._machine.extra["specials"]
             self._machine.local_bytes = max(self._machine.local_bytes, base + code.local_bytes)
@@ -114,5 +118,3 @@ class CallStack:
             if mask is not None and old is not None and old.dtype == value.dtype:
                 value = np.where(mask, value, old)
             target.arguments[key] = value
-
-

@@ -118,7 +118,8 @@ def _accesses(machine: Machine, operand: MemoryOperand, space: str) -> list[tupl
     if space == "shared":
         return [(space, operand.access(machine, "atomic", 0, machine.mask))]
     return [
-        (name, operand.access(machine, "atomic", base, mask)) for name, base, mask in windows(machine, operand)
+        (name, operand.access(machine, "atomic", base, mask))
+        for name, base, mask in windows(machine, operand)
     ]
 
 

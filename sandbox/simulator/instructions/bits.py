@@ -13,7 +13,9 @@ from sandbox.simulator.ptx.types import TYPES, PtxType
 _U32 = TYPES["u32"]
 
 
-def _logic(m: Modifiers, function: Callable[..., Array], logical: Callable[..., Array], count: int = 2) -> Formula:
+def _logic(
+    m: Modifiers, function: Callable[..., Array], logical: Callable[..., Array], count: int = 2
+) -> Formula:
     kind = m.type
     return same(kind, count, logical if kind.name == "pred" else function)
 
@@ -212,9 +214,9 @@ def bmsk(m: Modifiers) -> Formula:
 
     def mask(a: Array, b: Array) -> Array:
         start, count = (a & np.uint32(31), b & np.uint32(31)) if wrap else (a, np.minimum(b, np.uint32(32)))
-        return (_ones(count.astype(np.int64), np.uint64) << np.minimum(start, np.uint32(32)).astype(np.uint64)).astype(
-            np.uint32
-        )
+        return (
+            _ones(count.astype(np.int64), np.uint64) << np.minimum(start, np.uint32(32)).astype(np.uint64)
+        ).astype(np.uint32)
 
     return Formula((_U32, _U32), _U32, mask)
 
@@ -232,7 +234,9 @@ def _pick(a: Array, b: Array, selector: Array) -> Array:
     result = np.zeros((1, 1, 1), dtype=np.uint32)
     for i in range(4):
         nibble = selector >> np.uint32(4 * i) & np.uint32(0xF)
-        byte = (both >> ((nibble & np.uint32(7)).astype(np.uint64) * np.uint64(8)) & np.uint64(0xFF)).astype(np.uint32)
+        byte = (both >> ((nibble & np.uint32(7)).astype(np.uint64) * np.uint64(8)) & np.uint64(0xFF)).astype(
+            np.uint32
+        )
         sign = np.where(byte & np.uint32(0x80), np.uint32(0xFF), np.uint32(0))
         result = result | np.where(nibble & np.uint32(8), sign, byte) << np.uint32(8 * i)
     return result

@@ -131,5 +131,3 @@ def slct(m: Modifiers) -> Formula:
     """A where c >= 0, else b."""
     kind, condition = m.types[-2], m.types[-1]
     return Formula((kind, kind, condition), kind, lambda a, b, c: np.where(c >= 0, a, b))
-
-

@@ -119,7 +119,11 @@ def _float_to_float(m: Modifiers, result: PtxType, source: PtxType) -> Function:
 
 
 def _relu(value: Array, m: Modifiers) -> Array:
-    return np.where(value > 0, value, np.where(np.isnan(value), value, 0)).astype(value.dtype) if "relu" in m else value
+    return (
+        np.where(value > 0, value, np.where(np.isnan(value), value, 0)).astype(value.dtype)
+        if "relu" in m
+        else value
+    )
 
 
 def _two_floats(m: Modifiers, result: PtxType) -> Formula:
@@ -163,5 +167,3 @@ def _pack(m: Modifiers) -> Formula:
         TYPES["u32"],
         lambda a, b, c: c << double | part(a) << shift | part(b),
     )
-
-

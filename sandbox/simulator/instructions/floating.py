@@ -15,7 +15,6 @@ from sandbox.simulator.rounding import directed, flush, fma32, fma64, saturate, 
 Function = Callable[..., Array]
 
 
-
 def _pick(a: Array, b: Array, larger: bool) -> Array:
     """IEEE minNum/maxNum with -0 below +0: equal values differ at most in the sign bit of zero."""
     unsigned = np.dtype(f"uint{a.dtype.itemsize * 8}")

@@ -24,7 +24,9 @@ class SixteenBit:
 
 
 HALF = SixteenBit(lambda bits: bits.view(F16).astype(F64), lambda value: value.astype(F16).view(U16))
-BFLOAT = SixteenBit(lambda bits: bf16_to_f32(bits).astype(F64), lambda value: f32_to_bf16(f64_to_odd_f32(value)))
+BFLOAT = SixteenBit(
+    lambda bits: bf16_to_f32(bits).astype(F64), lambda value: f32_to_bf16(f64_to_odd_f32(value))
+)
 
 
 def _minimum(a: Array, b: Array) -> Array:
@@ -62,7 +64,9 @@ def packed_formula(m: Modifiers, name: str) -> Formula:
     if kind.name in {"u16x2", "s16x2"}:
         lane = np.dtype("int16" if kind.name == "s16x2" else "uint16")
         function = _integer_function(name)
-        return same(kind, 2, lambda *x: join(*(_apply_integer(function, lane, x, high) for high in (False, True))))
+        return same(
+            kind, 2, lambda *x: join(*(_apply_integer(function, lane, x, high) for high in (False, True)))
+        )
     count, function = _FUNCTIONS[name]
     function = _bounded(function, m)
     form = BFLOAT if kind.name.startswith("bf16") else HALF
@@ -71,7 +75,8 @@ def packed_formula(m: Modifiers, name: str) -> Formula:
 
     def packed(*operands: Array) -> Array:
         halves = (
-            form.narrow(function(*(form.widen(split(value, high)) for value in operands))) for high in (False, True)
+            form.narrow(function(*(form.widen(split(value, high)) for value in operands)))
+            for high in (False, True)
         )
         return join(*halves)
 
@@ -101,12 +106,12 @@ def join(low: Array, high: Array) -> Array:
     return low.astype(U32) | high.astype(U32) << np.uint32(16)
 
 
-def _apply_integer(function: Function, lane: np.dtype[np.generic], operands: tuple[Array, ...], high: bool) -> Array:
+def _apply_integer(
+    function: Function, lane: np.dtype[np.generic], operands: tuple[Array, ...], high: bool
+) -> Array:
     return function(*(split(value, high).view(lane) for value in operands)).view(U16)
 
 
 def f16_to_f32(bits: Array) -> Array:
     """Widen float16 bits, uint16."""
     return bits.view(F16).astype(F32)
-
-

@@ -72,7 +72,9 @@ def mad(m: Modifiers) -> Formula:
         return float_formula(m, "fma")
     if "wide" in m:
         wide = _wide(kind)
-        return Formula((kind, kind, wide), wide, lambda a, b, c: a.astype(wide.dtype) * b.astype(wide.dtype) + c)
+        return Formula(
+            (kind, kind, wide), wide, lambda a, b, c: a.astype(wide.dtype) * b.astype(wide.dtype) + c
+        )
     if "hi" in m:
         return same(kind, 3, lambda a, b, c: multiply_high(a, b, kind) + c)
     return same(kind, 3, lambda a, b, c: a * b + c)

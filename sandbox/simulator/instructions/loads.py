@@ -69,7 +69,9 @@ def load(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Load one, two, four or eight elements; narrow types extend to the register's width."""
     target, source = i.operands[:2]
     kind = m.type
-    targets = [(slots.target(e), slots.width(e)) if isinstance(e, Register) else None for e in _elements(target)]
+    targets = [
+        (slots.target(e), slots.width(e)) if isinstance(e, Register) else None for e in _elements(target)
+    ]
     space = space_of(m)
     if space == "param":
         return _load_parameter(source, kind, targets, slots)
@@ -94,7 +96,9 @@ def extend(value: Array, kind: PtxType, width: int) -> Array:
     return source.astype(wide)
 
 
-def _load_parameter(source: Operand, kind: PtxType, targets: list[tuple[int, int] | None], slots: Slots) -> Step:
+def _load_parameter(
+    source: Operand, kind: PtxType, targets: list[tuple[int, int] | None], slots: Slots
+) -> Step:
     """Kernel parameters are the same in every lane; parameters of a call differ per lane."""
     assert isinstance(source, Address)
     if not isinstance(source.base, Symbol):

@@ -58,7 +58,9 @@ def _packer(destination: int, source: Vector, kind: PtxType, slots: Slots) -> St
     def run(machine: Machine) -> None:
         value: Array | None = None
         for position, origin in enumerate(origins):
-            element = machine.registers[origin].view(part.dtype).astype(whole) << whole.type(position * part.bits)
+            element = machine.registers[origin].view(part.dtype).astype(whole) << whole.type(
+                position * part.bits
+            )
             value = element if value is None else value | element
         assert value is not None
         machine.write(destination, value)
@@ -86,7 +88,9 @@ def cvta(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     target, source = i.operands
     assert isinstance(target, Register)
     destination, origin = slots.target(target), slots.source(source, m.type)
-    space = next((part for part in m.parts if part in {"global", "shared", "local", "const", "param"}), "global")
+    space = next(
+        (part for part in m.parts if part in {"global", "shared", "local", "const", "param"}), "global"
+    )
     base = _BASES.get(space, 0)
     delta = np.uint64(base if "to" not in m else (1 << 64) - base if base else 0)
 
@@ -122,7 +126,11 @@ def _carry(i: Instruction, m: Modifiers, slots: Slots, subtract: bool, use: bool
 
     def run(machine: Machine) -> None:
         x, y = machine.registers[a].view(dtype), machine.registers[b].view(dtype)
-        carry = machine.extra.get("carry", np.zeros((1, 1, 1), dtype=np.bool_)) if use else np.zeros((1, 1, 1), np.bool_)
+        carry = (
+            machine.extra.get("carry", np.zeros((1, 1, 1), dtype=np.bool_))
+            if use
+            else np.zeros((1, 1, 1), np.bool_)
+        )
         amount = carry.astype(dtype)
         if subtract:
             result = x - y - amount
@@ -174,7 +182,11 @@ def _mad_carry(i: Instruction, m: Modifiers, slots: Slots, use: bool) -> Step:
         x, y, z = (machine.registers[s].view(S32 if signed and s != c else U32) for s in (a, b, c))
         product = x.astype(np.int64) * y.astype(np.int64) if signed else x.astype(U64) * y.astype(U64)
         half = (product.view(U64) >> np.uint64(32) if high else product.view(U64)).astype(U32)
-        carry = machine.extra.get("carry", np.zeros((1, 1, 1), np.bool_)) if use else np.zeros((1, 1, 1), np.bool_)
+        carry = (
+            machine.extra.get("carry", np.zeros((1, 1, 1), np.bool_))
+            if use
+            else np.zeros((1, 1, 1), np.bool_)
+        )
         total = half.astype(U64) + z + carry.astype(U64)
         if keep:
             machine.extra["carry"] = total >> np.uint64(32) != 0
@@ -251,5 +263,3 @@ def szext(m: Modifiers) -> Formula:
         return wide.astype(kind.dtype)
 
     return Formula((kind, TYPES["u32"]), kind, extend)
-
-

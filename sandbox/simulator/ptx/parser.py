@@ -14,7 +14,9 @@ class PtxSyntaxError(ValueError):
     """The text is not PTX that this parser reads; the message shows the statement."""
 
 
-_HEADER = re.compile(r"\.(entry|func)\b\s*(\((?P<results>[^)]*)\))?\s*(?P<name>[\w$]+)\s*(\((?P<params>.*)\))?", re.S)
+_HEADER = re.compile(
+    r"\.(entry|func)\b\s*(\((?P<results>[^)]*)\))?\s*(?P<name>[\w$]+)\s*(\((?P<params>.*)\))?", re.S
+)
 _LOC = re.compile(r"\.loc\s+(\d+)\s+(\d+)")
 _INLINED = re.compile(r"inlined_at\s+(\d+)\s+(\d+)")
 _FILE = re.compile(r'\.file\s+(\d+)\s+"([^"]*)"')
@@ -199,12 +201,25 @@ class _Reader:
             parameters=tuple(parse_parameters(header["params"] or "")),
             results=tuple(parse_parameters(header["results"] or "")),
             registers=body.registers,
-            variables=(*body.variables, *(Variable(p.name, "param", p.size, p.align) for p in body.parameters)),
+            variables=(
+                *body.variables,
+                *(Variable(p.name, "param", p.size, p.align) for p in body.parameters),
+            ),
             body=tuple(body.instructions),
             labels=body.labels,
             tables=body.tables,
+            cluster=_cluster(header.string),
         )
         self.body = None
+
+
+def _cluster(header: str) -> tuple[int, int, int] | None:
+    """`.reqnctapercluster nx{, ny{, nz}}` of an entry."""
+    match = re.search(r"\.reqnctapercluster\s+([\d\s,]+)", header)
+    if match is None:
+        return None
+    x, y, z = ([int(part) for part in match[1].split(",")] + [1, 1])[:3]
+    return (x, y, z)
 
 
 def _declare_range(body: _Body, kind: str, name: str) -> None:

@@ -44,7 +44,16 @@ def _types() -> dict[str, PtxType]:
             table[f"{kind}{bits}"] = PtxType(f"{kind}{bits}", kind, bits, np.dtype(f"{base}{bits}"))
     for bits in (16, 32, 64):
         table[f"f{bits}"] = PtxType(f"f{bits}", "f", bits, np.dtype(f"float{bits}"))
-    packed = {"f16x2": 32, "bf16x2": 32, "bf16": 16, "tf32": 32, "u16x2": 32, "s16x2": 32, "e4m3": 8, "e5m2": 8}
+    packed = {
+        "f16x2": 32,
+        "bf16x2": 32,
+        "bf16": 16,
+        "tf32": 32,
+        "u16x2": 32,
+        "s16x2": 32,
+        "e4m3": 8,
+        "e5m2": 8,
+    }
     for name, bits in packed.items():
         table[name] = PtxType(name, "b", bits, np.dtype(f"uint{bits}"))
     return table
