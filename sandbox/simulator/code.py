@@ -10,19 +10,59 @@ from sandbox.simulator.ptx.syntax import Function, Instruction
 
 BLOCK_BARRIERS = frozenset({"bar", "barrier"})
 WARP_SYNCS = frozenset({"shfl", "vote", "match", "redux", "elect"})
+WHOLE_WARP = frozenset({"mma", "wmma", "ldmatrix", "stmatrix", "movmatrix"})
 ENDS = frozenset({"bra", "brx", "call", "ret", "exit", "trap"})
 
 
 def is_block_barrier(instruction: Instruction) -> bool:
-    """`bar.sync`, `bar.red`, `barrier.sync`: a barrier of the block; `bar.warp.sync` is none."""
-    return instruction.opcode in BLOCK_BARRIERS and "warp" not in instruction.modifiers
+    """`bar.sync`, `bar.red`, `barrier.cluster.wait`...: a place to wait; arriving, and warp barriers, are none."""
+    if instruction.opcode not in BLOCK_BARRIERS or "warp" in instruction.modifiers:
+        return False
+    return "arrive" not in instruction.modifiers
 
 
 def is_warp_sync(instruction: Instruction) -> bool:
-    """An instruction that the lanes of its member mask execute together."""
+    """An instruction that the lanes of its member mask, or all lanes of the warp, execute together."""
     if instruction.opcode in BLOCK_BARRIERS:
         return "warp" in instruction.modifiers
-    return instruction.opcode in WARP_SYNCS and "sync" in instruction.modifiers
+    return instruction.opcode in WARP_SYNCS | WHOLE_WARP and "sync" in instruction.modifiers
+
+
+def is_poll(instruction: Instruction) -> bool:
+    """What a thread does again and again while it waits for another: scheduling only."""
+    if instruction.opcode in {"nanosleep", "atom"}:
+        return True
+    if instruction.opcode == "mbarrier":
+        return bool({"test_wait", "try_wait"} & set(instruction.modifiers))
+    return instruction.opcode == "ld" and bool(
+        {"volatile", "relaxed", "acquire"} & set(instruction.modifiers)
+    )
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """A barrier at which threads wait (PTX ISA 9.0, sections 9.7.13.1 and 9.7.13.4).
+
+    Attributes:
+        scope: "block" or "cluster".
+        number: Slot of the barrier's number, 0 to 15.
+        threads: Slot of how many threads take part; None for all of the block.
+        together: All threads must come to this very instruction: `__syncthreads()`.
+        reduction: "popc", "and" or "or" of `predicate` into `target`; empty for none.
+        guard: Slot of the guarding predicate; None where unconditional.
+    """
+
+    instruction: Instruction
+    scope: str
+    number: int
+    threads: int | None
+    together: bool
+    reduction: str = ""
+    target: int = 0
+    predicate: int = 0
+    inverted: bool = False
+    guard: int | None = None
+    guard_negated: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,17 +102,19 @@ class BasicBlock:
     """Straight-line code.
 
     Attributes:
-        steps: What to run; a block barrier at the start is the scheduler's, not a step.
-        barrier: The block barrier that the block starts with.
+        steps: What to run.
+        barrier: The barrier that is the block's only instruction; the scheduler's, not a step.
         warp_sync: The warp-wide instruction that the block starts with, and the slot of its member mask.
+        polls: Whether the block reads what another thread may be about to change.
     """
 
     index: int
     steps: tuple[Step, ...]
     jump: Jump
     instructions: tuple[Instruction, ...]
-    barrier: Instruction | None = None
+    barrier: Barrier | None = None
     warp_sync: tuple[Instruction, int] | None = None
+    polls: bool = False
 
 
 @dataclass(frozen=True)

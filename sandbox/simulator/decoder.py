@@ -8,7 +8,19 @@ import numpy as np
 
 import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnusedImport]  fills the catalogue
 from sandbox.device import Array
-from sandbox.simulator.code import ENDS, BasicBlock, Call, Code, Jump, is_block_barrier, is_warp_sync
+from sandbox.simulator.code import (
+    BLOCK_BARRIERS,
+    ENDS,
+    WHOLE_WARP,
+    Barrier,
+    BasicBlock,
+    Call,
+    Code,
+    Jump,
+    is_block_barrier,
+    is_poll,
+    is_warp_sync,
+)
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.formulas import formula_step
 from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
@@ -143,7 +155,7 @@ def decode(module: Module, name: str) -> Code:
         shared_bytes=shared_bytes,
         local=local,
         local_bytes=local_bytes,
-        granularity=_granularity(function),
+        granularity=min(_granularity(other) for other in reachable(module, name)),
     )
 
 
@@ -152,12 +164,9 @@ def _granularity(function: Function) -> int:
     narrow = [4]
     for instruction in function.body:
         spaces = {part.split("::")[0] for part in instruction.modifiers}
-        if instruction.opcode in {"ld", "st", "atom", "red"} and not spaces & {
-            "global",
-            "param",
-            "local",
-            "const",
-        }:
+        if instruction.opcode not in {"ld", "st", "atom", "red", "wmma"} or "mma" in spaces:
+            continue
+        if not spaces & {"global", "param", "local", "const"} and instruction.modifiers[-1] in TYPES:
             narrow.append(TYPES[instruction.modifiers[-1]].bytes)
     return min(narrow)
 
@@ -197,6 +206,8 @@ def _leaders(function: Function) -> list[int]:
             starts.add(position + 1)
         if is_block_barrier(instruction) or is_warp_sync(instruction):
             starts.add(position)
+        if is_block_barrier(instruction):
+            starts.add(position + 1)
     return sorted(start for start in starts if start < len(function.body))
 
 
@@ -210,13 +221,42 @@ def _block(
     if body and body[-1].opcode in ENDS:
         jump = _jump(function, slots, at, body[-1], next_block)
         body = body[:-1]
-    barrier = body[0] if body and is_block_barrier(body[0]) else None
+    barrier = _barrier(body[0], slots) if body and is_block_barrier(body[0]) else None
     warp_sync = None
     if body and is_warp_sync(body[0]):
-        warp_sync = (body[0], slots.source(body[0].operands[-1], TYPES["u32"]))
-    skip_first = barrier is not None or (body and body[0].opcode in {"bar", "barrier"})
-    steps = tuple(step_for(instruction, slots) for instruction in (body[1:] if skip_first else body))
-    return BasicBlock(index, steps, jump, instructions, barrier, warp_sync)
+        members = Immediate(0xFFFFFFFF) if body[0].opcode in WHOLE_WARP else body[0].operands[-1]
+        warp_sync = (body[0], slots.source(members, TYPES["u32"]))
+    silent = barrier is not None or (warp_sync is not None and body[0].opcode in BLOCK_BARRIERS)
+    steps = tuple(step_for(instruction, slots) for instruction in (body[1:] if silent else body))
+    polls = any(is_poll(instruction) for instruction in body)
+    return BasicBlock(index, steps, jump, instructions, barrier, warp_sync, polls)
+
+
+def _barrier(instruction: Instruction, slots: SlotTable) -> Barrier:
+    """`bar.sync a{, b}`, `bar.red.op d, a{, b}, {!}c` or `barrier.cluster.wait` (9.7.13.1, 9.7.13.4)."""
+    operands = list(instruction.operands)
+    if instruction.guard is not None:
+        guard, negated = slots.source(instruction.guard.register, TYPES["pred"]), instruction.guard.negated
+    else:
+        guard, negated = None, False
+    if "cluster" in instruction.modifiers:
+        return Barrier(instruction, "cluster", 0, None, together=False, guard=guard, guard_negated=negated)
+    reduction = next((part for part in instruction.modifiers if part in {"popc", "and", "or"}), "")
+    target = predicate = 0
+    inverted = False
+    if reduction:
+        first, last = operands.pop(0), operands.pop()
+        inverted = isinstance(last, Negated)
+        assert isinstance(first, Register)
+        target = slots.target(first)
+        predicate = slots.source(last.register if isinstance(last, Negated) else last, TYPES["pred"])
+    number = operands[0] if operands else Immediate(0)
+    threads = slots.source(operands[1], TYPES["u32"]) if len(operands) > 1 else None
+    together = instruction.opcode == "bar" and threads is None and number == Immediate(0)
+    slot = slots.source(number, TYPES["u32"])
+    return Barrier(
+        instruction, "block", slot, threads, together, reduction, target, predicate, inverted, guard, negated
+    )
 
 
 def _jump(

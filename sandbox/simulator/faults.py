@@ -38,12 +38,13 @@ class Place:
         """
         shape = (self.geometry.rows, self.geometry.columns, len(self.blocks))
         full = np.broadcast_to(lanes, shape)
-        block_first = np.moveaxis(full, 2, 0)
+        order = np.argsort(self.blocks)
+        block_first = np.moveaxis(full, 2, 0)[order]
         position = int(np.argmax(block_first.reshape(-1)))
         b, row, column = (int(i) for i in np.unravel_index(position, block_first.shape))
         thread = self.geometry.thread_coordinates(row * self.geometry.columns + column)
-        block = self.geometry.block_coordinates(int(self.blocks[b]))
-        return (row, column, b), block, thread, int(np.count_nonzero(full))
+        block = self.geometry.block_coordinates(int(self.blocks[order[b]]))
+        return (row, column, int(order[b])), block, thread, int(np.count_nonzero(full))
 
     def fault(
         self, verdict: Verdict, what: str, instruction: Instruction | None, lanes: Array | None = None

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.ptx.types import U32, constant
+from sandbox.simulator.ptx.types import PRED, U32, constant
 
 WARP = 32
 LANES_PER_BATCH = 32768
@@ -25,10 +25,11 @@ LANES_PER_BATCH = 32768
 
 @dataclass(frozen=True)
 class Geometry:
-    """Grid and block of one launch; `rows` x `columns` are the two thread axes."""
+    """Grid, block and cluster of one launch; `rows` x `columns` are the two thread axes."""
 
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
+    cluster: tuple[int, int, int] = (1, 1, 1)
 
     @property
     def threads(self) -> int:
@@ -40,6 +41,12 @@ class Geometry:
     def blocks(self) -> int:
         """Blocks in the grid."""
         x, y, z = self.grid
+        return x * y * z
+
+    @property
+    def cluster_size(self) -> int:
+        """Blocks in a cluster."""
+        x, y, z = self.cluster
         return x * y * z
 
     @property
@@ -64,6 +71,24 @@ class Geometry:
     def blocks_per_batch(self) -> int:
         """Blocks that run in lock step: about as many lanes as fit the cache."""
         return max(1, LANES_PER_BATCH // self.threads)
+
+    def cluster_of(self, blocks: Array) -> Array:
+        """Linear cluster index of linear block indices."""
+        index, stride = np.zeros_like(blocks), 1
+        for size, each in zip(self.grid, self.cluster, strict=True):
+            index = index + blocks % size // each * stride
+            blocks, stride = blocks // size, stride * (size // each)
+        return index
+
+    def cluster_blocks(self, clusters: Array) -> Array:
+        """Linear block indices of linear cluster indices, shape (clusters, blocks of one by rank)."""
+        ranks = np.arange(self.cluster_size, dtype=np.int64)
+        clusters = clusters.reshape(-1, 1)
+        index, stride = np.zeros((1, 1), dtype=np.int64), 1
+        for size, each in zip(self.grid, self.cluster, strict=True):
+            index = index + (clusters % (size // each) * each + ranks % each) * stride
+            clusters, ranks, stride = clusters // (size // each), ranks // each, stride * size
+        return index
 
     def thread_coordinates(self, linear: int) -> tuple[int, int, int]:
         """`threadIdx` of a linear thread index."""
@@ -112,7 +137,25 @@ def special_registers(geometry: Geometry, blocks: Array) -> dict[str, Array]:
         values[f"%ntid.{name}"] = constant(size, U32)
     for name, size in zip("xyz", geometry.grid, strict=True):
         values[f"%nctaid.{name}"] = constant(size, U32)
+    values |= _cluster_registers(geometry, axis)
     return {name: compress(value) for name, value in values.items()}
+
+
+def _cluster_registers(geometry: Geometry, blocks: Array) -> dict[str, Array]:
+    """`%clusterid`, `%cluster_ctaid` and the like; `blocks` is shaped as a lane value."""
+    values: dict[str, Array] = {}
+    rank, stride = np.zeros_like(blocks), 1
+    for name, size, each in zip("xyz", geometry.grid, geometry.cluster, strict=True):
+        position, blocks = blocks % size, blocks // size
+        rank, stride = rank + position % each * stride, stride * each
+        values[f"%clusterid.{name}"] = (position // each).astype(U32)
+        values[f"%cluster_ctaid.{name}"] = (position % each).astype(U32)
+        values[f"%nclusterid.{name}"] = constant(size // each, U32)
+        values[f"%cluster_nctaid.{name}"] = constant(each, U32)
+    values["%cluster_ctarank"] = rank.astype(U32)
+    values["%cluster_nctarank"] = constant(geometry.cluster_size, U32)
+    values["%is_explicit_cluster"] = constant(geometry.cluster_size > 1, PRED)
+    return values
 
 
 def compress(value: Array) -> Array:

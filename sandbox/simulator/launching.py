@@ -17,6 +17,7 @@ from sandbox.simulator.faults import FaultError, Place
 from sandbox.simulator.lanes import Geometry, special_registers
 from sandbox.simulator.machine import Activation, Machine, Observer, Shared
 from sandbox.simulator.memory import Arena
+from sandbox.simulator.occupancy import occupancy
 from sandbox.simulator.ptx.parser import PtxSyntaxError, parse
 from sandbox.simulator.ptx.syntax import Module
 from sandbox.simulator.ptx.types import U32, U64, constant
@@ -25,6 +26,9 @@ from sandbox.verdict import Verdict
 MAX_GRID = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
 MAX_THREADS = 1024
+MAX_CLUSTER = 8
+WORKSPACE = "grid barrier@launch"
+_WORKSPACE_BYTES = 64
 FUNCTION_BASE = 0x7C00_0000_0000
 
 
@@ -85,12 +89,50 @@ def check_limits(launch: Launch, code: Code, architecture: Architecture) -> None
         )
     elif launch.shared_bytes < 0 or shared > architecture.shared_per_block:
         problem = f"{shared} bytes of shared memory a block; the limit is {architecture.shared_per_block}"
-    elif launch.mode is LaunchMode.CLUSTER:
-        fault = Fault(
-            Verdict.UNSUPPORTED, "unsupported: cluster launches", kernel=launch.kernel, line=launch.line
-        )
-        raise FaultError(fault)
+    else:
+        problem = _cluster_problem(launch, code, architecture)
     if problem:
+        message = f"the device refuses the launch at line {launch.line}: {problem}"
+        raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
+
+
+def cluster_of(launch: Launch, code: Code) -> tuple[int, int, int]:
+    """The launch's cluster, or the one compiled into the kernel (`__cluster_dims__`)."""
+    return launch.cluster if launch.mode is LaunchMode.CLUSTER else code.function.cluster or (1, 1, 1)
+
+
+def _cluster_problem(launch: Launch, code: Code, architecture: Architecture) -> str:
+    """CUDA C++ Programming Guide, "Thread Block Clusters": 8 blocks are portable, 16 the most."""
+    cluster = cluster_of(launch, code)
+    size = cluster[0] * cluster[1] * cluster[2]
+    if size == 1:
+        return ""
+    if int(architecture.compute.removeprefix("sm_").rstrip("af")) < 90:
+        return f"clusters need compute capability 9.0; {architecture.name} is {architecture.compute}"
+    if min(cluster) < 1 or size > MAX_CLUSTER:
+        return f"cluster {cluster} has {size} blocks; the limit is {MAX_CLUSTER}"
+    if any(blocks % each for blocks, each in zip(launch.grid, cluster, strict=True)):
+        return f"cluster {cluster} does not divide the grid {launch.grid}"
+    compiled = code.function.cluster
+    if compiled and launch.mode is LaunchMode.CLUSTER and compiled != cluster:
+        return f"cluster {cluster} given, but the kernel was compiled for {compiled}"
+    return ""
+
+
+def check_resident(setup: LaunchSetup) -> None:
+    """A cooperative grid must fit the device all at once (the same guide, "Grid Synchronization").
+
+    Raises:
+        FaultError: LAUNCH_ERROR.
+    """
+    launch, architecture = setup.launch, setup.architecture
+    found = (r.registers for r in setup.loaded.program.resources if r.name == launch.kernel)
+    threads, registers = setup.geometry.threads, next(found, 32)
+    most = (
+        occupancy(architecture, threads, registers, setup.shared_bytes).blocks * architecture.multiprocessors
+    )
+    if setup.geometry.blocks > most:
+        problem = f"a cooperative grid of {setup.geometry.blocks} blocks; at most {most} are resident at once"
         message = f"the device refuses the launch at line {launch.line}: {problem}"
         raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
 
@@ -131,6 +173,9 @@ def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, 
         if variable.space in {"global", "const"}:
             sizes[f"{variable.name}@module"] = variable.size
             labels[f"{variable.name}@module"] = f"device variable {variable.name} ({variable.size} bytes)"
+    if any(launch.mode is LaunchMode.COOPERATIVE for launch in plan.launches):
+        sizes[WORKSPACE] = _WORKSPACE_BYTES
+        labels[WORKSPACE] = "the grid barrier of the cooperative launch"
     return sizes, labels
 
 
@@ -190,7 +235,12 @@ class LaunchSetup:
 
     def _device_registers(self, blocks: Array) -> dict[str, Array]:
         processors = self.architecture.multiprocessors
+        cooperative = self.launch.mode is LaunchMode.COOPERATIVE
+        # cooperative_groups/details/memory.h reads the workspace's address from these two, high word first.
+        workspace = self.arena.address(WORKSPACE) if cooperative else 0
         return {
+            "%envreg1": constant(workspace >> 32, U32),
+            "%envreg2": constant(workspace & 0xFFFFFFFF, U32),
             "%smid": (blocks % processors).astype(U32).reshape(1, 1, -1),
             "%nsmid": constant(processors, U32),
             "%dynamic_smem_size": constant(self.launch.shared_bytes, U32),
@@ -202,16 +252,26 @@ class LaunchSetup:
         return self.fill if len(self.fill) >= words else np.resize(self.fill, words)
 
 
-def batches(setup: LaunchSetup, chosen: Array | None = None) -> Iterator[Array]:
-    """Linear block indices, as many at a time as run in lock step; a cooperative grid runs in one piece."""
-    size = setup.geometry.blocks_per_batch
-    total = setup.geometry.blocks
+def batches(setup: LaunchSetup, chosen: Array | None = None, *, backwards: bool = False) -> Iterator[Array]:
+    """Linear block indices, as many at a time as run in lock step.
+
+    A cooperative grid runs in one piece; the blocks of a cluster stay together, in the order of their rank.
+
+    Args:
+        setup: The launch.
+        chosen: Blocks to run, with all others of their clusters; None for the whole grid.
+        backwards: The last cluster or block first.
+    """
+    geometry = setup.geometry
+    order = np.arange(geometry.blocks, dtype=np.int64) if chosen is None else chosen
+    if geometry.cluster_size > 1:
+        which = np.unique(geometry.cluster_of(order))
+        clusters = geometry.cluster_blocks(which[::-1] if backwards else which)
+        order = clusters.reshape(-1)
+    elif backwards:
+        order = order[::-1].copy()
+    size = max(1, geometry.blocks_per_batch // geometry.cluster_size) * geometry.cluster_size
     if setup.launch.mode is LaunchMode.COOPERATIVE:
-        yield np.arange(total, dtype=np.int64)
-        return
-    if chosen is not None:
-        for start in range(0, len(chosen), size):
-            yield chosen[start : start + size]
-        return
-    for start in range(0, total, size):
-        yield np.arange(start, min(start + size, total), dtype=np.int64)
+        size = max(1, order.size)
+    for start in range(0, order.size, size):
+        yield order[start : start + size]

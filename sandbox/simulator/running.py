@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from sandbox.device import Array, RunResult
-from sandbox.plan import Launch, Plan, Role
+from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.simulator.architectures import ARCHITECTURES, Architecture
@@ -23,6 +23,8 @@ from sandbox.simulator.launching import (
     batches,
     buffer_sizes,
     check_limits,
+    check_resident,
+    cluster_of,
     itemsize,
     pack_parameters,
 )
@@ -79,7 +81,8 @@ def run(
         program: Compiled; its PTX is what runs.
         plan: What to launch, in order.
         inputs: Flat arrays for in and inout buffers.
-        poison: Seed of the bytes that outputs, scratch and shared memory hold beforehand.
+        poison: Seed of the bytes that outputs, scratch and shared memory hold beforehand; where it is odd, the
+            blocks run in reverse order, so that two runs show what depends on the order.
         architecture: A name in `ARCHITECTURES`, for its limits.
         deadline_s: Seconds after which the run ends as a TIMEOUT fault that names where it was.
     """
@@ -93,7 +96,7 @@ def run(
         printed: list[str] = []
         for launch in plan.launches:
             setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            printed += _execute(setup, watched, notes, deadline)
+            printed += _execute(setup, watched, notes, deadline, backwards=bool(poison % 2))
     except FaultError as error:
         return RunResult(fault=error.fault, seconds=time.monotonic() - started)
     outputs = {
@@ -114,11 +117,11 @@ def prepare(
     """
     code = loaded.kernel(launch.kernel)
     check_limits(launch, code, architecture)
-    return LaunchSetup(
+    setup = LaunchSetup(
         launch=launch,
         loaded=loaded,
         code=code,
-        geometry=Geometry(launch.grid, launch.block),
+        geometry=Geometry(launch.grid, launch.block, cluster_of(launch, code)),
         arena=arena,
         parameters=pack_parameters(launch, code, arena),
         symbols=loaded.function_addresses()
@@ -126,6 +129,9 @@ def prepare(
         fill=poison_bytes(poison, "shared memory", 4 * _FILL_WORDS).view(np.uint32),
         architecture=architecture,
     )
+    if launch.mode is LaunchMode.COOPERATIVE:
+        check_resident(setup)
+    return setup
 
 
 def module_variables(loaded: LoadedProgram) -> list[str]:
@@ -148,7 +154,12 @@ def _watch(plan: Plan, arena: Arena) -> dict[str, Watched]:
 
 
 def _execute(
-    setup: LaunchSetup, watched: dict[str, Watched], notes: dict[str, None], deadline: float | None
+    setup: LaunchSetup,
+    watched: dict[str, Watched],
+    notes: dict[str, None],
+    deadline: float | None,
+    *,
+    backwards: bool,
 ) -> list[str]:
     """Run every batch of a launch; what the kernel printed."""
     printed: list[str] = []
@@ -156,7 +167,7 @@ def _execute(
         shadow.start_launch()
     global_hazards = GlobalHazards(watched, setup.geometry.blocks, notes)
     with np.errstate(all="ignore"):
-        for blocks in batches(setup):
+        for blocks in batches(setup, backwards=backwards):
             shared_hazards = SharedHazards(setup.code.granularity, notes)
             machine = setup.machine(blocks, (shared_hazards, global_hazards))
             Scheduler(setup, machine, deadline=deadline).run()

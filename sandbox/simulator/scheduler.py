@@ -9,46 +9,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from sandbox.device import Array, Fault
+from sandbox.simulator.barriers import EVERYONE, Barriers, Mask, Position, covers, missing, union
 from sandbox.simulator.calls import CallStack
-from sandbox.simulator.code import BLOCK_BARRIERS, BasicBlock, Jump
+from sandbox.simulator.code import BLOCK_BARRIERS, Barrier, BasicBlock, Jump
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.instructions.warps import ballot
 from sandbox.simulator.lanes import WARP, by_warp, from_warps
 from sandbox.simulator.launching import LaunchSetup
 from sandbox.simulator.machine import Machine
-from sandbox.simulator.ptx.syntax import Instruction
-from sandbox.simulator.ptx.types import U32
+from sandbox.simulator.ptx.types import PRED, U32
 from sandbox.verdict import Verdict
 
-Mask = Array | None
 BlockListener = Callable[[Machine, BasicBlock], None]
 
 _FAIRNESS = 512
 _CLOCK_CHECK = 64
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
-
-
-def _union(a: Mask, b: Mask) -> Mask:
-    return None if a is None or b is None else a | b
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a group of lanes stands; groups sort innermost call first, then by block."""
-
-    depth: int
-    frame: int
-    block: int
-
-    @property
-    def order(self) -> tuple[int, int, int]:
-        """Lower runs first."""
-        return (-self.depth, self.block, self.frame)
+_PATIENCE = 3
 
 
 class Scheduler:
@@ -74,6 +54,9 @@ class Scheduler:
         self._deadline = deadline
         self._pending: dict[Position, Mask] = {Position(0, 0, 0): None}
         self._waiting: dict[Position, Mask] = {}
+        self._barriers = Barriers(machine, self._resume)
+        self._polled: dict[Position, tuple[int, int]] = {}
+        self._idle: dict[Position, None] = {}
         self._executed = 0
 
     def run(self) -> None:
@@ -82,41 +65,76 @@ class Scheduler:
         Raises:
             FaultError: A lane faulted, a barrier cannot open, or the deadline has passed.
         """
-        while self._pending or self._waiting:
-            if not self._pending:
+        while self._pending or self._waiting or self._barriers:
+            if not self._pending and not self._barriers.settle():
                 self._release()
             position = self._next()
             self._enter(position, self._pending.pop(position))
 
     def _next(self) -> Position:
         self._executed += 1
-        if len(self._pending) == 1 or self._executed % _FAIRNESS == 0:
+        if len(self._pending) == 1:
             return next(iter(self._pending))
-        return min(self._pending, key=lambda position: position.order)
+        if self._executed % _FAIRNESS and self._idle.keys() < self._pending.keys():
+            return min(self._pending.keys() - self._idle.keys(), key=lambda position: position.order)
+        if self._executed % _FAIRNESS and not self._idle.keys() & self._pending.keys():
+            return min(self._pending, key=lambda position: position.order)
+        return next(iter(self._pending))
 
     def _enter(self, position: Position, mask: Mask) -> None:
         self._machine.enter(self._calls.frames[position.frame])
         block = self._calls.block(position.frame, position.block)
-        if block.barrier is not None or block.warp_sync is not None:
-            mask = _union(mask, self._waiting.pop(position)) if position in self._waiting else mask
+        if block.barrier is not None:
+            self._wait(position, block, block.barrier, mask)
+            return
+        if block.warp_sync is not None:
+            mask = union(mask, self._waiting.pop(position)) if position in self._waiting else mask
             mask = self._synchronise(position, block, mask)
             if mask is not None and not mask.any():
                 return
+        if block.polls:
+            self._watch(position, mask)
         self._execute(position, block, mask)
 
-    def _covers(self, mask: Mask) -> bool:
-        """Whether a group holds every lane that is alive."""
-        if mask is None:
-            return True
-        live = self._machine.live
-        return bool(mask.all()) if live is None else bool((mask | ~live).all())
+    def _watch(self, position: Position, mask: Mask) -> None:
+        """A group that comes back whole to where it polls is waiting for others: let them run first."""
+        lanes = -1 if mask is None else int(np.count_nonzero(mask))
+        before, times = self._polled.get(position, (lanes, 0))
+        self._polled[position] = (lanes, times + 1 if before == lanes else 0)
+        if before == lanes and times >= _PATIENCE:
+            self._idle[position] = None
+        else:
+            self._idle.pop(position, None)
+
+    def _wait(self, position: Position, block: BasicBlock, barrier: Barrier, mask: Mask) -> None:
+        if barrier.guard is not None:
+            chosen = self._machine.registers[barrier.guard].view(PRED) ^ barrier.guard_negated
+            everyone = EVERYONE if mask is None else mask
+            if not chosen.all():
+                self._go(position, block.jump.targets[0], everyone & ~chosen)
+                mask = everyone & chosen
+            if mask is not None and not mask.any():
+                return
+        self._set_lanes(mask)
+        if self._listener is not None:
+            self._listener(self._machine, block)
+        self._barriers.wait(position, barrier, mask)
+
+    def _set_lanes(self, mask: Mask) -> None:
+        machine = self._machine
+        everyone = covers(machine, mask)
+        machine.mask = None if everyone and machine.live is None else mask
+        machine.merge = None if everyone else mask
+        machine.force = False
+
+    def _resume(self, position: Position, mask: Mask) -> None:
+        """A barrier opened: go on behind it."""
+        block = self._calls.block(position.frame, position.block)
+        self._go(position, block.jump.targets[0], mask)
 
     def _execute(self, position: Position, block: BasicBlock, mask: Mask) -> None:
         machine = self._machine
-        covers = self._covers(mask)
-        machine.mask = None if covers and machine.live is None else mask
-        machine.merge = None if covers else mask
-        machine.force = False
+        self._set_lanes(mask)
         if (
             self._deadline is not None
             and self._executed % _CLOCK_CHECK == 0
@@ -131,7 +149,7 @@ class Scheduler:
 
     def _timeout(self, block: BasicBlock) -> Fault:
         instruction = next((i for i in block.instructions if i.line is not None), None)
-        lanes = _EVERYONE if self._machine.mask is None else self._machine.mask
+        lanes = EVERYONE if self._machine.mask is None else self._machine.mask
         what = "the kernel did not end before the deadline; it was still running here"
         return self._machine.place.fault(Verdict.TIMEOUT, what, instruction, lanes)
 
@@ -176,11 +194,11 @@ class Scheduler:
             self._add(Position(at.depth - 1, frame, block), mask)
         elif jump.kind == "trap":
             what = "the kernel stopped itself (trap, or a failed assert)"
-            lanes = _EVERYONE if mask is None else mask
+            lanes = EVERYONE if mask is None else mask
             raise FaultError(self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, lanes))
         else:
             machine = self._machine
-            left = _EVERYONE if mask is None else mask
+            left = EVERYONE if mask is None else mask
             machine.live = ~left if machine.live is None else machine.live & ~left
 
     def _call(self, at: Position, jump: Jump, mask: Mask) -> None:
@@ -204,83 +222,58 @@ class Scheduler:
 
     def _add(self, position: Position, mask: Mask) -> None:
         if position in self._pending:
-            mask = _union(self._pending[position], mask)
+            mask = union(self._pending[position], mask)
         self._pending[position] = mask
 
     def _synchronise(self, position: Position, block: BasicBlock, mask: Mask) -> Mask:
-        """Let those lanes on that need not wait; the others are parked at the block."""
-        if self._covers(mask):
-            self._open(block, None)
-            return mask
-        assert mask is not None
-        held = self._held_by_barrier(mask) if block.barrier is not None else self._held_by_warp(block, mask)
-        parked = mask & held
-        if not parked.any():
-            self._open(block, mask)
-            return mask
-        self._waiting[position] = parked
-        free = mask & ~held
-        if free.any():
-            self._open(block, free)
-        return free
+        """Let those lanes on whose warp is complete; the others are parked at the block."""
+        if mask is not None and not covers(self._machine, mask):
+            held = self._held(block, mask)
+            parked = mask & held
+            if parked.any():
+                self._waiting[position] = parked
+                mask = mask & ~held
+        if mask is None or mask.any():
+            self._pass(block)
+        return mask
 
-    def _open(self, block: BasicBlock, released: Mask) -> None:
-        machine = self._machine
-        if block.barrier is not None:
-            for observer in machine.observers:
-                observer.barrier(machine, released)
-        elif block.warp_sync is not None and block.warp_sync[0].opcode in BLOCK_BARRIERS:
-            for observer in machine.observers:
-                observer.warp_barrier(machine)
+    def _pass(self, block: BasicBlock) -> None:
+        assert block.warp_sync is not None
+        if block.warp_sync[0].opcode in BLOCK_BARRIERS:
+            for observer in self._machine.observers:
+                observer.warp_barrier(self._machine)
 
-    def _missing(self, mask: Array) -> Array:
-        live = self._machine.live
-        return ~mask if live is None else live & ~mask
-
-    def _held_by_barrier(self, mask: Array) -> Array:
-        """Lanes of blocks some of whose live threads are elsewhere, shape (1, 1, blocks or 1)."""
-        return np.logical_or.reduce(self._missing(mask), axis=(0, 1), keepdims=True)
-
-    def _held_by_warp(self, block: BasicBlock, mask: Array) -> Array:
+    def _held(self, block: BasicBlock, mask: Array) -> Array:
         """Lanes of warps that named a live lane in their member mask which is elsewhere."""
         assert block.warp_sync is not None
         geometry = self._machine.place.geometry
         members = by_warp(self._machine.registers[block.warp_sync[1]].view(U32), geometry)
         active = by_warp(mask, geometry, fill=False)
         named = np.bitwise_or.reduce(np.where(active, members, U32.type(0)), axis=1, keepdims=True)
-        missing = ballot(by_warp(self._missing(mask), geometry, fill=False))
-        held = (named & missing) != 0
+        absent = ballot(by_warp(missing(self._machine, mask), geometry, fill=False))
+        held: Array = (named & absent) != 0
         return from_warps(np.broadcast_to(held, (geometry.warps, WARP, held.shape[2])), geometry)
 
     def _release(self) -> None:
-        """Every group waits: open the barriers of blocks whose live threads all wait at the same one.
+        """Every group waits: let those on whose warp has lost the lanes that it waited for.
 
         Raises:
-            FaultError: No barrier can open.
+            FaultError: Nobody can go on.
         """
         for position, mask in self._waiting.items():
             self._machine.enter(self._calls.frames[position.frame])
             block = self._calls.block(position.frame, position.block)
             assert mask is not None
-            held = (
-                self._held_by_barrier(mask) if block.barrier is not None else self._held_by_warp(block, mask)
-            )
-            if (mask & ~held).any():
+            if (mask & ~self._held(block, mask)).any():
                 self._pending[position] = self._waiting.pop(position)
                 return
-        raise FaultError(self._stuck())
+        raise FaultError(self._barriers.stuck() if self._barriers else self._stuck())
 
     def _stuck(self) -> Fault:
         position, mask = next(iter(self._waiting.items()))
         block = self._calls.block(position.frame, position.block)
-        instruction: Instruction | None = block.barrier or (block.warp_sync[0] if block.warp_sync else None)
         assert mask is not None
-        what = (
-            "barrier not reached by all threads of the block"
-            if block.barrier is not None
-            else ("warp-wide instruction not reached by every lane that its mask names")
-        )
-        others = (
-            "; others wait at another barrier" if len(self._waiting) > 1 else "; the others can never arrive"
-        )
-        return self._machine.place.fault(Verdict.BARRIER_DIVERGENCE, what + others, instruction, mask)
+        assert block.warp_sync is not None
+        others = "others wait at another one" if len(self._waiting) > 1 else "the others can never arrive"
+        what = f"warp-wide instruction not reached by every lane that its mask names; {others}"
+        return self._machine.place.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)

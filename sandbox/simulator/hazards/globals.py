@@ -22,6 +22,7 @@ _BLOCK = _THREAD + _WARP_EPOCH + _EPOCH
 _EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 _NOBODY = np.int64(-1)
 _MANY = np.int64(-2)
+ORDERINGS = frozenset({"acquire", "release", "acq_rel", "sc"})
 _OTHERS = np.full(1, -1, dtype=np.int64)
 
 
@@ -73,12 +74,15 @@ class GlobalHazards(Observer):
 
     def __post_init__(self) -> None:
         self._epoch = np.zeros(self.blocks, dtype=np.int64)
-        self._fences = np.zeros(self.blocks, dtype=np.bool_)
+        self._fences = np.full(self.blocks, -1, dtype=np.int64)
         self._acquired = np.zeros(self.blocks, dtype=np.bool_)
 
     def global_access(self, machine: Machine, access: Access) -> None:
         """Judge one access against what came before it in this launch."""
-        if access.kind == "atomic":
+        ordering = ORDERINGS & set(access.instruction.modifiers)
+        if ordering - {"acquire"}:
+            self.fence(machine)
+        if access.kind == "atomic" or "acquire" in ordering:
             self._acquired[machine.place.blocks] = True
         near = machine.arena.nearest(int(access.offsets.flat[0]))
         watched = self.buffers.get(near.name) if near else None
@@ -101,8 +105,11 @@ class GlobalHazards(Observer):
         self._warp_epoch = (self._warp_epoch + 1) & ((1 << _WARP_EPOCH) - 1)
 
     def fence(self, machine: Machine) -> None:
-        """A fence publishes what its block wrote before."""
-        self._fences[machine.place.blocks] = True
+        """A fence publishes what its block wrote until then: up to this barrier interval."""
+        which = machine.place.blocks
+        if machine.mask is not None:
+            which = which[np.broadcast_to(machine.mask.any(axis=(0, 1)), (machine.blocks,))]
+        self._fences[which] = self._epoch[which]
 
     def _lanes(self, machine: Machine, access: Access) -> tuple[Array, Array]:
         """Flat byte offsets of the active lanes, and the agent behind each."""
@@ -146,7 +153,7 @@ class GlobalHazards(Observer):
             return
         readers = watched.reader.take(unit)
         crowd = watched.crowd.take(unit) & self._same_interval(readers, agent)
-        everywhere = (readers == _MANY) & ~(self._acquired[agent >> _BLOCK] & self._fences.all())
+        everywhere = (readers == _MANY) & ~(self._acquired[agent >> _BLOCK] & (self._fences >= 0).all())
         race = everywhere | crowd | self._unordered(readers, agent)
         if race.any() and access.kind == "store":
             self._race(machine, access, label, unit, (readers, agent, race), "read by another", watched)
@@ -177,7 +184,8 @@ class GlobalHazards(Observer):
         synced = same_warp & ((before ^ agent) >> _THREAD != 0)
         inside = same_block & same_epoch & other_thread & ~synced
         safe = np.maximum(before, 0) >> _BLOCK
-        published = self._fences[safe] & self._acquired[agent >> _BLOCK]
+        interval = before >> (_THREAD + _WARP_EPOCH) & ((1 << _EPOCH) - 1)
+        published = (self._fences[safe] >= interval) & self._acquired[agent >> _BLOCK]
         return known & (inside | (~same_block & ~published))
 
     def _same_interval(self, before: Array, agent: Array) -> Array:

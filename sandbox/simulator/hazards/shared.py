@@ -100,7 +100,8 @@ class SharedHazards(Observer):
             self._flush(machine)
             self._spread(machine)
         gone = np.broadcast_to(released.any(axis=(0, 1)), (machine.blocks,))
-        self._log = [_only(entry, ~gone[entry.unit % machine.blocks]) for entry in self._log]
+        kept = [_only(entry, ~gone[entry.unit % machine.blocks]) for entry in self._log]
+        self._log = [entry for entry in kept if entry.unit.size]
         self._size = sum(entry.unit.size for entry in self._log)
 
     def _fold(self, machine: Machine) -> None:
@@ -194,6 +195,8 @@ def conflicting(unit: Array, low: Array, high: Array, kinds: Array) -> Array:
     interesting[unit[kinds != 0]] = True
     keep = interesting[unit]
     unit, low, high, kinds = unit[keep], low[keep], high[keep], kinds[keep]
+    if not unit.size:
+        return unit
     order = np.argsort(unit, kind="stable")
     unit, low, high, kinds = unit[order], low[order], high[order], kinds[order]
     starts = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]]))

@@ -94,27 +94,28 @@ class Entry(Generic[Builder]):
     opcode: str
     section: str
     build: Builder
+    note: str = ""
 
 
 FORMULAS: dict[str, Entry[FormulaBuilder]] = {}
 STEPS: dict[str, Entry[StepBuilder]] = {}
 
 
-def formula(opcode: str, section: str) -> Callable[[FormulaBuilder], FormulaBuilder]:
-    """Register an arithmetic instruction."""
+def formula(opcode: str, section: str, note: str = "") -> Callable[[FormulaBuilder], FormulaBuilder]:
+    """Register an arithmetic instruction; `note` says in docs/ptx.md what is special about it."""
 
     def register(build: FormulaBuilder) -> FormulaBuilder:
-        FORMULAS[opcode] = Entry(opcode, section, build)
+        FORMULAS[opcode] = Entry(opcode, section, build, note)
         return build
 
     return register
 
 
-def step(opcode: str, section: str) -> Callable[[StepBuilder], StepBuilder]:
-    """Register an instruction that acts on the machine."""
+def step(opcode: str, section: str, note: str = "") -> Callable[[StepBuilder], StepBuilder]:
+    """Register an instruction that acts on the machine; `note` goes to docs/ptx.md."""
 
     def register(build: StepBuilder) -> StepBuilder:
-        STEPS[opcode] = Entry(opcode, section, build)
+        STEPS[opcode] = Entry(opcode, section, build, note)
         return build
 
     return register

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.lanes import WARP, Geometry, by_warp, from_warps
 from sandbox.simulator.machine import Machine, Step
-from sandbox.simulator.ptx.syntax import Instruction, Pair, Register
+from sandbox.simulator.ptx.syntax import Immediate, Instruction, Negated, Pair, Register
 from sandbox.simulator.ptx.types import TYPES, U32
 
+_FULL = 0xFFFFFFFF
 _U32, _PRED = TYPES["u32"], TYPES["pred"]
 _LANE = np.arange(WARP, dtype=np.int64).reshape(1, WARP, 1)
 _BIT = (np.uint32(1) << np.arange(WARP, dtype=np.uint32)).reshape(1, WARP, 1)
@@ -109,22 +112,23 @@ def _gather(value: Array, source: Array) -> Array:
 
 @step("vote", "9.7.13.8")
 def vote(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """All, any, uni or ballot over the active lanes of the warp."""
+    """All, any, uni or ballot over the active lanes that each lane's member mask names."""
     target, source = i.operands[:2]
     assert isinstance(target, Register)
-    destination, origin = slots.target(target), slots.source(source, _PRED)
+    inverted = isinstance(source, Negated)
+    origin = slots.source(source.register if isinstance(source, Negated) else source, _PRED)
+    destination = slots.target(target)
+    members = slots.source(i.operands[2] if "sync" in m else Immediate(_FULL), _U32)
     mode = next(part for part in m.parts if part in {"all", "any", "uni", "ballot"})
 
     def run(machine: Machine) -> None:
         geometry = machine.place.geometry
         predicate, active = warps_of(machine.registers[origin], geometry), active_lanes(machine)
-        if mode == "ballot":
-            result = ballot(predicate & active)
-        else:
-            every = np.logical_and.reduce(predicate | ~active, axis=1, keepdims=True)
-            some = np.logical_or.reduce(predicate & active, axis=1, keepdims=True)
-            result: Array = {"all": every, "any": some, "uni": every | ~some}[mode]
-        machine.write(destination, threads_of(result, geometry))
+        member = warps_of(machine.registers[members].view(U32), geometry)
+        predicate = ~predicate if inverted else predicate
+        yes, no = ballot(predicate & active) & member, ballot(~predicate & active) & member
+        results = {"ballot": yes, "all": no == 0, "any": yes != 0, "uni": (no == 0) | (yes == 0)}
+        machine.write(destination, threads_of(results[mode], geometry))
 
     return run
 
@@ -149,21 +153,22 @@ def match(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """The lanes that hold the same value; `.all` is zero unless every lane agrees."""
     first, second = _targets(i, slots)
     origin = slots.source(i.operands[1], TYPES[f"u{m.type.bits}"])
+    members = slots.source(i.operands[2], _U32)
 
     def run(machine: Machine) -> None:
         geometry = machine.place.geometry
         value = by_warp(machine.registers[origin].view(f"uint{m.type.bits}"), geometry)
+        member = by_warp(machine.registers[members].view(U32), geometry)
         active = spelled_out(machine)
         value, active = np.broadcast_arrays(value, active)
         equal = (value[:, :, None, :] == value[:, None, :, :]) & active[:, None, :, :]
         bits = np.where(equal, _BIT.reshape(1, 1, WARP, 1), np.uint32(0))
-        lanes = np.bitwise_or.reduce(bits, axis=2)
-        agree = (lanes == ballot(active)) | ~active
+        lanes = np.bitwise_or.reduce(bits, axis=2) & member
         if "all" in m:
-            every = agree.all(axis=1, keepdims=True)
+            every = lanes == ballot(active) & member
             lanes = np.where(every, lanes, np.uint32(0))
             if second is not None:
-                machine.write(second, from_warps(np.broadcast_to(every, lanes.shape), geometry))
+                machine.write(second, from_warps(every, geometry))
         if first is not None:
             machine.write(first, from_warps(lanes, geometry))
 
@@ -187,27 +192,29 @@ def redux(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     assert isinstance(target, Register)
     kind = m.type
     destination, origin, mask = slots.target(target), slots.source(source, kind), slots.source(members, _U32)
-    function = _REDUCTIONS[next(part for part in m.parts if part in _REDUCTIONS)]
-    identity = _identity(function, kind.dtype)
+    name = next(part for part in m.parts if part in _REDUCTIONS)
+    function, identity = _REDUCTIONS[name], _identity(name, kind.dtype)
 
     def run(machine: Machine) -> None:
         geometry = machine.place.geometry
         value = by_warp(machine.registers[origin].view(kind.dtype), geometry)
-        member = (by_warp(machine.registers[mask].view(U32), geometry) & _BIT) != 0
-        lanes = member & spelled_out(machine)
-        total = function.reduce(np.where(lanes, value, identity), axis=1, keepdims=True, dtype=kind.dtype)
-        machine.write(
-            destination, from_warps(np.broadcast_to(total, (geometry.warps, WARP, total.shape[2])), geometry)
-        )
+        active, member = spelled_out(machine), by_warp(machine.registers[mask].view(U32), geometry)
+        value, member, active = np.broadcast_arrays(value, member, active)
+        result = np.zeros(value.shape, dtype=kind.dtype)
+        for group in np.unique(member[active]):
+            lanes = active & (member == group)
+            inside = np.where(lanes, value, identity)
+            total = function.reduce(inside, axis=1, keepdims=True, dtype=kind.dtype)
+            result = np.where(lanes, total, result)
+        machine.write(destination, from_warps(result, geometry))
 
     return run
 
 
-def _identity(function: np.ufunc, dtype: np.dtype[np.generic]) -> np.generic:
-    info = np.iinfo(dtype.name)
-    ones = -1 if info.min else info.max
-    values: dict[str, int] = {"minimum": info.max, "maximum": info.min, "bitwise_and": ones}
-    return dtype.type(values.get(function.__name__, 0))
+def _identity(name: str, dtype: np.dtype[Any]) -> Any:
+    info = np.iinfo(dtype)
+    values = {"min": info.max, "max": info.min, "and": -1 if info.min else info.max}
+    return dtype.type(values.get(name, 0))
 
 
 @step("elect", "9.7.13.15")
@@ -218,13 +225,17 @@ def elect(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
     def run(machine: Machine) -> None:
         geometry = machine.place.geometry
-        lanes = (by_warp(machine.registers[members].view(U32), geometry) & _BIT) != 0
-        lanes = lanes & spelled_out(machine)
-        leader = np.argmax(lanes, axis=1, keepdims=True)
+        member, active = by_warp(machine.registers[members].view(U32), geometry), spelled_out(machine)
+        named = ballot(active) & member
+        lowest = named & (~named + np.uint32(1))
         if first is not None:
-            chosen = np.broadcast_to(leader.astype(U32), lanes.shape)
-            machine.write(first, from_warps(chosen, geometry))
+            leader = np.bitwise_count(lowest - np.uint32(1)).astype(U32)
+            machine.write(first, from_warps(_spread(leader, geometry), geometry))
         if second is not None:
-            machine.write(second, from_warps((leader == _LANE) & lanes, geometry))
+            machine.write(second, from_warps(_spread((lowest == _BIT) & active, geometry), geometry))
 
     return run
+
+
+def _spread(value: Array, geometry: Geometry) -> Array:
+    return np.broadcast_to(value, (geometry.warps, WARP, value.shape[2]))

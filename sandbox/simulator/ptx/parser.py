@@ -208,8 +208,18 @@ class _Reader:
             body=tuple(body.instructions),
             labels=body.labels,
             tables=body.tables,
+            cluster=_cluster(header.string),
         )
         self.body = None
+
+
+def _cluster(header: str) -> tuple[int, int, int] | None:
+    """`.reqnctapercluster nx{, ny{, nz}}` of an entry."""
+    match = re.search(r"\.reqnctapercluster\s+([\d\s,]+)", header)
+    if match is None:
+        return None
+    x, y, z = ([int(part) for part in match[1].split(",")] + [1, 1])[:3]
+    return (x, y, z)
 
 
 def _declare_range(body: _Body, kind: str, name: str) -> None:

@@ -128,7 +128,7 @@ class Function:
         body: Instructions in order.
         labels: Label to index into `body`.
         tables: Branch tables of brx.idx: name to labels.
-        max_threads: From .maxntid; None where absent.
+        cluster: From .reqnctapercluster; None where absent.
     """
 
     name: str
@@ -140,6 +140,7 @@ class Function:
     body: tuple[Instruction, ...] = ()
     labels: dict[str, int] = field(default_factory=dict[str, int])
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    cluster: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
