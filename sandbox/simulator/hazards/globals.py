@@ -84,14 +84,19 @@ class GlobalHazards(Observer):
             self.fence(machine)
         if access.kind == "atomic" or "acquire" in ordering:
             self._acquired[machine.place.blocks] = True
-        near = machine.arena.nearest(int(access.offsets.flat[0]))
-        watched = self.buffers.get(near.name) if near else None
-        if watched is None or near is None:
+        low, high = int(access.offsets.min()), int(access.offsets.max())
+        near = machine.arena.nearest(low)
+        if near is not None and near.start <= low and high < near.end and near.name not in self.buffers:
             return
-        lanes = self._lanes(machine, access)
-        for k in range(max(1, access.size // watched.granularity)):
-            unit = (lanes[0] - watched.start) // watched.granularity + k
-            self._judge(machine, access, watched, near.label, unit, lanes[1])
+        offsets, agents = self._lanes(machine, access)
+        for name, watched in self.buffers.items():
+            allocation = machine.arena.allocations[name]
+            inside = (offsets >= allocation.start) & (offsets < allocation.end)
+            if not inside.any():
+                continue
+            first = (offsets[inside] - watched.start) // watched.granularity
+            for k in range(max(1, access.size // watched.granularity)):
+                self._judge(machine, access, watched, allocation.label, first + k, agents[inside])
 
     def barrier(self, machine: Machine, released: Array | None) -> None:
         """Accesses of a block before its barrier are ordered before those after it."""
