@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnusedImport]  fills the catalogue
-from sandbox.device import Array
 from sandbox.simulator.code import (
     BLOCK_BARRIERS,
     ENDS,
@@ -39,93 +36,13 @@ from sandbox.simulator.ptx.syntax import (
     Variable,
     Vector,
 )
-from sandbox.simulator.ptx.types import TYPES, U32, U64, PtxType, constant
+from sandbox.simulator.ptx.types import TYPES
+from sandbox.simulator.slots import SlotTable
 from sandbox.verdict import Verdict
 
-_SPECIAL_64 = frozenset({"%clock64", "%globaltimer", "%gridid"})
 _NO_TARGET = frozenset(
     {"st", "red", "bra", "brx", "call", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
 )
-
-
-class SlotTable:
-    """Gives every register, constant, special register and symbol a slot."""
-
-    def __init__(self, function: Function, read: frozenset[str]) -> None:
-        self.values: list[Array] = []
-        self.specials: dict[str, int] = {}
-        self.symbols: dict[int, tuple[str, int]] = {}
-        self._by_key: dict[tuple[object, ...], int] = {}
-        self._kinds = function.registers
-        self._read = read
-
-    def source(self, operand: Operand, kind: PtxType) -> int:
-        """The slot to read an operand from."""
-        if isinstance(operand, Register):
-            return self.target(operand) if operand.name in self._kinds else self._special(operand.name)
-        if isinstance(operand, Immediate):
-            return self._constant(operand, kind)
-        if isinstance(operand, Symbol):
-            return self._symbol(operand.name, operand.offset)
-        raise UnsupportedError(f"operand {operand}")
-
-    def target(self, register: Register) -> int:
-        """The slot of a declared register; unwritten registers read as zero."""
-        if register.name not in self._kinds:
-            if register.name == "_":
-                return self._slot(("sink",), constant(0, U32))
-            raise UnsupportedError(f"register {register.name}")
-        kind = TYPES[self._kinds[register.name]]
-        return self._slot(("register", register.name), constant(0, kind.dtype))
-
-    def width(self, register: Register) -> int:
-        """Declared width, bytes."""
-        return TYPES[self._kinds[register.name]].bytes if register.name in self._kinds else 4
-
-    def is_read(self, register: Register) -> bool:
-        """Whether anything reads the register."""
-        return register.name in self._read
-
-    def register_slot(self, name: str) -> int | None:
-        """The slot of a register that was used, else None."""
-        return self._by_key.get(("register", name))
-
-    def _special(self, name: str) -> int:
-        width = U64 if name in _SPECIAL_64 else U32
-        slot = self._slot(("special", name), constant(0, width))
-        self.specials[name] = slot
-        return slot
-
-    def _constant(self, operand: Immediate, kind: PtxType) -> int:
-        value = operand.value
-        if kind.name == "pred":
-            return self._slot(("constant", "pred", bool(value)), constant(bool(value), kind.dtype))
-        if operand.bits is not None and not kind.is_float:
-            value = operand.bits
-        if kind.is_float and operand.bits is not None:
-            return self._slot(("bits", kind.name, operand.bits), _float_image(operand, kind))
-        if kind.is_float and isinstance(value, int):
-            unsigned = constant(value, np.dtype(f"uint{kind.bits}"))
-            return self._slot(("image", kind.name, value), unsigned.view(kind.dtype))
-        return self._slot(("constant", kind.name, value), constant(value, kind.dtype))
-
-    def _symbol(self, name: str, offset: int) -> int:
-        slot = self._slot(("symbol", name, offset), constant(0, U64))
-        self.symbols[slot] = (name, offset)
-        return slot
-
-    def _slot(self, key: tuple[object, ...], value: Array) -> int:
-        if key not in self._by_key:
-            self._by_key[key] = len(self.values)
-            self.values.append(value)
-        return self._by_key[key]
-
-
-def _float_image(operand: Immediate, kind: PtxType) -> Array:
-    assert operand.bits is not None
-    width = 64 if operand.bits > 0xFFFFFFFF or kind.bits == 64 else 32
-    image = np.array(operand.bits, dtype=f"uint{width}").view(f"float{width}")
-    return image.astype(kind.dtype).reshape(1, 1, 1) if width != kind.bits else image.reshape(1, 1, 1)
 
 
 def decode(module: Module, name: str) -> Code:

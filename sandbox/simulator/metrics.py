@@ -7,7 +7,8 @@ are in `metric_rows`; docs/metrics.md is made from them.
 from __future__ import annotations
 
 from sandbox.device import Metric
-from sandbox.simulator.metric_rows import ROWS, Launch, Row
+from sandbox.simulator.metric_row import Launch, Row
+from sandbox.simulator.metric_rows import ROWS
 from sandbox.verdict import Provenance
 
 

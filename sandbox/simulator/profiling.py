@@ -18,7 +18,7 @@ from sandbox.simulator.counting import Counter
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hotspots import hotspots
 from sandbox.simulator.launching import LaunchSetup, batches, buffer_sizes
-from sandbox.simulator.metric_rows import Launch
+from sandbox.simulator.metric_row import Launch
 from sandbox.simulator.metrics import metrics
 from sandbox.simulator.occupancy import Occupancy, occupancy
 from sandbox.simulator.running import initialise_globals, load, prepare
