@@ -19,5 +19,14 @@ class SimulateRole:
     def answer(self, call: RunCall | ProfileCall) -> RunResult | ProfileResult:
         """Run or profile."""
         if isinstance(call, RunCall):
-            return engine.run(call.program, call.plan, call.inputs, call.poison)
-        return engine.profile(call.program, call.plan, call.samples, call.architecture)
+            return engine.run(
+                call.program,
+                call.plan,
+                call.inputs,
+                call.poison,
+                architecture=call.architecture,
+                deadline_s=call.deadline_s,
+            )
+        return engine.profile(
+            call.program, call.plan, call.samples, call.architecture, deadline_s=call.deadline_s
+        )

@@ -24,6 +24,8 @@ MEMORY_BYTES = 12 << 30
 """Address space of a simulator worker: buffers, their shadow, and a few thousand lanes' registers."""
 
 _REPLY_HEADER_BYTES = 32 << 20
+_GRACE_S = 1.0
+"""The simulator ends a run at its deadline itself, and says where; a worker that does not is killed."""
 
 
 class SimulatedDevice:
@@ -69,7 +71,7 @@ class SimulatedDevice:
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
     ) -> RunResult:
         """See `Device`."""
-        call = RunCall(program, plan, inputs, poison)
+        call = RunCall(program, plan, inputs, poison, self._model, deadline_s)
         outcome = await self._ask(call, RunResult, deadline_s, _reply_limits(plan))
         return RunResult(outcome) if isinstance(outcome, Fault) else outcome
 
@@ -77,7 +79,7 @@ class SimulatedDevice:
         self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
     ) -> ProfileResult:
         """See `Device`."""
-        call = ProfileCall(program, plan, samples, self._model)
+        call = ProfileCall(program, plan, samples, self._model, deadline_s)
         limits = Limits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES)
         outcome = await self._ask(call, ProfileResult, deadline_s, limits)
         return ProfileResult(outcome) if isinstance(outcome, Fault) else outcome
@@ -102,7 +104,8 @@ class SimulatedDevice:
 
     async def _ask(self, call: object, kind: type[T], deadline_s: float, limits: Limits) -> T | Fault:
         try:
-            return await self._pool.request(call, kind, deadline_s=deadline_s, limits=limits)
+            allowed = deadline_s + _GRACE_S
+            return await self._pool.request(call, kind, deadline_s=allowed, limits=limits)
         except WorkerDeadlineError:
             return Fault(
                 Verdict.TIMEOUT,

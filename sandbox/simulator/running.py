@@ -74,6 +74,7 @@ def run(
     *,
     architecture: str = "h200",
     deadline_s: float | None = None,
+    hazards: bool = True,
 ) -> RunResult:
     """Execute a plan once, every access checked.
 
@@ -85,13 +86,14 @@ def run(
             blocks run in reverse order, so that two runs show what depends on the order.
         architecture: A name in `ARCHITECTURES`, for its limits.
         deadline_s: Seconds after which the run ends as a TIMEOUT fault that names where it was.
+        hazards: Whether to look for races and reads of what nothing wrote; bounds are always checked.
     """
     started = time.monotonic()
     deadline = None if deadline_s is None else started + deadline_s
     try:
         loaded = load(program)
         arena = _fill(plan, loaded, inputs, poison)
-        watched = _watch(plan, arena)
+        watched = _watch(plan, arena) if hazards else None
         notes: dict[str, None] = {}
         printed: list[str] = []
         for launch in plan.launches:
@@ -155,24 +157,25 @@ def _watch(plan: Plan, arena: Arena) -> dict[str, Watched]:
 
 def _execute(
     setup: LaunchSetup,
-    watched: dict[str, Watched],
+    watched: dict[str, Watched] | None,
     notes: dict[str, None],
     deadline: float | None,
     *,
     backwards: bool,
 ) -> list[str]:
-    """Run every batch of a launch; what the kernel printed."""
+    """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
     printed: list[str] = []
-    for shadow in watched.values():
+    for shadow in (watched or {}).values():
         shadow.start_launch()
-    global_hazards = GlobalHazards(watched, setup.geometry.blocks, notes)
+    launch_wide = None if watched is None else GlobalHazards(watched, setup.geometry.blocks, notes)
     with np.errstate(all="ignore"):
         for blocks in batches(setup, backwards=backwards):
-            shared_hazards = SharedHazards(setup.code.granularity, notes)
-            machine = setup.machine(blocks, (shared_hazards, global_hazards))
+            within = None if launch_wide is None else SharedHazards(setup.code.granularity, notes)
+            machine = setup.machine(blocks, tuple(o for o in (within, launch_wide) if o is not None))
             Scheduler(setup, machine, deadline=deadline).run()
             printed += machine.printed
-            shared_hazards.finish(machine)
+            if within is not None:
+                within.finish(machine)
     return printed
 
 

@@ -150,7 +150,10 @@ class Scheduler:
     def _timeout(self, block: BasicBlock) -> Fault:
         instruction = next((i for i in block.instructions if i.line is not None), None)
         lanes = EVERYONE if self._machine.mask is None else self._machine.mask
-        what = "the kernel did not end before the deadline; it was still running here"
+        what = (
+            "the kernel did not end before its deadline, and was still running here: look for a loop that never "
+            "ends, a flag that some threads never set, or far too much work"
+        )
         return self._machine.place.fault(Verdict.TIMEOUT, what, instruction, lanes)
 
     def _leave(self, at: Position, jump: Jump, mask: Mask) -> None:

@@ -42,12 +42,14 @@ class CompileCall:
 
 @dataclass(frozen=True)
 class RunCall:
-    """Role `simulate`: run the plan once; the reply is a `RunResult`."""
+    """Role `simulate`: run the plan once within `deadline_s`; the reply is a `RunResult`."""
 
     program: Program
     plan: Plan
     inputs: Mapping[str, Array]
     poison: int
+    architecture: str
+    deadline_s: float
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class ProfileCall:
     plan: Plan
     samples: Mapping[str, Array]
     architecture: str
+    deadline_s: float
 
 
 @dataclass(frozen=True)
