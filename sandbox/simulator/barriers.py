@@ -3,7 +3,7 @@
 `__syncthreads()` opens for a block when every live thread of it stands at that very instruction: the CUDA C++
 Programming Guide leaves anything else undefined ("Synchronization Functions"). Barriers with a number or a thread
 count open when as many threads have come, wherever they stand (PTX ISA 9.0, section 9.7.13.1). A cluster barrier
-opens when every live thread of the cluster has arrived as often as the waiting one (section 9.7.13.4).
+opens when every live thread of the cluster has arrived as often as the waiting one (section 9.7.13.3).
 """
 
 from __future__ import annotations

@@ -11,7 +11,19 @@ from sandbox.simulator.ptx.syntax import Function, Instruction
 BLOCK_BARRIERS = frozenset({"bar", "barrier"})
 WARP_SYNCS = frozenset({"shfl", "vote", "match", "redux", "elect"})
 WHOLE_WARP = frozenset({"mma", "wmma", "ldmatrix", "stmatrix", "movmatrix"})
-ENDS = frozenset({"bra", "brx", "call", "ret", "exit", "trap"})
+CONTROL = {
+    "bra": ("9.7.12.3", "Branch, uniform or divergent; every lane's path is followed"),
+    "brx": ("9.7.12.4", "Branch through a table of targets"),
+    "call": (
+        "9.7.12.5",
+        "Call a function of the module, by name or pointer, recursion included, or a built-in",
+    ),
+    "ret": ("9.7.12.6", "Return"),
+    "exit": ("9.7.12.7", "End the thread"),
+    "trap": ("9.7.19.4", "End the launch as a fault"),
+}
+"""What ends a basic block; PTX ISA 9.0 sections and what docs/ptx.md says."""
+ENDS = frozenset(CONTROL)
 
 
 def is_block_barrier(instruction: Instruction) -> bool:
@@ -41,7 +53,7 @@ def is_poll(instruction: Instruction) -> bool:
 
 @dataclass(frozen=True)
 class Barrier:
-    """A barrier at which threads wait (PTX ISA 9.0, sections 9.7.13.1 and 9.7.13.4).
+    """A barrier at which threads wait (PTX ISA 9.0, sections 9.7.13.1 and 9.7.13.3).
 
     Attributes:
         scope: "block" or "cluster".

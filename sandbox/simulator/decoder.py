@@ -150,7 +150,7 @@ def _block(
 
 
 def _barrier(instruction: Instruction, slots: SlotTable) -> Barrier:
-    """`bar.sync a{, b}`, `bar.red.op d, a{, b}, {!}c` or `barrier.cluster.wait` (9.7.13.1, 9.7.13.4)."""
+    """`bar.sync a{, b}`, `bar.red.op d, a{, b}, {!}c` or `barrier.cluster.wait` (9.7.13.1, 9.7.13.3)."""
     operands = list(instruction.operands)
     if instruction.guard is not None:
         guard, negated = slots.source(instruction.guard.register, TYPES["pred"]), instruction.guard.negated

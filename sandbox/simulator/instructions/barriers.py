@@ -1,4 +1,4 @@
-"""Arriving at a barrier without waiting (PTX ISA 9.0, sections 9.7.13.1 and 9.7.13.4); waiting is the scheduler's."""
+"""Fences, and arriving at barriers; waiting is the scheduler's (PTX ISA 9.0, sections 9.7.13.1 to 9.7.13.4)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.simulator.ptx.types import TYPES, U32
 
 
-@step("bar", "9.7.13.1", "sync and red with a number and a thread count, arrive; bar.warp.sync is 9.7.13.2")
-@step("barrier", "9.7.13.1", "sync, red, arrive; barrier.cluster.arrive and .wait are 9.7.13.4")
+@step("bar", "9.7.13.1, 9.7.13.2", "sync and red with a number and a thread count, arrive; warp.sync")
+@step("barrier", "9.7.13.1, 9.7.13.3", "sync, red, arrive; cluster.arrive and cluster.wait")
 def arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Count the active threads as arrived."""
     if "arrive" not in m:
@@ -35,3 +35,15 @@ def arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 def _arrive_at_cluster(machine: Machine) -> None:
     arrivals: Array = machine.extra.setdefault("cluster arrivals", np.zeros(machine.shape, np.int64))
     machine.extra["cluster arrivals"] = arrivals + machine.active
+
+
+@step("membar", "9.7.13.4")
+@step("fence", "9.7.13.4")
+def fence(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """Stores are visible at once here; hazard checks want to know that the fence is there."""
+
+    def run(machine: Machine) -> None:
+        for observer in machine.observers:
+            observer.fence(machine)
+
+    return run

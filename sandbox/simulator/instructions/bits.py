@@ -26,19 +26,19 @@ def _logic(
 
 @formula("and", "9.7.8.1")
 def and_(m: Modifiers) -> Formula:
-    """A & b."""
+    """Bitwise and."""
     return _logic(m, np.bitwise_and, np.logical_and)
 
 
 @formula("or", "9.7.8.2")
 def or_(m: Modifiers) -> Formula:
-    """A | b."""
+    """Bitwise or."""
     return _logic(m, np.bitwise_or, np.logical_or)
 
 
 @formula("xor", "9.7.8.3")
 def xor(m: Modifiers) -> Formula:
-    """A ^ b."""
+    """Bitwise exclusive or."""
     return _logic(m, np.bitwise_xor, np.logical_xor)
 
 
@@ -50,7 +50,7 @@ def not_(m: Modifiers) -> Formula:
 
 @formula("cnot", "9.7.8.5")
 def cnot(m: Modifiers) -> Formula:
-    """1 where a is 0, else 0."""
+    """One where a is zero, else zero."""
     return same(m.type, 1, lambda a: (a == 0).astype(a.dtype))
 
 
@@ -223,6 +223,22 @@ def bmsk(m: Modifiers) -> Formula:
         ).astype(np.uint32)
 
     return Formula((_U32, _U32), _U32, mask)
+
+
+@formula("szext", "9.7.1.21")
+def szext(m: Modifiers) -> Formula:
+    """Sign or zero extend from bit b."""
+    kind = m.type
+
+    def extend(a: Array, b: Array) -> Array:
+        count = np.minimum(b, np.uint32(32)).astype(np.int64)
+        wide = a.astype(np.int64) & ((np.int64(1) << count) - 1)
+        if kind.is_signed:
+            sign = np.where(count > 0, wide >> np.maximum(count - 1, 0) & 1, 0)
+            wide = wide - (sign << count)
+        return wide.astype(kind.dtype)
+
+    return Formula((kind, _U32), kind, extend)
 
 
 @formula("prmt", "9.7.9.7")

@@ -61,7 +61,7 @@ def _sixteen(relation: Relation, kind: PtxType, high: bool) -> Relation:
     return lambda a, b: relation(form.widen(split(a, high)), form.widen(split(b, high)))
 
 
-@step("setp", "9.7.6.2")
+@step("setp", "9.7.6.2, 9.7.7.2")
 def setp(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Compare, optionally combine with a predicate, to one or two predicates."""
     kind = m.type
@@ -96,7 +96,7 @@ def setp(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     return run
 
 
-@formula("set", "9.7.6.1")
+@formula("set", "9.7.6.1, 9.7.7.1")
 def set_(m: Modifiers) -> Formula:
     """Compare to an integer mask or to 1.0 / 0.0."""
     if any(part in _COMBINE for part in m.parts):
@@ -125,13 +125,13 @@ def _packed_set(relation: Relation, result: PtxType, kind: PtxType) -> Formula:
 
 @formula("selp", "9.7.6.3")
 def selp(m: Modifiers) -> Formula:
-    """A where the predicate holds, else b."""
+    """The first operand where the predicate holds, else the second."""
     kind = m.type
     return Formula((kind, kind, _PRED), kind, lambda a, b, p: np.where(p, a, b))
 
 
 @formula("slct", "9.7.6.4")
 def slct(m: Modifiers) -> Formula:
-    """A where c >= 0, else b."""
+    """The first operand where the third is not negative, else the second."""
     kind, condition = m.types[-2], m.types[-1]
     return Formula((kind, kind, condition), kind, lambda a, b, c: np.where(c >= 0, a, b))

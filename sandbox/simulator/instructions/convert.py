@@ -21,7 +21,7 @@ _ROUND: dict[str, Function] = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor,
 _SMALL_FLOATS = frozenset({"f16x2", "bf16x2"})
 
 
-@formula("cvt", "9.7.9.21")
+@formula("cvt", "9.7.9.21, 9.7.9.22")
 def cvt(m: Modifiers) -> Formula:
     """Between any two of the integer and float types, with rounding, saturation and flushing."""
     if "pack" in m:

@@ -104,9 +104,9 @@ def _directed_function(kind: PtxType, name: str, mode: str) -> Function:
     return rounded
 
 
-@formula("fma", "9.7.3.6")
+@formula("fma", "9.7.3.6, 9.7.4.4")
 def fma(m: Modifiers) -> Formula:
-    """A * b + c, rounded once."""
+    """The product plus c, rounded once."""
     if m.type.name in {"f16x2", "bf16", "bf16x2"}:
         return packed_formula(m, "fma")
     return float_formula(m, "fma")
@@ -138,9 +138,9 @@ def _elementary(m: Modifiers, function: Function) -> Formula:
     return same(m.type, 1, _decorate(function, m))
 
 
-@formula("rcp", "9.7.3.13")
+@formula("rcp", "9.7.3.13, 9.7.3.14")
 def rcp(m: Modifiers) -> Formula:
-    """1 / a. `.approx.ftz.f64` keeps the upper 32 bits of the result (9.7.3.14)."""
+    """The reciprocal; `.approx.ftz.f64` keeps the upper 32 bits of the result."""
     kind = m.type
     if m.rounding in {"rz", "rm", "rp"}:
         divide = _directed_function(kind, "div", m.rounding)
@@ -170,9 +170,9 @@ def sqrt(m: Modifiers) -> Formula:
     return _elementary(m, np.sqrt)
 
 
-@formula("rsqrt", "9.7.3.16")
+@formula("rsqrt", "9.7.3.16, 9.7.3.17")
 def rsqrt(m: Modifiers) -> Formula:
-    """1 / sqrt(a), approximate: within 2 ulp."""
+    """The reciprocal of the square root, approximate."""
     kind = m.type
     if kind.bits == 64:
         return same(kind, 1, lambda a: _upper_word(1.0 / np.sqrt(flush(a))))
@@ -197,15 +197,15 @@ def lg2(m: Modifiers) -> Formula:
     return _elementary(m, np.log2)
 
 
-@formula("ex2", "9.7.3.21")
+@formula("ex2", "9.7.3.21, 9.7.4.10")
 def ex2(m: Modifiers) -> Formula:
-    """2 to the power a, approximate."""
+    """Two to the power a, approximate."""
     if m.type.name in {"f16x2", "bf16", "bf16x2"}:
         return packed_formula(m, "ex2")
     return _elementary(m, np.exp2)
 
 
-@formula("tanh", "9.7.3.22")
+@formula("tanh", "9.7.3.22, 9.7.4.9")
 def tanh(m: Modifiers) -> Formula:
     """Hyperbolic tangent, approximate."""
     if m.type.name in {"f16x2", "bf16", "bf16x2"}:

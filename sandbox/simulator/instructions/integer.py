@@ -42,21 +42,21 @@ def _saturating(function: Callable[..., Array]) -> Callable[..., Array]:
     return saturated
 
 
-@formula("add", "9.7.1.1")
+@formula("add", "9.7.1.1, 9.7.3.3, 9.7.4.1")
 def add(m: Modifiers) -> Formula:
-    """D = a + b."""
+    """The sum."""
     return _arithmetic(m, "add", np.add)
 
 
-@formula("sub", "9.7.1.2")
+@formula("sub", "9.7.1.2, 9.7.3.4, 9.7.4.2")
 def sub(m: Modifiers) -> Formula:
-    """D = a - b."""
+    """The difference."""
     return _arithmetic(m, "sub", np.subtract)
 
 
-@formula("mul", "9.7.1.3")
+@formula("mul", "9.7.1.3, 9.7.3.5, 9.7.4.3")
 def mul(m: Modifiers) -> Formula:
-    """The low half, the high half or the whole of a * b."""
+    """The product; of integers the low half, the high half or the whole."""
     kind = m.type
     if kind.kind not in "us" or kind.name.endswith("x2"):
         return _arithmetic(m, "mul", np.multiply)
@@ -68,9 +68,9 @@ def mul(m: Modifiers) -> Formula:
     return same(kind, 2, np.multiply)
 
 
-@formula("mad", "9.7.1.4")
+@formula("mad", "9.7.1.4, 9.7.3.7")
 def mad(m: Modifiers) -> Formula:
-    """A * b + c."""
+    """The product plus c; of integers its low half, high half or the whole."""
     kind = m.type
     if kind.is_float:
         return float_formula(m, "fma")
@@ -122,13 +122,13 @@ def _low24(value: Array, kind: PtxType) -> Array:
 
 @formula("sad", "9.7.1.7")
 def sad(m: Modifiers) -> Formula:
-    """C + |a - b|."""
+    """The absolute difference of a and b, plus c."""
     return same(m.type, 3, lambda a, b, c: c + np.where(a < b, b - a, a - b))
 
 
-@formula("div", "9.7.1.8")
+@formula("div", "9.7.1.8, 9.7.3.8")
 def div(m: Modifiers) -> Formula:
-    """Integer quotient toward zero; by zero it is unspecified, here all ones. Floats: see `floating`."""
+    """The quotient; of integers toward zero, and by zero (unspecified in PTX) all ones."""
     kind = m.type
     if kind.is_float:
         return float_formula(m, "div")
@@ -157,25 +157,25 @@ def _quotient(a: Array, b: Array, kind: PtxType) -> tuple[Array, Array]:
     return quotient, np.where(zero, a, a - quotient * divisor)
 
 
-@formula("abs", "9.7.1.10")
+@formula("abs", "9.7.1.10, 9.7.3.9, 9.7.4.6")
 def absolute(m: Modifiers) -> Formula:
-    """|a|."""
+    """The absolute value."""
     return _arithmetic(m, "abs", np.abs)
 
 
-@formula("neg", "9.7.1.11")
+@formula("neg", "9.7.1.11, 9.7.3.10, 9.7.4.5")
 def negate(m: Modifiers) -> Formula:
-    """-a."""
+    """The negative."""
     return _arithmetic(m, "neg", np.negative)
 
 
-@formula("min", "9.7.1.12")
+@formula("min", "9.7.1.12, 9.7.3.11, 9.7.4.7")
 def minimum(m: Modifiers) -> Formula:
     """The smaller."""
     return _arithmetic(m, "min", np.minimum)
 
 
-@formula("max", "9.7.1.13")
+@formula("max", "9.7.1.13, 9.7.3.12, 9.7.4.8")
 def maximum(m: Modifiers) -> Formula:
     """The larger."""
     return _arithmetic(m, "max", np.maximum)

@@ -63,7 +63,7 @@ def _elements(operand: Operand) -> tuple[Operand | None, ...]:
     return operand.elements if isinstance(operand, Vector) else (operand,)
 
 
-@step("ld", "9.7.9.8")
+@step("ld", "9.7.9.8, 9.7.9.9")
 @step("ldu", "9.7.9.10")
 def load(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Load one, two, four or eight elements; narrow types extend to the register's width."""
@@ -119,7 +119,7 @@ def _load_parameter(
     return run
 
 
-@step("st", "9.7.9.12")
+@step("st", "9.7.9.11")
 def store(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Store one, two, four or eight elements."""
     target, source = i.operands[:2]

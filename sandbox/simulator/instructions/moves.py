@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.instructions.catalogue import Formula, Modifiers, Slots, formula, refuse, step
+from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
 from sandbox.simulator.machine import Machine, Step
 from sandbox.simulator.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
 from sandbox.simulator.ptx.syntax import Instruction, Register, Vector
-from sandbox.simulator.ptx.types import S32, TYPES, U32, U64, PtxType
+from sandbox.simulator.ptx.types import TYPES, U64, PtxType
 
 _CLOCKS = frozenset({"%clock", "%clock_hi", "%clock64", "%globaltimer", "%globaltimer_lo", "%globaltimer_hi"})
 _TICKS = 64
 _BASES = {"shared": SHARED_BASE, "local": LOCAL_BASE}
 
 
-@step("mov", "9.7.9.3")
+@step("mov", "9.7.9.3, 9.7.9.4")
 def mov(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Copy a register, a constant, an address or a special register; pack or unpack a vector."""
     target, source = i.operands
@@ -114,152 +114,3 @@ def isspacep(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         machine.write(destination, (address >= np.uint64(base)) & (address < np.uint64(base + WINDOW)))
 
     return run
-
-
-def _carry(i: Instruction, m: Modifiers, slots: Slots, subtract: bool, use: bool) -> Step:
-    target, *sources = i.operands
-    assert isinstance(target, Register)
-    destination = slots.target(target)
-    a, b = (slots.source(source, m.type) for source in sources)
-    dtype = np.dtype(f"uint{m.type.bits}")
-    keep = "cc" in m
-
-    def run(machine: Machine) -> None:
-        x, y = machine.registers[a].view(dtype), machine.registers[b].view(dtype)
-        carry = (
-            machine.extra.get("carry", np.zeros((1, 1, 1), dtype=np.bool_))
-            if use
-            else np.zeros((1, 1, 1), np.bool_)
-        )
-        amount = carry.astype(dtype)
-        if subtract:
-            result = x - y - amount
-            out = (x < y) | ((x == y) & carry)
-        else:
-            result = x + y + amount
-            out = (result < x) | ((result == x) & carry)
-        if keep:
-            machine.extra["carry"] = out
-        machine.write(destination, result)
-
-    return run
-
-
-@step("add.cc", "9.7.2.1")
-def add_cc(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Add, keeping the carry."""
-    return _carry(i, m, slots, subtract=False, use=False)
-
-
-@step("addc", "9.7.2.2")
-def addc(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Add with carry in."""
-    return _carry(i, m, slots, subtract=False, use=True)
-
-
-@step("sub.cc", "9.7.2.3")
-def sub_cc(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Subtract, keeping the borrow."""
-    return _carry(i, m, slots, subtract=True, use=False)
-
-
-@step("subc", "9.7.2.4")
-def subc(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Subtract with borrow in."""
-    return _carry(i, m, slots, subtract=True, use=True)
-
-
-def _mad_carry(i: Instruction, m: Modifiers, slots: Slots, use: bool) -> Step:
-    target, *sources = i.operands
-    assert isinstance(target, Register)
-    destination = slots.target(target)
-    a, b, c = (slots.source(source, TYPES["u32"]) for source in sources)
-    if m.type.bits != 32:
-        raise refuse(f"mad with carry of {m.type.name}")
-    high, signed, keep = "hi" in m, m.type.is_signed, "cc" in m
-
-    def run(machine: Machine) -> None:
-        x, y, z = (machine.registers[s].view(S32 if signed and s != c else U32) for s in (a, b, c))
-        product = x.astype(np.int64) * y.astype(np.int64) if signed else x.astype(U64) * y.astype(U64)
-        half = (product.view(U64) >> np.uint64(32) if high else product.view(U64)).astype(U32)
-        carry = (
-            machine.extra.get("carry", np.zeros((1, 1, 1), np.bool_))
-            if use
-            else np.zeros((1, 1, 1), np.bool_)
-        )
-        total = half.astype(U64) + z + carry.astype(U64)
-        if keep:
-            machine.extra["carry"] = total >> np.uint64(32) != 0
-        machine.write(destination, total.astype(U32))
-
-    return run
-
-
-@step("mad.cc", "9.7.2.5")
-def mad_cc(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Multiply-add, keeping the carry."""
-    return _mad_carry(i, m, slots, use=False)
-
-
-@step("madc", "9.7.2.6")
-def madc(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Multiply-add with carry in."""
-    return _mad_carry(i, m, slots, use=True)
-
-
-def _nothing(machine: Machine) -> None:
-    """No effect on results: all threads see stores at once, and time does not pass."""
-
-
-@step("membar", "9.7.13.3")
-@step("fence", "9.7.13.4")
-def fence(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Stores are visible at once here; hazard checks want to know that the fence is there."""
-
-    def run(machine: Machine) -> None:
-        for observer in machine.observers:
-            observer.fence(machine)
-
-    return run
-
-
-@step("prefetch", "9.7.9.15")
-@step("prefetchu", "9.7.9.15")
-@step("applypriority", "9.7.9.16")
-@step("discard", "9.7.9.17")
-@step("nanosleep", "9.7.19.2")
-@step("pmevent", "9.7.19.3")
-@step("setmaxnreg", "9.7.19.5")
-@step("griddepcontrol", "9.7.13.13")
-def hint(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Hints change time, never results."""
-    return _nothing
-
-
-@step("createpolicy", "9.7.9.18")
-def createpolicy(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """A cache policy is an opaque value."""
-    target = i.operands[0]
-    assert isinstance(target, Register)
-    destination = slots.target(target)
-
-    def run(machine: Machine) -> None:
-        machine.write(destination, np.zeros((1, 1, 1), dtype=U64))
-
-    return run
-
-
-@formula("szext", "9.7.1.21")
-def szext(m: Modifiers) -> Formula:
-    """Sign or zero extend from bit b."""
-    kind = m.type
-
-    def extend(a: Array, b: Array) -> Array:
-        count = np.minimum(b, np.uint32(32)).astype(np.int64)
-        wide = a.astype(np.int64) & ((np.int64(1) << count) - 1)
-        if kind.is_signed:
-            sign = np.where(count > 0, wide >> np.maximum(count - 1, 0) & 1, 0)
-            wide = wide - (sign << count)
-        return wide.astype(kind.dtype)
-
-    return Formula((kind, TYPES["u32"]), kind, extend)

@@ -1,4 +1,4 @@
-"""Warp-wide instructions (PTX ISA 9.0, sections 9.7.9.6 and 9.7.13.7 to 9.7.13.14)."""
+"""Warp-wide instructions (PTX ISA 9.0, sections 9.7.9.6 and 9.7.13.9 to 9.7.13.14)."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _gather(value: Array, source: Array) -> Array:
     return np.take_along_axis(np.broadcast_to(value, shape), np.broadcast_to(source, shape), axis=1)
 
 
-@step("vote", "9.7.13.8")
+@step("vote", "9.7.13.9")
 def vote(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """All, any, uni or ballot over the active lanes that each lane's member mask names."""
     target, source = i.operands[:2]
@@ -133,7 +133,7 @@ def vote(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     return run
 
 
-@step("activemask", "9.7.13.10")
+@step("activemask", "9.7.13.11")
 def activemask(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """The lanes that execute together now."""
     target = i.operands[0]
@@ -148,7 +148,7 @@ def activemask(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     return run
 
 
-@step("match", "9.7.13.9")
+@step("match", "9.7.13.10")
 def match(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """The lanes that hold the same value; `.all` is zero unless every lane agrees."""
     first, second = _targets(i, slots)
@@ -185,7 +185,7 @@ _REDUCTIONS: dict[str, np.ufunc] = {
 }
 
 
-@step("redux", "9.7.13.11")
+@step("redux", "9.7.13.12")
 def redux(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Reduce an integer over the active lanes named in the member mask."""
     target, source, members = i.operands
@@ -217,7 +217,7 @@ def _identity(name: str, dtype: np.dtype[Any]) -> Any:
     return dtype.type(values.get(name, 0))
 
 
-@step("elect", "9.7.13.15")
+@step("elect", "9.7.13.14")
 def elect(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Elect the lowest active lane of the member mask."""
     first, second = _targets(i, slots)
