@@ -52,16 +52,17 @@ def global_sectors(offsets: Array, active: Array | None) -> tuple[Array, Array]:
     return distinct(offsets >> SECTOR_BITS, active)
 
 
-def shared_wavefronts(offsets: Array, active: Array | None, size: int) -> Array:
+def shared_wavefronts(offsets: Array, active: Array | None, size: int, *, atomic: bool = False) -> Array:
     """Wavefronts of each warp request to shared memory.
 
     Accesses of 8 bytes are served by half warps, of 16 bytes by quarter warps (each part moves 128 bytes), so
-    the least is 1, 2 or 4. Within a part, a wavefront serves one word of each bank.
+    the least is 1, 2 or 4. Within a part, a wavefront serves one word of each bank; of an atomic, one lane.
 
     Args:
         offsets: Byte offsets, int64, shape (warps, 32, blocks).
         active: bool, broadcastable to it; None for all.
         size: Bytes a lane touches, 1 to 16.
+        atomic: Whether lanes that touch the same word take turns.
 
     Returns:
         int64, shape (warps, blocks); 0 where no lane is active.
@@ -75,15 +76,19 @@ def shared_wavefronts(offsets: Array, active: Array | None, size: int) -> Array:
         # A wide lane touches `parts` consecutive words; together they cover every bank of the part once.
         words = np.concatenate([words + k for k in range(parts)], axis=1)
         busy = None if busy is None else np.concatenate([busy] * parts, axis=1)
-    return _fullest_bank(words, busy).reshape(warps, parts, blocks).sum(axis=1)
+    return _fullest_bank(words, busy, atomic).reshape(warps, parts, blocks).sum(axis=1)
 
 
-def _fullest_bank(words: Array, active: Array | None) -> Array:
-    """The largest number of distinct words in one bank, for each (part, block)."""
-    ordered, fresh = distinct(words, active)
+def _fullest_bank(words: Array, active: Array | None, atomic: bool) -> Array:
+    """The largest number of distinct words in one bank, of lanes if atomic, for each (part, block)."""
+    ordered, fresh = (words, _everyone(words, active)) if atomic else distinct(words, active)
     parts, _, blocks = ordered.shape
     part, lane, block = np.nonzero(fresh)
     bank = ordered[part, lane, block] & (_BANKS - 1)
     cell = (part * blocks + block) * _BANKS + bank
     counts = np.bincount(cell, minlength=parts * blocks * _BANKS)
     return counts.reshape(parts, blocks, _BANKS).max(axis=2)
+
+
+def _everyone(words: Array, active: Array | None) -> Array:
+    return np.ones(words.shape, dtype=np.bool_) if active is None else np.broadcast_to(active, words.shape)

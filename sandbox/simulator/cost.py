@@ -26,7 +26,7 @@ DRAM_EFFICIENCY = 0.92
 ATOMIC_CLOCKS = 1.0
 """Clocks between two atomics on one address at L2. Assumed."""
 SHARED_ATOMIC_CLOCKS = 4.0
-"""Clocks that a pass of a shared-memory atomic takes (one lane of each address). Assumed."""
+"""Clocks that a wavefront of a shared-memory atomic takes: read, change, write. Assumed."""
 REQUEST_CLOCKS = 2.0
 """Clocks that a warp's global request occupies the load/store path at least: its 64-bit addresses take two
 passes. Assumed."""
@@ -132,8 +132,7 @@ def _shared_clocks(counter: Counter) -> float:
     clocks = 0.0
     for site in counter.sites.values():
         if site.space == "shared":
-            passes = site.passes * SHARED_ATOMIC_CLOCKS if site.kind == "atomic" else 0.0
-            clocks += max(site.wavefronts, passes)
+            clocks += site.wavefronts * (SHARED_ATOMIC_CLOCKS if site.kind == "atomic" else 1.0)
     return clocks
 
 
@@ -147,13 +146,14 @@ def _l1_clocks(counter: Counter) -> float:
     return max(requests + wavefronts + REQUEST_CLOCKS * local_requests(counter), fills)
 
 
-def local_requests(counter: Counter) -> float:
-    """Warp-level accesses of the sample to local memory: spills, and arrays indexed by variables."""
+def local_requests(counter: Counter, *opcodes: str) -> float:
+    """Warp-level accesses of the sample to local memory, by opcode, all where none is named."""
+    wanted = opcodes or ("ld", "st")
     return sum(
         count.warps
         for count in counter.blocks.values()
         for instruction in count.block.instructions
-        if "local" in instruction.modifiers and instruction.opcode in {"ld", "st"}
+        if "local" in instruction.modifiers and instruction.opcode in wanted
     )
 
 
@@ -168,6 +168,15 @@ def instructions_by_pipe(counter: Counter) -> dict[str, float]:
     work.setdefault(LSU, 0.0)
     work.setdefault(CONTROL, 0.0)
     return work
+
+
+def thread_instructions(counter: Counter) -> float:
+    """The same instructions, all pipes together, times their active lanes."""
+    return sum(
+        cost_of(instruction).weight * count.lanes
+        for count in counter.blocks.values()
+        for instruction in count.block.instructions
+    )
 
 
 def _chain(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:

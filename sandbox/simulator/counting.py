@@ -33,8 +33,9 @@ class Site:
         lanes: Active lanes.
         sectors: Global: 32-byte sectors of those requests.
         misses: Global loads: sectors that the block's share of L1 did not hold.
-        wavefronts, ideal: Shared: wavefronts, and the fewest that the requests could take.
-        passes: Atomics: summed over requests, the most lanes that share one address.
+        wavefronts, ideal: Shared: wavefronts, and the fewest that the requests could take; of atomics, a lane of
+            each bank at a time.
+        passes: Global atomics: summed over requests, the most lanes that share one address.
     """
 
     instruction: Instruction
@@ -142,12 +143,9 @@ class Counter(Observer):
         site = self._site(machine, access, "shared")
         offsets, active, repeat = _by_warp(machine, access)
         _add_requests(site, offsets, active, repeat)
-        wavefronts = shared_wavefronts(offsets, active, access.size)
+        wavefronts = shared_wavefronts(offsets, active, access.size, atomic=access.kind == "atomic")
         site.wavefronts += int(wavefronts.sum()) * repeat
         site.ideal += int(np.count_nonzero(wavefronts)) * repeat * max(1, access.size // 4)
-        if access.kind == "atomic":
-            _, runs = distinct(offsets, active)
-            site.passes += int(longest_runs(runs, active).sum()) * repeat
 
     def barrier(self, machine: Machine, released: Array | None) -> None:
         """Count barriers of blocks."""

@@ -73,7 +73,7 @@ def _conflicted(counter: Counter, result: Estimate) -> Iterator[_Offence]:
     """Shared-memory requests with bank conflicts; the share is of all shared wavefronts."""
     every = total(counter.sites.values(), "wavefronts", "shared", _ANY)
     for site in counter.sites.values():
-        if site.space == "shared" and site.wavefronts > _WORTH_SAYING * site.ideal:
+        if site.space == "shared" and site.kind != "atomic" and site.wavefronts > _WORTH_SAYING * site.ideal:
             per_request = site.wavefronts / site.requests
             share = (site.wavefronts - site.ideal) / every
             yield _offence(
@@ -86,7 +86,8 @@ def _conflicted(counter: Counter, result: Estimate) -> Iterator[_Offence]:
 
 
 def _contended(counter: Counter, shape: LaunchShape, result: Estimate) -> Iterator[_Offence]:
-    """Atomics that meet at one address; the share is of all lanes of global atomics."""
+    """Atomics that meet at one address; the share is of all global atomics, or of all shared wavefronts."""
+    wavefronts = total(counter.sites.values(), "wavefronts", "shared", _ANY)
     every = total(counter.sites.values(), "lanes", "global", frozenset({"atomic"})) * shape.scale
     for site in counter.sites.values():
         if site.kind != "atomic":
@@ -96,10 +97,11 @@ def _contended(counter: Counter, shape: LaunchShape, result: Estimate) -> Iterat
             if busiest > 1:
                 what = "operations on the busiest address"
                 yield _offence(site.instruction, what, busiest, busiest / every, result.parts["atomics"])
-        elif site.requests and site.passes > _WORTH_SAYING * site.requests:
-            what = "lanes of a warp on one shared address"
-            value = site.passes / site.requests
-            yield _offence(site.instruction, what, value, 1.0, result.parts["shared_memory"])
+        elif site.requests and site.wavefronts > _WORTH_SAYING * site.ideal:
+            what = "lanes of a warp on one bank, taking turns"
+            value = site.wavefronts / site.requests
+            share = site.wavefronts / (wavefronts or 1)
+            yield _offence(site.instruction, what, value, share, result.parts["shared_memory"])
 
 
 def _divergent(counter: Counter, result: Estimate) -> Iterator[_Offence]:
@@ -116,15 +118,15 @@ def _divergent(counter: Counter, result: Estimate) -> Iterator[_Offence]:
 def _busy_lines(counter: Counter, result: Estimate) -> Iterator[_Offence]:
     """The lines that take most issue slots; the share is of all issued instructions."""
     weights: dict[int | None, float] = {}
-    first: dict[int | None, Instruction] = {}
+    heaviest: dict[int | None, tuple[float, Instruction]] = {}
     for count in counter.blocks.values():
         for instruction in count.block.instructions:
             weight = cost_of(instruction).weight * count.warps
             weights[instruction.line] = weights.get(instruction.line, 0.0) + weight
-            first.setdefault(instruction.line, instruction)
+            if weight > heaviest.get(instruction.line, (0.0, instruction))[0]:
+                heaviest[instruction.line] = (weight, instruction)
     every = sum(weights.values()) or 1.0
-    for line in sorted(weights, key=lambda line: -weights[line])[:3]:
+    for line in sorted(heaviest, key=lambda line: -weights[line])[:3]:
         share = weights[line] / every
-        yield _offence(
-            first[line], "percent of issued instructions", 100 * share, share, result.parts["issue"]
-        )
+        what = "percent of issued instructions"
+        yield _offence(heaviest[line][1], what, 100 * share, share, result.parts["issue"])

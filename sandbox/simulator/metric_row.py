@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from sandbox.simulator.architectures import Architecture
 from sandbox.simulator.cost import Estimate
 from sandbox.simulator.counting import Counter, Site
+from sandbox.simulator.dataflow import reductions
 from sandbox.simulator.traffic import LaunchShape
 
 
@@ -20,10 +22,19 @@ class Launch:
     result: Estimate
     architecture: Architecture
 
-    def sites(self, space: str, *opcodes: str) -> list[Site]:
-        """Memory instructions of a space by opcode, all where none is named."""
+    @cached_property
+    def _reductions(self) -> frozenset[int]:
+        return reductions(self.counter.blocks.values())
+
+    def sites(self, space: str, *kinds: str) -> list[Site]:
+        """Memory instructions of a space: "load", "store", "atom" or "red"; all where none is named."""
         found = self.counter.sites.values()
-        return [s for s in found if s.space == space and (not opcodes or s.instruction.opcode in opcodes)]
+        return [site for site in found if site.space == space and (not kinds or self._kind(site) in kinds)]
+
+    def _kind(self, site: Site) -> str:
+        if site.kind != "atomic":
+            return site.kind
+        return "red" if id(site.instruction) in self._reductions else "atom"
 
 
 Value = Callable[[Launch], float | None]
@@ -37,8 +48,8 @@ class Row:
     Attributes:
         how: How it is counted, one or more sentences.
         value: Of the sample; None where it does not apply.
-        kind: "sum" grows with the blocks, so it is scaled from the sample to the grid; "ratio" does not;
-            "model" comes out of the cost or cache model; "launch" needs no sample.
+        kind: "sum" grows with the blocks, so it is scaled from the sample to the grid; "work" does too, but
+            rests on weights; "ratio" does not grow; "model" comes out of a model; "launch" needs no sample.
     """
 
     name: str

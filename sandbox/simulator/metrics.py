@@ -1,7 +1,7 @@
 """The counts under Nsight Compute's metric names (Nsight Compute 2025.3, "Metrics Reference").
 
 Names that start with `warpwright__` are ours: Nsight has no metric for what they say. The tables of metrics
-are in `metric_rows`; docs/metrics.md is made from them.
+are in `metric_rows`; docs/metrics.md is made from them by `metric_page`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,10 @@ def metrics(launch: Launch) -> tuple[Metric, ...]:
 
 
 def _metric(row: Row, value: float, launch: Launch) -> Metric:
-    """Counts of a sample are scaled to the grid, and then are estimates, as is what the model says."""
+    """Counts of a sample are scaled to the grid, and then are estimates, as is what a model says."""
     shape = launch.shape
-    counted = row.kind == "launch" or (row.kind != "model" and shape.sampled == shape.blocks)
-    scaled = value * shape.scale if row.kind == "sum" else value
+    whole = shape.sampled == shape.blocks
+    counted = row.kind == "launch" or (row.kind in {"sum", "ratio"} and whole)
+    scaled = value * shape.scale if row.kind in {"sum", "work"} else value
     provenance = Provenance.COUNTED if counted else Provenance.ESTIMATED
     return Metric(row.name, float(scaled), row.unit, provenance)
-
-
-def table() -> str:
-    """The Markdown table of docs/metrics.md."""
-    lines = ["| Metric | Unit | How it is counted |", "| --- | --- | --- |"]
-    lines += [f"| `{row.name}` | {row.unit} | {row.how}{_note(row)} |" for row in ROWS]
-    return "\n".join(lines) + "\n"
-
-
-def _note(row: Row) -> str:
-    return " Always an estimate." if row.kind == "model" else ""

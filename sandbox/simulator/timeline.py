@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from sandbox.simulator.code import BasicBlock
+from sandbox.simulator.dataflow import reads_and_writes
 from sandbox.simulator.pipes import cost_of
-from sandbox.simulator.ptx.syntax import Address, Instruction, Negated, Operand, Pair, Register, Vector
+from sandbox.simulator.ptx.syntax import Instruction
 
 Latency = Callable[[Instruction], float]
 """Clocks until what a memory instruction returns can be used; 0 for other instructions."""
 
 _BARRIER = 30.0
-_NO_TARGET = frozenset(
-    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
-)
-
 _Ready = dict[str, float]
 
 
@@ -65,7 +62,7 @@ def _advance(block: BasicBlock, ready: _Ready, latency: Latency) -> tuple[float,
     now = 0.0
     for instruction in block.instructions:
         cost = cost_of(instruction)
-        sources, targets = _uses(instruction)
+        sources, targets = reads_and_writes(instruction)
         start = max([now, *(ready.get(name, 0.0) for name in sources)])
         now = start + cost.weight
         if instruction.opcode in {"bar", "barrier"}:
@@ -74,25 +71,3 @@ def _advance(block: BasicBlock, ready: _Ready, latency: Latency) -> tuple[float,
         for name in targets:
             ready[name] = done
     return now, {name: done - now for name, done in ready.items() if done > now}
-
-
-def _names(operand: Operand | None) -> list[str]:
-    if isinstance(operand, Register):
-        return [operand.name]
-    if isinstance(operand, Negated):
-        return [operand.register.name]
-    if isinstance(operand, Address):
-        return _names(operand.base)
-    if isinstance(operand, Vector):
-        return [name for element in operand.elements for name in _names(element)]
-    if isinstance(operand, Pair):
-        return [*_names(operand.first), *_names(operand.second)]
-    return []
-
-
-def _uses(instruction: Instruction) -> tuple[list[str], list[str]]:
-    operands = instruction.operands
-    guard = [instruction.guard.register.name] if instruction.guard else []
-    if instruction.opcode in _NO_TARGET or not operands:
-        return [*guard, *(name for operand in operands for name in _names(operand))], []
-    return [*guard, *(name for operand in operands[1:] for name in _names(operand))], _names(operands[0])

@@ -40,8 +40,19 @@ def compile_cuda(source: str, kernels: tuple[str, ...], architecture: str) -> Pr
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """An input of `size` elements for a profile, filled with the sample again and again."""
+
+    sample: np.ndarray[Any, Any]
+    size: int
+
+
+@dataclass(frozen=True)
 class Cuda:
-    """One translation unit and how to launch it. Arguments: arrays (in), "name" of an output, or scalars."""
+    """One translation unit and how to launch it.
+
+    Arguments: arrays and `Repeated` (in), (dtype, size) of an output, or scalars.
+    """
 
     source: str
     architecture: str = "sm_90"
@@ -52,7 +63,10 @@ class Cuda:
         buffers: list[BufferSpec] = []
         given: list[BufferArgument | ScalarArgument] = []
         for name, value in arguments.items():
-            if isinstance(value, np.ndarray):
+            if isinstance(value, Repeated):
+                buffers.append(BufferSpec(name, Role.IN, str(value.sample.dtype), value.size))
+                given.append(BufferArgument(name))
+            elif isinstance(value, np.ndarray):
                 role = Role.INOUT if name.startswith("io") else Role.IN
                 buffers.append(BufferSpec(name, role, str(value.dtype), value.size))
                 given.append(BufferArgument(name))
@@ -78,17 +92,24 @@ class Cuda:
         return engine.run(program, plan, inputs, poison, deadline_s=options.get("deadline_s", 30.0))
 
     def profile(self, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any) -> ProfileResult:
-        kernel = options.pop("kernel", "k")
+        kernel, device = options.pop("kernel", "k"), options.pop("device", "h200")
         program = compile_cuda(self.source, (kernel,), self.architecture)
         samples = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
+        samples |= {name: value.sample for name, value in arguments.items() if isinstance(value, Repeated)}
         plan = self.plan(kernel, grid, block, arguments, **options)
-        return engine.profile(program, plan, samples, "h200", deadline_s=60.0)
+        return engine.profile(program, plan, samples, device, deadline_s=60.0)
 
 
 @pytest.fixture(scope="session")
 def cuda() -> Callable[..., Cuda]:
     """Source to something that runs: `cuda("extern ...").run(grid, block, {...})`."""
     return Cuda
+
+
+@pytest.fixture(scope="session")
+def repeated() -> Callable[..., Repeated]:
+    """A large input of a profile: `repeated(sample, size)`."""
+    return Repeated
 
 
 @pytest.fixture(scope="session")
