@@ -1,0 +1,340 @@
+"""Matrix instructions: mma.sync in every shape, ldmatrix and its kin, against NumPy and the formulas of PTX ISA 9.7.14."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sandbox.verdict import Verdict
+
+RNG = np.random.default_rng(11)
+
+BITS = {"f16": 16, "bf16": 16, "tf32": 32, "f32": 32, "f64": 64, "e4m3": 8, "e5m2": 8}
+BITS |= {"s8": 8, "u8": 8, "s4": 4, "u4": 4, "b1": 1, "s32": 32}
+
+
+@dataclass(frozen=True)
+class Mma:
+    """One mma.sync: its shape, the types of D, A, B and C, and what else its mnemonic holds."""
+
+    m: int
+    n: int
+    k: int
+    d: str
+    a: str
+    b: str
+    extra: str = ""
+    layout: str = "row.col"
+
+    @property
+    def mnemonic(self) -> str:
+        head = f"mma.sync.aligned.m{self.m}n{self.n}k{self.k}.{self.layout}"
+        tail = f".{self.d}.{self.a}.{self.b}.{self.d}"
+        return head + (self.extra + tail if self.extra == ".satfinite" else tail + self.extra)
+
+
+def variants() -> list[Mma]:
+    floats = [Mma(16, 8, k, d, "f16", "f16") for k in (8, 16) for d in ("f16", "f32")]
+    floats += [Mma(16, 8, k, "f32", "bf16", "bf16") for k in (8, 16)]
+    floats += [Mma(16, 8, k, "f32", "tf32", "tf32") for k in (4, 8)]
+    floats += [Mma(8, 8, 4, "f64", "f64", "f64")] + [Mma(16, 8, k, "f64", "f64", "f64") for k in (4, 8, 16)]
+    floats += [Mma(16, 8, 32, "f32", "e4m3", "e5m2"), Mma(16, 8, 32, "f16", "e5m2", "e5m2")]
+    floats += [Mma(8, 8, 4, d, "f16", "f16", "", la) for d in ("f16", "f32") for la in ("row.col", "col.row")]
+    shapes = [(8, 8, 16), (16, 8, 16), (16, 8, 32)]
+    ints = [Mma(*s, "s32", a, b) for s in shapes for a, b in (("s8", "s8"), ("u8", "s8"))]
+    ints += [Mma(16, 8, 32, "s32", "u8", "u8", ".satfinite")]
+    ints += [Mma(m, 8, k, "s32", "s4", "u4") for m, k in ((8, 32), (16, 32), (16, 64))]
+    ints += [Mma(m, 8, k, "s32", "b1", "b1", ".xor.popc") for m, k in ((8, 128), (16, 128), (16, 256))]
+    return [*floats, *ints, Mma(16, 8, 256, "s32", "b1", "b1", ".and.popc")]
+
+
+def place_a(v: Mma, lane: int, i: int) -> tuple[int, int]:
+    """Row and column of element i of A, as the figures of PTX ISA 9.7.14.5 number them."""
+    per = max(1, 32 // BITS[v.a])
+    group, inside = lane >> 2, lane % 4
+    if v.m == 8 and v.a == "f16":
+        row = lane % 4 + (4 if lane >= 16 else 0)
+        return (row, i) if v.layout[:3] == "row" else (i % 4 + (4 if lane >= 16 else 0), lane % 4)
+    second_row = v.m == 16 and i // per % 2 == 1
+    further = i // (per * (2 if v.m == 16 else 1))
+    return group + 8 * second_row, inside * per + i % per + 4 * per * further
+
+
+def place_b(v: Mma, lane: int, i: int) -> tuple[int, int]:
+    if v.m == 8 and v.a == "f16":
+        column = lane % 4 + (4 if lane >= 16 else 0)
+        return (lane % 4, i + (4 if lane >= 16 else 0)) if v.layout[4:] == "row" else (i, column)
+    per = max(1, 32 // BITS[v.a])
+    return lane % 4 * per + i % per + 4 * per * (i // per), lane >> 2
+
+
+def place_c(v: Mma, lane: int, i: int) -> tuple[int, int]:
+    if v.m == 8 and v.a == "f16":
+        high = 4 if lane >= 16 else 0
+        if v.d == "f16":
+            return lane % 4 + high, i
+        return (lane & 1) + (i & 2) + high, (i & 4) + (lane & 2) + (i & 1)
+    return (lane >> 2) + 8 * (i // 2), lane % 4 * 2 + i % 2
+
+
+def draw(kind: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Values that the type holds exactly; sums of their products are exact in f32 except for f64's."""
+    if kind in {"f64", "f32"}:
+        return RNG.integers(-64, 64, shape) / 8.0
+    if kind in {"f16", "bf16", "tf32"}:
+        return RNG.integers(-15, 16, shape) / 4.0
+    if kind in {"e4m3", "e5m2"}:
+        return RNG.choice(
+            np.array([-3.0, -1.5, -1, -0.5, 0, 0.25, 1, 2, 3.5 if kind == "e4m3" else 4]), shape
+        )
+    low, high = {"s8": (-128, 128), "u8": (0, 256), "s4": (-8, 8), "u4": (0, 16), "b1": (0, 2)}.get(
+        kind, (-999, 999)
+    )
+    return RNG.integers(low, high, shape).astype(np.float64)
+
+
+def image(value: float, kind: str) -> int:
+    """The bits of a value."""
+    if kind in {"f16", "f32", "f64"}:
+        dtype = {"f16": np.float16, "f32": np.float32, "f64": np.float64}[kind]
+        return int.from_bytes(dtype(value).tobytes(), "little")
+    if kind in {"bf16", "tf32"}:
+        bits = int.from_bytes(np.float32(value).tobytes(), "little")
+        return bits >> 16 if kind == "bf16" else bits | 0x1A5A  # what tf32 must ignore
+    if kind in {"e4m3", "e5m2"}:
+        half = int.from_bytes(np.float16(abs(value)).tobytes(), "little")
+        sign = 0x80 if value < 0 else 0
+        exponent, mantissa = half >> 10, half & 1023
+        if kind == "e5m2":
+            return sign | half >> 8
+        return sign | ((exponent - 8) << 3 | mantissa >> 7 if half else 0)
+    return int(value) & ((1 << BITS[kind]) - 1)
+
+
+def pack(elements: list[int], kind: str) -> list[int]:
+    bits = BITS[kind]
+    per = max(1, 32 // bits)
+    if bits == 64:
+        return [part for e in elements for part in (e & 0xFFFFFFFF, e >> 32)]
+    return [
+        sum(e << bits * p for p, e in enumerate(elements[r : r + per])) for r in range(0, len(elements), per)
+    ]
+
+
+def matrices(v: Mma) -> int:
+    return 4 if v.m == 8 and v.a == "f16" else 1
+
+
+SIDES = {"a": place_a, "b": place_b, "c": place_c}
+SLOTS = 16
+"""32-bit registers a lane that the kernels keep for every operand."""
+
+
+def registers(v: Mma, side: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What the lanes hold, shape (32, SLOTS), of a fragment with values (matrices, rows, columns)."""
+    kind, place = {"a": v.a, "b": v.b, "c": v.d}[side], SIDES[side]
+    found = np.zeros((32, SLOTS), dtype=np.uint32)
+    for lane in range(32):
+        matrix = values[lane // 4 % 4 if matrices(v) == 4 else 0]
+        words = pack([image(matrix[place(v, lane, i)], kind) for i in range(values.size // 32)], kind)
+        found[lane, : len(words)] = words
+    return found
+
+
+def code(v: Mma) -> str:
+    """Loads its fragments, does one mma, stores D."""
+    texts, declarations, used = [], [], []
+    for name, kind, size in (("a", v.a, v.m * v.k), ("b", v.b, v.k * v.n), ("c", v.d, v.m * v.n)):
+        count = size * matrices(v) // 32 * min(BITS[kind], 32) // 32
+        c_type, letter = ("double", "d") if kind == "f64" else ("unsigned", "r")
+        declarations.append(f"const {c_type}* {name} = (const {c_type}*)(p{name} + at);")
+        used.append([f'"{letter}"({name}[{r}])' for r in range(count)])
+    declarations.append(f"{c_type}* d = ({c_type}*)(pd + at);")
+    used.insert(0, [f'"={letter}"(d[{r}])' for r in range(count)])
+    number = 0
+    for group in used:
+        texts.append("{" + ",".join(f"%{number + r}" for r in range(len(group))) + "}")
+        number += len(group)
+    sources = ", ".join(operand for group in used[1:] for operand in group)
+    statement = f'asm volatile("{v.mnemonic} {", ".join(texts)};" : {", ".join(used[0])} : {sources});'
+    return "{ " + " ".join(declarations) + statement + " }"
+
+
+def expected(v: Mma, a: Any, b: Any, c: Any) -> Any:
+    if v.a == "b1":
+        same = a @ b
+        total = same if "and" in v.extra else a.sum(-1, keepdims=True) + b.sum(-2, keepdims=True) - 2 * same
+        return total + c
+    return np.clip(a @ b + c, -(2**31), 2**31 - 1) if v.extra == ".satfinite" else a @ b + c
+
+
+def test_mma_computes_every_shape_and_type_with_the_documented_fragments(cuda):
+    everything = variants()
+    cases = " ".join(f"case {number}: {code(v)} break;" for number, v in enumerate(everything))
+    source = f"""extern "C" __global__ void k(const unsigned* pa, const unsigned* pb, const unsigned* pc, unsigned* pd) {{
+      int at = (blockIdx.x * 32 + threadIdx.x) * {SLOTS}; switch (blockIdx.x) {{ {cases} }} }}"""
+    given: dict[str, list[Any]] = {"pa": [], "pb": [], "pc": []}
+    wanted = []
+    for v in everything:
+        number = matrices(v)
+        a, b, c = (
+            draw(kind, (number, *shape))
+            for kind, shape in ((v.a, (v.m, v.k)), (v.b, (v.k, v.n)), (v.d, (v.m, v.n)))
+        )
+        c = c + (2**31 - 50_000) if v.extra == ".satfinite" else c
+        for side, values in zip("abc", (a, b, c), strict=True):
+            given[f"p{side}"].append(registers(v, side, values))
+        wanted.append(registers(v, "c", expected(v, a, b, c)))
+    arguments: dict[str, Any] = {name: np.stack(lists).reshape(-1) for name, lists in given.items()}
+    arguments["io_d"] = np.zeros_like(arguments["pc"])
+    result = cuda(source).run(len(everything), 32, arguments)
+    assert result.fault is None, result.fault
+    found = result.outputs["io_d"].reshape(-1, 32, SLOTS)
+    wrong = [v.mnemonic for v, x, y in zip(everything, found, wanted, strict=True) if not (x == y).all()]
+    assert wrong == []
+
+
+MATMUL = """
+#include <cuda_fp16.h>
+extern "C" __global__ void k(const half* a, const half* b, float* c, int n, int depth) {
+  __shared__ __align__(16) half sa[32][24]; __shared__ __align__(16) half sb[16][40];
+  int t = threadIdx.x + threadIdx.y * blockDim.x, w = t / 32, l = t % 32, wr = w / 2, wc = w % 2;
+  int row = blockIdx.y * 32, column = blockIdx.x * 32;
+  float d[2][4] = {};
+  for (int k0 = 0; k0 < depth; k0 += 16) {
+    for (int i = t; i < 512; i += 128) sa[i / 16][i % 16] = a[(row + i / 16) * depth + k0 + i % 16];
+    for (int i = t; i < 512; i += 128) sb[i / 32][i % 32] = b[(k0 + i / 32) * n + column + i % 32];
+    __syncthreads();
+    unsigned x[4], y[4];
+    unsigned pa = __cvta_generic_to_shared(&sa[wr * 16 + l % 16][l / 16 * 8]);
+    unsigned pb = __cvta_generic_to_shared(&sb[l % 16][wc * 16 + l / 16 * 8]);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+      : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3]) : "r"(pa));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+      : "=r"(y[0]), "=r"(y[1]), "=r"(y[2]), "=r"(y[3]) : "r"(pb));
+    for (int j = 0; j < 2; j++)
+      asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
+        : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[2 * j]), "r"(y[2 * j + 1]));
+    __syncthreads();
+  }
+  for (int j = 0; j < 2; j++) for (int e = 0; e < 4; e++)
+    c[(row + wr * 16 + l / 4 + 8 * (e / 2)) * n + column + wc * 16 + j * 8 + l % 4 * 2 + e % 2] = d[j][e];
+}"""
+
+
+@pytest.mark.parametrize("block", [128, (16, 8, 1)])
+def test_a_tiled_matmul_of_ldmatrix_and_mma_is_right_over_several_blocks(cuda, block):
+    m, n, depth = 64, 96, 80
+    a, b = (RNG.standard_normal(shape).astype(np.float16) for shape in ((m, depth), (depth, n)))
+    arguments = {"a": a.reshape(-1), "b": b.reshape(-1), "c": ("float32", m * n), "n": n, "depth": depth}
+    result = cuda(MATMUL).run((n // 32, m // 32, 1), block, arguments)
+    assert result.fault is None, result.fault
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    assert np.abs(result.outputs["c"].reshape(m, n) - exact).max() < 1e-5
+
+
+def test_a_missing_barrier_before_ldmatrix_is_a_race(cuda):
+    broken = MATMUL.replace("__syncthreads();\n    unsigned x", "unsigned x")
+    assert broken != MATMUL
+    a = np.ones(32 * 32, np.float16)
+    arguments = {"a": a, "b": a, "c": ("float32", 1024), "n": 32, "depth": 32}
+    result = cuda(broken).run(1, 128, arguments)
+    assert result.fault is not None
+    assert result.fault.verdict is Verdict.RACE
+    assert "written at line 9, read at line 15" in result.fault.message
+
+
+def test_stmatrix_and_movmatrix_move_what_ldmatrix_reads(cuda):
+    source = """
+    extern "C" __global__ void k(const unsigned short* x, unsigned short* out) {
+      __shared__ __align__(16) unsigned short s[3][32 * 8];
+      int l = threadIdx.x; unsigned r[4], q;
+      for (int i = l; i < 256; i += 32) s[0][i] = x[i];
+      __syncwarp();
+      unsigned from = __cvta_generic_to_shared(&s[0][l * 8]), to = __cvta_generic_to_shared(&s[1][l * 8]);
+      asm volatile("ldmatrix.sync.aligned.m8n8.x4.b16 {%0,%1,%2,%3}, [%4];"
+        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "l"(&s[0][l * 8]));
+      asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1,%2,%3,%4};"
+        :: "r"(to), "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3]));
+      asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(q) : "r"(r[2]));
+      unsigned low = __cvta_generic_to_shared(&s[2][l % 8 * 8]);
+      asm volatile("stmatrix.sync.aligned.m8n8.x1.shared.b16 [%0], {%1};" :: "r"(low), "r"(q));
+      asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(from));
+      __syncwarp();
+      for (int i = l; i < 256; i += 32) out[i] = s[1][i];
+      for (int i = l; i < 64; i += 32) out[256 + i] = s[2][i];
+      out[320 + 2 * l] = r[1]; out[321 + 2 * l] = r[1] >> 16;
+    }"""
+    x = RNG.integers(0, 1 << 16, 256).astype(np.uint16)
+    result = cuda(source).run(1, 32, {"x": x, "out": ("uint16", 384)})
+    assert result.fault is None, result.fault
+    tiles = x.reshape(4, 8, 8)
+    assert (result.outputs["out"][:256].reshape(4, 8, 8) == tiles.swapaxes(1, 2)).all()
+    assert (result.outputs["out"][256:320].reshape(8, 8) == tiles[2].T).all()
+    assert (result.outputs["out"][320:].reshape(8, 8) == tiles[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("statement", "verdict", "says"),
+    [
+        ("if (l < 20) MMA", Verdict.BARRIER_DIVERGENCE, "executed by 20 lanes of a warp; it takes all 32"),
+        ("if (l >= 24) return; LDMATRIX(s + l * 8)", Verdict.BARRIER_DIVERGENCE, "ldmatrix.sync.aligned"),
+        ("if (l < 8) MMA else LDMATRIX(s + l * 8)", Verdict.BARRIER_DIVERGENCE, "not reached by every lane"),
+        ("LDMATRIX(s + l * 4)", Verdict.MEMORY_FAULT, "misaligned 16-byte read"),
+        ("LDMATRIX(s + l * 8 + 64)", Verdict.MEMORY_FAULT, "out-of-bounds 16-byte read at byte 512"),
+    ],
+)
+def test_matrix_instructions_that_a_part_of_a_warp_reaches_or_bad_rows_are_faults(
+    cuda, statement, verdict, says
+):
+    macros = """
+    #define MMA asm volatile("{ .reg .f32 a; mma.sync.aligned.m16n8k8.row.col.f16.f16.f16.f16 {%0,%1}, {%0,%1}, {%0}, {%0,%1}; }" : "+r"(r[0]), "+r"(r[1]));
+    #define LDMATRIX(p) asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"((unsigned)__cvta_generic_to_shared(p)));
+    """
+    source = f"""{macros}
+    extern "C" __global__ void k(unsigned* out) {{
+      __shared__ __align__(16) unsigned short s[256]; int l = threadIdx.x; unsigned r[4] = {{}};
+      for (int i = l; i < 256; i += 32) s[i] = i;
+      __syncthreads();
+      {statement}
+      out[l] = r[0] + r[1] + r[2] + r[3];
+    }}"""
+    result = cuda(source).run(1, 32, {"out": ("uint32", 32)})
+    assert result.fault is not None
+    assert result.fault.verdict is verdict, result.fault
+    assert says in result.fault.message
+    assert result.fault.line == 9
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("wgmma.fence.sync.aligned;", "wgmma.fence.sync.aligned"),
+        ("wgmma.commit_group.sync.aligned;", "wgmma.commit_group.sync.aligned"),
+        (
+            "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], 128, [%0];",
+            "cp.async.bulk.shared::cluster.global",
+        ),
+        ("cp.async.bulk.global.shared::cta.bulk_group [%1], [%0], 128;", "cp.async.bulk.global.shared::cta"),
+        (
+            "cp.async.bulk.tensor.1d.global.shared::cta.bulk_group [%1, {%0}], [%0];",
+            "cp.async.bulk.tensor.1d",
+        ),
+    ],
+)
+def test_wgmma_and_bulk_copies_are_unsupported_by_name_and_line(cuda, statement, name):
+    source = f"""
+    extern "C" __global__ void k(float* out) {{
+      __shared__ __align__(128) float s[64]; s[threadIdx.x] = 1;
+      asm volatile("{statement}" :: "r"((unsigned)__cvta_generic_to_shared(s)), "l"(out) : "memory");
+      out[threadIdx.x] = s[threadIdx.x];
+    }}"""
+    result = cuda(source, "sm_90a").run(1, 32, {"out": ("float32", 32)})
+    assert result.fault is not None
+    assert result.fault.verdict is Verdict.UNSUPPORTED
+    assert f"unsupported: {name}" in result.fault.message
+    assert result.fault.line == 4
