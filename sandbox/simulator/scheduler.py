@@ -65,11 +65,15 @@ class Scheduler:
         Raises:
             FaultError: A lane faulted, a barrier cannot open, or the deadline has passed.
         """
-        while self._pending or self._waiting or self._barriers:
-            if not self._pending and not self._barriers.settle():
-                self._release()
-            position = self._next()
-            self._enter(position, self._pending.pop(position))
+        try:
+            while self._pending or self._waiting or self._barriers:
+                if not self._pending and not self._barriers.settle():
+                    self._release()
+                position = self._next()
+                self._enter(position, self._pending.pop(position))
+        finally:
+            # The barriers call back: without this, a batch's registers would wait for the cycle collector.
+            del self._barriers
 
     def _next(self) -> Position:
         self._executed += 1

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import importlib.util
+import time
+from dataclasses import replace
+from functools import cache
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from sandbox.compiler.role import CompileRole
+from sandbox.compiler.toolkit import find_toolkit
 from sandbox.plan import Role
+from sandbox.program import CompileRequest, Program
+from sandbox.simulator import engine
+from sandbox.worker.messages import CompileCall
 from tools import kernel_file, planning, task_folder
 from tools.generators import inputs_for, numpy_dtype
 from tools.task import Case, Task, argument_size
@@ -34,6 +42,15 @@ def _expected(task: Task, case: Case, function: str = "reference") -> dict[str, 
         for name, value in inputs_for(task, case, 11).items()
     }
     return getattr(_reference(task), function)(**inputs, **case.dims)
+
+
+@cache
+def _compiled(request: CompileRequest) -> Program:
+    toolkit = find_toolkit()
+    role = CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(p) for p in toolkit.include]})
+    program = role.answer(CompileCall(request)).program
+    assert program is not None
+    return replace(program, key=request.source)
 
 
 def test_the_eight_tasks_are_here() -> None:
@@ -85,3 +102,16 @@ def test_the_test_sizes_are_awkward(task: Task) -> None:
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_no_bundled_task_lets_a_search_stop_early(task: Task) -> None:
     assert (task.target.latency_us, task.target.speedup, task.target.roofline) == (None, None, None)
+
+
+@pytest.mark.parametrize(("task", "case"), CASES)
+def test_a_test_case_runs_within_a_second_of_processor_time_with_every_check_on(
+    task: Task, case: Case
+) -> None:
+    file = kernel_file.parse(task.baseline)
+    program = _compiled(planning.compile_request(file, task, case.dims, None, "sm_90"))
+    inputs = {name: np.ascontiguousarray(v).reshape(-1) for name, v in inputs_for(task, case, 11).items()}
+    started = time.process_time()
+    result = engine.run(program, planning.plan(file, task, case.dims), inputs, 5)
+    assert result.fault is None
+    assert time.process_time() - started < 1

@@ -76,6 +76,7 @@ class Cuda:
                 given.append(BufferArgument(name))
             else:
                 kind = "int32" if isinstance(value, int) else "float32"
+                kind = str(value.dtype) if isinstance(value, np.generic) else kind
                 given.append(ScalarArgument(kind, value))
         mode = LaunchMode(options.get("mode", "normal"))
         launch = Launch(

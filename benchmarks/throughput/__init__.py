@@ -1,0 +1,1 @@
+"""The kernels that `benchmarks.simulator` runs, once for NVRTC and once for Numba."""

@@ -1,0 +1,85 @@
+"""What is run: a kernel, its shapes, its inputs and its right answer; needs NumPy alone: both sides share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One kernel, launched as `name(inputs..., output, size)`.
+
+    Attributes:
+        size: The one scalar argument: n, or columns.
+        grid, block: Of the launch, two axes.
+        inputs: Input name to float32 values, flat.
+        outputs: Elements of the float32 output.
+        expected: The right answer, flat.
+    """
+
+    name: str
+    size: int
+    grid: tuple[int, int]
+    block: tuple[int, int]
+    inputs: dict[str, Array]
+    outputs: int
+    expected: Array
+
+    @property
+    def source(self) -> str:
+        """CUDA C++ of the kernel."""
+        return (HERE / f"{self.name}.cu").read_text()
+
+    def holds(self, output: Array) -> bool:
+        """Whether an output is right."""
+        return bool(np.allclose(output, self.expected, rtol=1e-4, atol=1e-4))
+
+
+def matmul(n: int) -> Workload:
+    """A tiled product of two n x n matrices, n a multiple of 16."""
+    a, b = (_values(seed, n * n).reshape(n, n) for seed in (0, 1))
+    inputs = {"a": a.reshape(-1), "b": b.reshape(-1)}
+    product = (a.astype(np.float64) @ b).reshape(-1)
+    return Workload("matmul", n, (n // 16, n // 16), (16, 16), inputs, n * n, product)
+
+
+def softmax(rows: int, columns: int = 1024) -> Workload:
+    """Softmax of every row."""
+    x = _values(0, rows * columns).reshape(rows, columns)
+    powers = np.exp(x.astype(np.float64) - x.max(axis=1, keepdims=True))
+    expected = (powers / powers.sum(axis=1, keepdims=True)).reshape(-1)
+    return Workload("softmax", columns, (rows, 1), (256, 1), {"x": x.reshape(-1)}, x.size, expected)
+
+
+def reduction(n: int) -> Workload:
+    """The sums of n / 256 groups of 256 elements."""
+    x = _values(0, n)
+    sums = x.astype(np.float64).reshape(-1, 256).sum(axis=1)
+    return Workload("reduction", n, (n // 256, 1), (256, 1), {"x": x}, n // 256, sums)
+
+
+def _values(seed: int, count: int) -> Array:
+    return np.random.default_rng(seed).standard_normal(count).astype(np.float32)
+
+
+SMALL: dict[str, Callable[[], Workload]] = {
+    "matmul": lambda: matmul(64),
+    "softmax": lambda: softmax(8),
+    "reduction": lambda: reduction(1 << 12),
+}
+"""Shapes that Numba's simulator finishes in seconds."""
+
+LARGE: dict[str, Callable[[], Workload]] = {
+    "matmul": lambda: matmul(512),
+    "softmax": lambda: softmax(4096),
+    "reduction": lambda: reduction(1 << 23),
+}
+"""Shapes that keep the simulator busy for about a second."""
