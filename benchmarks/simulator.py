@@ -2,7 +2,8 @@
 
 Prints, for each kernel, thread-instructions (PTX) a second on one core with every check on, the same with hazard
 checks off, the same on every core at once (one run a process, as the judge spreads its cases), and how many times
-faster than Numba's CUDA simulator it does the same launch and the same work. All in one run; a busy machine slows all.
+faster than Numba's CUDA simulator it is at the same launch, and at the same work in a launch that fills a core.
+All is measured in one run; a busy machine slows it.
 """
 
 from __future__ import annotations

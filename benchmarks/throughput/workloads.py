@@ -71,11 +71,11 @@ def _values(seed: int, count: int) -> Array:
 
 
 SMALL: dict[str, Callable[[], Workload]] = {
-    "matmul": lambda: matmul(64),
-    "softmax": lambda: softmax(8),
-    "reduction": lambda: reduction(1 << 12),
+    "matmul": lambda: matmul(96),
+    "softmax": lambda: softmax(24),
+    "reduction": lambda: reduction(1 << 13),
 }
-"""Shapes that Numba's simulator finishes in seconds."""
+"""Shapes that Numba's simulator finishes in tens of seconds."""
 
 LARGE: dict[str, Callable[[], Workload]] = {
     "matmul": lambda: matmul(512),
