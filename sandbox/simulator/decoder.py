@@ -81,7 +81,7 @@ def _granularity(function: Function) -> int:
     narrow = [4]
     for instruction in function.body:
         spaces = {part.split("::")[0] for part in instruction.modifiers}
-        if instruction.opcode not in {"ld", "st", "atom", "red", "wmma"} or "mma" in spaces:
+        if instruction.opcode not in {"ld", "st", "atom", "red"}:
             continue
         if not spaces & {"global", "param", "local", "const"} and instruction.modifiers[-1] in TYPES:
             narrow.append(TYPES[instruction.modifiers[-1]].bytes)

@@ -15,3 +15,4 @@ from sandbox.simulator.instructions import matrix as matrix
 from sandbox.simulator.instructions import moves as moves
 from sandbox.simulator.instructions import tiles as tiles
 from sandbox.simulator.instructions import warps as warps
+from sandbox.simulator.instructions import wmma as wmma
