@@ -221,8 +221,10 @@ def _read(machine: Machine, where: _Where) -> Array:
             offsets = threads_of(address + (stride * line + byte - window), geometry)
             access = Access(where.instruction, offsets, where.tile.width, "load", mask)
             here += [warps_of(word, geometry) for word in read(machine, access, U32, count)]
-        chosen = None if mask is None else warps_of(mask, geometry, fill=False)
-        words = here if not words else [np.where(chosen, a, b) for a, b in zip(here, words, strict=True)]
+        if words:
+            chosen = warps_of(machine.active if mask is None else mask, geometry, fill=False)
+            here = [np.where(chosen, new, old) for new, old in zip(here, words, strict=True)]
+        words = here
     shape = np.broadcast_shapes(*(word.shape for word in words))
     found = np.empty((shape[0], shape[2], WARP, len(words)), dtype=U32)
     for position, word in enumerate(words):
