@@ -15,7 +15,8 @@ from sandbox.program import CompileRequest, CompileResult, Diagnostic, Program
 from sandbox.worker.messages import CompileCall
 
 OPTIONS = (
-    "-std=c++17", "-default-device", "-lineinfo", "--ptxas-options=-v", f"--pre-include={headers.PRELUDE}",
+    "-std=c++17", "-default-device", "-device-int128", "-lineinfo", "--ptxas-options=-v",
+    f"--pre-include={headers.PRELUDE}",
 )  # fmt: skip
 """Options of every compilation; architecture, include folders and defines are added to them."""
 

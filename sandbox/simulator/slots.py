@@ -10,6 +10,16 @@ from sandbox.simulator.ptx.syntax import Function, Immediate, Operand, Register,
 from sandbox.simulator.ptx.types import TYPES, U32, U64, PtxType, constant
 
 _SPECIAL_64 = frozenset({"%clock64", "%globaltimer", "%gridid"})
+_VECTORS = ("tid", "ntid", "ctaid", "nctaid", "clusterid", "nclusterid", "cluster_ctaid", "cluster_nctaid")
+SPECIAL_REGISTERS = frozenset(
+    {f"%{name}.{axis}" for name in _VECTORS for axis in "xyz"}
+    | {f"%lanemask_{name}" for name in ("eq", "le", "lt", "ge", "gt")}
+    | {"%laneid", "%warpid", "%nwarpid", "%WARP_SZ", "%smid", "%nsmid", "%gridid", "%is_explicit_cluster"}
+    | {"%cluster_ctarank", "%cluster_nctarank", "%dynamic_smem_size", "%total_smem_size"}
+    | {"%envreg1", "%envreg2", "%clock", "%clock_hi", "%clock64"}
+    | {"%globaltimer", "%globaltimer_lo", "%globaltimer_hi"}
+)
+"""Those that have a value here (PTX ISA 9.0, chapter 10); any other is refused where it is read."""
 
 
 class SlotTable:
@@ -55,6 +65,8 @@ class SlotTable:
         return self._by_key.get(("register", name))
 
     def _special(self, name: str) -> int:
+        if name not in SPECIAL_REGISTERS:
+            raise UnsupportedError(f"register {name}")
         width = U64 if name in _SPECIAL_64 else U32
         slot = self._slot(("special", name), constant(0, width))
         self.specials[name] = slot

@@ -14,5 +14,6 @@ from sandbox.simulator.instructions import loads as loads
 from sandbox.simulator.instructions import matrix as matrix
 from sandbox.simulator.instructions import moves as moves
 from sandbox.simulator.instructions import tiles as tiles
+from sandbox.simulator.instructions import video as video
 from sandbox.simulator.instructions import warps as warps
 from sandbox.simulator.instructions import wmma as wmma

@@ -150,6 +150,26 @@ def bfind(m: Modifiers) -> Formula:
     return Formula((kind,), _U32, find)
 
 
+@formula("fns", "9.7.1.17")
+def fns(m: Modifiers) -> Formula:
+    """Find the n-th set bit from a base, upward or downward; all ones where there is none."""
+
+    def find(mask: Array, base: Array, offset: Array) -> Array:
+        position, wanted = base.astype(np.int64), np.maximum(np.abs(offset.astype(np.int64)), 1)
+        step = np.where(offset < 0, -1, 1)
+        result = np.full((1, 1, 1), 0xFFFFFFFF, np.uint32)
+        for turn in range(32):
+            inside = (position >= 0) & (position < 32) & ((offset != 0) | (turn == 0))
+            bit = mask >> np.clip(position, 0, 31).astype(np.uint32) & np.uint32(1)
+            wanted = wanted - (inside & (bit != 0))
+            found = inside & (bit != 0) & (wanted == 0)
+            result = np.where(found, position.astype(np.uint32), result)
+            position = position + step
+        return result
+
+    return Formula((_U32, _U32, TYPES["s32"]), _U32, find)
+
+
 @formula("brev", "9.7.1.18")
 def brev(m: Modifiers) -> Formula:
     """Bits in reverse order."""

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
+from sandbox.device import Array
+from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
+from sandbox.simulator.instructions.integer import multiply_high
 from sandbox.simulator.machine import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Register
-from sandbox.simulator.ptx.types import S32, TYPES, U32, U64
+
+_NO = np.zeros((1, 1, 1), np.bool_)
+
+
+def _flag(machine: Machine, use: bool, absent: bool) -> Array:
+    return machine.extra.get("carry", _NO) if use else np.full((1, 1, 1), absent)
 
 
 def _carry(i: Instruction, m: Modifiers, slots: Slots, subtract: bool, use: bool) -> Step:
+    """Subtraction adds the complement, so its flag is 1 where nothing was borrowed.
+
+    PTX calls the flag after `sub.cc` a borrow, but the compiler's own 128-bit division reads it with `addc` and
+    wants the complement's carry.
+    """
     target, *sources = i.operands
     assert isinstance(target, Register)
     destination = slots.target(target)
@@ -20,20 +32,11 @@ def _carry(i: Instruction, m: Modifiers, slots: Slots, subtract: bool, use: bool
 
     def run(machine: Machine) -> None:
         x, y = machine.registers[a].view(dtype), machine.registers[b].view(dtype)
-        carry = (
-            machine.extra.get("carry", np.zeros((1, 1, 1), dtype=np.bool_))
-            if use
-            else np.zeros((1, 1, 1), np.bool_)
-        )
-        amount = carry.astype(dtype)
-        if subtract:
-            result = x - y - amount
-            out = (x < y) | ((x == y) & carry)
-        else:
-            result = x + y + amount
-            out = (result < x) | ((result == x) & carry)
+        y = ~y if subtract else y
+        carry = _flag(machine, use, absent=subtract)
+        result = x + y + carry.astype(dtype)
         if keep:
-            machine.extra["carry"] = out
+            machine.extra["carry"] = (result < x) | ((result == x) & carry)
         machine.write(destination, result)
 
     return run
@@ -53,38 +56,31 @@ def addc(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 @step("sub.cc", "9.7.2.3")
 def sub_cc(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Subtract, keeping the borrow."""
+    """Subtract, keeping the flag: 1 where nothing was borrowed."""
     return _carry(i, m, slots, subtract=True, use=False)
 
 
 @step("subc", "9.7.2.4")
 def subc(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Subtract with borrow in."""
+    """Subtract with the flag in."""
     return _carry(i, m, slots, subtract=True, use=True)
 
 
 def _mad_carry(i: Instruction, m: Modifiers, slots: Slots, use: bool) -> Step:
     target, *sources = i.operands
     assert isinstance(target, Register)
-    destination = slots.target(target)
-    a, b, c = (slots.source(source, TYPES["u32"]) for source in sources)
-    if m.type.bits != 32:
-        raise refuse(f"mad with carry of {m.type.name}")
-    high, signed, keep = "hi" in m, m.type.is_signed, "cc" in m
+    destination, kind = slots.target(target), m.type
+    a, b, c = (slots.source(source, kind) for source in sources)
+    high, keep, dtype = "hi" in m, "cc" in m, np.dtype(f"uint{kind.bits}")
 
     def run(machine: Machine) -> None:
-        x, y, z = (machine.registers[s].view(S32 if signed and s != c else U32) for s in (a, b, c))
-        product = x.astype(np.int64) * y.astype(np.int64) if signed else x.astype(U64) * y.astype(U64)
-        half = (product.view(U64) >> np.uint64(32) if high else product.view(U64)).astype(U32)
-        carry = (
-            machine.extra.get("carry", np.zeros((1, 1, 1), np.bool_))
-            if use
-            else np.zeros((1, 1, 1), np.bool_)
-        )
-        total = half.astype(U64) + z + carry.astype(U64)
+        x, y = machine.registers[a].view(kind.dtype), machine.registers[b].view(kind.dtype)
+        half = (multiply_high(x, y, kind) if high else x * y).view(dtype)
+        carry = _flag(machine, use, absent=False)
+        total = half + machine.registers[c].view(dtype) + carry.astype(dtype)
         if keep:
-            machine.extra["carry"] = total >> np.uint64(32) != 0
-        machine.write(destination, total.astype(U32))
+            machine.extra["carry"] = (total < half) | ((total == half) & carry)
+        machine.write(destination, total)
 
     return run
 

@@ -55,11 +55,12 @@ _FUNCTIONS: dict[str, tuple[int, Function]] = {
 }
 
 
-def _integer_function(name: str) -> Function:
+def _integer_function(m: Modifiers, name: str) -> Function:
     functions: dict[str, Function] = {"add": np.add, "min": np.minimum, "max": np.maximum}
     if name not in functions:
         raise refuse(f"packed {name}")
-    return functions[name]
+    plain = functions[name]
+    return (lambda a, b: np.maximum(plain(a, b), a.dtype.type(0))) if "relu" in m else plain
 
 
 def packed_formula(m: Modifiers, name: str) -> Formula:
@@ -67,7 +68,7 @@ def packed_formula(m: Modifiers, name: str) -> Formula:
     kind = m.type
     if kind.name in {"u16x2", "s16x2"}:
         lane = np.dtype("int16" if kind.name == "s16x2" else "uint16")
-        function = _integer_function(name)
+        function = _integer_function(m, name)
         return same(
             kind, 2, lambda *x: join(*(_apply_integer(function, lane, x, high) for high in (False, True)))
         )

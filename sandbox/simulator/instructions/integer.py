@@ -31,6 +31,8 @@ def _arithmetic(m: Modifiers, name: str, function: Callable[..., Array]) -> Form
         return packed_formula(m, name)
     if "sat" in m:
         return same(kind, count, _saturating(function))
+    if "relu" in m:
+        return same(kind, count, lambda a, b: np.maximum(function(a, b), kind.dtype.type(0)))
     return same(kind, count, function)
 
 

@@ -150,3 +150,39 @@ def expression() -> Callable[..., np.ndarray[Any, Any]]:
         return np.asarray(outcome.outputs["out"])
 
     return evaluate
+
+
+STORAGE = {
+    "int": "int32", "unsigned": "uint32", "long long": "int64", "unsigned long long": "uint64",
+    "short": "int16", "unsigned short": "uint16", "signed char": "int8", "unsigned char": "uint8", "bool": "uint8",
+    "float": "float32", "double": "float64", "__half": "float16", "__half2": "uint32",
+    "__nv_bfloat16": "uint16", "__nv_bfloat162": "uint32",
+}  # fmt: skip
+"""What holds the elements of a C++ type; NumPy has no packed halves and no bfloat16."""
+
+
+@pytest.fixture(scope="session")
+def evaluate() -> Callable[..., dict[str, np.ndarray[Any, Any]]]:
+    """Evaluate many C++ expressions in one kernel: {expression: type of its result}, {name: (type, array)}."""
+
+    def run(
+        cases: Mapping[str, str],
+        operands: Mapping[str, tuple[str, np.ndarray[Any, Any]]],
+        architecture: str = "sm_90",
+        prelude: str = "",
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        parameters = [f"const {kind}* p_{name}" for name, (kind, _) in operands.items()]
+        parameters += [f"{kind}* out{n}" for n, kind in enumerate(cases.values())]
+        reads = "".join(f"{kind} {name} = p_{name}[i]; " for name, (kind, _) in operands.items())
+        writes = "".join(f"\n out{n}[i] = {text};" for n, text in enumerate(cases))
+        body = f"int i = blockIdx.x * blockDim.x + threadIdx.x; if (i < n) {{ {reads} {writes} }}"
+        source = f'{prelude}\nextern "C" __global__ void k(int n, {", ".join(parameters)}) {{ {body} }}'
+        count = next(iter(operands.values()))[1].size
+        arguments: dict[str, Any] = {"n": count}
+        arguments |= {f"p_{name}": array.view(STORAGE[kind]) for name, (kind, array) in operands.items()}
+        arguments |= {f"out{n}": (STORAGE[kind], count) for n, kind in enumerate(cases.values())}
+        outcome = Cuda(source, architecture).run(-(-count // 128), 128, arguments)
+        assert outcome.fault is None, outcome.fault
+        return {text: np.asarray(outcome.outputs[f"out{n}"]) for n, text in enumerate(cases)}
+
+    return run
