@@ -139,6 +139,7 @@ class Code:
         symbols: Slots whose value is an address: slot to (symbol, offset).
         temporaries: Slots that only one block uses.
         granularity: Bytes of the narrowest shared-memory access, at most 4.
+        waits: Identities of the loads in whose value a loop waits for another thread.
         shared: Offset of every static shared variable; `shared_bytes` their total.
     """
 
@@ -153,3 +154,4 @@ class Code:
     local: dict[str, int] = field(default_factory=dict[str, int])
     local_bytes: int = 0
     granularity: int = 4
+    waits: frozenset[int] = frozenset()

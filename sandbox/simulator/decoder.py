@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnusedImport]  fills the catalogue
 from sandbox.simulator.code import (
     BLOCK_BARRIERS,
@@ -20,8 +18,10 @@ from sandbox.simulator.code import (
 )
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.formulas import formula_step
+from sandbox.simulator.hazards.waiting import waiting_loads
 from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
 from sandbox.simulator.machine import Machine, Step
+from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import (
     Address,
     Function,
@@ -30,7 +30,6 @@ from sandbox.simulator.ptx.syntax import (
     Module,
     Negated,
     Operand,
-    Pair,
     Register,
     Symbol,
     Variable,
@@ -73,6 +72,7 @@ def decode(module: Module, name: str) -> Code:
         local=local,
         local_bytes=local_bytes,
         granularity=min(_granularity(other) for other in reachable(module, name)),
+        waits=waiting_loads(tuple(blocks)),
     )
 
 
@@ -271,21 +271,6 @@ def _guarded(step: Step, predicate: int, negated: bool) -> Step:
     return run
 
 
-def _flatten(operand: Operand | None) -> Iterator[str]:
-    if isinstance(operand, Register):
-        yield operand.name
-    elif isinstance(operand, Negated):
-        yield operand.register.name
-    elif isinstance(operand, Address):
-        yield from _flatten(operand.base)
-    elif isinstance(operand, Vector):
-        for element in operand.elements:
-            yield from _flatten(element)
-    elif isinstance(operand, Pair):
-        yield from _flatten(operand.first)
-        yield from _flatten(operand.second)
-
-
 def _registers(instruction: Instruction) -> tuple[list[str], list[str]]:
     """Registers written and registers read."""
     operands = instruction.operands
@@ -293,9 +278,9 @@ def _registers(instruction: Instruction) -> tuple[list[str], list[str]]:
         written: list[str] = []
         sources = operands
     else:
-        written = [] if isinstance(operands[0], Address) else list(_flatten(operands[0]))
+        written = [] if isinstance(operands[0], Address) else list(register_names(operands[0]))
         sources = operands[1:] if not isinstance(operands[0], Address) else operands
-    read = [name for operand in sources for name in _flatten(operand)]
+    read = [name for operand in sources for name in register_names(operand)]
     if instruction.guard is not None:
         # A guarded write keeps the old value in other lanes, so it reads its target too.
         read = [*read, instruction.guard.register.name, *written]

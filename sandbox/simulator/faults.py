@@ -46,10 +46,29 @@ class Place:
         block = self.geometry.block_coordinates(int(self.blocks[order[b]]))
         return (row, column, int(order[b])), block, thread, int(np.count_nonzero(full))
 
+    def coordinates(self, block: int, thread: int) -> tuple[str, str]:
+        """`blockIdx` and `threadIdx` of linear ones, as text."""
+        return _triple(self.geometry.block_coordinates(block)), _triple(
+            self.geometry.thread_coordinates(thread)
+        )
+
     def fault(
-        self, verdict: Verdict, what: str, instruction: Instruction | None, lanes: Array | None = None
+        self,
+        verdict: Verdict,
+        what: str,
+        instruction: Instruction | None,
+        lanes: Array | None = None,
+        agent: tuple[int, int] | None = None,
     ) -> Fault:
-        """Describe a fault: `what`, then line, block and thread of the first of `lanes`."""
+        """Describe a fault: `what`, then line, block and thread of the first of `lanes`, or of an agent.
+
+        Args:
+            verdict: Of the fault.
+            what: What happened, without the place.
+            instruction: Where in the source.
+            lanes: Who did it, bool, broadcastable to (rows, columns, B).
+            agent: Who did it where lanes do not say: linear block and thread.
+        """
         fault = Fault(verdict, what, kernel=self.kernel)
         where = f"kernel {self.kernel}"
         if instruction is not None:
@@ -60,6 +79,11 @@ class Place:
             where += f", block {_triple(block)}, thread {_triple(thread)}"
             where += f" and {count - 1} more threads of the same batch" if count > 1 else ""
             fault = replace(fault, block=block, thread=thread, threads=count)
+        elif agent is not None:
+            block = self.geometry.block_coordinates(agent[0])
+            thread = self.geometry.thread_coordinates(agent[1])
+            where += f", block {_triple(block)}, thread {_triple(thread)}"
+            fault = replace(fault, block=block, thread=thread, threads=1)
         return replace(fault, message=f"{what} ({where})")
 
 

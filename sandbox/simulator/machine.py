@@ -52,8 +52,8 @@ class Observer:
     def warp_barrier(self, machine: Machine) -> None:
         """Called when the active lanes of each warp pass a bar.warp.sync."""
 
-    def fence(self, machine: Machine) -> None:
-        """Called when the active lanes execute a memory fence."""
+    def fence(self, machine: Machine, *, inner: bool) -> None:
+        """Called when the active lanes execute a memory fence; an `inner` one is for their block alone."""
 
 
 class Shared:

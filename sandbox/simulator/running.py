@@ -14,7 +14,8 @@ from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.simulator.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.faults import FaultError
-from sandbox.simulator.hazards.globals import GlobalHazards, Watched, watch
+from sandbox.simulator.hazards.globals import GlobalHazards
+from sandbox.simulator.hazards.shadow import Watched, watch
 from sandbox.simulator.hazards.shared import SharedHazards
 from sandbox.simulator.lanes import Geometry
 from sandbox.simulator.launching import (
@@ -83,7 +84,8 @@ def run(
         plan: What to launch, in order.
         inputs: Flat arrays for in and inout buffers.
         poison: Seed of the bytes that outputs, scratch and shared memory hold beforehand; where it is odd, the
-            blocks run in reverse order, so that two runs show what depends on the order.
+            blocks, and the threads of a block at atomics, go in reverse order, so that two runs show what
+            depends on the order.
         architecture: A name in `ARCHITECTURES`, for its limits.
         deadline_s: Seconds after which the run ends as a TIMEOUT fault that names where it was.
         hazards: Whether to look for races and reads of what nothing wrote; bounds are always checked.
@@ -93,7 +95,7 @@ def run(
     try:
         loaded = load(program)
         arena = _fill(plan, loaded, inputs, poison)
-        watched = _watch(plan, arena) if hazards else None
+        watched = _watch(plan, loaded, arena) if hazards else None
         notes: dict[str, None] = {}
         printed: list[str] = []
         for launch in plan.launches:
@@ -141,17 +143,28 @@ def module_variables(loaded: LoadedProgram) -> list[str]:
     return [v.name for v in loaded.module.variables.values() if v.space in {"global", "const"}]
 
 
-def _watch(plan: Plan, arena: Arena) -> dict[str, Watched]:
+def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
     """Shadows of the buffers that kernels may write; inputs are compared after the run instead."""
     return {
         buffer.name: watch(
             arena.allocations[buffer.name].start,
             buffer.size * itemsize(buffer.dtype),
-            min(4, itemsize(buffer.dtype)),
+            itemsize(buffer.dtype),
             written=buffer.role is Role.INOUT,
         )
         for buffer in plan.buffers
         if buffer.role is not Role.IN
+    } | _watch_variables(loaded, arena)
+
+
+def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
+    """Shadows of device variables; those without an initial image are zero."""
+    variables = [v for v in loaded.module.variables.values() if v.space == "global" and v.name[0] != "$"]
+    return {
+        f"{v.name}@module": watch(
+            arena.allocations[f"{v.name}@module"].start, v.size, min(4, v.align), written=True
+        )
+        for v in variables
     }
 
 
@@ -167,11 +180,12 @@ def _execute(
     printed: list[str] = []
     for shadow in (watched or {}).values():
         shadow.start_launch()
-    launch_wide = None if watched is None else GlobalHazards(watched, setup.geometry.blocks, notes)
+    launch_wide = None if watched is None else GlobalHazards(watched, setup.geometry, notes, setup.code.waits)
     with np.errstate(all="ignore"):
         for blocks in batches(setup, backwards=backwards):
             within = None if launch_wide is None else SharedHazards(setup.code.granularity, notes)
             machine = setup.machine(blocks, tuple(o for o in (within, launch_wide) if o is not None))
+            machine.extra["backwards"] = backwards
             Scheduler(setup, machine, deadline=deadline).run()
             printed += machine.printed
             if within is not None:

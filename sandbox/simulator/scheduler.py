@@ -241,6 +241,7 @@ class Scheduler:
                 self._waiting[position] = parked
                 mask = mask & ~held
         if mask is None or mask.any():
+            self._set_lanes(mask)
             self._pass(block)
         return mask
 

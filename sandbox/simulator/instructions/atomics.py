@@ -130,7 +130,10 @@ def _accesses(machine: Machine, operand: MemoryOperand, space: str) -> list[tupl
 def apply(
     machine: Machine, space: str, access: Access, operands: list[Array], operation: Operation, wanted: bool
 ) -> Array | None:
-    """Apply an atomic in every active lane, one lane after another; the old values where `wanted`."""
+    """Apply an atomic in every active lane, one lane after another; the old values where `wanted`.
+
+    Runs whose blocks go backwards take the threads of a block backwards too: nothing may depend on that order.
+    """
     if space == "global":
         access = checked_global(machine, access)
         for observer in machine.observers:
@@ -141,15 +144,16 @@ def apply(
             observer.shared_access(machine, access)
     memory, index = _flat_memory(machine, space, access, operands[0].dtype)
     everywhere = np.ones((1, 1, 1), np.bool_) if access.mask is None else access.mask
-    lanes = np.broadcast_to(everywhere, machine.shape)
-    where, *values = select(lanes, index, *operands)
+    turn = -1 if machine.extra.get("backwards") else 1
+    lanes = np.broadcast_to(everywhere, machine.shape)[::turn, ::turn]
+    where, *values = select(lanes, *(value[::turn, ::turn] for value in (index, *operands)))
     if not wanted and operation.unordered is not None:
         operation.unordered.at(memory, where, values[0])
         old = None
     else:
         previous = one_by_one(memory, where, values, operation)
         old = np.zeros(machine.shape, dtype=memory.dtype)
-        old[lanes] = previous
+        old[::turn, ::turn][lanes] = previous
     if space == "shared" and memory.dtype.itemsize != 4:
         _write_back(machine, memory)
     return old

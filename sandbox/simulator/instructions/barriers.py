@@ -44,6 +44,6 @@ def fence(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
     def run(machine: Machine) -> None:
         for observer in machine.observers:
-            observer.fence(machine)
+            observer.fence(machine, inner="cta" in m)
 
     return run

@@ -1,0 +1,160 @@
+"""Which accesses to global memory are ordered before which: barriers, warp barriers, and fences with atomics.
+
+An agent is one number: linear block, time of the access, thread. The time is a count of synchronisation events
+of the launch, so two accesses with no such event between them have the same time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.lanes import WARP, Geometry, by_warp
+from sandbox.simulator.machine import Machine
+
+_THREAD_BITS, _TIME_BITS = 10, 28
+BLOCK_SHIFT = _THREAD_BITS + _TIME_BITS
+_THREADS = (1 << _THREAD_BITS) - 1
+_TIMES = (1 << _TIME_BITS) - 1
+NOBODY = np.int64(-1)
+_NEVER = -1
+
+
+class Ordering:
+    """What has synchronised with what so far in one launch.
+
+    Two accesses of one block are ordered by a barrier of the block between them, of one warp by `__syncwarp`.
+    Otherwise the first is ordered before the second where it was published, by a fence of its own thread or by
+    a barrier and then a fence in its block, and the second's thread, or before a barrier its block, has since
+    done an atomic operation or an acquire (CUDA C++ Programming Guide, "Memory Fence Functions": the last block
+    to finish, locks, and grid barriers). An atomic operation publishes itself.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self._now = 1
+        blocks = geometry.blocks
+        self._barrier = np.full(blocks, _NEVER, dtype=np.int64)
+        self._published = np.full(blocks, _NEVER, dtype=np.int64)
+        self._acquired = np.full(blocks, _NEVER, dtype=np.int64)
+        self._latest = np.full(blocks, _NEVER, dtype=np.int64)
+        self._warps: Array | None = None
+        self._fences: Array | None = None
+        self._inner: Array | None = None
+        self._acquires: Array | None = None
+
+    def agents(self, blocks: Array, threads: Array) -> Array:
+        """The agents that act now, of linear blocks and linear threads."""
+        return (blocks << BLOCK_SHIFT) | (self._now << _THREAD_BITS) | threads
+
+    def barrier(self, blocks: Array) -> None:
+        """Barriers of these blocks open."""
+        self._now += 1
+        self._barrier[blocks] = self._now
+        self._acquired[blocks] = self._latest[blocks]
+        self._now += 1
+
+    def warp_barrier(self, machine: Machine) -> None:
+        """The active lanes pass a barrier of their warp."""
+        if self._warps is None:
+            self._warps = np.full((self._geometry.blocks, self._geometry.warps), _NEVER, dtype=np.int64)
+        self._now += 1
+        active = by_warp(machine.active, self._geometry, fill=False).any(axis=1)
+        taking_part = np.broadcast_to(active, (self._geometry.warps, machine.blocks)).T
+        rows = self._warps[machine.place.blocks]
+        self._warps[machine.place.blocks] = np.where(taking_part, self._now, rows)
+
+    def fence(self, machine: Machine, *, inner: bool = False) -> None:
+        """The active lanes publish what they did, and what their block did before its last barrier.
+
+        Args:
+            machine: Of the active lanes.
+            inner: To their own block alone (`__threadfence_block`).
+        """
+        if inner:
+            self._inner = self._stamp(machine, self._inner)
+            return
+        self._fences = self._stamp(machine, self._fences)
+        blocks = _of_active(machine)
+        self._published[blocks] = self._barrier[blocks]
+
+    def acquire(self, machine: Machine, lanes: Array) -> None:
+        """These lanes, broadcastable to the machine's shape, do an atomic operation or an acquire."""
+        self._acquires = self._stamp(machine, self._acquires, lanes)
+        self._latest[_of(machine, lanes)] = self._now
+
+    def unordered(self, before: Array, agent: Array, atomic: Array | bool = False) -> Array:
+        """Which accesses of `before` are neither the agent's own nor ordered before it.
+
+        Args:
+            before: Earlier agents, negative where there was none.
+            agent: Who acts now.
+            atomic: Whether the earlier access was an atomic operation.
+        """
+        known = before >= 0
+        if not known.any():
+            return known
+        before = np.maximum(before, 0)
+        time = before >> _THREAD_BITS & _TIMES
+        block, thread = before >> BLOCK_SHIFT, before & _THREADS
+        own_block, own = agent >> BLOCK_SHIFT, agent & _THREADS
+        same_block = block == own_block
+        ordered = same_block & ((thread == own) | (self._barrier[block] > time))
+        if self._warps is not None:
+            ordered |= (
+                same_block & (thread // WARP == own // WARP) & (self._warps[block, thread // WARP] > time)
+            )
+        suspects = known & ~ordered
+        if suspects.any() and self._acquires is not None:
+            published = (self._published[block] > time) | atomic
+            if self._fences is not None:
+                published = published | (self._fences[block, thread] > time)
+            if self._inner is not None:
+                published = published | (same_block & (self._inner[block, thread] > time))
+            seen = (self._acquires[own_block, own] >= time) | (self._acquired[own_block] >= time)
+            suspects = suspects & ~(published & seen)
+        return suspects
+
+    def same_interval(self, before: Array, agent: Array) -> Array:
+        """Whether the agent's block has had no barrier since `before`, an access of that block."""
+        before_time = np.maximum(before, 0) >> _THREAD_BITS & _TIMES
+        same_block = (before >= 0) & (before >> BLOCK_SHIFT == agent >> BLOCK_SHIFT)
+        return same_block & (self._barrier[agent >> BLOCK_SHIFT] <= before_time)
+
+    def after_all(self, agent: Array) -> Array:
+        """Whether the agent came after a synchronisation with every other block."""
+        if self._fences is None or self._acquires is None or not (self._fences >= 0).any(axis=1).all():
+            return np.zeros(agent.shape, dtype=np.bool_)
+        block = agent >> BLOCK_SHIFT
+        return (self._acquires[block, agent & _THREADS] >= 0) | (self._acquired[block] >= 0)
+
+    def _stamp(self, machine: Machine, table: Array | None, lanes: Array | None = None) -> Array:
+        """Write the time into a table by block and thread, in the active lanes."""
+        if table is None:
+            table = np.full((self._geometry.blocks, self._geometry.threads), _NEVER, dtype=np.int32)
+        self._now += 1
+        full = np.broadcast_to(machine.active if lanes is None else lanes, machine.shape)
+        chosen = full.reshape(-1, machine.blocks).T
+        rows = table[machine.place.blocks]
+        table[machine.place.blocks] = np.where(chosen, self._now, rows)
+        self._now += 1
+        return table
+
+
+def block_of(agent: Array) -> Array:
+    """Linear block of agents."""
+    return agent >> BLOCK_SHIFT
+
+
+def thread_of(agent: int) -> int:
+    """Linear thread of an agent."""
+    return agent & _THREADS
+
+
+def _of_active(machine: Machine) -> Array:
+    return _of(machine, machine.active)
+
+
+def _of(machine: Machine, lanes: Array) -> Array:
+    """Linear blocks that have a true lane."""
+    return machine.place.blocks[np.broadcast_to(lanes.any(axis=(0, 1)), (machine.blocks,))]
