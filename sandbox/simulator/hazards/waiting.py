@@ -22,11 +22,8 @@ def _deciding(block: BasicBlock) -> Iterator[int]:
     wanted = {last.guard.register.name}
     for instruction in reversed(block.instructions[:-1]):
         operands = instruction.operands
-        written = (
-            set(register_names(operands[0]))
-            if operands and instruction.opcode not in {"st", "red"}
-            else set()
-        )
+        stores = instruction.opcode in {"st", "red"} or not operands
+        written: set[str] = set() if stores else set(register_names(operands[0]))
         if not written & wanted:
             continue
         if instruction.opcode == "ld":
