@@ -6,6 +6,7 @@ Judging a whole interval at once costs a few array operations a barrier instead 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -57,18 +58,24 @@ def entries(machine: Machine, access: Access, granularity: int, per_block: bool)
 
 
 def _flat(value: Array, shape: tuple[int, ...], where: Array | None) -> Array:
-    full = np.broadcast_to(value, shape)
+    full = value if value.shape == shape else np.broadcast_to(value, shape)
     return full.reshape(-1) if where is None else full[where]
 
 
 def thread_range(machine: Machine, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Smallest and largest linear thread index behind each element of a lane-shaped array with short axes."""
     geometry = machine.place.geometry
-    row_low, row_high = _axis(geometry.rows, shape[0])
-    column_low, column_high = _axis(geometry.columns, shape[1])
-    low = row_low[:, None] * geometry.columns + column_low[None, :]
-    high = row_high[:, None] * geometry.columns + column_high[None, :]
-    return low[:, :, None], high[:, :, None]
+    return _range(geometry.rows, geometry.columns, shape[0], shape[1])
+
+
+@lru_cache(maxsize=64)
+def _range(rows: int, columns: int, rows_present: int, columns_present: int) -> tuple[Array, Array]:
+    row_low, row_high = _axis(rows, rows_present)
+    column_low, column_high = _axis(columns, columns_present)
+    low = (row_low[:, None] * columns + column_low[None, :])[:, :, None]
+    high = (row_high[:, None] * columns + column_high[None, :])[:, :, None]
+    low.flags.writeable = high.flags.writeable = False
+    return low, high
 
 
 def _axis(length: int, present: int) -> tuple[Array, Array]:
