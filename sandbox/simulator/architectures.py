@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandbox.simulator.tensor import TensorRates
+
 KIB, MIB = 1024, 1024 * 1024
 
 
@@ -32,8 +34,7 @@ class Architecture:
         l2_bytes_per_clock: L2 to SM bandwidth of the whole chip, bytes a clock.
         fp32_lanes, int_lanes, fp64_lanes, fp16_lanes, xu_lanes: Results a clock and SM [T]. `int_lanes` is
             that of addition and logic; integer multiplication shares the FMA pipe and is counted there.
-        tensor_fma: Dense fp16 multiply-adds of the tensor cores a clock and SM [W], as `mma.sync` reaches
-            them.
+        tensor: Dense multiply-adds of the tensor cores a clock and SM [W], as `mma.sync` reaches them.
         l1_bytes: L1 cache and shared memory together, bytes an SM [G].
         shared_per_sm, shared_per_block: Shared memory limits, bytes [G].
         shared_reserved, shared_unit: Bytes the system takes of each block's shared memory, and the
@@ -57,7 +58,7 @@ class Architecture:
     fp64_lanes: int
     fp16_lanes: int
     xu_lanes: int
-    tensor_fma: int
+    tensor: TensorRates
     l1_bytes: int
     shared_per_sm: int
     shared_per_block: int
@@ -72,6 +73,33 @@ class Architecture:
     blocks_per_sm: int = 32
     launch_us: float = 2.0
 
+
+# No tensor cores: f16 on the FP16 units (64 packed multiply-adds), integers by dp4a on the 64 lanes, the rest
+# not in the instruction set; single bits by logic and popc [A].
+_TURING_WITHOUT = TensorRates(
+    f16_f16=128, f16_f32=128, tf32_f32=64, f8_f16=64, f8_f32=64, f64=2, i8=256, i4=256, b1=512
+)
+# Four tensor cores an SM. GA102: 512 fp16 into fp16, half of that into fp32 on GeForce boards, a quarter for
+# tf32, twice for int8, four times for int4 [W: GA102, appendix A: 142, 71, 35.6, 284, 568 TFLOPS of the RTX
+# 3090]. float64 runs on its 2 lanes, float8 came with Ada: as f16 [A]. Single bits eight times int8 as in GA100 [A].
+_GA102_TENSOR = TensorRates(
+    f16_f16=512, f16_f32=256, tf32_f32=128, f8_f16=512, f8_f32=256, f64=2, i8=1024, i4=2048, b1=8192
+)
+# GA100: 312 TFLOPS of fp16, 156 of tf32, 19.5 of float64, 624 int8, 1,248 int4, 4,992 binary [W].
+_GA100_TENSOR = TensorRates(
+    f16_f16=1024, f16_f32=1024, tf32_f32=512, f8_f16=1024, f8_f32=1024, f64=64, i8=2048, i4=4096, b1=16384
+)
+# AD102: 330 TFLOPS of fp16 into fp16, 165 into fp32, 82.6 of tf32, 660 and 330 of fp8, 660 int8, 1,321 int4
+# [W: Ada, appendix A, RTX 4090]. float64 and single bits as GA102.
+_AD102_TENSOR = TensorRates(
+    f16_f16=512, f16_f32=256, tf32_f32=128, f8_f16=1024, f8_f32=512, f64=2, i8=1024, i4=2048, b1=8192
+)
+# GH100: 2,048 of fp16, 1,024 of tf32, 4,096 of int8, 128 of float64 (67 TFLOPS) [W]. mma.sync reaches 62
+# percent of these [L]; only wgmma reaches all. float64 has no wgmma, so all of it [A]. float8 as f16, for
+# its full rate is wgmma's [A]; int4 is integer multiplication on the lanes [L]; single bits as GA100 [A].
+_GH100_TENSOR = TensorRates(
+    f16_f16=1270, f16_f32=1270, tf32_f32=635, f8_f16=1270, f8_f32=1270, f64=128, i8=2540, i4=64, b1=16384
+)
 
 # TU116: 22 SMs, 1,785 MHz boost, 192-bit GDDR6 at 14 Gbit/s [D]; 1.5 MB L2 [W, TU116 section of the GTX 1660
 # Ti review guide]. 64 KB shared memory of 96 KB L1, 1,024 threads, 16 blocks [G]. Lanes [T] column 7.5.
@@ -90,7 +118,7 @@ _GTX1660S = Architecture(
     fp64_lanes=2,
     fp16_lanes=128,
     xu_lanes=16,
-    tensor_fma=128,
+    tensor=_TURING_WITHOUT,
     l1_bytes=96 * KIB,
     shared_per_sm=64 * KIB,
     shared_per_block=64 * KIB,
@@ -121,7 +149,7 @@ _RTX3090TI = Architecture(
     fp64_lanes=2,
     fp16_lanes=128,
     xu_lanes=16,
-    tensor_fma=512,
+    tensor=_GA102_TENSOR,
     l1_bytes=128 * KIB,
     shared_per_sm=100 * KIB,
     shared_per_block=99 * KIB,
@@ -148,7 +176,7 @@ _A100 = Architecture(
     fp64_lanes=32,
     fp16_lanes=256,
     xu_lanes=16,
-    tensor_fma=1024,
+    tensor=_GA100_TENSOR,
     l1_bytes=192 * KIB,
     shared_per_sm=164 * KIB,
     shared_per_block=163 * KIB,
@@ -174,7 +202,7 @@ _RTX4090 = Architecture(
     fp64_lanes=2,
     fp16_lanes=128,
     xu_lanes=16,
-    tensor_fma=512,
+    tensor=_AD102_TENSOR,
     l1_bytes=128 * KIB,
     shared_per_sm=100 * KIB,
     shared_per_block=99 * KIB,
@@ -188,8 +216,8 @@ _RTX4090 = Architecture(
 
 # GH100 as the H100 SXM: 132 SMs, 1,980 MHz boost (67 TFLOPS of fp32), 3,350 GB/s [D]; 50 MB L2 [W]. 228 KB
 # of 256 KB L1 [G]. Lanes [T] column 9.0. Latencies [L]. The tensor cores do 2,048 dense fp16 multiply-adds
-# an SM [W], of which mma.sync reaches about 62 percent [L]; only wgmma reaches all. L2 bandwidth [A]: 2,816
-# B a clock; published measurements lie near 5.5 TB/s.
+# an SM [W], of which mma.sync reaches about 62 percent [L]; only wgmma reaches all.
+# L2 bandwidth [A]: 2,816 B a clock; published measurements lie near 5.5 TB/s.
 _H100 = Architecture(
     name="h100",
     compute="sm_90",
@@ -203,7 +231,7 @@ _H100 = Architecture(
     fp64_lanes=64,
     fp16_lanes=256,
     xu_lanes=16,
-    tensor_fma=1270,
+    tensor=_GH100_TENSOR,
     l1_bytes=256 * KIB,
     shared_per_sm=228 * KIB,
     shared_per_block=227 * KIB,
@@ -227,7 +255,7 @@ _H200 = Architecture(
     fp64_lanes=64,
     fp16_lanes=256,
     xu_lanes=16,
-    tensor_fma=1270,
+    tensor=_GH100_TENSOR,
     l1_bytes=256 * KIB,
     shared_per_sm=228 * KIB,
     shared_per_block=227 * KIB,

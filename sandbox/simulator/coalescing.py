@@ -65,7 +65,8 @@ def shared_wavefronts(offsets: Array, active: Array | None, size: int, *, atomic
         atomic: Whether lanes that touch the same word take turns.
 
     Returns:
-        int64, shape (warps, blocks); 0 where no lane is active.
+        int64, shape (warps, parts, blocks), by the parts that are served one after another; 0 where no lane of
+        the part is active.
     """
     warps, _, blocks = offsets.shape
     parts = max(1, size // 4)
@@ -76,7 +77,7 @@ def shared_wavefronts(offsets: Array, active: Array | None, size: int, *, atomic
         # A wide lane touches `parts` consecutive words; together they cover every bank of the part once.
         words = np.concatenate([words + k for k in range(parts)], axis=1)
         busy = None if busy is None else np.concatenate([busy] * parts, axis=1)
-    return _fullest_bank(words, busy, atomic).reshape(warps, parts, blocks).sum(axis=1)
+    return _fullest_bank(words, busy, atomic).reshape(warps, parts, blocks)
 
 
 def _fullest_bank(words: Array, active: Array | None, atomic: bool) -> Array:

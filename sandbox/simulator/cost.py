@@ -16,8 +16,9 @@ from sandbox.simulator.architectures import Architecture
 from sandbox.simulator.coalescing import SECTOR
 from sandbox.simulator.counting import BlockCount, Counter
 from sandbox.simulator.lanes import WARP
-from sandbox.simulator.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of, tensor_fma
+from sandbox.simulator.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
 from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.tensor import matrix_work
 from sandbox.simulator.timeline import warp_clocks
 from sandbox.simulator.traffic import LaunchShape, Traffic, traffic
 
@@ -103,11 +104,13 @@ def _lane_operations(counter: Counter) -> dict[str, float]:
 
 
 def _tensor_clocks(counter: Counter, architecture: Architecture) -> float:
-    return sum(
-        tensor_fma(instruction) * count.warps / architecture.tensor_fma
-        for count in counter.blocks.values()
-        for instruction in count.block.instructions
-    )
+    clocks = 0.0
+    for count in counter.blocks.values():
+        for instruction in count.block.instructions:
+            work = matrix_work(instruction)
+            if work is not None:
+                clocks += work.multiply_adds * count.warps / architecture.tensor.of(work.kind)
+    return clocks
 
 
 def _sm_clocks(counter: Counter, architecture: Architecture) -> dict[str, float]:

@@ -145,7 +145,7 @@ class Counter(Observer):
         _add_requests(site, offsets, active, repeat)
         wavefronts = shared_wavefronts(offsets, active, access.size, atomic=access.kind == "atomic")
         site.wavefronts += int(wavefronts.sum()) * repeat
-        site.ideal += int(np.count_nonzero(wavefronts)) * repeat * max(1, access.size // 4)
+        site.ideal += int(np.count_nonzero(wavefronts)) * repeat
 
     def barrier(self, machine: Machine, released: Array | None) -> None:
         """Count barriers of blocks."""

@@ -6,6 +6,7 @@ from sandbox.simulator.execution_rows import EXECUTION_ROWS, LAUNCH_ROWS
 from sandbox.simulator.memory_rows import ATOMIC_ROWS, GLOBAL_ROWS, LOCAL_ROWS, SHARED_ROWS
 from sandbox.simulator.metric_row import Row
 from sandbox.simulator.model_rows import MODEL_ROWS
+from sandbox.simulator.tensor_rows import TENSOR_ROWS
 
 GROUPS: dict[str, tuple[Row, ...]] = {
     "Time, DRAM, L2 and L1": MODEL_ROWS,
@@ -14,6 +15,7 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "Global atomics": ATOMIC_ROWS,
     "Launch and occupancy": LAUNCH_ROWS,
     "Instructions, lanes and branches": EXECUTION_ROWS,
+    "Tensor cores": TENSOR_ROWS,
     "Local memory": LOCAL_ROWS,
 }
 """Every metric by what it is about, what explains most first."""

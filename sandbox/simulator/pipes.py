@@ -7,11 +7,10 @@ latencies in clocks follow Luo et al. (arXiv 2402.13499) for arithmetic.
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass
 
 from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.tensor import matrix_work, tile_accesses
 
 FMA, ALU, FP64, FP16, XU, LSU, TENSOR = "fma", "alu", "fp64", "fp16", "xu", "lsu", "tensor"
 CONTROL = "cbu"
@@ -51,41 +50,18 @@ def cost_of(instruction: Instruction) -> Cost:
     opcode, modifiers = instruction.opcode, instruction.modifiers
     if opcode in _FREE_OPCODES or (opcode == "ld" and "param" in modifiers):
         return _FREE
-    if opcode in _MEMORY_OPCODES or (opcode == "wmma" and {"load", "store"} & set(modifiers)):
+    if opcode in _MEMORY_OPCODES:
         return _MEMORY
+    if opcode == "wmma" and modifiers[0] != "mma":
+        return Cost(LSU, tile_accesses(instruction), 0)
     if opcode in _BRANCH_OPCODES:
         return _BRANCH
     if opcode in _WARP:
         return Cost(LSU if opcode == "shfl" else ALU, 1.0, 24)
-    if opcode == "mma" or opcode == "wmma":
-        return Cost(TENSOR, 2.0 if opcode == "wmma" else 1.0, 33)
+    work = matrix_work(instruction)
+    if work is not None:
+        return Cost(TENSOR, work.instructions, 33)
     return _arithmetic(opcode, modifiers)
-
-
-_TENSOR_RATES = {
-    "tf32": 2.0,
-    "s8": 0.5,
-    "u8": 0.5,
-    "e4m3": 0.5,
-    "e5m2": 0.5,
-    "s4": 0.25,
-    "u4": 0.25,
-    "f64": 16.0,
-}
-
-
-def tensor_fma(instruction: Instruction) -> float:
-    """Multiply-adds of a matrix instruction, in fp16 equivalents.
-
-    tf32 runs at half the rate of fp16, int8 at twice (A100 and H100 whitepapers, peak rates).
-    """
-    if cost_of(instruction).pipe != TENSOR:
-        return 0.0
-    shape = re.search(r"\bm(\d+)n(\d+)k(\d+)\b", instruction.mnemonic)
-    if shape is None:
-        return 0.0
-    factor = next((_TENSOR_RATES[part] for part in instruction.modifiers if part in _TENSOR_RATES), 1.0)
-    return factor * math.prod(int(size) for size in shape.groups())
 
 
 def _arithmetic(opcode: str, modifiers: tuple[str, ...]) -> Cost:

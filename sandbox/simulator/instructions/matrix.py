@@ -129,7 +129,7 @@ _REFUSED = ("sp", "kind", "block_scale", "scale_vec")
 @step(
     "mma",
     "9.7.14.5.14",
-    "dense, every shape of f16, bf16, tf32, f64, e4m3, e5m2, s8, u8, s4, u4, b1; not mma.sp",
+    "dense, every shape of f16, bf16, tf32, f64, e4m3, e5m2, s8, u8, s4, u4, b1",
 )
 def mma(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """D = A * B + C on the matrices that a warp holds in registers."""

@@ -45,7 +45,7 @@ _POINTER_ALIGNMENT, _STRIDE_ALIGNMENT = 32, 16
 @step(
     "wmma",
     "9.7.14.4",
-    "load, store and mma of every type; fragments are opaque, see sandbox/simulator/fragments.py",
+    "load, store and mma of every type and layout",
 )
 def wmma(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Warp-level matrices of opaque fragments."""

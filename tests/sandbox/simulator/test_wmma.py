@@ -236,3 +236,100 @@ def test_mistakes_around_wmma_are_found(cuda, old, new, verdict, says):
     assert result.fault.verdict is verdict, result.fault
     assert says in result.fault.message
     assert result.fault.line is not None
+
+
+COUNTED = """
+#include <mma.h>
+using namespace nvcuda;
+extern "C" __global__ void k(const half* a, float* c, int n) {
+  extern __shared__ __align__(128) half s[];
+  for (int i = threadIdx.x; i < 16 * n; i += 32) s[i] = a[i];
+  __syncthreads();
+  wmma::fragment<wmma::matrix_a, 16, 16, 16, half, wmma::row_major> x;
+  wmma::fragment<wmma::matrix_b, 16, 16, 16, half, wmma::col_major> y;
+  wmma::fragment<wmma::accumulator, 16, 16, 16, float> z;
+  wmma::fill_fragment(z, 0.f);
+  wmma::load_matrix_sync(x, s, n); wmma::load_matrix_sync(y, s, n);
+  wmma::mma_sync(z, x, y, z); wmma::mma_sync(z, x, y, z); wmma::mma_sync(z, x, y, z);
+  wmma::store_matrix_sync(c, z, 16, wmma::mem_row_major);
+}
+extern "C" __global__ void rows(const half* a, float* c, int n) {
+  extern __shared__ __align__(128) half s[];
+  for (int i = threadIdx.x; i < 16 * n; i += 32) s[i] = a[i];
+  __syncthreads();
+  unsigned r, at = (unsigned)__cvta_generic_to_shared(s + threadIdx.x % 8 * n);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];" : "=r"(r) : "r"(at));
+  c[threadIdx.x] = r;
+}
+"""
+
+
+@pytest.mark.parametrize(("stride", "wavefronts"), [(16, 2), (24, 1), (64, 8), (72, 1)])
+def test_matrix_loads_conflict_where_rows_share_banks_and_do_not_where_they_are_padded(
+    cuda, stride, wavefronts
+):
+    a = np.ones(16 * stride, np.float16)
+    for kernel, phases in (("k", 8), ("rows", 1)):
+        arguments = {"a": a, "c": ("float32", 256), "n": stride}
+        profile = cuda(COUNTED).profile(1, 32, arguments, kernel=kernel, shared=32 * stride)
+        assert profile.fault is None, profile.fault
+        found = {metric.name: metric.value for metric in profile.launches[0].metrics}
+        assert found["l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum"] == phases * wavefronts
+        assert found["l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum"] == phases * (wavefronts - 1)
+
+
+def test_matrix_instructions_are_counted_on_the_tensor_pipe_by_kind(cuda):
+    arguments = {"a": np.ones(16 * 24, np.float16), "c": ("float32", 256), "n": 24}
+    profile = cuda(COUNTED).profile(1, 32, arguments, shared=768)
+    found = {metric.name: metric.value for metric in profile.launches[0].metrics}
+    assert found["sm__inst_executed_pipe_tensor.sum"] == 3 * 2
+    assert found["sm__inst_executed_pipe_tensor_op_hmma.sum"] == 3 * 2
+    assert "sm__inst_executed_pipe_tensor_op_imma.sum" not in found
+    assert found["sm__ops_path_tensor_src_fp16_dst_fp32.sum"] == 3 * 2 * 16 * 16 * 16
+    assert found["l1tex__t_requests_pipe_lsu_mem_global_op_st.sum"] == 4, (
+        "16 x 16 floats, 256 bytes a request"
+    )
+    assert found["l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum"] == 32
+
+
+SIMT = """
+#include <cuda_fp16.h>
+extern "C" __global__ void k(const half* a, const half* b, const float* bias, float* c, int n, int depth) {
+  __shared__ half sa[32][33], sb[32][33];
+  int x = threadIdx.x % 32, y = threadIdx.x / 32, row = blockIdx.y * 32, column = blockIdx.x * 32;
+  float sum[8] = {};
+  for (int k0 = 0; k0 < depth; k0 += 32) {
+    for (int i = y; i < 32; i += 4) {
+      sa[i][x] = a[(row + i) * depth + k0 + x]; sb[i][x] = b[(k0 + i) * n + column + x];
+    }
+    __syncthreads();
+    for (int k = 0; k < 32; k++) {
+      float right = __half2float(sb[k][x]);
+      for (int j = 0; j < 8; j++) sum[j] += __half2float(sa[y * 8 + j][k]) * right;
+    }
+    __syncthreads();
+  }
+  for (int j = 0; j < 8; j++) {
+    int at = (row + y * 8 + j) * n + column + x;
+    c[at] = fmaxf(0.5f * sum[j] + bias[at], 0.f);
+  }
+}"""
+
+
+def test_a_wmma_matmul_is_estimated_faster_than_the_same_tiles_on_the_float_lanes(cuda, repeated):
+    n, depth = 2048, 256
+    half, bias = np.ones(4096, np.float16), np.ones(4096, np.float32)
+    arguments = {
+        "a": repeated(half, n * depth),
+        "b": repeated(half, n * depth),
+        "bias": repeated(bias, n * n),
+        "c": ("float32", n * n),
+        "n": n,
+        "depth": depth,
+    }
+    times = {}
+    for name, source in (("tensor", MATMUL), ("lanes", SIMT)):
+        profile = cuda(source).profile((n // 32, n // 32, 1), 128, arguments)
+        assert profile.fault is None, profile.fault
+        times[name] = profile.latency_us
+    assert times["tensor"] * 1.5 < times["lanes"], times
