@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.faults import FaultError
 from sandbox.simulator.machine import Access, Machine
 from sandbox.simulator.ptx.types import U8, Dtype
 from sandbox.simulator.spaces import checked_shared, select
+from sandbox.verdict import Verdict
 
 LIMIT = 1 << 14
 """Local memory a thread may use, bytes."""
+_ABSURD = 0x7F
+"""What every byte holds that nothing wrote: huge as a float and as an integer."""
 
 
 def _frame(machine: Machine) -> Array:
@@ -18,17 +24,47 @@ def _frame(machine: Machine) -> Array:
     size = max(machine.local_bytes, 1)
     stack = machine.local
     if stack is None:
-        stack = machine.local = np.zeros((size, *machine.shape), dtype=U8)
+        stack = machine.local = np.full((size, *machine.shape), _ABSURD, dtype=U8)
     elif len(stack) < size:
-        more = np.zeros((size - len(stack), *machine.shape), dtype=U8)
+        more = np.full((size - len(stack), *machine.shape), _ABSURD, dtype=U8)
         stack = machine.local = np.concatenate([stack, more])
     return stack
+
+
+def _written(machine: Machine) -> Array:
+    """Which bytes of the stack something wrote, of the frame's shape."""
+    known: Array | None = machine.extra.get("local written")
+    size = len(_frame(machine))
+    if known is None or len(known) < size:
+        written = np.zeros((size, *machine.shape), dtype=np.bool_)
+        if known is not None:
+            written[: len(known)] = known
+        machine.extra["local written"] = known = written
+    return known
+
+
+def _check_written(machine: Machine, access: Access, size: int, count: int) -> None:
+    """Elements that are partly written may be copies of padded structures; those of which nothing is are no data."""
+    lanes = tuple(np.ogrid[tuple(slice(0, n) for n in machine.shape)])
+    written = _written(machine)
+    for k in range(count):
+        start = access.offsets + k * size
+        known = np.logical_or.reduce([written[(start + byte, *lanes)] for byte in range(size)])
+        lost = ~known & machine.active if access.mask is None else ~known & access.mask
+        if lost.any():
+            index, *_ = machine.place.first(lost)
+            offset = int(np.broadcast_to(start, machine.shape)[index])
+            what = f"read of byte {offset} of local memory, which nothing wrote"
+            fault = machine.place.fault(Verdict.UNINITIALIZED, what, access.instruction, lost)
+            raise FaultError(replace(fault, buffer="local memory", offset=offset))
 
 
 def load_local(machine: Machine, access: Access, dtype: Dtype, count: int) -> list[Array]:
     """Read `count` consecutive elements of local memory in every lane."""
     access = checked_shared(machine, access, machine.local_bytes, "local memory")
     frame = _frame(machine)
+    if machine.observers:
+        _check_written(machine, access, dtype.itemsize, count)
     rows, columns, blocks = np.ogrid[tuple(slice(0, n) for n in machine.shape)]
     values: list[Array] = []
     for k in range(count):
@@ -42,7 +78,7 @@ def load_local(machine: Machine, access: Access, dtype: Dtype, count: int) -> li
 def store_local(machine: Machine, access: Access, values: list[Array]) -> None:
     """Write consecutive elements of local memory in the lanes that take part."""
     access = checked_shared(machine, access, machine.local_bytes, "local memory")
-    frame = _frame(machine)
+    frame, written = _frame(machine), _written(machine)
     rows, columns, blocks = np.ogrid[tuple(slice(0, n) for n in machine.shape)]
     everywhere = np.ones((1, 1, 1), dtype=np.bool_) if access.mask is None else access.mask
     for k, value in enumerate(values):
@@ -54,3 +90,4 @@ def store_local(machine: Machine, access: Access, values: list[Array]) -> None:
                 everywhere, access.offsets + k * size + byte, rows, columns, blocks, data[..., byte]
             )
             frame[where[:4]] = where[4]
+            written[where[:4]] = True

@@ -185,7 +185,7 @@ def _execute(
         for blocks in batches(setup, backwards=backwards):
             within = None if launch_wide is None else SharedHazards(setup.code.granularity, notes)
             machine = setup.machine(blocks, tuple(o for o in (within, launch_wide) if o is not None))
-            machine.extra["backwards"] = backwards
+            machine.extra |= {"backwards": backwards, "notes": notes}
             Scheduler(setup, machine, deadline=deadline).run()
             printed += machine.printed
             if within is not None:

@@ -17,6 +17,7 @@ from sandbox.simulator.barriers import EVERYONE, Barriers, Mask, Position, cover
 from sandbox.simulator.calls import CallStack
 from sandbox.simulator.code import BLOCK_BARRIERS, Barrier, BasicBlock, Jump
 from sandbox.simulator.faults import FaultError
+from sandbox.simulator.hazards.members import check_members
 from sandbox.simulator.instructions.warps import ballot
 from sandbox.simulator.lanes import WARP, by_warp, from_warps
 from sandbox.simulator.launching import LaunchSetup
@@ -247,7 +248,10 @@ class Scheduler:
 
     def _pass(self, block: BasicBlock) -> None:
         assert block.warp_sync is not None
-        if block.warp_sync[0].opcode in BLOCK_BARRIERS:
+        instruction, members = block.warp_sync
+        if self._machine.observers and instruction.guard is None:
+            check_members(self._machine, instruction, self._machine.registers[members].view(U32))
+        if instruction.opcode in BLOCK_BARRIERS:
             for observer in self._machine.observers:
                 observer.warp_barrier(self._machine)
 

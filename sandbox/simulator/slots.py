@@ -9,6 +9,8 @@ from sandbox.simulator.instructions.catalogue import UnsupportedError
 from sandbox.simulator.ptx.syntax import Function, Immediate, Operand, Register, Symbol
 from sandbox.simulator.ptx.types import TYPES, U32, U64, PtxType, constant
 
+_ABSURD = 0x7F
+"""Every byte of a register that nothing wrote: huge as a float and as an integer."""
 _SPECIAL_64 = frozenset({"%clock64", "%globaltimer", "%gridid"})
 _VECTORS = ("tid", "ntid", "ctaid", "nctaid", "clusterid", "nclusterid", "cluster_ctaid", "cluster_nctaid")
 SPECIAL_REGISTERS = frozenset(
@@ -44,13 +46,13 @@ class SlotTable:
         raise UnsupportedError(f"operand {operand}")
 
     def target(self, register: Register) -> int:
-        """The slot of a declared register; unwritten registers read as zero."""
+        """The slot of a declared register; one that nothing wrote reads as an absurd value, or false."""
         if register.name not in self._kinds:
             if register.name == "_":
                 return self._slot(("sink",), constant(0, U32))
             raise UnsupportedError(f"register {register.name}")
         kind = TYPES[self._kinds[register.name]]
-        return self._slot(("register", register.name), constant(0, kind.dtype))
+        return self._slot(("register", register.name), _never_written(kind))
 
     def width(self, register: Register) -> int:
         """Declared width, bytes."""
@@ -95,6 +97,12 @@ class SlotTable:
             self._by_key[key] = len(self.values)
             self.values.append(value)
         return self._by_key[key]
+
+
+def _never_written(kind: PtxType) -> Array:
+    if kind.name == "pred":
+        return constant(False, kind.dtype)
+    return np.full(kind.bytes, _ABSURD, dtype=np.uint8).view(kind.dtype).reshape(1, 1, 1)
 
 
 def _float_image(operand: Immediate, kind: PtxType) -> Array:

@@ -15,6 +15,8 @@ from sandbox.simulator.ptx.types import TYPES, U32
 
 _FULL = 0xFFFFFFFF
 _U32, _PRED = TYPES["u32"], TYPES["pred"]
+_ABSURD = (np.uint32(0x7F7F7F7F), np.uint32(0xFF7F7F7F))
+"""Huge as a float and as an integer, of either sign: it shows in sums, maxima and minima."""
 _LANE = np.arange(WARP, dtype=np.int64).reshape(1, WARP, 1)
 _BIT = (np.uint32(1) << np.arange(WARP, dtype=np.uint32)).reshape(1, WARP, 1)
 
@@ -64,7 +66,7 @@ def shfl(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     if "sync" not in m:
         raise refuse("shfl without .sync")
     first, second = _targets(i, slots)
-    a, b, c = (slots.source(operand, _U32) for operand in i.operands[1:4])
+    a, b, c, members = (slots.source(operand, _U32) for operand in i.operands[1:5])
     mode = next(part for part in m.parts if part in {"up", "down", "bfly", "idx"})
 
     def run(machine: Machine) -> None:
@@ -72,11 +74,36 @@ def shfl(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         value, amount, limits = (warps_of(machine.registers[s].view(U32), geometry) for s in (a, b, c))
         source, inside = _source_lane(mode, amount, limits)
         if first is not None:
-            machine.write(first, threads_of(_gather(value, source), geometry))
+            found = _gather(value, source)
+            member = machine.registers[members].view(U32)
+            if machine.mask is not None or geometry.threads % WARP or _some_left_out(member):
+                found = _undefined_from_others(machine, i, found, source, member)
+            machine.write(first, threads_of(found, geometry))
         if second is not None:
             machine.write(second, threads_of(inside, geometry))
 
     return run
+
+
+def _some_left_out(members: Array) -> bool:
+    return members.size > 1 or int(members.flat[0]) != _FULL
+
+
+def _undefined_from_others(
+    machine: Machine, i: Instruction, found: Array, source: Array, members: Array
+) -> Array:
+    """What comes from a lane that is inactive, or not in the mask, is undefined: here absurd, and noted."""
+    geometry = machine.place.geometry
+    active = spelled_out(machine)
+    taking_part = _gather(np.broadcast_to(active, (geometry.warps, WARP, active.shape[2])), source)
+    named = by_warp(members, geometry) >> source.astype(U32) & np.uint32(1)
+    wrong = ~(taking_part & (named != 0)) & active
+    if not wrong.any():
+        return found
+    note = f"{i.mnemonic} at line {i.line} reads lanes that take no part: what it gets is undefined"
+    machine.extra.setdefault("notes", {})[note] = None
+    absurd = _ABSURD[bool(machine.extra.get("backwards"))]
+    return np.where(wrong, absurd, np.broadcast_to(found, np.broadcast_shapes(found.shape, wrong.shape)))
 
 
 def _source_lane(mode: str, amount: Array, limits: Array) -> tuple[Array, Array]:

@@ -87,7 +87,7 @@ def test_constants_and_device_globals_hold_their_initial_image(cuda):
     __device__ int table[3] = {10, 20, 30};
     __device__ const char* name = "abc";
     extern "C" __global__ void k(float* out) {
-      int i = threadIdx.x; out[i] = weights[i & 3] + table[i % 3] + name[i % 3]; table[0] = 999;
+      int i = threadIdx.x; out[i] = weights[i & 3] + table[i % 3] + name[i % 3]; __syncthreads(); table[0] = 999;
     }"""
     for _ in range(2):
         result = cuda(source).run(1, 32, {"out": ("float32", 32)})
