@@ -129,6 +129,10 @@ class BasicBlock:
     polls: bool = False
 
 
+SHARED_GAP = 128
+"""Bytes between shared variables that belong to none, so that an overrun shows; once around the banks."""
+
+
 @dataclass(frozen=True)
 class Code:
     """An executable kernel.
@@ -140,7 +144,9 @@ class Code:
         temporaries: Slots that only one block uses.
         granularity: Bytes of the narrowest shared-memory access, at most 4.
         waits: Identities of the loads in whose value a loop waits for another thread.
-        shared: Offset of every static shared variable; `shared_bytes` their total.
+        shared: Offset of every shared variable, `SHARED_GAP` more than it is on a device for each one before it;
+            `shared_bytes` the total on a device, of static ones.
+        shared_sizes: Bytes of every shared variable; 0 for dynamic shared memory.
     """
 
     function: Function
@@ -151,7 +157,13 @@ class Code:
     temporaries: frozenset[int]
     shared: dict[str, int] = field(default_factory=dict[str, int])
     shared_bytes: int = 0
+    shared_sizes: dict[str, int] = field(default_factory=dict[str, int])
     local: dict[str, int] = field(default_factory=dict[str, int])
     local_bytes: int = 0
     granularity: int = 4
     waits: frozenset[int] = frozenset()
+
+    @property
+    def shared_gaps(self) -> int:
+        """Bytes of the gaps between shared variables."""
+        return SHARED_GAP * len([size for size in self.shared_sizes.values() if size])

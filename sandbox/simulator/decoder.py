@@ -6,6 +6,7 @@ import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnu
 from sandbox.simulator.code import (
     BLOCK_BARRIERS,
     ENDS,
+    SHARED_GAP,
     WHOLE_WARP,
     Barrier,
     BasicBlock,
@@ -69,6 +70,7 @@ def decode(module: Module, name: str) -> Code:
         temporaries=_temporaries(function, slots, occurrences, starts),
         shared=shared,
         shared_bytes=shared_bytes,
+        shared_sizes={v.name: v.size for v in (*module.variables.values(), *inside) if v.space == "shared"},
         local=local,
         local_bytes=local_bytes,
         granularity=min(_granularity(other) for other in reachable(module, name)),
@@ -105,14 +107,21 @@ def reachable(module: Module, name: str) -> list[Function]:
 
 
 def _layout(variables: tuple[Variable, ...], space: str) -> tuple[dict[str, int], int]:
-    """Place variables one after another; unsized (dynamic shared) ones all start at the end."""
+    """Place variables one after another; unsized (dynamic shared) ones all start at the end.
+
+    Returns:
+        Offsets, those in shared memory with the gaps between variables, and the total without gaps.
+    """
+    gap = SHARED_GAP if space == "shared" else 0
+    gaps = 0
     offsets: dict[str, int] = {}
     position = 0
     for variable in sorted((v for v in variables if v.space == space), key=lambda v: v.size == 0):
         align = max(variable.align, 16 if not variable.size else 1)
         position = -(-position // align) * align
-        offsets[variable.name] = position
+        offsets[variable.name] = position + gaps
         position += variable.size
+        gaps += gap if variable.size else 0
     return offsets, position
 
 

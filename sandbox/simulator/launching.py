@@ -209,7 +209,7 @@ class LaunchSetup:
         return Machine(
             place=Place(self.launch.kernel, self.geometry, blocks),
             arena=self.arena,
-            shared=Shared(self.shared_bytes, len(blocks), self._fill_for(len(blocks))),
+            shared=self._shared(len(blocks)),
             parameters=self.parameters,
             activation=self.activation(self.code, specials, local_base=0, depth=0),
             local_bytes=self.code.local_bytes,
@@ -247,8 +247,20 @@ class LaunchSetup:
             "%total_smem_size": constant(self.shared_bytes, U32),
         }
 
+    @property
+    def _shared_extent(self) -> int:
+        return self.shared_bytes + self.code.shared_gaps
+
+    def _shared(self, blocks: int) -> Shared:
+        code, extent = self.code, self._shared_extent
+        regions = {
+            name: (start, start + code.shared_sizes[name] if code.shared_sizes[name] else extent)
+            for name, start in code.shared.items()
+        }
+        return Shared(extent, blocks, self._fill_for(blocks), regions)
+
     def _fill_for(self, blocks: int) -> Array:
-        words = -(-max(self.shared_bytes, 4) // 8) * 2 * blocks
+        words = -(-max(self._shared_extent, 4) // 8) * 2 * blocks
         return self.fill if len(self.fill) >= words else np.resize(self.fill, words)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,9 +58,18 @@ class Observer:
 
 
 class Shared:
-    """Shared memory of every block of a batch; words first, blocks last, so one row serves all blocks."""
+    """Shared memory of every block of a batch; words first, blocks last, so one row serves all blocks.
 
-    def __init__(self, size: int, blocks: int, fill: Array) -> None:
+    Args:
+        size: Bytes, gaps between variables included.
+        blocks: How many blocks.
+        fill: Words that it holds at first.
+        regions: Start and end of every variable by name, bytes.
+    """
+
+    def __init__(
+        self, size: int, blocks: int, fill: Array, regions: dict[str, tuple[int, int]] | None = None
+    ) -> None:
         words = -(-max(size, 4) // 8) * 2
         self.size = size
         self.words = np.empty((words, blocks), dtype=U32)
@@ -67,6 +77,28 @@ class Shared:
         self.halves = self.words.view(U16).reshape(words, blocks, 2)
         self.bytes = self.words.view(U8).reshape(words, blocks, 4)
         self.block_index = np.arange(blocks)
+        self.regions = dict(sorted((regions or {}).items(), key=lambda item: item[1]))
+        self._starts = [start for start, _ in self.regions.values()]
+        self._ends = [end for _, end in self.regions.values()]
+
+    def contains(self, low: int, high: int) -> bool:
+        """Whether the bytes [low, high) lie in one variable."""
+        position = bisect_right(self._starts, low) - 1
+        return position >= 0 and high <= self._ends[position]
+
+    def outside(self, offsets: Array, size: int) -> Array:
+        """Which accesses of `size` bytes lie in no variable; bool, shape of `offsets`."""
+        position = np.searchsorted(self._starts, offsets, side="right") - 1
+        return (position < 0) | (offsets + size > np.array(self._ends)[np.maximum(position, 0)])
+
+    def region(self, offset: int) -> tuple[str, int, int] | None:
+        """The last variable that starts at or before an offset: name, start, end."""
+        position = bisect_right(self._starts, offset) - 1
+        return (
+            (list(self.regions)[position], self._starts[position], self._ends[position])
+            if position >= 0
+            else None
+        )
 
 
 @dataclass

@@ -13,6 +13,7 @@ from sandbox.simulator.memory import GLOBAL_BASE
 from sandbox.simulator.ptx.types import S64, U32, U64, Dtype
 from sandbox.verdict import Verdict
 
+_SHARED = "shared memory"
 _VERBS = {"load": "read", "store": "write", "atomic": "atomic"}
 
 
@@ -38,14 +39,18 @@ def checked_global(machine: Machine, access: Access) -> Access:
 
 
 def checked_shared(machine: Machine, access: Access, limit: int, what: str) -> Access:
-    """Check bounds and alignment against [0, limit); `what` names the memory in messages.
+    """Check bounds and alignment against [0, limit), in shared memory against its variables.
+
+    `what` names the memory in messages.
 
     Raises:
         FaultError: A lane touches memory outside it, or misaligned.
     """
     offsets, size = access.offsets, access.size
-    if int(offsets.min()) < 0 or int(offsets.max()) + size > limit:
-        outside = (offsets < 0) | (offsets + size > limit)
+    low, high = int(offsets.min()), int(offsets.max()) + size
+    shared = machine.shared if what == _SHARED and machine.shared.regions else None
+    if not shared.contains(low, high) if shared else low < 0 or high > limit:
+        outside = shared.outside(offsets, size) if shared else (offsets < 0) | (offsets + size > limit)
         active = outside if access.mask is None else outside & access.mask
         if active.any():
             raise FaultError(_window_fault(machine, access, active, limit, what))
@@ -107,6 +112,11 @@ def _with_buffer(fault: Fault, name: str, offset: int) -> Fault:
 def _window_fault(machine: Machine, access: Access, active: Array, limit: int, what: str) -> Fault:
     index, *_ = machine.place.first(active)
     offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
+    region = machine.shared.region(offset) if what == _SHARED else None
+    if region is not None:
+        name, start, end = region
+        variable = name.rsplit("E", 1)[-1].lstrip("0123456789") or name
+        offset, limit, what = offset - start, end - start, f"shared variable {variable}"
     text = (
         f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
     )
@@ -157,7 +167,7 @@ def select(mask: Array, *values: Array) -> tuple[Array, ...]:
 
 def load_shared(machine: Machine, access: Access, dtype: Dtype, count: int) -> list[Array]:
     """Read `count` consecutive elements of shared memory in every lane."""
-    access = checked_shared(machine, access, machine.shared.size, "shared memory")
+    access = checked_shared(machine, access, machine.shared.size, _SHARED)
     for observer in machine.observers:
         observer.shared_access(machine, access)
     size = dtype.itemsize
@@ -189,7 +199,7 @@ def _narrow_view(machine: Machine, offsets: Array, size: int) -> tuple[Array, Ar
 
 def store_shared(machine: Machine, access: Access, values: list[Array]) -> None:
     """Write consecutive elements of shared memory in the lanes that take part."""
-    access = checked_shared(machine, access, machine.shared.size, "shared memory")
+    access = checked_shared(machine, access, machine.shared.size, _SHARED)
     for observer in machine.observers:
         observer.shared_access(machine, access)
     size = values[0].dtype.itemsize
