@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from sandbox.simulator.ptx.declarations import parse_parameters, parse_variable
+from sandbox.simulator.ptx.locations import Locations
 from sandbox.simulator.ptx.operands import parse_operand, split_operands
 from sandbox.simulator.ptx.syntax import Function, Guard, Instruction, Module, Parameter, Register, Variable
 
@@ -17,9 +18,6 @@ class PtxSyntaxError(ValueError):
 _HEADER = re.compile(
     r"\.(entry|func)\b\s*(\((?P<results>[^)]*)\))?\s*(?P<name>[\w$]+)\s*(\((?P<params>.*)\))?", re.S
 )
-_LOC = re.compile(r"\.loc\s+(\d+)\s+(\d+)")
-_INLINED = re.compile(r"inlined_at\s+(\d+)\s+(\d+)")
-_FILE = re.compile(r'\.file\s+(\d+)\s+"([^"]*)"')
 _REGISTERS = re.compile(r"\.reg\s*\.(\w+)\s+(.*)", re.S)
 _INSTRUCTION = re.compile(r"(?:@(!?)(%?[\w$]+)\s+)?([a-z]\w*)((?:\.[\w:]+)*)\s*(.*)", re.S)
 _LABEL = re.compile(r"([\w$]+)\s*:")
@@ -61,11 +59,8 @@ class _Reader:
         self.functions: dict[str, Function] = {}
         self.variables: dict[str, Variable] = {}
         self.body: _Body | None = None
-        self.line: int | None = None
         self.skip = 0
-        files = {int(number): path for number, path in _FILE.findall(text)}
-        ours = [number for number, path in files.items() if path.rsplit("/", 1)[-1] == file_name]
-        self.file = ours[0] if ours else None
+        self.locations = Locations(text, file_name)
 
     def read(self, text: str) -> None:
         buffer = ""
@@ -82,7 +77,7 @@ class _Reader:
     def _directive(self, line: str) -> bool:
         word = line.split(None, 1)[0]
         if word == ".loc":
-            self._locate(line)
+            self.locations.read(line)
         elif word == ".version":
             self.version = line.split()[1]
         elif word == ".target":
@@ -90,16 +85,6 @@ class _Reader:
         elif word not in {".file", ".address_size"}:
             return False
         return True
-
-    def _locate(self, line: str) -> None:
-        """Keep the kernel file's line: where a header was inlined, the line that called it."""
-        if match := _LOC.match(line):
-            file, number = int(match[1]), int(match[2])
-            inlined = _INLINED.search(line)
-            if file != self.file and self.file is not None and inlined and int(inlined[1]) == self.file:
-                file, number = self.file, int(inlined[2])
-            if number and (self.file is None or file == self.file):
-                self.line = number
 
     def _consume(self, buffer: str) -> str:
         while buffer:
@@ -190,7 +175,8 @@ class _Reader:
         guard = Guard(Register(body.rename(predicate)), negated == "!") if predicate else None
         operands = tuple(parse_operand(part, body.rename) for part in split_operands(rest))
         text = re.sub(r"\s+", " ", statement)
-        return Instruction(opcode, tuple(modifiers.split(".")[1:]), operands, guard, self.line, text)
+        parts = tuple(modifiers.split(".")[1:])
+        return Instruction(opcode, parts, operands, guard, self.locations.line, text, self.locations.header)
 
     def _finish(self, body: _Body) -> None:
         header = body.header

@@ -78,6 +78,7 @@ class Instruction:
         modifiers: The other parts in order: ("global", "nc", "f32").
         line: Source line of the kernel file, from `.loc`; None where the compiler gave none.
         text: The statement as written, for messages.
+        header: Path of the header that it was inlined from, as included; empty for the kernel file's own code.
     """
 
     opcode: str
@@ -86,6 +87,7 @@ class Instruction:
     guard: Guard | None
     line: int | None
     text: str
+    header: str = ""
 
     @property
     def mnemonic(self) -> str:
