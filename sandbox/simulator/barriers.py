@@ -22,6 +22,8 @@ from sandbox.verdict import Verdict
 
 Mask = Array | None
 NUMBERS = 16
+CLUSTER = -1
+"""Stands for the cluster barrier where a barrier's number is asked for."""
 EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 
 
@@ -118,7 +120,7 @@ class Barriers:
                 free = ~np.logical_or.reduce(absent, axis=(0, 1), keepdims=True)
             else:
                 continue
-            opened |= self._open_for([group], free)
+            opened |= self._open_for([group], free, CLUSTER if group.barrier.scope == "cluster" else None)
         counted = [g for g in self._groups.values() if g.barrier.scope == "block" and not g.barrier.together]
         return self._settle_counted(counted) or opened
 
@@ -136,7 +138,7 @@ class Barriers:
             if free.any():
                 arrivals[free] = 0
                 chosen = [_Group(g.position, g.barrier, g.activation, lanes) for g, lanes in members]
-                opened |= self._open_for(chosen, free)
+                opened |= self._open_for(chosen, free, number)
         return opened
 
     def _arrivals(self, number: int) -> Array:
@@ -165,8 +167,8 @@ class Barriers:
         least = np.repeat(least.reshape(-1, size).min(axis=1), size)
         return group.mask & (arrivals <= least)
 
-    def _open_for(self, groups: list[_Group], free: Array) -> bool:
-        """Open for the lanes of `free`; the rest of each group waits on."""
+    def _open_for(self, groups: list[_Group], free: Array, number: int | None = None) -> bool:
+        """Open barrier `number` (None: the block's) for the lanes of `free`; the rest of each group waits on."""
         chosen: list[_Group] = []
         for group in groups:
             lanes = group.mask & free
@@ -178,15 +180,15 @@ class Barriers:
             if not waiting.mask.any():
                 del self._groups[group.position]
         if chosen:
-            self._open(chosen, np.logical_or.reduce([group.mask for group in chosen]))
+            self._open(chosen, np.logical_or.reduce([group.mask for group in chosen]), number)
         return bool(chosen)
 
-    def _open(self, groups: list[_Group], released: Mask) -> None:
+    def _open(self, groups: list[_Group], released: Mask, number: int | None = None) -> None:
         machine = self._machine
         for observer in machine.observers:
-            observer.barrier(machine, released)
-        for number in range(NUMBERS) if groups[0].barrier.reduction else ():
-            self._reduce([(group, _lanes_with(group, number) & group.mask) for group in groups])
+            observer.barrier(machine, released, number)
+        for n in range(NUMBERS) if groups[0].barrier.reduction else ():
+            self._reduce([(group, _lanes_with(group, n) & group.mask) for group in groups])
         for group in groups:
             self._release(group.position, None if released is None and group.mask is EVERYONE else group.mask)
 

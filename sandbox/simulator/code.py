@@ -40,6 +40,15 @@ def is_warp_sync(instruction: Instruction) -> bool:
     return instruction.opcode in WARP_SYNCS | WHOLE_WARP and "sync" in instruction.modifiers
 
 
+def orders_some(instruction: Instruction) -> bool:
+    """Whether it orders other than by holding the whole block: what `OrderedHazards` is for."""
+    parts = instruction.modifiers
+    if instruction.opcode in BLOCK_BARRIERS and "warp" not in parts:
+        counted = len(instruction.operands) - (2 if "red" in parts else 0) > 1
+        return "arrive" in parts or "cluster" in parts or counted
+    return instruction.opcode == "mbarrier" or (instruction.opcode == "cp" and "async" in parts)
+
+
 def is_poll(instruction: Instruction) -> bool:
     """What a thread does again and again while it waits for another: scheduling only."""
     if instruction.opcode in {"nanosleep", "atom"}:
@@ -143,6 +152,7 @@ class Code:
         symbols: Slots whose value is an address: slot to (symbol, offset).
         temporaries: Slots that only one block uses.
         granularity: Bytes of the narrowest shared-memory access, at most 4.
+        ordered: Whether threads synchronise other than by barriers of the whole block, or copy asynchronously.
         waits: Identities of the loads in whose value a loop waits for another thread.
         shared: Offset of every shared variable, `SHARED_GAP` more than it is on a device for each one before it;
             `shared_bytes` the total on a device, of static ones.
@@ -161,6 +171,7 @@ class Code:
     local: dict[str, int] = field(default_factory=dict[str, int])
     local_bytes: int = 0
     granularity: int = 4
+    ordered: bool = False
     waits: frozenset[int] = frozenset()
 
     @property

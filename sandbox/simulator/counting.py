@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -147,7 +147,11 @@ class Counter(Observer):
         site.wavefronts += int(wavefronts.sum()) * repeat
         site.ideal += int(np.count_nonzero(wavefronts)) * repeat
 
-    def barrier(self, machine: Machine, released: Array | None) -> None:
+    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+        """A copy writes shared memory as a store does."""
+        self.shared_access(machine, replace(access, kind="store"))
+
+    def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Count barriers of blocks."""
         self.barriers += machine.blocks if released is None else int(released.any(axis=(0, 1)).sum())
 

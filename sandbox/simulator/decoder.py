@@ -16,6 +16,7 @@ from sandbox.simulator.code import (
     is_block_barrier,
     is_poll,
     is_warp_sync,
+    orders_some,
 )
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.formulas import formula_step
@@ -75,6 +76,7 @@ def decode(module: Module, name: str) -> Code:
         local_bytes=local_bytes,
         granularity=min(_granularity(other) for other in reachable(module, name)),
         waits=waiting_loads(tuple(blocks)),
+        ordered=any(orders_some(i) for other in reachable(module, name) for i in other.body),
     )
 
 

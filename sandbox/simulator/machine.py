@@ -16,6 +16,8 @@ from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.simulator.ptx.types import U8, U16, U32
 
 Step = Callable[["Machine"], None]
+SyncKey = tuple[str, int]
+"""What threads synchronise through: a kind ("bar", "mbarrier", "cluster") and its number or byte offset."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,29 @@ class Observer:
     def shared_access(self, machine: Machine, access: Access) -> None:
         """Called before an access to shared memory takes effect, bounds already checked."""
 
-    def barrier(self, machine: Machine, released: Array | None) -> None:
-        """Called when block barriers open for the lanes in `released` (None: all)."""
+    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+        """Called when cp.async is issued, for its store to shared memory.
+
+        `clock` numbers the copies of each thread: lane-shaped, int64, it never falls.
+        """
+
+    def copies_done(self, machine: Machine, lanes: Array | None, clock: Array) -> None:
+        """Called when the threads in `lanes` have waited for their own copies up to `clock`."""
+
+    def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
+        """Called when block barriers open for the lanes in `released` (None: all).
+
+        `number` is the barrier's where its threads need not be the whole block.
+        """
+
+    def arrive(self, machine: Machine, key: SyncKey, lanes: Array | None, copies: Array | None) -> None:
+        """Called when lanes arrive at what others wait for; `copies`: their copies up to this clock too."""
+
+    def complete(self, machine: Machine, key: SyncKey, blocks: Array) -> None:
+        """Called when everyone has arrived, in the blocks of a bool array of shape (B,)."""
+
+    def acquire(self, machine: Machine, key: SyncKey, lanes: Array | None) -> None:
+        """Called when lanes see that everyone has arrived."""
 
     def warp_barrier(self, machine: Machine) -> None:
         """Called when the active lanes of each warp pass a bar.warp.sync."""

@@ -15,6 +15,7 @@ from sandbox.program import Program
 from sandbox.simulator.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.globals import GlobalHazards
+from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.shadow import Watched, watch
 from sandbox.simulator.hazards.shared import SharedHazards
 from sandbox.simulator.lanes import Geometry
@@ -183,7 +184,7 @@ def _execute(
     launch_wide = None if watched is None else GlobalHazards(watched, setup.geometry, notes, setup.code.waits)
     with np.errstate(all="ignore"):
         for blocks in batches(setup, backwards=backwards):
-            within = None if launch_wide is None else SharedHazards(setup.code.granularity, notes)
+            within = None if launch_wide is None else _within(setup, notes)
             machine = setup.machine(blocks, tuple(o for o in (within, launch_wide) if o is not None))
             machine.extra |= {"backwards": backwards, "notes": notes}
             Scheduler(setup, machine, deadline=deadline).run()
@@ -191,6 +192,12 @@ def _execute(
             if within is not None:
                 within.finish(machine)
     return printed
+
+
+def _within(setup: LaunchSetup, notes: dict[str, None]) -> SharedHazards | OrderedHazards:
+    """The watch over the shared memory of one batch."""
+    kind = OrderedHazards if setup.code.ordered else SharedHazards
+    return kind(setup.code.granularity, notes)
 
 
 def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:

@@ -14,7 +14,7 @@ from sandbox.simulator.ptx.types import S64, U32, U64, Dtype
 from sandbox.verdict import Verdict
 
 _SHARED = "shared memory"
-_VERBS = {"load": "read", "store": "write", "atomic": "atomic"}
+_VERBS = {"load": "read", "store": "write", "atomic": "atomic", "copy": "copy"}
 
 
 def checked_global(machine: Machine, access: Access) -> Access:

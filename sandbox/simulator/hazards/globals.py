@@ -79,7 +79,7 @@ class GlobalHazards(Observer):
                     _Case(machine, access, watched, allocation.label, strong), first + k, agents[inside]
                 )
 
-    def barrier(self, machine: Machine, released: Array | None) -> None:
+    def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Accesses of a block before its barrier are ordered before those after it."""
         which = machine.place.blocks
         if released is not None:

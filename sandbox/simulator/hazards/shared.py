@@ -55,7 +55,7 @@ class SharedHazards(Observer):
         if self._size > _LOG_LIMIT:
             self._fold(machine)
 
-    def barrier(self, machine: Machine, released: Array | None) -> None:
+    def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Judge what was logged; a barrier of some blocks only judges by block from then on."""
         self._judge_warps(machine, self._since_warp_sync)
         self._judge_blocks(machine)

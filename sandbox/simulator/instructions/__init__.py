@@ -1,5 +1,6 @@
 """What each PTX instruction does. One module a family; importing this package fills the catalogue."""
 
+from sandbox.simulator.instructions import asynchronous as asynchronous
 from sandbox.simulator.instructions import atomics as atomics
 from sandbox.simulator.instructions import barriers as barriers
 from sandbox.simulator.instructions import bits as bits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.barriers import NUMBERS, count_threads
+from sandbox.simulator.barriers import CLUSTER, NUMBERS, count_threads
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.machine import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction
@@ -26,8 +26,11 @@ def arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         shape = (NUMBERS, 1, 1, machine.blocks)
         arrivals: Array = machine.extra.setdefault("barrier arrivals", np.zeros(shape, np.int64))
         where = machine.registers[number].view(U32)
-        for n in range(NUMBERS):
-            arrivals[n] += count_threads(machine, machine.active & (where == n))
+        for n in np.unique(where).tolist():
+            lanes = machine.active & (where == n)
+            arrivals[n] += count_threads(machine, lanes)
+            for observer in machine.observers:
+                observer.arrive(machine, ("bar", n), lanes, None)
 
     return run
 
@@ -35,6 +38,8 @@ def arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 def _arrive_at_cluster(machine: Machine) -> None:
     arrivals: Array = machine.extra.setdefault("cluster arrivals", np.zeros(machine.shape, np.int64))
     machine.extra["cluster arrivals"] = arrivals + machine.active
+    for observer in machine.observers:
+        observer.arrive(machine, ("bar", CLUSTER), machine.mask, None)
 
 
 @step("membar", "9.7.13.4")

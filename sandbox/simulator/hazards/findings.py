@@ -1,0 +1,89 @@
+"""How races in shared memory are told, and which of them are harmless."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox.device import Array, Fault
+from sandbox.simulator.hazards.touches import Touch
+from sandbox.simulator.machine import Machine
+from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.verdict import Verdict
+
+_VERBS = {
+    "load": "read",
+    "store": "written",
+    "atomic": "changed atomically",
+    "copy": "copied to asynchronously",
+}
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One side of a race: what was done, by which agent (a thread, or T plus one for its copies), and when."""
+
+    instruction: Instruction
+    kind: str
+    agent: int
+    time: int
+
+    @property
+    def text(self) -> str:
+        """For example `written at line 7`."""
+        kind = "copy" if self.instruction.opcode == "cp" else self.kind
+        return f"{_VERBS[kind]} at line {self.instruction.line}"
+
+
+def race(
+    machine: Machine, byte: int, before: Deed, now: Deed, where: tuple[int, int], reason: str = ""
+) -> Fault:
+    """The fault of two accesses that nothing orders; `where` are the block of the batch and the second thread."""
+    geometry = machine.place.geometry
+    block, thread = where
+    lanes = np.zeros((geometry.threads, machine.blocks), dtype=np.bool_)
+    lanes[thread, block] = True
+    threads = {before.agent % geometry.threads, thread}
+    if not reason and len({t // 32 for t in threads}) == 1 and len(threads) > 1:
+        reason = "lanes of one warp without __syncwarp"
+    deeds = ", ".join(dict.fromkeys((before.text, now.text)))
+    what = f"race on byte {byte} of shared memory: {deeds}, {reason or 'threads without a barrier between'}"
+    culprit = (
+        before if before.kind == "store" and now.kind != "store" and not reason.startswith("a copy") else now
+    )
+    return machine.place.fault(
+        Verdict.RACE,
+        what,
+        culprit.instruction,
+        lanes.reshape(geometry.rows, geometry.columns, machine.blocks),
+    )
+
+
+def note(notes: dict[str, None], lines: set[int | None]) -> None:
+    """Keep that several threads store one value, which harms nobody."""
+    numbers = sorted(line or 0 for line in lines)
+    where = ("line " if len(numbers) == 1 else "lines ") + ", ".join(map(str, numbers))
+    notes[f"several threads write the same value to shared memory at {where}: benign"] = None
+
+
+def stored(machine: Machine, touch: Touch) -> Array | None:
+    """What lanes (with blocks) store, as unsigned integers; None where unknown."""
+    values = touch.access.values
+    if touch.kind != "store" or not values:
+        return None
+    size = int(values[0].dtype.itemsize)
+    value: Array = values[min(touch.offset // size, len(values) - 1)]
+    full = np.ascontiguousarray(np.broadcast_to(value, machine.shape)).reshape(-1, machine.blocks)
+    return full.view(f"uint{size * 8}")[touch.thread, touch.block]
+
+
+def held(machine: Machine, touch: Touch) -> Array:
+    """What shared memory holds where lanes (with blocks) are about to store, as unsigned integers."""
+    size = int(touch.access.values[0].dtype.itemsize)
+    assert touch.block is not None
+    offsets = np.broadcast_to(touch.access.offsets, machine.shape).reshape(-1, machine.blocks)
+    base = offsets[touch.thread, touch.block] + touch.offset // size * size
+    byte = base[:, None] + np.arange(size)
+    data = machine.shared.bytes[byte >> 2, touch.block[:, None], byte & 3]
+    return np.ascontiguousarray(data).view(f"uint{size * 8}")[:, 0]

@@ -1,0 +1,294 @@
+"""The accesses to shared memory that later ones may race with.
+
+Every unit keeps its last writer and its readers since. An access races with those of them that its thread does
+not know of: it is judged as it comes where it meets a writer, and at the next synchronisation where it is a write
+that meets readers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.faults import FaultError
+from sandbox.simulator.hazards.clocks import Clocks
+from sandbox.simulator.hazards.findings import Deed, held, note, race, stored
+from sandbox.simulator.hazards.touches import NOBODY, Table, Touch, by_thread, touches
+from sandbox.simulator.machine import Access, Machine
+from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.verdict import Verdict
+
+_BARRIER_OBJECTS = frozenset({"mbarrier", "cp"})
+"""Opcodes whose atomics touch mbarriers: only whether these are initialised in time is judged."""
+_LIMIT = 1 << 21
+"""Reads and atomics that are kept before those of one instruction are merged."""
+_DIRTY = 256
+"""Writes that are kept before it is looked which of them everyone knows of."""
+
+
+@dataclass
+class History:
+    """Of one batch.
+
+    Attributes:
+        clocks: What threads know.
+        granularity: Bytes of a unit.
+        notes: Findings that are no failure: several threads writing the same value.
+    """
+
+    clocks: Clocks
+    granularity: int
+    units: int
+    notes: dict[str, None]
+    _written: Table = field(init=False)
+    _writer: Table = field(init=False)
+    _time: Table = field(init=False)
+    _by: Table = field(init=False)
+    _mark: Table = field(init=False)
+    _instructions: list[Instruction] = field(default_factory=list[Instruction])
+    _numbers: dict[int, int] = field(default_factory=dict[int, int])
+    _dirty: list[Touch] = field(default_factory=list[Touch])
+    _reads: list[Touch] = field(default_factory=list[Touch])
+    _atomics: list[Touch] = field(default_factory=list[Touch])
+    _fresh: list[Touch] = field(default_factory=list[Touch])
+
+    def __post_init__(self) -> None:
+        self._written, self._mark = Table(self.units, 0, np.bool_), Table(self.units, NOBODY, np.int32)
+        self._writer, self._by = Table(self.units, NOBODY, np.int32), Table(self.units, 0, np.int32)
+        self._time = Table(self.units, 0, np.int64)
+
+    def take(self, machine: Machine, access: Access, copies: Array | None = None) -> None:
+        """Judge an access against writers; keep it to be judged against readers.
+
+        Raises:
+            FaultError: A race, or a read of what nothing wrote.
+        """
+        found = touches(machine, access, self.granularity, self.clocks, copies)
+        differs = found[0].block is not None or found[0].time.shape[1] > 1
+        if differs and self._writer.columns == 1 < machine.blocks:
+            self.flush(machine)
+            for table in (self._written, self._mark, self._writer, self._time, self._by):
+                table.spread(machine.blocks)
+        for touch in found:
+            if access.kind in {"load", "atomic"} and not self._written.get(touch).all():
+                self._never_written(machine, touch)
+            self._meet_writers(machine, touch)
+            if access.kind == "load":
+                self._reads.append(touch)
+            elif access.kind != "atomic":
+                self._write(machine, touch)
+            elif access.instruction.opcode not in _BARRIER_OBJECTS:
+                self._atomics.append(touch)
+            self._fresh.append(touch)
+
+    def _rows(self, touch: Touch) -> Array:
+        """Where in the clocks the lanes' blocks stand, shape (n, 1) or (1, 1 or blocks)."""
+        if touch.block is None:
+            return np.arange(len(self.clocks.now))[None, :]
+        return self.clocks.row(touch.block)[:, None]
+
+    def _meet_writers(self, machine: Machine, touch: Touch) -> None:
+        """A race where the last writer is unknown to the thread."""
+        writer = self._writer.get(touch)
+        if writer.max(initial=NOBODY) < 0:
+            return
+        known = self.clocks.known[self._rows(touch), touch.thread[:, None], writer]
+        racing = (writer >= 0) & (known < self._time.get(touch))
+        if racing.any() and not self._benign(machine, touch, np.logical_or.reduce(racing, axis=1)):
+            lane, block = touch.first(racing)
+            column = min(block, writer.shape[1] - 1) if touch.block is None else 0
+            instruction = self._instructions[int(self._by.get(touch)[lane, column])]
+            agent, time = int(writer[lane, column]), int(self._time.get(touch)[lane, column])
+            kind = "store" if agent < self.clocks.threads else "copy"
+            self._report(machine, Deed(instruction, kind, agent, time), touch, (lane, block))
+
+    def _benign(self, machine: Machine, touch: Touch, racing: Array) -> bool:
+        """Whether the racing lanes store what memory holds already."""
+        chosen = touch.only(racing)
+        if (self._writer.get(chosen) >= self.clocks.threads).any():
+            return False
+        every = chosen.expanded(machine.blocks)
+        new = stored(machine, every)
+        if new is None or (new != held(machine, every)).any():
+            return False
+        numbers: list[int] = np.unique(self._by.get(chosen)).tolist()
+        lines = {self._instructions[number].line for number in numbers}
+        note(self.notes, lines | {touch.instruction.line})
+        return True
+
+    def _write(self, machine: Machine, touch: Touch) -> None:
+        """Become the last writer of the units."""
+        self._dirty.append(touch)
+        number = self._numbers.setdefault(id(touch.instruction), len(self._instructions))
+        if number == len(self._instructions):
+            self._instructions.append(touch.instruction)
+        agents = touch.agent[:, None]
+        self._written.put(touch, 1)
+        self._writer.put(touch, agents)
+        self._time.put(touch, touch.time)
+        self._by.put(touch, number)
+        collided = self._writer.get(touch) != agents
+        if not collided.any():
+            return
+        if self._one_value(machine, touch.expanded(machine.blocks)):
+            note(self.notes, {touch.instruction.line})
+            return
+        lane, block = touch.first(collided)
+        other = int(self._writer.get(touch)[lane, 0])
+        self._report(machine, Deed(touch.instruction, touch.kind, other, 0), touch, (lane, block))
+
+    @staticmethod
+    def _one_value(machine: Machine, touch: Touch) -> bool:
+        """Whether lanes that store to one unit at once store the same."""
+        values = stored(machine, touch)
+        if values is None or touch.block is None:
+            return False
+        place = touch.unit * machine.blocks + touch.block
+        order = np.argsort(place, kind="stable")
+        place, values = place[order], values[order]
+        return bool(((place[1:] != place[:-1]) | (values[1:] == values[:-1])).all())
+
+    def flush(self, machine: Machine) -> None:
+        """Judge what came since the last synchronisation against readers and atomics."""
+        fresh, self._fresh = self._fresh, []
+        if self._atomics:
+            self._meet_atomics(machine, fresh)
+        stores = [touch for touch in fresh if touch.kind in {"store", "copy"}]
+        if stores:
+            for store in stores:
+                self._mark.put(store, store.thread[:, None])
+            self._reads = self._meet_stores(machine, self._reads, stores)
+            self._atomics = self._meet_stores(machine, self._atomics, stores)
+            for store in stores:
+                self._mark.put(store, NOBODY)
+        if len(self._dirty) > _DIRTY or sum(t.unit.size for t in (*self._reads, *self._atomics)) > _LIMIT:
+            self.prune(machine)
+            self._reads, self._atomics = _merged(self._reads), _merged(self._atomics)
+
+    def _meet_stores(self, machine: Machine, kept: list[Touch], stores: list[Touch]) -> list[Touch]:
+        """Judge marked stores against earlier reads or atomics, and return those that no store met.
+
+        The others are done with: whoever does not know of them does not know of the store either.
+        """
+        left: list[Touch] = []
+        for touch in kept:
+            storer = self._mark.get(touch)
+            hit = storer >= 0
+            if hit.any():
+                known = self.clocks.known[self._rows(touch), np.maximum(storer, 0), touch.agent[:, None]]
+                racing = hit & (known < touch.time)
+                if racing.any():
+                    self._report_store(machine, touch, racing, stores)
+                touch = touch.only(~np.logical_and.reduce(hit, axis=1))
+            if touch.unit.size:
+                left.append(touch)
+        return left
+
+    def _report_store(self, machine: Machine, touch: Touch, racing: Array, stores: list[Touch]) -> None:
+        lane, block = touch.first(racing)
+        before = Deed(touch.instruction, touch.kind, int(touch.agent[lane]), 0)
+        for store in reversed(stores):
+            same = store.unit == touch.unit[lane]
+            if store.block is not None and machine.blocks > 1:
+                same = same & (store.block == block)
+            if same.any():
+                self._report(machine, before, store, (int(np.argmax(same)), block))
+
+    def _meet_atomics(self, machine: Machine, fresh: list[Touch]) -> None:
+        """Judge loads against atomics, and fresh atomics against earlier loads."""
+        new = {id(touch) for touch in fresh}
+        for atomic in self._atomics:
+            self._mark.put(atomic, 0)
+        loads = [touch for touch in self._reads if (self._mark.get(touch) == 0).any()]
+        for atomic in self._atomics:
+            self._mark.put(atomic, NOBODY)
+        columns = self._writer.columns
+        for load in loads:
+            for atomic in self._atomics:
+                if id(atomic) in new or id(load) in new:
+                    self._meet(machine, atomic.expanded(columns), load.expanded(columns))
+
+    def _meet(self, machine: Machine, atomic: Touch, load: Touch) -> None:
+        """A race where a load and an atomic touch one unit, and neither thread knows of the other's access."""
+        atomic_block, load_block = atomic.block, load.block
+        assert atomic_block is not None
+        assert load_block is not None
+        place = atomic.unit * machine.blocks + atomic_block
+        order = np.argsort(place, kind="stable")
+        sought = load.unit * machine.blocks + load_block
+        low, high = (np.searchsorted(place[order], sought, side) for side in ("left", "right"))
+        count = high - low
+        which = np.repeat(np.arange(load.unit.size), count)
+        other = order[np.repeat(low - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))]
+        row = self.clocks.row(load_block[which])
+        forth = self.clocks.known[row, load.thread[which], atomic.agent[other]] < atomic.time[other, 0]
+        back = self.clocks.known[row, atomic.thread[other], load.agent[which]] < load.time[which, 0]
+        racing = np.flatnonzero(forth & back)
+        if racing.size:
+            lane, partner = int(which[racing[0]]), int(other[racing[0]])
+            before = Deed(atomic.instruction, "atomic", int(atomic.agent[partner]), 0)
+            self._report(machine, before, load, (lane, int(load_block[lane])))
+
+    def prune(self, machine: Machine) -> None:
+        """Drop what every live thread knows of."""
+        floor = self.clocks.floor(by_thread(machine, machine.live))
+
+        def unknown(touch: Touch) -> Touch:
+            late = floor[self._rows(touch), touch.agent[:, None]] < touch.time
+            return touch.only(np.logical_or.reduce(late, axis=1))
+
+        self._reads = [touch for touch in map(unknown, self._reads) if touch.unit.size]
+        self._atomics = [touch for touch in map(unknown, self._atomics) if touch.unit.size]
+        left: list[Touch] = []
+        for touch in self._dirty:
+            writer = self._writer.get(touch)
+            done = floor[self._rows(touch), np.maximum(writer, 0)] >= self._time.get(touch)
+            if done.shape == writer.shape:
+                self._writer.put(touch, np.where(done, NOBODY, writer))
+            late = ~done & (writer >= 0)
+            if late.any():
+                left.append(touch.only(np.logical_or.reduce(late, axis=1)))
+        self._dirty = left
+
+    def _report(self, machine: Machine, before: Deed, touch: Touch, where: tuple[int, int]) -> None:
+        lane, block = where
+        row = int(self.clocks.row(np.array([block]))[0])
+        thread, owner, reason = int(touch.thread[lane]), before.agent - self.clocks.threads, ""
+        if owner >= 0:
+            if self.clocks.known[row, owner, before.agent] < before.time:
+                reason = "a copy that its own thread has not waited for"
+            elif owner != thread:
+                reason = "a copy that another thread waited for, without a barrier after its wait"
+        now = Deed(touch.instruction, touch.kind, int(touch.agent[lane]), 0)
+        byte = int(touch.unit[lane]) * self.granularity
+        raise FaultError(race(machine, byte, before, now, (block, thread), reason))
+
+    def _never_written(self, machine: Machine, touch: Touch) -> None:
+        lane, _ = touch.first(~self._written.get(touch).astype(np.bool_))
+        byte = int(touch.unit[lane]) * self.granularity
+        thread = machine.place.geometry.thread_coordinates(int(touch.thread[lane]))
+        what = f"read of byte {byte} of shared memory, which nothing wrote, by thread {thread}"
+        raise FaultError(machine.place.fault(Verdict.UNINITIALIZED, what, touch.instruction))
+
+
+def _merged(touches: list[Touch]) -> list[Touch]:
+    """One list for each instruction that differs between blocks, of each agent only its last time at a unit."""
+    groups: dict[int, list[Touch]] = {}
+    merged: list[Touch] = []
+    for touch in touches:
+        if touch.block is None:
+            merged.append(touch)
+        else:
+            groups.setdefault(id(touch.instruction), []).append(touch)
+    for group in groups.values():
+        names = ("unit", "thread", "block", "agent", "time")
+        unit, thread, block, agent, time = (
+            np.concatenate([getattr(touch, name) for touch in reversed(group)]) for name in names
+        )
+        key = (unit * (int(block.max()) + 1) + block) * (int(agent.max()) + 1) + agent
+        _, first = np.unique(key, return_index=True)
+        fields = unit[first], thread[first], block[first], agent[first], time[first]
+        merged.append(Touch(group[0].access, group[0].offset, *fields))
+    return merged

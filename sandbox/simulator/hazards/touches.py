@@ -1,0 +1,126 @@
+"""What is remembered of every unit of shared memory, and accesses in the form in which they are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.hazards.clocks import Clocks
+from sandbox.simulator.machine import Access, Machine
+from sandbox.simulator.ptx.syntax import Instruction
+
+NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Touch:
+    """The lanes of one access that touch one unit each; of a wide access, one for each unit.
+
+    Attributes:
+        offset: Byte of the access that the unit starts at.
+        unit, thread: Of each lane, shape (n,).
+        block: Of each lane, shape (n,); None where the lanes of every block do the same.
+        agent: The thread, or T plus the thread for its copies.
+        time: Of the agent, shape (n, 1), or (n, blocks) where `block` is None and blocks differ.
+    """
+
+    access: Access
+    offset: int
+    unit: Array
+    thread: Array
+    block: Array | None
+    agent: Array
+    time: Array
+
+    @property
+    def instruction(self) -> Instruction:
+        """The access's."""
+        return self.access.instruction
+
+    @property
+    def kind(self) -> str:
+        """The access's."""
+        return self.access.kind
+
+    def only(self, keep: Array) -> Touch:
+        """The lanes of a mask."""
+        block = None if self.block is None else self.block[keep]
+        fields = self.unit[keep], self.thread[keep], block, self.agent[keep], self.time[keep]
+        return Touch(self.access, self.offset, *fields)
+
+    def expanded(self, blocks: int) -> Touch:
+        """The same with a block for each lane."""
+        if self.block is not None:
+            return self
+        count, each = self.unit.size, np.arange(blocks)
+        time = np.broadcast_to(self.time, (count, blocks)).reshape(-1, 1)
+        unit, thread, agent = (np.repeat(values, blocks) for values in (self.unit, self.thread, self.agent))
+        return Touch(self.access, self.offset, unit, thread, np.tile(each, count), agent, time)
+
+    def first(self, chosen: Array) -> tuple[int, int]:
+        """Lane and block of the first true element of a mask of shape (n, 1 or blocks)."""
+        lane, column = (int(i) for i in np.unravel_index(int(np.argmax(chosen)), chosen.shape))
+        return lane, column if self.block is None else int(self.block[lane])
+
+
+def touches(
+    machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+) -> list[Touch]:
+    """Flatten an access; `copies` is the clock of asynchronous ones, lane-shaped."""
+    blocks = max(access.offsets.shape[2], 1 if access.mask is None else access.mask.shape[2])
+    offsets = np.broadcast_to(by_thread(machine, access.offsets), (blocks, clocks.threads))
+    mask = np.broadcast_to(by_thread(machine, access.mask), offsets.shape)
+    block, thread = np.nonzero(mask)
+    base = offsets[block, thread] // granularity
+    now = clocks.now if copies is None else by_thread(machine, copies)
+    if blocks == 1:
+        where, time = None, now[:, thread].T
+    else:
+        where, time = block, now[block if len(now) > 1 else 0, thread][:, None]
+    agent = thread if copies is None else thread + clocks.threads
+    return [
+        Touch(access, k * granularity, base + k, thread, where, agent, time)
+        for k in range(max(1, access.size // granularity))
+    ]
+
+
+def by_thread(machine: Machine, values: Array | None) -> Array:
+    """A lane-shaped value as (blocks or 1, T); None is true everywhere."""
+    geometry = machine.place.geometry
+    full = np.ones((1, 1, 1), np.bool_) if values is None else values
+    full = np.broadcast_to(full, (geometry.rows, geometry.columns, full.shape[2]))
+    return full.reshape(geometry.threads, -1).T
+
+
+class Table:
+    """A value for every unit, or for every unit of every block; shape (units, 1 or blocks)."""
+
+    def __init__(self, units: int, initial: int, dtype: type[np.generic]) -> None:
+        self._values = np.full((units, 1), initial, dtype=dtype)
+
+    @property
+    def columns(self) -> int:
+        """1, or the number of blocks."""
+        return self._values.shape[1]
+
+    def get(self, touch: Touch) -> Array:
+        """The values that lanes touch, shape (n, 1) or (n, columns)."""
+        if touch.block is None or self.columns == 1:
+            return self._values[touch.unit]
+        return self._values[touch.unit, touch.block][:, None]
+
+    def put(self, touch: Touch, values: Array | int) -> None:
+        """Set them; of lanes that collide, the last wins."""
+        if touch.block is None:
+            self._values[touch.unit] = values
+            return
+        if self.columns == 1:
+            raise AssertionError("blocks differ: spread the table first")
+        self._values[touch.unit, touch.block] = values[:, 0] if isinstance(values, np.ndarray) else values
+
+    def spread(self, blocks: int) -> None:
+        """From here on every block has values of its own."""
+        if self.columns == 1:
+            self._values = np.repeat(self._values, blocks, axis=1)
