@@ -46,6 +46,13 @@ def _to_odd(s: Array, error: Array) -> Array:
     return np.where(inexact & even, np.nextafter(s, toward), s)
 
 
+def fma_to_odd(a: Array, b: Array, c: Array) -> Array:
+    """A * b + c in float64 rounded to odd, ready for one rounding more; exact products only (24-bit factors)."""
+    product = a * b
+    s, error = two_sum(product, c)
+    return _to_odd(s, error)
+
+
 def fma32(a: Array, b: Array, c: Array) -> Array:
     """Correctly rounded a * b + c in float32.
 
@@ -100,6 +107,11 @@ def flush(value: Array) -> Array:
     """Replace subnormals by zero of the same sign (.ftz)."""
     tiny = np.finfo(value.dtype).tiny
     return np.where(np.abs(value) < tiny, np.copysign(value.dtype.type(0), value), value)
+
+
+def relu(value: Array) -> Array:
+    """Clamp negative values to zero; NaN stays NaN (.relu)."""
+    return np.where((value > 0) | np.isnan(value), value, value.dtype.type(0))
 
 
 def saturate(value: Array) -> Array:

@@ -14,7 +14,7 @@ from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, formula, refuse
 from sandbox.simulator.instructions.half import BFLOAT, HALF, join
 from sandbox.simulator.ptx.types import F64, TYPES, U16, U32, PtxType
-from sandbox.simulator.rounding import bf16_to_f32, directed, flush, saturate
+from sandbox.simulator.rounding import bf16_to_f32, directed, flush, relu, saturate
 
 Function = Callable[..., Array]
 _ROUND: dict[str, Function] = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}
@@ -123,11 +123,7 @@ def _float_to_float(m: Modifiers, result: PtxType, source: PtxType) -> Function:
 
 
 def _relu(value: Array, m: Modifiers) -> Array:
-    return (
-        np.where(value > 0, value, np.where(np.isnan(value), value, 0)).astype(value.dtype)
-        if "relu" in m
-        else value
-    )
+    return relu(value) if "relu" in m else value
 
 
 def _two_floats(m: Modifiers, result: PtxType) -> Formula:

@@ -14,7 +14,7 @@ from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, formula, refuse, same
 from sandbox.simulator.instructions.half import packed_formula
 from sandbox.simulator.ptx.types import F32, F64, TYPES, PtxType
-from sandbox.simulator.rounding import directed, flush, fma32, fma64, saturate, two_product, two_sum
+from sandbox.simulator.rounding import directed, flush, fma32, fma64, relu, saturate, two_product, two_sum
 
 Function = Callable[..., Array]
 
@@ -63,7 +63,7 @@ def float_formula(m: Modifiers, name: str) -> Formula:
 def _decorate(function: Function, m: Modifiers) -> Function:
     if "relu" in m:
         plain = function
-        function = lambda *x: _pick(plain(*x), m.type.dtype.type(0).reshape(1, 1, 1), larger=True)  # noqa: E731
+        function = lambda *x: relu(plain(*x))  # noqa: E731
     if "ftz" in m:
         exact = function
         function = lambda *x: flush(exact(*(flush(v) for v in x)))  # noqa: E731

@@ -14,7 +14,7 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, refuse, same
 from sandbox.simulator.ptx.types import F16, F32, F64, U16, U32
-from sandbox.simulator.rounding import bf16_to_f32, f32_to_bf16, f64_to_odd_f32
+from sandbox.simulator.rounding import bf16_to_f32, f32_to_bf16, f64_to_odd_f32, fma_to_odd, relu
 
 Function = Callable[..., Array]
 
@@ -45,7 +45,7 @@ _FUNCTIONS: dict[str, tuple[int, Function]] = {
     "add": (2, np.add),
     "sub": (2, np.subtract),
     "mul": (2, np.multiply),
-    "fma": (3, lambda a, b, c: a * b + c),
+    "fma": (3, fma_to_odd),
     "min": (2, _minimum),
     "max": (2, _maximum),
     "neg": (1, np.negative),
@@ -94,7 +94,7 @@ def _bounded(function: Function, m: Modifiers) -> Function:
         function = lambda *x: np.where(np.isnan(x[0]) | np.isnan(x[1]), np.nan, plain(*x))  # noqa: E731
     if "relu" in m:
         signed = function
-        function = lambda *x: np.fmax(signed(*x), 0.0)  # noqa: E731
+        function = lambda *x: relu(signed(*x))  # noqa: E731
     if "sat" in m:
         unbounded = function
         function = lambda *x: np.nan_to_num(np.clip(unbounded(*x), 0.0, 1.0), nan=0.0)  # noqa: E731

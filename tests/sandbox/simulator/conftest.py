@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -184,5 +186,53 @@ def evaluate() -> Callable[..., dict[str, np.ndarray[Any, Any]]]:
         outcome = Cuda(source, architecture).run(-(-count // 128), 128, arguments)
         assert outcome.fault is None, outcome.fault
         return {text: np.asarray(outcome.outputs[f"out{n}"]) for n, text in enumerate(cases)}
+
+    return run
+
+
+FORMATS = {"f16": (11, -14, 15), "bf16": (8, -126, 127), "f32": (24, -126, 127), "f64": (53, -1022, 1023)}
+"""Bits of the significand, least and greatest exponent (IEEE 754-2019, table 3.5; bfloat16 likewise)."""
+
+
+def _rounded(exact: Fraction, form: str, mode: str) -> float:
+    """The value of a format that a rounding mode picks: rn, rz, ru or rd."""
+    digits, least, greatest = FORMATS[form]
+    size, up = abs(exact), {"rz": False, "ru": exact > 0, "rd": exact < 0}.get(mode)
+    exponent = max(size.numerator.bit_length() - size.denominator.bit_length(), least)
+    exponent -= exponent > least and size < Fraction(2) ** exponent
+    quantum = Fraction(2) ** (exponent - digits + 1)
+    steps, rest = divmod(size, quantum)
+    nearest = 2 * rest > quantum or (2 * rest == quantum and steps % 2 == 1)
+    value = (steps + (nearest if up is None else up and rest > 0)) * quantum
+    largest = (2 - Fraction(2) ** (1 - digits)) * Fraction(2) ** greatest
+    if value > largest:
+        value = largest if up is False else math.inf
+    return math.copysign(float(value), exact)
+
+
+@pytest.fixture(scope="session")
+def ieee() -> Callable[..., np.ndarray[Any, Any]]:
+    """Apply exact arithmetic and round once: `ieee(lambda x, y: x + y, [a, b], "f32", "rn")`, float64 values.
+
+    Operands are arrays of float64 values. Where an operand is not finite, or the exact result is zero or a
+    division by zero, the same function of NumPy's float64 scalars decides.
+    """
+
+    def one(function: Callable[..., Any], values: Sequence[float], form: str, mode: str) -> float:
+        plain = float(function(*(np.float64(value) for value in values)))
+        if not all(map(math.isfinite, values)):
+            return plain
+        try:
+            exact = function(*(Fraction(value) for value in values))
+        except ZeroDivisionError:
+            return plain
+        return _rounded(exact, form, mode) if exact else plain
+
+    def run(
+        function: Callable[..., Any], operands: Sequence[np.ndarray[Any, Any]], form: str, mode: str = "rn"
+    ) -> np.ndarray[Any, Any]:
+        with np.errstate(all="ignore"):
+            rows = zip(*(operand.astype(np.float64).tolist() for operand in operands), strict=True)
+            return np.array([one(function, row, form, mode) for row in rows])
 
     return run
