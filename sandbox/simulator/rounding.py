@@ -141,3 +141,31 @@ def f64_to_odd_f32(value: Array) -> Array:
     bits = np.ascontiguousarray(toward_zero).view(U32)
     odd: Array = np.where(inexact & np.isfinite(value), bits | np.uint32(1), bits)
     return odd.view(F32)
+
+
+_WHOLE = {"": np.rint, "rn": np.rint, "rz": np.trunc, "rm": np.floor, "rp": np.ceil}
+
+
+def round_to(value: Array, digits: int, least: int, largest: float, mode: str) -> Array:
+    """Round float64 to a narrower binary format, subnormals included; the result stays float64.
+
+    Args:
+        value: Exact, float64.
+        digits: Bits of the format's significand.
+        least: Its smallest normal exponent.
+        largest: Its largest finite value; what lies beyond becomes infinite or that value, as `mode` says.
+        mode: rn, rz, rm (down) or rp (up).
+    """
+    _, exponent = np.frexp(value)
+    unit = np.maximum(exponent - 1, least) - (digits - 1)
+    rounded = np.ldexp(_WHOLE[mode](np.ldexp(value, -unit)), unit)
+    stays = (mode == "rz") | ((mode == "rm") & (value > 0)) | ((mode == "rp") & (value < 0))
+    over = np.copysign(np.where(stays, largest, np.inf), value)
+    return np.where(np.isfinite(value), np.where(np.abs(rounded) > largest, over, rounded), value)
+
+
+def sticky(value: Array) -> Array:
+    """A 64-bit integer as the float64 that rounds to at most 24 bits as the integer itself does."""
+    low, high = value.dtype.type(0x7FF), value >> value.dtype.type(53)
+    inexact = (value & low != 0) & (high != 0) & (high + value.dtype.type(1) != 0)
+    return np.where(inexact, (value | low) ^ low | value.dtype.type(0x800), value).astype(F64)

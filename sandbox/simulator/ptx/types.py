@@ -53,6 +53,8 @@ def _types() -> dict[str, PtxType]:
         "s16x2": 32,
         "e4m3": 8,
         "e5m2": 8,
+        "e4m3x2": 16,
+        "e5m2x2": 16,
     }
     for name, bits in packed.items():
         table[name] = PtxType(name, "b", bits, np.dtype(f"uint{bits}"))
