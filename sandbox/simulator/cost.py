@@ -25,7 +25,7 @@ from sandbox.simulator.traffic import LaunchShape, Traffic, traffic
 DRAM_EFFICIENCY = 0.92
 """Share of the peak that a plain copy reaches on recent GPUs; nvbandwidth prints 90 to 93 percent."""
 ATOMIC_CLOCKS = 1.0
-"""Clocks between two atomics on one address at L2. Assumed."""
+"""Clocks between two turns of atomics at one sector of L2. Assumed."""
 SHARED_ATOMIC_CLOCKS = 4.0
 """Clocks that a wavefront of a shared-memory atomic takes: read, change, write. Assumed."""
 REQUEST_CLOCKS = 2.0
@@ -73,7 +73,7 @@ def estimate(counter: Counter, shape: LaunchShape, architecture: Architecture) -
         "dram": moved.dram / (architecture.dram_gbps * 1e3 * DRAM_EFFICIENCY),
         "l2": (moved.l2_read + moved.l2_write) / (architecture.l2_bytes_per_clock * clock),
         "latency": _chain(counter, shape, architecture, moved) / clock,
-        "atomics": _busiest_address(counter, shape) * ATOMIC_CLOCKS / clock,
+        "atomics": _longest_queue(counter, shape) * ATOMIC_CLOCKS / clock,
     }
     parts |= {name: clocks * per_sm / clock for name, clocks in _sm_clocks(counter, architecture).items()}
     norm = sum(value**SMOOTH for value in parts.values()) ** (1 / SMOOTH)
@@ -222,11 +222,11 @@ def _memory_latency(
     )
 
 
-def _busiest_address(counter: Counter, shape: LaunchShape) -> float:
-    """Operations on the busiest address of global memory, which are served one after another.
+def _longest_queue(counter: Counter, shape: LaunchShape) -> float:
+    """Turns at the busiest place of global memory: atomics are served one after another there.
 
-    Lanes of a warp that add an integer to one address and ignore what was there are combined into one
-    operation.
+    The lanes of a request on one sector take a turn together, unless they share an address: then each lane
+    takes one, except that the assembler combines those that add an integer (by votes, or REDUX).
     """
     worst = 0.0
     for site in counter.sites.values():
@@ -234,5 +234,5 @@ def _busiest_address(counter: Counter, shape: LaunchShape) -> float:
             busiest = site.contention.busiest(shape.scale)
             if not site.instruction.modifiers[-1].lstrip("b").startswith("f") and site.passes:
                 busiest *= site.requests / site.passes
-            worst = max(worst, busiest)
+            worst = max(worst, busiest, site.queue.busiest(shape.scale))
     return worst

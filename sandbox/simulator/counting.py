@@ -36,6 +36,8 @@ class Site:
         wavefronts, ideal: Shared: wavefronts, and the fewest that the requests could take; of atomics, a lane of
             each bank at a time.
         passes: Global atomics: summed over requests, the most lanes that share one address.
+        contention: Global atomics: lanes on each address.
+        queue: Global atomics: requests on each sector.
     """
 
     instruction: Instruction
@@ -51,6 +53,7 @@ class Site:
     ideal: int = 0
     passes: int = 0
     contention: Contention = field(default_factory=Contention)
+    queue: Contention = field(default_factory=Contention)
 
 
 @dataclass
@@ -132,10 +135,13 @@ class Counter(Observer):
             return
         ordered, fresh = global_sectors(offsets, active)
         site.sectors += int(np.count_nonzero(fresh)) * repeat
-        self._touch(site, ordered, fresh, repeat)
+        sectors, block = self._sectors(ordered, fresh)
+        if sectors.size:
+            self._touch(site, sectors, block)
         if access.kind == "atomic":
             _, runs = distinct(offsets, active)
             site.passes += int(longest_runs(runs, active).sum()) * repeat
+            site.queue.add(sectors, self._sampled[block])
             self._contend(machine, access, site)
 
     def shared_access(self, machine: Machine, access: Access) -> None:
@@ -163,24 +169,22 @@ class Counter(Observer):
             site = self.sites[key] = Site(access.instruction, space, access.kind, access.size, name)
         return site
 
-    def _touch(self, site: Site, ordered: Array, fresh: Array, repeat: int) -> None:
+    def _sectors(self, ordered: Array, fresh: Array) -> tuple[Array, Array]:
+        """The sectors of all requests, and the block of the batch that each belongs to."""
+        sectors, number = ordered[fresh], len(self._sampled)
+        if ordered.shape[2] > 1 or number == 1:
+            return sectors, np.nonzero(fresh)[2]
+        return np.tile(sectors, number), np.repeat(np.arange(number), sectors.size)
+
+    def _touch(self, site: Site, sectors: Array, block: Array) -> None:
         """Update the cache model with the sectors of each request, and the launch's footprint."""
-        sectors = ordered[fresh]
-        if not sectors.size:
-            return
-        number = len(self._sampled)
-        if ordered.shape[2] == 1:
-            block = np.repeat(np.arange(number), sectors.size)
-            sectors = np.tile(sectors, number)
-        else:
-            block = np.nonzero(fresh)[2]
         self.footprint.touch(sectors, None if self.footprint.blocks == 1 else self._sampled[block])
         if site.kind != "load":
             return
         if _PAST_L1.isdisjoint(site.instruction.modifiers):
             site.misses += self._caches.load(sectors, block)
         else:
-            site.misses += int(np.count_nonzero(fresh)) * repeat
+            site.misses += sectors.size
 
     def _contend(self, machine: Machine, access: Access, site: Site) -> None:
         mask = _EVERYONE if access.mask is None else access.mask

@@ -6,17 +6,11 @@ overlap, and what unrolling, prefetching and register blocking buy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from sandbox.simulator.code import BasicBlock
-from sandbox.simulator.dataflow import reads_and_writes
-from sandbox.simulator.pipes import cost_of
-from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.issue_order import Latency, issue
 
-Latency = Callable[[Instruction], float]
-"""Clocks until what a memory instruction returns can be used; 0 for other instructions."""
-
-_BARRIER = 30.0
 _Ready = dict[str, float]
 
 
@@ -39,7 +33,7 @@ def warp_clocks(blocks: Iterable[BasicBlock], latency: Latency) -> dict[int, flo
         for block in ordered:
             if steady and block.index in turns:
                 ready = ends[turns[block.index]]
-            clocks[id(block)], ready = _advance(block, ready, latency)
+            clocks[id(block)], ready = issue(block.instructions, ready, latency)
             ends[block.index] = ready
     return clocks
 
@@ -54,20 +48,3 @@ def _back_edges(blocks: list[BasicBlock]) -> dict[int, int]:
         for target in block.jump.targets[:1]
         if target <= block.index and target in present
     }
-
-
-def _advance(block: BasicBlock, ready: _Ready, latency: Latency) -> tuple[float, _Ready]:
-    """Clocks to the issue of the last instruction, and when values still on their way arrive after that."""
-    ready = dict(ready)
-    now = 0.0
-    for instruction in block.instructions:
-        cost = cost_of(instruction)
-        sources, targets = reads_and_writes(instruction)
-        start = max([now, *(ready.get(name, 0.0) for name in sources)])
-        now = start + cost.weight
-        if instruction.opcode in {"bar", "barrier"}:
-            now += _BARRIER
-        done = start + max(cost.latency, latency(instruction), cost.weight)
-        for name in targets:
-            ready[name] = done
-    return now, {name: done - now for name, done in ready.items() if done > now}
