@@ -1,4 +1,4 @@
-"""Freezing a task: its baseline passes its own tests, zeros do not, the error bound's constants are fixed."""
+"""Freezing a task: its baseline passes, nothing trivial does, and what candidates are judged by is fixed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from sandbox.device import Device
 from sandbox.errors import UsageError
 from sandbox.plan import Role
 from sandbox.verdict import Verdict
-from tools.generators import numpy_dtype
-from tools.judge.comparison import Expectation, compare
-from tools.judge.error_bound import FORMATS, Array
-from tools.judge.questions import Oracle, Question
+from tools.judge.error_bound import FORMATS
+from tools.judge.questions import Oracle
+from tools.judge.stress import FAMILIES
 from tools.judge.testing import Rules, Subject, judge_results
+from tools.judge.trivial import refuse_trivial
 from tools.task import Task
 
 FLOORS = {"float16": 1.0, "bfloat16": 1.0, "float32": 8.0, "float64": 8.0}
@@ -41,15 +39,21 @@ term, less by the square root of the number of terms) is still refused in some e
 MARGIN = 4.0
 """A candidate may err this many times as much as the baseline: another order of summation is no mistake."""
 
-_VERSION = 1
+_VERSION = 2
 _SEEDS = 3
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """What is fixed of a task on a device: the constant of the error bound for every floating output."""
+    """What is fixed of a task on a device.
+
+    Attributes:
+        constants: Of the error bound, for every floating output.
+        families: Value families that the baseline survives, and that every candidate must survive therefore.
+    """
 
     constants: Mapping[str, float]
+    families: tuple[str, ...] = ()
 
 
 def constants_of(task: Task, needed: Mapping[str, float]) -> dict[str, float]:
@@ -67,9 +71,14 @@ def constants_of(task: Task, needed: Mapping[str, float]) -> dict[str, float]:
 
 
 async def freeze(
-    task: Task, device: Device, oracle: Oracle, subjects: Sequence[Subject], rules: Rules
+    task: Task,
+    device: Device,
+    oracle: Oracle,
+    subjects: Sequence[Subject],
+    rules: Rules,
+    stress: Mapping[str, Subject] | None = None,
 ) -> Frozen:
-    """Judge a task's own baseline, and fix the constants of its error bound by it.
+    """Judge a task's own baseline, and fix by it what candidates are judged by.
 
     The inputs come from the task's sha, so that the constants are the same wherever it is frozen.
 
@@ -79,9 +88,10 @@ async def freeze(
         oracle: Knows the task's answers.
         subjects: The baseline, compiled for every test case.
         rules: How to judge; its constants and seeds are replaced.
+        stress: The baseline, compiled for every family of values that suits the task.
 
     Raises:
-        UsageError: The baseline fails, or a kernel that writes zeros would pass every test.
+        UsageError: The baseline fails, or a kernel that computes nothing would pass every test.
     """
     caps = {name: CAPS[dtype] for name, dtype in _floating_outputs(task).items()}
     seed = int(task.sha[:8], 16)
@@ -94,8 +104,14 @@ async def freeze(
             f"task {task.name}: its baseline is not correct ({report.verdict}): {report.message}"
         )
     constants = constants_of(task, judgement.constants)
-    await _refuse_trivial(task, oracle, constants, range(seed, seed + _SEEDS))
-    return Frozen(constants)
+    await refuse_trivial(task, oracle, task.tests, constants, range(seed, seed + _SEEDS))
+    survived: list[str] = []
+    for family, subject in (stress or {}).items():
+        strict = replace(rules, constants=constants, seeds=_SEEDS)
+        found = await judge_results(task, device, oracle, [replace(subject, once=False)], strict, seed=seed)
+        if found.report.verdict is Verdict.PASS:
+            survived.append(family)
+    return Frozen(constants, tuple(survived))
 
 
 def load_frozen(folder: Path, task: Task, device: str) -> Frozen | None:
@@ -112,7 +128,11 @@ def load_frozen(folder: Path, task: Task, device: str) -> Frozen | None:
         return None
     items = cast("dict[str, object]", constants).items()
     numbers = {name: value for name, value in items if isinstance(value, float)}
-    return Frozen(numbers) if set(numbers) == set(_floating_outputs(task)) else None
+    families = record.get("families")
+    if set(numbers) != set(_floating_outputs(task)) or not isinstance(families, list):
+        return None
+    known = tuple(family for family in FAMILIES if family in cast("list[object]", families))
+    return Frozen(numbers, known) if len(known) == len(cast("list[object]", families)) else None
 
 
 def store_frozen(folder: Path, task: Task, device: str, frozen: Frozen) -> None:
@@ -123,7 +143,8 @@ def store_frozen(folder: Path, task: Task, device: str, frozen: Frozen) -> None:
     """
     path = _path(folder, task, device)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"version": _VERSION, "task": task.name, "constants": dict(frozen.constants)})
+    record = {"task": task.name, "constants": dict(frozen.constants), "families": list(frozen.families)}
+    text = json.dumps({"version": _VERSION} | record)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".new")
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
@@ -137,31 +158,3 @@ def _path(folder: Path, task: Task, device: str) -> Path:
 def _floating_outputs(task: Task) -> dict[str, str]:
     outputs = (argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT))
     return {argument.name: argument.dtype for argument in outputs if argument.dtype in FORMATS}
-
-
-async def _refuse_trivial(task: Task, oracle: Oracle, constants: Mapping[str, float], seeds: range) -> None:
-    for case in task.tests:
-        for seed in seeds:
-            question = await oracle.question(case, seed)
-            zeros = {answer.name: _zeros(answer) for answer in question.expected}
-            if question.many_answers:
-                wrong = await oracle.objection(case, question, zeros) is not None
-            else:
-                wrong = _any_wrong(question, zeros, constants)
-            if wrong:
-                return
-    raise UsageError(
-        f"task {task.name}: a kernel that writes zeros passes every test; choose data with other results"
-    )
-
-
-def _any_wrong(question: Question, outputs: Mapping[str, Array], constants: Mapping[str, float]) -> bool:
-    comparisons = (
-        compare(outputs[answer.name], answer, constant=constants.get(answer.name, 0.0))
-        for answer in question.expected
-    )
-    return any(comparison.wrong for comparison in comparisons)
-
-
-def _zeros(answer: Expectation) -> Array:
-    return np.zeros(answer.values.shape, numpy_dtype(answer.dtype))

@@ -18,6 +18,7 @@ from tools.checking import Check
 from tools.compiling import Build, CompileStage
 from tools.freezing import Frozen, freeze, load_frozen, store_frozen
 from tools.judge.oracle import TaskOracle, bench_samples
+from tools.judge.stress import FAMILIES, stress_case
 from tools.judge.testing import Rules, Subject, fresh_seed, judge_results
 from tools.parts import Limits, Parts, local_parts
 from tools.profiling import Profiled, ProfileStage
@@ -184,8 +185,9 @@ class LocalToolbox:
         compiled = await self._compile_tests(task, task.baseline, None)
         if compiled.verdict is not Verdict.PASS:
             raise UsageError(f"task {task.name}: its baseline does not compile: {compiled.message}")
+        stress = _stress(task, compiled, FAMILIES)
         frozen = await freeze(
-            task, self._parts.device, self._oracle(task), _subjects(task, compiled), self._rules
+            task, self._parts.device, self._oracle(task), _subjects(task, compiled), self._rules, stress
         )
         await asyncio.to_thread(store_frozen, self._cache, task, self.device, frozen)
         return frozen
@@ -202,8 +204,9 @@ class LocalToolbox:
         if compiled.verdict is not Verdict.PASS:
             return TestReport(compiled.verdict, compiled.message)
         rules = replace(self._rules, constants=frozen.constants)
+        subjects = [*_subjects(task, compiled), *_stress(task, compiled, frozen.families).values()]
         judgement = await judge_results(
-            task, self._parts.device, self._oracle(task), _subjects(task, compiled), rules, seed=seed
+            task, self._parts.device, self._oracle(task), subjects, rules, seed=seed
         )
         return judgement.report
 
@@ -256,3 +259,15 @@ def _subjects(task: Task, compiled: _Compiled) -> list[Subject]:
         Subject(case, build.program, build.plan)
         for case, build in zip(task.tests, compiled.builds, strict=True)
     ]
+
+
+def _stress(task: Task, compiled: _Compiled, families: Sequence[str]) -> dict[str, Subject]:
+    """The kernel on the values of each family that suits the task."""
+    builds = {repr(case.dims): build for case, build in zip(task.tests, compiled.builds, strict=True)}
+    found: dict[str, Subject] = {}
+    for family in families:
+        case = stress_case(task, family)
+        if case is not None:
+            build = builds[repr(case.dims)]
+            found[family] = Subject(case, build.program, build.plan, once=True)
+    return found

@@ -29,11 +29,17 @@ SEED_BITS = 48
 
 @dataclass(frozen=True)
 class Subject:
-    """A candidate, compiled for one case; `plan` makes the plan from the values of the task's scalars."""
+    """A candidate, compiled for one case.
+
+    Attributes:
+        plan: Makes the plan from the values of the task's scalars.
+        once: Whether one input of this case, run once, is enough.
+    """
 
     case: Case
     program: Program
     plan: Callable[[Mapping[str, int | float]], Plan]
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,10 @@ async def judge_results(
     first = fresh_seed() if seed is None else seed
     judge = _Judge(task, device, oracle, rules)
     trials = [
-        _Trial(subject, first + repetition, again=repetition == 0 and task.deterministic)
+        _Trial(subject, first + repetition, again=repetition == 0 and task.deterministic and not subject.once)
         for repetition in range(rules.seeds)
         for subject in subjects
+        if repetition == 0 or not subject.once
     ]
     outcomes: dict[int, _Outcome] = {}
     # The runners share one iterator, and a failure stops it: runs under way still end, so that every
@@ -112,7 +119,7 @@ async def judge_results(
                     pass
 
     await together(runner() for _ in range(max(1, rules.width)))
-    return _judgement([outcomes[position] for position in sorted(outcomes)], len(trials), rules.seeds)
+    return _judgement([outcomes[position] for position in sorted(outcomes)], len(trials))
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,7 @@ class _Outcome:
     comparisons: tuple[Comparison, ...] = ()
 
 
-def _judgement(outcomes: Sequence[_Outcome], total: int, seeds: int) -> Judgement:
+def _judgement(outcomes: Sequence[_Outcome], total: int) -> Judgement:
     cases: list[CaseReport] = []
     constants: dict[str, float] = {}
     for outcome in outcomes:
@@ -156,7 +163,7 @@ def _judgement(outcomes: Sequence[_Outcome], total: int, seeds: int) -> Judgemen
             return Judgement(report, constants)
     ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
     worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
-    message = f"All {total // max(1, seeds)} cases passed with {seeds} inputs each{worst}."
+    message = f"All {total} inputs passed{worst}."
     return Judgement(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
 
 

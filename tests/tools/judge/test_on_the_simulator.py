@@ -34,7 +34,7 @@ async def outcome_of(box: LocalToolbox, task: Task, body: str) -> TestReport:
 @pytest.mark.parametrize(
     ("body", "verdict", "said"),
     [
-        (RIGHT, Verdict.PASS, "All 2 cases passed"),
+        (RIGHT, Verdict.PASS, "inputs passed"),
         ("", Verdict.WRONG_RESULT, "33 of them never written"),
         ("if (i < n / 32 * 32) y[i] = 2.0f * x[i];", Verdict.WRONG_RESULT, "the tail is not handled"),
         ("if (i < n) y[i] = 0.0f;", Verdict.WRONG_RESULT, "got 0, expected"),
