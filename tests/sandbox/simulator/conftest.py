@@ -53,11 +53,13 @@ class Repeated:
 class Cuda:
     """One translation unit and how to launch it.
 
-    Arguments: arrays and `Repeated` (in), (dtype, size) of an output, or scalars.
+    Arguments: arrays and `Repeated` (in), (dtype, size) of an output, or scalars. Where `kernels` names all that the
+    source defines, it is compiled once for all of them.
     """
 
     source: str
     architecture: str = "sm_90"
+    kernels: tuple[str, ...] = ()
 
     def plan(
         self, kernel: str, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any
@@ -88,7 +90,7 @@ class Cuda:
 
     def run(self, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any) -> RunResult:
         kernel = options.pop("kernel", "k")
-        program = compile_cuda(self.source, (kernel,), self.architecture)
+        program = compile_cuda(self.source, self.kernels or (kernel,), self.architecture)
         inputs = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
         poison = options.pop("poison", 1)
         plan = self.plan(kernel, grid, block, arguments, **options)
@@ -96,7 +98,7 @@ class Cuda:
 
     def profile(self, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any) -> ProfileResult:
         kernel, device = options.pop("kernel", "k"), options.pop("device", "h200")
-        program = compile_cuda(self.source, (kernel,), self.architecture)
+        program = compile_cuda(self.source, self.kernels or (kernel,), self.architecture)
         samples = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
         samples |= {name: value.sample for name, value in arguments.items() if isinstance(value, Repeated)}
         plan = self.plan(kernel, grid, block, arguments, **options)
