@@ -5,8 +5,9 @@ Judging a whole interval at once costs a few array operations a barrier instead 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -25,7 +26,8 @@ class Entry:
     Attributes:
         unit: Unit of memory touched (offset over granularity), times blocks plus block where `blocks` > 1.
         low, high: Smallest and largest linear thread index behind each element.
-        value: What each element stores, None where unknown.
+        value: What each element stores, shape (elements,) or (elements, blocks), None where unknown; wanted so
+            seldom that it is only computed then.
     """
 
     instruction: Instruction
@@ -33,7 +35,7 @@ class Entry:
     unit: Array
     low: Array
     high: Array
-    value: Array | None
+    value: Callable[[], Array | None]
 
 
 def entries(machine: Machine, access: Access, granularity: int, per_block: bool) -> list[Entry]:
@@ -42,6 +44,10 @@ def entries(machine: Machine, access: Access, granularity: int, per_block: bool)
     shape: tuple[int, ...] = np.broadcast_shapes(access.offsets.shape, mask.shape)
     if per_block:
         shape = (shape[0], shape[1], machine.blocks)
+    if access.kind == "store" and access.values:
+        # Threads that store different values at one address must not become one element.
+        rows, columns, _ = access.values[0].shape
+        shape = (max(shape[0], rows), max(shape[1], columns), shape[2])
     low, high = thread_range(machine, shape)
     where = None if access.mask is None else np.broadcast_to(mask, shape)
     base = _flat(access.offsets // granularity, shape, where)
@@ -52,7 +58,7 @@ def entries(machine: Machine, access: Access, granularity: int, per_block: bool)
         unit = base + k
         if block is not None:
             unit = unit * machine.blocks + block
-        value = _stored(access, k * granularity, shape, where)
+        value = partial(_stored, access, k * granularity, shape, where)
         found.append(Entry(access.instruction, access.kind, unit, low, high, value))
     return found
 
@@ -86,14 +92,16 @@ def _axis(length: int, present: int) -> tuple[Array, Array]:
 
 
 def _stored(access: Access, position: int, shape: tuple[int, ...], where: Array | None) -> Array | None:
-    """The element stored at a byte position, where the stored values have the entry's shape."""
+    """The element stored at a byte position; with an axis of blocks where only the value has one."""
     if access.kind != "store" or not access.values:
         return None
     size = int(access.values[0].dtype.itemsize)
     value: Array = access.values[min(position // size, len(access.values) - 1)]
-    if any(have not in (1, want) for have, want in zip(value.shape, shape, strict=True)):
-        return None
-    return _flat(value, shape, where).view(f"uint{size * 8}").astype(np.uint64)
+    full = np.broadcast_to(value, np.broadcast_shapes(value.shape, shape))
+    full = full.view(f"uint{size * 8}").astype(np.uint64)
+    if full.shape[2] == shape[2]:
+        return _flat(full, shape, where)
+    return full.reshape(-1, full.shape[2]) if where is None else full[where[:, :, 0]]
 
 
 def warps(threads: Array) -> Array:

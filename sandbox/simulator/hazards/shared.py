@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -144,7 +144,7 @@ class SharedHazards(Observer):
         self, machine: Machine, log: list[Entry], unit: Array, suspects: Array, within_warp: bool
     ) -> None:
         positions = np.concatenate([np.full(entry.unit.size, i) for i, entry in enumerate(log)])
-        values = _values(log)
+        starts = np.cumsum([0, *(entry.unit.size for entry in log)])
         for suspect in suspects:
             members = np.flatnonzero(unit == suspect)
             found: list[int] = positions[members].tolist()
@@ -153,11 +153,8 @@ class SharedHazards(Observer):
             where = int(suspect) // (_WARPS if within_warp else 1)
             where = where // machine.blocks if self._per_block else where
             byte = where * self.granularity
-            stored = values[members] if values is not None else None
-            if (
-                stored is not None
-                and all(e.kind == "store" for e in involved)
-                and len(set(stored.tolist())) == 1
+            if all(e.kind == "store" for e in involved) and _same_value(
+                log, positions[members], members - starts[positions[members]], machine.blocks
             ):
                 self.notes[f"several threads write the same value to shared memory at {lines}: benign"] = None
                 continue
@@ -165,21 +162,29 @@ class SharedHazards(Observer):
                 "lanes of one warp without __syncwarp" if within_warp else "threads without a barrier between"
             )
             what = f"race on byte {byte} of shared memory: {_deeds(involved)}, {among}"
-            raise FaultError(machine.place.fault(Verdict.RACE, what, _culprit(involved)))
+            culprit = _culprit(involved)
+            guilty = next(m for m in members.tolist() if log[int(positions[m])].instruction is culprit)
+            entry, element = log[int(positions[guilty])], int(guilty - starts[positions[guilty]])
+            block = int(entry.unit[element]) % machine.blocks if self._per_block else 0
+            agent = (int(machine.place.blocks[block]), int(entry.low[element]))
+            fault = machine.place.fault(Verdict.RACE, what, culprit, agent=agent)
+            raise FaultError(replace(fault, buffer="shared memory", offset=byte))
 
     def _never_written(self, machine: Machine, access: Access, entry: Entry) -> None:
         written = self._written_units(machine)
         position = int(np.argmin(written.take(entry.unit)))
-        unit = int(entry.unit[position])
-        unit = unit // machine.blocks if self._per_block else unit
-        thread = machine.place.geometry.thread_coordinates(int(entry.low[position]))
+        unit, block = int(entry.unit[position]), 0
+        if self._per_block:
+            unit, block = divmod(unit, machine.blocks)
         byte = unit * self.granularity
         if access.instruction.header == _READS_PAST:
             where = f"{access.instruction.header}, called at line {access.instruction.line}"
             self.notes[f"{where}, reads shared memory that nothing wrote; unused, or results differ"] = None
             return
-        what = f"read of byte {byte} of shared memory, which nothing wrote, by thread {thread}"
-        raise FaultError(machine.place.fault(Verdict.UNINITIALIZED, what, access.instruction))
+        what = f"read of byte {byte} of shared memory, which nothing wrote"
+        agent = (int(machine.place.blocks[block]), int(entry.low[position]))
+        fault = machine.place.fault(Verdict.UNINITIALIZED, what, access.instruction, agent=agent)
+        raise FaultError(replace(fault, buffer="shared memory", offset=byte))
 
 
 _READS_PAST = "cub/block/block_merge_sort.cuh"
@@ -218,14 +223,27 @@ def _by_block(entry: Entry, blocks: Array) -> Entry:
     def spread(values: Array) -> Array:
         return np.repeat(values, blocks.size)
 
+    def value() -> Array | None:
+        stored = entry.value()
+        if stored is None:
+            return None
+        stored = stored[:, None] if stored.ndim == 1 else stored
+        return np.broadcast_to(stored, (len(stored), blocks.size)).reshape(-1)
+
     unit = (entry.unit[:, None] * blocks.size + blocks).reshape(-1)
-    value = None if entry.value is None else spread(entry.value)
     return Entry(entry.instruction, entry.kind, unit, spread(entry.low), spread(entry.high), value)
 
 
 def _only(entry: Entry, keep: Array) -> Entry:
-    value = None if entry.value is None else entry.value[keep]
+    def value() -> Array | None:
+        stored = entry.value()
+        return None if stored is None else stored[keep]
+
     return Entry(entry.instruction, entry.kind, entry.unit[keep], entry.low[keep], entry.high[keep], value)
+
+
+def _unknown() -> None:
+    """Too many elements to remember what each stored."""
 
 
 def _merge(group: list[Entry]) -> Entry:
@@ -233,15 +251,19 @@ def _merge(group: list[Entry]) -> Entry:
     low = np.concatenate([entry.low for entry in group])
     high = np.concatenate([entry.high for entry in group])
     _, first = np.unique(np.stack([unit, low, high]), axis=1, return_index=True)
-    return Entry(group[0].instruction, group[0].kind, unit[first], low[first], high[first], None)
+    return Entry(group[0].instruction, group[0].kind, unit[first], low[first], high[first], _unknown)
 
 
-def _values(log: list[Entry]) -> Array | None:
-    if any(entry.value is None and entry.kind == "store" for entry in log):
-        return None
-    return np.concatenate(
-        [np.zeros(entry.unit.size, np.uint64) if entry.value is None else entry.value for entry in log]
-    )
+def _same_value(log: list[Entry], which: Array, elements: Array, blocks: int) -> bool:
+    """Whether these elements of these entries all store one value, block by block."""
+    seen: set[bytes] = set()
+    for position in np.unique(which):
+        stored = log[position].value()
+        if stored is None:
+            return False
+        rows = stored[elements[which == position]].reshape(-1, 1 if stored.ndim == 1 else blocks)
+        seen.update(np.broadcast_to(row, (blocks,)).tobytes() for row in rows)
+    return len(seen) == 1
 
 
 def _lines(involved: list[Entry]) -> str:
