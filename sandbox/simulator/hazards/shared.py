@@ -9,6 +9,7 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.log import Entry, entries, warps
+from sandbox.simulator.lanes import by_warp
 from sandbox.simulator.machine import Access, Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
@@ -32,7 +33,7 @@ class SharedHazards(Observer):
     granularity: int
     notes: dict[str, None]
     _log: list[Entry] = field(default_factory=list[Entry])
-    _since_warp_sync: int = 0
+    _window: list[Entry] = field(default_factory=list[Entry])
     _size: int = 0
     _per_block: bool = False
     _written: Array | None = None
@@ -52,28 +53,36 @@ class SharedHazards(Observer):
                 written[entry.unit] = True
             self._size += entry.unit.size
         self._log += found
+        self._window += found
         if self._size > _LOG_LIMIT:
             self._fold(machine)
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Judge what was logged; a barrier of some blocks only judges by block from then on."""
-        self._judge_warps(machine, self._since_warp_sync)
+        self._judge_warps(machine)
         self._judge_blocks(machine)
         if released is None:
             self._log.clear()
             self._size = 0
+            self._window.clear()
         else:
             self._forget(machine, released)
-        self._since_warp_sync = len(self._log)
+            self._order_warps(machine, released)
 
     def warp_barrier(self, machine: Machine) -> None:
-        """`bar.warp.sync`: accesses before it are ordered before those after it, within a warp."""
-        self._judge_warps(machine, self._since_warp_sync)
-        self._since_warp_sync = len(self._log)
+        """`bar.warp.sync`: accesses before it are ordered before those after it, within the warps that execute it."""
+        self._judge_warps(machine)
+        self._order_warps(machine, machine.active)
+
+    def _order_warps(self, machine: Machine, lanes: Array) -> None:
+        """Forget what the warps of these lanes did: it is ordered before what they do now."""
+        absent = ~by_warp(lanes, machine.place.geometry, fill=False).any(axis=(1, 2))
+        kept = [_only(entry, absent[warps(entry.low)]) for entry in self._window] if absent.any() else []
+        self._window = [entry for entry in kept if entry.unit.size]
 
     def finish(self, machine: Machine) -> None:
         """Judge what was logged since the last barrier."""
-        self._judge_warps(machine, self._since_warp_sync)
+        self._judge_warps(machine)
         self._judge_blocks(machine)
         self._log.clear()
 
@@ -93,6 +102,7 @@ class SharedHazards(Observer):
         """Rewrite the log with a unit for each block."""
         blocks = np.arange(machine.blocks)
         self._log = [_by_block(entry, blocks) for entry in self._log]
+        self._window = [_by_block(entry, blocks) for entry in self._window]
         self._size = sum(entry.unit.size for entry in self._log)
 
     def _forget(self, machine: Machine, released: Array) -> None:
@@ -106,20 +116,15 @@ class SharedHazards(Observer):
 
     def _fold(self, machine: Machine) -> None:
         """Keep the log short: judge it, then keep one element for each unit, thread range and instruction."""
-        self._judge_warps(machine, self._since_warp_sync)
+        self._judge_warps(machine)
         self._judge_blocks(machine)
-        merged: dict[int, list[Entry]] = {}
-        for entry in self._log:
-            merged.setdefault(id(entry.instruction), []).append(entry)
-        self._log = [_merge(group) for group in merged.values()]
-        self._since_warp_sync = 0
+        self._log, self._window = _merged(self._log), _merged(self._window)
         self._size = min(sum(entry.unit.size for entry in self._log), _LOG_LIMIT // 2)
 
-    def _judge_warps(self, machine: Machine, start: int) -> None:
+    def _judge_warps(self, machine: Machine) -> None:
         """Races inside a warp since its last `__syncwarp`."""
-        log = self._log[start:]
-        if any(entry.kind != "load" for entry in log):
-            self._judge(machine, log, within_warp=True)
+        if any(entry.kind != "load" for entry in self._window):
+            self._judge(machine, self._window, within_warp=True)
 
     def _judge_blocks(self, machine: Machine) -> None:
         """Races between warps since the last barrier of the block."""
@@ -240,6 +245,13 @@ def _only(entry: Entry, keep: Array) -> Entry:
         return None if stored is None else stored[keep]
 
     return Entry(entry.instruction, entry.kind, entry.unit[keep], entry.low[keep], entry.high[keep], value)
+
+
+def _merged(log: list[Entry]) -> list[Entry]:
+    merged: dict[int, list[Entry]] = {}
+    for entry in log:
+        merged.setdefault(id(entry.instruction), []).append(entry)
+    return [_merge(group) for group in merged.values()]
 
 
 def _unknown() -> None:
