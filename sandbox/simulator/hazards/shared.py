@@ -76,7 +76,7 @@ class SharedHazards(Observer):
 
     def _order_warps(self, machine: Machine, lanes: Array) -> None:
         """Forget what the warps of these lanes did: it is ordered before what they do now."""
-        absent = ~by_warp(lanes, machine.place.geometry, fill=False).any(axis=(1, 2))
+        absent: Array = ~by_warp(lanes, machine.place.geometry, fill=False).any(axis=(1, 2))
         kept = [_only(entry, absent[warps(entry.low)]) for entry in self._window] if absent.any() else []
         self._window = [entry for entry in kept if entry.unit.size]
 
@@ -269,7 +269,8 @@ def _merge(group: list[Entry]) -> Entry:
 def _same_value(log: list[Entry], which: Array, elements: Array, blocks: int) -> bool:
     """Whether these elements of these entries all store one value, block by block."""
     seen: set[bytes] = set()
-    for position in np.unique(which):
+    found: list[int] = np.unique(which).tolist()
+    for position in found:
         stored = log[position].value()
         if stored is None:
             return False
