@@ -76,7 +76,7 @@ class SharedHazards(Observer):
 
     def _order_warps(self, machine: Machine, lanes: Array) -> None:
         """Forget what the warps of these lanes did: it is ordered before what they do now."""
-        absent: Array = ~by_warp(lanes, machine.place.geometry, fill=False).any(axis=(1, 2))
+        absent = np.logical_not(by_warp(lanes, machine.place.geometry, fill=False).any(axis=(1, 2)))
         kept = [_only(entry, absent[warps(entry.low)]) for entry in self._window] if absent.any() else []
         self._window = [entry for entry in kept if entry.unit.size]
 
