@@ -15,13 +15,14 @@ import numpy as np
 from sandbox.device import Array, Fault
 from sandbox.simulator.barriers import EVERYONE, Barriers, Mask, Position, covers, missing, union
 from sandbox.simulator.calls import CallStack
-from sandbox.simulator.code import BLOCK_BARRIERS, Barrier, BasicBlock, Jump
+from sandbox.simulator.code import BLOCK_BARRIERS, Barrier, BasicBlock, Jump, is_poll
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.members import check_members
 from sandbox.simulator.instructions.warps import ballot
 from sandbox.simulator.lanes import WARP, by_warp, from_warps
 from sandbox.simulator.launching import LaunchSetup
 from sandbox.simulator.machine import Machine
+from sandbox.simulator.mbarriers import deadlock
 from sandbox.simulator.ptx.types import PRED, U32
 from sandbox.verdict import Verdict
 
@@ -108,8 +109,20 @@ class Scheduler:
         self._polled[position] = (lanes, times + 1 if before == lanes else 0)
         if before == lanes and times >= _PATIENCE:
             self._idle[position] = None
+            if times % _CLOCK_CHECK == 0:
+                self._look_for_deadlock(position, mask)
         else:
             self._idle.pop(position, None)
+
+    def _look_for_deadlock(self, position: Position, mask: Mask) -> None:
+        runnable = EVERYONE if mask is None else mask
+        for other in self._pending.values():
+            runnable = runnable | (EVERYONE if other is None else other)
+        runnable = np.broadcast_to(runnable, self._machine.shape)
+        polls = next(filter(is_poll, self._calls.block(position.frame, position.block).instructions))
+        fault = deadlock(self._machine, runnable, polls)
+        if fault is not None:
+            raise FaultError(fault)
 
     def _wait(self, position: Position, block: BasicBlock, barrier: Barrier, mask: Mask) -> None:
         if barrier.guard is not None:

@@ -16,7 +16,7 @@ from sandbox.simulator.hazards.log import thread_range
 from sandbox.simulator.hazards.ordering import BLOCK_SHIFT, NOBODY, Ordering, block_of, thread_of
 from sandbox.simulator.hazards.shadow import Watched
 from sandbox.simulator.lanes import Geometry
-from sandbox.simulator.machine import Access, Machine, Observer
+from sandbox.simulator.machine import Access, Machine, Observer, SyncKey
 from sandbox.verdict import Verdict
 
 _EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
@@ -85,6 +85,10 @@ class GlobalHazards(Observer):
         if released is not None:
             which = which[np.broadcast_to(released.any(axis=(0, 1)), (machine.blocks,))]
         self._order.barrier(which)
+
+    def complete(self, machine: Machine, key: SyncKey, blocks: Array) -> None:
+        """A phase of an mbarrier is over: taken for a barrier of the whole block."""
+        self._order.barrier(machine.place.blocks[blocks])
 
     def warp_barrier(self, machine: Machine) -> None:
         """`bar.warp.sync` orders the accesses of a warp."""

@@ -13,6 +13,7 @@ from sandbox.simulator.instructions import hints as hints
 from sandbox.simulator.instructions import integer as integer
 from sandbox.simulator.instructions import loads as loads
 from sandbox.simulator.instructions import matrix as matrix
+from sandbox.simulator.instructions import mbarrier as mbarrier
 from sandbox.simulator.instructions import moves as moves
 from sandbox.simulator.instructions import tiles as tiles
 from sandbox.simulator.instructions import video as video

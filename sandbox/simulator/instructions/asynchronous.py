@@ -10,6 +10,7 @@ from sandbox.device import Array
 from sandbox.simulator.copies import Copy, copies_of
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand
+from sandbox.simulator.instructions.mbarrier import arrive_after_copies
 from sandbox.simulator.machine import Access, Machine, Step
 from sandbox.simulator.memory import GLOBAL_BASE
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand, Register
@@ -33,7 +34,7 @@ def copy(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         assert isinstance(count, Immediate)
         return _waiting(int(count.value))
     if "mbarrier" in m:
-        raise refuse(i.mnemonic)
+        return arrive_after_copies(i, m, slots)
     return _copying(i, m, slots)
 
 
