@@ -1,15 +1,8 @@
-"""What the cost model knows of each GPU. Every number names its source.
+"""What the cost model knows of each GPU.
 
-Sources:
-    [W] NVIDIA's architecture whitepaper of that GPU (Turing 2018, A100 2020, GA102 2021, Ada 2022, H100
-    2022).
-    [D] NVIDIA's data sheet or product page of that GPU.
-    [G] CUDA C++ Programming Guide 13.0, "Compute Capabilities": feature and technical specification tables.
-    [T] The same guide, table "Throughput of Native Arithmetic Instructions".
-    [L] Luo et al., "Benchmarking and Dissecting the Nvidia Hopper GPU Architecture via Microbenchmarking"
-        (arXiv 2402.13499), load latencies of the RTX 4090, A100 and H100.
-    [J] Jia et al., "Dissecting the NVidia Turing T4 GPU via Microbenchmarking" (arXiv 1903.07486).
-    [A] Assumed: no source that states it; the comment beside it says what it follows.
+`sources` names the source of every number, docs/gpus.md shows both. The letters in the comments:
+    [W] NVIDIA's architecture whitepapers. [D] data sheets. [G] [T] CUDA C++ Programming Guide 13.0, technical
+    specifications and arithmetic throughput. [L] arXiv 2402.13499. [J] arXiv 1903.07486. [A] assumed.
 """
 
 from __future__ import annotations

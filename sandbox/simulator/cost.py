@@ -98,8 +98,9 @@ def _lane_operations(counter: Counter) -> dict[str, float]:
     for count in counter.blocks.values():
         for instruction in count.block.instructions:
             pipe = cost_of(instruction).pipe
-            if pipe in work and instruction.modifiers[-1] in {"f16", "f16x2", "bf16", "bf16x2", "f32", "f64"}:
-                work[pipe] += count.lanes
+            kind = instruction.modifiers[-1] if instruction.modifiers else ""
+            if pipe in work and kind in {"f16", "f16x2", "bf16", "bf16x2", "f32", "f64"}:
+                work[pipe] += count.lanes * (2 if kind.endswith("x2") else 1)
     return work
 
 
@@ -120,7 +121,7 @@ def _sm_clocks(counter: Counter, architecture: Architecture) -> dict[str, float]
         FMA: architecture.fp32_lanes,
         ALU: architecture.int_lanes,
         FP64: architecture.fp64_lanes,
-        FP16: architecture.fp16_lanes,
+        FP16: architecture.fp16_lanes // 2,  # a result is half of a packed instruction's
         XU: architecture.xu_lanes,
     }
     clocks = {pipe: work.get(pipe, 0.0) * WARP / width for pipe, width in lanes.items()}

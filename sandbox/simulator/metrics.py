@@ -1,7 +1,7 @@
 """The counts under Nsight Compute's metric names (Nsight Compute 2025.3, "Metrics Reference").
 
 Names that start with `warpwright__` are ours: Nsight has no metric for what they say. The tables of metrics
-are in `metric_rows`; docs/metrics.md is made from them by `metric_page`.
+are in `metric_rows`; docs/metrics.md is made from them by `metric_table`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,70 @@
+"""docs/metrics.md and docs/cost-model.md say what the code does; metric names have Nsight's form."""
+
+from __future__ import annotations
+
+import re
+
+from sandbox.simulator import cost, issue_order
+from sandbox.simulator.architectures import ARCHITECTURES
+from sandbox.simulator.caches import Footprint
+from sandbox.simulator.counting import Counter
+from sandbox.simulator.metric_rows import ROWS
+from sandbox.simulator.metric_table import DOCUMENT, table
+from sandbox.simulator.occupancy import occupancy
+from sandbox.simulator.traffic import LaunchShape
+
+COST_MODEL = DOCUMENT.with_name("cost-model.md")
+# Nsight Compute, "Metrics Structure": unit__counter, then for counters a rollup, for ratios .ratio or .pct.
+COUNTER = re.compile(
+    r"(sm|smsp|l1tex|lts|dram|gpu)__[a-z0-9_]+\.(sum|ratio|pct|avg\.pct_of_peak_sustained_elapsed)"
+)
+NO_ROLLUP = re.compile(r"launch__[a-z_]+|sm__maximum_warps_per_active_cycle_pct")
+OURS = re.compile(r"warpwright__[a-z_]+\.(sum|pct)")
+
+
+def test_the_document_is_what_the_rows_say():
+    assert DOCUMENT.read_text() == table(), "run: python -m sandbox.simulator.metric_table"
+
+
+def test_names_have_nsights_form_and_none_comes_twice():
+    names = [row.name for row in ROWS]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert COUNTER.fullmatch(name) or NO_ROLLUP.fullmatch(name) or OURS.fullmatch(name), name
+
+
+def test_the_unit_follows_from_the_name():
+    units = {
+        "sectors_per_request": "sector/request",
+        "t_sectors_": "sector",
+        "t_requests": "request",
+        "bytes_": "byte",
+    }
+    for row in ROWS:
+        if ".pct" in row.name or row.name.endswith("_pct"):
+            assert row.unit == "%"
+        elif row.kind != "launch":
+            wanted = next((unit for part, unit in units.items() if part in row.name), row.unit)
+            assert row.unit == wanted, row.name
+
+
+def test_the_constants_of_the_model_are_those_in_its_document():
+    written = dict(re.findall(r"^\| ([A-Z0-9_]+) \| ([\d.]+) \| \S", COST_MODEL.read_text(), flags=re.M))
+    used = {
+        name: value
+        for module in (cost, issue_order)
+        for name, value in vars(module).items()
+        if name.isupper()
+    }
+    used = {name: str(value) for name, value in used.items() if isinstance(value, int | float)}
+    for imported in ("SECTOR", "WARP"):
+        used.pop(imported)
+    assert written == used
+
+
+def test_the_parts_of_an_estimate_are_those_in_its_document():
+    architecture = ARCHITECTURES["h200"]
+    shape = LaunchShape(1, 1, 32, 1, 32, 0, occupancy(architecture, 32, 32, 0), {})
+    parts = cost.estimate(Counter(1, Footprint(1)), shape, architecture).parts
+    rows = re.findall(r"^\| ((?:`\w+` ?)+)\|", COST_MODEL.read_text(), flags=re.M)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(parts)
