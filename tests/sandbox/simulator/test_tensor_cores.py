@@ -237,6 +237,89 @@ def test_a_tiled_matmul_of_ldmatrix_and_mma_is_right_over_several_blocks(cuda, b
     assert np.abs(result.outputs["c"].reshape(m, n) - exact).max() < 1e-5
 
 
+PIPELINED = """
+#include <cuda_fp16.h>
+#include <cuda_pipeline.h>
+#ifndef SWIZZLE
+#define SWIZZLE(row) (row >> 1 & 3)
+#endif
+__device__ unsigned place(const half* tile, int row, int chunk) {
+  return (unsigned)__cvta_generic_to_shared(tile + row * 32 + (chunk ^ SWIZZLE(row)) * 8);
+}
+__device__ void fetch(half* tile, const half* from, int depth) {
+  for (int i = threadIdx.x; i < 256; i += 128) {
+    int row = i / 4, chunk = i % 4;
+    __pipeline_memcpy_async(tile + row * 32 + (chunk ^ SWIZZLE(row)) * 8, from + row * depth + chunk * 8, 16);
+  }
+}
+__device__ void four(unsigned* r, unsigned at) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+    : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
+}
+extern "C" __global__ void __launch_bounds__(128) k(const half* a, const half* b, half* c, int n, int depth) {
+  __shared__ __align__(128) half sa[2][64 * 32], sb[2][64 * 32];
+  int l = threadIdx.x % 32, w = threadIdx.x / 32, wm = w / 2 * 32, wn = w % 2 * 32;
+  a += blockIdx.y * 64 * depth; b += blockIdx.x * 64 * depth; c += blockIdx.y * 64 * n + blockIdx.x * 64;
+  float d[2][4][4] = {};
+  fetch(sa[0], a, depth); fetch(sb[0], b, depth); __pipeline_commit();
+  for (int k0 = 0, now = 0; k0 < depth; k0 += 32, now ^= 1) {
+    if (k0 + 32 < depth) { fetch(sa[now ^ 1], a + k0 + 32, depth); fetch(sb[now ^ 1], b + k0 + 32, depth); }
+    __pipeline_commit(); __pipeline_wait_prior(1); __syncthreads();
+    for (int s = 0; s < 4; s += 2) {
+      unsigned x[2][4], y[2][4];
+      for (int i = 0; i < 2; i++) four(x[i], place(sa[now], wm + 16 * i + l % 16, s + l / 16));
+      for (int j = 0; j < 2; j++) four(y[j], place(sb[now], wn + 16 * j + (l & 7) + (l >> 4) * 8, s + (l >> 3 & 1)));
+      for (int i = 0; i < 2; i++) for (int j = 0; j < 4; j++)
+        asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+          : "+f"(d[i][j][0]), "+f"(d[i][j][1]), "+f"(d[i][j][2]), "+f"(d[i][j][3])
+          : "r"(x[i][0]), "r"(x[i][1]), "r"(x[i][2]), "r"(x[i][3]), "r"(y[j / 2][j % 2 * 2]), "r"(y[j / 2][j % 2 * 2 + 1]));
+    }
+    __syncthreads();
+  }
+  for (int i = 0; i < 2; i++) for (int j = 0; j < 4; j++) for (int h = 0; h < 2; h++)
+    *(half2*)(c + (wm + 16 * i + l / 4 + 8 * h) * n + wn + 8 * j + l % 4 * 2) = __floats2half2_rn(d[i][j][2 * h], d[i][j][2 * h + 1]);
+}"""
+
+
+def test_a_pipelined_matmul_with_swizzled_tiles_is_right_and_free_of_bank_conflicts(cuda):
+    m, n, depth = 128, 128, 96
+    a, b = (RNG.standard_normal(shape).astype(np.float16) for shape in ((m, depth), (n, depth)))
+    arguments = {"a": a.reshape(-1), "b": b.reshape(-1), "c": ("float16", m * n), "n": n, "depth": depth}
+    result = cuda(PIPELINED).run((2, 2, 1), 128, arguments)
+    assert result.fault is None, result.fault
+    exact = (a.astype(np.float64) @ b.astype(np.float64).T).astype(np.float16)
+    found = result.outputs["c"].reshape(m, n)
+    assert (np.abs(found.astype(np.float64) - exact) <= np.spacing(np.abs(exact))).all()
+    conflicts = {}
+    for name, head in (("swizzled", ""), ("plain", "#define SWIZZLE(row) 0\n")):
+        profile = cuda(head + PIPELINED).profile((2, 2, 1), 128, arguments)
+        metrics = {metric.name: metric.value for metric in profile.launches[0].metrics}
+        conflicts[name] = metrics["l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum"]
+    # 4 blocks, 3 steps, 4 warps, 8 ldmatrix.x4: four phases each, four rows to a bank where nothing is swizzled.
+    assert conflicts == {"swizzled": 0, "plain": 4 * 3 * 4 * 8 * 4 * 3}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("__pipeline_wait_prior(1);", ""),
+        ("__pipeline_wait_prior(1);", "__pipeline_wait_prior(2);"),
+        ("__pipeline_wait_prior(1); __syncthreads();", "__pipeline_wait_prior(1);"),
+        ("    __syncthreads();\n  }", "  }"),
+        ("sa[now ^ 1], a + k0", "sa[now], a + k0"),
+    ],
+)
+def test_mistakes_in_a_pipelined_matmul_are_hazards(cuda, old, new):
+    broken = PIPELINED.replace(old, new)
+    assert broken != PIPELINED
+    half = np.ones(64 * 128, np.float16)
+    arguments = {"a": half, "b": half, "c": ("float16", 64 * 64), "n": 64, "depth": 128}
+    result = cuda(broken).run(1, 128, arguments)
+    assert result.fault is not None
+    assert result.fault.verdict in {Verdict.RACE, Verdict.UNINITIALIZED}, result.fault
+    assert result.fault.line is not None
+
+
 def test_a_missing_barrier_before_ldmatrix_is_a_race(cuda):
     broken = MATMUL.replace("__syncthreads();\n    unsigned x", "unsigned x")
     assert broken != MATMUL
@@ -314,6 +397,11 @@ def test_matrix_instructions_that_a_part_of_a_warp_reaches_or_bad_rows_are_fault
     ("statement", "name"),
     [
         ("wgmma.fence.sync.aligned;", "wgmma.fence.sync.aligned"),
+        (
+            "{ .reg .b32 r; mma.sp::ordered_metadata.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16"
+            " {r,r}, {r,r}, {r,r}, {r,r}, r, 0x0; }",
+            "mma.sp::ordered_metadata.sync.aligned.m16n8k16",
+        ),
         ("wgmma.commit_group.sync.aligned;", "wgmma.commit_group.sync.aligned"),
         (
             "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], 128, [%0];",
@@ -326,7 +414,7 @@ def test_matrix_instructions_that_a_part_of_a_warp_reaches_or_bad_rows_are_fault
         ),
     ],
 )
-def test_wgmma_and_bulk_copies_are_unsupported_by_name_and_line(cuda, statement, name):
+def test_wgmma_sparse_mma_and_bulk_copies_are_unsupported_by_name_and_line(cuda, statement, name):
     source = f"""
     extern "C" __global__ void k(float* out) {{
       __shared__ __align__(128) float s[64]; s[threadIdx.x] = 1;

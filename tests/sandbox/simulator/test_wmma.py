@@ -238,6 +238,45 @@ def test_mistakes_around_wmma_are_found(cuda, old, new, verdict, says):
     assert result.fault.line is not None
 
 
+SOME_WARPS = """
+#include <mma.h>
+using namespace nvcuda;
+extern "C" __global__ void k(const float* x, float* io) {
+  __shared__ __align__(32) float s[256], d[256];
+  int t = threadIdx.x + threadIdx.y * blockDim.x, w = t / 32;
+  for (int i = t; i < 256; i += 128) s[i] = 2 * x[i];
+  __syncthreads();
+  const float* p = w % 2 ? s : x; float* q = w == 1 ? d : io + 256 * w;
+  if (w < 3) {
+    wmma::fragment<wmma::matrix_a, 16, 16, 8, wmma::precision::tf32, wmma::row_major> a;
+    wmma::fragment<wmma::matrix_b, 16, 16, 8, wmma::precision::tf32, wmma::col_major> b;
+    wmma::fragment<wmma::accumulator, 16, 16, 8, float> c;
+    wmma::fill_fragment(c, 0.f);
+    wmma::load_matrix_sync(a, p, 16); wmma::load_matrix_sync(b, p, 16);
+    for (int i = 0; i < a.num_elements; i++) a.x[i] = wmma::__float_to_tf32(a.x[i]);
+    for (int i = 0; i < b.num_elements; i++) b.x[i] = wmma::__float_to_tf32(b.x[i]);
+    wmma::mma_sync(c, a, b, c);
+    wmma::store_matrix_sync(q, c, 16, wmma::mem_row_major);
+    __syncwarp();
+    if (w == 1) for (int i = t % 32; i < 256; i += 32) io[256 + i] = d[i];
+  }
+}"""
+
+
+def test_some_warps_of_a_two_dimensional_block_multiply_from_shared_others_from_global_memory(cuda):
+    x = RNG.standard_normal(256).astype(np.float32)
+    result = cuda(SOME_WARPS).run(1, (64, 2, 1), {"x": x, "io": np.zeros(1024, np.float32)})
+    assert result.fault is None, result.fault
+    found = result.outputs["io"].reshape(4, 16, 16)
+    for warp, factor in enumerate((1, 2, 1)):
+        bits = (factor * x).view(np.uint32).astype(np.uint64) + 0x1000  # to nearest, ties away from zero
+        rounded = (
+            (bits & 0xFFFFE000).astype(np.uint32).view(np.float32).astype(np.float64).reshape(16, 16)[:, :8]
+        )
+        assert np.abs(found[warp] - rounded @ rounded.T).max() < 1e-5
+    assert (found[3] == 0).all()
+
+
 COUNTED = """
 #include <mma.h>
 using namespace nvcuda;
