@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import sys
+import sysconfig
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,12 +21,25 @@ ENTRY = "sandbox/worker/__main__.py"
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "HOME": "/tmp",
+    "PATH": "",  # libraries that look for others by asking a compiler find none
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
 }
 """All that a worker's environment holds; nothing of the parent's (its keys!) is passed on."""
+
+
+_LIBRARY_FOLDERS = (
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/lib32",
+    "/lib",
+    "/lib64",
+    "/lib32",
+    "/nix/store",
+    "/gnu/store",
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,8 @@ class WorkerSpec:
         packages: Import names of the installed packages that the role needs, for example `numpy`.
         resources: Names, and the host files or folders that the role reads under each of them.
         file_bytes: Limit on each file that the worker writes.
+        threads: The worker may start threads. None may start a process.
+        writes: The worker may write files, where the isolation leaves it a place to.
     """
 
     role: str
@@ -45,6 +61,8 @@ class WorkerSpec:
     packages: tuple[str, ...] = ("numpy", "ml_dtypes")
     resources: tuple[tuple[str, tuple[Path, ...]], ...] = ()
     file_bytes: int = 64 << 20
+    threads: bool = False
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +149,17 @@ def interpreter() -> Path:
     return Path(sys.executable).resolve()
 
 
+def library_folders() -> list[Path]:
+    """Return the folders of the system's libraries that are here, links as they are."""
+    return [folder for folder in map(Path, _LIBRARY_FOLDERS) if folder.is_symlink() or folder.is_dir()]
+
+
+def own_files() -> list[Path]:
+    """Return the interpreter and its standard library, wherever it was installed."""
+    library = Path(sysconfig.get_path("stdlib")).resolve()
+    return [Path(sys.base_prefix).resolve() / "lib", library, interpreter()]
+
+
 def python_command(
     root: str,
     spec: WorkerSpec,
@@ -139,6 +168,7 @@ def python_command(
     paths: list[str],
     resources: dict[str, list[str]],
     processes: int | None,
+    visible: dict[str, list[str]] | None = None,
 ) -> list[str]:
     """Return the interpreter's arguments that run the worker.
 
@@ -149,6 +179,7 @@ def python_command(
         paths: Folders with installed packages, as the worker sees them.
         resources: The files of `spec.resources`, as the worker sees them.
         processes: Limit on processes and threads of the worker's user, or None.
+        visible: What Landlock leaves of the file system, see `sandbox.worker.landlocked`; None to do without.
     """
     settings = {
         "role": spec.role,
@@ -159,6 +190,8 @@ def python_command(
         "file_bytes": spec.file_bytes,
         "processes": processes,
         "parent": os.getpid(),
+        "visible": visible,
+        "filter_calls": {"threads": spec.threads, "writes": spec.writes},
     }
     # -I: no environment, no user packages, no current folder; -S: no site-packages and no .pth files.
     return [str(interpreter()), "-I", "-S", "-B", f"{root}/{ENTRY}", json.dumps(settings)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,8 @@ from sandbox.isolation.base import (
     WorkerSpec,
     installed,
     interpreter,
+    library_folders,
+    own_files,
     python_command,
     source_root,
 )
@@ -26,16 +27,6 @@ _INSIDE = "/warpwright"
 _PROCESSES = 64
 _TMP_BYTES = 256 << 20
 _PROBE_SECONDS = 15
-_LIBRARY_FOLDERS = (
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/lib32",
-    "/lib",
-    "/lib64",
-    "/lib32",
-    "/nix/store",
-    "/gnu/store",
-)
 
 
 class BubblewrapIsolation(Isolation):
@@ -139,18 +130,13 @@ def _system() -> list[str]:
     """Bind the system's libraries and the interpreter; hide the packages that are installed beside it."""
     words: list[str] = []
     bound: list[Path] = []
-    for folder in map(Path, _LIBRARY_FOLDERS):
+    for folder in library_folders():
         if folder.is_symlink():
             words += ["--symlink", str(folder.readlink()), str(folder)]
-        elif folder.is_dir():
+        else:
             words += ["--ro-bind", str(folder), str(folder)]
             bound.append(folder)
-    own = [
-        Path(sys.base_prefix).resolve() / "lib",
-        Path(sysconfig.get_path("stdlib")).resolve(),
-        interpreter(),
-    ]
-    for path in own:
+    for path in own_files():
         if path.exists() and not any(path.is_relative_to(folder) for folder in bound):
             words += ["--ro-bind", str(path), str(path)]
             bound.append(path)

@@ -6,30 +6,58 @@ import ctypes
 import os
 import resource
 import signal
+from collections.abc import Mapping
+
+from sandbox.worker import landlocked, seccomp
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_VERSION_3 = 0x20080522
 _OPEN_FILES = 128
+_CPU_SECONDS = 1 << 17
+"""More than a worker's requests together may take; ends one that nobody is left to kill."""
 
 
-def confine(*, memory_bytes: int, file_bytes: int, processes: int | None) -> None:
-    """Apply the limits, give up gaining privileges, and ask the kernel to end us with our parent.
+def confine(
+    *,
+    memory_bytes: int,
+    file_bytes: int,
+    processes: int | None,
+    visible: Mapping[str, list[str]] | None,
+    filter_calls: Mapping[str, bool] | None,
+) -> None:
+    """Apply the limits, give up all privileges, and ask the kernel to end us with our parent.
 
     Args:
         memory_bytes: Limit on the address space.
         file_bytes: Limit on each written file.
-        processes: Limit on processes and threads of this user, or None to leave it.
+        processes: Limit on processes and threads of this user, or None to leave it. The kernel does not
+            count those of root.
+        visible: Arguments of `landlocked.restrict`, or None to do without Landlock.
+        filter_calls: Arguments of `seccomp.install`, or None to do without a filter.
+
+    Raises:
+        OSError: The kernel lacks what was asked for: the worker must not run then.
     """
     _lower(resource.RLIMIT_AS, memory_bytes)
     _lower(resource.RLIMIT_FSIZE, file_bytes)
     _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_CPU, _CPU_SECONDS)
+    for nothing in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
+        _lower(nothing, 0)
     if processes is not None:
         _lower(resource.RLIMIT_NPROC, processes)
     libc = ctypes.CDLL(None, use_errno=True)
-    for option, value in ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_PDEATHSIG, int(signal.SIGKILL))):
-        if libc.prctl(option, value, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
+    _succeed("prctl", libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    if visible is not None:
+        landlocked.restrict(**visible)
+    _succeed("capset", libc.capset((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()))
+    # After the capabilities, whose loss takes such settings back. No other worker may read our memory.
+    _succeed("prctl", libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))
+    _succeed("prctl", libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
+    if filter_calls is not None:
+        seccomp.install(**filter_calls)
 
 
 def orphaned(parent: int) -> bool:
@@ -41,3 +69,8 @@ def _lower(which: int, value: int) -> None:
     _, hard = resource.getrlimit(which)
     allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(which, (allowed, allowed))
+
+
+def _succeed(call: str, status: int) -> None:
+    if status:
+        raise OSError(ctypes.get_errno(), f"{call} failed")

@@ -27,13 +27,16 @@ class Settings:
     file_bytes: int
     processes: int | None
     parent: int
+    visible: dict[str, list[str]] | None
+    filter_calls: dict[str, bool] | None
 
 
 def serve(settings: Settings) -> None:
     """Confine this process, load the role, say so, and answer requests until the connection closes."""
     limits.confine(
-        memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes, processes=settings.processes
-    )
+        memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes, processes=settings.processes,
+        visible=settings.visible, filter_calls=settings.filter_calls,
+    )  # fmt: skip
     if limits.orphaned(settings.parent):
         return
     os.set_inheritable(settings.fd, False)

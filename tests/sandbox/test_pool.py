@@ -66,21 +66,6 @@ async def test_a_worker_that_hangs_is_killed_at_the_deadline_and_replaced(isolat
         await ask(pool, GOOD)
 
 
-async def test_a_worker_that_ignores_signals_is_killed_with_all_it_forked(isolation: Isolation) -> None:
-    text = """
-import os, signal, time
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    signal.signal(number, signal.SIG_IGN)
-for _ in range(3):
-    if os.fork() == 0:
-        break
-time.sleep(100)
-"""
-    async with WorkerPool(SPEC, isolation) as pool:
-        with pytest.raises(WorkerDeadlineError):
-            await ask(pool, text, deadline_s=1)
-
-
 @pytest.mark.parametrize(
     "end", ["import os; os._exit(3)", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"]
 )

@@ -1,7 +1,8 @@
-"""What code in a worker can reach. It runs as a task's reference does: real Python, in a real worker."""
+"""What an isolation holds by itself, with the filter on system calls left out: namespaces and limits."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -9,11 +10,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sandbox.isolation.base import Isolation, WorkerSpec
+from sandbox.errors import WorkerDeadlineError
+from sandbox.isolation.base import Command, Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.worker.messages import Expected, ReferenceCall, ReferenceFault
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+class Unfiltered(Isolation):
+    """Another isolation, whose workers put no filter on system calls."""
+
+    def __init__(self, inner: Isolation) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self.warning = inner.warning
+
+    name = ""
+    warning = None
+
+    def command(self, spec: WorkerSpec, fd: int) -> Command:
+        command = self.inner.command(spec, fd)
+        *words, settings = command.argv
+        bare = json.dumps(json.loads(settings) | {"filter_calls": None})
+        return Command((*words, bare), command.environment)
+
+
+@pytest.fixture
+def bubblewrapped(bubblewrapped: Isolation) -> Isolation:
+    return Unfiltered(bubblewrapped)
+
+
+@pytest.fixture
+def isolation(isolation: Isolation) -> Isolation:
+    return Unfiltered(isolation)
 
 
 async def attempt(isolation: Isolation, body: str, deadline_s: float = 20) -> int | str:
@@ -92,14 +122,14 @@ async def test_privileges_cannot_be_gained(isolation: Isolation) -> None:
     assert await attempt(isolation, "import ctypes; result = ctypes.CDLL(None).prctl(39, 0, 0, 0, 0)") == 1
 
 
-async def test_a_file_over_the_limit_is_refused(isolation: Isolation) -> None:
+async def test_a_file_over_the_limit_is_refused(bubblewrapped: Isolation) -> None:
     body = """
 import os, signal, tempfile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with tempfile.TemporaryFile() as file:
     result = file.write(b'0' * (65 << 20))
 """
-    assert "OSError: [Errno 27]" in str(await attempt(isolation, body))
+    assert "OSError: [Errno 27]" in str(await attempt(bubblewrapped, body))
 
 
 async def test_the_disk_cannot_be_filled(bubblewrapped: Isolation) -> None:
@@ -110,6 +140,21 @@ for number in range(100):
 result = 1
 """
     assert "OSError: [Errno 28]" in str(await attempt(bubblewrapped, body))
+
+
+async def test_a_worker_that_ignores_signals_is_killed_with_all_it_forked(bubblewrapped: Isolation) -> None:
+    body = """
+import os, signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        break
+time.sleep(100)
+"""
+    with pytest.raises(WorkerDeadlineError):
+        await attempt(bubblewrapped, body, deadline_s=0.5)
 
 
 async def test_descriptors_of_the_parent_are_not_inherited(isolation: Isolation, tmp_path: Path) -> None:
