@@ -15,6 +15,7 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.code import Barrier
+from sandbox.simulator.faults import FaultError
 from sandbox.simulator.lanes import WARP, by_warp
 from sandbox.simulator.machine import Activation, Machine
 from sandbox.simulator.ptx.types import PRED, U32
@@ -82,6 +83,7 @@ class Barriers:
         self._machine = machine
         self._release = release
         self._groups: dict[Position, _Group] = {}
+        self._came: Array = np.zeros((1, 1, 1), dtype=np.bool_)
 
     def __bool__(self) -> bool:
         """Whether any lane waits."""
@@ -185,12 +187,32 @@ class Barriers:
 
     def _open(self, groups: list[_Group], released: Mask, number: int | None = None) -> None:
         machine = self._machine
+        if machine.observers and groups[0].barrier.together:
+            self._check_departed(groups[0])
         for observer in machine.observers:
             observer.barrier(machine, released, number)
         for n in range(NUMBERS) if groups[0].barrier.reduction else ():
             self._reduce([(group, _lanes_with(group, n) & group.mask) for group in groups])
         for group in groups:
             self._release(group.position, None if released is None and group.mask is EVERYONE else group.mask)
+
+    def _check_departed(self, group: _Group) -> None:
+        """Threads may leave before the first barrier, but who came to one must come to the next.
+
+        A `__syncthreads()` that some threads skip is undefined even where they leave the kernel before the others
+        come to it; leaving before any is so common that it is let pass, as devices do.
+        """
+        live, lanes = self._machine.live, group.mask
+        if live is not None:
+            lanes = lanes & live
+            gone = self._came & ~live & lanes.any(axis=(0, 1), keepdims=True)
+            if gone.any():
+                what = "barrier that threads skipped which had come to an earlier one; they left the kernel instead"
+                place = self._machine.place
+                raise FaultError(
+                    place.fault(Verdict.BARRIER_DIVERGENCE, what, group.barrier.instruction, gone)
+                )
+        self._came = self._came | lanes
 
     def _reduce(self, members: list[tuple[_Group, Array]]) -> None:
         """`bar.red`: combine the predicates of all who came, and give every one of them the result."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,9 @@ from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, R
 from sandbox.program import CompileRequest, Program
 from sandbox.simulator import engine
 from sandbox.worker.messages import CompileCall
+
+# The judge next to this file is imported by tests here.
+sys.path.insert(0, str(Path(__file__).parent))
 
 Grid = int | tuple[int, int, int]
 

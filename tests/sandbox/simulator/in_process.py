@@ -1,0 +1,108 @@
+"""The whole judge in this process: compiler, references and simulator without workers, for many small kernels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox.compiler.role import CompileRole
+from sandbox.compiler.toolkit import find_toolkit
+from sandbox.device import ProfileResult, RunResult
+from sandbox.plan import Plan
+from sandbox.program import CompileRequest, CompileResult, Program
+from sandbox.reference.role import ReferenceRole
+from sandbox.simulator import engine
+from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
+from tools.local_toolbox import LocalToolbox
+from tools.parts import Limits, Parts
+
+Array = np.ndarray[Any, Any]
+
+
+@cache
+def _compiler() -> CompileRole:
+    toolkit = find_toolkit()
+    return CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(path) for path in toolkit.include]})
+
+
+class Compiles:
+    """Compiles each request once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[CompileRequest, CompileResult] = {}
+
+    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+        if request not in self._kept:
+            result = _compiler().answer(CompileCall(request))
+            if result.program is not None:
+                key = hashlib.sha256(result.program.ptx.encode()).hexdigest()
+                result = replace(result, program=replace(result.program, key=key))
+            self._kept[request] = result
+        return self._kept[request]
+
+    async def aclose(self) -> None:
+        self._kept.clear()
+
+
+class Answers:
+    """Runs references."""
+
+    async def expected(
+        self,
+        text: str,
+        inputs: Mapping[str, Array],
+        dims: Mapping[str, int],
+        dtypes: Mapping[str, str],
+        *,
+        seed: int = 0,
+    ) -> Expected:
+        answer = ReferenceRole().answer(ReferenceCall(text, dict(inputs), dict(dims), 4, seed))
+        assert isinstance(answer, Expected), answer
+        return answer
+
+    async def compare(
+        self, text: str, inputs: Mapping[str, Array], outputs: Mapping[str, Array], expected: Expected
+    ) -> str | None:
+        answer: Any = ReferenceRole().answer(CompareCall(text, dict(inputs), dict(outputs), expected.outputs))
+        return answer.reason
+
+    async def aclose(self) -> None: ...
+
+
+class Simulator:
+    """Runs plans here; without hazards it is the lock step alone, which checks bounds and nothing else."""
+
+    name = "sim:h200"
+    architecture = "sm_90"
+
+    def __init__(self, *, hazards: bool = True) -> None:
+        self._hazards = hazards
+        self.notes: set[str] = set()
+
+    async def run(
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+    ) -> RunResult:
+        result = engine.run(program, plan, inputs, poison, deadline_s=deadline_s, hazards=self._hazards)
+        self.notes.update(result.notes)
+        return result
+
+    async def profile(
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+    ) -> ProfileResult:
+        return engine.profile(program, plan, samples, "h200", deadline_s=deadline_s)
+
+    async def warm(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+def toolbox(folder: Path, device: Simulator, run_s: float = 5.0) -> LocalToolbox:
+    """A toolbox whose judge is the real one; `folder` keeps what it freezes."""
+    parts = Parts(Compiles(), Answers(), device, "none", 1)
+    return LocalToolbox("sim:h200", cache=folder, limits=Limits(run_s=run_s), parts=parts)
