@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.exact import hard_lanes, settle
 from sandbox.simulator.ptx.types import F32, F64, U32, U64
 
 _SPLIT = float(2**27 + 1)
@@ -77,7 +78,10 @@ def fma64(a: Array, b: Array, c: Array) -> Array:
     vh, vl = two_sum(uh, th)
     z, error = two_sum(tl, vl)
     result = vh + _to_odd(z, error)
-    return np.where(np.isfinite(result), result, a * b + c)
+    plain = uh + c
+    result = np.where(np.isfinite(result) & (result != 0), result, plain)
+    hard = hard_lanes((a, b, c), uh)
+    return settle("fma", (a, b, c), result, hard, "rn") if hard.any() else result
 
 
 def directed(nearest: Array, exact: Array, error: Array, mode: str) -> Array:
@@ -99,7 +103,7 @@ def directed(nearest: Array, exact: Array, error: Array, mode: str) -> Array:
         return np.where(above, down, nearest)
     if mode == "rp":
         return np.where(below, up, nearest)
-    positive = wide > 0
+    positive = exact > 0
     return np.where(above & positive, down, np.where(below & ~positive, up, nearest))
 
 

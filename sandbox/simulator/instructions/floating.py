@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.exact import hard_lanes, root_error, settle
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, formula, refuse, same
 from sandbox.simulator.instructions.half import packed_formula
 from sandbox.simulator.ptx.types import F32, F64, TYPES, PtxType
@@ -87,21 +88,44 @@ def _directed_function(kind: PtxType, name: str, mode: str) -> Function:
         raise refuse(f"{name}.{mode}.{kind.name}")
 
     def rounded(*operands: Array) -> Array:
-        a, b, *rest = (np.asarray(x).astype(F64) for x in operands)
-        if name in {"add", "sub"}:
-            exact, error = two_sum(a, b if name == "add" else -b)
-        elif name == "div":
-            exact = a / b
-            product, low = two_product(exact, b)
-            error = ((a - product) - low) * np.sign(b)
-        else:
-            exact, error = two_product(a, b)
-            if rest:
-                exact, second = two_sum(exact, rest[0])
-                error = error + second
-        return directed(exact.astype(kind.dtype), exact, np.where(np.isfinite(error), error, 0.0), mode)
+        wide = tuple(np.asarray(x).astype(F64) for x in operands)
+        exact, error = _with_error(name, wide)
+        error = np.where(np.isfinite(error), error, 0.0)
+        result = directed(exact.astype(kind.dtype), exact, error, mode)
+        if name in {"add", "sub", "fma"} and mode == "rm":
+            result = np.where((exact == 0) & (error == 0), _lower_zero(name, wide).astype(kind.dtype), result)
+        if kind.bits < 64:
+            return result
+        hard = hard_lanes(wide, exact if name != "fma" else wide[0] * wide[1])
+        return settle(name, wide, result, hard, mode) if hard.any() else result
 
     return rounded
+
+
+def _with_error(name: str, operands: tuple[Array, ...]) -> tuple[Array, Array]:
+    """A float64 near the true result and what is missing (of a quotient only its sign)."""
+    a, b, *rest = operands
+    if name in {"add", "sub"}:
+        return two_sum(a, b if name == "add" else -b)
+    if name == "div":
+        exact = a / b
+        product, low = two_product(exact, b)
+        return exact, ((a - product) - low) * np.sign(b)
+    exact, error = two_product(a, b)
+    if not rest:
+        return exact, error
+    exact, second = two_sum(exact, rest[0])
+    total, third = two_sum(error, second)
+    moved, fourth = two_sum(exact, total)
+    return np.where(np.isnan(moved), a * b + rest[0], moved), np.where(fourth != 0, fourth, third)
+
+
+def _lower_zero(name: str, operands: tuple[Array, ...]) -> Array:
+    """A sum that is exactly zero is -0 rounded down, unless both terms are +0 (IEEE 754-2019, 6.3)."""
+    a, b, *rest = operands
+    terms = (a * b, rest[0]) if name == "fma" else (a, b if name == "add" else -b)
+    both = ~np.signbit(terms[0]) & ~np.signbit(terms[1])
+    return np.where(both, 0.0, -0.0)
 
 
 @formula("fma", "9.7.3.6, 9.7.4.4")
@@ -163,6 +187,8 @@ def sqrt(m: Modifiers) -> Formula:
 
         def rounded(a: Array) -> Array:
             root = np.sqrt(a.astype(F64))
+            if kind.bits == 64:
+                return directed(root, root, root_error(a, root), mode)
             product, low = two_product(root, root)
             return directed(root.astype(kind.dtype), root, (a.astype(F64) - product) - low, mode)
 
@@ -174,7 +200,7 @@ def sqrt(m: Modifiers) -> Formula:
 def rsqrt(m: Modifiers) -> Formula:
     """The reciprocal of the square root, approximate."""
     kind = m.type
-    if kind.bits == 64:
+    if kind.bits == 64 and "ftz" in m:
         return same(kind, 1, lambda a: _upper_word(1.0 / np.sqrt(flush(a))))
     return _elementary(m, lambda a: (1.0 / np.sqrt(a.astype(F64))).astype(kind.dtype))
 

@@ -214,7 +214,7 @@ def _rounded(exact: Fraction, form: str, mode: str) -> float:
     largest = (2 - Fraction(2) ** (1 - digits)) * Fraction(2) ** greatest
     if value > largest:
         value = largest if up is False else math.inf
-    return math.copysign(float(value), exact)
+    return float(value) if exact > 0 else -float(value)
 
 
 @pytest.fixture(scope="session")
