@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.code import WHOLE_WARP
 from sandbox.simulator.lanes import WARP
 from sandbox.simulator.machine import Access, Machine
 from sandbox.simulator.ptx.syntax import Instruction
@@ -49,6 +50,9 @@ def entries(machine: Machine, access: Access, granularity: int, per_block: bool)
         rows, columns, _ = access.values[0].shape
         shape = (max(shape[0], rows), max(shape[1], columns), shape[2])
     low, high = thread_range(machine, shape)
+    if access.kind == "load" and access.instruction.opcode in WHOLE_WARP:
+        # A matrix load gives every lane of the warp a part of what each address holds.
+        low, high = low & -WARP, high | (WARP - 1)
     where = None if access.mask is None else np.broadcast_to(mask, shape)
     base = _flat(access.offsets // granularity, shape, where)
     low, high = _flat(low, shape, where), _flat(high, shape, where)

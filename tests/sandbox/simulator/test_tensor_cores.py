@@ -41,8 +41,12 @@ def variants() -> list[Mma]:
     floats += [Mma(16, 8, k, "f32", "bf16", "bf16") for k in (8, 16)]
     floats += [Mma(16, 8, k, "f32", "tf32", "tf32") for k in (4, 8)]
     floats += [Mma(8, 8, 4, "f64", "f64", "f64")] + [Mma(16, 8, k, "f64", "f64", "f64") for k in (4, 8, 16)]
-    floats += [Mma(16, 8, 32, "f32", "e4m3", "e5m2"), Mma(16, 8, 32, "f16", "e5m2", "e5m2")]
-    floats += [Mma(8, 8, 4, d, "f16", "f16", "", la) for d in ("f16", "f32") for la in ("row.col", "col.row")]
+    floats += [Mma(16, 8, 32, "f32", "e4m3", "e5m2"), Mma(16, 8, 16, "f16", "e5m2", "e5m2")]
+    floats += [
+        Mma(8, 8, 4, d, "f16", "f16", "", la)
+        for d in ("f16", "f32")
+        for la in ("row.col", "col.row", "row.row")
+    ]
     shapes = [(8, 8, 16), (16, 8, 16), (16, 8, 32)]
     ints = [Mma(*s, "s32", a, b) for s in shapes for a, b in (("s8", "s8"), ("u8", "s8"))]
     ints += [Mma(16, 8, 32, "s32", "u8", "u8", ".satfinite")]
@@ -329,6 +333,28 @@ def test_a_missing_barrier_before_ldmatrix_is_a_race(cuda):
     assert result.fault is not None
     assert result.fault.verdict is Verdict.RACE
     assert "written at line 9, read at line 15" in result.fault.message
+
+
+@pytest.mark.parametrize(("between", "verdict"), [("", Verdict.RACE), ("__syncwarp();", None)])
+def test_a_matrix_load_of_rows_that_the_same_warp_stored_takes_a_syncwarp(cuda, between, verdict):
+    source = f"""
+    extern "C" __global__ void k(const uint4* x, unsigned* out) {{
+      __shared__ uint4 s[32]; int l = threadIdx.x; unsigned r[4];
+      s[l] = x[l];
+      {between}
+      asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {{%0,%1,%2,%3}}, [%4];"
+        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"((unsigned)__cvta_generic_to_shared(s + l)));
+      for (int i = 0; i < 4; i++) out[i * 32 + l] = r[i];
+    }}"""
+    x = RNG.integers(0, 1 << 32, 128, dtype=np.uint64).astype(np.uint32)
+    result = cuda(source).run(1, 32, {"x": x, "out": ("uint32", 128)})
+    if verdict is None:
+        assert result.fault is None, result.fault
+        assert (result.outputs["out"] == x).all()
+    else:
+        assert result.fault is not None
+        assert result.fault.verdict is verdict, result.fault
+        assert "without __syncwarp" in result.fault.message
 
 
 def test_stmatrix_and_movmatrix_move_what_ldmatrix_reads(cuda):
