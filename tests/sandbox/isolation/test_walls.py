@@ -179,11 +179,6 @@ async def test_no_more_descriptors_than_allowed_can_be_opened(isolation: Isolati
     )
 
 
-def test_the_weaker_isolation_warns_of_what_it_does_not_stop(isolation: Isolation) -> None:
-    assert (isolation.warning is None) == (isolation.name == "bubblewrap")
-    assert "\n" not in (isolation.warning or "")
-
-
 async def test_the_packages_beside_the_interpreter_are_not_there(bubblewrapped: Isolation) -> None:
     assert "ModuleNotFoundError" in str(await attempt(bubblewrapped, "import pydantic; result = 1"))
     assert "ModuleNotFoundError" in str(await attempt(bubblewrapped, "import tools; result = 1"))
