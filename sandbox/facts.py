@@ -13,6 +13,7 @@ import numpy as np
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.isolation.choose import choose_isolation, why_not_stronger
+from sandbox.isolation.process import landlock_abi
 
 _LEAST_MEMORY_GIB = 4
 _INSTALL_MMA = 'pip install "nvidia-cuda-crt>=13.0,<13.1"'
@@ -31,7 +32,7 @@ class Fact:
 def facts() -> list[Fact]:
     """Look at this machine; takes well under a second and starts no worker."""
     numpy = Fact("numpy", True, np.__version__)
-    return [_python(), numpy, *_compiler(), _isolation(), _gpu(), _cores(), _memory()]
+    return [_python(), numpy, *_compiler(), *_isolation(), _gpu(), _cores(), _memory()]
 
 
 def _python() -> Fact:
@@ -58,13 +59,26 @@ def _version(distribution: str) -> str:
         return "of unknown version"
 
 
-def _isolation() -> Fact:
+def _isolation() -> list[Fact]:
     try:
         isolation = choose_isolation()
     except (UsageError, MissingDependencyError) as error:
-        return Fact("isolation", False, "none", str(error))
+        return [Fact("isolation", False, "none", str(error))]
     reason = why_not_stronger(isolation)
-    return Fact("isolation", not reason, isolation.name, reason)
+    advice = f"{reason}; docs/sandbox.md says what each isolation stops" if reason else ""
+    return [Fact("isolation", not reason, isolation.description, advice), _landlock(isolation.name)]
+
+
+def _landlock(isolation: str) -> Fact:
+    version = landlock_abi()
+    if version:
+        missing = [what for least, what in ((4, "network"), (6, "signals and sockets")) if version < least]
+        short = f", without {' and '.join(missing)}" if missing else ""
+        return Fact("Landlock", True, f"version {version}{short}, for the process isolation")
+    if isolation != "process":
+        return Fact("Landlock", True, "none, and not needed")
+    advice = "without it a worker can read your files: Linux 5.13 or newer with lsm=landlock, pip install landlockpy"
+    return Fact("Landlock", False, "none", advice)
 
 
 def _gpu() -> Fact:

@@ -88,6 +88,11 @@ class Isolation(ABC):
         """`bubblewrap` or `process`; recorded with every verdict."""
 
     @property
+    def description(self) -> str:
+        """The name, and what else a person may want to know of it; `doctor` shows it."""
+        return self.name
+
+    @property
     @abstractmethod
     def warning(self) -> str | None:
         """One line that says what this isolation does not stop, or None."""

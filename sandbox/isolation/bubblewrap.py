@@ -45,6 +45,11 @@ class BubblewrapIsolation(Isolation):
         return "bubblewrap"
 
     @property
+    def description(self) -> str:
+        """See `Isolation`."""
+        return f"bubblewrap ({self._program})"
+
+    @property
     def warning(self) -> str | None:
         """See `Isolation`."""
         return None

@@ -36,6 +36,11 @@ class ProcessIsolation(Isolation):
         return "process"
 
     @property
+    def description(self) -> str:
+        """See `Isolation`."""
+        return f"process, {'with' if self._landlock else 'without'} Landlock"
+
+    @property
     def warning(self) -> str | None:
         """See `Isolation`."""
         if self._landlock:

@@ -23,10 +23,28 @@ def test_every_fact_that_is_not_fine_says_what_to_do() -> None:
 def test_a_weaker_isolation_is_shown_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "process")
     isolation = by_name()["isolation"]
-    assert (isolation.ok, isolation.value) == (False, "process")
+    assert not isolation.ok
+    assert isolation.value.startswith("process, with")
+    assert "docs/sandbox.md" in isolation.advice
     assert isolation.advice
     monkeypatch.setenv(VARIABLE, "nonsense")
     assert "nonsense" in by_name()["isolation"].advice
+
+
+def test_what_the_process_isolation_lacks_is_shown_where_it_is_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(facts, "landlock_abi", lambda: 0)
+    monkeypatch.setattr("sandbox.isolation.process.landlock_abi", lambda: 0)
+    assert by_name()["Landlock"].ok == (by_name()["isolation"].value.startswith("bubblewrap"))
+    monkeypatch.setenv(VARIABLE, "process")
+    assert by_name()["isolation"].value == "process, without Landlock"
+    assert "lsm=landlock" in by_name()["Landlock"].advice
+    monkeypatch.setattr(facts, "landlock_abi", lambda: 3)
+    assert (
+        by_name()["Landlock"].value
+        == "version 3, without network and signals and sockets, for the process isolation"
+    )
 
 
 def test_a_missing_compiler_is_shown_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
