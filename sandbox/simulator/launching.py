@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -90,7 +91,7 @@ def check_limits(launch: Launch, code: Code, architecture: Architecture) -> None
     elif launch.shared_bytes < 0 or shared > architecture.shared_per_block:
         problem = f"{shared} bytes of shared memory a block; the limit is {architecture.shared_per_block}"
     else:
-        problem = _cluster_problem(launch, code, architecture)
+        problem = _bounds_problem(launch, code) or _cluster_problem(launch, code, architecture)
     if problem:
         message = f"the device refuses the launch at line {launch.line}: {problem}"
         raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
@@ -99,6 +100,17 @@ def check_limits(launch: Launch, code: Code, architecture: Architecture) -> None
 def cluster_of(launch: Launch, code: Code) -> tuple[int, int, int]:
     """The launch's cluster, or the one compiled into the kernel (`__cluster_dims__`)."""
     return launch.cluster if launch.mode is LaunchMode.CLUSTER else code.function.cluster or (1, 1, 1)
+
+
+def _bounds_problem(launch: Launch, code: Code) -> str:
+    """CUDA C++ Programming Guide, "Launch Bounds": a launch with more threads than that fails."""
+    threads = math.prod(launch.block)
+    most, exact = code.function.most_threads, code.function.block
+    if most is not None and threads > most:
+        return f"block {launch.block} has {threads} threads; the kernel's launch bounds allow {most}"
+    if exact is not None and launch.block != exact:
+        return f"block {launch.block}; the kernel was compiled for blocks of {exact}"
+    return ""
 
 
 def _cluster_problem(launch: Launch, code: Code, architecture: Architecture) -> str:

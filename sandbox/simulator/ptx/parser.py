@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -181,6 +182,7 @@ class _Reader:
     def _finish(self, body: _Body) -> None:
         header = body.header
         name = header["name"]
+        most = _extent(header.string, "maxntid")
         self.functions[name] = Function(
             name=name,
             is_entry=header[1] == "entry",
@@ -194,14 +196,16 @@ class _Reader:
             body=tuple(body.instructions),
             labels=body.labels,
             tables=body.tables,
-            cluster=_cluster(header.string),
+            cluster=_extent(header.string, "reqnctapercluster"),
+            most_threads=None if most is None else math.prod(most),
+            block=_extent(header.string, "reqntid"),
         )
         self.body = None
 
 
-def _cluster(header: str) -> tuple[int, int, int] | None:
-    """`.reqnctapercluster nx{, ny{, nz}}` of an entry."""
-    match = re.search(r"\.reqnctapercluster\s+([\d\s,]+)", header)
+def _extent(header: str, directive: str) -> tuple[int, int, int] | None:
+    """`.directive nx{, ny{, nz}}` of an entry (PTX ISA 9.0, sections 11.4 and 11.7)."""
+    match = re.search(rf"\.{directive}\s+([\d\s,]+)", header)
     if match is None:
         return None
     x, y, z = ([int(part) for part in match[1].split(",")] + [1, 1])[:3]

@@ -131,6 +131,8 @@ class Function:
         labels: Label to index into `body`.
         tables: Branch tables of brx.idx: name to labels.
         cluster: From .reqnctapercluster; None where absent.
+        most_threads: From .maxntid, the threads a block may have; None where absent.
+        block: From .reqntid, the block that a launch must have; None where absent.
     """
 
     name: str
@@ -143,6 +145,8 @@ class Function:
     labels: dict[str, int] = field(default_factory=dict[str, int])
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     cluster: tuple[int, int, int] | None = None
+    most_threads: int | None = None
+    block: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
