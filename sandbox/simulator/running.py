@@ -15,6 +15,7 @@ from sandbox.program import Program
 from sandbox.simulator.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.globals import GlobalHazards
+from sandbox.simulator.hazards.inputs import InputWrites
 from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.shadow import Watched, watch
 from sandbox.simulator.hazards.shared import SharedHazards
@@ -30,6 +31,7 @@ from sandbox.simulator.launching import (
     itemsize,
     pack_parameters,
 )
+from sandbox.simulator.machine import Observer
 from sandbox.simulator.memory import Arena
 from sandbox.simulator.printing import PRINT_LIMIT
 from sandbox.simulator.scheduler import Scheduler
@@ -97,11 +99,14 @@ def run(
         loaded = load(program)
         arena = _fill(plan, loaded, inputs, poison)
         watched = _watch(plan, loaded, arena) if hazards else None
+        inputs_only = InputWrites({b.name: itemsize(b.dtype) for b in plan.buffers if b.role is Role.IN})
         notes: dict[str, None] = {}
         printed: list[str] = []
         for launch in plan.launches:
             setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            printed += _execute(setup, watched, notes, deadline, backwards=bool(poison % 2))
+            printed += _execute(
+                setup, watched, notes, deadline, inputs=inputs_only, backwards=bool(poison % 2)
+            )
     except FaultError as error:
         return RunResult(fault=error.fault, seconds=time.monotonic() - started)
     outputs = {
@@ -145,7 +150,7 @@ def module_variables(loaded: LoadedProgram) -> list[str]:
 
 
 def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
-    """Shadows of the buffers that kernels may write; inputs are compared after the run instead."""
+    """Shadows of the buffers that kernels may write; inputs they may not."""
     return {
         buffer.name: watch(
             arena.allocations[buffer.name].start,
@@ -175,17 +180,20 @@ def _execute(
     notes: dict[str, None],
     deadline: float | None,
     *,
+    inputs: InputWrites,
     backwards: bool,
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
     printed: list[str] = []
     for shadow in (watched or {}).values():
         shadow.start_launch()
-    launch_wide = None if watched is None else GlobalHazards(watched, setup.geometry, notes, setup.code.waits)
+    launch_wide: tuple[Observer, ...] = ()
+    if watched is not None:
+        launch_wide = (inputs, GlobalHazards(watched, setup.geometry, notes, setup.code.waits))
     with np.errstate(all="ignore"):
         for blocks in batches(setup, backwards=backwards):
-            within = None if launch_wide is None else _within(setup, notes)
-            machine = setup.machine(blocks, tuple(o for o in (within, launch_wide) if o is not None))
+            within = _within(setup, notes) if launch_wide else None
+            machine = setup.machine(blocks, launch_wide if within is None else (within, *launch_wide))
             machine.extra |= {"backwards": backwards, "notes": notes}
             Scheduler(setup, machine, deadline=deadline).run()
             printed += machine.printed

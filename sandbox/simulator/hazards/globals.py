@@ -1,7 +1,7 @@
 """Races in global memory within a launch, and reads of outputs or scratch that nothing wrote.
 
 Every unit of a buffer or device variable that a kernel may write remembers its last writer and its readers.
-Inputs are not watched: the judge compares them afterwards.
+Inputs have a watch of their own: nothing may write them.
 """
 
 from __future__ import annotations

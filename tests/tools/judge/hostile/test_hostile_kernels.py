@@ -3,7 +3,8 @@
 The table is in table/*.toml. An entry has a name, a task (a folder of tasks/, or one of examples/tasks), and
 the kernel: a whole file (`text`), or edits of another one (`edit`, of `twin`; else of the task's baseline).
 `verdicts` are those that count as right; an honest kernel's is `pass`. `number` is that of the test (E) or
-positive control (C) in the project's list of adversarial tests. `gpu` says why only a GPU can show it.
+positive control (C) in the project's list of adversarial tests: forty and eight. `gpu` says why only a GPU can
+show it; `flag` is what the report must warn of.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def entries() -> tuple[Entry, ...]:
         {**row, "honest": stem == "honest"}
         for stem, rows in tables().items()
         for row in rows
-        if stem != "only_a_gpu"
+        if stem != "only_a_gpu" and "awaits" not in row
     ]
     baselines = [
         {"name": f"{name} baseline", "task": name, "verdicts": ["pass"], "honest": True, "edit": []}
@@ -111,9 +112,7 @@ async def judge_all(cache_folder: Path) -> dict[str, CheckReport]:
         for name in sorted({entry.task for entry in entries()}):  # frozen with time to spare
             await usual.test(task(name), task(name).baseline)
         limits = Limits(compile_s=5.0, run_s=ENDLESS_S)
-        hurried = await stack.enter_async_context(
-            LocalToolbox("sim:h200", cache=cache_folder, limits=limits)
-        )
+        hurried = await stack.enter_async_context(LocalToolbox("sim:h200", cache=cache_folder, limits=limits))
         slots = asyncio.Semaphore(3)
 
         async def judge(entry: Entry) -> CheckReport:
@@ -142,7 +141,6 @@ async def test_every_hostile_kernel_gets_its_verdict_and_every_honest_one_passes
         group = [entry for entry in entries() if entry.honest is honest]
         good = sum(misses[entry.name] is None for entry in group)
         summary_lines.append(f"{word}: {right} {good} / {len(group)}")
-        print(summary_lines[-1])
     wrong = [text for text in misses.values() if text is not None]
     assert not wrong, "\n".join(wrong)
 
@@ -153,3 +151,25 @@ def test_every_honest_twin_is_in_the_table_and_must_pass() -> None:
     for entry in entries():
         if not entry.honest and entry.twin is not None:
             assert honest[entry.twin].task == entry.task, entry.name
+
+
+def test_the_suite_is_large_and_holds_every_test_and_control_of_the_list() -> None:
+    names = {entry.honest: 0 for entry in entries()}
+    for entry in entries():
+        names[entry.honest] += 1
+    assert names[False] >= 60
+    assert names[True] >= 25
+    numbers = {
+        number for rows in tables().values() for row in rows for number in row.get("number", "").split()
+    }
+    assert numbers == {f"E{n}" for n in range(1, 41)} | {f"C{n}" for n in range(1, 9)}
+
+
+def test_a_hostile_kernel_passes_only_where_every_run_computes_honestly() -> None:
+    """A memo and a counter find their globals restored; such a kernel must be flagged instead."""
+    assert all(entry.flag for entry in entries() if not entry.honest and Verdict.PASS in entry.verdicts)
+
+
+@pytest.mark.parametrize("row", tables()["only_a_gpu"], ids=lambda row: row["name"])
+def test_what_only_a_gpu_can_show(row: dict[str, Any]) -> None:
+    pytest.skip(f"needs a GPU: {row['gpu']}")

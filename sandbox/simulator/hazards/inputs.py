@@ -1,0 +1,51 @@
+"""Writes to inputs, found as they happen: what a kernel puts back before it ends no comparison shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from sandbox.simulator.faults import FaultError
+from sandbox.simulator.machine import Access, Machine, Observer
+from sandbox.simulator.memory import Allocation
+from sandbox.verdict import Verdict
+
+
+class InputWrites(Observer):
+    """Refuses stores and atomics to buffers that are inputs only.
+
+    Args:
+        widths: Bytes of an element of each input, by name.
+    """
+
+    def __init__(self, widths: Mapping[str, int]) -> None:
+        self._widths = widths
+
+    def global_access(self, machine: Machine, access: Access) -> None:
+        """Judge one access.
+
+        Raises:
+            FaultError: INPUT_MODIFIED.
+        """
+        if access.kind == "load":
+            return
+        low, high = int(access.offsets.min()), int(access.offsets.max())
+        near = machine.arena.nearest(low)
+        if near is not None and near.start <= low and high < near.end and near.name not in self._widths:
+            return
+        for name in self._widths:
+            self._refuse(machine, access, machine.arena.allocations[name])
+
+    def _refuse(self, machine: Machine, access: Access, allocation: Allocation) -> None:
+        inside = (access.offsets >= allocation.start) & (access.offsets < allocation.end)
+        lanes = inside if access.mask is None else inside & access.mask
+        if not lanes.any():
+            return
+        offset = int(np.broadcast_to(access.offsets, lanes.shape)[lanes][0]) - allocation.start
+        element = offset // self._widths[allocation.name]
+        verb = "made an atomic operation on" if access.kind == "atomic" else "wrote to"
+        what = f"the kernel {verb} its input {allocation.name}, at element {element} of {allocation.label}"
+        fault = machine.place.fault(Verdict.INPUT_MODIFIED, what, access.instruction, lanes)
+        raise FaultError(replace(fault, buffer=allocation.name, offset=offset))
