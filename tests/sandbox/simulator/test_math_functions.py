@@ -42,6 +42,14 @@ def _inverse_erf(x: float) -> float:
     return low
 
 
+def _sine(x: np.longdouble) -> np.longdouble:
+    return np.sin(4 * np.arctan(np.longdouble(1)) * x)
+
+
+def _parity(x: np.longdouble) -> np.longdouble:
+    return 1 - 2 * (np.rint(x) % 2)
+
+
 def _log_gamma(x: np.longdouble) -> np.longdouble:
     """Stirling's series far from zero; Python's own lgamma is several units off near 3."""
     y = x + 40
@@ -70,7 +78,8 @@ ONE: dict[str, tuple[Callable, str, float, float]] = {
     "trunc": (np.trunc, ANY, 0, 0), "ceil": (np.ceil, ANY, 0, 0), "floor": (np.floor, ANY, 0, 0), "rint": (np.rint, ANY, 0, 0),
     "nearbyint": (np.rint, ANY, 0, 0), "round": (lambda x: np.copysign(np.floor(abs(x) + type(x)(0.5)), x), SMALL, 0, 0), "fabs": (np.abs, ANY, 0, 0),
     "logb": (lambda x: np.frexp(x)[1] - 1.0, POSITIVE, 0, 0),
-    "sinpi": (lambda x: np.sin(np.pi * (x - 2 * np.rint(x / 2))), "short", 2, 2), "cospi": (lambda x: np.cos(np.pi * (x - 2 * np.rint(x / 2))), "short", 2, 2),
+    "sinpi": (lambda x: _sine(x - np.rint(x)) * _parity(x), "short", 2, 2),
+    "cospi": (lambda x: _sine(0.5 - abs(x - np.rint(x))) * _parity(x), "short", 2, 2),
 }  # fmt: skip
 TWO: dict[str, tuple[Callable, float, float]] = {
     "atan2": (np.arctan2, 3, 2), "hypot": (np.hypot, 3, 2), "fmod": (np.fmod, 0, 0), "fdim": (lambda x, y: np.maximum(x - y, 0), 0, 0),
