@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 from sandbox.simulator.architectures import Architecture
 from sandbox.simulator.coalescing import SECTOR
-from sandbox.simulator.counting import BlockCount, Counter
+from sandbox.simulator.counting import Counter
 from sandbox.simulator.lanes import WARP
 from sandbox.simulator.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
-from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.simulator.tensor import matrix_work
-from sandbox.simulator.timeline import warp_clocks
+from sandbox.simulator.timeline import chain
 from sandbox.simulator.traffic import LaunchShape, Traffic, traffic
 
 DRAM_EFFICIENCY = 0.92
@@ -31,6 +30,8 @@ SHARED_ATOMIC_CLOCKS = 4.0
 REQUEST_CLOCKS = 2.0
 """Clocks that a warp's global request occupies the load/store path at least: its 64-bit addresses take two
 passes. Assumed."""
+QUEUEING = 1.0
+"""DRAM latency that a fully used memory adds, in idle latencies; less in proportion. Assumed."""
 SMOOTH = 4.0
 """Exponent of the norm that joins the resources: nearly a maximum, unless two are close. Assumed."""
 SCHEDULERS = 4
@@ -72,13 +73,19 @@ def estimate(counter: Counter, shape: LaunchShape, architecture: Architecture) -
     parts = {
         "dram": moved.dram / (architecture.dram_gbps * 1e3 * DRAM_EFFICIENCY),
         "l2": (moved.l2_read + moved.l2_write) / (architecture.l2_bytes_per_clock * clock),
-        "latency": _chain(counter, shape, architecture, moved) / clock,
         "atomics": _longest_queue(counter, shape) * ATOMIC_CLOCKS / clock,
     }
     parts |= {name: clocks * per_sm / clock for name, clocks in _sm_clocks(counter, architecture).items()}
-    norm = sum(value**SMOOTH for value in parts.values()) ** (1 / SMOOTH)
+    parts["latency"] = chain(counter, shape, architecture, moved, 0.0) / clock
+    load = QUEUEING * parts["dram"] / max(_joined(parts), 1e-9)
+    parts["latency"] = chain(counter, shape, architecture, moved, load) / clock
+    norm = _joined(parts)
     least = architecture.launch_us + _least(counter, shape, architecture, moved)
     return Estimate(architecture.launch_us + norm, max(parts, key=parts.__getitem__), parts, moved, least)
+
+
+def _joined(parts: Mapping[str, float]) -> float:
+    return sum(value**SMOOTH for value in parts.values()) ** (1 / SMOOTH)
 
 
 def _least(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:
@@ -180,46 +187,6 @@ def thread_instructions(counter: Counter) -> float:
         cost_of(instruction).weight * count.lanes
         for count in counter.blocks.values()
         for instruction in count.block.instructions
-    )
-
-
-def _chain(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:
-    """Clocks of one warp from start to end, times the rounds of resident blocks."""
-
-    def latency(instruction: Instruction) -> float:
-        return _memory_latency(instruction, counter, architecture, moved)
-
-    clocks: dict[int, float] = {}
-    functions: dict[str, list[BlockCount]] = {}
-    for count in counter.blocks.values():
-        functions.setdefault(count.function, []).append(count)
-    for counts in functions.values():
-        clocks |= warp_clocks([count.block for count in counts], latency)
-    warps = shape.sampled * shape.warps
-    one_warp = sum(clocks[key] * count.warps / warps for key, count in counter.blocks.items())
-    return -(-shape.waves(architecture.multiprocessors) // 1) * one_warp
-
-
-def _memory_latency(
-    instruction: Instruction, counter: Counter, architecture: Architecture, moved: Traffic
-) -> float:
-    """Clocks until a loaded value arrives: a mean over the levels that served it."""
-    spaces = ("global", "shared", "const")
-    found = (counter.sites.get((id(instruction), space)) for space in spaces)
-    site = next((one for one in found if one is not None), None)
-    if instruction.opcode in {"atom", "red"}:
-        in_shared = site is not None and site.space == "shared"
-        return 2 * architecture.shared_latency if in_shared else architecture.l2_latency
-    if instruction.opcode not in {"ld", "ldu", "ldmatrix", "wmma", "cp"} or "param" in instruction.modifiers:
-        return 0.0
-    if site is None or site.space == "const":
-        return architecture.l1_latency if "local" in instruction.modifiers else 0.0
-    if site.space == "shared":
-        return architecture.shared_latency
-    missed = site.misses / site.sectors if site.sectors else 0.0
-    below = moved.dram_share.get(site.buffer, 0.0) * (architecture.dram_latency - architecture.l2_latency)
-    return architecture.l1_latency + min(1.0, missed) * (
-        architecture.l2_latency + below - architecture.l1_latency
     )
 
 

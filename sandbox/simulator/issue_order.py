@@ -73,7 +73,7 @@ def issue(
     segment: list[Instruction] = []
     for instruction in instructions:
         segment.append(instruction)
-        if instruction.opcode in _STAY or _waits(instruction):
+        if stays(instruction):
             now = _issue_segment(segment, ready, latency, now)
             now += BARRIER_CLOCKS if instruction.opcode in {"bar", "barrier"} else 0.0
             segment = []
@@ -81,9 +81,10 @@ def issue(
     return now, {name: done - now for name, done in ready.items() if done > now}
 
 
-def _waits(instruction: Instruction) -> bool:
-    """`cp.async.wait_group` and its kin."""
-    return instruction.opcode == "cp" and bool({"wait_group", "wait_all"} & set(instruction.modifiers))
+def stays(instruction: Instruction) -> bool:
+    """Whether nothing moves over it: barriers, fences, jumps, `cp.async.wait_group` and its kin."""
+    waits = instruction.opcode == "cp" and bool({"wait_group", "wait_all"} & set(instruction.modifiers))
+    return waits or instruction.opcode in _STAY
 
 
 def _issue_segment(
@@ -119,10 +120,9 @@ def _issue_segment(
 
 
 def _linked(segment: Sequence[Instruction], ready: dict[str, float], latency: Latency) -> list[_Node]:
-    """Nodes with their edges: values, registers written again, and memory that may be the same."""
+    """Nodes with their edges: values, and memory that may be the same; a register written again is another."""
     nodes: list[_Node] = []
     writer: dict[str, int] = {}
-    readers: dict[str, list[int]] = {}
     memory = _Memory()
     for index, instruction in enumerate(segment):
         cost = cost_of(instruction)
@@ -131,17 +131,14 @@ def _linked(segment: Sequence[Instruction], ready: dict[str, float], latency: La
         earliest = max((ready.get(name, 0.0) for name in sources if name not in writer), default=0.0)
         nodes.append(_Node(cost.weight, clocks, targets, earliest))
         values = {writer[name] for name in sources if name in writer}
-        earlier = {one for name in targets for one in readers.get(name, ())} | {
-            writer[name] for name in targets if name in writer
-        }
-        earlier |= memory.before(index, instruction)
+        earlier = memory.before(index, instruction)
         if index == len(segment) - 1 and instruction.opcode in _STAY:
             earlier = set(range(index))
         _link(nodes, index, values, earlier - values - {index})
-        for name in sources:
-            readers.setdefault(name, []).append(index)
         for name in targets:
-            writer[name], readers[name] = index, []
+            if name in writer:
+                nodes[writer[name]].targets.remove(name)
+            writer[name] = index
     return nodes
 
 

@@ -6,15 +6,53 @@ overlap, and what unrolling, prefetching and register blocking buy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from sandbox.simulator.architectures import Architecture
 from sandbox.simulator.code import BasicBlock
-from sandbox.simulator.issue_order import Latency, issue
+from sandbox.simulator.counting import BlockCount, Counter
+from sandbox.simulator.issue_order import Latency, issue, stays
+from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.traffic import LaunchShape, Traffic
 
+UNROLLED = 4
+"""Turns of a short loop of one basic block that the assembler unrolls. Assumed."""
+SHORT_LOOP = 64
+"""PTX instructions of a loop that is short. Assumed."""
 _Ready = dict[str, float]
 
 
-def warp_clocks(blocks: Iterable[BasicBlock], latency: Latency) -> dict[int, float]:
+def chain(
+    counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic, load: float
+) -> float:
+    """Clocks of one warp from start to end, times the rounds of resident blocks.
+
+    Args:
+        counter: After the sample ran.
+        shape: Of the launch.
+        architecture: Its latencies.
+        moved: Which share of the loads goes on to DRAM.
+        load: By how much DRAM answers later than when it is idle, in its idle latencies.
+    """
+
+    def latency(instruction: Instruction) -> float:
+        return _memory_latency(instruction, counter, architecture, moved, load)
+
+    clocks: dict[int, float] = {}
+    functions: dict[str, list[BlockCount]] = {}
+    for count in counter.blocks.values():
+        functions.setdefault(count.function, []).append(count)
+    warps = shape.sampled * shape.warps
+    for counts in functions.values():
+        often = frozenset(id(one.block) for one in counts if one.warps >= UNROLLED * warps)
+        clocks |= warp_clocks([count.block for count in counts], latency, often)
+    one_warp = sum(clocks[key] * count.warps / warps for key, count in counter.blocks.items())
+    return -(-shape.waves(architecture.multiprocessors) // 1) * one_warp
+
+
+def warp_clocks(
+    blocks: Iterable[BasicBlock], latency: Latency, often: frozenset[int] = frozenset()
+) -> dict[int, float]:
     """Clocks that one execution of each basic block takes, by `id` of the block.
 
     What is still on its way at the end of a block is waited for where it is used: in the next block of the
@@ -23,6 +61,7 @@ def warp_clocks(blocks: Iterable[BasicBlock], latency: Latency) -> dict[int, flo
     Args:
         blocks: Of one function, those that ran.
         latency: Of memory instructions.
+        often: The `id` of blocks that ran often enough to be unrolled.
     """
     ordered = sorted(blocks, key=lambda block: block.index)
     turns = _back_edges(ordered)
@@ -33,9 +72,19 @@ def warp_clocks(blocks: Iterable[BasicBlock], latency: Latency) -> dict[int, flo
         for block in ordered:
             if steady and block.index in turns:
                 ready = ends[turns[block.index]]
-            clocks[id(block)], ready = issue(block.instructions, ready, latency)
+            copies = UNROLLED if turns.get(block.index) == block.index and id(block) in often else 1
+            taken, ready = issue(_unrolled(block.instructions, copies), ready, latency)
+            clocks[id(block)] = taken / copies
             ends[block.index] = ready
     return clocks
+
+
+def _unrolled(instructions: Sequence[Instruction], copies: int) -> list[Instruction]:
+    """A short loop without barriers, several turns of it, and one jump; a loop that is not so as it is."""
+    body = list(instructions)
+    if copies == 1 or len(body) > SHORT_LOOP or any(stays(one) for one in body[:-1]):
+        return body * copies
+    return body[:-1] * copies + body[-1:]
 
 
 def _back_edges(blocks: list[BasicBlock]) -> dict[int, int]:
@@ -48,3 +97,25 @@ def _back_edges(blocks: list[BasicBlock]) -> dict[int, int]:
         for target in block.jump.targets[:1]
         if target <= block.index and target in present
     }
+
+
+def _memory_latency(
+    instruction: Instruction, counter: Counter, architecture: Architecture, moved: Traffic, load: float
+) -> float:
+    """Clocks until a loaded value arrives: a mean over the levels that served it."""
+    spaces = ("global", "shared", "const")
+    found = (counter.sites.get((id(instruction), space)) for space in spaces)
+    site = next((one for one in found if one is not None), None)
+    if instruction.opcode in {"atom", "red"}:
+        in_shared = site is not None and site.space == "shared"
+        return 2 * architecture.shared_latency if in_shared else architecture.l2_latency
+    if instruction.opcode not in {"ld", "ldu", "ldmatrix", "wmma", "cp"} or "param" in instruction.modifiers:
+        return 0.0
+    if site is None or site.space == "const":
+        return architecture.l1_latency if "local" in instruction.modifiers else 0.0
+    if site.space == "shared":
+        return architecture.shared_latency
+    missed = min(1.0, site.misses / site.sectors) if site.sectors else 0.0
+    beyond = architecture.dram_latency * (1 + load) - architecture.l2_latency
+    below = architecture.l2_latency + moved.dram_share.get(site.buffer, 0.0) * beyond
+    return architecture.l1_latency + missed * (below - architecture.l1_latency)

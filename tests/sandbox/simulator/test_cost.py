@@ -103,7 +103,7 @@ def test_more_bytes_are_never_faster_and_never_beat_the_memory(ask, repeated, de
         assert 0 < profile.roofline_fraction <= 1
         last = profile.latency_us
     assert profile.bottleneck == "dram"
-    assert profile.roofline_fraction > 0.75
+    assert profile.roofline_fraction > 0.7
 
 
 @pytest.mark.parametrize(

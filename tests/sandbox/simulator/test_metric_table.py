@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sandbox.simulator import cost, issue_order
+from sandbox.simulator import cost, issue_order, timeline
 from sandbox.simulator.architectures import ARCHITECTURES
 from sandbox.simulator.caches import Footprint
 from sandbox.simulator.counting import Counter
@@ -52,7 +52,7 @@ def test_the_constants_of_the_model_are_those_in_its_document():
     written = dict(re.findall(r"^\| ([A-Z0-9_]+) \| ([\d.]+) \| \S", COST_MODEL.read_text(), flags=re.M))
     used = {
         name: value
-        for module in (cost, issue_order)
+        for module in (cost, issue_order, timeline)
         for name, value in vars(module).items()
         if name.isupper()
     }

@@ -30,6 +30,11 @@ extern "C" __global__ void twice(const float* y, float* out) {
   for (int turn = 0; turn < 2; turn++) { sum += y[i]; __syncthreads(); }
   out[i] = sum;
 }
+extern "C" __global__ void shared_by_all(const float4* x, float* out, int n) {
+  float sum = 0;
+  for (int k = threadIdx.x; k < n / 4; k += blockDim.x) sum += x[k].x;
+  out[blockIdx.x * blockDim.x + threadIdx.x] = sum;
+}
 """
 SHARED = """
 #define I threadIdx.x
@@ -173,6 +178,24 @@ def test_a_stream_beyond_the_caches_moves_its_footprint_through_dram(counts, rep
     assert found["dram__bytes_write.sum"] == pytest.approx(4 * n)
     assert found["lts__t_bytes.sum"] == pytest.approx(2 * 4 * n)
     assert found[f"{loads('t_requests')}.sum"] == pytest.approx(n / 32)
+
+
+def test_what_blocks_share_leaves_dram_once_if_it_fits_l2_and_again_and_again_if_not(counts, repeated):
+    def read(count: int, device: str) -> dict[str, float]:
+        arguments = {
+            "x": repeated(np.zeros(256, np.float32), count),
+            "out": ("float32", 440 * 1024),
+            "n": count,
+        }
+        return counts(GLOBAL, "shared_by_all", 440, 1024, arguments, device=device)
+
+    fits = read(1 << 16, "h200")
+    assert fits["dram__bytes_read.sum"] == 4 << 16
+    assert fits["lts__t_sectors_op_read.sum"] * 32 == pytest.approx(440 * (4 << 16))
+    assert fits["lts__t_sector_hit_rate.pct"] > 95
+    beyond = read(1 << 19, "gtx1660s")
+    # 2 MiB and the output do not fit 1.5 MiB of L2: some of it comes again with each wave of 22 blocks.
+    assert 2 * (4 << 19) < beyond["dram__bytes_read.sum"] < 440 / 22 * (4 << 19)
 
 
 SHARED_CASES = [
