@@ -30,6 +30,8 @@ class Access:
         kind: "load", "store" or "atomic".
         mask: Lanes that take part, None for all.
         values: What is stored, where known; lane-shaped.
+        owner: Shared memory of another block of the cluster: positions in the batch of the blocks whose it is,
+            lane-shaped; None for each lane's own.
     """
 
     instruction: Instruction
@@ -38,6 +40,7 @@ class Access:
     kind: str
     mask: Array | None
     values: tuple[Array, ...] = ()
+    owner: Array | None = None
 
 
 class Observer:

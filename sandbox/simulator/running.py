@@ -14,6 +14,7 @@ from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.simulator.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.faults import FaultError
+from sandbox.simulator.hazards.clusters import ClusterHazards
 from sandbox.simulator.hazards.globals import GlobalHazards
 from sandbox.simulator.hazards.inputs import InputWrites
 from sandbox.simulator.hazards.ordered import OrderedHazards
@@ -192,20 +193,22 @@ def _execute(
         launch_wide = (inputs, GlobalHazards(watched, setup.geometry, notes, setup.code.waits))
     with np.errstate(all="ignore"):
         for blocks in batches(setup, backwards=backwards):
-            within = _within(setup, notes) if launch_wide else None
-            machine = setup.machine(blocks, launch_wide if within is None else (within, *launch_wide))
+            within = _within(setup, notes) if launch_wide else []
+            machine = setup.machine(blocks, (*within, *launch_wide))
             machine.extra |= {"backwards": backwards, "notes": notes}
             Scheduler(setup, machine, deadline=deadline).run()
             printed += machine.printed
-            if within is not None:
-                within.finish(machine)
+            for watch_shared in within:
+                watch_shared.finish(machine)
     return printed
 
 
-def _within(setup: LaunchSetup, notes: dict[str, None]) -> SharedHazards | OrderedHazards:
-    """The watch over the shared memory of one batch."""
-    kind = OrderedHazards if setup.code.ordered else SharedHazards
-    return kind(setup.code.granularity, notes)
+def _within(setup: LaunchSetup, notes: dict[str, None]) -> list[SharedHazards | OrderedHazards]:
+    """The watches over the shared memory of one batch."""
+    granularity = setup.code.granularity
+    if setup.geometry.cluster_size > 1:
+        return [OrderedHazards(granularity, notes), ClusterHazards(granularity, notes)]
+    return [(OrderedHazards if setup.code.ordered else SharedHazards)(granularity, notes)]
 
 
 def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sandbox.device import Array, Fault
+from sandbox.simulator.clusters import in_cluster, reaches_out
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.machine import Access, Machine
 from sandbox.simulator.memory import GLOBAL_BASE
@@ -50,6 +51,8 @@ def checked_shared(machine: Machine, access: Access, limit: int, what: str) -> A
     low, high = int(offsets.min()), int(offsets.max()) + size
     shared = machine.shared if what == _SHARED and machine.shared.regions else None
     if not shared.contains(low, high) if shared else low < 0 or high > limit:
+        if what == _SHARED and reaches_out(machine, access, high):
+            return checked_shared(machine, in_cluster(machine, access), limit, what)
         outside = shared.outside(offsets, size) if shared else (offsets < 0) | (offsets + size > limit)
         active = outside if access.mask is None else outside & access.mask
         if active.any():
@@ -60,7 +63,7 @@ def checked_shared(machine: Machine, access: Access, limit: int, what: str) -> A
 
 
 def _moved(access: Access, offsets: Array) -> Access:
-    return Access(access.instruction, offsets, access.size, access.kind, access.mask, access.values)
+    return replace(access, offsets=offsets)
 
 
 def _replace(offsets: Array, wrong: Array, mask: Array | None) -> Array:
@@ -171,25 +174,26 @@ def load_shared(machine: Machine, access: Access, dtype: Dtype, count: int) -> l
     for observer in machine.observers:
         observer.shared_access(machine, access)
     size = dtype.itemsize
-    return [_shared_element(machine, access.offsets + k * size, dtype) for k in range(count)]
+    return [_shared_element(machine, access.offsets + k * size, dtype, access.owner) for k in range(count)]
 
 
-def _shared_element(machine: Machine, offsets: Array, dtype: Dtype) -> Array:
+def _shared_element(machine: Machine, offsets: Array, dtype: Dtype, owner: Array | None) -> Array:
     shared = machine.shared
     size = dtype.itemsize
     if size == 8:
-        low = _shared_element(machine, offsets, U32).astype(U64)
-        high = _shared_element(machine, offsets + 4, U32).astype(U64)
+        low = _shared_element(machine, offsets, U32, owner).astype(U64)
+        high = _shared_element(machine, offsets + 4, U32, owner).astype(U64)
         return (low | high << np.uint64(32)).view(dtype)
     word = offsets >> 2
+    block = shared.block_index if owner is None else owner
     if size == 4:
-        if word.shape[2] == 1:
+        if word.shape[2] == 1 and owner is None:
             return shared.words.take(word[:, :, 0], axis=0).view(dtype)
-        return shared.words[word, shared.block_index].view(dtype)
+        return shared.words[word, block].view(dtype)
     view, part = _narrow_view(machine, offsets, size)
-    if word.shape[2] == 1:
+    if word.shape[2] == 1 and owner is None:
         return view[word[:, :, 0], :, part[:, :, 0]].view(dtype)
-    return view[word, shared.block_index, part].view(dtype)
+    return view[word, block, part].view(dtype)
 
 
 def _narrow_view(machine: Machine, offsets: Array, size: int) -> tuple[Array, Array]:
@@ -207,13 +211,16 @@ def store_shared(machine: Machine, access: Access, values: list[Array]) -> None:
         offsets = access.offsets + k * size
         if size == 8:
             bits = value.view(U64)
-            store_element(machine, offsets, bits.astype(U32), access.mask)
-            store_element(machine, offsets + 4, (bits >> np.uint64(32)).astype(U32), access.mask)
+            store_element(machine, offsets, bits.astype(U32), access.mask, access.owner)
+            high = (bits >> np.uint64(32)).astype(U32)
+            store_element(machine, offsets + 4, high, access.mask, access.owner)
         else:
-            store_element(machine, offsets, value, access.mask)
+            store_element(machine, offsets, value, access.mask, access.owner)
 
 
-def store_element(machine: Machine, offsets: Array, value: Array, mask: Array | None) -> None:
+def store_element(
+    machine: Machine, offsets: Array, value: Array, mask: Array | None, owner: Array | None = None
+) -> None:
     """Write one element of 1, 2 or 4 bytes a lane to shared memory; offsets are already checked."""
     size = value.dtype.itemsize
     value = value.view(f"uint{size * 8}")
@@ -222,13 +229,13 @@ def store_element(machine: Machine, offsets: Array, value: Array, mask: Array | 
     else:
         view, part = machine.shared.words, None
     word = offsets >> 2
-    if word.shape[2] == 1 and (mask is None or mask.shape[2] == 1) and part is None:
+    if word.shape[2] == 1 and (mask is None or mask.shape[2] == 1) and part is None and owner is None:
         _store_rows(view, word[:, :, 0], value, mask)
         return
-    blocks = machine.shared.block_index
+    blocks = machine.shared.block_index.reshape(1, 1, -1) if owner is None else owner
     fields = [
         word,
-        np.broadcast_to(blocks, (1, 1, len(blocks))),
+        blocks,
         value,
         *([part] if part is not None else []),
     ]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sandbox.device import Array, Fault
-from sandbox.simulator.hazards.touches import Touch
+from sandbox.device import Fault
 from sandbox.simulator.machine import Machine
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
@@ -37,7 +36,13 @@ class Deed:
 
 
 def race(
-    machine: Machine, byte: int, before: Deed, now: Deed, where: tuple[int, int], reason: str = ""
+    machine: Machine,
+    byte: int,
+    before: Deed,
+    now: Deed,
+    where: tuple[int, int],
+    reason: str = "",
+    memory: str = "shared memory",
 ) -> Fault:
     """The fault of two accesses that nothing orders; `where` are the block of the batch and the second thread."""
     geometry = machine.place.geometry
@@ -48,7 +53,7 @@ def race(
     if not reason and len({t // 32 for t in threads}) == 1 and len(threads) > 1:
         reason = "lanes of one warp without __syncwarp"
     deeds = ", ".join(dict.fromkeys((before.text, now.text)))
-    what = f"race on byte {byte} of shared memory: {deeds}, {reason or 'threads without a barrier between'}"
+    what = f"race on byte {byte} of {memory}: {deeds}, {reason or 'threads without a barrier between'}"
     culprit = (
         before if before.kind == "store" and now.kind != "store" and not reason.startswith("a copy") else now
     )
@@ -65,25 +70,3 @@ def note(notes: dict[str, None], lines: set[int | None]) -> None:
     numbers = sorted(line or 0 for line in lines)
     where = ("line " if len(numbers) == 1 else "lines ") + ", ".join(map(str, numbers))
     notes[f"several threads write the same value to shared memory at {where}: benign"] = None
-
-
-def stored(machine: Machine, touch: Touch) -> Array | None:
-    """What lanes (with blocks) store, as unsigned integers; None where unknown."""
-    values = touch.access.values
-    if touch.kind != "store" or not values:
-        return None
-    size = int(values[0].dtype.itemsize)
-    value: Array = values[min(touch.offset // size, len(values) - 1)]
-    full = np.ascontiguousarray(np.broadcast_to(value, machine.shape)).reshape(-1, machine.blocks)
-    return full.view(f"uint{size * 8}")[touch.thread, touch.block]
-
-
-def held(machine: Machine, touch: Touch) -> Array:
-    """What shared memory holds where lanes (with blocks) are about to store, as unsigned integers."""
-    size = int(touch.access.values[0].dtype.itemsize)
-    assert touch.block is not None
-    offsets = np.broadcast_to(touch.access.offsets, machine.shape).reshape(-1, machine.blocks)
-    base = offsets[touch.thread, touch.block] + touch.offset // size * size
-    byte = base[:, None] + np.arange(size)
-    data = machine.shared.bytes[byte >> 2, touch.block[:, None], byte & 3]
-    return np.ascontiguousarray(data).view(f"uint{size * 8}")[:, 0]

@@ -7,6 +7,7 @@ that meets readers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,8 +15,9 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.clocks import Clocks
-from sandbox.simulator.hazards.findings import Deed, held, note, race, stored
-from sandbox.simulator.hazards.touches import NOBODY, Table, Touch, by_thread, touches
+from sandbox.simulator.hazards.findings import Deed, note
+from sandbox.simulator.hazards.touches import NOBODY, BlockLayout, Layout, Place, Table, Touch
+from sandbox.simulator.hazards.values import held, stored
 from sandbox.simulator.machine import Access, Machine
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
@@ -33,11 +35,13 @@ class History:
     """Of one batch.
 
     Attributes:
-        clocks: What threads know.
+        layout: Who the agents are.
+        clocks: What agents know.
         granularity: Bytes of a unit.
         notes: Findings that are no failure: several threads writing the same value.
     """
 
+    layout: Layout
     clocks: Clocks
     granularity: int
     units: int
@@ -65,12 +69,10 @@ class History:
         Raises:
             FaultError: A race, or a read of what nothing wrote.
         """
-        found = touches(machine, access, self.granularity, self.clocks, copies)
+        found = self.layout.touches(machine, access, self.granularity, self.clocks, copies)
         differs = found[0].block is not None or found[0].time.shape[1] > 1
-        if differs and self._writer.columns == 1 < machine.blocks:
-            self.flush(machine)
-            for table in (self._written, self._mark, self._writer, self._time, self._by):
-                table.spread(machine.blocks)
+        if differs:
+            self._spread(machine)
         for touch in found:
             if access.kind in {"load", "atomic"} and not self._written.get(touch).all():
                 self._never_written(machine, touch)
@@ -82,6 +84,14 @@ class History:
             elif access.instruction.opcode not in _BARRIER_OBJECTS:
                 self._atomics.append(touch)
             self._fresh.append(touch)
+
+    def _spread(self, machine: Machine) -> None:
+        """From here on every group has memory of its own."""
+        groups = self.layout.groups(machine)
+        if self._writer.columns == 1 < groups:
+            self.flush(machine)
+            for table in (self._written, self._mark, self._writer, self._time, self._by):
+                table.spread(groups)
 
     def _rows(self, touch: Touch) -> Array:
         """Where in the clocks the lanes' blocks stand, shape (n, 1) or (1, 1 or blocks)."""
@@ -107,7 +117,10 @@ class History:
     def _benign(self, machine: Machine, touch: Touch, racing: Array) -> bool:
         """Whether the racing lanes store what memory holds already."""
         chosen = touch.only(racing)
-        if (self._writer.get(chosen) >= self.clocks.threads).any():
+        if (
+            not isinstance(self.layout, BlockLayout)
+            or (self._writer.get(chosen) >= self.clocks.threads).any()
+        ):
             return False
         every = chosen.expanded(machine.blocks)
         new = stored(machine, every)
@@ -132,7 +145,8 @@ class History:
         collided = self._writer.get(touch) != agents
         if not collided.any():
             return
-        if self._one_value(machine, touch.expanded(machine.blocks)):
+        alone = isinstance(self.layout, BlockLayout)
+        if alone and self._one_value(machine, touch.expanded(machine.blocks)):
             note(self.notes, {touch.instruction.line})
             return
         lane, block = touch.first(collided)
@@ -149,6 +163,45 @@ class History:
         order = np.argsort(place, kind="stable")
         place, values = place[order], values[order]
         return bool(((place[1:] != place[:-1]) | (values[1:] == values[:-1])).all())
+
+    def elsewhere(self, machine: Machine, access: Access) -> None:
+        """Lanes touch the memory of other blocks: only who wrote anything there at all is kept."""
+        assert access.owner is not None
+        away = access.owner != machine.shared.block_index
+        away = np.broadcast_to(away if access.mask is None else away & access.mask, machine.shape)
+        self._spread(machine)
+        base = np.broadcast_to(access.offsets, machine.shape)[away] // self.granularity
+        owner = np.broadcast_to(access.owner, machine.shape)[away]
+        lane = np.nonzero(away.reshape(-1, machine.blocks))[0]
+        for k in range(max(1, access.size // self.granularity)):
+            touch = Touch(access, 0, base + k, lane, lane, owner, lane, np.zeros((lane.size, 1)))
+            if access.kind != "store" and not self._written.get(touch).all():
+                self._never_written(machine, touch)
+            if access.kind != "load":
+                self._written.put(touch, 1)
+
+    def unseen(self, machine: Machine, owner: Callable[[Array], Array]) -> None:
+        """Report accesses that the owner of the memory does not know of although it has ended.
+
+        Args:
+            machine: At its end.
+            owner: From units to agents.
+
+        Raises:
+            FaultError: There are some.
+        """
+        for touch in (*self._reads, *self._atomics, *self._dirty):
+            whose = owner(touch.unit)
+            known = self.clocks.known[self._rows(touch), whose[:, None], touch.agent[:, None]]
+            late = (known < touch.time) & (touch.agent != whose)[:, None]
+            if late.any():
+                lane, group = touch.first(late)
+                place = Place(
+                    lane, group, "and the block whose memory it is may have ended: no cluster.sync() after it"
+                )
+                self.flush(machine)
+                before = Deed(touch.instruction, touch.kind, int(touch.agent[lane]), 0)
+                raise FaultError(self.layout.race(machine, self.granularity, before, touch, place))
 
     def flush(self, machine: Machine) -> None:
         """Judge what came since the last synchronisation against readers and atomics."""
@@ -191,7 +244,7 @@ class History:
         before = Deed(touch.instruction, touch.kind, int(touch.agent[lane]), 0)
         for store in reversed(stores):
             same = store.unit == touch.unit[lane]
-            if store.block is not None and machine.blocks > 1:
+            if store.block is not None:
                 same = same & (store.block == block)
             if same.any():
                 self._report(machine, before, store, (int(np.argmax(same)), block))
@@ -215,9 +268,10 @@ class History:
         atomic_block, load_block = atomic.block, load.block
         assert atomic_block is not None
         assert load_block is not None
-        place = atomic.unit * machine.blocks + atomic_block
+        groups = self.layout.groups(machine)
+        place = atomic.unit * groups + atomic_block
         order = np.argsort(place, kind="stable")
-        sought = load.unit * machine.blocks + load_block
+        sought = load.unit * groups + load_block
         low, high = (np.searchsorted(place[order], sought, side) for side in ("left", "right"))
         count = high - low
         which = np.repeat(np.arange(load.unit.size), count)
@@ -233,7 +287,7 @@ class History:
 
     def prune(self, machine: Machine) -> None:
         """Drop what every live thread knows of."""
-        floor = self.clocks.floor(by_thread(machine, machine.live))
+        floor = self.clocks.floor(self.layout.flat(machine, machine.live))
 
         def unknown(touch: Touch) -> Touch:
             late = floor[self._rows(touch), touch.agent[:, None]] < touch.time
@@ -261,14 +315,13 @@ class History:
                 reason = "a copy that its own thread has not waited for"
             elif owner != thread:
                 reason = "a copy that another thread waited for, without a barrier after its wait"
-        now = Deed(touch.instruction, touch.kind, int(touch.agent[lane]), 0)
-        byte = int(touch.unit[lane]) * self.granularity
-        raise FaultError(race(machine, byte, before, now, (block, thread), reason))
+        place = Place(lane, block, reason)
+        raise FaultError(self.layout.race(machine, self.granularity, before, touch, place))
 
     def _never_written(self, machine: Machine, touch: Touch) -> None:
         lane, _ = touch.first(~self._written.get(touch).astype(np.bool_))
         byte = int(touch.unit[lane]) * self.granularity
-        thread = machine.place.geometry.thread_coordinates(int(touch.thread[lane]))
+        thread = machine.place.geometry.thread_coordinates(int(touch.lane[lane]))
         what = f"read of byte {byte} of shared memory, which nothing wrote, by thread {thread}"
         raise FaultError(machine.place.fault(Verdict.UNINITIALIZED, what, touch.instruction))
 
@@ -283,12 +336,12 @@ def _merged(touches: list[Touch]) -> list[Touch]:
         else:
             groups.setdefault(id(touch.instruction), []).append(touch)
     for group in groups.values():
-        names = ("unit", "thread", "block", "agent", "time")
-        unit, thread, block, agent, time = (
+        names = ("unit", "thread", "lane", "block", "agent", "time")
+        unit, thread, lane, block, agent, time = (
             np.concatenate([getattr(touch, name) for touch in reversed(group)]) for name in names
         )
         key = (unit * (int(block.max()) + 1) + block) * (int(agent.max()) + 1) + agent
         _, first = np.unique(key, return_index=True)
-        fields = unit[first], thread[first], block[first], agent[first], time[first]
+        fields = unit[first], thread[first], lane[first], block[first], agent[first], time[first]
         merged.append(Touch(group[0].access, group[0].offset, *fields))
     return merged

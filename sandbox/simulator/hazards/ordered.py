@@ -16,7 +16,7 @@ from sandbox.simulator.barriers import CLUSTER
 from sandbox.simulator.copies import copies_of
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.history import History
-from sandbox.simulator.hazards.touches import by_thread
+from sandbox.simulator.hazards.touches import BlockLayout, Layout
 from sandbox.simulator.lanes import WARP
 from sandbox.simulator.machine import Access, Machine, Observer, SyncKey
 
@@ -28,10 +28,12 @@ class OrderedHazards(Observer):
     Attributes:
         granularity: Bytes of a unit: 4, or the narrowest access of the kernel.
         notes: Findings that are no failure: several threads writing the same value.
+        layout: Who the agents are: threads.
     """
 
     granularity: int
     notes: dict[str, None]
+    layout: Layout = field(default_factory=BlockLayout)
     _history: History | None = None
     _published: dict[tuple[SyncKey, bool], Array] = field(default_factory=dict[tuple[SyncKey, bool], Array])
 
@@ -43,6 +45,8 @@ class OrderedHazards(Observer):
     def shared_access(self, machine: Machine, access: Access) -> None:
         """Judge the access."""
         self._of(machine).take(machine, access)
+        if access.owner is not None:
+            self._of(machine).elsewhere(machine, access)
 
     def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
         """A store by the thread's copies, who know what the thread knows now."""
@@ -52,14 +56,14 @@ class OrderedHazards(Observer):
 
     def copies_done(self, machine: Machine, lanes: Array | None, clock: Array) -> None:
         """The threads know of their copies."""
-        self._flush(machine).learn_copies(by_thread(machine, lanes), by_thread(machine, clock))
+        self._flush(machine).learn_copies(self.layout.flat(machine, lanes), self.layout.flat(machine, clock))
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Those who were released know what all of them did, and what those did who only arrived."""
         clocks = self._flush(machine)
-        lanes = by_thread(machine, released)
+        lanes = self.layout.flat(machine, released)
         if number is None:
-            live = by_thread(machine, machine.live)
+            live = self.layout.flat(machine, machine.live)
             clocks.forget_exited(~live & lanes.any(axis=1, keepdims=True))
             clocks.join(lanes & live)
             self._of(machine).prune(machine)
@@ -73,7 +77,7 @@ class OrderedHazards(Observer):
     def warp_barrier(self, machine: Machine) -> None:
         """`bar.warp.sync`: the active lanes of each warp know of each other."""
         clocks = self._flush(machine)
-        lanes = by_thread(machine, machine.mask)
+        lanes = self.layout.flat(machine, machine.mask)
         for first in range(0, clocks.threads, WARP):
             warp = np.zeros_like(lanes)
             warp[:, first : first + WARP] = lanes[:, first : first + WARP]
@@ -83,11 +87,11 @@ class OrderedHazards(Observer):
     def arrive(self, machine: Machine, key: SyncKey, lanes: Array | None, copies: Array | None) -> None:
         """What the lanes know is known to whoever waits for this phase; `copies` alone where it is given."""
         clocks = self._flush(machine)
-        flat = by_thread(machine, lanes)
+        flat = self.layout.flat(machine, lanes)
         if copies is None:
             together = clocks.publish(flat)
         else:
-            done = np.where(flat, by_thread(machine, copies), 0)
+            done = np.where(flat, self.layout.flat(machine, copies), 0)
             together = np.concatenate([np.zeros_like(done), done], axis=1)
         before = self._published.get((key, True))
         self._published[key, True] = together if before is None else np.maximum(before, together)
@@ -109,7 +113,7 @@ class OrderedHazards(Observer):
         clocks = self._flush(machine)
         found = self._published.get((key, False))
         if found is not None:
-            clocks.learn(by_thread(machine, lanes), found)
+            clocks.learn(self.layout.flat(machine, lanes), found)
 
     def finish(self, machine: Machine) -> None:
         """Judge the writes since the last synchronisation."""
@@ -117,9 +121,9 @@ class OrderedHazards(Observer):
 
     def _of(self, machine: Machine) -> History:
         if self._history is None:
-            clocks = Clocks(machine.place.geometry.threads, machine.blocks)
-            units = -(-machine.shared.size // self.granularity) + 16 // self.granularity
-            self._history = History(clocks, self.granularity, units, self.notes)
+            clocks = Clocks(self.layout.agents(machine), self.layout.groups(machine))
+            units = self.layout.units(machine, self.granularity)
+            self._history = History(self.layout, clocks, self.granularity, units, self.notes)
         return self._history
 
     def _flush(self, machine: Machine) -> Clocks:

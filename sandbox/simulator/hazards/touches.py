@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from sandbox.device import Array
+from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
+from sandbox.simulator.hazards.findings import Deed, race
 from sandbox.simulator.machine import Access, Machine
 from sandbox.simulator.ptx.syntax import Instruction
 
 NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a race was found: the lane of the access, the group, and why nothing orders it where that is known."""
+
+    lane: int
+    group: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -22,6 +33,7 @@ class Touch:
         offset: Byte of the access that the unit starts at.
         unit, thread: Of each lane, shape (n,).
         block: Of each lane, shape (n,); None where the lanes of every block do the same.
+        lane: The thread in its block, for messages; the same as `thread` unless whole blocks are agents.
         agent: The thread, or T plus the thread for its copies.
         time: Of the agent, shape (n, 1), or (n, blocks) where `block` is None and blocks differ.
     """
@@ -30,6 +42,7 @@ class Touch:
     offset: int
     unit: Array
     thread: Array
+    lane: Array
     block: Array | None
     agent: Array
     time: Array
@@ -47,7 +60,7 @@ class Touch:
     def only(self, keep: Array) -> Touch:
         """The lanes of a mask."""
         block = None if self.block is None else self.block[keep]
-        fields = self.unit[keep], self.thread[keep], block, self.agent[keep], self.time[keep]
+        fields = self.unit[keep], self.thread[keep], self.lane[keep], block, self.agent[keep], self.time[keep]
         return Touch(self.access, self.offset, *fields)
 
     def expanded(self, blocks: int) -> Touch:
@@ -56,8 +69,9 @@ class Touch:
             return self
         count, each = self.unit.size, np.arange(blocks)
         time = np.broadcast_to(self.time, (count, blocks)).reshape(-1, 1)
-        unit, thread, agent = (np.repeat(values, blocks) for values in (self.unit, self.thread, self.agent))
-        return Touch(self.access, self.offset, unit, thread, np.tile(each, count), agent, time)
+        lanes = (self.unit, self.thread, self.lane, self.agent)
+        unit, thread, lane, agent = (np.repeat(values, blocks) for values in lanes)
+        return Touch(self.access, self.offset, unit, thread, lane, np.tile(each, count), agent, time)
 
     def first(self, chosen: Array) -> tuple[int, int]:
         """Lane and block of the first true element of a mask of shape (n, 1 or blocks)."""
@@ -65,25 +79,88 @@ class Touch:
         return lane, column if self.block is None else int(self.block[lane])
 
 
-def touches(
-    machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
-) -> list[Touch]:
-    """Flatten an access; `copies` is the clock of asynchronous ones, lane-shaped."""
-    blocks = max(access.offsets.shape[2], 1 if access.mask is None else access.mask.shape[2])
-    offsets = np.broadcast_to(by_thread(machine, access.offsets), (blocks, clocks.threads))
-    mask = np.broadcast_to(by_thread(machine, access.mask), offsets.shape)
-    block, thread = np.nonzero(mask)
-    base = offsets[block, thread] // granularity
-    now = clocks.now if copies is None else by_thread(machine, copies)
-    if blocks == 1:
-        where, time = None, now[:, thread].T
-    else:
-        where, time = block, now[block if len(now) > 1 else 0, thread][:, None]
-    agent = thread if copies is None else thread + clocks.threads
-    return [
-        Touch(access, k * granularity, base + k, thread, where, agent, time)
-        for k in range(max(1, access.size // granularity))
-    ]
+class Layout(Protocol):
+    """Who the agents are, and which of them share memory: those of one group."""
+
+    def groups(self, machine: Machine) -> int:
+        """Groups in a batch."""
+        ...
+
+    def agents(self, machine: Machine) -> int:
+        """Agents in a group, copies apart."""
+        ...
+
+    def units(self, machine: Machine, granularity: int) -> int:
+        """Units of memory that a group shares."""
+        ...
+
+    def flat(self, machine: Machine, values: Array | None) -> Array:
+        """A mask or clock of lanes by agent, shape (groups or 1, agents); None is true everywhere."""
+        ...
+
+    def touches(
+        self, machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+    ) -> list[Touch]:
+        """Flatten an access; `copies` is the clock of asynchronous ones, lane-shaped."""
+        ...
+
+    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: Place) -> Fault:
+        """The fault of two accesses that nothing orders."""
+        ...
+
+
+class BlockLayout:
+    """The threads of a block are agents, and share its memory."""
+
+    def groups(self, machine: Machine) -> int:
+        """Blocks."""
+        return machine.blocks
+
+    def agents(self, machine: Machine) -> int:
+        """Threads of a block."""
+        return machine.place.geometry.threads
+
+    def units(self, machine: Machine, granularity: int) -> int:
+        """Units of a block's shared memory."""
+        return shared_units(machine, granularity)
+
+    def flat(self, machine: Machine, values: Array | None) -> Array:
+        """By thread."""
+        return by_thread(machine, values)
+
+    def touches(
+        self, machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+    ) -> list[Touch]:
+        """The lanes that touch the memory of their own block."""
+        mask = access.mask
+        if access.owner is not None:
+            own = access.owner == machine.shared.block_index
+            mask = own if mask is None else mask & own
+        blocks = max(access.offsets.shape[2], 1 if mask is None else mask.shape[2])
+        offsets = np.broadcast_to(by_thread(machine, access.offsets), (blocks, clocks.threads))
+        block, thread = np.nonzero(np.broadcast_to(by_thread(machine, mask), offsets.shape))
+        base = offsets[block, thread] // granularity
+        now = clocks.now if copies is None else by_thread(machine, copies)
+        if blocks == 1:
+            where, time = None, now[:, thread].T
+        else:
+            where, time = block, now[block if len(now) > 1 else 0, thread][:, None]
+        agent = thread if copies is None else thread + clocks.threads
+        return [
+            Touch(access, k * granularity, base + k, thread, thread, where, agent, time)
+            for k in range(max(1, access.size // granularity))
+        ]
+
+    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: Place) -> Fault:
+        """Between threads of a block."""
+        now = Deed(touch.instruction, touch.kind, int(touch.agent[where.lane]), 0)
+        byte = int(touch.unit[where.lane]) * granularity
+        return race(machine, byte, before, now, (where.group, int(touch.thread[where.lane])), where.reason)
+
+
+def shared_units(machine: Machine, granularity: int) -> int:
+    """Units of one block's shared memory, with room for the widest access at its end."""
+    return -(-machine.shared.size // granularity) + 16 // granularity
 
 
 def by_thread(machine: Machine, values: Array | None) -> Array:

@@ -5,6 +5,7 @@ from sandbox.simulator.instructions import atomics as atomics
 from sandbox.simulator.instructions import barriers as barriers
 from sandbox.simulator.instructions import bits as bits
 from sandbox.simulator.instructions import carry as carry
+from sandbox.simulator.instructions import clusters as clusters
 from sandbox.simulator.instructions import compare as compare
 from sandbox.simulator.instructions import convert as convert
 from sandbox.simulator.instructions import floating as floating

@@ -165,14 +165,15 @@ def _flat_memory(machine: Machine, space: str, access: Access, dtype: Dtype) -> 
     if space == "global":
         return machine.arena.view(size).view(dtype), access.offsets >> (size.bit_length() - 1)
     shared, blocks = machine.shared, machine.blocks
+    block = shared.block_index if access.owner is None else access.owner
     if size == 4:
-        return shared.words.reshape(-1).view(dtype), (access.offsets >> 2) * blocks + shared.block_index
+        return shared.words.reshape(-1).view(dtype), (access.offsets >> 2) * blocks + block
     if size == 8:
         pairs = shared.words.reshape(-1, 2, blocks)
         wide = pairs[:, 0, :].astype(U64) | pairs[:, 1, :].astype(U64) << np.uint64(32)
-        return wide.reshape(-1).view(dtype), (access.offsets >> 3) * blocks + shared.block_index
+        return wide.reshape(-1).view(dtype), (access.offsets >> 3) * blocks + block
     halves = shared.halves.reshape(-1).view(dtype)
-    return halves, ((access.offsets >> 2) * blocks + shared.block_index) * 2 + (access.offsets >> 1 & 1)
+    return halves, ((access.offsets >> 2) * blocks + block) * 2 + (access.offsets >> 1 & 1)
 
 
 def _write_back(machine: Machine, memory: Array) -> None:

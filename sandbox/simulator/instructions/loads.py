@@ -53,8 +53,6 @@ def space_of(m: Modifiers) -> str:
     for part in m.parts:
         name = part.split("::")[0]
         if name in _SPACES:
-            if part == "shared::cluster":
-                raise refuse("shared::cluster")
             return name
     return "generic"
 

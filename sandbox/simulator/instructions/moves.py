@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.clusters import RANK_UNIT
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
 from sandbox.simulator.machine import Machine, Step
 from sandbox.simulator.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
@@ -107,10 +108,11 @@ def isspacep(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     target, source = i.operands
     assert isinstance(target, Register)
     destination, origin = slots.target(target), slots.source(source, TYPES["u64"])
-    base = _BASES.get(m.parts[0], GLOBAL_BASE)
+    base = _BASES.get(m.parts[0].split("::")[0], GLOBAL_BASE)
+    size = RANK_UNIT if m.parts[0] in {"shared", "shared::cta"} else WINDOW
 
     def run(machine: Machine) -> None:
         address = machine.registers[origin].view(U64)
-        machine.write(destination, (address >= np.uint64(base)) & (address < np.uint64(base + WINDOW)))
+        machine.write(destination, (address >= np.uint64(base)) & (address < np.uint64(base + size)))
 
     return run

@@ -1,0 +1,128 @@
+"""Races between the blocks of a cluster in each other's shared memory.
+
+Here whole blocks are agents, and a cluster's shared memory is one: the threads of a block among each other are
+`OrderedHazards`' concern. Blocks are ordered by `barrier.cluster` and by arriving at each other's mbarriers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sandbox.device import Array, Fault
+from sandbox.simulator.barriers import CLUSTER
+from sandbox.simulator.hazards.clocks import Clocks
+from sandbox.simulator.hazards.findings import Deed, race
+from sandbox.simulator.hazards.ordered import OrderedHazards
+from sandbox.simulator.hazards.touches import Place, Touch, by_thread, shared_units
+from sandbox.simulator.machine import Access, Machine, SyncKey
+
+_BARRIER_OBJECTS = frozenset({"mbarrier"})
+REMOTE = "remote mbarrier"
+"""Kind of the keys of mbarriers that other blocks arrive at: byte offset times `RANKS` plus the owner's rank."""
+RANKS = 16
+
+
+class ClusterLayout:
+    """The blocks of a cluster are agents, and share the memory of all of them."""
+
+    def groups(self, machine: Machine) -> int:
+        """Clusters."""
+        return machine.blocks // machine.place.geometry.cluster_size
+
+    def agents(self, machine: Machine) -> int:
+        """Blocks of a cluster."""
+        return machine.place.geometry.cluster_size
+
+    def units(self, machine: Machine, granularity: int) -> int:
+        """Units of all of its blocks, one after another."""
+        return self.agents(machine) * shared_units(machine, granularity)
+
+    def flat(self, machine: Machine, values: Array | None) -> Array:
+        """By block: any, or the highest, of its threads."""
+        return np.maximum.reduce(self._by_rank(machine, by_thread(machine, values)), axis=2)
+
+    def touches(
+        self, machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+    ) -> list[Touch]:
+        """One element for each unit and block, however many threads touch it."""
+        owner = machine.shared.block_index.reshape(1, 1, -1) if access.owner is None else access.owner
+        owner = owner % clocks.threads
+        unit = owner * shared_units(machine, granularity) + access.offsets // granularity
+        units = self._by_rank(machine, by_thread(machine, unit))
+        mask = self._by_rank(machine, by_thread(machine, access.mask))
+        shape = np.broadcast_shapes(units.shape, mask.shape)
+        group, rank, thread = np.nonzero(np.broadcast_to(mask, shape))
+        unit = np.broadcast_to(units, shape)[group, rank, thread]
+        key = (unit * shape[0] + group) * clocks.threads + rank
+        first = np.unique(key, return_index=True)[1]
+        unit, group, rank, thread = unit[first], group[first], rank[first], thread[first]
+        now = clocks.now
+        if shape[0] == 1:
+            where, time = None, now[:, rank].T
+        else:
+            where, time = group, now[group if len(now) > 1 else 0, rank][:, None]
+        return [
+            Touch(access, k * granularity, unit + k, rank, thread, where, rank, time)
+            for k in range(max(1, access.size // granularity))
+        ]
+
+    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: Place) -> Fault:
+        """Between blocks of a cluster."""
+        size, units = self.agents(machine), shared_units(machine, granularity)
+        unit, rank = int(touch.unit[where.lane]), int(touch.thread[where.lane])
+        now = Deed(touch.instruction, touch.kind, rank, 0)
+        reason = where.reason or "blocks of one cluster without cluster.sync() between"
+        place = (where.group * size + rank, int(touch.lane[where.lane]))
+        memory = f"shared memory of the block of rank {unit // units}"
+        return race(machine, unit % units * granularity, before, now, place, reason, memory)
+
+    def _by_rank(self, machine: Machine, flat: Array) -> Array:
+        """(blocks or 1, T) as (clusters or 1, blocks of one, T)."""
+        size = self.agents(machine)
+        if len(flat) == 1:
+            return np.broadcast_to(flat, (size, flat.shape[1]))[None]
+        grouped = flat.reshape(-1, size, flat.shape[1])
+        return grouped[:1] if (grouped == grouped[:1]).all() else grouped
+
+
+class ClusterHazards(OrderedHazards):
+    """Watches one batch of whole clusters."""
+
+    def __init__(self, granularity: int, notes: dict[str, None]) -> None:
+        super().__init__(granularity, notes, ClusterLayout())
+
+    def global_access(self, machine: Machine, access: Access) -> None:
+        """Nothing: blocks share global memory with all blocks."""
+
+    def shared_access(self, machine: Machine, access: Access) -> None:
+        """Judge the access."""
+        if access.instruction.opcode not in _BARRIER_OBJECTS:
+            self._of(machine).take(machine, access)
+
+    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+        """A copy counts as a store here."""
+        self._of(machine).take(machine, access)
+
+    def copies_done(self, machine: Machine, lanes: Array | None, clock: Array) -> None:
+        """Nothing: a block knows of its copies."""
+
+    def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
+        """Only the cluster's barrier orders blocks."""
+        if number == CLUSTER:
+            super().barrier(machine, released, number)
+            self._of(machine).prune(machine)
+
+    def warp_barrier(self, machine: Machine) -> None:
+        """Nothing: a block is one agent."""
+
+    def arrive(self, machine: Machine, key: SyncKey, lanes: Array | None, copies: Array | None) -> None:
+        """Arrivals at the cluster's barrier, and at other blocks' mbarriers."""
+        if key == ("bar", CLUSTER) or key[0] == REMOTE:
+            super().arrive(machine, key, lanes, None)
+
+    def finish(self, machine: Machine) -> None:
+        """Judge what is left, and what touched the memory of a block that may have ended."""
+        history = self._of(machine)
+        history.flush(machine)
+        units = shared_units(machine, self.granularity)
+        history.unseen(machine, lambda unit: unit // units)
