@@ -16,6 +16,9 @@ from sandbox.simulator.machine import Access, Machine
 from sandbox.verdict import Verdict
 
 RANK_UNIT = 1 << 24
+REMOTE = "remote mbarrier"
+"""Kind of the keys of mbarriers that other blocks arrive at: byte offset times `RANKS` plus the owner's rank."""
+RANKS = 16
 _OWN_ONLY = frozenset({"shared", "shared::cta"})
 
 

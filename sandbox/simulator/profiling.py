@@ -112,18 +112,27 @@ def _run(setup: LaunchSetup, chosen: Array, counter: Counter, deadline: float | 
 
 
 def _chosen(setup: LaunchSetup) -> Array:
-    """The blocks to run; a cooperative grid runs whole, its blocks wait for each other."""
+    """The blocks to run: a sample of them, or of whole clusters.
+
+    A cooperative grid runs whole, because its blocks wait for each other. Where blocks wait for flags of others
+    (look-back, tickets) the first ones run: those wait for none but each other.
+    """
+    geometry = setup.geometry
     if setup.launch.mode is LaunchMode.COOPERATIVE:
-        return np.arange(setup.geometry.blocks, dtype=np.int64)
-    return sample_blocks(setup.geometry.blocks, setup.geometry.threads)
+        return geometry.cluster_blocks(np.arange(geometry.blocks // geometry.cluster_size)).reshape(-1)
+    size = geometry.cluster_size
+    sample = sample_blocks(geometry.blocks // size, geometry.threads * size, max(2, SAMPLE_BLOCKS // size))
+    if setup.code.waits:
+        sample = np.arange(len(sample), dtype=np.int64)
+    return geometry.cluster_blocks(sample).reshape(-1)
 
 
-def sample_blocks(total: int, threads: int) -> Array:
+def sample_blocks(total: int, threads: int, most: int = SAMPLE_BLOCKS) -> Array:
     """Linear indices of the blocks to run: all if they are few, else evenly spread pairs of neighbours.
 
     Pairs, so that what neighbours share can be seen; the first and the last block are among them.
     """
-    count = max(2, min(SAMPLE_BLOCKS, SAMPLE_LANES // threads))
+    count = max(2, min(most, SAMPLE_LANES // threads))
     if total <= count:
         return np.arange(total, dtype=np.int64)
     first = np.linspace(0, total - 2, count // 2).astype(np.int64)

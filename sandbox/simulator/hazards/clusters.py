@@ -10,6 +10,7 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.barriers import CLUSTER
+from sandbox.simulator.clusters import RANKS, REMOTE
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Deed, race
 from sandbox.simulator.hazards.ordered import OrderedHazards
@@ -17,9 +18,6 @@ from sandbox.simulator.hazards.touches import Place, Touch, by_thread, shared_un
 from sandbox.simulator.machine import Access, Machine, SyncKey
 
 _BARRIER_OBJECTS = frozenset({"mbarrier"})
-REMOTE = "remote mbarrier"
-"""Kind of the keys of mbarriers that other blocks arrive at: byte offset times `RANKS` plus the owner's rank."""
-RANKS = 16
 
 
 class ClusterLayout:
@@ -119,6 +117,27 @@ class ClusterHazards(OrderedHazards):
         """Arrivals at the cluster's barrier, and at other blocks' mbarriers."""
         if key == ("bar", CLUSTER) or key[0] == REMOTE:
             super().arrive(machine, key, lanes, None)
+
+    def complete(self, machine: Machine, key: SyncKey, blocks: Array) -> None:
+        """A phase of the cluster's barrier is over, or one of an mbarrier in some blocks."""
+        if key[0] != "mbarrier":
+            super().complete(machine, key, blocks)
+            return
+        size = machine.place.geometry.cluster_size
+        for rank in range(size):
+            super().complete(machine, (REMOTE, key[1] * RANKS + rank), blocks.reshape(-1, size)[:, rank])
+
+    def acquire(self, machine: Machine, key: SyncKey, lanes: Array | None) -> None:
+        """Lanes go on behind the cluster's barrier, or see a phase of their own block's mbarrier over."""
+        if key[0] != "mbarrier":
+            super().acquire(machine, key, lanes)
+            return
+        size = machine.place.geometry.cluster_size
+        ranks = machine.shared.block_index % size
+        for rank in range(size):
+            mine = np.broadcast_to(ranks == rank, (1, 1, machine.blocks))
+            mine = mine if lanes is None else mine & lanes
+            super().acquire(machine, (REMOTE, key[1] * RANKS + rank), mine)
 
     def finish(self, machine: Machine) -> None:
         """Judge what is left, and what touched the memory of a block that may have ended."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sandbox.device import Array, Fault
+from sandbox.simulator.barriers import CLUSTER
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.log import thread_range
 from sandbox.simulator.hazards.ordering import BLOCK_SHIFT, NOBODY, Ordering, block_of, thread_of
@@ -84,11 +85,15 @@ class GlobalHazards(Observer):
         which = machine.place.blocks
         if released is not None:
             which = which[np.broadcast_to(released.any(axis=(0, 1)), (machine.blocks,))]
-        self._order.barrier(which)
+        if number == CLUSTER:
+            self._order.cluster_barrier(which)
+        else:
+            self._order.barrier(which)
 
     def complete(self, machine: Machine, key: SyncKey, blocks: Array) -> None:
         """A phase of an mbarrier is over: taken for a barrier of the whole block."""
-        self._order.barrier(machine.place.blocks[blocks])
+        if key[0] == "mbarrier":
+            self._order.barrier(machine.place.blocks[blocks])
 
     def warp_barrier(self, machine: Machine) -> None:
         """`bar.warp.sync` orders the accesses of a warp."""

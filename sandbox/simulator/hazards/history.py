@@ -29,6 +29,8 @@ _LIMIT = 1 << 21
 _DIRTY = 256
 """Writes that are kept before it is looked which of them everyone knows of."""
 
+_ENDED = "and the block whose memory it is may have ended: no cluster.sync() after it"
+
 
 @dataclass
 class History:
@@ -196,9 +198,7 @@ class History:
             late = (known < touch.time) & (touch.agent != whose)[:, None]
             if late.any():
                 lane, group = touch.first(late)
-                place = Place(
-                    lane, group, "and the block whose memory it is may have ended: no cluster.sync() after it"
-                )
+                place = Place(lane, group, _ENDED)
                 self.flush(machine)
                 before = Deed(touch.instruction, touch.kind, int(touch.agent[lane]), 0)
                 raise FaultError(self.layout.race(machine, self.granularity, before, touch, place))

@@ -38,6 +38,7 @@ class Ordering:
         self._published = np.full(blocks, _NEVER, dtype=np.int64)
         self._acquired = np.full(blocks, _NEVER, dtype=np.int64)
         self._latest = np.full(blocks, _NEVER, dtype=np.int64)
+        self._clusters: Array | None = None
         self._warps: Array | None = None
         self._fences: Array | None = None
         self._inner: Array | None = None
@@ -53,6 +54,14 @@ class Ordering:
         self._barrier[blocks] = self._now
         self._acquired[blocks] = self._latest[blocks]
         self._now += 1
+
+    def cluster_barrier(self, blocks: Array) -> None:
+        """The barrier of the clusters of these blocks opens."""
+        if self._clusters is None:
+            self._clusters = np.full(self._geometry.blocks, _NEVER, dtype=np.int64)
+        self._now += 1
+        self._clusters[blocks] = self._now
+        self.barrier(blocks)
 
     def warp_barrier(self, machine: Machine) -> None:
         """The active lanes pass a barrier of their warp."""
@@ -100,6 +109,9 @@ class Ordering:
         own_block, own = agent >> BLOCK_SHIFT, agent & _THREADS
         same_block = block == own_block
         ordered = same_block & ((thread == own) | (self._barrier[block] > time))
+        if self._clusters is not None:
+            together = self._geometry.cluster_of(block) == self._geometry.cluster_of(own_block)
+            ordered |= together & (self._clusters[block] > time)
         if self._warps is not None:
             ordered |= (
                 same_block & (thread // WARP == own // WARP) & (self._warps[block, thread // WARP] > time)

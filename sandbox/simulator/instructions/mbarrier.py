@@ -8,6 +8,7 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator import mbarriers
+from sandbox.simulator.clusters import RANKS, REMOTE
 from sandbox.simulator.copies import copies_of
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
@@ -20,7 +21,8 @@ from sandbox.simulator.spaces import checked_shared
 from sandbox.verdict import Verdict
 
 _ONE = Immediate(1)
-Objects = Callable[[Machine, str], Iterator[tuple[int, Array]]]
+Remote = Callable[[Machine, int, Array, Array], None]
+Objects = Callable[..., Iterator[tuple[int, Array]]]
 
 
 @step("mbarrier", "9.7.13.15", "in the block's own shared memory")
@@ -33,11 +35,14 @@ def mbarrier(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 
 def _objects(i: Instruction, m: Modifiers, address: Operand, slots: Slots) -> Objects:
-    """A function that checks the active lanes' addresses: each distinct byte offset, and the lanes that gave it."""
+    """A function that checks the active lanes' addresses: each distinct byte offset, and the lanes that gave it.
+
+    Lanes that name an mbarrier of another block of the cluster go to its argument `remote`, if there is one.
+    """
     operand = memory_operand(i, address, 8, slots)
     named = any(part.startswith("shared") for part in m.parts)
 
-    def find(machine: Machine, kind: str) -> Iterator[tuple[int, Array]]:
+    def find(machine: Machine, kind: str, remote: Remote | None = None) -> Iterator[tuple[int, Array]]:
         base = 0 if named else SHARED_BASE
         if not named and {name for name, _, _ in windows(machine, operand)} != {"shared"}:
             what = "an mbarrier that is not in shared memory"
@@ -47,6 +52,15 @@ def _objects(i: Instruction, m: Modifiers, address: Operand, slots: Slots) -> Ob
         for observer in machine.observers:
             observer.shared_access(machine, access)
         active = np.broadcast_to(machine.active, machine.shape)
+        if access.owner is not None:
+            away = active & (access.owner != machine.shared.block_index)
+            if away.any() and remote is None:
+                what = f"unsupported: {i.mnemonic} on an mbarrier of another block"
+                raise FaultError(machine.place.fault(Verdict.UNSUPPORTED, what, i, away))
+            for offset in np.unique(np.broadcast_to(access.offsets, machine.shape)[away]).tolist():
+                assert remote is not None
+                remote(machine, offset, away & (access.offsets == offset), access.owner)
+            active = active & ~away
         if access.offsets.size == 1:
             yield int(access.offsets.flat[0]), active
             return
@@ -105,7 +119,11 @@ def _arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
     def run(machine: Machine) -> None:
         counts = machine.registers[count].view(U32).astype(np.int64)
-        for offset, lanes in objects(machine, "atomic"):
+
+        def remote(machine: Machine, offset: int, lanes: Array, owner: Array) -> None:
+            _count_remote(machine, i, offset, lanes, (owner, counts))
+
+        for offset, lanes in objects(machine, "atomic", remote):
             if transactions is not None:
                 _expect(machine, i, offset, lanes, machine.registers[transactions].view(U32).astype(np.int64))
             token = _count(machine, i, m, offset, lanes, np.where(lanes, counts, 0))
@@ -146,6 +164,24 @@ def _count(machine: Machine, i: Instruction, m: Modifiers, offset: int, lanes: A
     machine.extra.pop(mbarriers.STALLED, None)
     _tell(machine, offset, None if "relaxed" in m else lanes, ended > 0)
     return token.reshape(machine.shape)
+
+
+def _count_remote(
+    machine: Machine, i: Instruction, offset: int, lanes: Array, given: tuple[Array, Array]
+) -> None:
+    """Arrive at mbarriers of other blocks; `given` are whose they are and the counts."""
+    owner, counts = (np.broadcast_to(values, machine.shape)[lanes] for values in given)
+    total = np.bincount(owner, weights=counts, minlength=machine.blocks).astype(np.int64)
+    blocks = total > 0
+    state = mbarriers.read(machine, offset, blocks.reshape(1, 1, -1), i)
+    ended = np.where(blocks, mbarriers.arrive(state, total), 0)
+    mbarriers.write(machine, offset, state.word(), blocks)
+    machine.extra.pop(mbarriers.STALLED, None)
+    ranks = np.broadcast_to(given[0] % machine.place.geometry.cluster_size, machine.shape)
+    for rank in np.unique(ranks[lanes]).tolist():
+        for observer in machine.observers:
+            observer.arrive(machine, (REMOTE, offset * RANKS + rank), lanes & (ranks == rank), None)
+    _tell(machine, offset, None, ended > 0)
 
 
 def _tell(machine: Machine, offset: int, lanes: Array | None, ended: Array) -> None:

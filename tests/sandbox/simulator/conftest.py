@@ -88,8 +88,9 @@ class Cuda:
                 kind = str(value.dtype) if isinstance(value, np.generic) else kind
                 given.append(ScalarArgument(kind, value))
         mode = LaunchMode(options.get("mode", "normal"))
+        cluster = options.get("cluster", (1, 1, 1))
         launch = Launch(
-            kernel, _triple(grid), _triple(block), options.get("shared", 0), tuple(given), 1, mode
+            kernel, _triple(grid), _triple(block), options.get("shared", 0), tuple(given), 1, mode, cluster
         )
         return Plan(tuple(buffers), (launch,) * options.get("launches", 1))
 

@@ -147,17 +147,17 @@ def test_a_double_buffered_matmul_is_right(cuda, n):
     assert fault.verdict is Verdict.RACE
 
 
-@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("wait", [1, 0])
 def test_groups_copy_together_and_wait_together(cuda, wait):
-    source = f"""#include <cooperative_groups.h>
+    source = """#include <cooperative_groups.h>
 #include <cooperative_groups/memcpy_async.h>
 namespace cg = cooperative_groups;
-extern "C" __global__ void k(const float* x, float* y, int n) {{
+extern "C" __global__ void k(const float* x, float* y, int n, int wait) {
   __shared__ float s[256]; auto block = cg::this_thread_block();
   cg::memcpy_async(block, s, x, sizeof(float) * n);
-  {"cg::wait(block);" if wait else "block.sync();"}
-  for (int i = threadIdx.x; i < n; i += 64) y[i] = s[n - 1 - i]; }}"""
-    result = cuda(source).run(1, 64, {"x": X, "y": ("float32", 201), "n": 201})
+  if (wait) cg::wait(block); else block.sync();
+  for (int i = threadIdx.x; i < n; i += 64) y[i] = s[n - 1 - i]; }"""
+    result = cuda(source).run(1, 64, {"x": X, "y": ("float32", 201), "n": 201, "wait": wait})
     if wait:
         assert result.fault is None, result.fault
         assert np.array_equal(result.outputs["y"], X[:201][::-1])
@@ -168,7 +168,7 @@ extern "C" __global__ void k(const float* x, float* y, int n) {{
 
 def test_a_pipeline_of_one_thread_waits_for_its_own_stage(cuda):
     source = """#include <cuda/pipeline>
-extern "C" __global__ void k(const float* x, float* y) {
+extern "C" __global__ void k(const float* x, float* y, int late) {
   __shared__ float s[3][128]; int t = threadIdx.x; float sum = 0;
   auto pipe = cuda::make_pipeline();
   for (int i = 0; i < 2; i++) { pipe.producer_acquire();
@@ -176,15 +176,17 @@ extern "C" __global__ void k(const float* x, float* y) {
   for (int i = 0; i < 6; i++) {
     if (i + 2 < 6) { pipe.producer_acquire();
       cuda::memcpy_async(&s[(i + 2) % 3][t], x + (i + 2) * 128 + t, sizeof(float), pipe); pipe.producer_commit(); }
-    if (i + 2 < 6) cuda::pipeline_consumer_wait_prior<2>(pipe);
+    if (late) cuda::pipeline_consumer_wait_prior<3>(pipe);
+    else if (i + 2 < 6) cuda::pipeline_consumer_wait_prior<2>(pipe);
     else cuda::pipeline_consumer_wait_prior<0>(pipe);
     __syncthreads(); sum += s[i % 3][127 - t]; __syncthreads(); pipe.consumer_release(); }
   y[t] = sum; }"""
-    result = cuda(source).run(1, 128, {"x": X, "y": ("float32", 128)})
+    arguments = {"x": X, "y": ("float32", 128)}
+    result = cuda(source).run(1, 128, arguments | {"late": 0})
     assert result.fault is None, result.fault
     expected = X[:768].reshape(6, 128)[:, ::-1].sum(axis=0)
     assert np.allclose(result.outputs["y"], expected, atol=1e-5)
-    fault = cuda(source.replace("prior<2>", "prior<3>")).run(1, 128, {"x": X, "y": ("float32", 128)}).fault
+    fault = cuda(source).run(1, 128, arguments | {"late": 1}).fault
     assert fault is not None
     assert fault.verdict is Verdict.RACE
 
