@@ -22,7 +22,7 @@ async def judge_baseline(store: Store, run: str, task: Task, toolbox: Toolbox) -
     report = store.runs.baseline(run)
     if report is not None:
         return report
-    report = await toolbox.check(task, task.baseline)
+    report = await toolbox.check(task, task.baseline, benches=False)
     _require_timed(task, report)
     draft = Draft(0, 0, None, (), "the task's baseline", store.kernels.keep(run, task.baseline))
     store.candidates.add(run, draft)

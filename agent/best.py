@@ -35,16 +35,18 @@ def offer(deps: Deps, trial: Trial) -> bool:
 
 
 async def confirm(deps: Deps) -> None:
-    """Judge the best candidate on inputs that no search step has seen; where it fails, the next best one."""
+    """Judge the best candidate on fresh inputs and at the benchmark shapes; where it fails, the next best one."""
     for trial in deps.store.candidates.ranked(deps.run):
         kernel = settled(deps.parent(trial).kernel, trial.record.tune)
-        test = deps.toolbox.test(deps.task, kernel, trial.record.tune or None, seed=secrets.randbits(31))
-        report = await deps.interruption.guard(test)
+        check = deps.toolbox.check(deps.task, kernel, seed=secrets.randbits(31))
+        report = await deps.interruption.guard(check)
         if report.verdict is Verdict.PASS:
             _keep(deps, trial)
             return
         _demote(
-            deps, trial, Judgement(report.verdict, f"passed, then failed on fresh inputs: {report.message}")
+            deps,
+            trial,
+            Judgement(report.verdict, f"passed, then failed when judged once more: {report.message}"),
         )
     deps.store.candidates.clear_best(deps.run)
     deps.store.kernels.drop_best(deps.run)

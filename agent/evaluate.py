@@ -95,7 +95,9 @@ async def _judge(deps: Deps, draft: Draft) -> Judgement | None:
         if original is not None:
             deps.store.candidates.wait_for(deps.run, draft, original)
             return repeated(deps, original)
-        report = await deps.interruption.guard(deps.toolbox.check(deps.task, kernel, sweep=True))
+        report = await deps.interruption.guard(
+            deps.toolbox.check(deps.task, kernel, sweep=True, benches=False)
+        )
     except WorkerError as error:
         return Judgement(Verdict.UNSUPPORTED, f"the tools gave no answer: {error}", lost=True)
     for stage in report.stages:

@@ -14,6 +14,7 @@ from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
 from tools import kernel_file
 from tools.awaiting import Memo, together
+from tools.bench_judging import BenchJudge
 from tools.checking import Check
 from tools.compiling import Build, CompileStage
 from tools.freezing import Frozen, freeze, load_frozen, store_frozen
@@ -90,6 +91,9 @@ class LocalToolbox:
             self._limits.profile_s,
             repeatable=not self._measures,
         )
+        self._benches = BenchJudge(
+            self._compiling, self._parts.device, self._limits.bench_work, self._limits.bench_s
+        )
         self._frozen: Memo[str, Frozen] = Memo()
         self._oracles: dict[str, TaskOracle] = {}
         self._rules = Rules({}, self._limits.seeds, self._limits.run_s, self._parts.width)
@@ -134,9 +138,16 @@ class LocalToolbox:
         return (await self._profiling.profile(task, kernel, tune)).report
 
     async def check(
-        self, task: Task, kernel: str, *, sweep: bool = False, profile: bool = True, seed: int | None = None
+        self,
+        task: Task,
+        kernel: str,
+        *,
+        sweep: bool = False,
+        profile: bool = True,
+        benches: bool = True,
+        seed: int | None = None,
     ) -> CheckReport:
-        """Run every stage, each gating the next; with `sweep`, try the tunables and keep the best correct.
+        """Run every stage, each gating the next; see `tools.toolbox.Toolbox`.
 
         Raises:
             UsageError: The task cannot be frozen, or its reference fails.
@@ -158,6 +169,8 @@ class LocalToolbox:
         else:
             report = await check.stage("profile", self.profile(task, kernel))
             check.note(profile=report, provenance=report.provenance)
+        if benches and not check.failed:
+            await self._judge_benches(check, _Judged(task, kernel, frozen, judgement))
         return check.report
 
     def _blank(self, task: Task, kernel: str) -> CheckReport:
@@ -228,6 +241,23 @@ class LocalToolbox:
         if sweep.test is not None:
             compiled = await self.compile(judged.task, judged.kernel, sweep.tune)
             check.note(test=sweep.test, compile=compiled)
+
+    async def _judge_benches(self, check: Check, judged: _Judged) -> None:
+        profile, judge = check.report.profile, self._benches
+        assert profile is not None, "the stage before has profiled"
+        work = judge.judge(
+            judged.task,
+            judged.kernel,
+            profile,
+            self._oracle(judged.task),
+            judged.frozen.constants,
+            judged.seed,
+            check.report.tune,
+        )
+        said = check.report.message
+        check.note(bench=await check.stage("shapes", work))
+        if not check.failed:
+            check.note(message=said)
 
     async def aclose(self) -> None:
         """Stop every worker."""

@@ -26,6 +26,8 @@ class Limits:
         profile_s: Seconds of wall time for one benchmark shape.
         seeds: Inputs that each test case is tried with.
         sweep: Settings of the tunables that a sweep tries at most.
+        bench_work: Thread-instructions that are simulated to judge the results at one benchmark shape.
+        bench_s: Seconds of wall time for that.
     """
 
     compile_s: float = 30.0
@@ -33,6 +35,8 @@ class Limits:
     profile_s: float = 30.0
     seeds: int = 2
     sweep: int = 12
+    bench_work: float = 6e9
+    bench_s: float = 120.0
 
 
 class Closes(Protocol):

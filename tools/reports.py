@@ -59,7 +59,11 @@ class CompileReport:
 
 @dataclass(frozen=True)
 class TestReport:
-    """Outcome of the test stage over all cases and seeds; stops at the first failing case."""
+    """Outcome of judging results over all cases and seeds; stops at the first failing case.
+
+    Attributes:
+        unjudged: Sizes of the benchmark shapes that take too much work to simulate: they were only counted.
+    """
 
     __test__ = False  # not a pytest class
 
@@ -67,6 +71,7 @@ class TestReport:
     message: str
     cases: tuple[CaseReport, ...] = ()
     cases_total: int = 0
+    unjudged: tuple[dict[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class CheckReport:
     Attributes:
         tune: The tunable values judged (after a sweep: the chosen ones).
         isolation: bubblewrap, docker or process.
+        bench: Whether the results are right at the benchmark shapes too; None where that was not asked.
         kernel_sha: sha256 of the kernel file's text.
     """
 
@@ -133,3 +139,4 @@ class CheckReport:
     kernel_sha: str = ""
     task_sha: str = ""
     swept: int = 0
+    bench: TestReport | None = None

@@ -43,9 +43,25 @@ class Toolbox(Protocol):
         ...
 
     async def check(
-        self, task: Task, kernel: str, *, sweep: bool = False, profile: bool = True, seed: int | None = None
+        self,
+        task: Task,
+        kernel: str,
+        *,
+        sweep: bool = False,
+        profile: bool = True,
+        benches: bool = True,
+        seed: int | None = None,
     ) -> CheckReport:
-        """Run every stage, each gating the next. With `sweep`, try the tunables' values and keep the best correct."""
+        """Run every stage, each gating the next.
+
+        Args:
+            task: What must be computed.
+            kernel: Text of a kernel file.
+            sweep: Try the tunables' values and keep the best correct ones.
+            profile: Count and time as well.
+            benches: Judge the results at the benchmark shapes too, once profiled.
+            seed: Replays one judgement.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -37,6 +37,10 @@ def as_float64(array: Array) -> Array:
 
 def unit_in_last_place(array: Array) -> Array:
     """Return the distance to the next number of the array's own dtype, as float64; 0 if not finite."""
+    if array.dtype.name != "bfloat16":
+        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+            spacing = np.spacing(np.abs(array)).astype(np.float64)
+        return np.where(np.isfinite(spacing), spacing, 0.0)
     wide = as_float64(array)
     finite = np.isfinite(wide)
     _, exponent = np.frexp(np.where(finite, wide, 0.0))
@@ -64,11 +68,13 @@ def estimate(
         draws: How often the inputs of each dtype are moved.
     """
     scale = {name: np.zeros_like(outputs[name]) for name in wanted}
-    kinds = sorted({array.dtype.name for array in inputs.values() if is_floating(array)})
+    steps = {name: unit_in_last_place(array) for name, array in inputs.items() if is_floating(array)}
+    kinds = sorted({inputs[name].dtype.name for name in steps})
     for kind in kinds:
         moved = {name: np.zeros_like(outputs[name]) for name in wanted}
         for draw in range(draws):
-            perturbed = evaluate({**inputs, **_perturbed(inputs, kind, None if draw == 0 else random)})
+            chosen = {name: step for name, step in steps.items() if inputs[name].dtype.name == kind}
+            perturbed = evaluate({**inputs, **_perturbed(inputs, chosen, None if draw == 0 else random)})
             with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is sorted out below
                 for name in wanted:
                     moved[name] = np.fmax(moved[name], np.abs(perturbed[name] - outputs[name]))
@@ -82,16 +88,15 @@ def estimate(
 
 
 def _perturbed(
-    inputs: Mapping[str, Array], kind: str, random: np.random.Generator | None
+    inputs: Mapping[str, Array], steps: Mapping[str, Array], random: np.random.Generator | None
 ) -> dict[str, Array]:
-    """Move the inputs of one dtype by one unit in the last place: up, or at random."""
+    """Move inputs by these steps: up, or each element up or down at random."""
     moved: dict[str, Array] = {}
-    for name, array in inputs.items():
-        if array.dtype.name == kind:
-            signs = _signs(array.shape, random)
-            moved[name] = as_float64(array) + signs * unit_in_last_place(array)
+    for name, step in steps.items():
+        wide = as_float64(inputs[name])
+        if random is None:
+            moved[name] = wide + step
+        else:
+            up = np.asarray(random.integers(0, 2, step.shape), dtype=np.bool_)
+            moved[name] = wide + np.where(up, step, -step)
     return moved
-
-
-def _signs(shape: tuple[int, ...], random: np.random.Generator | None) -> Array:
-    return np.ones(shape) if random is None else np.where(random.random(shape) < 0.5, -1.0, 1.0)

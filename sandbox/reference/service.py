@@ -25,6 +25,8 @@ MEMORY_BYTES = 12 << 30
 
 DEADLINE_S = 120.0
 DRAWS = 4
+_LARGE_ELEMENTS = 1 << 22
+_LARGE_DRAWS = 2
 _KEPT_BYTES = 1 << 30
 
 
@@ -86,7 +88,9 @@ class References:
         if found is not None:
             self._kept.move_to_end(key)
             return found
-        call = ReferenceCall(text, dict(inputs), dict(dims), DRAWS, seed)
+        size = sum(array.size for array in inputs.values())
+        draws = DRAWS if size < _LARGE_ELEMENTS else _LARGE_DRAWS
+        call = ReferenceCall(text, dict(inputs), dict(dims), draws, seed)
         expected = _checked(await self._ask(call, Expected, deadline_s), dtypes)
         self._keep(key, expected)
         return expected

@@ -150,7 +150,7 @@ async def test_a_search_stops_when_the_target_is_met(
 async def test_a_best_kernel_that_fails_on_fresh_inputs_gives_way_to_the_next(
     home: Home, toolbox: FakeToolbox, request_of, heard: list[Event]
 ):
-    toolbox.fresh_failures = {10.0}
+    toolbox.late_failures = {10.0}
     proposer = ScriptedProposer(fenced(FASTER), fenced(FAST))
     result = await start_search(
         request_of(candidates=2, depth=1),
@@ -169,7 +169,7 @@ async def test_a_best_kernel_that_fails_on_fresh_inputs_gives_way_to_the_next(
 async def test_no_kernel_is_announced_where_all_fail_on_fresh_inputs(
     home: Home, toolbox: FakeToolbox, request_of
 ):
-    toolbox.fresh_failures = {10.0}
+    toolbox.late_failures = {10.0}
     proposer = ScriptedProposer(fenced(FASTER))
     result = await start_search(request_of(depth=1), home=home, toolbox=toolbox, proposer=proposer)
     assert (result.best, result.verdict) == (None, Verdict.WRONG_RESULT)
@@ -184,7 +184,7 @@ async def test_the_best_file_stands_for_itself_with_the_chosen_tunables(
     result = await start_search(request_of(depth=1), home=home, toolbox=toolbox, proposer=proposer)
     assert result.best is not None
     assert "tune BLOCK = 256 in 64, 128, 256" in result.best.path.read_text()
-    assert toolbox.tested == [result.best.path.read_text()]
+    assert toolbox.confirmed == [result.best.path.read_text()]
 
 
 async def test_a_wrong_baseline_is_a_clear_error(

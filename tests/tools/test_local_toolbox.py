@@ -21,6 +21,7 @@ from sandbox.reference.service import References
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import together
 from tools.judge.function_device import FunctionDevice
+from tools.judge.stress import FAMILIES
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, Parts
 from tools.task import Task
@@ -69,7 +70,7 @@ async def test_every_stage_of_a_right_kernel_is_reported(tmp_path: Path, doublin
     async with toolbox(tmp_path) as (box, _):
         report = await box.check(doubling, doubling.baseline)
     assert report.verdict is Verdict.PASS
-    assert [stage.name for stage in report.stages] == ["compile", "test", "profile"]
+    assert [stage.name for stage in report.stages] == ["compile", "test", "profile", "shapes"]
     assert all(stage.verdict is Verdict.PASS and stage.seconds >= 0 for stage in report.stages)
     assert (report.device, report.task, report.task_sha) == ("function", "double", doubling.sha)
     assert report.isolation in ("bubblewrap", "process")
@@ -84,7 +85,7 @@ async def test_a_sweep_keeps_the_fastest_setting_that_is_correct(tmp_path: Path,
     async with toolbox(tmp_path) as (box, _):
         best = await box.check(doubling, doubling.baseline, sweep=True)
     assert (best.verdict, best.tune, best.swept) == (Verdict.PASS, {"BLOCK": 256}, 3)
-    assert [stage.name for stage in best.stages] == ["compile", "test", "sweep"]
+    assert [stage.name for stage in best.stages] == ["compile", "test", "sweep", "shapes"]
     assert best.profile is not None
     assert best.profile.speedup == pytest.approx(2)
     async with toolbox(tmp_path, only_up_to(128)) as (box, _):
@@ -134,7 +135,7 @@ async def test_a_seed_replays_a_judgement(tmp_path: Path, doubling: Task) -> Non
         before = list(seen)
         await box.test(doubling, doubling.baseline, seed=first.cases[0].seed)
     again = seen[len(before) :]
-    assert count == 4
+    assert count == 4 + len(FAMILIES)
     assert sorted(before[-len(again) :]) == sorted(again)
 
 

@@ -12,6 +12,7 @@ from sandbox.poison import Bytes
 from tools.judge.error_bound import FORMATS, Array, ErrorBound, Float64s, error_bound
 from tools.reports import Mismatch
 
+_SLICE = 1 << 16
 SHOWN = 5
 """How many wrong elements a comparison keeps."""
 
@@ -114,15 +115,30 @@ def _judge_exact(got: Array, expectation: Expectation) -> _Judged:
 
 
 def _judge_floats(got: Array, expectation: Expectation, constant: float) -> _Judged:
-    expected = expectation.values.reshape(-1).astype(np.float64)
-    magnitude = expectation.magnitude
-    terms = None if magnitude is None else magnitude.reshape(-1).astype(np.float64)
-    bound = error_bound(expected, terms, expectation.dtype)
+    """Judge a slice at a time: what a slice needs on the way fits the cache."""
+    expected = expectation.values.reshape(-1).astype(np.float64, copy=False)
+    terms = None if expectation.magnitude is None else expectation.magnitude.reshape(-1)
+    parts: list[_Judged] = []
+    for start in range(0, max(1, got.size), _SLICE):
+        here = slice(start, start + _SLICE)
+        scale = None if terms is None else terms[here].astype(np.float64, copy=False)
+        bound = error_bound(expected[here], scale, expectation.dtype)
+        parts.append(_judge_slice(got[here], expected[here], bound, expectation.dtype, constant))
+    return _Judged(
+        expected,
+        np.concatenate([part.wrong for part in parts]),
+        np.concatenate([part.limit for part in parts]),
+        max(part.worst_ratio for part in parts),
+        max(part.constant for part in parts),
+    )
+
+
+def _judge_slice(got: Array, expected: Float64s, bound: ErrorBound, dtype: str, constant: float) -> _Judged:
     limit = bound.limit(constant)
     values = _widened(got)
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs(values - expected)
-        overflow = FORMATS[expectation.dtype].overflow
+        overflow = FORMATS[dtype].overflow
         settled = (
             (values == expected)
             | (np.isnan(values) & np.isnan(expected))

@@ -106,7 +106,14 @@ class CannedToolbox:
         return self.profiled
 
     async def check(
-        self, task: Task, kernel: str, *, sweep: bool = False, profile: bool = True, seed: int | None = None
+        self,
+        task: Task,
+        kernel: str,
+        *,
+        sweep: bool = False,
+        profile: bool = True,
+        benches: bool = True,
+        seed: int | None = None,
     ) -> CheckReport:
         raise NotImplementedError
 
