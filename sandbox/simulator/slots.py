@@ -51,12 +51,15 @@ class SlotTable:
             if register.name == "_":
                 return self._slot(("sink",), constant(0, U32))
             raise UnsupportedError(f"register {register.name}")
-        kind = TYPES[self._kinds[register.name]]
+        kind = TYPES.get(self._kinds[register.name])
+        if kind is None:
+            raise UnsupportedError(f"a register of type .{self._kinds[register.name]}")
         return self._slot(("register", register.name), _never_written(kind))
 
     def width(self, register: Register) -> int:
         """Declared width, bytes."""
-        return TYPES[self._kinds[register.name]].bytes if register.name in self._kinds else 4
+        kind = TYPES.get(self._kinds.get(register.name, "u32"))
+        return kind.bytes if kind is not None else 16
 
     def is_read(self, register: Register) -> bool:
         """Whether anything reads the register."""

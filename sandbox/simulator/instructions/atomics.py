@@ -7,17 +7,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.instructions.half import BFLOAT, HALF, join, split
-from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand, space_of, windows
+from sandbox.simulator.instructions.loads import MemoryOperand, elements, memory_operand, space_of, windows
 from sandbox.simulator.machine import Access, Machine, Step
 from sandbox.simulator.memory import GLOBAL_BASE
-from sandbox.simulator.ptx.syntax import Instruction, Operand, Register
+from sandbox.simulator.ptx.syntax import Instruction, Operand, Register, Vector
 from sandbox.simulator.ptx.types import U32, U64, Dtype, PtxType
 from sandbox.simulator.spaces import checked_global, checked_shared, select
 
@@ -68,36 +68,75 @@ _OPERATIONS: dict[str, Operation] = {
 }
 
 
-@step("atom", "9.7.13.5")
+@step("atom", "9.7.13.5", "every scope, order and type but .b128; vectors element by element")
 def atom(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Read, combine, write; the destination gets the old value."""
     target, address, *values = i.operands
-    if not isinstance(target, Register):
-        raise refuse(i.mnemonic)
-    wanted = target.name != "_" and slots.is_read(target)
-    return _atomic(i, m, slots, address, values, slots.target(target) if wanted else None)
+    return _elementwise(i, m, slots, target, address, values)
 
 
 @step("red", "9.7.13.6")
 def red(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Read, combine, write; nobody sees the old value."""
     address, *values = i.operands
-    return _atomic(i, m, slots, address, values, None)
+    return _elementwise(i, m, slots, None, address, values)
+
+
+def _elementwise(
+    i: Instruction,
+    m: Modifiers,
+    slots: Slots,
+    target: Operand | None,
+    address: Operand,
+    values: list[Operand],
+) -> Step:
+    """A vector is atomic element by element; its alignment is checked with the first one."""
+    if "v8" in m or "b128" in m or (target is not None and not isinstance(target, (Register, Vector))):
+        raise refuse(i.mnemonic)
+    targets = elements(target) if target is not None else ()
+    if not isinstance(values[0], Vector):
+        return _atomic(i, m, slots, _wanted(targets, 0, slots), (address, 0, m.type.bytes), values)
+    count = len(values[0].elements)
+    steps = [
+        _atomic(
+            i,
+            m,
+            slots,
+            _wanted(targets, k, slots),
+            (address, k * m.type.bytes, m.type.bytes * (1 if k else count)),
+            [part for value in values if (part := elements(value)[k]) is not None],
+        )
+        for k in range(count)
+    ]
+
+    def run(machine: Machine) -> None:
+        for one in steps:
+            one(machine)
+
+    return run
+
+
+def _wanted(targets: tuple[Operand | None, ...], k: int, slots: Slots) -> int | None:
+    """Where the old value of element k goes; None where nothing reads it."""
+    target = targets[k] if targets else None
+    if not isinstance(target, Register) or target.name == "_" or not slots.is_read(target):
+        return None
+    return slots.target(target)
 
 
 def _atomic(
     i: Instruction,
     m: Modifiers,
     slots: Slots,
-    address: Operand,
-    values: list[Operand],
     destination: int | None,
+    place: tuple[Operand, int, int],
+    values: list[Operand],
 ) -> Step:
+    """One element, at (address, displacement, bytes that are checked)."""
     kind = m.type
-    if any(part in {"v2", "v4", "v8", "b128"} for part in m.parts):
-        raise refuse(i.mnemonic)
     operation = _operation(m)
-    operand = memory_operand(i, address, kind.bytes, slots)
+    operand = memory_operand(i, place[0], place[2], slots)
+    operand = replace(operand, displacement=operand.displacement + place[1])
     sources = [slots.source(value, kind) for value in values]
     space = space_of(m)
     dtype = np.dtype(f"uint{kind.bits}") if kind.name == "f16" else kind.dtype

@@ -57,7 +57,8 @@ def space_of(m: Modifiers) -> str:
     return "generic"
 
 
-def _elements(operand: Operand) -> tuple[Operand | None, ...]:
+def elements(operand: Operand) -> tuple[Operand | None, ...]:
+    """The parts of a vector operand, or the operand alone."""
     return operand.elements if isinstance(operand, Vector) else (operand,)
 
 
@@ -68,7 +69,7 @@ def load(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     target, source = i.operands[:2]
     kind = m.type
     targets = [
-        (slots.target(e), slots.width(e)) if isinstance(e, Register) else None for e in _elements(target)
+        (slots.target(e), slots.width(e)) if isinstance(e, Register) else None for e in elements(target)
     ]
     space = space_of(m)
     if space == "param":
@@ -122,7 +123,7 @@ def store(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Store one, two, four or eight elements."""
     target, source = i.operands[:2]
     kind = m.type
-    sources = [slots.source(element, kind) for element in _elements(source) if element is not None]
+    sources = [slots.source(element, kind) for element in elements(source) if element is not None]
     space = space_of(m)
     if space == "param":
         return _store_parameter(target, kind, sources)
