@@ -226,7 +226,7 @@ class LaunchSetup:
             activation=self.activation(self.code, specials, local_base=0, depth=0),
             local_bytes=self.code.local_bytes,
             observers=observers,
-            extra={"specials": specials},
+            extra={"specials": specials, "target": self.loaded.module.target},
         )
 
     def activation(self, code: Code, specials: dict[str, Array], local_base: int, depth: int) -> Activation:

@@ -16,7 +16,7 @@ from sandbox.simulator.machine import Access, Machine, Step
 from sandbox.simulator.memory import SHARED_BASE
 from sandbox.simulator.ptx.syntax import Instruction, Operand
 from sandbox.simulator.ptx.types import TYPES, U16, U32
-from sandbox.simulator.spaces import load_shared, store_shared
+from sandbox.simulator.spaces import checked_shared, load_shared, store_shared
 
 _ROW = 16
 """Bytes of a row of eight 16-bit elements."""
@@ -115,6 +115,10 @@ def _operand(
 def _access(machine: Machine, operand: MemoryOperand, kind: str, providers: Array | None) -> Access:
     mask = machine.mask
     if providers is not None:
+        if machine.extra.get("target") == "sm_75":
+            # There every lane must give a valid address, whether or not it is used.
+            every = operand.access(machine, kind, 0, mask)
+            checked_shared(machine, every, machine.shared.size, "shared memory")
         geometry = machine.place.geometry
         lanes = threads_of(providers, geometry)
         mask = lanes if mask is None else lanes & mask

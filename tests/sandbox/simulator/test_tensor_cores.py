@@ -228,6 +228,29 @@ def test_matrix_instructions_that_a_part_of_a_warp_reaches_or_bad_rows_are_fault
 
 
 @pytest.mark.parametrize(
+    ("architecture", "index", "fine"), [("sm_75", "l", False), ("sm_75", "l % 8", True), ("sm_80", "l", True)]
+)
+def test_lanes_whose_rows_are_not_read_give_addresses_on_sm_75_only(cuda, architecture, index, fine):
+    source = f"""
+    extern "C" __global__ void k(unsigned* out) {{
+      __shared__ uint4 s[8]; int l = threadIdx.x; unsigned r;
+      if (l < 8) s[l] = make_uint4(l, l, l, l);
+      __syncthreads();
+      asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {{%0}}, [%1];" : "=r"(r)
+        : "r"((unsigned)__cvta_generic_to_shared(s + {index})));
+      out[l] = r;
+    }}"""
+    result = cuda(source, architecture).run(1, 32, {"out": ("uint32", 32)})
+    if fine:
+        assert result.fault is None, result.fault
+        assert result.outputs["out"].tolist() == [lane // 4 for lane in range(32)]
+    else:
+        assert result.fault is not None
+        assert result.fault.verdict is Verdict.MEMORY_FAULT
+        assert result.fault.threads == 24
+
+
+@pytest.mark.parametrize(
     ("statement", "name"),
     [
         ("wgmma.fence.sync.aligned;", "wgmma.fence.sync.aligned"),
