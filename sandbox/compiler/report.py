@@ -34,6 +34,7 @@ _HEXADECIMAL = re.compile(r"\b0x[0-9a-f]{1,8}\b(?= bytes| max)")
 _USED = re.compile(r"Used (\d+) registers")
 _SHARED = re.compile(r"(\d+)(?:\+(\d+) )?\s*bytes smem")
 _SUMMARY = re.compile(r"\d+ .* detected in the compilation of .*|Compilation terminated\.")
+_NOT_OPENED = re.compile(r'cannot open source file "[^"]*"')
 _HIDDEN = (
     "the kernel includes a file that is not one of CUDA's headers; what the compiler says of it is not shown"
 )
@@ -151,6 +152,8 @@ def _diagnostic(
         text = f"the launched `{_looked_up(block, names)}` is no __global__ function of the file"
         return Diagnostic("error", text), [text]
     if shown == sources.kernel:
+        if found := _NOT_OPENED.match(message):  # why not would tell what there is on the host
+            return Diagnostic(severity, found[0], line), [found[0]]
         return Diagnostic(severity, message, line), [sources.scrub(part) for part in block]
     if severity != "error":
         return None, []  # what CUDA's headers warn of is no concern of who wrote the kernel
