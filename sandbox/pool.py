@@ -54,6 +54,11 @@ class WorkerPool:
             await self._give(worker)
             return reply
 
+    @property
+    def lingering(self) -> int:
+        """How many workers were killed and are not gone yet: the kernel is still busy with them."""
+        return sum(worker.ended and worker.alive for worker in self._all)
+
     async def warm(self) -> None:
         """Start one worker ahead of its first request."""
         async with self._slots:
@@ -86,6 +91,7 @@ class WorkerPool:
     async def _take(self) -> Worker:
         if self._closed:
             raise WorkerDiedError("the workers were stopped")
+        self._all = {worker for worker in self._all if worker.alive}  # some took long to go
         while self._idle:
             worker = self._idle.pop()
             if worker.alive:

@@ -46,6 +46,8 @@ class Worker:
         self._output = _Output(output)
         self._reaped = asyncio.ensure_future(self._wait())
         self.served = 0
+        self.ended = False
+        """Whether it was told to end, or killed."""
 
     @classmethod
     async def start(cls, spec: WorkerSpec, isolation: Isolation) -> Worker:
@@ -176,6 +178,7 @@ class Worker:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _end(self, *, grace_s: float) -> None:
+        self.ended = True
         try:
             if grace_s and self.alive:
                 await asyncio.wait({self._reaped}, timeout=grace_s)
