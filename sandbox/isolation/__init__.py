@@ -1,1 +1,1 @@
-"""How a worker process is kept from the rest of the machine: bubblewrap, or plain process limits."""
+"""How a worker process is kept from the rest of the machine: bubblewrap, containers, or plain process limits."""

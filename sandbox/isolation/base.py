@@ -54,6 +54,7 @@ class WorkerSpec:
         file_bytes: Limit on each file that the worker writes.
         threads: The worker may start threads. None may start a process.
         writes: The worker may write files, where the isolation leaves it a place to.
+        gpu: Index of the NVIDIA GPU that the worker uses, or None.
     """
 
     role: str
@@ -63,6 +64,7 @@ class WorkerSpec:
     file_bytes: int = 64 << 20
     threads: bool = False
     writes: bool = False
+    gpu: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Isolation(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """`bubblewrap` or `process`; recorded with every verdict."""
+        """`bubblewrap`, `docker` or `process`; recorded with every verdict."""
 
     @property
     def description(self) -> str:
@@ -163,6 +165,16 @@ def own_files() -> list[Path]:
     """Return the interpreter and its standard library, wherever it was installed."""
     library = Path(sysconfig.get_path("stdlib")).resolve()
     return [Path(sys.base_prefix).resolve() / "lib", library, interpreter()]
+
+
+def resource_mounts(spec: WorkerSpec, root: str) -> tuple[list[tuple[str, str]], dict[str, list[str]]]:
+    """Return where the files of `spec.resources` go below the folder `root` inside: (host, inside), by name."""
+    mounts: list[tuple[str, str]] = []
+    resources: dict[str, list[str]] = {}
+    for name, files in spec.resources:
+        resources[name] = [f"{root}/{name}/{index}/{path.name}" for index, path in enumerate(files)]
+        mounts += [(str(path), inside) for path, inside in zip(files, resources[name], strict=True)]
+    return mounts, resources
 
 
 def python_command(

@@ -20,6 +20,7 @@ from sandbox.isolation.base import (
     library_folders,
     own_files,
     python_command,
+    resource_mounts,
     source_root,
 )
 
@@ -61,12 +62,8 @@ class BubblewrapIsolation(Isolation):
             ("--ro-bind", str(package.source), f"{_INSIDE}/site/{package.relative}")
             for package in installed(spec.packages)
         ]
-        resources: dict[str, list[str]] = {}
-        for name, files in spec.resources:
-            resources[name] = [f"{_INSIDE}/{name}/{index}/{path.name}" for index, path in enumerate(files)]
-            mounts += [
-                ("--ro-bind", str(path), inside) for path, inside in zip(files, resources[name], strict=True)
-            ]
+        files, resources = resource_mounts(spec, _INSIDE)
+        mounts += [("--ro-bind", *pair) for pair in files]
         argv = [str(self._program), *_namespaces(), *_system()]
         argv += [word for mount in mounts for word in mount]
         argv += ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]

@@ -5,30 +5,33 @@ from __future__ import annotations
 import os
 
 from sandbox.errors import MissingDependencyError, UsageError
-from sandbox.isolation import bubblewrap
+from sandbox.isolation import bubblewrap, docker
 from sandbox.isolation.base import Isolation
 from sandbox.isolation.process import ProcessIsolation
 
 VARIABLE = "WARPWRIGHT_ISOLATION"
-"""The environment variable that names the isolation: auto, bubblewrap or process."""
+"""The environment variable that names the isolation: auto, bubblewrap, docker or process."""
 
-NAMES = ("auto", "bubblewrap", "process")
+NAMES = ("auto", "bubblewrap", "docker", "process")
 
 
 def choose_isolation(requested: str | None = None) -> Isolation:
     """Return the isolation to use; `requested` wins over the environment variable, and both over `auto`.
 
-    `auto` is bubblewrap where it starts, else process. The first call tries bubblewrap once (about 30 ms).
+    `auto` is bubblewrap where it starts, else process; docker is used only where it is asked for. The first call
+    tries bubblewrap once (about 30 ms).
 
     Raises:
         UsageError: The name is not one of `NAMES`.
-        MissingDependencyError: Bubblewrap was asked for by name and cannot start.
+        MissingDependencyError: Bubblewrap or Docker was asked for by name and cannot start.
     """
     name = requested or os.environ.get(VARIABLE) or "auto"
     if name not in NAMES:
         raise UsageError(f"unknown isolation {name!r} ({VARIABLE}): expected one of {', '.join(NAMES)}")
     if name == "process":
         return ProcessIsolation()
+    if name == "docker":
+        return docker.find()
     try:
         return bubblewrap.find()
     except MissingDependencyError:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import MissingDependencyError
-from sandbox.isolation import bubblewrap
+from sandbox.isolation import bubblewrap, docker
 from sandbox.isolation.base import Isolation
 from sandbox.isolation.process import ProcessIsolation
 
@@ -22,14 +22,33 @@ def _bubblewrap() -> Isolation:
         pytest.skip(str(error))
 
 
+def _docker() -> Isolation:
+    try:
+        return docker.find()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+
+
+MAKERS: dict[str, Callable[[], Isolation]] = {
+    "bubblewrap": _bubblewrap,
+    "docker": _docker,
+    "process": ProcessIsolation,
+}
+
+
 @pytest.fixture
 def bubblewrapped() -> Isolation:
     return _bubblewrap()
 
 
-@pytest.fixture(params=["bubblewrap", "process"])
+@pytest.fixture
+def docked() -> Isolation:
+    return _docker()
+
+
+@pytest.fixture(params=["bubblewrap", pytest.param("docker", marks=pytest.mark.docker), "process"])
 def isolation(request: pytest.FixtureRequest) -> Isolation:
-    return _bubblewrap() if request.param == "bubblewrap" else ProcessIsolation()
+    return MAKERS[request.param]()
 
 
 def _worker_pids() -> list[int]:

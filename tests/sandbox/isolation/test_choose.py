@@ -41,7 +41,7 @@ def test_the_environment_names_the_isolation_and_an_argument_wins_over_it(
 
 def test_an_unknown_isolation_is_a_usage_error_that_lists_the_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "chroot")
-    with pytest.raises(UsageError, match="auto, bubblewrap, process"):
+    with pytest.raises(UsageError, match="auto, bubblewrap, docker, process"):
         choose_isolation()
 
 

@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sandbox.errors import WorkerDeadlineError
-from sandbox.isolation.base import Command, Isolation, WorkerSpec
+from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.worker.messages import Expected, ReferenceCall, ReferenceFault
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
-class Unfiltered(Isolation):
-    """Another isolation, whose workers put no filter on system calls."""
-
-    def __init__(self, inner: Isolation) -> None:
-        self.inner = inner
-        self.name = inner.name
-        self.warning = inner.warning
-
-    name = ""
-    warning = None
-
-    def command(self, spec: WorkerSpec, fd: int) -> Command:
-        command = self.inner.command(spec, fd)
-        *words, settings = command.argv
-        bare = json.dumps(json.loads(settings) | {"filter_calls": None})
-        return Command((*words, bare), command.environment)
+Wrapper = Callable[[Isolation], Isolation]
 
 
 @pytest.fixture
-def bubblewrapped(bubblewrapped: Isolation) -> Isolation:
-    return Unfiltered(bubblewrapped)
+def bubblewrapped(bubblewrapped: Isolation, unfiltered: Wrapper) -> Isolation:
+    return unfiltered(bubblewrapped)
+
+
+@pytest.fixture(params=["bubblewrapped", pytest.param("docked", marks=pytest.mark.docker)])
+def walled(request: pytest.FixtureRequest, unfiltered: Wrapper) -> Isolation:
+    """One that hides the machine, not only refuses it."""
+    isolation: Isolation = request.getfixturevalue(request.param)
+    return isolation if request.param == "bubblewrapped" else unfiltered(isolation)
 
 
 @pytest.fixture
-def isolation(isolation: Isolation) -> Isolation:
-    return Unfiltered(isolation)
+def isolation(isolation: Isolation, unfiltered: Wrapper) -> Isolation:
+    return unfiltered(isolation)
 
 
 async def attempt(isolation: Isolation, body: str, deadline_s: float = 20) -> int | str:
@@ -85,64 +77,64 @@ async def test_no_variable_of_the_parent_reaches_a_worker(
     assert await attempt(isolation, body) == 0
 
 
-async def test_there_is_no_network(bubblewrapped: Isolation) -> None:
+async def test_there_is_no_network(walled: Isolation) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         body = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2); result = 1"
-        assert "Error" in str(await attempt(bubblewrapped, body))
+        assert "Error" in str(await attempt(walled, body))
 
 
 @pytest.mark.parametrize("path", ["/warpwright/app/sandbox/x", "/x", "/usr/lib/x"])
-async def test_nothing_can_be_written_but_a_private_tmp(bubblewrapped: Isolation, path: str) -> None:
-    assert "OSError: [Errno 30]" in str(await attempt(bubblewrapped, f"open({path!r}, 'w'); result = 1"))
-    assert await attempt(bubblewrapped, "result = open('/tmp/written-by-a-worker', 'w').write('abc')") == 3
+async def test_nothing_can_be_written_but_a_private_tmp(walled: Isolation, path: str) -> None:
+    assert "OSError: [Errno 30]" in str(await attempt(walled, f"open({path!r}, 'w'); result = 1"))
+    assert await attempt(walled, "result = open('/tmp/written-by-a-worker', 'w').write('abc')") == 3
     assert not Path("/tmp/written-by-a-worker").exists()
 
 
-async def test_no_process_of_the_host_is_seen_or_signalled(bubblewrapped: Isolation) -> None:
+async def test_no_process_of_the_host_is_seen_or_signalled(walled: Isolation) -> None:
     body = f"import os; os.kill({os.getpid()}, 0); result = os.getpid()"
-    assert "ProcessLookupError" in str(await attempt(bubblewrapped, body))
-    pid = await attempt(bubblewrapped, "import os; result = os.getpid()")
+    assert "ProcessLookupError" in str(await attempt(walled, body))
+    pid = await attempt(walled, "import os; result = os.getpid()")
     assert isinstance(pid, int)
     assert pid < 10
 
 
-async def test_a_worker_is_nobody_and_cannot_become_more(bubblewrapped: Isolation) -> None:
-    assert await attempt(bubblewrapped, "import os; result = os.getuid()") == 65534
-    assert "Error" in str(await attempt(bubblewrapped, "import os; os.setuid(0); result = 1"))
+async def test_a_worker_is_nobody_and_cannot_become_more(walled: Isolation) -> None:
+    assert await attempt(walled, "import os; result = os.getuid()") == 65534
+    assert "Error" in str(await attempt(walled, "import os; os.setuid(0); result = 1"))
     mount = """
 import ctypes
 libc = ctypes.CDLL(None)
 result = libc.unshare(0x10000000)  # a user namespace, in which it would be root
 """
-    assert await attempt(bubblewrapped, mount) == -1
+    assert await attempt(walled, mount) == -1
 
 
 async def test_privileges_cannot_be_gained(isolation: Isolation) -> None:
     assert await attempt(isolation, "import ctypes; result = ctypes.CDLL(None).prctl(39, 0, 0, 0, 0)") == 1
 
 
-async def test_a_file_over_the_limit_is_refused(bubblewrapped: Isolation) -> None:
+async def test_a_file_over_the_limit_is_refused(walled: Isolation) -> None:
     body = """
 import os, signal, tempfile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with tempfile.TemporaryFile() as file:
     result = file.write(b'0' * (65 << 20))
 """
-    assert "OSError: [Errno 27]" in str(await attempt(bubblewrapped, body))
+    assert "OSError: [Errno 27]" in str(await attempt(walled, body))
 
 
-async def test_the_disk_cannot_be_filled(bubblewrapped: Isolation) -> None:
+async def test_the_disk_cannot_be_filled(walled: Isolation) -> None:
     body = """
 for number in range(100):
     with open(f'/tmp/{number}', 'wb') as file:
         file.write(b'0' * (16 << 20))
 result = 1
 """
-    assert "OSError: [Errno 28]" in str(await attempt(bubblewrapped, body))
+    assert "OSError: [Errno 28]" in str(await attempt(walled, body))
 
 
-async def test_a_worker_that_ignores_signals_is_killed_with_all_it_forked(bubblewrapped: Isolation) -> None:
+async def test_a_worker_that_ignores_signals_is_killed_with_all_it_forked(walled: Isolation) -> None:
     body = """
 import os, signal, time
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -154,7 +146,7 @@ for _ in range(3):
 time.sleep(100)
 """
     with pytest.raises(WorkerDeadlineError):
-        await attempt(bubblewrapped, body, deadline_s=0.5)
+        await attempt(walled, body, deadline_s=0.5)
 
 
 async def test_descriptors_of_the_parent_are_not_inherited(isolation: Isolation, tmp_path: Path) -> None:
@@ -179,6 +171,6 @@ async def test_no_more_descriptors_than_allowed_can_be_opened(isolation: Isolati
     )
 
 
-async def test_the_packages_beside_the_interpreter_are_not_there(bubblewrapped: Isolation) -> None:
-    assert "ModuleNotFoundError" in str(await attempt(bubblewrapped, "import pydantic; result = 1"))
-    assert "ModuleNotFoundError" in str(await attempt(bubblewrapped, "import tools; result = 1"))
+async def test_the_packages_beside_the_interpreter_are_not_there(walled: Isolation) -> None:
+    assert "ModuleNotFoundError" in str(await attempt(walled, "import pydantic; result = 1"))
+    assert "ModuleNotFoundError" in str(await attempt(walled, "import tools; result = 1"))
