@@ -38,8 +38,9 @@ from sandbox.simulator.spaces import load_global, load_shared, store_global, sto
 from sandbox.verdict import Verdict
 
 _LANE = np.arange(WARP, dtype=np.int64)
-_POINTER_ALIGNMENT, _STRIDE_ALIGNMENT = 32, 16
-"""Bytes (CUDA C++ Programming Guide 13.0, "Warp Matrix Functions": 256-bit pointers, `ldm` in 16-byte steps)."""
+_PROMISED, _NEEDED = 32, 16
+"""Bytes: pointers shall be aligned to 256 bits, `ldm` to 16 bytes (CUDA C++ Programming Guide 13.0, "Warp Matrix
+Functions"); what moves at once is 16 bytes at most. Less than the first is noted, less than the second a fault."""
 
 
 @step(
@@ -123,7 +124,14 @@ def _tile(m: Modifiers, element: Element) -> _Tile:
 
 @dataclass(frozen=True)
 class _Where:
-    """The address operand of a tile: its start, and the slot of its stride in elements."""
+    """The address operand of a tile.
+
+    Attributes:
+        operand: Its start.
+        stride: Slot of the distance between lines, elements.
+        alignment: What start and stride must be multiples of, bytes.
+        promised: What CUDA asks of the start, bytes.
+    """
 
     instruction: Instruction
     tile: _Tile
@@ -131,6 +139,7 @@ class _Where:
     stride: int
     space: str
     alignment: int
+    promised: int
 
     def spaces(self, machine: Machine) -> list[tuple[str, int, Array | None]]:
         """State spaces that the active lanes address; a fault where it is neither global nor shared."""
@@ -158,7 +167,7 @@ class _Where:
         active = True if machine.mask is None else warps_of(machine.mask, geometry, fill=False)
         for value, alignment, name in (
             (address, self.alignment, "address"),
-            (stride, min(self.alignment, _STRIDE_ALIGNMENT), "stride"),
+            (stride, self.alignment, "stride"),
         ):
             wrong = active & ((value & (alignment - 1)) != 0)
             if np.any(wrong):
@@ -167,6 +176,10 @@ class _Where:
             if value.shape[1] > 1 and np.any(active & (value != value[:, :1])):
                 what = f"{self.instruction.mnemonic} with different values of its {name} in one warp"
                 raise self._fault(machine, what, machine.mask)
+        if np.any(active & ((address & (self.promised - 1)) != 0)):
+            what = f"{self.instruction.mnemonic} at line {self.instruction.line}"
+            note = f"{what}: its address shall be a multiple of {self.promised} bytes; CUDA promises nothing for less"
+            machine.extra.setdefault("notes", {})[note] = None
         return address, stride
 
     def _fault(self, machine: Machine, what: str, lanes: Array | None) -> FaultError:
@@ -180,14 +193,15 @@ def _where(i: Instruction, m: Modifiers, address: Operand, rest: tuple[Operand, 
     tile = _tile(m, element)
     stride = rest[0] if rest else Immediate(tile.length * tile.unit.itemsize * 8 // element.bits)
     registers = len(registers_of(i.operands[1 if m.parts[0] == "store" else 0]))
-    fragment_bytes = registers * max(4, tile.unit.itemsize)
+    once = tile.fragment.elements * tile.unit.itemsize
     return _Where(
         i,
         tile,
         memory_operand(i, address, tile.width, slots),
         slots.source(stride, TYPES["s32"]),
         space_of(m),
-        min(_POINTER_ALIGNMENT, 1 << (fragment_bytes.bit_length() - 1)),
+        min(_NEEDED, once),
+        min(_PROMISED, registers * max(4, tile.unit.itemsize)),
     )
 
 

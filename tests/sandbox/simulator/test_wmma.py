@@ -189,7 +189,7 @@ def test_a_tiled_wmma_matmul_with_an_elementwise_epilogue_is_right_over_several_
         ),
         (
             "x, sa + mine * 40 + k1",
-            "x, sa + mine * 40 + k1 + 8",
+            "x, sa + mine * 40 + k1 + 4",
             Verdict.MEMORY_FAULT,
             "its address is not a",
         ),
@@ -236,6 +236,23 @@ def test_mistakes_around_wmma_are_found(cuda, old, new, verdict, says):
     assert result.fault.verdict is verdict, result.fault
     assert says in result.fault.message
     assert result.fault.line is not None
+
+
+def test_a_pointer_that_is_aligned_to_16_bytes_only_is_noted(cuda):
+    shifted = (
+        MATMUL.replace("half sa[32 * 40]", "half sa[32 * 40 + 8]")
+        .replace("sa[i", "sa[8 + i")
+        .replace("sa + ", "sa + 8 + ")
+    )
+    arguments = {
+        "a": np.ones(1024, np.float16),
+        "b": np.ones(1024, np.float16),
+        "bias": np.zeros(1024, np.float32),
+    }
+    result = cuda(shifted).run(1, 128, arguments | {"c": ("float32", 1024), "n": 32, "depth": 32})
+    assert result.fault is None, result.fault
+    assert (result.outputs["c"] == 16).all()
+    assert any("its address shall be a multiple of 32 bytes" in note for note in result.notes), result.notes
 
 
 SOME_WARPS = """
