@@ -12,92 +12,134 @@ import numpy as np
 from sandbox.device import Array
 
 _OWN = np.int32(2**31 - 1)
-_LIMIT = 1 << 26
-"""Entries of a matrix for every block by itself; beyond it, blocks share one, and some races can be missed."""
+_LIMIT = 1 << 24
+"""Entries of a matrix for every group by itself; beyond it, groups share one, and some races can be missed."""
 
 
 class Clocks:
-    """Vector clocks of one batch: one matrix for all blocks until they synchronise differently.
+    """Vector clocks of one batch, by group: the agents that share memory, such as the threads of a block.
 
-    Agents 0 to T-1 are threads, T to 2T-1 their copies.
+    Groups share one row until they synchronise differently. Right after a barrier of everyone all agents know
+    the same, `_base`, and of their own copies `_own`; only barriers of some agents need the whole matrix.
 
     Attributes:
-        now: Each agent's time, int32, shape (blocks or 1, 2T); accesses happen at it.
-        known: Up to which time a thread knows of each agent, int32, shape (blocks or 1, T, 2T).
+        threads: Agents in a group; 0 to T-1 are threads, T to 2T-1 their copies.
+        now: Each agent's time, int32, shape (groups or 1, 2T); accesses happen at it.
     """
 
-    def __init__(self, threads: int, blocks: int) -> None:
+    def __init__(self, threads: int, groups: int) -> None:
         self.threads = threads
-        self._blocks = blocks
+        self._groups = groups
         self.now = np.ones((1, 2 * threads), dtype=np.int32)
-        self.known = np.zeros((1, threads, 2 * threads), dtype=np.int32)
-        diagonal = np.arange(threads)
-        self.known[:, diagonal, diagonal] = _OWN
+        self._base = np.zeros((1, 2 * threads), dtype=np.int32)
+        self._own = np.zeros((1, threads), dtype=np.int32)
+        self._known: Array | None = None
+
+    def knows(self, row: Array, thread: Array, agent: Array) -> Array:
+        """Up to which time threads know of agents; arrays that broadcast, `row` from `row`."""
+        if self._known is not None:
+            return self._known[row, thread, agent]
+        own = np.where(agent == thread + self.threads, self._own[row, thread], 0)
+        return np.where(agent == thread, _OWN, np.maximum(self._base[row, agent], own))
 
     def publish(self, lanes: Array) -> Array:
         """What threads know together, themselves included; what they do next is later.
 
         Args:
-            lanes: bool, shape (blocks or 1, T).
+            lanes: bool, shape (groups or 1, T).
 
         Returns:
-            int32, shape (blocks or 1, 2T); zeros where no thread takes part.
+            int32, shape (groups or 1, 2T); what all know at least where no thread takes part.
         """
         lanes = self._fit(lanes)
-        if len(lanes) == 1:
-            chosen = np.flatnonzero(lanes[0])
-            together = self.known[:, chosen].max(axis=1, initial=0)
+        if self._known is None:
+            together = self._base.copy()
+            own = together[:, self.threads :]
+            own[:] = np.maximum(own, np.where(lanes, self._own, 0))
+        elif len(lanes) == 1:
+            together = self._known[:, np.flatnonzero(lanes[0])].max(axis=1, initial=0)
         else:
-            together = np.where(lanes[:, :, None], self.known, 0).max(axis=1)
+            together = np.where(lanes[:, :, None], self._known, 0).max(axis=1)
         threads = together[:, : self.threads]
         threads[:] = np.where(lanes, self.now[:, : self.threads], threads)
         self.now[:, : self.threads] += lanes
         return together
 
     def learn(self, lanes: Array, together: Array) -> None:
-        """Threads come to know what others published, shape (blocks or 1, 2T)."""
+        """Threads come to know what others published, shape (groups or 1, 2T)."""
         lanes, together = self._fit_both(lanes, together)
-        block, thread = np.nonzero(lanes)
-        self.known[block, thread] = np.maximum(self.known[block, thread], together[block])
+        known = self._matrix()
+        group, thread = np.nonzero(lanes)
+        known[group, thread] = np.maximum(known[group, thread], together[group])
 
     def join(self, lanes: Array) -> None:
         """Threads wait for each other: each of them knows what any of them did."""
         self.learn(lanes, self.publish(lanes))
 
-    def learn_copies(self, lanes: Array, clock: Array) -> None:
-        """Threads know of their own copies up to a time, shape (blocks or 1, T)."""
-        lanes, clock = self._fit_both(lanes, clock)
-        thread = np.arange(self.threads)
-        own = self.known[:, thread, thread + self.threads]
-        self.known[:, thread, thread + self.threads] = np.maximum(own, np.where(lanes, clock, 0))
+    def join_all(self, lanes: Array, live: Array) -> None:
+        """In every group where a thread takes part, all that are alive do; those that have ended are known too."""
+        lanes, live = self._fit_both(lanes, live)
+        taking_part = np.logical_or.reduce(lanes, axis=1)
+        if not (taking_part.all() or self._known is None):
+            ended = np.where(~live & taking_part[:, None], self.now[:, : self.threads], 0)
+            known = self._known[:, :, : self.threads]
+            known[:] = np.maximum(known, ended[:, None, :])
+            self.join(lanes)
+            return
+        together = self.publish(lanes & live)
+        together[:, : self.threads] = np.where(live, together[:, : self.threads], self.now[:, : self.threads])
+        if self._known is not None:
+            thread = np.arange(self.threads)
+            self._own = self._known[:, thread, thread + self.threads]
+            self._known = None
+        self._base = np.where(taking_part[:, None], together, self._base)
 
-    def forget_exited(self, lanes: Array) -> None:
-        """What threads that have ended did counts as known to all: they cannot meet anyone any more."""
-        lanes = self._fit(lanes)
-        time = np.where(lanes, self.now[:, : self.threads], 0)
-        self.known[:, :, : self.threads] = np.maximum(self.known[:, :, : self.threads], time[:, None, :])
+    def learn_copies(self, lanes: Array, clock: Array) -> None:
+        """Threads know of their own copies up to a time, shape (groups or 1, T)."""
+        lanes, clock = self._fit_both(lanes, clock)
+        done = np.where(lanes, clock, 0).astype(np.int32)
+        if self._known is None:
+            self._own = np.maximum(self._own, done)
+            return
+        thread = np.arange(self.threads)
+        own = self._known[:, thread, thread + self.threads]
+        self._known[:, thread, thread + self.threads] = np.maximum(own, done)
 
     def floor(self, live: Array) -> Array:
-        """Up to which time every live thread knows of each agent, shape (blocks or 1, 2T)."""
+        """Up to which time every live thread knows of each agent, shape (groups or 1, 2T)."""
+        if self._known is None:
+            return self._base
         live = self._fit(live)
-        return np.where(live[:, :, None], self.known, _OWN).min(axis=1)
+        return np.where(live[:, :, None], self._known, _OWN).min(axis=1)
 
-    def row(self, block: Array) -> Array:
-        """Where in `now` and `known` blocks stand."""
-        return block if len(self.now) > 1 else np.zeros_like(block)
+    def row(self, group: Array) -> Array:
+        """Where in the clocks groups stand."""
+        return group if len(self.now) > 1 else np.zeros_like(group)
+
+    def _matrix(self) -> Array:
+        """What every thread knows of every agent, shape (groups or 1, T, 2T)."""
+        if self._known is None:
+            count, thread = len(self.now), np.arange(self.threads)
+            self._known = np.repeat(self._base[:, None, :], self.threads, axis=1)
+            assert self._known.shape == (count, self.threads, 2 * self.threads)
+            own = self._known[:, thread, thread + self.threads]
+            self._known[:, thread, thread + self.threads] = np.maximum(own, self._own)
+            self._known[:, thread, thread] = _OWN
+        return self._known
 
     def _fit_both(self, first: Array, second: Array) -> tuple[Array, Array]:
         first, second = self._fit(first), self._fit(second)
         return self._fit(first), second
 
     def _fit(self, values: Array) -> Array:
-        """Give every block a matrix of its own when something differs between blocks."""
+        """Give every group a row of its own when something differs between groups."""
         if len(values) == 1 or len(self.now) > 1:
             return np.broadcast_to(values, (len(self.now), values.shape[1]))
         if (values == values[:1]).all():
             return values[:1]
-        if self._blocks * self.known.size > _LIMIT:
+        if self._groups * 2 * self.threads**2 > _LIMIT:
             return values.max(axis=0, keepdims=True)
-        self.now = np.repeat(self.now, self._blocks, axis=0)
-        self.known = np.repeat(self.known, self._blocks, axis=0)
+        for name in ("now", "_base", "_own", "_known"):
+            if getattr(self, name) is not None:
+                setattr(self, name, np.repeat(getattr(self, name), self._groups, axis=0))
         return values

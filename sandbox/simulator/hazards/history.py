@@ -16,6 +16,7 @@ from sandbox.device import Array
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Deed, note
+from sandbox.simulator.hazards.meetings import meetings, merged
 from sandbox.simulator.hazards.touches import NOBODY, BlockLayout, Layout, Place, Table, Touch
 from sandbox.simulator.hazards.values import held, stored
 from sandbox.simulator.machine import Access, Machine
@@ -106,7 +107,7 @@ class History:
         writer = self._writer.get(touch)
         if writer.max(initial=NOBODY) < 0:
             return
-        known = self.clocks.known[self._rows(touch), touch.thread[:, None], writer]
+        known = self.clocks.knows(self._rows(touch), touch.thread[:, None], writer)
         racing = (writer >= 0) & (known < self._time.get(touch))
         if racing.any() and not self._benign(machine, touch, np.logical_or.reduce(racing, axis=1)):
             lane, block = touch.first(racing)
@@ -194,7 +195,7 @@ class History:
         """
         for touch in (*self._reads, *self._atomics, *self._dirty):
             whose = owner(touch.unit)
-            known = self.clocks.known[self._rows(touch), whose[:, None], touch.agent[:, None]]
+            known = self.clocks.knows(self._rows(touch), whose[:, None], touch.agent[:, None])
             late = (known < touch.time) & (touch.agent != whose)[:, None]
             if late.any():
                 lane, group = touch.first(late)
@@ -218,7 +219,7 @@ class History:
                 self._mark.put(store, NOBODY)
         if len(self._dirty) > _DIRTY or sum(t.unit.size for t in (*self._reads, *self._atomics)) > _LIMIT:
             self.prune(machine)
-            self._reads, self._atomics = _merged(self._reads), _merged(self._atomics)
+            self._reads, self._atomics = merged(self._reads), merged(self._atomics)
 
     def _meet_stores(self, machine: Machine, kept: list[Touch], stores: list[Touch]) -> list[Touch]:
         """Judge marked stores against earlier reads or atomics, and return those that no store met.
@@ -230,7 +231,7 @@ class History:
             storer = self._mark.get(touch)
             hit = storer >= 0
             if hit.any():
-                known = self.clocks.known[self._rows(touch), np.maximum(storer, 0), touch.agent[:, None]]
+                known = self.clocks.knows(self._rows(touch), np.maximum(storer, 0), touch.agent[:, None])
                 racing = hit & (known < touch.time)
                 if racing.any():
                     self._report_store(machine, touch, racing, stores)
@@ -265,25 +266,16 @@ class History:
 
     def _meet(self, machine: Machine, atomic: Touch, load: Touch) -> None:
         """A race where a load and an atomic touch one unit, and neither thread knows of the other's access."""
-        atomic_block, load_block = atomic.block, load.block
-        assert atomic_block is not None
-        assert load_block is not None
-        groups = self.layout.groups(machine)
-        place = atomic.unit * groups + atomic_block
-        order = np.argsort(place, kind="stable")
-        sought = load.unit * groups + load_block
-        low, high = (np.searchsorted(place[order], sought, side) for side in ("left", "right"))
-        count = high - low
-        which = np.repeat(np.arange(load.unit.size), count)
-        other = order[np.repeat(low - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))]
-        row = self.clocks.row(load_block[which])
-        forth = self.clocks.known[row, load.thread[which], atomic.agent[other]] < atomic.time[other, 0]
-        back = self.clocks.known[row, atomic.thread[other], load.agent[which]] < load.time[which, 0]
+        which, other = meetings(load, atomic, self.layout.groups(machine))
+        assert load.block is not None
+        row = self.clocks.row(load.block[which])
+        forth = self.clocks.knows(row, load.thread[which], atomic.agent[other]) < atomic.time[other, 0]
+        back = self.clocks.knows(row, atomic.thread[other], load.agent[which]) < load.time[which, 0]
         racing = np.flatnonzero(forth & back)
         if racing.size:
             lane, partner = int(which[racing[0]]), int(other[racing[0]])
             before = Deed(atomic.instruction, "atomic", int(atomic.agent[partner]), 0)
-            self._report(machine, before, load, (lane, int(load_block[lane])))
+            self._report(machine, before, load, (lane, int(load.block[lane])))
 
     def prune(self, machine: Machine) -> None:
         """Drop what every live thread knows of."""
@@ -308,10 +300,10 @@ class History:
 
     def _report(self, machine: Machine, before: Deed, touch: Touch, where: tuple[int, int]) -> None:
         lane, block = where
-        row = int(self.clocks.row(np.array([block]))[0])
+        row = self.clocks.row(np.array([block]))
         thread, owner, reason = int(touch.thread[lane]), before.agent - self.clocks.threads, ""
         if owner >= 0:
-            if self.clocks.known[row, owner, before.agent] < before.time:
+            if self.clocks.knows(row, np.array([owner]), np.array([before.agent]))[0] < before.time:
                 reason = "a copy that its own thread has not waited for"
             elif owner != thread:
                 reason = "a copy that another thread waited for, without a barrier after its wait"
@@ -324,24 +316,3 @@ class History:
         thread = machine.place.geometry.thread_coordinates(int(touch.lane[lane]))
         what = f"read of byte {byte} of shared memory, which nothing wrote, by thread {thread}"
         raise FaultError(machine.place.fault(Verdict.UNINITIALIZED, what, touch.instruction))
-
-
-def _merged(touches: list[Touch]) -> list[Touch]:
-    """One list for each instruction that differs between blocks, of each agent only its last time at a unit."""
-    groups: dict[int, list[Touch]] = {}
-    merged: list[Touch] = []
-    for touch in touches:
-        if touch.block is None:
-            merged.append(touch)
-        else:
-            groups.setdefault(id(touch.instruction), []).append(touch)
-    for group in groups.values():
-        names = ("unit", "thread", "lane", "block", "agent", "time")
-        unit, thread, lane, block, agent, time = (
-            np.concatenate([getattr(touch, name) for touch in reversed(group)]) for name in names
-        )
-        key = (unit * (int(block.max()) + 1) + block) * (int(agent.max()) + 1) + agent
-        _, first = np.unique(key, return_index=True)
-        fields = unit[first], thread[first], lane[first], block[first], agent[first], time[first]
-        merged.append(Touch(group[0].access, group[0].offset, *fields))
-    return merged

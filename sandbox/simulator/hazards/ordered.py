@@ -64,8 +64,7 @@ class OrderedHazards(Observer):
         lanes = self.layout.flat(machine, released)
         if number is None:
             live = self.layout.flat(machine, machine.live)
-            clocks.forget_exited(~live & lanes.any(axis=1, keepdims=True))
-            clocks.join(lanes & live)
+            clocks.join_all(lanes & live, live)
             self._of(machine).prune(machine)
             return
         key = ("bar", number)
