@@ -35,6 +35,7 @@ _USED = re.compile(r"Used (\d+) registers")
 _SHARED = re.compile(r"(\d+)(?:\+(\d+) )?\s*bytes smem")
 _SUMMARY = re.compile(r"\d+ .* detected in the compilation of .*|Compilation terminated\.")
 _NOT_OPENED = re.compile(r'cannot open source file "[^"]*"')
+_ECHO = "Error in parsing name expression"
 _HIDDEN = (
     "the kernel includes a file that is not one of CUDA's headers; what the compiler says of it is not shown"
 )
@@ -96,6 +97,8 @@ def read(log: str, sources: Sources, names: Sequence[str], symbols: Mapping[str,
             infos.append(block[0])
             kept.append(block[0])
             continue
+        if _ECHO in block[0] and diagnostics:
+            continue  # NVRTC says again that it could not look a launched name up
         diagnostic, lines = _diagnostic(block, sources, names)
         kept += lines
         if diagnostic is not None and diagnostic not in diagnostics:
@@ -149,7 +152,10 @@ def _diagnostic(
     line = int(head["line"])
     message = sources.scrub(" ".join([head["message"], *_continued(block)]))[:_MESSAGE_CHARACTERS]
     if shown == NAME_MAP:
-        text = f"the launched `{_looked_up(block, names)}` is no __global__ function of the file"
+        name = _looked_up(block, names)
+        text = f"the launched `{name}` is no __global__ function of the file"
+        if "overloaded function" in message:
+            text = f"more than one function is called `{name}`, perhaps one of CUDA's own: rename the kernel"
         return Diagnostic("error", text), [text]
     if shown == sources.kernel:
         if found := _NOT_OPENED.match(message):  # why not would tell what there is on the host

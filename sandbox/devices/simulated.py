@@ -15,7 +15,7 @@ from sandbox.program import Program
 from sandbox.verdict import Verdict
 from sandbox.wire import Limits, dtype_of
 from sandbox.worker.messages import ProfileCall, RunCall
-from sandbox.worker_process import WorkerMemoryError
+from sandbox.worker_process import WorkerFailedError, WorkerMemoryError
 
 T = TypeVar("T", RunResult, ProfileResult)
 
@@ -111,6 +111,11 @@ class SimulatedDevice:
                 Verdict.TIMEOUT,
                 f"the kernel did not finish within {deadline_s:g} s on {self._name}: look for a loop that "
                 "never ends, a barrier or flag that some threads never reach, or far too much work",
+            )
+        except WorkerFailedError as error:
+            reason = str(error).strip().splitlines()[-1]
+            return Fault(
+                Verdict.UNSUPPORTED, f"{self._name} failed on this kernel, which is a bug of it: {reason}"
             )
         except WorkerMemoryError:
             return Fault(

@@ -276,6 +276,22 @@ class LaunchSetup:
         return self.fill if len(self.fill) >= words else np.resize(self.fill, words)
 
 
+MAX_WHOLE = 1 << 22
+"""Blocks of a launch that is run whole: what is remembered of each must fit the worker's memory."""
+
+
+def check_whole(setup: LaunchSetup) -> None:
+    """Refuse to run every block of a launch that is too large for that.
+
+    Raises:
+        FaultError: UNSUPPORTED.
+    """
+    launch, blocks = setup.launch, setup.geometry.blocks
+    if blocks > MAX_WHOLE:
+        what = f"unsupported: a grid of {blocks} blocks at line {launch.line}; {MAX_WHOLE} can be run whole"
+        raise FaultError(Fault(Verdict.UNSUPPORTED, what, kernel=launch.kernel, line=launch.line))
+
+
 def batches(setup: LaunchSetup, chosen: Array | None = None, *, backwards: bool = False) -> Iterator[Array]:
     """Linear block indices, as many at a time as run in lock step.
 

@@ -28,6 +28,7 @@ from sandbox.simulator.launching import (
     buffer_sizes,
     check_limits,
     check_resident,
+    check_whole,
     cluster_of,
     itemsize,
     pack_parameters,
@@ -185,6 +186,7 @@ def _execute(
     backwards: bool,
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
+    check_whole(setup)
     printed: list[str] = []
     for shadow in (watched or {}).values():
         shadow.start_launch()

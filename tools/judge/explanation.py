@@ -16,7 +16,11 @@ _SMALL_ERROR = 1e4
 
 
 def shorten(text: str, limit: int = LIMIT) -> str:
-    """Return the text, cut in the middle where it is longer than `limit` characters."""
+    """Return the text, cut in the middle where it is longer than `limit` characters.
+
+    What is not printable, line ends apart, is written as an escape: part of it may be what a kernel says.
+    """
+    text = "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
     if len(text) <= limit:
         return text
     head = limit * 2 // 3

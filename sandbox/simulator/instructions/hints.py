@@ -17,7 +17,6 @@ def _nothing(machine: Machine) -> None:
 @step("prefetch", "9.7.9.15")
 @step("prefetchu", "9.7.9.15")
 @step("applypriority", "9.7.9.16")
-@step("discard", "9.7.9.17")
 @step("nanosleep", "9.7.19.2")
 @step("pmevent", "9.7.19.3")
 @step("setmaxnreg", "9.7.19.5")

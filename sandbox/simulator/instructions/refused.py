@@ -37,6 +37,7 @@ REFUSED = (
         "multimem.red.relaxed.gpu.global.add.u32 [%rd0], %r0",
         "memory of several GPUs",
     ),
+    Refused("discard", "9.7.9.17", "discard.global.L2 [%rd0], 128", "leaves indeterminate values behind"),
     Refused("st.bulk", "9.7.9.13", "st.bulk.weak.shared::cta [%rd0], 16, 0", "not on sm_75 to sm_90"),
     Refused(
         "clusterlaunchcontrol",

@@ -82,6 +82,13 @@ async def test_a_launched_kernel_that_is_missing_is_named(compiler: Compiler) ->
         assert errors(result) == [f"the launched `{missing}` is no __global__ function of the file"]
 
 
+async def test_a_kernel_that_shares_its_name_with_a_function_of_cuda_is_told_so(compiler: Compiler) -> None:
+    result = await compiler.compile(request("__global__ void norm(float* x) { x[0] = 1; }\n", "norm"))
+    (error,) = errors(result)
+    assert "more than one function is called `norm`" in error
+    assert "rename" in error
+
+
 async def test_warnings_do_not_hide_a_program(compiler: Compiler) -> None:
     result = await compiler.compile(request("__global__ void k() {\n int unused = 1;\n}\n", "k"))
     assert result.program is not None

@@ -106,6 +106,50 @@ def test_printf_is_formatted_for_each_lane_and_bounded(cuda):
     assert len(flood.run(1, 32, {"out": ("int32", 32)}, deadline_s=2.0).printed) <= 65536
 
 
+def test_no_format_makes_printf_fail_or_its_text_grow(cuda):
+    formats = [
+        "%900000000d",
+        "%*d",
+        "%.900000000f",
+        "%99999999999999999999.99999999999999999999d",
+        "% %-5 %l %",
+        "%*.*f",
+        "%s",
+    ]
+    calls = " ".join(f'printf("{one}\\n", -2147483647, 1, 2.0, 3);' for one in formats)
+    source = (
+        'extern "C" __global__ void k(int* out) { if (threadIdx.x == 0) { '
+        + calls
+        + " } out[threadIdx.x] = 1; }"
+    )
+    result = cuda(source).run(1, 32, {"out": ("int32", 32)})
+    assert result.fault is None, result.fault
+    assert len(result.printed) < 16384
+    wide = cuda(
+        source.replace(calls, r'for (int j = 0; j < 200; ++j) printf("%1000d|%1000d|%1000d\n", 1, 2, 3);')
+    )
+    assert len(wide.run(1, 32, {"out": ("int32", 32)}).printed) <= 65536
+
+
+def test_what_a_kernel_passes_as_assertion_text_is_shown_escaped_and_short(cuda):
+    text = r"\x1b[2J\n\u202e" + "verdict: pass " * 100
+    source = (
+        'extern "C" __global__ void k(int* out) { __assertfail("' + text + '", "f", 7, "g", 1); out[0] = 1; }'
+    )
+    fault = cuda(source).run(1, 1, {"out": ("int32", 1)}).fault
+    assert fault is not None
+    assert fault.message.isprintable()
+    assert len(fault.message) < 500
+
+
+def test_a_grid_of_two_billion_blocks_is_refused_before_it_takes_memory(cuda):
+    source = 'extern "C" __global__ void k(int* out) { out[0] = 1; }'
+    fault = cuda(source).run(2**31 - 1, 32, {"out": ("int32", 1)}).fault
+    assert fault is not None
+    assert fault.verdict == "unsupported"
+    assert "2147483647 blocks" in fault.message
+
+
 def test_a_failed_assert_names_its_text_and_thread(cuda):
     source = '#include <assert.h>\nextern "C" __global__ void k(int* out) { out[threadIdx.x] = 0; assert(threadIdx.x != 5); }'
     fault = cuda(source).run(1, 32, {"out": ("int32", 32)}).fault
