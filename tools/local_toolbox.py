@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -87,7 +88,7 @@ class LocalToolbox:
         self._profiling = ProfileStage(
             self._compiling,
             self._parts.device,
-            bench_samples,
+            partial(bench_samples, secret=fresh_seed()),
             self._limits.profile_s,
             repeatable=not self._measures,
         )

@@ -19,7 +19,9 @@ from tools.judge.questions import Question, Samples
 from tools.task import Case, Task, argument_size
 
 SAMPLE_ELEMENTS = 1 << 16
-"""Elements of a benchmark buffer that are generated; the device repeats them."""
+"""Elements of a benchmark buffer that are generated at most; the device repeats them."""
+
+_SHORTER = 4096
 
 
 class Answers(Protocol):
@@ -104,8 +106,15 @@ class TaskOracle:
         )
 
 
-def bench_samples(task: Task, case: Case) -> Samples:
-    """Return what a benchmark case is filled with; the seed is the task's, the same for every candidate."""
-    seed = int(task.sha[:8], 16)
-    buffers = generators.samples_for(task, case, seed, SAMPLE_ELEMENTS)
+def bench_samples(task: Task, case: Case, secret: int = 0) -> Samples:
+    """Return what a benchmark case is filled with, the same for every candidate.
+
+    Args:
+        task: Whose inputs.
+        case: At which sizes.
+        secret: Changes the values, and after how many elements they repeat, so that no kernel can know that
+            it is being timed and not judged.
+    """
+    seed = int(task.sha[:8], 16) ^ secret
+    buffers = generators.samples_for(task, case, seed, SAMPLE_ELEMENTS - secret % _SHORTER)
     return Samples(buffers, generators.scalars_for(task, case, seed))
