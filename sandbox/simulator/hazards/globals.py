@@ -60,7 +60,7 @@ class GlobalHazards(Observer):
         if ordering - {"acquire"}:
             self._order.fence(machine, inner="cta" in modifiers)
         strong = access.kind == "atomic" or self._is_strong(access, modifiers)
-        if access.kind == "atomic" or (access.kind == "load" and strong):
+        if "cta" not in modifiers and (access.kind == "atomic" or (access.kind == "load" and strong)):
             self._order.acquire(machine, _EVERYONE if access.mask is None else access.mask)
         low, high = int(access.offsets.min()), int(access.offsets.max())
         near = machine.arena.nearest(low)
@@ -147,6 +147,11 @@ class GlobalHazards(Observer):
             collided = watched.writer.take(unit) != agent
             if collided.any():
                 self._race(case, unit, (_OTHERS, agent, collided), "written at once by another", None)
+        elif "cta" in modifiers:
+            last = watched.writer.take(unit)
+            apart = block_of(last) != block_of(agent)
+            if apart.any():
+                self._race(case, unit, (last, agent, apart), "changed, in block scope, by another", None)
 
     def _remember_readers(self, watched: Watched, unit: Array, agent: Array) -> None:
         last = watched.reader.take(unit)

@@ -39,6 +39,8 @@ class Ordering:
         self._acquired = np.full(blocks, _NEVER, dtype=np.int64)
         self._latest = np.full(blocks, _NEVER, dtype=np.int64)
         self._clusters: Array | None = None
+        self._previous = np.full(blocks, _NEVER, dtype=np.int64)
+        self._turns = np.zeros((2, blocks), dtype=np.int64)
         self._warps: Array | None = None
         self._fences: Array | None = None
         self._inner: Array | None = None
@@ -90,7 +92,15 @@ class Ordering:
     def acquire(self, machine: Machine, lanes: Array) -> None:
         """These lanes, broadcastable to the machine's shape, do an atomic operation or an acquire."""
         self._acquires = self._stamp(machine, self._acquires, lanes)
-        self._latest[_of(machine, lanes)] = self._now
+        blocks = _of(machine, lanes)
+        self._previous[blocks] = self._latest[blocks]
+        self._latest[blocks] = self._now
+        full = np.broadcast_to(lanes, machine.shape)
+        order = np.arange(full.size).reshape(full.shape)
+        turn = -1 if machine.extra.get("backwards") else 1
+        order = order[::turn, ::turn]
+        self._turns[0, machine.place.blocks] = np.where(full, order, full.size).min(axis=(0, 1))
+        self._turns[1, machine.place.blocks] = np.where(full, order, -1).max(axis=(0, 1))
 
     def unordered(self, before: Array, agent: Array, atomic: Array | bool = False) -> Array:
         """Which accesses of `before` are neither the agent's own nor ordered before it.
@@ -124,8 +134,15 @@ class Ordering:
             if self._inner is not None:
                 published = published | (same_block & (self._inner[block, thread] > time))
             seen = (self._acquires[own_block, own] >= time) | (self._acquired[own_block] >= time)
-            suspects = suspects & ~(published & seen)
+            too_early = ~same_block & self._before(own_block, block, time)
+            suspects = suspects & (~(published & seen) | too_early)
         return suspects
+
+    def _before(self, own: Array, other: Array, time: Array) -> Array:
+        """Whether the one atomic since `time` of a block came before that of another, in one instruction of both."""
+        same = self._latest[own] == self._latest[other]
+        only = (self._previous[own] < time) & (self._previous[other] < time)
+        return same & only & (self._turns[1, own] < self._turns[0, other])
 
     def same_interval(self, before: Array, agent: Array) -> Array:
         """Whether the agent's block has had no barrier since `before`, an access of that block."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -94,7 +94,8 @@ async def judge(name: str, folder: Path) -> Outcome:
 
 
 async def right_in_lock_step(step: LocalToolbox, task: Task, bug: Bug) -> list[str]:
-    report = await step.test(task, bug.plant(task), seed=SEED)
+    one = replace(task, tests=task.tests[-1:])
+    report = await step.test(one, bug.plant(task), seed=SEED)
     return [] if report.verdict is Verdict.PASS else [f"{task.name}: {bug.name}: not right in lock step"]
 
 
@@ -116,12 +117,12 @@ def test_every_planted_bug_is_caught_and_no_correct_twin_is_accused(
         sys.stdout.write(f"\n{caught}, false alarms {len(accused)} / {len(outcomes)}\n")
     assert not missed, "\n".join(missed)
     assert not accused, "\n".join(accused)
-    assert total >= 60
-    assert len(outcomes) >= 9
+    assert total >= 200
+    assert len(outcomes) >= 25
 
 
 def test_many_of_them_would_be_right_if_all_threads_kept_step(outcomes: dict[str, Outcome]):
-    assert sum(outcome.lock_step for outcome in outcomes.values()) >= 8
+    assert sum(outcome.lock_step for outcome in outcomes.values()) >= 40
 
 
 def test_every_fault_names_line_block_and_thread(outcomes: dict[str, Outcome]):

@@ -1,0 +1,5 @@
+"""The index of the largest element of every row, the lowest of equals."""
+
+
+def reference(x, rows, cols):
+    return {"at": x.argmax(axis=1)}
