@@ -19,8 +19,11 @@ from sandbox.program import CompileRequest, CompileResult, Program
 from sandbox.reference.role import ReferenceRole
 from sandbox.simulator import engine
 from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
+from tools import generators
+from tools.compiling import CompileStage
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, Parts
+from tools.task import Task
 
 Array = np.ndarray[Any, Any]
 
@@ -76,19 +79,18 @@ class Answers:
 
 
 class Simulator:
-    """Runs plans here; without hazards it is the lock step alone, which checks bounds and nothing else."""
+    """Runs plans here, and keeps what they were noted for."""
 
     name = "sim:h200"
     architecture = "sm_90"
 
-    def __init__(self, *, hazards: bool = True) -> None:
-        self._hazards = hazards
+    def __init__(self) -> None:
         self.notes: set[str] = set()
 
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
     ) -> RunResult:
-        result = engine.run(program, plan, inputs, poison, deadline_s=deadline_s, hazards=self._hazards)
+        result = engine.run(program, plan, inputs, poison, deadline_s=deadline_s)
         self.notes.update(result.notes)
         return result
 
@@ -102,7 +104,18 @@ class Simulator:
     async def aclose(self) -> None: ...
 
 
-def toolbox(folder: Path, device: Simulator, run_s: float = 5.0) -> LocalToolbox:
+def toolbox(folder: Path, device: Simulator, compiler: Compiles, run_s: float = 5.0) -> LocalToolbox:
     """A toolbox whose judge is the real one; `folder` keeps what it freezes."""
-    parts = Parts(Compiles(), Answers(), device, "none", 1)
+    parts = Parts(compiler, Answers(), device, "none", 1)
     return LocalToolbox("sim:h200", cache=folder, limits=Limits(run_s=run_s), parts=parts)
+
+
+async def in_lock_step(task: Task, kernel: str, compiler: Compiles, seed: int) -> dict[str, Array]:
+    """What a kernel gives for the last test case where all threads keep step and no hazard is looked for."""
+    case = task.tests[-1]
+    build = (await CompileStage(compiler, Simulator.architecture).compile(task, kernel, case.dims)).build
+    assert build is not None
+    inputs = {name: array.reshape(-1) for name, array in generators.inputs_for(task, case, seed).items()}
+    result = engine.run(build.program, build.plan({}), inputs, 2, hazards=False)
+    assert result.fault is None, result.fault
+    return dict(result.outputs)
