@@ -99,8 +99,9 @@ class Ordering:
         order = np.arange(full.size).reshape(full.shape)
         turn = -1 if machine.extra.get("backwards") else 1
         order = order[::turn, ::turn]
-        self._turns[0, machine.place.blocks] = np.where(full, order, full.size).min(axis=(0, 1))
-        self._turns[1, machine.place.blocks] = np.where(full, order, -1).max(axis=(0, 1))
+        taking_part = full.any(axis=(0, 1))
+        self._turns[0, blocks] = np.where(full, order, full.size).min(axis=(0, 1))[taking_part]
+        self._turns[1, blocks] = np.where(full, order, -1).max(axis=(0, 1))[taking_part]
 
     def unordered(self, before: Array, agent: Array, atomic: Array | bool = False) -> Array:
         """Which accesses of `before` are neither the agent's own nor ordered before it.
