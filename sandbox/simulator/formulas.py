@@ -31,9 +31,9 @@ def formula_step(instruction: Instruction, formula: Formula, slots: Slots) -> St
     target, *operands = instruction.operands
     if isinstance(target, Pair) or not isinstance(target, Register):
         raise UnsupportedError(instruction.mnemonic)
-    if len(operands) < len(formula.sources):
+    if len(operands) != len(formula.sources):
         raise UnsupportedError(instruction.mnemonic)
-    pairs = list(zip(operands, formula.sources, strict=False))
+    pairs = list(zip(operands, formula.sources, strict=True))
     sources = [(slots.source(operand, kind), kind.dtype) for operand, kind in pairs]
     destination = slots.target(target)
     if instruction.opcode in _MAY_COMPRESS and formula.result.kind != "p":

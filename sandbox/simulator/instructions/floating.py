@@ -48,6 +48,8 @@ _UNARY = frozenset({"neg", "abs"})
 def float_formula(m: Modifiers, name: str) -> Formula:
     """Add, sub, mul, div, fma, min, max, neg, abs for f16, f32, f64 with rounding, .ftz, .sat and .NaN."""
     kind = m.type
+    if "xorsign" in m or "oob" in m:
+        raise refuse(f"{name}." + ".".join(m.parts))
     count = 3 if name == "fma" else 1 if name in _UNARY else 2
     mode = m.rounding
     if mode in {"rz", "rm", "rp"}:

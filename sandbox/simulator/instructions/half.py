@@ -72,6 +72,8 @@ def packed_formula(m: Modifiers, name: str) -> Formula:
         return same(
             kind, 2, lambda *x: join(*(_apply_integer(function, lane, x, high) for high in (False, True)))
         )
+    if "xorsign" in m or "oob" in m:
+        raise refuse(f"{name}." + ".".join(m.parts))
     count, function = _FUNCTIONS[name]
     function = _bounded(function, m)
     form = BFLOAT if kind.name.startswith("bf16") else HALF

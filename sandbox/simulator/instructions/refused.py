@@ -52,6 +52,7 @@ REFUSED = (
     Refused("sust", "9.7.11.2", "sust.b.1d.b32.trap [%rd0, {%r0}], %r0", _TEXTURE),
     Refused("sured", "9.7.11.3", "sured.b.add.1d.u32.trap [%rd0, {%r0}], %r0", _TEXTURE),
     Refused("suq", "9.7.11.4", "suq.width.b32 %r0, [%rd0]", _TEXTURE),
+    Refused("atom.b128", "9.7.13.5", "atom.global.exch.b128 %rd0, [%rd0], %rd1", "128-bit words"),
     Refused("vadd", "9.7.18.1", "vadd.s32.u32.s32.sat %r0, %r0, %r0", "scalar video instructions"),
     Refused("brkpt", "9.7.19.1", "brkpt", "no debugger"),
 )
