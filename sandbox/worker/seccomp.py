@@ -39,6 +39,15 @@ _CLONE_THREAD = 0x00010000
 _PRCTL_REFUSED = (1, 4, 35, 0x59616D61)
 """PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_PTRACER."""
 
+_FCNTL_REFUSED = (8, 10, 15)
+"""F_SETOWN, F_SETSIG, F_SETOWN_EX: a descriptor could be made to signal any process of the user."""
+
+_IOCTL_REFUSED = (0x8901, 0x8902, 0x5412, 0x541C, 0x540E)
+"""FIOSETOWN and SIOCSPGRP, as above; TIOCSTI, TIOCLINUX and TIOCSCTTY, which type at a terminal or take it."""
+
+_IOCTL_NEEDED = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)
+"""TCGETS, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: what Python asks; a worker without devices has no use for others."""
+
 Instruction = tuple[int, int, int, int]
 """Operation, instructions to skip where the test holds, where it does not, and the constant."""
 
@@ -58,7 +67,7 @@ def install(*, threads: bool, writes: bool) -> None:
 
     Args:
         threads: Threads may be started; processes never.
-        writes: Files may be opened for writing, made, renamed and removed.
+        writes: Files and devices may be opened for writing, files made, renamed and removed.
 
     Raises:
         OSError: The kernel has no such filters, or the processor's calls are not known.
@@ -85,6 +94,7 @@ def program(pid: int, *, threads: bool, writes: bool) -> list[Instruction]:
         *_on("clone", _if_bits(0, _CLONE_THREAD, _ALLOW, _REFUSE) if threads else _answer(_REFUSE)),
         *_on("prlimit64", _if_equal(0, (0, pid), _ALLOW, _REFUSE)),
         *_on("prctl", _if_equal(0, _PRCTL_REFUSED, _REFUSE, _ALLOW)),
+        *_on("fcntl", _if_equal(1, _FCNTL_REFUSED, _REFUSE, _ALLOW)),
     ]
     for name in ("kill", "tkill", "tgkill"):
         body += _on(name, _if_equal(0, (pid,), _ALLOW, _REFUSE))
@@ -92,7 +102,10 @@ def program(pid: int, *, threads: bool, writes: bool) -> list[Instruction]:
         system_calls.SOCKETS, system_calls.PROCESSES, system_calls.SIGNALS, system_calls.OTHER_PROCESSES,
         system_calls.SHARED_MEMORY, system_calls.KERNEL,
     ]  # fmt: skip
-    if not writes:
+    if writes:
+        body += _on("ioctl", _if_equal(1, _IOCTL_REFUSED, _REFUSE, _ALLOW))
+    else:
+        body += _on("ioctl", _if_equal(1, _IOCTL_NEEDED, _ALLOW, _REFUSE))
         body += _on("open", _if_bits(1, _WRITE_FLAGS, _REFUSE, _ALLOW))
         body += _on("openat", _if_bits(2, _WRITE_FLAGS, _REFUSE, _ALLOW))
         refused.append(system_calls.WRITING)

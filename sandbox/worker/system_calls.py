@@ -91,6 +91,6 @@ WRITING = _table("""
 
 BY_ARGUMENT = _table("""
     open:2:- openat:257:56 openat2:437:437 clone:56:220 clone3:435:435 kill:62:129 tkill:200:130
-    tgkill:234:131 prctl:157:167 prlimit64:302:261
+    tgkill:234:131 prctl:157:167 prlimit64:302:261 fcntl:72:25 ioctl:16:29
 """)
 """Allowed or refused by what they are called with, see `sandbox.worker.seccomp`."""

@@ -67,6 +67,11 @@ ALLOW, REFUSE, MISSING, KILL = 0x7FFF0000, 0x50001, 0x50026, 0x80000000
         (2, {1: 0}, ALLOW, ALLOW), (2, {1: 1}, REFUSE, ALLOW), (437, {}, MISSING, MISSING), (87, {}, REFUSE, ALLOW),
         (157, {0: 1}, REFUSE, REFUSE), (157, {0: 35}, REFUSE, REFUSE), (157, {0: 15}, ALLOW, ALLOW),  # prctl
         (302, {0: 0}, ALLOW, ALLOW), (302, {0: 99}, ALLOW, ALLOW), (302, {0: 98}, REFUSE, REFUSE),  # prlimit64
+        (72, {1: 3}, ALLOW, ALLOW),
+        (72, {1: 8}, REFUSE, REFUSE),  # fcntl, F_SETOWN
+        (16, {1: 0x5401}, ALLOW, ALLOW),
+        (16, {1: 0x8901}, REFUSE, REFUSE),
+        (16, {1: 0xC020462A}, REFUSE, ALLOW),  # of a GPU's driver
         (0x40000000, {}, REFUSE, REFUSE), (0x40000029, {}, REFUSE, REFUSE),  # the x32 interface
     ],
 )  # fmt: skip
