@@ -50,7 +50,8 @@ def feedback(trial: Trial, kernel: str | None) -> str:
     # The compiler's messages say it all, with their lines; a report's message would only repeat them.
     said = "" if compiled else _bounded(record.message)
     lines = [f"Verdict: {record.verdict}. {said}".rstrip(), *compiled]
-    lines += [] if report is None else [*_test_lines(report), *_profile_lines(report.profile)]
+    if report is not None:
+        lines += [*_test_lines(report), *_profile_lines(report.profile), *_suspicion_lines(report.compile)]
     if record.tune and record.verdict is Verdict.PASS:
         chosen = ", ".join(f"{name} = {value}" for name, value in sorted(record.tune.items()))
         lines.append(f"The sweep chose {chosen}.")
@@ -76,6 +77,15 @@ def _compile_lines(report: CompileReport | None, kernel: str | None) -> list[str
             lines.append(f"    {source[diagnostic.line - 1].strip()}")
     left = len(report.diagnostics) - _DIAGNOSTICS
     return lines if left <= 0 else [*lines, f"({left} more messages)"]
+
+
+def _suspicion_lines(report: CompileReport | None) -> list[str]:
+    if report is None:
+        return []
+    return [
+        f"Suspicious{'' if one.line is None else f' at line {one.line}'}: {one.construct}: {one.why}."
+        for one in report.suspicions[:_DIAGNOSTICS]
+    ]
 
 
 def _test_lines(report: CheckReport) -> list[str]:

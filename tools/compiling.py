@@ -15,6 +15,7 @@ from tools import kernel_file, planning, signatures
 from tools.judge.explanation import shorten
 from tools.kernel_file import KernelFile, KernelFileError
 from tools.reports import CompileReport
+from tools.screening import screen
 from tools.task import Task
 
 SHOWN_ERRORS = 5
@@ -100,6 +101,7 @@ class CompileStage:
             self.architecture,
             result.cached,
             ptx_key(result.program.ptx),
+            screen(result.program.ptx),
         )
         return Compiled(report, Build(task, parsed, dict(dims), dict(tune), result.program))
 

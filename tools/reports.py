@@ -44,6 +44,20 @@ class CaseReport:
 
 
 @dataclass(frozen=True)
+class Suspicion:
+    """A construct that honest kernels seldom need; no verdict comes of it.
+
+    Attributes:
+        line: In the kernel file; None where it has none.
+        why: What it could be used for.
+    """
+
+    construct: str
+    line: int | None
+    why: str
+
+
+@dataclass(frozen=True)
 class CompileReport:
     """Outcome of the parse and compile stages."""
 
@@ -55,6 +69,7 @@ class CompileReport:
     cached: bool = False
     ptx_key: str = ""
     """sha256 of the PTX without debug lines: candidates with the same one are one candidate."""
+    suspicions: tuple[Suspicion, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ def show_check(console: Console, report: CheckReport) -> None:
     console.print(stages)
     if report.compile is not None and report.compile.verdict is Verdict.PASS:
         _show_resources(console, report.compile.resources)
+        for one in report.compile.suspicions:
+            where = "" if one.line is None else f" (line {one.line})"
+            console.print(Text(f"look at: {clean(one.construct)}{where}: {one.why}"))
     wrong = [case for case in report.test.cases if case.first] if report.test else []
     for case in wrong[:1]:
         _show_case(console, case)

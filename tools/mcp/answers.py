@@ -90,6 +90,7 @@ class CompileAnswer(BaseModel):
     architecture: str
     kernels: list[KernelUse] = Field(description="The first few kernels.")
     compiler_messages: list[CompilerMessage] = Field(description="The first few, errors first.")
+    suspicious: list[str] = Field(description="Constructs that honest kernels seldom need; a warning only.")
     ptx_key: str = Field(description="Kernel files with the same key compile to the same code.")
     next_step: str
 

@@ -101,6 +101,10 @@ def describe_compile(task: Task, report: CompileReport) -> CompileAnswer:
             CompilerMessage(severity=one.severity, line=one.line, message=shorten(one.message, 400))
             for one in report.diagnostics[:LIST_LIMIT]
         ],
+        suspicious=[
+            f"{one.construct}{'' if one.line is None else f' at line {one.line}'}: {one.why}"
+            for one in report.suspicions[:LIST_LIMIT]
+        ],
         ptx_key=report.ptx_key,
         next_step="test_kernel with the same kernel."
         if passed

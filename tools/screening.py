@@ -1,0 +1,96 @@
+"""Static screening: constructs that honest kernels seldom need are named in the report; no verdict comes of it.
+
+What is read is the compiled code, so neither macros nor string tricks hide anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tools.reports import Suspicion
+
+_LOCATION = re.compile(r"^\s*\.loc\s+\d+\s+(\d+)")
+_VARIABLE = re.compile(r"^\s*(?:\.visible\s+|\.weak\s+)?\.global\s.*?([\w$]+)\s*(?:\[|=|;)")
+_BEGIN, _END = "// begin inline asm", "// end inline asm"
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class _Rule:
+    construct: str
+    pattern: re.Pattern[str]
+    why: str
+
+
+_RULES = (
+    _Rule(
+        "clock read",
+        re.compile(r"%clock|%globaltimer"),
+        "a kernel that knows the time can behave differently when it is timed",
+    ),
+    _Rule(
+        "grid number", re.compile(r"%gridid"), "it differs from launch to launch, and can serve as a counter"
+    ),
+    _Rule("sleep", re.compile(r"\bnanosleep\b"), "waiting is seldom work; it can distort what is measured"),
+    _Rule(
+        "cache policy",
+        re.compile(r"evict_last|createpolicy|\bprefetch"),
+        "lines kept in the cache can outlive the launch; timing flushes them",
+    ),
+    _Rule(
+        "device heap",
+        re.compile(r"^(?:call.*\s)?(?:malloc|free),"),
+        "what it allocates can outlive the launch",
+    ),
+    _Rule(
+        "printing",
+        re.compile(r"^(?:call.*\s)?vprintf,"),
+        "what a kernel prints is shown, bounded, and never believed",
+    ),
+)
+_ODD_INLINE = re.compile(
+    r"^\s*(?:@!?%\w+\s+)?(?P<opcode>trap|exit|brkpt|pmevent|discard|applypriority|setmaxnreg)\b"
+)
+
+
+def screen(ptx: str) -> tuple[Suspicion, ...]:
+    """Return what is suspicious in compiled code, each construct once a source line, at most twenty.
+
+    Args:
+        ptx: As the compiler gave it, with `.loc` directives.
+    """
+    found = dict.fromkeys(_suspicions(ptx))
+    return tuple(found)[:_SHOWN]
+
+
+def _suspicions(ptx: str) -> Iterator[Suspicion]:
+    line: int | None = None
+    inline = inside = False
+    for text in ptx.splitlines():
+        if location := _LOCATION.match(text):
+            line = int(location[1])
+            continue
+        if text.startswith((".entry", ".visible .entry", ".func", ".visible .func", ".weak .entry")):
+            inside = True
+        elif text.startswith("}"):
+            inside, line = False, None
+        variable = None if inside else _VARIABLE.match(text)
+        if variable and not variable[1].startswith(("$str", "__unnamed", "_ZTV", "$")):
+            why = "it outlives a launch; it is put back to its first value before every run"
+            yield Suspicion(f"device variable {variable[1]}", None, why)
+        stripped = text.strip()
+        inline = stripped == _BEGIN or (inline and stripped != _END)
+        if inside:
+            yield from _instruction(stripped, line, inline=inline)
+
+
+def _instruction(text: str, line: int | None, *, inline: bool) -> Iterator[Suspicion]:
+    if not text.startswith("//"):
+        for rule in _RULES:
+            if rule.pattern.search(text):
+                yield Suspicion(rule.construct, line, rule.why)
+    odd = _ODD_INLINE.match(text) if inline else None
+    if odd:
+        yield Suspicion(f"inline PTX `{odd['opcode']}`", line, "an instruction that computes nothing")
