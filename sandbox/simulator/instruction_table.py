@@ -36,7 +36,9 @@ _HEAD = """# PTX that the simulator runs
 
 Written by `python -m sandbox.simulator.instruction_table` from the code; a test compares it. Sections are those of
 the PTX ISA 9.0. `x.y` are the parts of a mnemonic that lead to an entry. An instruction, or a form of one, that is
-not here ends the run as `unsupported`, with its mnemonic and the source line, when a thread reaches it.
+not here ends the run as `unsupported`, with its mnemonic and the source line, when a thread reaches it. So do
+`malloc`, `free` and launches from device code. Approximate instructions (`.approx`, `ex2`, `lg2`, `sin`, `cos`,
+`tanh`, `rsqrt`) are computed more exactly than devices do; a NaN result may carry another payload than a device's.
 """
 
 
