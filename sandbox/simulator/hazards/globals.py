@@ -155,9 +155,11 @@ class GlobalHazards(Observer):
 
     def _remember_readers(self, watched: Watched, unit: Array, agent: Array) -> None:
         last = watched.reader.take(unit)
-        others = (last != NOBODY) & (block_of(last) != block_of(agent))
+        unordered = self._order.unordered(last, agent)
+        # A reader that comes after the last one in order stands for both.
+        others = (last == _MANY) | (unordered & (block_of(last) != block_of(agent)))
         now = np.where(others, _MANY, agent)
-        watched.crowd[unit] = self._order.unordered(last, agent) & ~others
+        watched.crowd[unit] = unordered & ~others
         watched.reader[unit] = now
         # Lanes of one instruction that share a unit are a crowd as well.
         watched.crowd[unit[watched.reader.take(unit) != now]] = True

@@ -34,6 +34,21 @@ HAZARDS = {
         " __syncthreads(); a += s[255 - t]; } y[i] = a;", Verdict.RACE),
     "output read before it is written": ("y[i] += x[i];", Verdict.UNINITIALIZED),
     "one past the end": ("y[i] = x[i + 1];", Verdict.MEMORY_FAULT),
+    "lane left out of its mask": ("y[i] = __shfl_down_sync(0x0000ffffu, x[i], 1);", Verdict.BARRIER_DIVERGENCE),
+    "lanes with different masks": (
+        "y[i] = __shfl_xor_sync(t % 32 < 16 ? 0xffffffffu : 0xffff0000u, x[i], 1);", Verdict.BARRIER_DIVERGENCE),
+    "syncwarp of another warp": (S + "if (t < 32) __syncwarp(); y[i] = s[t ^ 1];", Verdict.RACE),
+    "barrier skipped by leaving": (
+        S + "__syncthreads(); if (t >= 128) { y[i] = s[t]; return; } __syncthreads(); y[i] = s[t];",
+        Verdict.BARRIER_DIVERGENCE),
+    "local element never written": (
+        "float a[8]; for (int j = 0; j < 7; j++) a[(j + t) % 7] = x[j]; y[i] = a[(t * 5 + 3) & 7];",
+        Verdict.UNINITIALIZED),
+    "local array overrun": (
+        "float a[8]; for (int j = 0; j < 8; j++) a[(j + t) & 7] = x[j]; y[i] = a[t % 9];", Verdict.MEMORY_FAULT),
+    "one shared array overrun into the next": (
+        "__shared__ float a[256], b[256]; a[t] = b[t] = x[i]; __syncthreads(); y[i] = a[t + 1] + b[t];",
+        Verdict.MEMORY_FAULT),
     "barrier in a branch": (
         S + "if (t < 100) __syncthreads(); y[i] = s[t]; __syncthreads();", Verdict.BARRIER_DIVERGENCE),
 }  # fmt: skip
@@ -44,6 +59,15 @@ HONEST = {
     "tree": S + "__syncthreads(); " + TREE % "__syncthreads();" + "y[i] = s[0];",
     "one value from all threads": "__shared__ float s; s = 3.0f; __syncthreads(); y[i] = s;",
     "one value from all blocks": "y[t] = 1.0f; if (blockIdx.x) y[i] = 1.0f;",
+    "one value from all threads beside other stores": S
+    + "__shared__ int b; b = blockIdx.x; __syncthreads(); y[i] = b;",
+    "shuffle of half a warp whose odd results nobody uses": (
+        "float v = x[i]; y[i] = 0; if (t % 32 < 16) { for (int o = 8; o; o >>= 1) v += __shfl_down_sync(0xffffu, v, o);"
+        " if (t % 32 == 0) y[i] = v; }"
+    ),
+    "halves of a word from two threads": (
+        "unsigned short* h = (unsigned short*)y; for (int j = 0; j < 2; j++) h[blockIdx.x * 512 + 2 * ((t + j) % 256) + j] = j;"
+    ),
     "global exchange inside a block": (
         "y[i] = x[i]; __syncthreads(); float v = y[blockIdx.x * 256 + 255 - t]; __syncthreads(); y[i] = v;"
     ),
@@ -82,3 +106,34 @@ def test_lanes_that_take_no_part_do_not_decide_which_buffer_is_watched(cuda):
     for poison in (1, 2):
         result = cuda(source).run(132, 256, {"x": x, "y": ("float32", 65537), "n": 65537}, poison=poison)
         assert result.fault is None, result.fault
+
+
+VARIABLES = "__device__ int flag[8]; __device__ int lock; __device__ int c; "
+LOCKED = "bool done = false; while (!done) if (atomicCAS(&lock, 0, 1) == 0) { %s c += 1; %s atomicExch(&lock, 0); done = true; }"
+WAIT = "if (t == 0 && blockIdx.x) { while (((volatile int*)flag)[blockIdx.x - 1] == 0); __threadfence(); v = c; c = v + 1; } "
+RAISE = "else if (t == 0) c = 1; if (t == 0) { %s ((volatile int*)flag)[blockIdx.x] = 1; }"
+
+
+@pytest.mark.parametrize(
+    ("body", "blocks", "verdict"),
+    [
+        ("c += 1;", 2, Verdict.RACE),
+        (LOCKED % ("__threadfence();", "__threadfence();"), 1, None),
+        (LOCKED % ("", ""), 1, Verdict.RACE),
+        ("int v = 0; " + WAIT + RAISE % "__threadfence();", 4, None),
+        ("int v = 0; " + WAIT + RAISE % "", 4, Verdict.RACE),
+    ],
+    ids=["plain counter", "lock", "lock without fences", "flags", "flags without a fence"],
+)
+def test_device_variables_are_watched_and_locks_and_flags_with_fences_are_honest(cuda, body, blocks, verdict):
+    result = cuda(VARIABLES + HEAD + body + " y[i] = 1; }").run(blocks, 32, {"x": X, "y": ("float32", 1024)})
+    assert (result.fault and result.fault.verdict) is verdict, result.fault
+
+
+def test_two_runs_differ_where_the_order_of_threads_at_an_atomic_decides(cuda):
+    body = (
+        "__shared__ int n; if (!t) n = 0; __syncthreads(); y[blockIdx.x * 256 + atomicAdd(&n, 1)] = x[i]; }"
+    )
+    runs = [cuda(HEAD + body).run(4, 256, {"x": X, "y": ("float32", 1024)}, poison=p) for p in (1, 2)]
+    assert all(run.fault is None for run in runs)
+    assert not np.array_equal(runs[0].outputs["y"], runs[1].outputs["y"])
