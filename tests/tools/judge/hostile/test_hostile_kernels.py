@@ -4,7 +4,7 @@ The table is in table/*.toml. An entry has a name, a task (a folder of tasks/, o
 the kernel: a whole file (`text`), or edits of another one (`edit`, of `twin`; else of the task's baseline).
 `verdicts` are those that count as right; an honest kernel's is `pass`. `number` is that of the test (E) or
 positive control (C) in the project's list of adversarial tests: forty and eight. `gpu` says why only a GPU can
-show it; `flag` is what the report must warn of.
+show it; `flag` is what the report must warn of; `benches` asks for a verdict at the benchmark's shapes too.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Entry:
     honest: bool
     numbers: tuple[str, ...]
     flag: str | None
+    benches: bool
 
     @property
     def endless(self) -> bool:
@@ -72,7 +73,7 @@ def entries() -> tuple[Entry, ...]:
         {**row, "honest": stem == "honest"}
         for stem, rows in tables().items()
         for row in rows
-        if stem != "only_a_gpu" and "awaits" not in row
+        if stem != "only_a_gpu"
     ]
     baselines = [
         {"name": f"{name} baseline", "task": name, "verdicts": ["pass"], "honest": True, "edit": []}
@@ -94,6 +95,7 @@ def entry(row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> Entr
         honest=row["honest"],
         numbers=tuple(row.get("number", "").split()),
         flag=row.get("flag"),
+        benches=row.get("benches", False),
     )
 
 
@@ -118,7 +120,7 @@ async def judge_all(cache_folder: Path) -> dict[str, CheckReport]:
         async def judge(entry: Entry) -> CheckReport:
             async with slots:
                 box = hurried if entry.endless else usual
-                return await box.check(task(entry.task), entry.kernel, profile=False)
+                return await box.check(task(entry.task), entry.kernel, profile=entry.benches)
 
         reports = await asyncio.gather(*(judge(entry) for entry in entries()))
     return {entry.name: report for entry, report in zip(entries(), reports, strict=True)}

@@ -10,7 +10,7 @@ def reference(x, rows, cols):
 
 
 def magnitude(x, rows, cols):
-    """Return the scale of the error; the sum is taken in chunks, so its length counts by its square root."""
+    """Return the scale of the error; the sum is taken in chunks, so its length counts by its logarithm."""
     shifted = x - x.max(axis=-1, keepdims=True)
     e = np.exp(shifted)
-    return {"y": e / e.sum(axis=-1, keepdims=True) * (1 + np.abs(shifted) + np.sqrt(cols))}
+    return {"y": e / e.sum(axis=-1, keepdims=True) * (1 + np.abs(shifted) + np.log2(cols))}
