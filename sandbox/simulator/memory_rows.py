@@ -142,6 +142,22 @@ def _local(short: str, opcode: str) -> Row:
     )
 
 
+def _copies(launch: Launch) -> float | None:
+    sites = launch.sites("shared", "store")
+    return sum(site.requests for site in sites if site.instruction.opcode == "cp") or None
+
+
+COPY_ROWS = (
+    Row(
+        "smsp__inst_executed_op_ldgsts.sum",
+        "inst",
+        "Warps that executed `cp.async` with an active lane. Its load and its store are among those of global "
+        "and of shared memory as well.",
+        _copies,
+        "sum",
+    ),
+)
+
 GLOBAL_ROWS = tuple(
     row for short in ("ld", "st") for row in (*_global_efficiency(short), *_global_sums(short))
 )

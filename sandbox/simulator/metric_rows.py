@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.simulator.execution_rows import EXECUTION_ROWS, LAUNCH_ROWS
-from sandbox.simulator.memory_rows import ATOMIC_ROWS, GLOBAL_ROWS, LOCAL_ROWS, SHARED_ROWS
+from sandbox.simulator.memory_rows import ATOMIC_ROWS, COPY_ROWS, GLOBAL_ROWS, LOCAL_ROWS, SHARED_ROWS
 from sandbox.simulator.metric_row import Row
 from sandbox.simulator.model_rows import MODEL_ROWS
 from sandbox.simulator.tensor_rows import TENSOR_ROWS
@@ -17,6 +17,7 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "Instructions, lanes and branches": EXECUTION_ROWS,
     "Tensor cores": TENSOR_ROWS,
     "Local memory": LOCAL_ROWS,
+    "Asynchronous copies": COPY_ROWS,
 }
 """Every metric by what it is about, what explains most first."""
 

@@ -37,7 +37,7 @@ _BRANCH = Cost(CONTROL, 1.0, 8)
 _MEMORY = Cost(LSU, 1.0, 0)
 
 _FREE_OPCODES = frozenset({"mov", "cvta", "pragma", "prefetch", "createpolicy"})
-_MEMORY_OPCODES = frozenset({"ld", "ldu", "st", "atom", "red", "ldmatrix", "stmatrix", "cp"})
+_MEMORY_OPCODES = frozenset({"ld", "ldu", "st", "atom", "red", "ldmatrix", "stmatrix", "cp", "mbarrier"})
 _BRANCH_OPCODES = frozenset(
     {"bra", "brx", "ret", "exit", "call", "bar", "barrier", "membar", "fence", "trap"}
 )
@@ -50,6 +50,8 @@ def cost_of(instruction: Instruction) -> Cost:
     opcode, modifiers = instruction.opcode, instruction.modifiers
     if opcode in _FREE_OPCODES or (opcode == "ld" and "param" in modifiers):
         return _FREE
+    if opcode == "cp" and {"wait_group", "wait_all"} & set(modifiers):
+        return _BRANCH
     if opcode in _MEMORY_OPCODES:
         return _MEMORY
     if opcode == "wmma" and modifiers[0] != "mma":

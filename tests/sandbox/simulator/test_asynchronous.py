@@ -147,6 +147,16 @@ def test_a_double_buffered_matmul_is_right(cuda, n):
     assert fault.verdict is Verdict.RACE
 
 
+def test_a_profile_counts_copies_under_nsights_name(cuda):
+    arguments = {"A": X, "B": X, "C": ("float32", 1024), "n": 32}
+    result = cuda(MATMUL).profile((2, 2, 1), (16, 16, 1), arguments)
+    assert result.fault is None, result.fault
+    counted = {m.name: m.value for m in result.launches[0].metrics}
+    copies = 4 * 8 * 2 * 2
+    assert counted["smsp__inst_executed_op_ldgsts.sum"] == copies
+    assert counted["smsp__inst_executed_op_shared_st.sum"] == copies
+
+
 @pytest.mark.parametrize("wait", [1, 0])
 def test_groups_copy_together_and_wait_together(cuda, wait):
     source = """#include <cooperative_groups.h>
