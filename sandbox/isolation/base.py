@@ -52,7 +52,8 @@ class WorkerSpec:
         packages: Import names of the installed packages that the role needs, for example `numpy`.
         resources: Names, and the host files or folders that the role reads under each of them.
         file_bytes: Limit on each file that the worker writes.
-        threads: The worker may start threads. None may start a process.
+        threads: The worker may start threads. None may start a process. How many is limited for ordinary
+            users, and by the container's limit under docker; the kernel counts no threads of root.
         writes: The worker may write files, where the isolation leaves it a place to.
         gpu: Index of the NVIDIA GPU that the worker uses, or None.
     """
