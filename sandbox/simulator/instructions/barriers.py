@@ -26,8 +26,9 @@ def arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         shape = (NUMBERS, 1, 1, machine.blocks)
         arrivals: Array = machine.extra.setdefault("barrier arrivals", np.zeros(shape, np.int64))
         where = machine.registers[number].view(U32)
-        for n in np.unique(where).tolist():
-            lanes = machine.active & (where == n)
+        active = np.broadcast_to(machine.active, machine.shape)
+        for n in np.unique(np.broadcast_to(where, machine.shape)[active]).tolist():
+            lanes = active & (where == n)
             arrivals[n] += count_threads(machine, lanes)
             for observer in machine.observers:
                 observer.arrive(machine, ("bar", n), lanes, None)

@@ -147,6 +147,28 @@ def test_a_double_buffered_matmul_is_right(cuda, n):
     assert fault.verdict is Verdict.RACE
 
 
+def test_blocks_with_different_numbers_of_tiles_prefetch_the_next(cuda):
+    source = """#include <cuda_pipeline.h>
+extern "C" __global__ void k(const float* x, float* y, int n) {
+  __shared__ float s[2][64]; int t = threadIdx.x, stage = 0;
+  auto load = [&](int tile) { if (tile < n) __pipeline_memcpy_async(&s[stage][t], &x[tile * 64 + t], 4);
+    __pipeline_commit(); };
+  load(blockIdx.x);
+  for (int tile = blockIdx.x; tile < n; tile += gridDim.x) {
+    stage ^= 1; load(tile + gridDim.x); stage ^= 1;
+    __pipeline_wait_prior(1); __syncthreads();
+    y[tile * 64 + t] = s[stage][63 - t];
+    __syncthreads(); stage ^= 1;
+  } }"""
+    result = cuda(source).run(3, 64, {"x": X, "y": ("float32", 1024), "n": 16})
+    assert result.fault is None, result.fault
+    assert np.array_equal(result.outputs["y"].reshape(16, 64), X.reshape(16, 64)[:, ::-1])
+    racy = source.replace("63 - t];\n    __syncthreads();", "63 - t];\n   ")
+    fault = cuda(racy).run(3, 64, {"x": X, "y": ("float32", 1024), "n": 16}).fault
+    assert fault is not None
+    assert fault.verdict is Verdict.RACE
+
+
 def test_a_profile_counts_copies_under_nsights_name(cuda):
     arguments = {"A": X, "B": X, "C": ("float32", 1024), "n": 32}
     result = cuda(MATMUL).profile((2, 2, 1), (16, 16, 1), arguments)

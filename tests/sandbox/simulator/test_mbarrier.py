@@ -216,6 +216,28 @@ def test_a_barrier_of_some_threads_orders_only_them(cuda, name):
         assert result.fault.verdict in {Verdict.RACE, Verdict.UNINITIALIZED}, result.fault
 
 
+def test_numbered_barriers_of_stages_order_producers_and_consumers(cuda):
+    source = """extern "C" __global__ void k(const int* x, int* y, int n, int give) {
+      __shared__ int s[2][64]; int t = threadIdx.x, sum = 0;
+      if (t < 64) for (int i = 0; i < n; i++) {
+        if (i >= 2 && give) asm volatile("bar.sync %0, 128;" :: "r"(3 + (i & 1)) : "memory");
+        s[i & 1][t] = x[i * 64 + t];
+        asm volatile("bar.arrive %0, 128;" :: "r"(1 + (i & 1)) : "memory");
+      } else for (int i = 0; i < n; i++) {
+        asm volatile("bar.sync %0, 128;" :: "r"(1 + (i & 1)) : "memory");
+        sum += s[i & 1][127 - t];
+        if (i + 2 < n && give) asm volatile("bar.arrive %0, 128;" :: "r"(3 + (i & 1)) : "memory");
+      }
+      if (t >= 64) y[t - 64] = sum; }"""
+    arguments = {"x": X, "y": ("int32", 64), "n": 7}
+    result = cuda(source).run(3, 128, arguments | {"give": 1})
+    assert result.fault is None, result.fault
+    assert result.outputs["y"].tolist() == X[:448].reshape(7, 64).sum(axis=0)[::-1].tolist()
+    fault = cuda(source).run(3, 128, arguments | {"give": 0}).fault
+    assert fault is not None
+    assert fault.verdict is Verdict.RACE
+
+
 LIBRARY = """#include <cuda/barrier>
 #include <cuda/pipeline>
 #include <cooperative_groups.h>
