@@ -25,7 +25,9 @@ Remote = Callable[[Machine, int, Array, Array], None]
 Objects = Callable[..., Iterator[tuple[int, Array]]]
 
 
-@step("mbarrier", "9.7.13.15", "in the block's own shared memory")
+@step(
+    "mbarrier", "9.7.13.15", "in the block's own shared memory; arriving also at other blocks of the cluster"
+)
 def mbarrier(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Initialise, invalidate, arrive, expect transactions, wait, or read a state's count."""
     kind = m.parts[0]
