@@ -33,6 +33,11 @@ _RULES = (
     _Rule(
         "grid number", re.compile(r"%gridid"), "it differs from launch to launch, and can serve as a counter"
     ),
+    _Rule(
+        "place in the GPU",
+        re.compile(r"%n?smid\b"),
+        "a result must not depend on the multiprocessor that a block runs on",
+    ),
     _Rule("sleep", re.compile(r"\bnanosleep\b"), "waiting is seldom work; it can distort what is measured"),
     _Rule(
         "cache policy",

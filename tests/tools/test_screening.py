@@ -35,6 +35,7 @@ def kernel(body: str, before: str = "") -> str:
             "clock read",
         ),
         ('unsigned g; asm volatile("mov.u32 %0, %%gridid;" : "=r"(g)); y[0] = g;', "grid number"),
+        ('unsigned s; asm volatile("mov.u32 %0, %%smid;" : "=r"(s)); y[0] = s;', "place in the GPU"),
         ("__nanosleep(1000); y[0] = x[0];", "sleep"),
         ('asm volatile("prefetch.global.L2::evict_last [%0];" :: "l"(x)); y[0] = x[0];', "cache policy"),
         ("float* p = (float*)malloc(4); if (p) { *p = x[0]; y[0] = *p; free(p); }", "device heap"),

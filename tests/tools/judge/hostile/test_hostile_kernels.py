@@ -130,7 +130,14 @@ def missed(entry: Entry, report: CheckReport) -> str | None:
     if report.verdict not in entry.verdicts:
         wanted = " or ".join(sorted(entry.verdicts))
         return f"{entry.name}: expected {wanted}, got {report.verdict}: {report.message}"
+    if entry.flag is not None and entry.flag not in flags(report):
+        return f"{entry.name}: the report does not warn of {entry.flag}, but of {flags(report)}"
     return None
+
+
+def flags(report: CheckReport) -> list[str]:
+    found = report.compile.suspicions if report.compile else ()
+    return [suspicion.construct for suspicion in found]
 
 
 @pytest.mark.timeout(300)
