@@ -32,7 +32,10 @@ class RunState(StrEnum):
 
 
 class SearchRequest(BaseModel):
-    """What to search for. `task` is a name or a folder; `model` None means the built-in composer."""
+    """What to search for. `task` is a name or a folder; `model` None means the built-in composer.
+
+    `tenant` is whose run it is: the name of an access token on an HTTP server, empty for this machine's own.
+    """
 
     model_config = ConfigDict(frozen=True)
     task: str
@@ -42,6 +45,7 @@ class SearchRequest(BaseModel):
     candidates: int = Field(default=4, ge=1, le=32)
     depth: int = Field(default=4, ge=1, le=64)
     seed: int | None = None
+    tenant: str = ""
 
 
 class BestKernel(BaseModel):

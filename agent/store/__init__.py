@@ -22,13 +22,19 @@ __all__ = ["NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
 class Store:
     """Everything that is remembered of runs, below one home."""
 
-    def __init__(self, home: Home) -> None:
-        database = Database(home.database)
+    def __init__(self, home: Home, tenant: str | None = None, database: Database | None = None) -> None:
+        """Open the store; another tenant's runs do not exist for it, unless `tenant` is None."""
+        database = database or Database(home.database)
+        self._home = home
         self._database = database
-        self.runs = Runs(database)
+        self.runs = Runs(database, tenant)
         self.candidates = Candidates(database)
         self.event_log = EventLog(database)
         self.kernels = KernelFiles(home.runs)
+
+    def seen_by(self, tenant: str | None) -> Store:
+        """Return this store as one tenant may see it; all of it for None."""
+        return Store(self._home, tenant, self._database)
 
     def replies(self, run: str) -> Replies:
         """Return the replies of one run."""
@@ -48,6 +54,7 @@ class Store:
 
     def events_since(self, run: str, number: int = 0) -> list[StoredEvent]:
         """Return the events of a run after the one of that number."""
+        self.runs.get(run)
         return self.event_log.since(run, number)
 
     def mark_cancelled(self, run: str) -> RunState:

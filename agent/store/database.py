@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS runs (
     baseline TEXT,
     best_round INTEGER,
     best_candidate INTEGER,
-    best_sha TEXT
+    best_sha TEXT,
+    tenant TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS candidates (
     run TEXT NOT NULL REFERENCES runs (id),
@@ -71,6 +72,8 @@ CREATE TABLE IF NOT EXISTS events (
     PRIMARY KEY (run, number)
 );
 """
+_ADDED = {"tenant": "TEXT NOT NULL DEFAULT ''"}
+"""Columns that the runs of earlier versions lack."""
 
 
 class Database:
@@ -82,6 +85,17 @@ class Database:
         with closing(self._connect()) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
+        if not self._lacking():
+            return
+        with self.write() as connection:
+            for name in self._lacking():
+                connection.execute(f"ALTER TABLE runs ADD COLUMN {name} {_ADDED[name]}")
+
+    def _lacking(self) -> list[str]:
+        """Return the columns that an earlier version's database lacks."""
+        with self.read() as connection:
+            present = {row["name"] for row in connection.execute("PRAGMA table_info(runs)")}
+        return [name for name in _ADDED if name not in present]
 
     @contextmanager
     def read(self) -> Generator[sqlite3.Connection, None, None]:

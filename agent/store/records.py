@@ -68,6 +68,21 @@ class RunSummary(BaseModel):
 
 
 @dataclass(frozen=True)
+class Spending:
+    """What a tenant's runs have used.
+
+    Attributes:
+        running: Searches at work now.
+        candidates: Candidates that its searches may judge, at most.
+        model_tokens: Tokens read and written by chat models.
+    """
+
+    running: int
+    candidates: int
+    model_tokens: int
+
+
+@dataclass(frozen=True)
 class Draft:
     """A written candidate that waits for its judgement; `sha` is None where the reply held no kernel."""
 

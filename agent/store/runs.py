@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.results import RunState, SearchRequest, Stop
 from agent.store.database import Database
 from agent.store.liveness import Owner, this_process
-from agent.store.records import NewRun, Run, RunSummary, dump_report, load_report
+from agent.store.records import NewRun, Run, RunSummary, Spending, dump_report, load_report
 from sandbox.errors import UsageError
 from sandbox.verdict import Provenance
 from tools.reports import CheckReport
@@ -23,6 +23,7 @@ SELECT runs.*, best.latency_us, best.speedup, coalesce(best.provenance, 'estimat
        (SELECT count(*) FROM candidates WHERE run = runs.id AND round > 0 AND verdict IS NOT NULL) AS judged
 FROM runs LEFT JOIN candidates AS best
   ON best.run = runs.id AND best.round = runs.best_round AND best.candidate = runs.best_candidate
+WHERE runs.tenant = coalesce(?, runs.tenant)
 ORDER BY runs.created DESC, runs.rowid DESC LIMIT ?
 """
 
@@ -30,8 +31,10 @@ ORDER BY runs.created DESC, runs.rowid DESC LIMIT ?
 class Runs:
     """Creates runs, says where they stand, and hands them from one process to the next."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tenant: str | None = None) -> None:
+        """See the runs of one tenant only; of all where that is None."""
         self._database = database
+        self._tenant = tenant
 
     def create(self, new: NewRun) -> str:
         """Store a run that this process owns, and return its id."""
@@ -40,11 +43,12 @@ class Runs:
             run = _free_id(connection, new.task, now)
             connection.execute(
                 "INSERT INTO runs (id, created, request, task, task_folder, task_sha, device, isolation,"
-                " model, seed, state, pid, pid_started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " model, seed, state, pid, pid_started, tenant)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(run, now, new.request.model_dump_json(), new.task, str(new.task_folder), new.task_sha),
                     *(new.device, new.isolation, new.model, new.seed),
-                    *(RunState.RUNNING, owner.pid, owner.started),
+                    *(RunState.RUNNING, owner.pid, owner.started, new.request.tenant),
                 ),
             )
         return run
@@ -52,12 +56,12 @@ class Runs:
     def get(self, run: str) -> Run:
         """Return a run; raise UsageError where there is none of that name."""
         with self._database.read() as connection:
-            return _run(_row(connection, run))
+            return _run(self._row(connection, run))
 
     def summaries(self, limit: int = 100) -> list[RunSummary]:
         """Return the latest runs, newest first."""
         with self._database.read() as connection:
-            rows = connection.execute(_LIST, (limit,)).fetchall()
+            rows = connection.execute(_LIST, (self._tenant, limit)).fetchall()
         return [_summary(row) for row in rows]
 
     def take_over(self, run: str) -> Run:
@@ -68,7 +72,7 @@ class Runs:
         """
         owner = this_process()
         with self._database.write() as connection:
-            before = _run(_row(connection, run))
+            before = _run(self._row(connection, run))
             if before.state is RunState.RUNNING:
                 msg = f"run {run} is still at work in another process; cancel it first, or watch it"
                 raise UsageError(msg)
@@ -91,7 +95,7 @@ class Runs:
     def mark_cancelled(self, run: str) -> RunState:
         """Ask a run to stop, wherever it works; return its state: RUNNING until its process notices."""
         with self._database.write() as connection:
-            state = _run(_row(connection, run)).state
+            state = _run(self._row(connection, run)).state
             if state is RunState.RUNNING:
                 connection.execute("UPDATE runs SET cancel_asked = 1 WHERE id = ?", (run,))
             elif state is RunState.INTERRUPTED:
@@ -104,7 +108,7 @@ class Runs:
     def cancel_asked(self, run: str) -> bool:
         """Whether someone asked this run to stop."""
         with self._database.read() as connection:
-            return bool(_row(connection, run)["cancel_asked"])
+            return bool(self._row(connection, run)["cancel_asked"])
 
     def keep_baseline(self, run: str, report: CheckReport) -> None:
         """Store the judgement on the task's baseline."""
@@ -114,8 +118,36 @@ class Runs:
     def baseline(self, run: str) -> CheckReport | None:
         """Return the judgement on the task's baseline; None before it was judged."""
         with self._database.read() as connection:
-            text = _row(connection, run)["baseline"]
+            text = self._row(connection, run)["baseline"]
         return None if text is None else load_report(text)
+
+    def spent(self, since: float) -> Spending:
+        """Return what this tenant's runs have used; runs that began before `since` do not count."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT * FROM runs WHERE tenant = coalesce(?, tenant) AND created >= ?",
+                (self._tenant, since),
+            ).fetchall()
+            tokens = connection.execute(
+                "SELECT coalesce(sum(tokens_in + tokens_out), 0) FROM replies JOIN runs ON replies.run = runs.id"
+                " WHERE runs.tenant = coalesce(?, runs.tenant) AND runs.created >= ?",
+                (self._tenant, since),
+            ).fetchone()[0]
+        requests = [SearchRequest.model_validate_json(row["request"]) for row in rows]
+        return Spending(
+            running=sum(_state(row) is RunState.RUNNING for row in rows),
+            candidates=sum(request.candidates * request.depth for request in requests),
+            model_tokens=tokens,
+        )
+
+    def _row(self, connection: sqlite3.Connection, run: str) -> sqlite3.Row:
+        found = connection.execute(
+            "SELECT * FROM runs WHERE id = ? AND tenant = coalesce(?, tenant)", (run, self._tenant)
+        ).fetchone()
+        if found is None:
+            msg = f"no run named {run[:200]!r}; `warpwright runs` lists them"
+            raise UsageError(msg)
+        return found
 
 
 def _free_id(connection: sqlite3.Connection, task: str, now: float) -> str:
@@ -125,14 +157,6 @@ def _free_id(connection: sqlite3.Connection, task: str, now: float) -> str:
         run = f"{name}-{day}-{secrets.token_hex(2)}"
         if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone() is None:
             return run
-
-
-def _row(connection: sqlite3.Connection, run: str) -> sqlite3.Row:
-    row = connection.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
-    if row is None:
-        msg = f"no run named {run!r}; `warpwright runs` lists them"
-        raise UsageError(msg)
-    return row
 
 
 def _state(row: sqlite3.Row) -> RunState:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,26 @@ def test_the_home_is_where_the_environment_says(tmp_path: Path, monkeypatch: pyt
     assert this_home() == Home(tmp_path)
     monkeypatch.delenv("WARPWRIGHT_HOME")
     assert this_home().root.name in ("warpwright", ".warpwright")
+
+
+def test_a_tenant_sees_and_touches_no_run_but_its_own(home: Home) -> None:
+    store = Store(home)
+    request = SearchRequest(task="soft max", candidates=2, depth=3, tenant="ada")
+    run = store.create(replace(NEW, request=request))
+    ada, bob = store.seen_by("ada"), store.seen_by("bob")
+    assert [line.run for line in ada.list_runs()] == [run] == [line.run for line in store.list_runs()]
+    assert bob.list_runs() == []
+    for look in (bob.get_run, bob.get_result, bob.events_since, bob.mark_cancelled, bob.runs.take_over):
+        with pytest.raises(UsageError, match="no run named"):
+            look(run)
+    assert store.get_run(run).state is RunState.RUNNING
+    assert (ada.runs.spent(0).running, ada.runs.spent(0).candidates) == (1, 6)
+    assert bob.runs.spent(0).candidates == 0
+
+
+def test_a_store_of_an_earlier_version_is_opened_and_its_runs_are_this_machines_own(home: Home) -> None:
+    Store(home)
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN tenant")
+    assert Store(home).list_runs() == []
+    assert Store(home).seen_by("ada").list_runs() == []
