@@ -88,7 +88,7 @@ def pack(message: Message, limits: Limits) -> list[memoryview | bytes]:
         native = dtype_of(array.dtype.name)
         array = array.astype(native, copy=False).reshape(buffer.shape)
         described.append({"name": name, "dtype": array.dtype.name, "shape": list(array.shape)})
-        raw.append(_bytes_view(array))
+        raw.append(bytes_view(array))
     text = json.dumps({"body": message.body, "buffers": described}, separators=(",", ":"))
     header = text.encode() + b"\n"
     total = len(header) + sum(len(part) for part in raw)
@@ -125,6 +125,11 @@ class Outline:
             (name, dtype, np.empty(shape, np.uint8 if dtype == BYTES else dtype_of(dtype)))
             for name, dtype, shape in self.buffers
         ]
+
+    def message(self, arrays: Sequence[tuple[str, str, Array]]) -> Message:
+        """Return the message whose buffers `allocate` made and somebody filled."""
+        buffers = tuple((name, array.tobytes() if dtype == BYTES else array) for name, dtype, array in arrays)
+        return Message(self.body, buffers)
 
 
 def parse_header(header: bytes, limits: Limits) -> Outline:
@@ -176,12 +181,8 @@ def _check_lengths(header: int, total: int, limits: Limits) -> None:
         )
 
 
-def _finish(outline: Outline, arrays: Sequence[tuple[str, str, Array]]) -> Message:
-    buffers = tuple((name, array.tobytes() if dtype == BYTES else array) for name, dtype, array in arrays)
-    return Message(outline.body, buffers)
-
-
-def _bytes_view(array: Array) -> memoryview:
+def bytes_view(array: Array) -> memoryview:
+    """Return the bytes of a contiguous array, to be read or filled."""
     return array.reshape(-1).view(np.uint8).data
 
 
@@ -221,8 +222,8 @@ class BlockingChannel:
         outline = parse_header(self._exactly(length), self._limits)
         arrays = outline.allocate()
         for _, _, array in arrays:
-            self._fill(_bytes_view(array))
-        return _finish(outline, arrays)
+            self._fill(bytes_view(array))
+        return outline.message(arrays)
 
     def _exactly(self, count: int, *, first: bool = False) -> bytes:
         buffer = bytearray(count)
@@ -267,8 +268,8 @@ class AsyncChannel:
         outline = parse_header(await self._exactly(length), limits)
         arrays = outline.allocate()
         for _, _, array in arrays:
-            await self._fill(_bytes_view(array))
-        return _finish(outline, arrays)
+            await self._fill(bytes_view(array))
+        return outline.message(arrays)
 
     async def _exactly(self, count: int, *, first: bool = False) -> bytes:
         buffer = bytearray(count)
