@@ -21,6 +21,11 @@ class Home:
         return self.root / "runs"
 
     @property
+    def tasks(self) -> Path:
+        """Tasks that did not come with warpwright, one folder each."""
+        return self.root / "tasks"
+
+    @property
     def compile_cache(self) -> Path:
         """Compiled programs by content; may be deleted at any time."""
         return self.root / "cache" / "compile"

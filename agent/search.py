@@ -44,7 +44,7 @@ async def start_search(
         WarpwrightError: The request or its task is unusable, or something is missing: on this machine, or at
             the model's endpoint.
     """
-    task = _find(request.task)
+    task = _find(request.task, home)
     make = _proposers(request, proposer)
     store = Store(home)
     async with _tools(request.device, home, toolbox) as tools:
@@ -84,7 +84,7 @@ async def resume_search(
     run = store.get_run(run_id)
     if run.state is RunState.COMPLETED:
         return store.get_result(run_id)
-    task = _find(str(run.task_folder))
+    task = _find(str(run.task_folder), home)
     if task.sha != run.task_sha:
         msg = (
             f"{run.task_folder} has changed since run {run_id} began (sha256 {run.task_sha[:12]}, now"
@@ -98,10 +98,10 @@ async def resume_search(
         return await work(session, resumed=True)
 
 
-def _find(name_or_path: str) -> Task:
+def _find(name_or_path: str, home: Home) -> Task:
     from tools.task_folder import find
 
-    return find(name_or_path)
+    return find(name_or_path, home.tasks)
 
 
 def _proposers(request: SearchRequest, given: Proposer | None) -> ProposerFactory:

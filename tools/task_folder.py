@@ -11,7 +11,7 @@ from tools import kernel_file, planning
 from tools.task import Case, Task, TaskError, argument_size
 from tools.task_table import TaskTable, read_table
 
-__all__ = ["TaskError", "all_tasks", "argument_size", "find", "load", "names"]
+__all__ = ["TaskError", "all_tasks", "argument_size", "find", "folders", "load", "names"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _FILES = ("task.toml", "reference.py", "baseline.cu")
@@ -25,20 +25,21 @@ def _roots() -> Iterator[Path]:
     yield _PACKAGE / "bundled_tasks"
 
 
-def _folders() -> dict[str, Path]:
-    """Map the name of every task that comes with warpwright to its folder; a checkout's own come first."""
+def folders(own: Path | None = None) -> dict[str, Path]:
+    """Map the name of every task to its folder: those that come with warpwright, then those below `own`."""
     found: dict[str, Path] = {}
-    for root in _roots():
+    for root in (*_roots(), *(() if own is None else (own,))):
         if root.is_dir():
             for folder in sorted(root.iterdir()):
-                if (folder / "task.toml").is_file():
+                # A task that is being drafted lies in a folder with a dot until it is known to be one.
+                if not folder.name.startswith(".") and (folder / "task.toml").is_file():
                     found.setdefault(folder.name, folder)
     return found
 
 
 def names() -> list[str]:
     """List the tasks that come with warpwright, sorted."""
-    return sorted(_folders())
+    return sorted(folders())
 
 
 def all_tasks() -> list[Task]:
@@ -47,25 +48,31 @@ def all_tasks() -> list[Task]:
     Raises:
         TaskError: One of them cannot be used.
     """
-    return [load(folder) for _, folder in sorted(_folders().items())]
+    return [load(folder) for _, folder in sorted(folders().items())]
 
 
-def find(name_or_path: str | Path) -> Task:
+def find(name_or_path: str | Path, own: Path | None = None, *, paths: bool = True) -> Task:
     """Read a task by its name, or by the path of its folder.
+
+    Args:
+        name_or_path: Which one.
+        own: Folder of tasks that do not come with warpwright.
+        paths: Whether any folder of this machine may be named.
 
     Raises:
         TaskError: There is no such task, or it cannot be used.
     """
-    folders = _folders()
+    known = folders(own)
     name = str(name_or_path)
-    if name in folders:
-        return load(folders[name])
-    if _is_folder(name_or_path):
+    if name in known:
+        return load(known[name])
+    if paths and _is_folder(name_or_path):
         return load(Path(name_or_path).expanduser())
-    close = difflib.get_close_matches(name, folders, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name[:200], known, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    known = ", ".join(sorted(folders)) or "none"
-    raise TaskError(f"no task or folder is called `{name[:200]}`.{hint} Known tasks: {known}")
+    listed = ", ".join(sorted(known)) or "none"
+    what = "task or folder" if paths else "task"
+    raise TaskError(f"no {what} is called `{name[:200]}`.{hint} Known tasks: {listed}")
 
 
 def _is_folder(path: str | Path) -> bool:

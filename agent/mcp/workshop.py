@@ -10,7 +10,10 @@ import anyio
 
 from agent.home import Home
 from agent.mcp.desk import SearchDesk
+from sandbox.errors import UsageError
 from tools.local_toolbox import LocalToolbox
+from tools.mcp.orders import Order
+from tools.task_shelf import TaskShelf
 from tools.toolbox import Toolbox
 
 
@@ -20,6 +23,15 @@ class Workshop:
 
     toolbox: Toolbox
     desk: SearchDesk
+    shelf: TaskShelf
+
+    async def go_on_later(self, order: Order) -> str:
+        """Have an order carried out in the background; return the job's id.
+
+        Raises:
+            UsageError: This server has no background.
+        """
+        raise UsageError(f"{order.kind} cannot go on in the background")
 
 
 @asynccontextmanager
@@ -30,7 +42,7 @@ async def open_workshop(
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
         desk = SearchDesk(home, toolbox, base_url)
         try:
-            yield Workshop(toolbox, desk)
+            yield Workshop(toolbox, desk, TaskShelf(home.tasks))
         finally:
             # The server may be under cancellation already; what follows must still run to its end.
             with anyio.CancelScope(shield=True):

@@ -6,11 +6,26 @@ from pydantic import BaseModel, Field
 
 from sandbox.verdict import Provenance, Verdict
 
-_PROVENANCE = (
+PROVENANCE = (
     "measured: on a GPU. counted: exact, by the simulator. "
     "estimated: a cost model's number, good for ranking kernels, never to be called a measurement."
 )
 _VERDICT = "pass, or the first failure; unsupported is neither: this device cannot judge the kernel."
+
+
+class JudgeAnswer(BaseModel):
+    """What every tool answers that may take longer than a call."""
+
+    job: str | None = Field(
+        default=None,
+        description="Set where the work goes on in the background: job_status brings the answer; "
+        "what is not set here is not known yet.",
+    )
+    verdict: Verdict | None = Field(default=None, description=_VERDICT)
+    message: str = ""
+    task: str = ""
+    device: str = ""
+    next_step: str = Field(default="", description="The call to make next.")
 
 
 class TaskLine(BaseModel):
@@ -22,7 +37,7 @@ class TaskLine(BaseModel):
 
 
 class TaskList(BaseModel):
-    """The bundled tasks."""
+    """The bundled tasks, and those that create_task made."""
 
     device: str = Field(description="The device that this server judges on.")
     tasks: list[TaskLine]
@@ -120,20 +135,17 @@ class FailedCase(BaseModel):
     buffer: str | None = Field(description="Buffer nearest to a faulting address.")
 
 
-class TestAnswer(BaseModel):
+class TestAnswer(JudgeAnswer):
     """Whether a kernel file computes what the task asks."""
 
     __test__ = False  # not a pytest class
 
-    verdict: Verdict = Field(description=_VERDICT)
-    message: str
-    task: str
-    device: str
-    isolation: str = Field(description="What confined the kernel while it ran.")
-    runs_passed: int
-    runs_total: int = Field(description="Cases times inputs for each; the first failure ends the test.")
-    failed: FailedCase | None
-    next_step: str
+    isolation: str = Field(default="", description="What confined the kernel while it ran.")
+    runs_passed: int = 0
+    runs_total: int = Field(
+        default=0, description="Cases times inputs for each; the first failure ends the test."
+    )
+    failed: FailedCase | None = None
 
 
 class MetricLine(BaseModel):
@@ -142,7 +154,7 @@ class MetricLine(BaseModel):
     name: str
     value: float
     unit: str
-    provenance: Provenance = Field(description=_PROVENANCE)
+    provenance: Provenance = Field(description=PROVENANCE)
 
 
 class LaunchLine(BaseModel):
@@ -151,7 +163,7 @@ class LaunchLine(BaseModel):
     kernel: str
     line: int = Field(description="Line of its launch directive.")
     latency_us: float
-    provenance: Provenance = Field(description=_PROVENANCE)
+    provenance: Provenance = Field(description=PROVENANCE)
     bottleneck: str
     roofline_fraction: float = Field(description="Least possible time over this time, 0 to 1.")
     sampled_blocks: int = Field(description="Fewer than total_blocks: counts are extrapolated.")
@@ -165,21 +177,18 @@ class ShapeLine(BaseModel):
     dims: dict[str, int]
     latency_us: float
     baseline_us: float | None
-    provenance: Provenance = Field(description=_PROVENANCE)
+    provenance: Provenance = Field(description=PROVENANCE)
     launches: list[LaunchLine] = Field(description="The first few launches.")
 
 
-class ProfileAnswer(BaseModel):
+class ProfileAnswer(JudgeAnswer):
     """How fast a kernel file is, and what limits it; says nothing of its correctness."""
 
-    verdict: Verdict = Field(description=_VERDICT)
-    message: str
-    task: str
-    device: str
-    latency_us: float | None = Field(description="Geometric mean over the benchmark shapes.")
-    provenance: Provenance = Field(description=_PROVENANCE)
-    speedup: float | None = Field(description="Baseline latency over this latency, on the same device.")
-    bottleneck: str
-    roofline_fraction: float | None
-    shapes: list[ShapeLine]
-    next_step: str
+    latency_us: float | None = Field(default=None, description="Geometric mean over the benchmark shapes.")
+    provenance: Provenance = Field(default=Provenance.ESTIMATED, description=PROVENANCE)
+    speedup: float | None = Field(
+        default=None, description="Baseline latency over this latency, on the same device."
+    )
+    bottleneck: str = ""
+    roofline_fraction: float | None = None
+    shapes: list[ShapeLine] = Field(default_factory=list[ShapeLine])

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Protocol, TypeVar, cast
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from sandbox.errors import MissingDependencyError, UsageError, WorkerError
-from tools import task_folder
+from sandbox.errors import UsageError, WarpwrightError, WorkerError
 from tools.kernel_file import MAX_BYTES
-from tools.mcp.answers import CompileAnswer, ProfileAnswer, TaskDetails, TaskList, TestAnswer
-from tools.mcp.translation import describe_compile, describe_profile, describe_task, describe_test, task_line
-from tools.mcp.waiting import with_progress
+from tools.mcp.answers import CompileAnswer, JudgeAnswer, ProfileAnswer, TaskDetails, TaskList, TestAnswer
+from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
+from tools.mcp.device import DeviceInfo, describe_device
+from tools.mcp.drafts import CreatedTask, NewTask
+from tools.mcp.orders import (
+    Answer,
+    BenchmarkOrder,
+    CompareOrder,
+    CompileOrder,
+    CreateOrder,
+    Order,
+    ProfileOrder,
+    TestOrder,
+    carry_out,
+)
+from tools.mcp.translation import describe_task, task_line
+from tools.mcp.waiting import TookTooLongError, with_progress
 from tools.task import Task
+from tools.task_shelf import TaskShelf
 from tools.toolbox import Toolbox
 
-T = TypeVar("T")
+A = TypeVar("A", bound=Answer)
+J = TypeVar("J", bound=JudgeAnswer)
 
 
 class HasToolbox(Protocol):
@@ -32,8 +47,24 @@ class HasToolbox(Protocol):
         """The toolbox that the tools use; the server closes it."""
         ...
 
+    @property
+    def shelf(self) -> TaskShelf:
+        """The tasks that clients may name."""
+        ...
+
+    async def go_on_later(self, order: Order) -> str:
+        """Have an order carried out in the background; return the job's id.
+
+        Raises:
+            UsageError: This server has no background.
+        """
+        ...
+
 
 _READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+_CREATES = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
 _Context = Context[Any]
 _TaskName = Annotated[
     str,
@@ -41,6 +72,7 @@ _TaskName = Annotated[
         min_length=1, max_length=4096, description="A task's name, see list_tasks, or a task folder's path."
     ),
 ]
+_KernelText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_BYTES)]
 _Kernel = Annotated[
     str,
     Field(
@@ -56,37 +88,66 @@ _Tune = Annotated[
 _Seed = Annotated[
     int | None, Field(ge=0, lt=2**53, description="Replays one judgement; unset, fresh random inputs.")
 ]
+_Sweep = Annotated[
+    bool, Field(description="Try the values that the file's tune directives offer; keep the best correct.")
+]
+_Kernels = Annotated[
+    dict[Annotated[str, StringConstraints(min_length=1, max_length=64)], _KernelText],
+    Field(min_length=1, max_length=8, description="Kernel files by a label of your choice."),
+]
 
 
 def register(server: MCPServer[Any]) -> None:
     """Add the kernel tools to a server whose lifespan yields a `HasToolbox`."""
     _add(server, "list_tasks", "List kernel tasks", list_tasks)
     _add(server, "get_task", "Read a kernel task", get_task)
+    _add(server, "create_task", "Create a kernel task", create_task, _CREATES)
     _add(server, "compile_kernel", "Compile a kernel", compile_kernel)
     _add(server, "test_kernel", "Test a kernel", judge_kernel)
     _add(server, "profile_kernel", "Profile a kernel", profile_kernel)
+    _add(server, "benchmark_kernel", "Benchmark a kernel", benchmark_kernel)
+    _add(server, "compare_kernels", "Compare kernels", compare_kernels)
+    _add(server, "device_info", "Describe the device", device_info)
 
 
-def _add(server: MCPServer[Any], name: str, title: str, tool: Callable[..., Any]) -> None:
+def _add(
+    server: MCPServer[Any],
+    name: str,
+    title: str,
+    tool: Callable[..., Any],
+    annotations: ToolAnnotations = _READS,
+) -> None:
     description = " ".join((tool.__doc__ or "").split())  # else the model reads the docstring's indentation
-    server.tool(name, title=title, description=description, annotations=_READS)(tool)
+    server.tool(name, title=title, description=description, annotations=annotations)(tool)
 
 
 async def list_tasks(ctx: _Context) -> TaskList:
     """List the tasks that kernels can be judged for, with the sizes that their latency is about.
 
-    Use it first, to find the task that fits what is wanted; get_task then tells everything about it.
+    Use it first, to find the task that fits what is wanted; get_task then tells everything about it, and
+    create_task makes one where none fits.
     """
-    tasks = await asyncio.to_thread(task_folder.all_tasks)
-    return TaskList(device=_toolbox(ctx).device, tasks=[task_line(task) for task in tasks])
+    workshop = _workshop(ctx)
+    tasks = await asyncio.to_thread(workshop.shelf.tasks)
+    return TaskList(device=workshop.toolbox.device, tasks=[task_line(task) for task in tasks])
 
 
-async def get_task(task: _TaskName) -> TaskDetails:
+async def get_task(ctx: _Context, task: _TaskName) -> TaskDetails:
     """Read one task: arguments, sizes, NumPy reference, a plain baseline, and how a kernel file is written.
 
     Use it before you write a kernel: what it shows is all that a kernel file may rely on.
     """
-    return describe_task(await _find(task))
+    return describe_task(await _find(ctx, task))
+
+
+async def create_task(ctx: _Context, task: NewTask) -> CreatedTask:
+    """Make a new task from its arguments, sizes, a NumPy reference and a plain baseline kernel.
+
+    Use it where list_tasks has nothing that fits; get_task on a task that is like it shows the form. The task
+    is kept only if the baseline passes every test and nothing trivial does; a mistake is an error that says
+    what to mend. No task is ever overwritten.
+    """
+    return await _judge(ctx, CreateOrder(draft=task), f"checking the new task {task.name}", CreatedTask)
 
 
 async def compile_kernel(
@@ -97,9 +158,11 @@ async def compile_kernel(
     Use it for quick feedback on syntax, names and arguments, and to see registers, shared memory and spills.
     A file that does not compile is an answer, with the lines to repair, not an error.
     """
-    found, toolbox = await _find(task), _toolbox(ctx)
-    report = await _attempt(ctx, toolbox.compile(found, kernel, tune), f"compiling for {found.name}")
-    return describe_compile(found, report)
+    order = CompileOrder(task=task, kernel=kernel, tune=tune)
+    try:
+        return await _attempt(ctx, order, f"compiling for {task}", CompileAnswer)
+    except TookTooLongError as error:
+        raise ToolError(f"{error} and was stopped; try once more, or make the kernel smaller") from error
 
 
 async def judge_kernel(
@@ -111,9 +174,8 @@ async def judge_kernel(
     error bound; faults, unwritten elements and modified inputs are found too. A wrong kernel is an answer: it
     names the case, the first wrong elements or the faulting line, and a seed that replays it.
     """
-    found, toolbox = await _find(task), _toolbox(ctx)
-    report = await _attempt(ctx, toolbox.test(found, kernel, tune, seed=seed), f"testing for {found.name}")
-    return describe_test(found, report, device=toolbox.device, isolation=toolbox.isolation)
+    order = TestOrder(task=task, kernel=kernel, tune=tune, seed=seed)
+    return await _judge(ctx, order, f"testing for {task}", TestAnswer)
 
 
 async def profile_kernel(
@@ -125,28 +187,88 @@ async def profile_kernel(
     Nsight Compute names them, say what to change. Numbers marked estimated come from a cost model: use them
     to rank kernels, and never call them measurements.
     """
-    found, toolbox = await _find(task), _toolbox(ctx)
-    report = await _attempt(ctx, toolbox.profile(found, kernel, tune), f"profiling for {found.name}")
-    return describe_profile(found, report, toolbox.device)
+    order = ProfileOrder(task=task, kernel=kernel, tune=tune)
+    return await _judge(ctx, order, f"profiling for {task}", ProfileAnswer)
 
 
-def _toolbox(ctx: _Context) -> Toolbox:
-    workshop: HasToolbox = ctx.request_context.lifespan_context
-    return workshop.toolbox
+async def benchmark_kernel(
+    ctx: _Context, task: _TaskName, kernel: _Kernel, sweep: _Sweep = False, seed: _Seed = None
+) -> BenchmarkAnswer:
+    """Give the whole verdict on a kernel: compile, test, time, and results at the benchmark sizes as well.
+
+    Use it for the number to quote, once test_kernel passes: only a kernel that is right everywhere gets a
+    latency. With sweep it also finds the best values of the file's tunables. It takes longer than
+    test_kernel and profile_kernel together.
+    """
+    order = BenchmarkOrder(task=task, kernel=kernel, sweep=sweep, seed=seed)
+    return await _judge(ctx, order, f"benchmarking for {task}", BenchmarkAnswer)
 
 
-async def _find(name: str) -> Task:
+async def compare_kernels(
+    ctx: _Context, task: _TaskName, kernels: _Kernels, sweep: _Sweep = False
+) -> CompareAnswer:
+    """Judge up to eight kernels for one task alike, and rank them: the correct ones first, fastest first.
+
+    Use it to choose between variants, or to show what a change gained. A wrong kernel has no latency here,
+    however fast it is. Every speedup is against the task's baseline on the same device.
+    """
+    order = CompareOrder(task=task, kernels=kernels, sweep=sweep)
+    return await _judge(ctx, order, f"comparing {len(kernels)} kernels for {task}", CompareAnswer)
+
+
+async def device_info(ctx: _Context) -> DeviceInfo:
+    """Describe the device that kernels are judged on: peak rates, limits of a block, what its latencies are.
+
+    Use it before you choose block sizes, shared memory or how much work a thread does. On a simulated device
+    latencies are estimates; the counts that a profile shows are exact.
+    """
+    toolbox = _workshop(ctx).toolbox
+    return describe_device(toolbox.device, toolbox.isolation)
+
+
+def _workshop(ctx: _Context) -> HasToolbox:
+    return ctx.request_context.lifespan_context
+
+
+async def _find(ctx: _Context, name: str) -> Task:
     try:
-        return await asyncio.to_thread(task_folder.find, name)
+        return await asyncio.to_thread(_workshop(ctx).shelf.find, name)
     except UsageError as error:
-        raise ToolError(f"{error}. list_tasks names the bundled tasks.") from error
+        raise ToolError(_with_advice(error)) from error
 
 
-async def _attempt(ctx: _Context, work: Coroutine[Any, Any, T], what: str) -> T:
+async def _judge(ctx: _Context, order: Order, what: str, kind: type[J]) -> J:
+    """Carry an order out; where that takes longer than a call may, hand it over and say so."""
     try:
-        return await with_progress(ctx, work, what)
-    except (UsageError, MissingDependencyError) as error:
-        raise ToolError(str(error)) from error
+        return await _attempt(ctx, order, what, cast("type[Any]", kind))
+    except TookTooLongError:
+        try:
+            job = await _workshop(ctx).go_on_later(order)
+        except WarpwrightError as error:
+            raise ToolError(f"{what} takes too long for one call, and {error}") from error
+        return kind(
+            job=job,
+            message=f"{what} takes longer than a call may; it goes on in the background.",
+            task=order.task,
+            device=_workshop(ctx).toolbox.device,
+            next_step=f"job_status(job='{job}') waits for the answer.",
+        )
+
+
+async def _attempt(ctx: _Context, order: Order, what: str, kind: type[A]) -> A:
+    workshop = _workshop(ctx)
+    try:
+        answer = await with_progress(ctx, carry_out(order, workshop.toolbox, workshop.shelf), what)
     except WorkerError as error:
         msg = "the sandbox's worker died twice, through no known fault of the kernel; try once more"
         raise ToolError(msg) from error
+    except WarpwrightError as error:
+        raise ToolError(_with_advice(error)) from error
+    assert isinstance(answer, kind), "every order has its own kind of answer"
+    return answer
+
+
+def _with_advice(error: WarpwrightError) -> str:
+    """Return what went wrong; whoever names a task that is not there learns how to find one."""
+    known = "Known tasks:" in str(error)
+    return f"{error}. list_tasks names the tasks." if known else str(error)

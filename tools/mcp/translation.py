@@ -114,7 +114,6 @@ def describe_compile(task: Task, report: CompileReport) -> CompileAnswer:
 
 def describe_test(task: Task, report: TestReport, *, device: str, isolation: str) -> TestAnswer:
     """Return what test_kernel answers."""
-    failed = next((case for case in report.cases if case.verdict is not Verdict.PASS), None)
     return TestAnswer(
         verdict=report.verdict,
         message=report.message,
@@ -123,7 +122,7 @@ def describe_test(task: Task, report: TestReport, *, device: str, isolation: str
         isolation=isolation,
         runs_passed=sum(case.verdict is Verdict.PASS for case in report.cases),
         runs_total=report.cases_total,
-        failed=None if failed is None else _failed_case(failed),
+        failed=describe_failure(report),
         next_step=_after_test(report.verdict),
     )
 
@@ -157,6 +156,13 @@ def describe_profile(task: Task, report: ProfileReport, device: str) -> ProfileA
             else "Repair the kernel, then test_kernel."
         ),
     )
+
+
+def describe_failure(report: TestReport | None) -> FailedCase | None:
+    """Return the first case that failed, if one did."""
+    cases = () if report is None else report.cases
+    failed = next((case for case in cases if case.verdict is not Verdict.PASS), None)
+    return None if failed is None else _failed_case(failed)
 
 
 def _after_test(verdict: Verdict) -> str:

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
-from mcp.server.mcpserver.exceptions import ToolError
-
 T = TypeVar("T")
 
-LONGEST_CALL_S = 50.0
-"""Many clients give up on a call after 60 s."""
+LONGEST_CALL_S = 40.0
+"""Many clients give up on a call after 60 s; what takes longer than this goes on as a job."""
 PROGRESS_S = 1.0
 """Seconds between two progress notifications."""
+
+
+class TookTooLongError(Exception):
+    """The work was stopped because a call must not take longer."""
 
 
 class Reports(Protocol):
@@ -27,7 +29,7 @@ class Reports(Protocol):
 
 
 async def with_progress(
-    context: Reports, work: Coroutine[Any, Any, T], what: str, longest_s: float = LONGEST_CALL_S
+    context: Reports, work: Coroutine[Any, Any, T], what: str, longest_s: float | None = None
 ) -> T:
     """Await `work`, telling the client once a second that it goes on; cancelled, it cancels the work.
 
@@ -35,11 +37,12 @@ async def with_progress(
         context: Whom to tell.
         work: What to do.
         what: What it is, for the client: "testing softmax".
-        longest_s: Seconds until the work is cancelled.
+        longest_s: Seconds until the work is cancelled; by default `LONGEST_CALL_S`.
 
     Raises:
-        ToolError: The work took longer.
+        TookTooLongError: The work took longer.
     """
+    longest_s = LONGEST_CALL_S if longest_s is None else longest_s
     task = asyncio.ensure_future(work)
     try:
         seconds = 0.0
@@ -53,7 +56,4 @@ async def with_progress(
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-    raise ToolError(
-        f"{what} took longer than {longest_s:.0f} s and was stopped. What was compiled is kept, so trying "
-        "once more may be enough; else start_search does the same work in the background."
-    )
+    raise TookTooLongError(f"{what} takes longer than {longest_s:.0f} s")

@@ -17,7 +17,10 @@ from agent.store import NewRun, Store
 
 GOLDEN = Path(__file__).parent / "golden"
 SEARCH_TOOLS = ["cancel_search", "list_searches", "search_result", "search_status", "start_search"]
-KERNEL_TOOLS = ["compile_kernel", "get_task", "list_tasks", "profile_kernel", "test_kernel"]
+KERNEL_TOOLS = [
+    *("benchmark_kernel", "compare_kernels", "compile_kernel", "create_task", "device_info"),
+    *("get_task", "list_tasks", "profile_kernel", "test_kernel"),
+]
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
 

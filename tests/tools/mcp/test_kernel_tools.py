@@ -15,7 +15,6 @@ from typing import Any, Literal, Self
 import pytest
 from mcp import Client
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, TextContent
 
 from sandbox.device import Fault, LaunchProfile, Metric
@@ -23,6 +22,15 @@ from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.program import Diagnostic, KernelResources
 from sandbox.verdict import Provenance, Verdict
 from tools.mcp import HasToolbox, register, waiting
+from tools.mcp.orders import (
+    BenchmarkOrder,
+    CompareOrder,
+    CompileOrder,
+    Order,
+    ProfileOrder,
+    TestOrder,
+    carry_out,
+)
 from tools.reports import (
     CaseReport,
     CheckReport,
@@ -30,13 +38,18 @@ from tools.reports import (
     Mismatch,
     ProfileReport,
     ShapeTiming,
+    StageReport,
     TestReport,
 )
 from tools.task import Task
+from tools.task_shelf import TaskShelf
 
 GOLDEN = Path(__file__).parent / "golden"
 KERNEL = "//@ launch k<<<1, 1>>>()\n__global__ void k() {}\n"
-TOOLS = ["compile_kernel", "get_task", "list_tasks", "profile_kernel", "test_kernel"]
+TOOLS = [
+    *("benchmark_kernel", "compare_kernels", "compile_kernel", "create_task", "device_info"),
+    *("get_task", "list_tasks", "profile_kernel", "test_kernel"),
+]
 
 Mode = Literal["auto", "legacy"]
 both_eras = pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -115,7 +128,23 @@ class CannedToolbox:
         benches: bool = True,
         seed: int | None = None,
     ) -> CheckReport:
-        raise NotImplementedError
+        await self._work(task.name, kernel, sweep, seed)
+        right = "WRONG" not in kernel
+        latency = float(kernel.rpartition("US=")[2].split()[0]) if "US=" in kernel else 3.0
+        return CheckReport(
+            Verdict.PASS if right else Verdict.WRONG_RESULT,
+            task.name,
+            self.device,
+            Provenance.COUNTED,
+            "right" if right else WRONG.message,
+            (StageReport("compile", Verdict.PASS, "", 0.1),),
+            self.compiled,
+            TestReport(Verdict.PASS, "") if right else self.tested,
+            replace(self.profiled, latency_us=latency, speedup=6 / latency),
+            {"BLOCK": 128},
+            self.isolation,
+            "c0ffee",
+        )
 
     async def aclose(self) -> None: ...
 
@@ -140,12 +169,23 @@ class CannedToolbox:
 @dataclass(frozen=True)
 class Workshop:
     toolbox: CannedToolbox
+    shelf: TaskShelf
+    orders: list[Order] = field(default_factory=list[Order])
+
+    async def go_on_later(self, order: Order) -> str:
+        self.orders.append(order)
+        return "job-1"
 
 
-def client(toolbox: CannedToolbox, mode: Mode = "auto") -> AbstractAsyncContextManager[Client]:
+def client(
+    toolbox: CannedToolbox,
+    mode: Mode = "auto",
+    own: Path | None = None,
+    orders: list[Order] | None = None,
+) -> AbstractAsyncContextManager[Client]:
     @asynccontextmanager
     async def lifespan(_: MCPServer[HasToolbox]) -> AsyncGenerator[HasToolbox]:
-        yield Workshop(toolbox)
+        yield Workshop(toolbox, TaskShelf(own, paths=False), [] if orders is None else orders)
 
     server = MCPServer[HasToolbox]("test", lifespan=lifespan, log_level="CRITICAL")
     register(server)
@@ -324,17 +364,21 @@ async def test_progress_is_told_while_a_call_lasts(mode: Mode, monkeypatch: pyte
     assert seen == sorted(set(seen))
 
 
-class Quiet:
-    """A context that nobody listens to."""
-
-    async def report_progress(
-        self, progress: float, total: float | None = None, message: str | None = None
-    ) -> None: ...
-
-
-async def test_a_call_that_lasts_too_long_is_stopped_and_says_what_to_do_instead() -> None:
-    with pytest.raises(ToolError, match="start_search does the same work"):
-        await waiting.with_progress(Quiet(), asyncio.sleep(60), "profiling", longest_s=0.1)
+@both_eras
+async def test_what_takes_too_long_for_a_call_goes_on_as_a_job(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LONGEST_CALL_S", 0.1)
+    toolbox, orders = CannedToolbox(seconds=60), list[Order]()
+    async with client(toolbox, mode, orders=orders) as connected:
+        arguments = {"task": "softmax", "kernel": KERNEL, "seed": 7}
+        answer = structured(await connected.call_tool("test_kernel", arguments))
+        assert (answer["job"], answer["verdict"]) == ("job-1", None)
+        assert "job_status(job='job-1')" in answer["next_step"]
+        text = error_text(await connected.call_tool("compile_kernel", {"task": "softmax", "kernel": KERNEL}))
+        assert "try once more" in text
+    assert orders == [TestOrder(task="softmax", kernel=KERNEL, seed=7)]
+    assert toolbox.cancelled == 2
 
 
 async def test_a_cancelled_call_cancels_the_work() -> None:
@@ -349,3 +393,158 @@ async def test_a_cancelled_call_cancels_the_work() -> None:
             call.cancel()
             while not toolbox.cancelled:
                 await asyncio.sleep(0.01)
+
+
+@both_eras
+async def test_a_benchmark_gives_a_latency_only_to_a_kernel_that_is_right(mode: Mode) -> None:
+    toolbox = CannedToolbox()
+    async with client(toolbox, mode) as connected:
+        arguments = {"task": "softmax", "kernel": KERNEL, "sweep": True}
+        right = structured(await connected.call_tool("benchmark_kernel", arguments))
+        wrong = structured(
+            await connected.call_tool(
+                "benchmark_kernel", {"task": "softmax", "kernel": f"// WRONG\n{KERNEL}"}
+            )
+        )
+    assert (right["verdict"], right["latency_us"], right["provenance"]) == ("pass", 3.0, "estimated")
+    assert right["shapes"][0]["baseline_us"] == 6.0
+    assert (wrong["verdict"], wrong["latency_us"], wrong["speedup"]) == ("wrong_result", None, None)
+    assert wrong["shapes"] == []
+    assert wrong["failed"]["seed"] == 7
+    assert [call[2] for call in toolbox.calls] == [True, False]
+
+
+@both_eras
+async def test_compared_kernels_are_ranked_and_a_wrong_one_never_wins(mode: Mode) -> None:
+    kernels = {"slow": "// US=9\n", "wrong": "// WRONG US=1\n", "fast": "// US=3\n"}
+    async with client(CannedToolbox(), mode) as connected:
+        arguments = {"task": "softmax", "kernels": kernels}
+        answer = structured(await connected.call_tool("compare_kernels", arguments))
+    assert answer["best"] == "fast"
+    assert [(one["label"], one["latency_us"], one["slower_than_best"]) for one in answer["standings"]] == [
+        ("fast", 3.0, 1.0),
+        ("slow", 9.0, 3.0),
+        ("wrong", None, None),
+    ]
+
+
+@both_eras
+async def test_a_device_tells_its_limits_and_what_its_latencies_are(mode: Mode) -> None:
+    async with client(CannedToolbox(), mode) as connected:
+        answer = structured(await connected.call_tool("device_info", {}))
+    assert (answer["device"], answer["latency_provenance"]) == ("sim:h200", "estimated")
+    assert answer["hardware"]["architecture"] == "sm_90"
+    # 132 multiprocessors, 128 lanes, two operations, as NVIDIA's data sheet has it: 67 TFLOPS.
+    assert answer["hardware"]["fp32_gflops"] == pytest.approx(67_000, rel=0.01)
+    async with client(CannedToolbox(device="cuda:0"), mode) as connected:
+        answer = structured(await connected.call_tool("device_info", {}))
+    assert (answer["latency_provenance"], answer["hardware"]) == ("measured", None)
+
+
+NEW_TASK: dict[str, Any] = {
+    "name": "twice",
+    "summary": 'Twice a vector: "2 x" \u00d7 \U0001f600.',
+    "dims": ["n"],
+    "arguments": [
+        {"name": "x", "role": "in", "dtype": "float32", "shape": ["n"], "data": "normal(0, 1)"},
+        {"name": "y", "role": "out", "dtype": "float32", "shape": ["n"]},
+    ],
+    "tests": [{"dims": {"n": 33}, "data": {"x": "ties(3)"}}],
+    "benches": [{"dims": {"n": 4096}}],
+    "flops": "n",
+    "bytes": "8 * n",
+    "reference": "def reference(x, n):\n    return {'y': 2 * x}\n",
+    "baseline": "//@ launch twice<<<ceil_div(n, 128), 128>>>(x, y, n)\n__global__ void twice() {}\n",
+}
+PASSES = TestReport(Verdict.PASS, "")
+
+
+@both_eras
+async def test_a_created_task_is_kept_once_its_baseline_passed_and_never_overwritten(
+    mode: Mode, tmp_path: Path
+) -> None:
+    own = tmp_path / "tasks"
+    toolbox = CannedToolbox(tested=PASSES)
+    async with client(toolbox, mode, own) as connected:
+        created = structured(await connected.call_tool("create_task", {"task": NEW_TASK}))
+        assert (created["created"], created["baseline_us"]) == (True, 3.0)
+        again = structured(await connected.call_tool("create_task", {"task": NEW_TASK}))
+        assert (again["created"], again["sha"]) == (False, created["sha"])
+        other = {**NEW_TASK, "summary": "Something else."}
+        assert "never overwritten" in error_text(await connected.call_tool("create_task", {"task": other}))
+        bundled = {**NEW_TASK, "name": "softmax"}
+        assert "never overwritten" in error_text(await connected.call_tool("create_task", {"task": bundled}))
+        details = structured(await connected.call_tool("get_task", {"task": "twice"}))
+        assert details["summary"] == NEW_TASK["summary"]
+        assert details["tests"] == NEW_TASK["tests"]
+        listed = structured(await connected.call_tool("list_tasks", {}))["tasks"]
+        assert "twice" in [task["name"] for task in listed]
+    assert [folder.name for folder in own.iterdir()] == ["twice"]
+    assert toolbox.calls == [
+        ("twice", NEW_TASK["baseline"], None, None),
+        ("twice", NEW_TASK["baseline"], None),
+    ]
+
+
+@both_eras
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "../twice"}, "name"),
+        ({"name": "a/b"}, "name"),
+        ({"name": "Twice"}, "name"),
+        ({"dims": ["n", "n"]}, "twice"),
+        ({"flops": "__import__('os')"}, "flops"),
+        ({"arguments": [{**NEW_TASK["arguments"][0], "data": "open('/etc/passwd')"}]}, "args"),
+        ({"baseline": "__global__ void k() {}"}, "launch"),
+        ({"benches": [{"dims": {"n": 0}}]}, "size of at least 1"),
+        ({"summary": 7}, "summary"),
+        ({"reference": "x" * 10_000_000}, "reference"),
+        ({"summary": "\ud800"}, ""),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_a_task_that_cannot_be_used_leaves_nothing_behind(
+    mode: Mode, changed: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    toolbox = CannedToolbox(tested=PASSES)
+    async with client(toolbox, mode, tmp_path) as connected:
+        text = error_text(await connected.call_tool("create_task", {"task": NEW_TASK | changed}))
+    assert said in text
+    assert len(text) < 4000
+    assert str(tmp_path) not in text
+    assert not list(tmp_path.iterdir())
+    assert not toolbox.calls
+
+
+async def test_a_task_whose_baseline_is_wrong_is_not_kept(tmp_path: Path) -> None:
+    async with client(CannedToolbox(), own=tmp_path) as connected:
+        text = error_text(await connected.call_tool("create_task", {"task": NEW_TASK}))
+    assert "its baseline is not correct (wrong_result)" in text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["../softmax", "/etc", "~", ".", "softmax/../softmax", "softmax\0", "%2e%2e"]
+)
+async def test_a_name_is_never_a_path_where_paths_are_not_allowed(name: str, tmp_path: Path) -> None:
+    async with client(CannedToolbox(), own=tmp_path) as connected:
+        text = error_text(await connected.call_tool("get_task", {"task": name}))
+    assert "no task is called" in text
+
+
+async def test_a_mcp_call_answers_what_the_python_call_does(tmp_path: Path) -> None:
+    orders = {
+        "test_kernel": TestOrder(task="softmax", kernel=KERNEL, seed=7),
+        "profile_kernel": ProfileOrder(task="softmax", kernel=KERNEL),
+        "benchmark_kernel": BenchmarkOrder(task="softmax", kernel=KERNEL),
+        "compare_kernels": CompareOrder(task="softmax", kernels={"a": KERNEL}),
+        "compile_kernel": CompileOrder(task="softmax", kernel=KERNEL),
+    }
+    toolbox = CannedToolbox()
+    async with client(toolbox) as connected:
+        for tool, order in orders.items():
+            arguments = order.model_dump(exclude={"kind"}, exclude_none=True)
+            answer = structured(await connected.call_tool(tool, arguments))
+            expected = await carry_out(order, toolbox, TaskShelf(tmp_path))
+            assert answer == expected.model_dump(mode="json")

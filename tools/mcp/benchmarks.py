@@ -1,0 +1,160 @@
+"""What benchmark_kernel and compare_kernels answer, from the judge's reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, Field
+
+from sandbox.verdict import Provenance, Verdict
+from tools.judge.explanation import shorten
+from tools.mcp.answers import PROVENANCE, FailedCase, JudgeAnswer
+from tools.mcp.translation import LIST_LIMIT, describe_failure
+from tools.reports import CheckReport
+from tools.task import Task
+
+
+class StageLine(BaseModel):
+    """One stage of a judgement."""
+
+    stage: str
+    verdict: Verdict
+    message: str
+    seconds: float
+
+
+class BenchShape(BaseModel):
+    """Latency at one benchmark shape."""
+
+    dims: dict[str, int]
+    latency_us: float
+    baseline_us: float | None
+    provenance: Provenance = Field(description=PROVENANCE)
+
+
+class BenchmarkAnswer(JudgeAnswer):
+    """The whole judgement on one kernel: right or wrong first, then how fast."""
+
+    isolation: str = Field(default="", description="What confined the kernel while it ran.")
+    stages: list[StageLine] = Field(
+        default_factory=list[StageLine], description="In order, each gating the next."
+    )
+    failed: FailedCase | None = None
+    latency_us: float | None = Field(
+        default=None,
+        description="Geometric mean over the benchmark shapes; null unless the kernel is correct.",
+    )
+    provenance: Provenance = Field(default=Provenance.ESTIMATED, description=PROVENANCE)
+    speedup: float | None = Field(default=None, description="Baseline latency over this latency.")
+    bottleneck: str = ""
+    roofline_fraction: float | None = Field(
+        default=None, description="Least possible time over this time, 0 to 1."
+    )
+    shapes: list[BenchShape] = Field(default_factory=list[BenchShape])
+    tune: dict[str, int] = Field(
+        default_factory=dict[str, int], description="The tunable values that were judged."
+    )
+    swept: int = Field(default=0, description="Settings of the tunables that were tried.")
+    kernel_sha: str = Field(default="", description="sha256 of the kernel file's text.")
+
+
+class Standing(BaseModel):
+    """One kernel among those compared."""
+
+    label: str
+    verdict: Verdict
+    message: str
+    latency_us: float | None = Field(description="null unless the kernel is correct.")
+    provenance: Provenance = Field(description=PROVENANCE)
+    speedup: float | None = Field(description="Baseline latency over this latency.")
+    slower_than_best: float | None = Field(description="This latency over the best one's; 1 for the best.")
+    bottleneck: str
+    tune: dict[str, int]
+
+
+class CompareAnswer(JudgeAnswer):
+    """Kernels for one task, judged alike and ranked."""
+
+    best: str | None = Field(default=None, description="Label of the fastest correct kernel.")
+    standings: list[Standing] = Field(
+        default_factory=list[Standing], description="Correct ones first, fastest first."
+    )
+
+
+def describe_benchmark(task: Task, report: CheckReport) -> BenchmarkAnswer:
+    """Return what benchmark_kernel answers."""
+    right, profile = report.verdict is Verdict.PASS, report.profile
+    return BenchmarkAnswer(
+        verdict=report.verdict,
+        message=report.message,
+        task=task.name,
+        device=report.device,
+        isolation=report.isolation,
+        stages=[
+            StageLine(
+                stage=one.name, verdict=one.verdict, message=shorten(one.message, 300), seconds=one.seconds
+            )
+            for one in report.stages[:LIST_LIMIT]
+        ],
+        failed=next((found for one in (report.test, report.bench) if (found := describe_failure(one))), None),
+        latency_us=profile.latency_us if right and profile else None,
+        provenance=profile.provenance if profile else Provenance.ESTIMATED,
+        speedup=profile.speedup if right and profile else None,
+        bottleneck=profile.bottleneck if profile else "",
+        roofline_fraction=profile.roofline_fraction if profile else None,
+        shapes=[
+            BenchShape(
+                dims=shape.dims,
+                latency_us=shape.latency_us,
+                baseline_us=shape.baseline_us,
+                provenance=shape.provenance,
+            )
+            for shape in (profile.shapes[:LIST_LIMIT] if right and profile else ())
+        ],
+        tune=report.tune,
+        swept=report.swept,
+        kernel_sha=report.kernel_sha,
+        next_step="profile_kernel says what limits it; compare_kernels ranks it beside others."
+        if right
+        else "Repair the kernel, then test_kernel.",
+    )
+
+
+def describe_comparison(task: Task, reports: Sequence[tuple[str, CheckReport]]) -> CompareAnswer:
+    """Return what compare_kernels answers; a wrong kernel has no latency, however fast it is."""
+    right = [(label, one) for label, one in reports if one.verdict is Verdict.PASS and _latency(one)]
+    right.sort(key=lambda pair: _latency(pair[1]) or 0.0)
+    wrong = [pair for pair in reports if pair not in right]
+    best = _latency(right[0][1]) if right else None
+    return CompareAnswer(
+        verdict=Verdict.PASS if right else reports[0][1].verdict,
+        message=f"{len(right)} of {len(reports)} kernels are correct"
+        + (f"; {right[0][0]!r} is the fastest." if right else "."),
+        task=task.name,
+        device=reports[0][1].device,
+        best=right[0][0] if right else None,
+        standings=[_standing(label, one, best) for label, one in (*right, *wrong)],
+        next_step="profile_kernel on the best says what limits it."
+        if right
+        else "Repair one of them, then test_kernel.",
+    )
+
+
+def _standing(label: str, report: CheckReport, best: float | None) -> Standing:
+    right, profile = report.verdict is Verdict.PASS, report.profile
+    latency = _latency(report) if right else None
+    return Standing(
+        label=label,
+        verdict=report.verdict,
+        message=shorten(report.message, 400),
+        latency_us=latency,
+        provenance=profile.provenance if profile else Provenance.ESTIMATED,
+        speedup=profile.speedup if right and profile else None,
+        slower_than_best=latency / best if latency and best else None,
+        bottleneck=profile.bottleneck if profile else "",
+        tune=report.tune,
+    )
+
+
+def _latency(report: CheckReport) -> float | None:
+    return None if report.profile is None else report.profile.latency_us
