@@ -20,6 +20,7 @@ from tools.checking import Check
 from tools.compiling import Build, CompileStage
 from tools.freezing import Frozen, freeze, load_frozen, store_frozen
 from tools.judge.oracle import TaskOracle, bench_samples
+from tools.judge.scaling import Scaling, scaling_subject
 from tools.judge.stress import FAMILIES, stress_case
 from tools.judge.testing import Rules, Subject, fresh_seed, judge_results
 from tools.parts import Limits, Parts, local_parts
@@ -222,7 +223,20 @@ class LocalToolbox:
         judgement = await judge_results(
             task, self._parts.device, self._oracle(task), subjects, rules, seed=seed
         )
-        return judgement.report
+        if judgement.report.verdict is not Verdict.PASS or not frozen.degrees:
+            return judgement.report
+        return await self._test_scaling(task, compiled, frozen, judgement.report)
+
+    async def _test_scaling(
+        self, task: Task, compiled: _Compiled, frozen: Frozen, passed: TestReport
+    ) -> TestReport:
+        subject = scaling_subject(task, _subjects(task, compiled))
+        assert subject is not None, "the task was found to scale when it was frozen"
+        scaling = Scaling(task, self._parts.device, self._oracle(task), subject, self._rules.deadline_s)
+        objection = await scaling.objection(frozen.degrees, passed.cases[0].seed)
+        return (
+            passed if objection is None else replace(passed, verdict=Verdict.WRONG_RESULT, message=objection)
+        )
 
     async def _sweep(self, check: Check, judged: _Judged, settings: Sequence[Tune]) -> None:
         async def profile(tune: Tune) -> Profiled:

@@ -36,14 +36,20 @@ def stress_case(task: Task, family: str) -> Case | None:
     An input is free where the task draws it from `normal`, or from `uniform` over both signs: its other generators
     say that the values must lie in some range, or have some structure.
     """
-    base = _base(task)
+    base = base_case(task)
     free = [argument.name for argument in task.arguments if _free(argument) and _suits(argument, family)]
     if not free:
         return None
     return Case(base.dims, base.data | dict.fromkeys(free, family))
 
 
-def _base(task: Task) -> Case:
+def free_inputs(task: Task) -> list[str]:
+    """The names of the inputs that any values may go into."""
+    return [argument.name for argument in task.arguments if _free(argument)]
+
+
+def base_case(task: Task) -> Case:
+    """The largest cheap test case."""
     sizes = {index: _elements(task, case) for index, case in enumerate(task.tests)}
     cheap = [index for index, size in sizes.items() if size <= _ELEMENTS]
     chosen = max(cheap, key=sizes.__getitem__) if cheap else min(sizes, key=sizes.__getitem__)
