@@ -11,6 +11,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sandbox.errors import UsageError
 
@@ -82,6 +83,7 @@ class Expression:
             raise ExpressionError(f"`{self.text}`: {error}") from None
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Expression:
     """Read an expression.
 

@@ -57,6 +57,7 @@ class References:
         self._memory_bytes = memory_bytes
         self._kept_bytes = kept_bytes
         self._kept: OrderedDict[str, Expected] = OrderedDict()
+        self._total = 0
 
     async def expected(
         self,
@@ -147,10 +148,14 @@ class References:
     def _keep(self, key: str, expected: Expected) -> None:
         for array in (*expected.outputs.values(), *expected.magnitude.values()):
             array.flags.writeable = False
+        self._drop(self._kept.pop(key, None))  # another call may have asked at the same time
         self._kept[key] = expected
-        total = sum(_bytes(kept) for kept in self._kept.values())
-        while total > self._kept_bytes:
-            total -= _bytes(self._kept.popitem(last=False)[1])
+        self._total += _bytes(expected)
+        while self._total > self._kept_bytes:
+            self._drop(self._kept.popitem(last=False)[1])
+
+    def _drop(self, expected: Expected | None) -> None:
+        self._total -= 0 if expected is None else _bytes(expected)
 
 
 def _checked(expected: Expected, dtypes: Mapping[str, str]) -> Expected:

@@ -29,7 +29,7 @@ from tools.task_folder import find, load
 
 HERE = Path(__file__).parent
 OWN_TASKS = {folder.name: folder for folder in sorted((HERE / "tasks").iterdir())}
-ENDLESS_S = 0.7
+ENDLESS_S = 0.4
 """The deadline of a run for kernels that must reach it."""
 
 
