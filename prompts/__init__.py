@@ -1,4 +1,4 @@
-"""What models are told: one Markdown file a role, one a request, and the feature library."""
+"""What models are told: one Markdown file a role, one a request, one a chat prompt, and the feature library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-__all__ = ["Feature", "features", "load_role", "render_request"]
+__all__ = ["Feature", "features", "load_role", "render_chat", "render_request"]
 
 _FENCE = "+++"
 
@@ -39,6 +39,11 @@ def load_role(name: str) -> str:
 def render_request(name: str, values: Mapping[str, str]) -> str:
     """Return what the model in a role is asked now; raises KeyError where a value is missing."""
     return Template(_read(f"requests/{name}.md")).substitute(values)
+
+
+def render_chat(name: str, values: Mapping[str, str]) -> str:
+    """Return what a person's own chat model is asked, in a client with these tools; raises KeyError as above."""
+    return Template(_read(f"chat/{name}.md")).substitute(values)
 
 
 @cache

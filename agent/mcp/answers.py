@@ -48,6 +48,9 @@ class Candidate(BaseModel):
     latency_us: float | None = None
     provenance: Provenance
     speedup: float | None = None
+    sha: str | None = Field(
+        default=None, description="Of its kernel: warpwright://kernels/SHA holds the text."
+    )
 
 
 class BestKernelText(BestSoFar):

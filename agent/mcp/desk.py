@@ -140,6 +140,7 @@ class SearchDesk:
                     latency_us=record.latency_us,
                     provenance=record.provenance,
                     speedup=record.speedup,
+                    sha=record.sha,
                 )
                 for record in result.candidates[-_CANDIDATES_SHOWN:]
             ],

@@ -8,12 +8,13 @@ from typing import Annotated
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, ResourceLink, TextContent, ToolAnnotations
 from pydantic import Field
 
 from agent.mcp.answers import SearchList, SearchOutcome, SearchStatus
 from agent.mcp.desk import SearchDesk
-from agent.mcp.workshop import Workshop
+from agent.mcp.resources import SCHEME
+from agent.mcp.workshop import Workshop, workshop_of
 from agent.results import RunState, SearchRequest
 from sandbox.errors import WarpwrightError
 
@@ -21,7 +22,9 @@ LONGEST_WAIT_S = 45
 """Many clients give up on a call after 60 s."""
 
 _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-_Run = Annotated[str, Field(description="The run's name, as start_search and list_searches give it.")]
+_Run = Annotated[
+    str, Field(max_length=128, description="The run's name, as start_search and list_searches give it.")
+]
 _Ctx = Context[Workshop]
 
 
@@ -47,11 +50,15 @@ def register(server: MCPServer[Workshop]) -> None:
 async def start_search(
     ctx: _Ctx,
     task: Annotated[
-        str | None, Field(description="A task's name, see list_tasks, or a task folder's path.")
+        str | None,
+        Field(max_length=4096, description="A task's name, see list_tasks, or a task folder's path."),
     ] = None,
-    resume: Annotated[str | None, Field(description="A run to go on with, instead of a task.")] = None,
+    resume: Annotated[
+        str | None, Field(max_length=128, description="A run to go on with, instead of a task.")
+    ] = None,
     model: Annotated[
-        str | None, Field(description="A chat model; unset, the built-in composer writes.")
+        str | None,
+        Field(max_length=256, description="A chat model; unset, the built-in composer writes."),
     ] = None,
     candidates: Annotated[int, Field(ge=1, le=32, description="Kernels a round.")] = 4,
     depth: Annotated[int, Field(ge=1, le=64, description="Rounds at most.")] = 4,
@@ -113,15 +120,34 @@ async def search_status(
         raise ToolError(str(error)) from error
 
 
-async def search_result(ctx: _Ctx, run: _Run) -> SearchOutcome:
-    """Read what a search found: the best correct kernel with its text, and every candidate's fate.
+async def search_result(ctx: _Ctx, run: _Run) -> Annotated[CallToolResult, SearchOutcome]:
+    """Read what a search found: the best correct kernel with its text, and the latest candidates' fate.
 
-    Use it when search_status says that the search ended; while it runs, this is the best so far.
+    Use it when search_status says that the search ended; while it runs, this is the best so far. The whole
+    report and the profile of the best are linked as resources.
     """
     try:
-        return await _desk(ctx).outcome(run)
+        outcome = await _desk(ctx).outcome(run)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
+    return CallToolResult(
+        content=[TextContent(type="text", text=outcome.model_dump_json(indent=2)), *_links(outcome)],
+        structured_content=outcome.model_dump(mode="json"),
+    )
+
+
+def _links(outcome: SearchOutcome) -> list[ResourceLink]:
+    """Return where the rest is: what has no place in a bounded answer."""
+    base = f"{SCHEME}runs/{outcome.run}"
+    links = [("report to read", f"{base}/report.md", "text/markdown")]
+    links.append(("report as data", f"{base}/report.json", "application/json"))
+    if (best := outcome.best) is not None:
+        uri = f"{base}/candidates/{best.round}.{best.candidate}/profile.json"
+        links.append(("profile of the best kernel", uri, "application/json"))
+    return [
+        ResourceLink(type="resource_link", name=name, uri=uri, mime_type=mime_type)
+        for name, uri, mime_type in links
+    ]
 
 
 async def cancel_search(ctx: _Ctx, run: _Run) -> SearchStatus:
@@ -143,4 +169,4 @@ async def list_searches(
 
 
 def _desk(ctx: _Ctx) -> SearchDesk:
-    return ctx.request_context.lifespan_context.desk
+    return workshop_of(ctx).desk

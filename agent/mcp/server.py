@@ -14,16 +14,21 @@ from importlib.metadata import version
 from mcp.server import MCPServer
 
 from agent.home import Home
-from agent.mcp import searches
+from agent.mcp import chat_prompts, completions, features, resources, searches
+from agent.mcp.completions import View
 from agent.mcp.workshop import Workshop, open_workshop
+from agent.store import Store
 from tools.local_toolbox import LocalToolbox
 from tools.mcp import register as register_kernel_tools
+from tools.task_shelf import TaskShelf
 
 _INSTRUCTIONS = """\
 warpwright writes fast CUDA kernels and proves them correct.
 To get a fast kernel: list_tasks, start_search, search_status until state is not "running", search_result.
-To judge a kernel of your own: get_task shows what is asked and how a kernel file looks; then compile_kernel,
-test_kernel and profile_kernel, in that order.
+To write it yourself: get_task shows what is asked and how a kernel file looks, device_info and list_features
+what helps; then compile_kernel, test_kernel and profile_kernel, in that order, and benchmark_kernel at the end.
+Where no task fits, create_task makes one.
+An answer that holds a job is still being worked on: job_status brings it.
 Every number carries its provenance. "estimated" comes from a cost model: never call it a measurement.\
 """
 
@@ -51,7 +56,11 @@ def build_server(home: Home, device: str, base_url: str | None = None) -> MCPSer
         log_level="WARNING",
     )
     register_kernel_tools(server)
+    features.register(server)
     searches.register(server)
+    resources.register(server)
+    chat_prompts.register(server)
+    completions.register(server, lambda: View(Store(home), TaskShelf(home.tasks)))
     return server
 
 

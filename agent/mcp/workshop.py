@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
+from mcp.server.mcpserver import Context
 
 from agent.home import Home
 from agent.mcp.desk import SearchDesk
+from agent.store import Store
 from sandbox.errors import UsageError
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.orders import Order
@@ -24,6 +26,7 @@ class Workshop:
     toolbox: Toolbox
     desk: SearchDesk
     shelf: TaskShelf
+    store: Store
 
     async def go_on_later(self, order: Order) -> str:
         """Have an order carried out in the background; return the job's id.
@@ -34,6 +37,11 @@ class Workshop:
         raise UsageError(f"{order.kind} cannot go on in the background")
 
 
+def workshop_of(ctx: Context[Workshop]) -> Workshop:
+    """Return what the caller of a tool, or the reader of a resource, may use."""
+    return ctx.request_context.lifespan_context
+
+
 @asynccontextmanager
 async def open_workshop(
     home: Home, device: str, base_url: str | None = None
@@ -42,7 +50,7 @@ async def open_workshop(
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
         desk = SearchDesk(home, toolbox, base_url)
         try:
-            yield Workshop(toolbox, desk, TaskShelf(home.tasks))
+            yield Workshop(toolbox, desk, TaskShelf(home.tasks), Store(home))
         finally:
             # The server may be under cancellation already; what follows must still run to its end.
             with anyio.CancelScope(shield=True):

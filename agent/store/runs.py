@@ -27,6 +27,13 @@ WHERE runs.tenant = coalesce(?, runs.tenant)
 ORDER BY runs.created DESC, runs.rowid DESC LIMIT ?
 """
 
+_KERNELS = """
+SELECT sha, run, max(created) FROM (
+    SELECT sha, run FROM candidates UNION ALL SELECT best_sha, id FROM runs
+) AS known JOIN runs ON runs.id = known.run AND runs.tenant = coalesce(?, runs.tenant)
+WHERE sha GLOB ? || '*' GROUP BY sha ORDER BY max(created) DESC, sha LIMIT ?
+"""
+
 
 class Runs:
     """Creates runs, says where they stand, and hands them from one process to the next."""
@@ -63,6 +70,12 @@ class Runs:
         with self._database.read() as connection:
             rows = connection.execute(_LIST, (self._tenant, limit)).fetchall()
         return [_summary(row) for row in rows]
+
+    def kernels(self, start: str, limit: int = 100) -> list[tuple[str, str]]:
+        """Return sha and run of stored kernels whose sha begins so (hexadecimal digits), newest runs first."""
+        with self._database.read() as connection:
+            rows = connection.execute(_KERNELS, (self._tenant, start, limit)).fetchall()
+        return [(row["sha"], row["run"]) for row in rows]
 
     def take_over(self, run: str) -> Run:
         """Make this process the owner of a run and return it as it was.

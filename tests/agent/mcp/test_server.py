@@ -16,7 +16,9 @@ from agent.results import RunState, SearchRequest
 from agent.store import NewRun, Store
 
 GOLDEN = Path(__file__).parent / "golden"
-SEARCH_TOOLS = ["cancel_search", "list_searches", "search_result", "search_status", "start_search"]
+SEARCH_TOOLS = [
+    *("cancel_search", "list_features", "list_searches", "search_result", "search_status", "start_search"),
+]
 KERNEL_TOOLS = [
     *("benchmark_kernel", "compare_kernels", "compile_kernel", "create_task", "device_info"),
     *("get_task", "list_tasks", "profile_kernel", "test_kernel"),

@@ -61,7 +61,7 @@ async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]
 async def test_a_client_lists_judges_searches_and_reads_the_best_kernel(mode: str, tmp_path: Path) -> None:
     server = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment(tmp_path))
     async with Client(server, mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 14
+        assert len((await client.list_tools()).tools) == 15
         for kernel, compiles, passes in (
             (ADD, "pass", "pass"),
             (ADD.replace("x[i] + y[i]", "x[i]"), "pass", "wrong_result"),

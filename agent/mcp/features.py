@@ -1,0 +1,82 @@
+"""The feature library as a tool: the techniques that candidates are composed from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+from pydantic import BaseModel, Field, StringConstraints
+
+from agent.mcp.workshop import Workshop
+from prompts import features
+
+_Name = Annotated[str, StringConstraints(max_length=64)]
+
+
+class FeatureLine(BaseModel):
+    """One technique."""
+
+    name: str
+    summary: str
+    applies_to: list[str] = Field(description="Kinds of kernel that it can help.")
+    uri: str = Field(description="The resource that holds its page.")
+
+
+class FeaturePage(BaseModel):
+    """One technique, explained."""
+
+    name: str
+    text: str = Field(description="When it helps, the metrics that show it, pitfalls, and a sketch.")
+
+
+class FeatureList(BaseModel):
+    """The library, the most generally useful first, and the pages that were asked for."""
+
+    features: list[FeatureLine]
+    pages: list[FeaturePage]
+
+
+def register(server: MCPServer[Workshop]) -> None:
+    """Add the tool to a server."""
+    server.tool(
+        title="List optimisation techniques",
+        annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
+    )(list_features)
+
+
+async def list_features(
+    kind: Annotated[
+        str | None,
+        Field(max_length=64, description="Only those for a kind of kernel, as reduction; unset, all."),
+    ] = None,
+    names: Annotated[
+        list[_Name] | None, Field(max_length=4, description="Up to four to read the pages of.")
+    ] = None,
+) -> FeatureList:
+    """List the optimisation techniques that warpwright knows, and read the pages of some.
+
+    Use it when a profile names a bottleneck, or before you write a kernel: first without names to choose, then
+    with the two or three names that fit, for pitfalls and a sketch of the code.
+    """
+    library = features()
+    kinds = sorted({one for feature in library for one in feature.applies_to})
+    if kind is not None and kind not in kinds:
+        raise ToolError(f"there is no kind {kind!r}; kinds are {', '.join(kinds)}")
+    known = {feature.name: feature for feature in library}
+    if unknown := [name for name in names or () if name not in known]:
+        raise ToolError(f"there is no feature {unknown[0]!r}; there are {', '.join(known)}")
+    return FeatureList(
+        features=[
+            FeatureLine(
+                name=one.name,
+                summary=one.summary,
+                applies_to=list(one.applies_to),
+                uri=f"warpwright://features/{one.name}",
+            )
+            for one in library
+            if kind is None or kind in one.applies_to
+        ],
+        pages=[FeaturePage(name=name, text=known[name].text) for name in names or ()],
+    )

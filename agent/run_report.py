@@ -1,0 +1,76 @@
+"""A run as a report for people: Markdown, with the word for where each number comes from."""
+
+from __future__ import annotations
+
+from agent.results import BestKernel, CandidateRecord, SearchResult
+from sandbox.verdict import Provenance
+
+_MESSAGE = 160
+
+
+def markdown(result: SearchResult, kernel: str | None) -> str:
+    """Return a report.
+
+    Args:
+        result: What the run found.
+        kernel: Text of its best kernel; None where there is none.
+    """
+    lines = [
+        f"# {result.run}",
+        "",
+        f"Task {result.task}, device {result.device}, isolation {result.isolation}, model {result.model}.",
+        "",
+        _ending(result),
+        "",
+        "## Best kernel",
+        "",
+        *_best(result.best, result.baseline_us, kernel),
+        "## Candidates",
+        "",
+        "| round | candidate | features | verdict | latency | speedup | message |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(record) for record in result.candidates),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _ending(result: SearchResult) -> str:
+    ended = "It has not ended." if result.stopped is None else f"It ended: {result.stopped}."
+    return f"{result.rounds} rounds, {len(result.candidates)} judged, {result.seconds:.0f} s. {ended}"
+
+
+def _best(best: BestKernel | None, baseline_us: float | None, kernel: str | None) -> list[str]:
+    if best is None:
+        return ["None: no candidate was correct.", ""]
+    lines = [
+        f"Round {best.round}, candidate {best.candidate}: {_latency(best.latency_us, best.provenance)}"
+        + ("" if baseline_us is None else f"; the baseline: {_latency(baseline_us, best.provenance)}")
+        + ("." if best.speedup is None else f". {best.speedup:.2f} times as fast as the baseline."),
+        "",
+    ]
+    if kernel is None:
+        return lines
+    fence = "`" * (_longest_run_of_backticks(kernel) + 3)
+    return [*lines, f"{fence}cuda", kernel.rstrip("\n"), fence, ""]
+
+
+def _longest_run_of_backticks(text: str) -> int:
+    longest = run = 0
+    for one in text:
+        run = run + 1 if one == "`" else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _row(record: CandidateRecord) -> str:
+    cells = [
+        *(str(record.round), str(record.candidate), ", ".join(record.features), str(record.verdict)),
+        "" if record.latency_us is None else _latency(record.latency_us, record.provenance),
+        "" if record.speedup is None else f"{record.speedup:.2f}",
+        record.message[:_MESSAGE],
+    ]
+    return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
+
+
+def _latency(microseconds: float, provenance: Provenance) -> str:
+    return f"{microseconds:.2f} us ({provenance})"
