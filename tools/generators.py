@@ -71,7 +71,8 @@ def generate(call: str, shape: tuple[int, ...], dtype: str, rng: np.random.Gener
         rng: Where the random numbers come from.
 
     Returns:
-        A C-ordered array of that shape and dtype; floating values are rounded into the dtype and finite.
+        A C-ordered array of that shape and dtype; floating values are rounded into the dtype, and finite unless
+        the call is `specials()`.
 
     Raises:
         GeneratorError: The call cannot be read, or does not suit the dtype.

@@ -16,6 +16,8 @@
 - `denormal()`: floats below the smallest normal one, both signs. Catches flushing to zero.
 - `mixed()` or `mixed(decades)`: floats of both signs over `decades` (3) powers of ten either side of 1.
   Catches lost small terms and sums in a bad order.
+- `specials()`: bell-shaped floats, and among them a NaN, both infinities and a negative zero, once in about sixteen.
+  For tasks whose reference says what becomes of them; no other family makes any.
 """
 
 from __future__ import annotations
@@ -88,11 +90,12 @@ def _limits(dtype: np.dtype[Any]) -> _Limits:
 
 
 def rounded(values: Array, target: Target) -> Array:
-    """Round into the dtype; what lies outside its range becomes its nearest finite value."""
+    """Round into the dtype; what is finite and lies outside its range becomes its nearest finite value."""
     if not target.floating:
         return values.astype(target.dtype)
     largest = _limits(target.dtype).largest
-    return np.clip(values, -largest, largest).astype(target.dtype)
+    clipped = np.where(np.isinf(values), values, np.clip(values, -largest, largest))
+    return clipped.astype(target.dtype)
 
 
 def _floats_only(target: Target, name: str) -> None:
@@ -200,6 +203,14 @@ def _mixed(target: Target, decades: Number = 3) -> Array:
     return target.signs() * 10.0 ** target.rng.uniform(-decades, decades, target.shape)
 
 
+def _specials(target: Target) -> Array:
+    _floats_only(target, "specials")
+    values = target.rng.normal(0, 1, target.shape)
+    odd = np.array([np.nan, np.inf, -np.inf, -0.0])
+    chosen = target.rng.random(target.shape) < 1 / 16
+    return np.where(chosen, odd[target.rng.integers(0, odd.size, target.shape)], values)
+
+
 FAMILIES: Mapping[str, tuple[Callable[..., Array], int, int]] = {
     "uniform": (_uniform, 2, 2),
     "normal": (_normal, 2, 2),
@@ -212,5 +223,6 @@ FAMILIES: Mapping[str, tuple[Callable[..., Array], int, int]] = {
     "tiny": (_tiny, 0, 0),
     "denormal": (_denormal, 0, 0),
     "mixed": (_mixed, 0, 1),
+    "specials": (_specials, 0, 0),
 }
 """Each family by name: what makes its values, and how few and how many numbers its call takes."""

@@ -1,0 +1,70 @@
+"""The oracle asks the reference once an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sandbox.worker.messages import Expected
+from tools.judge.oracle import TaskOracle
+from tools.task import Case, Task
+
+Array = np.ndarray[Any, Any]
+
+
+class Doubler:
+    """Answers as the reference of `doubling` does, and counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def expected(
+        self,
+        text: str,
+        inputs: Mapping[str, Array],
+        dims: Mapping[str, int],
+        dtypes: Mapping[str, str],
+        *,
+        seed: int = 0,
+    ) -> Expected:
+        self.asked += 1
+        values = 2 * inputs["x"].astype(np.float64)
+        return Expected({"y": values}, {"y": np.abs(values)}, False, True)
+
+    async def compare(self, *arguments: Any) -> str | None:
+        raise AssertionError
+
+
+@pytest.fixture
+def doubler() -> Doubler:
+    return Doubler()
+
+
+async def test_a_question_asked_again_is_not_computed_again(doubling: Task, doubler: Doubler) -> None:
+    oracle = TaskOracle(doubling, doubler)
+    first = await oracle.question(doubling.tests[0], 5)
+    again = await oracle.question(doubling.tests[0], 5)
+    assert doubler.asked == 1
+    assert np.array_equal(first.expected[0].values, again.expected[0].values)
+
+
+async def test_other_seeds_and_cases_that_give_the_same_input_share_its_answer(
+    doubling: Task, doubler: Doubler
+) -> None:
+    oracle = TaskOracle(doubling, doubler)
+    for seed in range(4):
+        await oracle.question(Case({"n": 9}, {"x": "constant(1)"}), seed)
+    assert doubler.asked == 1
+    await oracle.question(Case({"n": 9}, {"x": "constant(2)"}), 0)
+    await oracle.question(Case({"n": 10}, {"x": "constant(1)"}), 0)
+    assert doubler.asked == 3
+
+
+async def test_other_inputs_have_answers_of_their_own(doubling: Task, doubler: Doubler) -> None:
+    oracle = TaskOracle(doubling, doubler)
+    one, other = [(await oracle.question(doubling.tests[0], seed)).expected[0].values for seed in (1, 2)]
+    assert doubler.asked == 2
+    assert not np.array_equal(one, other)
