@@ -128,6 +128,21 @@ class ProfileResult:
     launches: tuple[LaunchProfile, ...] = ()
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in a run by tools that look for hazards.
+
+    Attributes:
+        fault: The first error; None where none was found, or nobody looked.
+        message: One sentence that says what was found or why nobody looked.
+        tools: The tools that ran to their end.
+    """
+
+    fault: Fault | None
+    message: str
+    tools: tuple[str, ...] = ()
+
+
 class Device(Protocol):
     """Runs plans; past `deadline_s` of any call the worker is killed and the fault is TIMEOUT.
 
@@ -170,6 +185,19 @@ class Device(Protocol):
             plan: What to launch; buffers may be far larger than the samples.
             samples: For every in and inout buffer a flat array of at most that size; it is repeated to fill.
             deadline_s: Seconds of wall time.
+        """
+        ...
+
+    async def inspect(
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float
+    ) -> Inspection:
+        """Look for hazards that an ordinary run on this device does not show.
+
+        Args:
+            program: Compiled for this device's architecture.
+            plan: What to launch; small, for this may take a hundred times as long.
+            inputs: As for `run`.
+            deadline_s: Seconds of wall time for each tool.
         """
         ...
 

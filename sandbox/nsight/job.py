@@ -15,6 +15,9 @@ from sandbox.plan import Plan
 from sandbox.program import Program
 from sandbox.worker.messages import ProfileCall
 
+BUFFERS = "buffers.json"
+"""The file beside the job in which the program says where it put the buffers: by name, address and bytes."""
+
 _SUBJECT = "sandbox/nsight/subject.py"
 
 

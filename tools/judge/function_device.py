@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sandbox.device import Array, Fault, LaunchProfile, ProfileResult, RunResult
+from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
 from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
@@ -85,6 +85,12 @@ class FunctionDevice:
             for launch in plan.launches
         )
         return ProfileResult(None, latency, Provenance.ESTIMATED, launches)
+
+    async def inspect(
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float
+    ) -> Inspection:
+        """Find nothing."""
+        return Inspection(None, "a function has no hazards")
 
     async def aclose(self) -> None:
         """Remember that it was closed."""

@@ -1,4 +1,4 @@
-"""Nsight Compute around a real process that runs a real plan (on the simulator, which is what there is)."""
+"""Nsight Compute in front of a job: what it is asked, and what is made of its answers."""
 
 from __future__ import annotations
 
