@@ -42,6 +42,11 @@ class Access:
     values: tuple[Array, ...] = ()
     owner: Array | None = None
 
+    @property
+    def reads(self) -> bool:
+        """Whether something must lie there before; an exchange may be the first to write."""
+        return self.kind == "load" or (self.kind == "atomic" and "exch" not in self.instruction.modifiers)
+
 
 class Observer:
     """Listens to memory accesses and synchronisation; counters and hazard checks override what they need."""

@@ -126,7 +126,7 @@ class GlobalHazards(Observer):
     def _judge(self, case: _Case, unit: Array, agent: Array) -> None:
         watched, kind = case.watched, case.access.kind
         modifiers = case.access.instruction.modifiers
-        if kind != "store" and not watched.written.take(unit).all():
+        if case.access.reads and not watched.written.take(unit).all():
             raise FaultError(_never_written(case, unit, agent))
         before = watched.writer.take(unit)
         atomic = watched.atomic.take(unit)

@@ -77,7 +77,7 @@ class History:
         if differs:
             self._spread(machine)
         for touch in found:
-            if access.kind in {"load", "atomic"} and not self._written.get(touch).all():
+            if access.reads and not self._written.get(touch).all():
                 self._never_written(machine, touch)
             self._meet_writers(machine, touch)
             if access.kind == "load":
@@ -178,7 +178,7 @@ class History:
         lane = np.nonzero(away.reshape(-1, machine.blocks))[0]
         for k in range(max(1, access.size // self.granularity)):
             touch = Touch(access, 0, base + k, lane, lane, owner, lane, np.zeros((lane.size, 1)))
-            if access.kind != "store" and not self._written.get(touch).all():
+            if access.reads and not self._written.get(touch).all():
                 self._never_written(machine, touch)
             if access.kind != "load":
                 self._written.put(touch, 1)

@@ -47,7 +47,7 @@ class SharedHazards(Observer):
         found = entries(machine, access, self.granularity, self._per_block)
         written = self._written_units(machine)
         for entry in found:
-            if access.kind != "store" and not written.take(entry.unit).all():
+            if access.reads and not written.take(entry.unit).all():
                 self._never_written(machine, access, entry)
             if access.kind != "load":
                 written[entry.unit] = True

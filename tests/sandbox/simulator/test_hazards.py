@@ -137,3 +137,18 @@ def test_two_runs_differ_where_the_order_of_threads_at_an_atomic_decides(cuda):
     runs = [cuda(HEAD + body).run(4, 256, {"x": X, "y": ("float32", 1024)}, poison=p) for p in (1, 2)]
     assert all(run.fault is None for run in runs)
     assert not np.array_equal(runs[0].outputs["y"], runs[1].outputs["y"])
+
+
+def test_an_exchange_may_be_the_first_to_write_and_other_atomics_may_not(cuda):
+    source = """extern "C" __global__ void k(float* y, int* flag) {
+      __shared__ float part[32]; int t = threadIdx.x;
+      atomicExch(&part[t], 1.0f + t); if (t == 0) atomicExch(flag, 7); y[t] = part[t]; }"""
+    buffers = {"y": ("float32", 32), "flag": ("int32", 1)}
+    result = cuda(source).run(1, 32, buffers)
+    assert result.fault is None, result.fault
+    assert result.outputs["y"].tolist() == [1.0 + t for t in range(32)]
+    assert result.outputs["flag"].tolist() == [7]
+    for old, new in (("atomicExch(&part", "atomicAdd(&part"), ("atomicExch(flag", "atomicAdd(flag")):
+        fault = cuda(source.replace(old, new)).run(1, 32, buffers).fault
+        assert fault is not None
+        assert fault.verdict == "uninitialized"

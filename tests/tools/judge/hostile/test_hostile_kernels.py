@@ -40,7 +40,7 @@ class Entry:
     kernel: str
     verdicts: frozenset[Verdict]
     twin: str | None
-    honest: bool
+    kind: str
     numbers: tuple[str, ...]
     flag: str | None
     benches: bool
@@ -70,13 +70,13 @@ def edited(text: str, edits: Iterable[tuple[str, str]], name: str) -> str:
 @cache
 def entries() -> tuple[Entry, ...]:
     listed = [
-        {**row, "honest": stem == "honest"}
+        {**row, "kind": stem if stem in ("honest", "not_caught") else "hostile"}
         for stem, rows in tables().items()
         for row in rows
         if stem != "only_a_gpu"
     ]
     baselines = [
-        {"name": f"{name} baseline", "task": name, "verdicts": ["pass"], "honest": True, "edit": []}
+        {"name": f"{name} baseline", "task": name, "verdicts": ["pass"], "kind": "honest", "edit": []}
         for name in sorted({row["task"] for row in listed})
     ]
     rows = {row["name"]: row for row in [*baselines, *listed]}
@@ -92,7 +92,7 @@ def entry(row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> Entr
         kernel=kernel_of(row, rows) + "/" * row.get("padding", 0),
         verdicts=frozenset(Verdict(name) for name in row["verdicts"]),
         twin=None if twin == row["name"] else twin,
-        honest=row["honest"],
+        kind=row["kind"],
         numbers=tuple(row.get("number", "").split()),
         flag=row.get("flag"),
         benches=row.get("benches", False),
@@ -146,28 +146,26 @@ async def test_every_hostile_kernel_gets_its_verdict_and_every_honest_one_passes
 ) -> None:
     reports = await judge_all(tmp_path)
     misses = {entry.name: missed(entry, reports[entry.name]) for entry in entries()}
-    for word, right, honest in (("hostile", "caught", False), ("honest", "passed", True)):
-        group = [entry for entry in entries() if entry.honest is honest]
+    for kind, word in (("hostile", "caught"), ("honest", "passed"), ("not_caught", "known to pass")):
+        group = [entry for entry in entries() if entry.kind == kind]
         good = sum(misses[entry.name] is None for entry in group)
-        summary_lines.append(f"{word}: {right} {good} / {len(group)}")
+        summary_lines.append(f"{kind.replace('_', ' ')}: {word} {good} / {len(group)}")
     wrong = [text for text in misses.values() if text is not None]
     assert not wrong, "\n".join(wrong)
 
 
 def test_every_honest_twin_is_in_the_table_and_must_pass() -> None:
-    honest = {entry.name: entry for entry in entries() if entry.honest}
+    honest = {entry.name: entry for entry in entries() if entry.kind == "honest"}
     assert all(entry.verdicts == {Verdict.PASS} for entry in honest.values())
     for entry in entries():
-        if not entry.honest and entry.twin is not None:
+        if entry.kind != "honest" and entry.twin is not None:
             assert honest[entry.twin].task == entry.task, entry.name
 
 
 def test_the_suite_is_large_and_holds_every_test_and_control_of_the_list() -> None:
-    names = {entry.honest: 0 for entry in entries()}
-    for entry in entries():
-        names[entry.honest] += 1
-    assert names[False] >= 60
-    assert names[True] >= 25
+    kinds = [entry.kind for entry in entries()]
+    assert kinds.count("hostile") >= 60
+    assert kinds.count("honest") >= 25
     numbers = {
         number for rows in tables().values() for row in rows for number in row.get("number", "").split()
     }
@@ -176,7 +174,8 @@ def test_the_suite_is_large_and_holds_every_test_and_control_of_the_list() -> No
 
 def test_a_hostile_kernel_passes_only_where_every_run_computes_honestly() -> None:
     """A memo and a counter find their globals restored; such a kernel must be flagged instead."""
-    assert all(entry.flag for entry in entries() if not entry.honest and Verdict.PASS in entry.verdicts)
+    hostile = [entry for entry in entries() if entry.kind == "hostile"]
+    assert all(entry.flag for entry in hostile if Verdict.PASS in entry.verdicts)
 
 
 @pytest.mark.parametrize("row", tables()["only_a_gpu"], ids=lambda row: row["name"])
