@@ -30,7 +30,8 @@ RUN if ls /wheelhouse/*.whl >/dev/null 2>&1; then \
     fi && \
     python3 -m venv /opt/warpwright/venv && \
     PATH="/usr/local/cuda/bin:${PATH}" /opt/warpwright/venv/bin/pip install --no-cache-dir --target /opt/warpwright/site \
-        "numpy>=2" "ml_dtypes>=0.5" "cuda-bindings>=13.0,<13.1" ${EXTRAS:+"pycuda>=2025.1"}
+        "numpy>=2" "ml_dtypes>=0.5" "cuda-bindings>=13.0,<13.1" ${EXTRAS:+"pycuda>=2025.1"} && \
+    python3 -c 'import pathlib; [file.unlink() for file in pathlib.Path("/opt/warpwright/site").rglob("*.cpp")]'
 
 FROM python AS sandbox
 ARG EXTRAS=""
