@@ -35,10 +35,13 @@ def offer(deps: Deps, trial: Trial) -> bool:
 
 
 async def confirm(deps: Deps) -> None:
-    """Judge the best candidate on fresh inputs and at the benchmark shapes; where it fails, the next best one."""
+    """Judge the best candidate on fresh inputs, at the benchmark shapes, and by tools that look for hazards.
+
+    Where it fails, the next best one.
+    """
     for trial in deps.store.candidates.ranked(deps.run):
         kernel = settled(deps.parent(trial).kernel, trial.record.tune)
-        check = deps.toolbox.check(deps.task, kernel, seed=secrets.randbits(31))
+        check = deps.toolbox.check(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
         report = await deps.interruption.guard(check)
         if report.verdict is Verdict.PASS:
             _keep(deps, trial)

@@ -88,7 +88,7 @@ class CompileStage:
         self, task: Task, parsed: KernelFile, dims: Mapping[str, int], tune: Mapping[str, int]
     ) -> Compiled:
         request = planning.compile_request(parsed, task, dims, tune, self.architecture)
-        plan = planning.plan(parsed, task, dims, tune, _any_scalars(task))
+        plan = planning.plan(parsed, task, dims, tune, any_scalars(task))
         result = await self.compiler.compile(request, deadline_s=self.deadline_s)
         if result.program is None:
             return Compiled(_failure(parsed, result, self.architecture))
@@ -124,7 +124,7 @@ def ptx_key(ptx: str) -> str:
     return hashlib.sha256("\n".join(line for line in lines if line).encode()).hexdigest()
 
 
-def _any_scalars(task: Task) -> dict[str, int | float]:
+def any_scalars(task: Task) -> dict[str, int | float]:
     """Return a value for every scalar: which one does not matter for the shape of a plan."""
     return {argument.name: 0 for argument in task.arguments if argument.role is None}
 

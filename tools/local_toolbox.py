@@ -19,6 +19,7 @@ from tools.bench_judging import BenchJudge
 from tools.checking import Check
 from tools.compiling import Build, CompileStage
 from tools.freezing import Frozen, freeze, load_frozen, store_frozen
+from tools.hazard_checking import HazardStage
 from tools.judge.oracle import TaskOracle, bench_samples
 from tools.judge.scaling import Scaling, scaling_subject
 from tools.judge.stress import FAMILIES, stress_case
@@ -96,6 +97,7 @@ class LocalToolbox:
         self._benches = BenchJudge(
             self._compiling, self._parts.device, self._limits.bench_work, self._limits.bench_s
         )
+        self._hazards = HazardStage(self._parts.device, self._limits.hazard_s)
         self._frozen: Memo[str, Frozen] = Memo()
         self._oracles: dict[str, TaskOracle] = {}
         self._rules = Rules({}, self._limits.seeds, self._limits.run_s, self._parts.width)
@@ -147,6 +149,7 @@ class LocalToolbox:
         sweep: bool = False,
         profile: bool = True,
         benches: bool = True,
+        thorough: bool = False,
         seed: int | None = None,
     ) -> CheckReport:
         """Run every stage, each gating the next; see `tools.toolbox.Toolbox`.
@@ -163,17 +166,21 @@ class LocalToolbox:
         if check.failed:
             return check.report
         check.note(test=await check.stage("test", self._test(task, compiled, frozen, judgement)))
-        if check.failed or not profile:
-            return check.report
+        if profile and not check.failed:
+            await self._time(check, _Judged(task, kernel, frozen, judgement), compiled, sweep=sweep)
+        if profile and benches and not check.failed:
+            await self._judge_benches(check, _Judged(task, kernel, frozen, judgement))
+        if thorough and not check.failed:
+            await self._look_for_hazards(check, _Judged(task, kernel, frozen, judgement))
+        return check.report
+
+    async def _time(self, check: Check, judged: _Judged, compiled: _Compiled, *, sweep: bool) -> None:
         settings = kernel_file.sweep(compiled.builds[0].kernel_file, self._limits.sweep) if sweep else []
         if len(settings) > 1:
-            await self._sweep(check, _Judged(task, kernel, frozen, judgement), settings)
+            await self._sweep(check, judged, settings)
         else:
-            report = await check.stage("profile", self.profile(task, kernel))
+            report = await check.stage("profile", self.profile(judged.task, judged.kernel))
             check.note(profile=report, provenance=report.provenance)
-        if benches and not check.failed:
-            await self._judge_benches(check, _Judged(task, kernel, frozen, judgement))
-        return check.report
 
     def _blank(self, task: Task, kernel: str) -> CheckReport:
         return CheckReport(
@@ -271,6 +278,15 @@ class LocalToolbox:
         )
         said = check.report.message
         check.note(bench=await check.stage("shapes", work))
+        if not check.failed:
+            check.note(message=said)
+
+    async def _look_for_hazards(self, check: Check, judged: _Judged) -> None:
+        said = check.report.message
+        compiled = await self._compile_tests(judged.task, judged.kernel, check.report.tune)
+        oracle = self._oracle(judged.task)
+        work = self._hazards.inspect(judged.task, compiled.builds, oracle, judged.seed)
+        check.note(hazards=await check.stage("hazards", work))
         if not check.failed:
             check.note(message=said)
 

@@ -28,6 +28,7 @@ class Limits:
         sweep: Settings of the tunables that a sweep tries at most.
         bench_work: Thread-instructions that are simulated to judge the results at one benchmark shape.
         bench_s: Seconds of wall time for that.
+        hazard_s: Seconds of wall time for each tool that looks for hazards, on one test case.
     """
 
     compile_s: float = 30.0
@@ -37,6 +38,7 @@ class Limits:
     sweep: int = 12
     bench_work: float = 6e9
     bench_s: float = 120.0
+    hazard_s: float = 120.0
 
 
 class Closes(Protocol):

@@ -120,6 +120,16 @@ class ProfileReport:
 
 
 @dataclass(frozen=True)
+class HazardReport:
+    """Outcome of looking for hazards; a pass says only that the tools named found none on what they saw."""
+
+    verdict: Verdict
+    message: str
+    tools: tuple[str, ...] = ()
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
 class StageReport:
     """One line of a judgement: stage name, its verdict, its message, how long it took."""
 
@@ -137,6 +147,7 @@ class CheckReport:
         tune: The tunable values judged (after a sweep: the chosen ones).
         isolation: bubblewrap, docker or process.
         bench: Whether the results are right at the benchmark shapes too; None where that was not asked.
+        hazards: What tools that look for hazards found; None where that was not asked.
         kernel_sha: sha256 of the kernel file's text.
     """
 
@@ -155,3 +166,4 @@ class CheckReport:
     task_sha: str = ""
     swept: int = 0
     bench: TestReport | None = None
+    hazards: HazardReport | None = None

@@ -50,6 +50,7 @@ class Toolbox(Protocol):
         sweep: bool = False,
         profile: bool = True,
         benches: bool = True,
+        thorough: bool = False,
         seed: int | None = None,
     ) -> CheckReport:
         """Run every stage, each gating the next.
@@ -60,6 +61,8 @@ class Toolbox(Protocol):
             sweep: Try the tunables' values and keep the best correct ones.
             profile: Count and time as well.
             benches: Judge the results at the benchmark shapes too, once profiled.
+            thorough: Look for hazards with the device's own tools as well (compute-sanitizer on a GPU; a simulator
+                always looks, and has nothing to add).
             seed: Replays one judgement.
         """
         ...

@@ -30,6 +30,10 @@ def check(
         bool,
         typer.Option("--sweep/--no-sweep", help="Try the tunables' values and keep the best correct ones."),
     ] = False,
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Look for hazards with compute-sanitizer too (on a GPU)."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a kernel file: compile it, test it, time it."""
@@ -41,7 +45,7 @@ def check(
         text, judged = read_kernel(kernel), find(task)
         async with _toolbox(device) as toolbox:
             with _waiting(f"checking {kernel} on {toolbox.device}", quiet=as_json):
-                report = await toolbox.check(judged, text, sweep=sweep, seed=seed)
+                report = await toolbox.check(judged, text, sweep=sweep, thorough=thorough, seed=seed)
         if as_json:
             output.print_json(report)
         else:

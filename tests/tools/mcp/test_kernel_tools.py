@@ -126,6 +126,7 @@ class CannedToolbox:
         sweep: bool = False,
         profile: bool = True,
         benches: bool = True,
+        thorough: bool = False,
         seed: int | None = None,
     ) -> CheckReport:
         await self._work(task.name, kernel, sweep, seed)
