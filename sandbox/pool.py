@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -41,9 +42,17 @@ class WorkerPool:
         self._closed = False
 
     async def request(
-        self, call: object, *accepted: type[T], deadline_s: float, limits: Limits = REPLY_LIMITS
+        self,
+        call: object,
+        *accepted: type[T],
+        deadline_s: float,
+        limits: Limits = REPLY_LIMITS,
+        spent: Callable[[T], bool] | None = None,
     ) -> T:
-        """Ask a worker; see `Worker.request` for arguments and exceptions. Cancelling kills that worker."""
+        """Ask a worker; see `Worker.request` for arguments and exceptions. Cancelling kills that worker.
+
+        `spent` says of an answer that its worker is of no more use: another takes its place.
+        """
         async with self._slots:
             worker = await self._take()
             try:
@@ -51,7 +60,7 @@ class WorkerPool:
             except BaseException:
                 self._forget(worker)
                 raise
-            await self._give(worker)
+            await self._give(worker, last=spent is not None and spent(reply))
             return reply
 
     @property
@@ -105,8 +114,8 @@ class WorkerPool:
             raise WorkerDiedError("the workers were stopped")
         return worker
 
-    async def _give(self, worker: Worker) -> None:
-        if self._closed or worker.served >= self._requests:
+    async def _give(self, worker: Worker, *, last: bool = False) -> None:
+        if last or self._closed or worker.served >= self._requests:
             await worker.aclose()
             self._forget(worker)
         else:

@@ -1,1 +1,1 @@
-"""The devices: the simulator behind worker processes; real GPUs come with a later version."""
+"""The devices: the simulator and real GPUs, behind worker processes."""

@@ -65,7 +65,12 @@ class WatchedPool:
         return self._complaint
 
     async def request(
-        self, call: object, *accepted: type[T], deadline_s: float, limits: Limits = REPLY_LIMITS
+        self,
+        call: object,
+        *accepted: type[T],
+        deadline_s: float,
+        limits: Limits = REPLY_LIMITS,
+        spent: Callable[[T], bool] | None = None,
     ) -> T:
         """Ask as `WorkerPool.request` does, but try the device out first where the last request hung or died.
 
@@ -77,7 +82,9 @@ class WatchedPool:
         if self._complaint is not None:
             raise DeviceSuspectError(self._complaint)
         try:
-            return await self._pool.request(call, *accepted, deadline_s=deadline_s, limits=limits)
+            return await self._pool.request(
+                call, *accepted, deadline_s=deadline_s, limits=limits, spent=spent
+            )
         except WorkerMemoryError:
             raise  # the host's memory, by the limit on the worker
         except (WorkerDeadlineError, WorkerDiedError):

@@ -48,7 +48,7 @@ class WorkerSpec:
 
     Attributes:
         role: A role of `sandbox.worker.roles`.
-        memory_bytes: Limit on the worker's address space.
+        memory_bytes: Limit on the worker's address space; with a GPU, on its private memory.
         packages: Import names of the installed packages that the role needs, for example `numpy`.
         resources: Names, and the host files or folders that the role reads under each of them.
         file_bytes: Limit on each file that the worker writes.
@@ -210,6 +210,7 @@ def python_command(
         "parent": os.getpid(),
         "visible": visible,
         "filter_calls": {"threads": spec.threads, "writes": spec.writes},
+        "gpu": spec.gpu is not None,
     }
     # -I: no environment, no user packages, no current folder; -S: no site-packages and no .pth files.
     return [str(interpreter()), "-I", "-S", "-B", f"{root}/{ENTRY}", json.dumps(settings)]

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from sandbox.errors import MissingDependencyError
+from sandbox.isolation import gpu
 from sandbox.isolation.base import (
     ENVIRONMENT,
     Command,
@@ -33,7 +34,8 @@ _PROBE_SECONDS = 15
 class BubblewrapIsolation(Isolation):
     """No network, no view of the host but libraries and the worker's own files, no capabilities, own pids.
 
-    There is neither /proc nor /dev nor /etc inside: the compiler would open and quote them.
+    There is neither /proc nor /dev nor /etc inside: the compiler would open and quote them. A worker with a GPU
+    sees the processes of its own namespace, its GPU's device nodes, and what the driver reads of the system.
     """
 
     def __init__(self, program: Path) -> None:
@@ -66,12 +68,27 @@ class BubblewrapIsolation(Isolation):
         mounts += [("--ro-bind", *pair) for pair in files]
         argv = [str(self._program), *_namespaces(), *_system()]
         argv += [word for mount in mounts for word in mount]
+        environment = dict(ENVIRONMENT)
+        if spec.gpu is not None:
+            argv += _gpu(spec.gpu)
+            environment |= gpu.environment()
         argv += ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]
-        argv += [word for item in ENVIRONMENT.items() for word in ("--setenv", *item)]
+        argv += [word for item in environment.items() for word in ("--setenv", *item)]
         argv += ["--", *python_command(
             f"{_INSIDE}/app", spec, fd, paths=[f"{_INSIDE}/site"], resources=resources, processes=_PROCESSES
         )]  # fmt: skip
         return Command(tuple(argv), {})
+
+
+def _gpu(index: int) -> list[str]:
+    words = ["--proc", "/proc"]
+    for node in gpu.device_nodes(index):
+        words += ["--dev-bind", str(node), str(node)]
+    bound = [path for path in gpu.system_files() if not path.is_relative_to("/proc")]
+    folder = gpu.library_folder()
+    for path in [*bound, *([folder] if folder else [])]:
+        words += ["--ro-bind", str(path), str(path)]
+    return words
 
 
 def find() -> BubblewrapIsolation:

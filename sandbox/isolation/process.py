@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sandbox.errors import MissingDependencyError
+from sandbox.isolation import gpu
 from sandbox.isolation.base import (
     ENVIRONMENT,
     Command,
@@ -71,11 +74,20 @@ class ProcessIsolation(Isolation):
             readable += [path for _, files in spec.resources for path in files]
             # The import system lists the folders on its path; source_root() may be somebody's project.
             visible = {"readable": [str(path) for path in readable], "listable": [*roots, str(source_root())]}
+            if spec.gpu is not None:
+                visible["readable"] += [*map(str, _driver_files()), "/proc/self"]
+                visible["usable"] = [str(node) for node in gpu.device_nodes(spec.gpu)]
         # No limit on processes: it would count everything else that the user runs.
         argv = python_command(
             str(source_root()), spec, fd, paths=roots, resources=resources, processes=None, visible=visible
         )
-        return Command(tuple(argv), dict(ENVIRONMENT))
+        added = gpu.environment() if spec.gpu is not None else {}
+        return Command(tuple(argv), ENVIRONMENT | added)
+
+
+def _driver_files() -> list[Path]:
+    folder = gpu.library_folder()
+    return [*gpu.system_files(), *([folder] if folder else [])]
 
 
 def landlock_abi() -> int:

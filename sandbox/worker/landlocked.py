@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def restrict(*, readable: Iterable[str], listable: Iterable[str]) -> None:
+def restrict(*, readable: Iterable[str], listable: Iterable[str], usable: Iterable[str] = ()) -> None:
     """Refuse this thread all files but these, all TCP ports, and what else this kernel's Landlock can refuse.
 
     Signals and abstract sockets end at the worker where the kernel can do that (Linux 6.12).
@@ -14,6 +14,7 @@ def restrict(*, readable: Iterable[str], listable: Iterable[str]) -> None:
     Args:
         readable: Files, and folders with all they hold. What does not exist is left out.
         listable: Folders whose names may be listed, with those below; their files stay closed.
+        usable: Device nodes that may be opened and used.
 
     Raises:
         OSError: The kernel has no Landlock.
@@ -32,4 +33,6 @@ def restrict(*, readable: Iterable[str], listable: Iterable[str]) -> None:
                 )
         for path in listable:
             ruleset.allow_path(path, AccessFS.READ_DIR)
+        for path in usable:
+            ruleset.allow_path(path, AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV)
         ruleset.restrict()

@@ -15,6 +15,7 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _OPEN_FILES = 128
+_OPEN_FILES_GPU = 1024
 _CPU_SECONDS = 1 << 17
 """More than a worker's requests together may take; ends one that nobody is left to kill."""
 
@@ -26,6 +27,7 @@ def confine(
     processes: int | None,
     visible: Mapping[str, list[str]] | None,
     filter_calls: Mapping[str, bool] | None,
+    gpu: bool = False,
 ) -> None:
     """Apply the limits, give up all privileges, and ask the kernel to end us with our parent.
 
@@ -36,16 +38,20 @@ def confine(
             count those of root.
         visible: Arguments of `landlocked.restrict`, or None to do without Landlock.
         filter_calls: Arguments of `seccomp.install`, or None to do without a filter.
+        gpu: A GPU's driver reserves far more addresses than it uses, and locks pages: the limit is then put on
+            the private memory that can be written (RLIMIT_DATA), and locked pages are not limited by themselves.
 
     Raises:
         OSError: The kernel lacks what was asked for: the worker must not run then.
     """
-    _lower(resource.RLIMIT_AS, memory_bytes)
+    _lower(resource.RLIMIT_DATA if gpu else resource.RLIMIT_AS, memory_bytes)
     _lower(resource.RLIMIT_FSIZE, file_bytes)
-    _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    _lower(resource.RLIMIT_NOFILE, _OPEN_FILES_GPU if gpu else _OPEN_FILES)
     _lower(resource.RLIMIT_CPU, _CPU_SECONDS)
-    for nothing in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
+    for nothing in (resource.RLIMIT_CORE, resource.RLIMIT_MSGQUEUE):
         _lower(nothing, 0)
+    if not gpu:
+        _lower(resource.RLIMIT_MEMLOCK, 0)
     if processes is not None:
         _lower(resource.RLIMIT_NPROC, processes)
     libc = ctypes.CDLL(None, use_errno=True)

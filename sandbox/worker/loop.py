@@ -29,13 +29,14 @@ class Settings:
     parent: int
     visible: dict[str, list[str]] | None
     filter_calls: dict[str, bool] | None
+    gpu: bool
 
 
 def serve(settings: Settings) -> None:
     """Confine this process, load the role, say so, and answer requests until the connection closes."""
     limits.confine(
         memory_bytes=settings.memory_bytes, file_bytes=settings.file_bytes, processes=settings.processes,
-        visible=settings.visible, filter_calls=settings.filter_calls,
+        visible=settings.visible, filter_calls=settings.filter_calls, gpu=settings.gpu,
     )  # fmt: skip
     if limits.orphaned(settings.parent):
         return

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sandbox.device import Array
+from sandbox.cuda.driver import GpuFacts
+from sandbox.device import Array, RunResult
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, Program
 
@@ -61,6 +62,39 @@ class ProfileCall:
     samples: Mapping[str, Array]
     architecture: str
     deadline_s: float
+
+
+@dataclass(frozen=True)
+class CudaRunCall:
+    """Role `cuda`: run the plan once; the reply is a `CudaAnswer`. The parent keeps the deadline."""
+
+    program: Program
+    plan: Plan
+    inputs: Mapping[str, Array]
+    poison: int
+
+
+@dataclass(frozen=True)
+class CudaAnswer:
+    """A run on a GPU; `spent` says that the context is lost, so that the worker must be replaced."""
+
+    result: RunResult
+    spent: bool
+
+
+@dataclass(frozen=True)
+class CudaProbeCall:
+    """Role `cuda`: say what the GPU is, and digest the noise of `seed`; the reply is a `CudaHealth`."""
+
+    seed: int
+
+
+@dataclass(frozen=True)
+class CudaHealth:
+    """What a GPU is, and the digest of `PROBE_WORDS` words of noise that its harness kernels made of a seed."""
+
+    facts: GpuFacts
+    digest: int
 
 
 @dataclass(frozen=True)

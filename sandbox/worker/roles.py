@@ -23,7 +23,7 @@ def load_role(name: str, resources: Mapping[str, list[str]]) -> Role:
     """Return the role of that name.
 
     Args:
-        name: `compile`, `reference` or `simulate`.
+        name: `compile`, `reference`, `simulate`, or `cuda:N` for the GPU of that number.
         resources: Files that the role reads, as this process sees them.
 
     Raises:
@@ -42,5 +42,9 @@ def load_role(name: str, resources: Mapping[str, list[str]]) -> Role:
             from sandbox.devices.simulate_role import SimulateRole
 
             return SimulateRole()
+        case _ if name.startswith("cuda:"):
+            from sandbox.devices.cuda_role import open_role
+
+            return open_role(int(name.removeprefix("cuda:")))
         case _:
             raise ValueError(f"no role {name!r}")
