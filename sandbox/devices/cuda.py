@@ -8,13 +8,16 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from sandbox.cuda.noise import digest_words, noise_words
-from sandbox.device import Array, Fault, ProfileResult, RunResult
+from sandbox.device import Array, Fault, Inspection, ProfileResult, RunResult
 from sandbox.devices.cuda_present import PresentGpu
 from sandbox.devices.cuda_role import PROBE_WORDS
 from sandbox.devices.device_lock import DeviceLock, lock_path
 from sandbox.devices.watched import Probe, WatchedPool
 from sandbox.errors import WorkerDeadlineError
 from sandbox.isolation.base import Isolation, WorkerSpec
+from sandbox.isolation.gpu import environment
+from sandbox.nsight.job import Target
+from sandbox.nsight.sanitizer import Sanitizer
 from sandbox.plan import Plan, Role
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
@@ -24,6 +27,9 @@ from sandbox.worker.messages import CudaAnswer, CudaHealth, CudaProbeCall, CudaR
 from sandbox.worker_process import WorkerMemoryError
 
 T = TypeVar("T")
+
+PACKAGES = ("numpy", "ml_dtypes", "pycuda")
+"""What a GPU worker imports."""
 
 MEMORY_BYTES = 16 << 30
 """Private memory of the host that a worker may use; the copies of a task's buffers among it."""
@@ -63,8 +69,11 @@ class CudaDevice:
     to a call's deadline.
     """
 
-    def __init__(self, gpu: PresentGpu, workers: Workers, pool: Closes, lock: DeviceLock) -> None:
+    def __init__(
+        self, gpu: PresentGpu, workers: Workers, pool: Closes, lock: DeviceLock, sanitizer: Sanitizer
+    ) -> None:
         """Use `CudaDevice.on`."""
+        self._sanitizer = sanitizer
         self._gpu = gpu
         self._workers = workers
         self._pool = pool
@@ -74,11 +83,12 @@ class CudaDevice:
     def on(cls, gpu: PresentGpu, isolation: Isolation) -> CudaDevice:
         """Return the device for a GPU; nothing is started yet."""
         name = f"cuda:{gpu.index}"
-        spec = WorkerSpec(
-            name, MEMORY_BYTES, ("numpy", "ml_dtypes", "pycuda"), threads=True, writes=True, gpu=gpu.index
-        )
+        spec = WorkerSpec(name, MEMORY_BYTES, PACKAGES, threads=True, writes=True, gpu=gpu.index)
+        target = Target(name, name, PACKAGES, tuple(environment().items()))
         pool = WorkerPool(spec, isolation)
-        return cls(gpu, WatchedPool(pool, name, probe()), pool, DeviceLock(lock_path(gpu.bus_id)))
+        return cls(
+            gpu, WatchedPool(pool, name, probe()), pool, DeviceLock(lock_path(gpu.bus_id)), Sanitizer(target)
+        )
 
     @property
     def name(self) -> str:
@@ -115,6 +125,13 @@ class CudaDevice:
         return ProfileResult(
             Fault(Verdict.UNSUPPORTED, f"unsupported: {self.name} does not time kernels yet")
         )
+
+    async def inspect(
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float
+    ) -> Inspection:
+        """See `Device`: under compute-sanitizer, whose process is not confined as workers are."""
+        async with self._lock.held(alone=False):
+            return await self._sanitizer.inspect(program, plan, inputs, deadline_s=deadline_s)
 
     async def aclose(self) -> None:
         """See `Device`."""

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sandbox.cuda import running
 from sandbox.cuda.buffers import GUARD_BYTES
 from sandbox.cuda.driver import Driver
 from sandbox.cuda.harness import Harness
-from sandbox.worker.messages import CudaAnswer, CudaHealth, CudaProbeCall, CudaRunCall
+from sandbox.cuda.plain_run import run_plainly
+from sandbox.device import RunResult
+from sandbox.worker.messages import CudaAnswer, CudaHealth, CudaProbeCall, CudaRunCall, RunCall
 
 PROBE_WORDS = 1 << 16
 
 
 @dataclass(frozen=True)
 class CudaRole:
-    """Role `cuda`: runs plans on one GPU. What the candidate prints goes to the worker's own output, bounded."""
+    """Role `cuda:N`: runs plans on one GPU. What the candidate prints goes to the worker's own output, bounded.
+
+    A `RunCall` is for NVIDIA's tools, which look at the process from outside: it is run plainly, and its result
+    is not judged.
+    """
 
     driver: Driver
     harness: Harness
     guard: int = GUARD_BYTES
-    accepts: tuple[type[Any], ...] = (CudaRunCall, CudaProbeCall)
+    buffers_file: Path | None = None
+    accepts: tuple[type[Any], ...] = (CudaRunCall, CudaProbeCall, RunCall)
 
-    def answer(self, call: CudaRunCall | CudaProbeCall) -> CudaAnswer | CudaHealth:
+    def answer(self, call: CudaRunCall | CudaProbeCall | RunCall) -> CudaAnswer | CudaHealth | RunResult:
         """Run, or say how the GPU is."""
+        if isinstance(call, RunCall):
+            return run_plainly(
+                self.driver, call.program, call.plan, call.inputs, buffers_file=self.buffers_file
+            )
         if isinstance(call, CudaProbeCall):
             return self._health(call.seed)
         return running.run(
@@ -39,8 +52,8 @@ class CudaRole:
         return CudaHealth(self.driver.facts, digest)
 
 
-def open_role(index: int) -> CudaRole:
-    """Return the role for a GPU by its number.
+def open_role(index: int, resources: Mapping[str, list[str]]) -> CudaRole:
+    """Return the role for a GPU by its number; `buffers` among the resources is for `run_plainly`.
 
     Raises:
         ImportError: PyCUDA is not installed, or finds no driver.
@@ -49,4 +62,5 @@ def open_role(index: int) -> CudaRole:
     from sandbox.cuda.pycuda_driver import open_driver
 
     driver = open_driver(index)
-    return CudaRole(driver, Harness(driver))
+    file = next(iter(resources.get("buffers", [])), None)
+    return CudaRole(driver, Harness(driver), buffers_file=Path(file) if file else None)

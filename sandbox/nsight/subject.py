@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     call = codec.from_message(message, ProfileCall)
     buffers = {buffer.name: buffer.size for buffer in call.plan.buffers}
     inputs = {name: _filled(sample, buffers[name]) for name, sample in call.samples.items()}
-    role = load_role(role_name, {})
+    role = load_role(role_name, {"buffers": [str(Path(job).with_name("buffers.json"))]})
     result: Any = role.answer(RunCall(call.program, call.plan, inputs, 0, call.architecture, call.deadline_s))
     if result.fault is None:
         return 0

@@ -45,6 +45,6 @@ def load_role(name: str, resources: Mapping[str, list[str]]) -> Role:
         case _ if name.startswith("cuda:"):
             from sandbox.devices.cuda_role import open_role
 
-            return open_role(int(name.removeprefix("cuda:")))
+            return open_role(int(name.removeprefix("cuda:")), resources)
         case _:
             raise ValueError(f"no role {name!r}")

@@ -27,6 +27,8 @@ from sandbox.devices.open import device_name, open_device
 from sandbox.errors import MissingDependencyError, UsageError, WorkerDeadlineError
 from sandbox.isolation.gpu import GpuNode, gpus
 from sandbox.isolation.process import ProcessIsolation
+from sandbox.nsight.job import Target
+from sandbox.nsight.sanitizer import Sanitizer
 from sandbox.verdict import Verdict
 from sandbox.wire import Limits
 from sandbox.worker_process import REPLY_LIMITS, WorkerMemoryError
@@ -66,7 +68,9 @@ class Workers:
 
 
 def device(workers: Workers, folder: Path) -> CudaDevice:
-    return CudaDevice(GPU, workers, workers, DeviceLock(folder / "lock"))
+    return CudaDevice(
+        GPU, workers, workers, DeviceLock(folder / "lock"), Sanitizer(Target("cuda:0", "cuda:0"))
+    )
 
 
 async def test_a_plan_runs_and_its_buffers_come_back(tmp_path: Path) -> None:
