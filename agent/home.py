@@ -36,6 +36,11 @@ class Home:
         return self.root / "warpwright.db"
 
     @property
+    def tokens(self) -> Path:
+        """Who may use this machine's server over HTTP."""
+        return self.root / "tokens.json"
+
+    @property
     def checkpoints(self) -> Path:
         """The graph's checkpoints."""
         return self.root / "checkpoints.db"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import doctor, kernels, runs, search, serve, tasks
+from agent.cli import doctor, kernels, runs, search, serve, tasks, token
 
 app = typer.Typer(
     name="warpwright",
@@ -50,3 +50,4 @@ app.command("show")(runs.show)
 app.command("resume")(search.resume)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
+app.add_typer(token.app, name="token")

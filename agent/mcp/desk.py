@@ -10,6 +10,7 @@ from agent.home import Home
 from agent.mcp.answers import BestKernelText, Candidate, SearchLine, SearchList, SearchOutcome, SearchStatus
 from agent.mcp.following import Followed
 from agent.mcp.jobs import SearchJobs
+from agent.mcp.tenancy import admit, tenant
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.search import resume_search, start_search
 from agent.store import Store
@@ -38,7 +39,7 @@ class SearchDesk:
         self.base_url = base_url
         self._home = home
         self._toolbox = toolbox
-        self._store = Store(home)
+        self._all_runs = Store(home)
         self._jobs = SearchJobs()
 
     @property
@@ -46,8 +47,15 @@ class SearchDesk:
         """The device that this server's searches use."""
         return self._toolbox.device
 
+    @property
+    def _store(self) -> Store:
+        """What the caller of this request may see."""
+        return self._all_runs.seen_by(tenant())
+
     async def start(self, request: SearchRequest) -> SearchStatus:
         """Start a search."""
+        request = request.model_copy(update={"tenant": tenant() or ""})
+        await asyncio.to_thread(admit, self._all_runs, request)
         run = await self._jobs.begin(
             lambda listen: start_search(request, home=self._home, toolbox=self._toolbox, on_event=listen)
         )
@@ -56,6 +64,7 @@ class SearchDesk:
     async def resume(self, run: str) -> SearchStatus:
         """Go on with a search that was interrupted, cancelled or failed, on the device it began on."""
         stored = await asyncio.to_thread(self._store.get_run, run)
+        await asyncio.to_thread(admit, self._all_runs, None)
         toolbox = self._toolbox if stored.device == self.device else None
         await self._jobs.begin(
             lambda listen: resume_search(run, home=self._home, toolbox=toolbox, on_event=listen)

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 from mcp.server import MCPServer
+from mcp.server.auth.provider import TokenVerifier
+from mcp.server.auth.settings import AuthSettings
 
 from agent.home import Home
 from agent.mcp import chat_prompts, completions, features, resources, searches
@@ -33,13 +35,21 @@ Every number carries its provenance. "estimated" comes from a cost model: never 
 """
 
 
-def build_server(home: Home, device: str, base_url: str | None = None) -> MCPServer[Workshop]:
+def build_server(
+    home: Home,
+    device: str,
+    base_url: str | None = None,
+    token_verifier: TokenVerifier | None = None,
+    auth: AuthSettings | None = None,
+) -> MCPServer[Workshop]:
     """Return a server; each time it is served it opens a toolbox of its own.
 
     Args:
         home: Where its runs are kept.
         device: What its tools and searches use.
         base_url: Endpoint of chat models; None for OpenAI's, or the one that the environment names.
+        token_verifier: Knows who calls over HTTP; None where every caller is this machine's own person.
+        auth: What callers are told of how to authenticate; given where `token_verifier` is.
     """
 
     @asynccontextmanager
@@ -53,6 +63,8 @@ def build_server(home: Home, device: str, base_url: str | None = None) -> MCPSer
         instructions=_INSTRUCTIONS,
         version=version("warpwright"),
         lifespan=lifespan,
+        token_verifier=token_verifier,
+        auth=auth,
         log_level="WARNING",
     )
     register_kernel_tools(server)

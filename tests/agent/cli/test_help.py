@@ -14,9 +14,10 @@ from agent.cli.app import app
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = ["", "optimize", "check", "profile", "tasks", "runs", "show", "resume", "doctor", "serve"]
+TOKEN_COMMANDS = ["token", "token add", "token list", "token remove"]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS + TOKEN_COMMANDS)
 def test_help_reads_as_its_golden_file(command: str) -> None:
     result = CliRunner().invoke(
         app,
@@ -26,7 +27,7 @@ def test_help_reads_as_its_golden_file(command: str) -> None:
         terminal_width=100,
     )
     assert result.exit_code == 0
-    golden = GOLDEN / f"{command or 'warpwright'}.txt"
+    golden = GOLDEN / f"{command.replace(' ', '_') or 'warpwright'}.txt"
     if os.environ.get("WARPWRIGHT_UPDATE_GOLDEN"):
         golden.write_text(result.output)
     assert result.output == golden.read_text()
