@@ -35,6 +35,10 @@ class Home:
         """The run store."""
         return self.root / "warpwright.db"
 
+    def tenant(self, name: str) -> Home:
+        """Return the home of what one holder of a token keeps for itself."""
+        return Home(self.root / "tenants" / name)
+
     @property
     def tokens(self) -> Path:
         """Who may use this machine's server over HTTP."""

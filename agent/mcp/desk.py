@@ -10,7 +10,7 @@ from agent.home import Home
 from agent.mcp.answers import BestKernelText, Candidate, SearchLine, SearchList, SearchOutcome, SearchStatus
 from agent.mcp.following import Followed
 from agent.mcp.jobs import SearchJobs
-from agent.mcp.tenancy import admit, tenant
+from agent.mcp.tenancy import admit, shelf, tenant
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.search import resume_search, start_search
 from agent.store import Store
@@ -54,7 +54,9 @@ class SearchDesk:
 
     async def start(self, request: SearchRequest) -> SearchStatus:
         """Start a search."""
-        request = request.model_copy(update={"tenant": tenant() or ""})
+        if (caller := tenant()) is not None:
+            task = await asyncio.to_thread(shelf(self._home).find, request.task)
+            request = request.model_copy(update={"tenant": caller, "task": str(task.folder)})
         await asyncio.to_thread(admit, self._all_runs, request)
         run = await self._jobs.begin(
             lambda listen: start_search(request, home=self._home, toolbox=self._toolbox, on_event=listen)

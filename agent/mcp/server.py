@@ -18,11 +18,11 @@ from mcp.server.auth.settings import AuthSettings
 from agent.home import Home
 from agent.mcp import chat_prompts, completions, features, resources, searches
 from agent.mcp.completions import View
+from agent.mcp.tenancy import shelf, tenant
 from agent.mcp.workshop import Workshop, open_workshop
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
 from tools.mcp import register as register_kernel_tools
-from tools.task_shelf import TaskShelf
 
 _INSTRUCTIONS = """\
 warpwright writes fast CUDA kernels and proves them correct.
@@ -72,7 +72,7 @@ def build_server(
     searches.register(server)
     resources.register(server)
     chat_prompts.register(server)
-    completions.register(server, lambda: View(Store(home), TaskShelf(home.tasks)))
+    completions.register(server, lambda: View(Store(home, tenant()), shelf(home)))
     return server
 
 

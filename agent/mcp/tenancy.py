@@ -6,10 +6,12 @@ import time
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 
+from agent.home import Home
 from agent.mcp.tokens import Allowance
 from agent.results import SearchRequest
 from agent.store import Store
 from sandbox.errors import UsageError
+from tools.task_shelf import TaskShelf
 
 _DAY_S = 24 * 3600.0
 
@@ -24,6 +26,12 @@ def allowance() -> Allowance | None:
     """Return what the caller may use; None for no limit."""
     token = get_access_token()
     return None if token is None else Allowance.model_validate(token.claims or {})
+
+
+def shelf(home: Home) -> TaskShelf:
+    """Return the tasks that the caller may name; only this machine's own person may name any folder."""
+    name = tenant()
+    return TaskShelf(home.tasks) if name is None else TaskShelf(home.tenant(name).tasks, paths=False)
 
 
 def admit(store: Store, request: SearchRequest | None) -> None:

@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context
 
 from agent.home import Home
 from agent.mcp.desk import SearchDesk
+from agent.mcp.tenancy import shelf, tenant
 from agent.store import Store
 from sandbox.errors import UsageError
 from tools.local_toolbox import LocalToolbox
@@ -25,8 +26,18 @@ class Workshop:
 
     toolbox: Toolbox
     desk: SearchDesk
-    shelf: TaskShelf
-    store: Store
+    home: Home
+    every_run: Store
+
+    @property
+    def shelf(self) -> TaskShelf:
+        """The tasks that the caller of this request may name."""
+        return shelf(self.home)
+
+    @property
+    def store(self) -> Store:
+        """The runs that the caller of this request may see."""
+        return self.every_run.seen_by(tenant())
 
     async def go_on_later(self, order: Order) -> str:
         """Have an order carried out in the background; return the job's id.
@@ -50,7 +61,7 @@ async def open_workshop(
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
         desk = SearchDesk(home, toolbox, base_url)
         try:
-            yield Workshop(toolbox, desk, TaskShelf(home.tasks), Store(home))
+            yield Workshop(toolbox, desk, home, Store(home))
         finally:
             # The server may be under cancellation already; what follows must still run to its end.
             with anyio.CancelScope(shield=True):
