@@ -14,6 +14,10 @@ from sandbox.compiler.toolkit import find_toolkit
 from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.isolation.choose import choose_isolation, why_not_stronger
 from sandbox.isolation.process import landlock_abi
+from sandbox.nsight import gpu_facts
+from sandbox.nsight.profiler import NOT_INSTALLED as NO_NCU
+from sandbox.nsight.programs import find_program
+from sandbox.nsight.sanitizer import NOT_INSTALLED as NO_SANITIZER
 
 _LEAST_MEMORY_GIB = 4
 _INSTALL_MMA = 'pip install "nvidia-cuda-crt>=13.0,<13.1"'
@@ -30,9 +34,9 @@ class Fact:
 
 
 def facts() -> list[Fact]:
-    """Look at this machine; takes well under a second and starts no worker."""
+    """Look at this machine; starts no worker; takes well under a second, unless a GPU driver hangs."""
     numpy = Fact("numpy", True, np.__version__)
-    return [_python(), numpy, *_compiler(), *_isolation(), _gpu(), _cores(), _memory()]
+    return [_python(), numpy, *_compiler(), *_isolation(), *_gpus(), _cores(), _memory()]
 
 
 def _python() -> Fact:
@@ -81,12 +85,31 @@ def _landlock(isolation: str) -> Fact:
     return Fact("Landlock", False, "none", advice)
 
 
-def _gpu() -> Fact:
-    folder = Path("/proc/driver/nvidia/gpus")  # the driver lists them there, one folder each
-    found = list(folder.iterdir()) if folder.is_dir() else []
-    if found:
-        return Fact("GPU", True, f"{len(found)} NVIDIA (not used: real GPUs come with a later version)")
-    return Fact("GPU", True, "none; kernels run on the simulator, and latencies are estimated")
+def _gpus() -> list[Fact]:
+    if not Path("/proc/driver/nvidia").is_dir() and find_program("nvidia-smi") is None:
+        return [Fact("GPU", True, "none; kernels run on the simulator, and latencies are estimated")]
+    asked = gpu_facts.query()
+    if asked.problem or not asked.found:
+        advice = "look at the driver: `nvidia-smi`, the kernel's log"
+        return [Fact("GPU", False, asked.problem or "the driver names none", advice)]
+    found = [_gpu(index, gpu) for index, gpu in enumerate(asked.found)]
+    return [
+        *found,
+        _tool("ncu", "Nsight Compute", NO_NCU),
+        _tool("compute-sanitizer", "sanitizer", NO_SANITIZER),
+    ]
+
+
+def _gpu(index: int, gpu: gpu_facts.Gpu) -> Fact:
+    held = f"clocks are held back ({', '.join(gpu.throttled)}): times are longer than they need be"
+    return Fact(
+        f"GPU cuda:{index}", not gpu.throttled, gpu_facts.describe(gpu), held if gpu.throttled else ""
+    )
+
+
+def _tool(program: str, name: str, advice: str) -> Fact:
+    found = find_program(program)
+    return Fact(name, found is not None, str(found or "not found"), "" if found else advice)
 
 
 def _cores() -> Fact:

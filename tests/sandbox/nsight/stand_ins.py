@@ -68,12 +68,18 @@ def recorded(name: str, **replaced: str) -> str:
 
 
 @lru_cache
-def doubled() -> tuple[Program, Plan]:
+def compile_in_process(source: str, architecture: str, kernels: tuple[str, ...]) -> Program:
     kit = find_toolkit()
     role = CompileRole({"nvrtc": [str(kit.library)], "include": [str(path) for path in kit.include]})
-    result = role.answer(CompileCall(CompileRequest(SOURCE, "sm_90", kernels=("doubled",))))
+    result = role.answer(CompileCall(CompileRequest(source, architecture, (), kernels)))
     assert result.program is not None, result.log
+    return result.program
+
+
+@lru_cache
+def doubled() -> tuple[Program, Plan]:
+    program = compile_in_process(SOURCE, "sm_90", ("doubled",))
     buffers = (BufferSpec("x", Role.IN, "float32", SIZE), BufferSpec("y", Role.OUT, "float32", SIZE))
     arguments = (BufferArgument("x"), BufferArgument("y"), ScalarArgument("int32", SIZE))
     launch = Launch("doubled", (4, 1, 1), (256, 1, 1), 0, arguments, 3)
-    return result.program, Plan(buffers, (launch, launch))
+    return program, Plan(buffers, (launch, launch))
