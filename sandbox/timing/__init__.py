@@ -1,0 +1,1 @@
+"""The arithmetic of honest timing: order of samples, when to stop, statistics, what is plausible."""
