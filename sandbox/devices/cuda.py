@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -21,9 +22,19 @@ from sandbox.nsight.sanitizer import Sanitizer
 from sandbox.plan import Plan, Role
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
+from sandbox.timing.measured import PairedTimes, TimedPlan
+from sandbox.timing.plausibility import faster_than_the_wall
+from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Verdict
 from sandbox.wire import Limits, dtype_of
-from sandbox.worker.messages import CudaAnswer, CudaHealth, CudaProbeCall, CudaRunCall
+from sandbox.worker.messages import (
+    CudaAnswer,
+    CudaHealth,
+    CudaProbeCall,
+    CudaRunCall,
+    CudaTimeCall,
+    CudaTimes,
+)
 from sandbox.worker_process import WorkerMemoryError
 
 T = TypeVar("T")
@@ -106,7 +117,9 @@ class CudaDevice:
         """See `Device`."""
         call = CudaRunCall(program, plan, inputs, poison)
         async with self._lock.held(alone=False):
-            answer = await self._ask(call, CudaAnswer, deadline_s, plan, lambda answer: answer.spent)
+            answer = await self._ask(
+                call, CudaAnswer, deadline_s, bytes_back(plan), lambda answer: answer.spent
+            )
         return RunResult(answer) if isinstance(answer, Fault) else answer.result
 
     async def health(self) -> CudaHealth:
@@ -125,6 +138,28 @@ class CudaDevice:
         return ProfileResult(
             Fault(Verdict.UNSUPPORTED, f"unsupported: {self.name} does not time kernels yet")
         )
+
+    async def time_pairs(
+        self,
+        candidate: TimedPlan,
+        baseline: TimedPlan | None,
+        inputs: Sequence[Mapping[str, Array]],
+        *,
+        rules: TimingRules,
+        deadline_s: float,
+    ) -> PairedTimes:
+        """See `sandbox.timing.measured.PairTimer`; no other timing or run of ours is on the GPU meanwhile."""
+        call = CudaTimeCall(candidate, baseline, tuple(inputs), rules)
+        back = rules.kept * bytes_back(candidate.plan)
+        async with self._lock.held(alone=True):
+            started = time.monotonic()
+            answer = await self._ask(call, CudaTimes, deadline_s, back, lambda answer: answer.spent)
+            wall_s = time.monotonic() - started
+        if isinstance(answer, Fault):
+            return PairedTimes(answer)
+        times = answer.times
+        wrong = faster_than_the_wall((*times.candidate, *times.baseline), wall_s)
+        return PairedTimes(Fault(Verdict.REJECTED, wrong)) if wrong else times
 
     async def inspect(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float
@@ -148,9 +183,9 @@ class CudaDevice:
         await self.aclose()
 
     async def _ask(
-        self, call: object, kind: type[T], deadline_s: float, plan: Plan, spent: Callable[[T], bool]
+        self, call: object, kind: type[T], deadline_s: float, back: int, spent: Callable[[T], bool]
     ) -> T | Fault:
-        limits = Limits(_HEADER_BYTES, _HEADER_BYTES + bytes_back(plan))
+        limits = Limits(_HEADER_BYTES, _HEADER_BYTES + back)
         try:
             return await self._workers.request(
                 call, kind, deadline_s=deadline_s + _GRACE_S, limits=limits, spent=spent

@@ -12,8 +12,17 @@ from sandbox.cuda.buffers import GUARD_BYTES
 from sandbox.cuda.driver import Driver
 from sandbox.cuda.harness import Harness
 from sandbox.cuda.plain_run import run_plainly
+from sandbox.cuda.timing import Timing
 from sandbox.device import RunResult
-from sandbox.worker.messages import CudaAnswer, CudaHealth, CudaProbeCall, CudaRunCall, RunCall
+from sandbox.worker.messages import (
+    CudaAnswer,
+    CudaHealth,
+    CudaProbeCall,
+    CudaRunCall,
+    CudaTimeCall,
+    CudaTimes,
+    RunCall,
+)
 
 PROBE_WORDS = 1 << 16
 
@@ -30,10 +39,15 @@ class CudaRole:
     harness: Harness
     guard: int = GUARD_BYTES
     buffers_file: Path | None = None
-    accepts: tuple[type[Any], ...] = (CudaRunCall, CudaProbeCall, RunCall)
+    accepts: tuple[type[Any], ...] = (CudaRunCall, CudaTimeCall, CudaProbeCall, RunCall)
 
-    def answer(self, call: CudaRunCall | CudaProbeCall | RunCall) -> CudaAnswer | CudaHealth | RunResult:
-        """Run, or say how the GPU is."""
+    def answer(
+        self, call: CudaRunCall | CudaTimeCall | CudaProbeCall | RunCall
+    ) -> CudaAnswer | CudaTimes | CudaHealth | RunResult:
+        """Run, time, or say how the GPU is."""
+        if isinstance(call, CudaTimeCall):
+            timing = Timing(self.driver, self.harness, call.rules, guard=self.guard)
+            return timing.times(call.candidate, call.baseline, call.inputs)
         if isinstance(call, RunCall):
             return run_plainly(
                 self.driver, call.program, call.plan, call.inputs, buffers_file=self.buffers_file

@@ -10,6 +10,8 @@ from sandbox.cuda.driver import GpuFacts
 from sandbox.device import Array, RunResult
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, Program
+from sandbox.timing.measured import PairedTimes, TimedPlan
+from sandbox.timing.schedule import TimingRules
 
 
 class FailureKind(StrEnum):
@@ -95,6 +97,28 @@ class CudaHealth:
 
     facts: GpuFacts
     digest: int
+
+
+@dataclass(frozen=True)
+class CudaTimeCall:
+    """Role `cuda`: time a candidate, beside a baseline where there is one; the reply is a `CudaTimes`.
+
+    Attributes:
+        inputs: Sets of inputs of the same shapes and different values, used in turn by both; at least one.
+    """
+
+    candidate: TimedPlan
+    baseline: TimedPlan | None
+    inputs: tuple[Mapping[str, Array], ...]
+    rules: TimingRules
+
+
+@dataclass(frozen=True)
+class CudaTimes:
+    """What a timing measured; `spent` as in `CudaAnswer`."""
+
+    times: PairedTimes
+    spent: bool
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ from sandbox.isolation.gpu import GpuNode, gpus
 from sandbox.isolation.process import ProcessIsolation
 from sandbox.nsight.job import Target
 from sandbox.nsight.sanitizer import Sanitizer
+from sandbox.timing.measured import TimedPlan
+from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Verdict
 from sandbox.wire import Limits
 from sandbox.worker_process import REPLY_LIMITS, WorkerMemoryError
@@ -83,6 +85,24 @@ async def test_a_plan_runs_and_its_buffers_come_back(tmp_path: Path) -> None:
     assert workers.limits[0].total - workers.limits[0].header == 8 * SIZE
     await used.aclose()
     assert workers.closed
+
+
+async def test_a_timing_comes_back_with_its_pairs_and_outputs_and_a_forged_one_is_rejected(
+    tmp_path: Path,
+) -> None:
+    workers = Workers(lambda: RecordingDriver({"_Z1kv": doubling}))
+    used, timed = device(workers, tmp_path), TimedPlan(PROGRAM, PLAN)
+    rules = TimingRules(warm_s=0.01)
+    times = await used.time_pairs(timed, timed, [{"x": X}], rules=rules, deadline_s=20)
+    assert times.fault is None
+    assert len(times.candidate) == len(times.baseline) == 30
+    np.testing.assert_array_equal(times.outputs[0].values["y"], 2 * X)
+    assert workers.limits[0].total - workers.limits[0].header == rules.kept * 8 * SIZE
+    forging = Workers(lambda: RecordingDriver({"_Z1kv": doubling}, cost=lambda *_: 1e9))
+    times = await device(forging, tmp_path).time_pairs(timed, None, [{"x": X}], rules=rules, deadline_s=20)
+    assert times.fault is not None
+    assert times.fault.verdict is Verdict.REJECTED
+    assert "samples of" in times.fault.message
 
 
 async def test_a_lost_context_costs_its_worker_and_the_next_run_gets_a_fresh_one(tmp_path: Path) -> None:

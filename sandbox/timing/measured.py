@@ -1,0 +1,92 @@
+"""What is timed, and what comes back: raw samples, and outputs of the timed runs themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sandbox.device import Array, Fault
+from sandbox.plan import Plan
+from sandbox.program import Program
+from sandbox.timing.schedule import TimingRules
+
+
+@dataclass(frozen=True)
+class TimedPlan:
+    """A compiled plan."""
+
+    program: Program
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class TimedOutput:
+    """Outputs that timed runs of the candidate left.
+
+    Attributes:
+        inputs: Which set of inputs it ran on.
+        runs: How many runs on that set left exactly these bits.
+        values: Out and inout buffers by name, flat, in their dtype.
+    """
+
+    inputs: int
+    runs: int
+    values: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class PairedTimes:
+    """Samples of a timing, microseconds each; the candidate's and the baseline's at one position are a pair.
+
+    Attributes:
+        fault: Why there are none, or too few; None where all went well.
+        of_baseline: The fault is the baseline's.
+        candidate: Cold: the L2 held nothing of the kernel's when it began.
+        baseline: The same; empty without a baseline.
+        empty: An empty kernel of the same shape, timed in the same way: what a launch costs.
+        warm: One run among many back to back, replayed as a graph; None where a run changes its own inputs.
+        warm_baseline: The baseline's.
+        gap: What a launch from the host costs beside one from a graph; None where `warm` is.
+        clocks: MHz of a multiprocessor before each pair.
+        dropped: Pairs that were left out because the clock changed while they ran.
+        outputs: What the candidate's timed runs left, for judging.
+        unkept: Timed runs whose outputs were different from those kept, and are lost.
+    """
+
+    fault: Fault | None
+    of_baseline: bool = False
+    candidate: tuple[float, ...] = ()
+    baseline: tuple[float, ...] = ()
+    empty: tuple[float, ...] = ()
+    warm: float | None = None
+    warm_baseline: float | None = None
+    gap: float | None = None
+    clocks: tuple[float, ...] = ()
+    dropped: int = 0
+    outputs: tuple[TimedOutput, ...] = field(default=())
+    unkept: int = 0
+
+
+class PairTimer(Protocol):
+    """A device that times, and does so pair by pair; the others estimate, through `Device.profile`."""
+
+    async def time_pairs(
+        self,
+        candidate: TimedPlan,
+        baseline: TimedPlan | None,
+        inputs: Sequence[Mapping[str, Array]],
+        *,
+        rules: TimingRules,
+        deadline_s: float,
+    ) -> PairedTimes:
+        """Time a candidate and a baseline in turn.
+
+        Args:
+            candidate: Compiled for this device.
+            baseline: What to compare with; None to time the candidate alone.
+            inputs: Sets of flat arrays for every in and inout buffer, of different values.
+            rules: How carefully.
+            deadline_s: Seconds of wall time for all of it.
+        """
+        ...
