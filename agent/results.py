@@ -34,6 +34,7 @@ class RunState(StrEnum):
 class SearchRequest(BaseModel):
     """What to search for. `task` is a name or a folder; `model` None means the built-in composer.
 
+    `tools` is the address of an MCP server whose tools judge, None for this machine's own.
     `tenant` is whose run it is: the name of an access token on an HTTP server, empty for this machine's own.
     """
 
@@ -46,6 +47,7 @@ class SearchRequest(BaseModel):
     depth: int = Field(default=4, ge=1, le=64)
     seed: int | None = None
     tenant: str = ""
+    tools: str | None = None
 
 
 class BestKernel(BaseModel):

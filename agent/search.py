@@ -13,6 +13,7 @@ from agent.results import RunState, SearchRequest, SearchResult
 from agent.session import Session, work
 from agent.store import NewRun, Store
 from agent.store.replies import Replies
+from agent.toolboxes import open_toolbox
 from sandbox.errors import UsageError
 from tools.task import Task
 from tools.toolbox import Toolbox
@@ -47,7 +48,7 @@ async def start_search(
     task = _find(request.task, home)
     make = _proposers(request, proposer)
     store = Store(home)
-    async with _tools(request.device, home, toolbox) as tools:
+    async with _tools(request.device, request.tools, home, toolbox) as tools:
         name = "composer" if request.model is None else request.model
         new = NewRun(
             request=request,
@@ -92,7 +93,7 @@ async def resume_search(
         )
         raise UsageError(msg)
     make = _proposers(run.request, proposer)
-    async with _tools(run.device, home, toolbox) as tools:
+    async with _tools(run.device, run.request.tools, home, toolbox) as tools:
         store.runs.take_over(run_id)
         session = Session(run, task, home, store, tools, make(store.replies(run_id)), on_event)
         return await work(session, resumed=True)
@@ -121,11 +122,11 @@ def _proposers(request: SearchRequest, given: Proposer | None) -> ProposerFactor
 
 
 @asynccontextmanager
-async def _tools(device: str, home: Home, given: Toolbox | None) -> AsyncGenerator[Toolbox, None]:
+async def _tools(
+    device: str, remote: str | None, home: Home, given: Toolbox | None
+) -> AsyncGenerator[Toolbox, None]:
     if given is not None:
         yield given
         return
-    from tools.local_toolbox import LocalToolbox
-
-    async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
+    async with open_toolbox(device, remote, home) as toolbox:
         yield toolbox

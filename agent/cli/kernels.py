@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import AsJson, DeviceName, KernelFile, Seed, TaskName
+from agent.cli.options import AsJson, DeviceName, KernelFile, Seed, TaskName, ToolsUrl
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from tools.local_toolbox import LocalToolbox
+    from tools.toolbox import Toolbox
 
 LARGEST_KERNEL = 1 << 20
 """Bytes; a kernel file is a page or two of text."""
 
 
-def check(
+def check(  # noqa: PLR0913 - they are the options of the command
     kernel: KernelFile,
     task: TaskName,
     device: DeviceName = "auto",
@@ -34,6 +34,7 @@ def check(
         bool,
         typer.Option("--thorough", help="Look for hazards with compute-sanitizer too (on a GPU)."),
     ] = False,
+    tools: ToolsUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a kernel file: compile it, test it, time it."""
@@ -43,7 +44,7 @@ def check(
         from tools.task_folder import find
 
         text, judged = read_kernel(kernel), find(task)
-        async with _toolbox(device) as toolbox:
+        async with _toolbox(device, tools) as toolbox:
             with _waiting(f"checking {kernel} on {toolbox.device}", quiet=as_json):
                 report = await toolbox.check(judged, text, sweep=sweep, thorough=thorough, seed=seed)
         if as_json:
@@ -55,7 +56,13 @@ def check(
     conclude(work, as_json=as_json)
 
 
-def profile(kernel: KernelFile, task: TaskName, device: DeviceName = "auto", as_json: AsJson = False) -> None:
+def profile(
+    kernel: KernelFile,
+    task: TaskName,
+    device: DeviceName = "auto",
+    tools: ToolsUrl = None,
+    as_json: AsJson = False,
+) -> None:
     """Time a kernel file beside the baseline; say what bounds it.
 
     Says nothing of correctness: that is what `check` is for.
@@ -66,7 +73,7 @@ def profile(kernel: KernelFile, task: TaskName, device: DeviceName = "auto", as_
         from tools.task_folder import find
 
         text, profiled = read_kernel(kernel), find(task)
-        async with _toolbox(device) as toolbox:
+        async with _toolbox(device, tools) as toolbox:
             with _waiting(f"profiling {kernel} on {toolbox.device}", quiet=as_json):
                 report = await toolbox.profile(profiled, text)
             device_name, isolation = toolbox.device, toolbox.isolation
@@ -113,13 +120,14 @@ def read_kernel(path: str) -> str:
     return text
 
 
-def _toolbox(device: str) -> LocalToolbox:
+def _toolbox(device: str, tools: str | None) -> Toolbox:
     from agent.cli.isolation import warn_of_weak_isolation
     from agent.home import home
-    from tools.local_toolbox import LocalToolbox
+    from agent.toolboxes import open_toolbox
 
-    warn_of_weak_isolation()
-    return LocalToolbox(device, cache=home().compile_cache)
+    if tools is None:
+        warn_of_weak_isolation()
+    return open_toolbox(device, tools, home())
 
 
 def _waiting(message: str, *, quiet: bool) -> AbstractContextManager[Status | None]:

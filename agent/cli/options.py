@@ -28,6 +28,14 @@ RunName = Annotated[
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Repeat what depends on chance; otherwise it differs every time.")
 ]
+ToolsUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--tools",
+        metavar="URL",
+        help="Judge with another machine's tools (`serve --http` there); the token is WARPWRIGHT_TOOLS_TOKEN.",
+    ),
+]
 TaskName = Annotated[
     str, typer.Option("--task", metavar="TASK|FOLDER", help="A task's name or folder.", show_default=False)
 ]

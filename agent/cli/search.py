@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import AsJson, BaseUrl, DeviceName, RunName, Seed
+from agent.cli.options import AsJson, BaseUrl, DeviceName, RunName, Seed, ToolsUrl
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     candidates: Annotated[int, typer.Option("--candidates", min=1, max=32, help="Kernels a round.")] = 4,
     depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds at most.")] = 4,
     seed: Seed = None,
+    tools: ToolsUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for a fast correct kernel, and keep the best."""
@@ -45,6 +46,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             candidates=candidates,
             depth=depth,
             seed=seed,
+            tools=tools,
         )
         return await start_search(request, home=home(), on_event=view)
 

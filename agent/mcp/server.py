@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
+import anyio
 from mcp.server import MCPServer
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
@@ -23,6 +24,7 @@ from agent.mcp.workshop import Workshop, open_workshop
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
 from tools.mcp import register as register_kernel_tools
+from tools.mcp.lending import Lending
 
 _INSTRUCTIONS = """\
 warpwright writes fast CUDA kernels and proves them correct.
@@ -51,11 +53,16 @@ def build_server(
         token_verifier: Knows who calls over HTTP; None where every caller is this machine's own person.
         auth: What callers are told of how to authenticate; given where `token_verifier` is.
     """
+    lending = Lending()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Workshop]) -> AsyncGenerator[Workshop, None]:
         async with open_workshop(home, device, base_url) as workshop:
-            yield workshop
+            try:
+                yield workshop
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await lending.aclose()
 
     server = MCPServer[Workshop](
         "warpwright",
@@ -63,6 +70,7 @@ def build_server(
         instructions=_INSTRUCTIONS,
         version=version("warpwright"),
         lifespan=lifespan,
+        extensions=[lending],
         token_verifier=token_verifier,
         auth=auth,
         log_level="WARNING",

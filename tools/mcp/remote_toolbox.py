@@ -1,0 +1,257 @@
+"""The toolbox of another machine, over MCP: the agent here; compile, test and profile there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import httpx2
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import INVALID_PARAMS, METHOD_NOT_FOUND, Request, Result
+
+from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError, WorkerDiedError
+from tools.mcp.remote_calls import (
+    PROTOCOL,
+    REPORTS,
+    About,
+    AboutParams,
+    AboutRequest,
+    Call,
+    JobParams,
+    Judgement,
+    JudgementRequest,
+    JudgeParams,
+    JudgeRequest,
+    WithdrawRequest,
+)
+from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
+from tools.task import Task, TaskError
+
+_RETRIES = 4
+"""Of connecting, by httpx; nothing that reached the server is sent twice."""
+_CONNECT_S = 10.0
+_ANSWER_S = 60.0
+_LARGEST_ANSWER = 64 * 1024 * 1024
+
+T = TypeVar("T")
+ResultT = TypeVar("ResultT", bound=Result)
+
+
+class _LostError(Exception):
+    """The server knows nothing of a judgement any more: it was started anew."""
+
+
+@dataclass
+class RemoteToolbox:
+    """Implements `tools.toolbox.Toolbox` by asking the server at `url`; usable once entered.
+
+    Attributes:
+        url: Of the server's MCP endpoint, `http://gpu-box:8000/mcp`.
+        token: Sent as bearer token; None where the server asks for none.
+    """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    _about: About | None = None
+
+    @property
+    def device(self) -> str:
+        """Name of the device in use there."""
+        return self._known.device
+
+    @property
+    def isolation(self) -> str:
+        """Name of the isolation in use there."""
+        return self._known.isolation
+
+    @property
+    def _known(self) -> About:
+        assert self._about is not None, "a remote toolbox is entered before it is used"
+        return self._about
+
+    async def compile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> CompileReport:
+        """Parse, check against the task and compile, for the first test case."""
+        return cast("CompileReport", await self._judge("compile", task, kernel, tune=_plain(tune)))
+
+    async def test(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, seed: int | None = None
+    ) -> TestReport:
+        """Judge results over every test case and several seeds; `seed` replays one judgement."""
+        return cast("TestReport", await self._judge("test", task, kernel, tune=_plain(tune), seed=seed))
+
+    async def profile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> ProfileReport:
+        """Time and count at the benchmark shapes, beside the baseline; says nothing of correctness."""
+        return cast("ProfileReport", await self._judge("profile", task, kernel, tune=_plain(tune)))
+
+    async def check(
+        self,
+        task: Task,
+        kernel: str,
+        *,
+        sweep: bool = False,
+        profile: bool = True,
+        benches: bool = True,
+        thorough: bool = False,
+        seed: int | None = None,
+    ) -> CheckReport:
+        """Run every stage, each gating the next; see `tools.toolbox.Toolbox`."""
+        chosen = {"sweep": sweep, "profile": profile, "benches": benches, "thorough": thorough, "seed": seed}
+        return cast("CheckReport", await self._judge("check", task, kernel, **chosen))
+
+    async def aclose(self) -> None:
+        """Nothing is held open between two calls."""
+
+    async def __aenter__(self) -> Self:
+        """Ask what judges there.
+
+        Raises:
+            UsageError: The address is none, the token is not accepted, or that server is not warpwright's.
+            MissingDependencyError: Nothing answers there.
+        """
+        if not self.url.startswith(("http://", "https://")):
+            msg = f"{self.url} is not the address of an MCP server: http://HOST:PORT/mcp was expected"
+            raise UsageError(msg)
+        try:
+            self._about = await self._ask(AboutRequest(params=AboutParams()), About)
+        except WorkerDiedError as error:
+            msg = f"{error}; start it there with: warpwright serve --http"
+            raise MissingDependencyError(msg) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+    async def _judge(self, call: Call, task: Task, kernel: str, **chosen: Any) -> object:
+        toml = await asyncio.to_thread(_toml, task)
+        params = JudgeParams(
+            call=call,
+            task_toml=toml,
+            reference=task.reference,
+            baseline=task.baseline,
+            sha=task.sha,
+            kernel=kernel.encode(errors="replace").decode(),
+            **chosen,
+        )
+        try:
+            return REPORTS[call].validate_python(await self._report(params))
+        except _LostError:
+            pass
+        try:
+            return REPORTS[call].validate_python(await self._report(params))
+        except _LostError as error:
+            raise WorkerDiedError(f"the tools at {self.url} lost a judgement twice: {error}") from error
+
+    async def _report(self, params: JudgeParams) -> dict[str, Any]:
+        begun = await self._ask(JudgeRequest(params=params), Judgement)
+        try:
+            while begun.state == "working":
+                job = JobParams(job=begun.job)
+                try:
+                    begun = await self._ask(JudgementRequest(params=job), Judgement)
+                except MCPError as error:
+                    raise _LostError(error.message) from error
+        except asyncio.CancelledError:
+            with suppress(WarpwrightError, MCPError):
+                await asyncio.shield(self._ask(WithdrawRequest(params=JobParams(job=begun.job)), Judgement))
+            raise
+        if begun.report is None:
+            kinds = {"usage": UsageError, "missing": MissingDependencyError}
+            raise kinds.get(begun.problem or "", WorkerDiedError)(begun.message)
+        return begun.report
+
+    async def _ask(self, request: Request[Any, Any], kind: type[ResultT]) -> ResultT:
+        """Send one request over a connection of its own.
+
+        Raises:
+            MCPError: The server refuses the request's parameters.
+            UsageError: It refuses this client.
+            WorkerDiedError: It gives no answer.
+        """
+        statuses: list[int] = []
+
+        async def note(response: httpx2.Response) -> None:
+            statuses.append(response.status_code)
+
+        http = httpx2.AsyncClient(
+            transport=httpx2.AsyncHTTPTransport(retries=_RETRIES),
+            headers={} if self.token is None else {"authorization": f"Bearer {self.token}"},
+            timeout=httpx2.Timeout(_ANSWER_S, connect=_CONNECT_S),
+            event_hooks={"response": [note]},
+        )
+        try:
+            async with (
+                http,
+                Client(
+                    streamable_http_client(self.url, http_client=http, max_sse_event_size=_LARGEST_ANSWER),
+                    mode=PROTOCOL,
+                ) as client,
+            ):
+                return await client.session.send_request(request, kind)
+        except MCPError as error:
+            if error.code == INVALID_PARAMS:
+                raise
+            raise self._in_words(error, statuses[-1] if statuses else None) from error
+        except BaseExceptionGroup as group:
+            ours, rest = group.split(MCPError)
+            if ours is not None and rest is None and len(ours.exceptions) == 1:
+                error = _only(ours)
+                if error.code == INVALID_PARAMS:
+                    raise error from group
+                raise self._in_words(error, statuses[-1] if statuses else None) from group
+            _, unexpected = group.split((httpx2.TransportError, MCPError))
+            if unexpected is not None:
+                raise
+            raise WorkerDiedError(f"no tools answer at {self.url}: {_first(group)}") from group
+
+    def _in_words(self, error: MCPError, status: int | None) -> WarpwrightError:
+        match status:
+            case 401:
+                said = "their token was not accepted" if self.token else "they ask for a token"
+                return UsageError(
+                    f"the tools at {self.url}: {said}; set WARPWRIGHT_TOOLS_TOKEN to one of theirs"
+                )
+            case 403 | 421:
+                return UsageError(
+                    f"the server at {self.url} does not answer to that name; there: serve --http --allow-host NAME"
+                )
+            case 404:
+                return UsageError(f"no MCP server at {self.url}; the path is /mcp")
+            case 429:
+                return WorkerDiedError(
+                    f"the tools at {self.url} are asked too often; their owner can allow more"
+                )
+            case _ if error.code == METHOD_NOT_FOUND:
+                return UsageError(f"the MCP server at {self.url} lends no tools: it is not warpwright's")
+            case _:
+                return WorkerDiedError(f"the tools at {self.url} gave no answer: {error.message}")
+
+
+def _toml(task: Task) -> str:
+    path = task.folder / "task.toml"
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"{path}: cannot be read: {error}") from None
+
+
+def _plain(tune: Mapping[str, int] | None) -> dict[str, int] | None:
+    return None if tune is None else dict(tune)
+
+
+def _only(group: BaseExceptionGroup[Any]) -> MCPError:
+    error = _first(group)
+    assert isinstance(error, MCPError)
+    return error
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    first: BaseException = group.exceptions[0]
+    return _first(cast("BaseExceptionGroup[Any]", first)) if isinstance(first, BaseExceptionGroup) else first
