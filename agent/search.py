@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from agent.events import Event
@@ -29,6 +30,7 @@ async def start_search(
     toolbox: Toolbox | None = None,
     proposer: Proposer | None = None,
     on_event: Callable[[Event], None] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> SearchResult:
     """Search for a fast correct kernel.
 
@@ -40,13 +42,14 @@ async def start_search(
         toolbox: Compiles, tests and profiles; stays open. By default one of this machine's own.
         proposer: Writes the kernels; by default what the request's model says.
         on_event: Told of everything that happens, the run's id first; called on the event loop.
+        environment: Where the keys of model endpoints are looked up; by default this process's own.
 
     Raises:
         WarpwrightError: The request or its task is unusable, or something is missing: on this machine, or at
             the model's endpoint.
     """
     task = _find(request.task, home)
-    make = _proposers(request, proposer)
+    make = _proposers(request, proposer, environment)
     store = Store(home)
     async with _tools(request.device, request.tools, home, toolbox) as tools:
         name = "composer" if request.model is None else request.model
@@ -72,6 +75,7 @@ async def resume_search(
     toolbox: Toolbox | None = None,
     proposer: Proposer | None = None,
     on_event: Callable[[Event], None] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> SearchResult:
     """Go on with a run that was cancelled, interrupted or failed; nothing finished is done or paid for again.
 
@@ -92,7 +96,7 @@ async def resume_search(
             f" {task.sha[:12]}): results would not be comparable; start a new search"
         )
         raise UsageError(msg)
-    make = _proposers(run.request, proposer)
+    make = _proposers(run.request, proposer, environment)
     async with _tools(run.device, run.request.tools, home, toolbox) as tools:
         store.runs.take_over(run_id)
         session = Session(run, task, home, store, tools, make(store.replies(run_id)), on_event)
@@ -105,7 +109,9 @@ def _find(name_or_path: str, home: Home) -> Task:
     return find(name_or_path, home.tasks)
 
 
-def _proposers(request: SearchRequest, given: Proposer | None) -> ProposerFactory:
+def _proposers(
+    request: SearchRequest, given: Proposer | None, environment: Mapping[str, str] | None
+) -> ProposerFactory:
     """Return how to make the proposer; what it lacks is found out before a run exists."""
     if given is not None:
         return lambda replies: given
@@ -117,7 +123,8 @@ def _proposers(request: SearchRequest, given: Proposer | None) -> ProposerFactor
     # Takes more than a second to import, and only this needs it.
     from agent.models.chat import ChatProposer, open_chat_model
 
-    name, model = request.model, open_chat_model(request.model, request.base_url)
+    found = os.environ if environment is None else environment
+    name, model = request.model, open_chat_model(request.model, request.base_url, found)
     return lambda replies: ChatProposer(model, name, replies)
 
 

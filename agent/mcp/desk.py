@@ -1,4 +1,4 @@
-"""The search desk: starts searches and answers for all of them, also for those that other processes ran."""
+"""The search desk: has searches started, and answers for all of them, whichever process ran them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from datetime import UTC
 from agent.home import Home
 from agent.mcp.answers import BestKernelText, Candidate, SearchLine, SearchList, SearchOutcome, SearchStatus
 from agent.mcp.following import Followed
-from agent.mcp.jobs import SearchJobs
+from agent.mcp.jobs import Jobs
 from agent.mcp.tenancy import admit, shelf, tenant
+from agent.mcp.watching import Watch
 from agent.results import RunState, SearchRequest, SearchResult
-from agent.search import resume_search, start_search
 from agent.store import Store
 from tools.toolbox import Toolbox
 
-_POLL_S = 0.5
-"""How often a run of another process is looked at."""
-_LONGEST_NAP_S = 2.0
-"""Of two calls that wait for one run, one may take the other's wake-up; neither then sleeps on."""
 _CANCEL_GRACE_S = 10.0
 _CANDIDATES_SHOWN = 40
 _MESSAGE_LIMIT = 300
@@ -40,7 +36,8 @@ class SearchDesk:
         self._home = home
         self._toolbox = toolbox
         self._all_runs = Store(home)
-        self._jobs = SearchJobs()
+        self.jobs = Jobs(home, self._all_runs, lambda: self._store)
+        self._watch = Watch(self._all_runs)
 
     @property
     def device(self) -> str:
@@ -53,24 +50,17 @@ class SearchDesk:
         return self._all_runs.seen_by(tenant())
 
     async def start(self, request: SearchRequest) -> SearchStatus:
-        """Start a search."""
-        if (caller := tenant()) is not None:
-            task = await asyncio.to_thread(shelf(self._home).find, request.task)
-            request = request.model_copy(update={"tenant": caller, "task": str(task.folder)})
+        """Start a search; it outlives this server."""
+        task = await asyncio.to_thread(shelf(self._home).find, request.task)
+        request = request.model_copy(update={"tenant": tenant() or "", "task": str(task.folder)})
         await asyncio.to_thread(admit, self._all_runs, request)
-        run = await self._jobs.begin(
-            lambda listen: start_search(request, home=self._home, toolbox=self._toolbox, on_event=listen)
-        )
-        return await self.status(run)
+        return await self.status(await self.jobs.search(request, self.device))
 
     async def resume(self, run: str) -> SearchStatus:
         """Go on with a search that was interrupted, cancelled or failed, on the device it began on."""
-        stored = await asyncio.to_thread(self._store.get_run, run)
+        await asyncio.to_thread(self._store.get_run, run)
         await asyncio.to_thread(admit, self._all_runs, None)
-        toolbox = self._toolbox if stored.device == self.device else None
-        await self._jobs.begin(
-            lambda listen: resume_search(run, home=self._home, toolbox=toolbox, on_event=listen)
-        )
+        await self.jobs.resume(run)
         return await self.status(run)
 
     async def status(self, run: str) -> SearchStatus:
@@ -79,8 +69,7 @@ class SearchDesk:
 
     async def wait(self, run: str, seconds: float) -> None:
         """Return once something may have happened in a run, at the latest after so many seconds."""
-        if not await self._jobs.wait(run, min(_LONGEST_NAP_S, seconds)):
-            await asyncio.sleep(min(_POLL_S, seconds))
+        await self._watch.wait(run, seconds)
 
     async def outcome(self, run: str) -> SearchOutcome:
         """Say what a run has found so far."""
@@ -92,10 +81,11 @@ class SearchDesk:
         deadline = time.monotonic() + _CANCEL_GRACE_S
         status = await self.status(run)
         while status.state is RunState.RUNNING and time.monotonic() < deadline:
-            await self.wait(run, _POLL_S)
+            await self.wait(run, 1.0)
             status = await self.status(run)
         if status.state is RunState.RUNNING:
-            await self._jobs.stop(run)
+            await self.jobs.stop_run(run)
+            await self.wait(run, 2.0)
             status = await self.status(run)
         return status
 
@@ -117,8 +107,8 @@ class SearchDesk:
         )
 
     async def aclose(self) -> None:
-        """Stop the searches of this server; the store keeps what they did."""
-        await self._jobs.aclose()
+        """Stop waiting; the searches go on."""
+        await self._watch.aclose()
 
     def _status(self, run: str) -> SearchStatus:
         stored = self._store.get_run(run)

@@ -1,120 +1,112 @@
-"""Searches that this server runs. What they did lies in the run store; here is only what makes them go on."""
+"""Jobs as a server sees them: it hands work to the supervisor of its home, and reads the store."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import secrets
+import time
+from collections.abc import Callable
 
-from agent.events import Event
-from agent.results import SearchResult
-from sandbox.errors import UsageError, WarpwrightError
+from agent.home import Home
+from agent.results import SearchRequest
+from agent.store import Store
+from agent.store.jobs import Job, JobState, NewJob
+from agent.supervisor import keys
+from agent.supervisor.presence import Starter
+from agent.supervisor.work import SEARCHES, OrderJob, ResumeJob, SearchJob
+from sandbox.errors import UsageError
+from tools.mcp.orders import Order
+from tools.task_shelf import TaskShelf
 
-MOST_AT_ONCE = 4
-"""Searches that share the toolbox's workers; more would only make each other wait."""
-
-Search = Callable[[Callable[[Event], None]], Awaitable[SearchResult]]
-"""Starts or resumes a search that tells its events to the listener."""
-
-_LOG = logging.getLogger(__name__)
-
-
-@dataclass
-class Job:
-    """One search of this server."""
-
-    run: str | None = None
-    happened: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[SearchResult] | None = None
-
-    def listen(self, event: Event) -> None:
-        """Learn the run's name, and wake whoever waits."""
-        self.run = event.run
-        self.happened.set()
-
-    @property
-    def running(self) -> bool:
-        """Whether the search goes on."""
-        return self.task is not None and not self.task.done()
-
-    async def wait(self, seconds: float) -> None:
-        """Return once something happens, the search ends, or the time has passed."""
-        if self.task is None or self.task.done():
-            return
-        waiting = asyncio.create_task(self.happened.wait())
-        try:
-            await asyncio.wait({self.task, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-            self.happened.clear()
+MOST_SEARCHES = 8
+"""Searches of one home at a time; more would only make each other wait."""
+MOST_ORDERS = 32
+_START_S = 40.0
+_POLL_S = 0.1
 
 
-class SearchJobs:
-    """The searches of one server."""
+class Jobs:
+    """Hands jobs over and waits for them. Methods raise UsageError with a text that a client can act on."""
 
-    def __init__(self) -> None:
-        self._jobs: list[Job] = []
+    def __init__(self, home: Home, store: Store, seen: Callable[[], Store]) -> None:
+        """Start nothing yet.
 
-    async def begin(self, search: Search) -> str:
-        """Start a search and return its run's name once it exists in the store.
-
-        Raises:
-            UsageError: Too many run already.
-            WarpwrightError: The search could not start.
+        Args:
+            home: Whose supervisor does the work.
+            store: Of that home, the whole.
+            seen: Returns the store as the caller of the request at hand may see it.
         """
-        self._jobs = [job for job in self._jobs if job.running]
-        if len(self._jobs) >= MOST_AT_ONCE:
-            msg = (
-                f"{MOST_AT_ONCE} searches run already; wait with search_status or end one with cancel_search"
-            )
-            raise UsageError(msg)
-        job = Job()
-        self._jobs.append(job)
-        job.task = asyncio.create_task(_await(search(job.listen)))
-        job.task.add_done_callback(_log_failure)
-        try:
-            while job.run is None and job.running:
-                await job.wait(1.0)
-        except asyncio.CancelledError:
-            job.task.cancel()
-            raise
-        return job.run if job.run is not None else job.task.result().run
+        self._home = home
+        self._store = store
+        self._seen = seen
+        self._starter = Starter(home)
 
-    async def wait(self, run: str, seconds: float) -> bool:
-        """Wait until something happens in a run, at most so long; False at once where it runs elsewhere."""
-        job = self._job(run)
-        if job is not None:
-            await job.wait(seconds)
-        return job is not None
+    async def search(self, request: SearchRequest, device: str) -> str:
+        """Start a search and return its run's name once it exists in the store."""
+        ticket = await self._ticket(request.model)
+        job = SearchJob(request=request, ticket=ticket).model_dump_json()
+        return await self._run_of(NewJob("search", job, device, request.tenant), ticket)
 
-    async def stop(self, run: str) -> None:
-        """Stop a search where it runs here, and wait until it has stopped."""
-        await _stopped([job for job in self._jobs if job.run == run])
+    async def resume(self, run: str) -> None:
+        """Go on with a run; returns once it is under way."""
+        stored = await asyncio.to_thread(self._store.get_run, run)
+        ticket = await self._ticket(stored.request.model)
+        job = ResumeJob(run=run, ticket=ticket).model_dump_json()
+        await self._run_of(NewJob("resume", job, stored.device, stored.request.tenant), ticket)
 
-    async def aclose(self) -> None:
-        """Stop every search."""
-        await _stopped(self._jobs)
-
-    def _job(self, run: str) -> Job | None:
-        return next((job for job in self._jobs if job.run == run and job.running), None)
-
-
-def _log_failure(task: asyncio.Task[SearchResult]) -> None:
-    """Say on the server's log why a search ended; its clients read it from the store."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _LOG.error(
-            "a search failed: %s", error, exc_info=None if isinstance(error, WarpwrightError) else error
+    async def order(self, order: Order, device: str, shelf: TaskShelf) -> str:
+        """Have an order carried out, and return the job's id at once."""
+        asked = OrderJob(order=order, own=shelf.own, paths=shelf.paths).model_dump_json()
+        return await self._add(
+            NewJob(order.kind, asked, device, self._seen().tenant or ""), MOST_ORDERS, (order.kind,)
         )
 
+    async def get(self, job: str) -> Job:
+        """Return a job that the caller may see; one that waits gets a supervisor."""
+        found = await asyncio.to_thread(self._seen().jobs.get, job)
+        if found.state is JobState.WAITING:
+            await asyncio.to_thread(self._starter.ensure)
+        return found
 
-async def _await(search: Awaitable[SearchResult]) -> SearchResult:
-    return await search
+    async def cancel(self, job: str) -> None:
+        """Ask a job to stop."""
+        await asyncio.to_thread(self._seen().jobs.cancel, job)
 
+    async def stop_run(self, run: str) -> None:
+        """Stop the job that works on a run, where there is one."""
+        await asyncio.to_thread(self._store.jobs.cancel_run, run)
 
-async def _stopped(jobs: list[Job]) -> None:
-    tasks = {job.task for job in jobs if job.task is not None and not job.task.done()}
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    async def until(self, job: str, enough: Callable[[Job], bool], seconds: float) -> Job:
+        """Wait until a job is as wanted, at most so long, and return it as it is then."""
+        deadline = time.monotonic() + seconds
+        while not enough(found := await self.get(job)) and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+        return found
+
+    async def _ticket(self, model: str | None) -> str | None:
+        if model is None:
+            return None
+        ticket = secrets.token_hex(8)
+        await asyncio.to_thread(keys.hand_over, self._home, ticket)
+        return ticket
+
+    async def _add(self, new: NewJob, most: int, kinds: tuple[str, ...]) -> str:
+        job = await asyncio.to_thread(lambda: self._store.jobs.add(new, most=most, kinds=kinds))
+        await asyncio.to_thread(self._starter.ensure)
+        return job
+
+    async def _run_of(self, new: NewJob, ticket: str | None) -> str:
+        try:
+            job = await self._add(new, MOST_SEARCHES, SEARCHES)
+            found = await self.until(job, lambda one: one.run is not None or one.state.ended, _START_S)
+            if found.run is None and not found.state.ended:
+                await self.cancel(job)
+        finally:
+            if ticket is not None:
+                keys.forget(self._home, ticket)
+        if found.run is not None:
+            return found.run
+        if found.state is JobState.COMPLETED:  # a run that had ended before
+            return ResumeJob.model_validate_json(new.request).run
+        log = self._home.root / "supervisor.log"
+        raise UsageError(found.error or f"the search did not start ({found.state}); {log} may say why")

@@ -17,7 +17,7 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 
 from agent.home import Home
-from agent.mcp import chat_prompts, completions, features, resources, searches
+from agent.mcp import background, chat_prompts, completions, features, resources, searches
 from agent.mcp.completions import View
 from agent.mcp.tenancy import shelf, tenant
 from agent.mcp.workshop import Workshop, open_workshop
@@ -78,6 +78,7 @@ def build_server(
     register_kernel_tools(server)
     features.register(server)
     searches.register(server)
+    background.register(server)
     resources.register(server)
     chat_prompts.register(server)
     completions.register(server, lambda: View(Store(home, tenant()), shelf(home)))
@@ -85,7 +86,7 @@ def build_server(
 
 
 async def serve_stdio(home: Home, device: str, base_url: str | None = None) -> None:
-    """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no search and no worker behind.
+    """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no worker behind; searches go on.
 
     Raises:
         UsageError: There is no such device.

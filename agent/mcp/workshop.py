@@ -1,4 +1,4 @@
-"""What one server owns while it lives: a toolbox and the searches that use it."""
+"""What one server owns while it lives: a toolbox, and the desk that speaks for searches and jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from agent.home import Home
 from agent.mcp.desk import SearchDesk
 from agent.mcp.tenancy import shelf, tenant
 from agent.store import Store
-from sandbox.errors import UsageError
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.orders import Order
 from tools.task_shelf import TaskShelf
@@ -40,12 +39,8 @@ class Workshop:
         return self.every_run.seen_by(tenant())
 
     async def go_on_later(self, order: Order) -> str:
-        """Have an order carried out in the background; return the job's id.
-
-        Raises:
-            UsageError: This server has no background.
-        """
-        raise UsageError(f"{order.kind} cannot go on in the background")
+        """Have an order carried out in the background; return the job's id."""
+        return await self.desk.jobs.order(order, self.toolbox.device, self.shelf)
 
 
 def workshop_of(ctx: Context[Workshop]) -> Workshop:
@@ -57,7 +52,7 @@ def workshop_of(ctx: Context[Workshop]) -> Workshop:
 async def open_workshop(
     home: Home, device: str, base_url: str | None = None
 ) -> AsyncGenerator[Workshop, None]:
-    """Open a toolbox for one device; leaving stops the searches first, then every worker."""
+    """Open a toolbox for one device; leaving stops its workers, while searches and jobs go on."""
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
         desk = SearchDesk(home, toolbox, base_url)
         try:

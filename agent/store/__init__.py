@@ -11,6 +11,7 @@ from agent.store.candidates import Candidates
 from agent.store.database import Database
 from agent.store.event_log import EventLog, StoredEvent
 from agent.store.files import KernelFiles
+from agent.store.jobs import Jobs
 from agent.store.records import NewRun, Run, RunSummary
 from agent.store.replies import Replies
 from agent.store.runs import Runs
@@ -26,10 +27,12 @@ class Store:
         """Open the store; another tenant's runs do not exist for it, unless `tenant` is None."""
         database = database or Database(home.database)
         self._home = home
+        self.tenant = tenant
         self._database = database
         self.runs = Runs(database, tenant)
         self.candidates = Candidates(database)
         self.event_log = EventLog(database)
+        self.jobs = Jobs(database, tenant)
         self.kernels = KernelFiles(home.runs)
 
     def seen_by(self, tenant: str | None) -> Store:

@@ -71,6 +71,22 @@ CREATE TABLE IF NOT EXISTS events (
     event TEXT NOT NULL,
     PRIMARY KEY (run, number)
 );
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    request TEXT NOT NULL,
+    device TEXT NOT NULL,
+    tenant TEXT NOT NULL DEFAULT '',
+    state TEXT NOT NULL,
+    created REAL NOT NULL,
+    run TEXT,
+    answer TEXT,
+    error TEXT NOT NULL DEFAULT '',
+    pid INTEGER NOT NULL DEFAULT 0,
+    pid_started TEXT NOT NULL DEFAULT '',
+    beat REAL NOT NULL DEFAULT 0,
+    cancel_asked INTEGER NOT NULL DEFAULT 0
+);
 """
 _ADDED = {"tenant": "TEXT NOT NULL DEFAULT ''"}
 """Columns that the runs of earlier versions lack."""

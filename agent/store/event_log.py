@@ -38,6 +38,12 @@ class EventLog:
             ).fetchone()
         return int(row["number"])
 
+    def last(self, run: str) -> int:
+        """Return the number of a run's latest event; 0 before any."""
+        with self._database.read() as connection:
+            row = connection.execute("SELECT max(number) FROM events WHERE run = ?", (run,)).fetchone()
+        return int(row[0] or 0)
+
     def since(self, run: str, number: int = 0) -> list[StoredEvent]:
         """Return the events of a run after the one of that number, in order."""
         with self._database.read() as connection:

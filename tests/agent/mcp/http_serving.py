@@ -13,6 +13,9 @@ from pathlib import Path
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from supervisors import end_supervisor
+
+from agent.home import Home
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,3 +64,4 @@ def http_server(home: Path, *options: str) -> Iterator[Served]:
         finally:
             process.terminate()
             process.communicate(timeout=30)
+            end_supervisor(Home(home))

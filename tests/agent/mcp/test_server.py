@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
+from supervisors import end_supervisor
 
 from agent.home import Home
 from agent.mcp.server import build_server
 from agent.results import RunState, SearchRequest
 from agent.store import NewRun, Store
+from tools.mcp import waiting
 
 GOLDEN = Path(__file__).parent / "golden"
 SEARCH_TOOLS = [
-    *("cancel_search", "list_features", "list_searches", "search_result", "search_status", "start_search"),
+    *("cancel_job", "cancel_search", "job_status", "list_features", "list_searches", "search_result"),
+    *("search_status", "start_search"),
 ]
 KERNEL_TOOLS = [
     *("benchmark_kernel", "compare_kernels", "compile_kernel", "create_task", "device_info"),
@@ -165,7 +169,42 @@ async def test_a_run_that_an_earlier_server_left_is_interrupted_and_says_how_to_
         assert (await call(client, "search_result", run=run))["best"] is None
 
 
-async def test_closing_the_server_stops_its_searches(tmp_path: Path) -> None:
+async def test_a_search_outlives_its_server_and_two_clients_see_the_same_one(tmp_path: Path) -> None:
     async with connect(tmp_path) as client:
-        run = (await call(client, "start_search", task="softmax", candidates=4, depth=4))["run"]
-    assert Store(Home(tmp_path)).get_run(run).state is RunState.CANCELLED
+        run = (await call(client, "start_search", task="softmax", candidates=4, depth=8))["run"]
+    async with connect(tmp_path) as one, connect(tmp_path, "legacy") as other:
+        assert (await call(one, "search_status", run=run, wait_s=0))["state"] == "running"
+        listed = [await call(client, "list_searches") for client in (one, other)]
+        assert listed[0] == listed[1]
+        cancelled = await call(other, "cancel_search", run=run)
+        assert cancelled["state"] == "cancelled"
+        assert (await call(one, "search_status", run=run))["state"] == "cancelled"
+
+
+async def test_a_killed_supervisor_leaves_an_interrupted_search_that_is_gone_on_with(tmp_path: Path) -> None:
+    async with connect(tmp_path) as client:
+        run = (await call(client, "start_search", task="vector_add", candidates=1, depth=1))["run"]
+        end_supervisor(Home(tmp_path), signal.SIGKILL)
+        status = await call(client, "search_status", run=run, wait_s=45)
+        assert status["state"] == "interrupted"
+        assert f"start_search(resume='{run}')" in status["next_step"]
+        assert (await call(client, "start_search", resume=run))["state"] == "running"
+        assert (await finished(client, run))["state"] == "completed"
+
+
+@in_both_modes
+async def test_what_takes_too_long_for_a_call_is_answered_by_its_job(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LONGEST_CALL_S", 0.05)
+    async with connect(tmp_path, mode) as client:
+        kernel = (await call(client, "get_task", task="vector_add"))["baseline"]
+        asked = await call(client, "benchmark_kernel", task="vector_add", kernel=kernel)
+        assert asked["verdict"] is None
+        status = await call(client, "job_status", job=asked["job"], wait_s=45)
+        assert (status["state"], status["kind"]) == ("completed", "benchmark")
+        assert status["answer"]["verdict"] == "pass"
+        assert status["answer"]["speedup"] == pytest.approx(1)
+        assert "no job 'job-nothing'" in await complaint(client, "job_status", job="job-nothing")
+        unwanted = await call(client, "compare_kernels", task="softmax", kernels={"a": kernel})
+        assert (await call(client, "cancel_job", job=unwanted["job"]))["state"] == "cancelled"

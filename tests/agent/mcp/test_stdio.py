@@ -16,10 +16,6 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
-from agent.home import Home
-from agent.results import RunState
-from agent.store import Store
-
 ROOT = Path(__file__).parents[3]
 SERVE = [sys.executable, "-m", "agent.cli", "serve"]
 ADD = """\
@@ -58,27 +54,34 @@ async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_client_lists_judges_searches_and_reads_the_best_kernel(mode: str, tmp_path: Path) -> None:
+async def test_a_chat_model_writes_a_kernel_with_the_tools_alone(mode: str, tmp_path: Path) -> None:
+    """The model of a chat is the coder, warpwright the judge: no key, no search, the real simulator."""
     server = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment(tmp_path))
     async with Client(server, mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 15
+        assert len((await client.list_tools()).tools) == 17
+        tasks = (await call(client, "list_tasks"))["tasks"]
+        assert "vector_add" in [task["name"] for task in tasks]
+        task = await call(client, "get_task", task="vector_add")
+        assert [one["name"] for one in task["arguments"]][:2] == ["x", "y"]
         for kernel, compiles, passes in (
-            (ADD, "pass", "pass"),
-            (ADD.replace("x[i] + y[i]", "x[i]"), "pass", "wrong_result"),
             (ADD.replace("+ y[i]", "+ y[i"), "compile_error", "compile_error"),
+            (ADD.replace("x[i] + y[i]", "x[i]"), "pass", "wrong_result"),
+            (ADD, "pass", "pass"),
         ):
             compiled = await call(client, "compile_kernel", task="vector_add", kernel=kernel)
             tested = await call(client, "test_kernel", task="vector_add", kernel=kernel)
+            if tested["job"]:
+                tested = (await call(client, "job_status", job=tested["job"], wait_s=45))["answer"]
             assert (compiled["verdict"], tested["verdict"]) == (compiles, passes)
-        assert (await call(client, "profile_kernel", task="vector_add", kernel=ADD))[
-            "provenance"
-        ] == "estimated"
-        status = await call(client, "start_search", task="vector_add", candidates=1, depth=1)
-        while status["state"] == "running":
-            status = await call(client, "search_status", run=status["run"])
-        outcome = await call(client, "search_result", run=status["run"])
-        assert outcome["verdict"] == "pass"
-        assert "__global__" in outcome["best"]["kernel"]
+        profile = await call(client, "profile_kernel", task="vector_add", kernel=ADD)
+        assert profile["provenance"] == "estimated"
+        assert profile["bottleneck"]
+        kernels = {"mine": ADD, "wrong": ADD.replace("x[i] + y[i]", "x[i]")}
+        ranked = await call(client, "compare_kernels", task="vector_add", kernels=kernels)
+        if ranked["job"]:
+            ranked = (await call(client, "job_status", job=ranked["job"], wait_s=45))["answer"]
+        assert ranked["best"] == "mine"
+        assert [one["verdict"] for one in ranked["standings"]] == ["pass", "wrong_result"]
 
 
 class Wire:
@@ -143,13 +146,11 @@ def serving() -> Iterator[Serving]:
 
 
 @pytest.mark.parametrize("end", ["closed input", "SIGTERM", "SIGINT"])
-def test_however_the_server_ends_it_stops_its_searches_and_leaves_no_process(
-    end: str, tmp_path: Path, serving: Serving
-) -> None:
+def test_however_the_server_ends_it_leaves_no_process(end: str, tmp_path: Path, serving: Serving) -> None:
     wire = serving(tmp_path)
-    run = wire.call("start_search", task="softmax", depth=8)["run"]
-    while not (family := descendants(wire.process.pid)):
-        assert wire.call("search_status", run=run, wait_s=0.2)["state"] == "running"
+    assert wire.call("compile_kernel", task="vector_add", kernel=ADD)["verdict"] == "pass"
+    family = descendants(wire.process.pid)
+    assert family
     if end != "closed input":
         wire.process.send_signal(signal.Signals[end])
         assert wire.process.wait(20) == 0
@@ -158,10 +159,9 @@ def test_however_the_server_ends_it_stops_its_searches_and_leaves_no_process(
     while alive(family) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(family)
-    assert Store(Home(tmp_path)).get_run(run).state is RunState.CANCELLED
 
 
-def test_a_search_whose_server_was_killed_is_gone_on_with_by_the_next_one(
+def test_a_search_whose_server_was_killed_goes_on_and_the_next_server_follows_it(
     tmp_path: Path, serving: Serving
 ) -> None:
     first = serving(tmp_path)
@@ -170,8 +170,7 @@ def test_a_search_whose_server_was_killed_is_gone_on_with_by_the_next_one(
     first.process.communicate(timeout=20)
     second = serving(tmp_path)
     status = second.call("search_status", run=run)
-    assert status["state"] == "interrupted"
-    assert second.call("start_search", resume=run)["run"] == run
+    assert status["state"] in ("running", "completed")
     while (status := second.call("search_status", run=run, wait_s=45))["state"] == "running":
         pass
     assert status["state"] == "completed"

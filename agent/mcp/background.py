@@ -1,0 +1,121 @@
+"""Jobs on single kernels as MCP tools: wait for one, cancel one."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+from pydantic import BaseModel, Field, TypeAdapter
+
+from agent.mcp.searches import LONGEST_WAIT_S
+from agent.mcp.workshop import Workshop, workshop_of
+from agent.store.jobs import Job, JobState
+from agent.supervisor.work import SEARCHES
+from sandbox.errors import WarpwrightError
+from tools.mcp.answers import ProfileAnswer, TestAnswer
+from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
+from tools.mcp.drafts import CreatedTask
+
+_Answer = TestAnswer | ProfileAnswer | BenchmarkAnswer | CompareAnswer | CreatedTask
+_ANSWERS: dict[str, TypeAdapter[_Answer]] = {
+    kind: TypeAdapter(answer)
+    for kind, answer in (
+        ("test", TestAnswer),
+        ("profile", ProfileAnswer),
+        ("benchmark", BenchmarkAnswer),
+        ("compare", CompareAnswer),
+        ("create_task", CreatedTask),
+    )
+}
+_NEXT_STEPS = {
+    JobState.WAITING: "job_status(job='{job}') waits for it.",
+    JobState.RUNNING: "job_status(job='{job}') waits for it.",
+    JobState.COMPLETED: "Read the answer.",
+    JobState.FAILED: "Mend what the message names, then call the tool again.",
+    JobState.CANCELLED: "Call the tool again if it is wanted after all.",
+    JobState.INTERRUPTED: "Its process is gone: call the tool again. What was compiled is kept.",
+}
+_WAIT_S = 1.0
+_Ctx = Context[Workshop]
+_JobId = Annotated[str, Field(max_length=64, description="The job's id, as the tool's answer gave it.")]
+
+
+class JobStatus(BaseModel):
+    """Where a job stands, and its answer once there is one."""
+
+    job: str
+    kind: str = Field(description="test, profile, benchmark, compare or create_task.")
+    state: JobState
+    message: str = ""
+    answer: _Answer | None = Field(default=None, description="What the tool would have answered.")
+    next_step: str
+
+
+def register(server: MCPServer[Workshop]) -> None:
+    """Add the tools to a server."""
+    server.tool(
+        title="Wait for a job on a kernel",
+        annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
+    )(job_status)
+    server.tool(
+        title="Cancel a job on a kernel",
+        annotations=ToolAnnotations(
+            read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
+        ),
+    )(cancel_job)
+
+
+async def job_status(
+    ctx: _Ctx,
+    job: _JobId,
+    wait_s: Annotated[
+        float,
+        Field(ge=0, le=LONGEST_WAIT_S, description="Hold the answer until the job ends, at most so long."),
+    ] = 25,
+) -> JobStatus:
+    """Bring the answer of a tool that took longer than a call may, holding it until it is there or wait_s passed.
+
+    Use it when test_kernel, profile_kernel, benchmark_kernel, compare_kernels or create_task answered with a
+    job; again while state is "waiting" or "running". For searches use search_status.
+    """
+    start = time.monotonic()
+    try:
+        while True:
+            found = await workshop_of(ctx).desk.jobs.until(job, _ended, min(_WAIT_S, wait_s))
+            spent = time.monotonic() - start
+            if _ended(found) or spent >= wait_s:
+                return _status(found)
+            await ctx.report_progress(spent, wait_s, f"{found.kind} is {found.state}, {spent:.0f} s")
+    except WarpwrightError as error:
+        raise ToolError(str(error)) from error
+
+
+async def cancel_job(ctx: _Ctx, job: _JobId) -> JobStatus:
+    """Stop a job on a kernel that is no longer wanted; one that ended is left as it is."""
+    jobs = workshop_of(ctx).desk.jobs
+    try:
+        await jobs.cancel(job)
+        return _status(await jobs.until(job, _ended, 10.0))
+    except WarpwrightError as error:
+        raise ToolError(str(error)) from error
+
+
+def _ended(job: Job) -> bool:
+    return job.state.ended
+
+
+def _status(job: Job) -> JobStatus:
+    if job.kind in SEARCHES:
+        raise ToolError(f"{job.id} is a search: search_status(run='{job.run}') tells of it")
+    return JobStatus(
+        job=job.id,
+        kind=job.kind,
+        state=job.state,
+        message=job.error or f"{job.kind} is {job.state}",
+        answer=None if job.answer is None else _ANSWERS[job.kind].validate_json(job.answer),
+        next_step=_NEXT_STEPS[job.state].format(job=job.id),
+    )

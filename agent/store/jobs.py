@@ -1,0 +1,196 @@
+"""The table of jobs: work that outlives the call that asked for it, done by the supervisor of this home."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.store.database import Database
+from agent.store.liveness import Owner, this_process
+from sandbox.errors import UsageError
+
+SILENT_S = 60.0
+"""A job whose process said nothing for so long is taken for interrupted, whatever its process id says."""
+_KEPT_S = 7 * 24 * 3600.0
+_ENDED = "('completed', 'failed', 'cancelled')"
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    """Its process is gone."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self not in (JobState.WAITING, JobState.RUNNING)
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What is asked for.
+
+    Attributes:
+        kind: search, resume, or the kind of an order on one kernel.
+        request: JSON that says the rest.
+        device: Where the work is done.
+        tenant: Whose job it is; empty for this machine's own.
+    """
+
+    kind: str
+    request: str
+    device: str
+    tenant: str = ""
+
+
+@dataclass(frozen=True)
+class Job(NewJob):
+    """A stored job; `run` is the search's name once it has one, `answer` is JSON once the job completed."""
+
+    id: str = ""
+    state: JobState = JobState.WAITING
+    run: str | None = None
+    answer: str | None = None
+    error: str = ""
+    created: float = 0.0
+
+
+class Jobs:
+    """Takes jobs in, hands them to the supervisor, and says where they stand."""
+
+    def __init__(self, database: Database, tenant: str | None = None) -> None:
+        """See the jobs of one tenant only; of all where that is None."""
+        self._database = database
+        self._tenant = tenant
+
+    def add(self, new: NewJob, *, most: int, kinds: tuple[str, ...]) -> str:
+        """Store a job that waits for a supervisor and return its id.
+
+        Args:
+            new: What is asked for.
+            most: Jobs of these kinds that may wait or run at a time.
+            kinds: The kinds that are counted.
+
+        Raises:
+            UsageError: There are as many already.
+        """
+        job, now = f"job-{secrets.token_hex(6)}", time.time()
+        with self._database.write() as connection:
+            connection.execute(f"DELETE FROM jobs WHERE created < ? AND state IN {_ENDED}", (now - _KEPT_S,))
+            rows = connection.execute("SELECT * FROM jobs WHERE state IN ('waiting', 'running')").fetchall()
+            if sum(row["kind"] in kinds and not _state(row).ended for row in rows) >= most:
+                raise UsageError(
+                    f"{most} jobs like this are at work already; wait until one ends, or cancel one"
+                )
+            connection.execute(
+                "INSERT INTO jobs (id, kind, request, device, tenant, state, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (job, new.kind, new.request, new.device, new.tenant, JobState.WAITING, now),
+            )
+        return job
+
+    def claim(self) -> Job | None:
+        """Make this process the one that does the oldest waiting job; None where none waits."""
+        owner = this_process()
+        with self._database.write() as connection:
+            row = connection.execute(
+                "UPDATE jobs SET state = 'running', pid = ?, pid_started = ?, beat = ? WHERE id ="
+                " (SELECT id FROM jobs WHERE state = 'waiting' ORDER BY created, rowid LIMIT 1) RETURNING *",
+                (owner.pid, owner.started, time.time()),
+            ).fetchone()
+        return None if row is None else _job(row)
+
+    def any_waits(self) -> bool:
+        """Whether a job waits for a supervisor; takes no lock."""
+        with self._database.read() as connection:
+            return (
+                connection.execute("SELECT 1 FROM jobs WHERE state = 'waiting' LIMIT 1").fetchone()
+                is not None
+            )
+
+    def get(self, job: str) -> Job:
+        """Return a job; raise UsageError where there is none of that id."""
+        with self._database.read() as connection:
+            return _job(self._row(connection, job))
+
+    def began(self, job: str, run: str) -> None:
+        """Record the name of the run that a job works on."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE jobs SET run = ? WHERE id = ?", (run, job))
+
+    def end(self, job: str, state: JobState, *, answer: str | None = None, error: str = "") -> None:
+        """Record how a job ended."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = ?, answer = ?, error = ? WHERE id = ?", (state, answer, error, job)
+            )
+
+    def cancel(self, job: str) -> None:
+        """Ask a job to stop; one that still waits is cancelled at once, one that ended stays as it is."""
+        with self._database.write() as connection:
+            self._row(connection, job)
+            connection.execute(
+                "UPDATE jobs SET state = 'cancelled' WHERE id = ? AND state = 'waiting'", (job,)
+            )
+            connection.execute("UPDATE jobs SET cancel_asked = 1 WHERE id = ?", (job,))
+
+    def cancel_run(self, run: str) -> None:
+        """Ask whatever job works on a run to stop."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE jobs SET cancel_asked = 1 WHERE run = ? AND state = 'running'", (run,))
+
+    def cancels_asked(self) -> set[str]:
+        """Return the running jobs that someone asked to stop."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT id FROM jobs WHERE state = 'running' AND cancel_asked = 1"
+            ).fetchall()
+        return {row["id"] for row in rows}
+
+    def beat(self) -> None:
+        """Say that this process still works on its jobs."""
+        owner = this_process()
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE jobs SET beat = ? WHERE state = 'running' AND pid = ? AND pid_started = ?",
+                (time.time(), owner.pid, owner.started),
+            )
+
+    def _row(self, connection: sqlite3.Connection, job: str) -> sqlite3.Row:
+        row = connection.execute(
+            "SELECT * FROM jobs WHERE id = ? AND tenant = coalesce(?, tenant)", (job, self._tenant)
+        ).fetchone()
+        if row is None:
+            raise UsageError(f"no job {job!r}")
+        return row
+
+
+def _state(row: sqlite3.Row) -> JobState:
+    state = JobState(row["state"])
+    if state is not JobState.RUNNING:
+        return state
+    alive = Owner(row["pid"], row["pid_started"]).alive and time.time() - row["beat"] < SILENT_S
+    return state if alive else JobState.INTERRUPTED
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(
+        kind=row["kind"],
+        request=row["request"],
+        device=row["device"],
+        tenant=row["tenant"],
+        id=row["id"],
+        state=_state(row),
+        run=row["run"],
+        answer=row["answer"],
+        error=row["error"],
+        created=row["created"],
+    )

@@ -1,0 +1,117 @@
+"""What each kind of job does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import BaseModel, TypeAdapter
+
+from agent.events import Event
+from agent.home import Home
+from agent.results import SearchRequest
+from agent.search import resume_search, start_search
+from agent.store.jobs import Job
+from agent.supervisor import keys
+from tools.local_toolbox import LocalToolbox
+from tools.mcp.orders import Order, carry_out
+from tools.task_shelf import TaskShelf
+from tools.toolbox import Toolbox
+
+SEARCHES = ("search", "resume")
+"""Kinds of job that work on a run."""
+
+
+class SearchJob(BaseModel):
+    """A search to start; `ticket` names the keys that were left for it."""
+
+    request: SearchRequest
+    ticket: str | None = None
+
+
+class ResumeJob(BaseModel):
+    """A run to go on with."""
+
+    run: str
+    ticket: str | None = None
+
+
+class OrderJob(BaseModel):
+    """An order on one kernel, and the tasks that it may name."""
+
+    order: Order
+    own: Path | None
+    paths: bool
+
+
+ToolboxMaker = Callable[[str], Toolbox]
+Listener = Callable[[Event], None]
+_ORDER: TypeAdapter[OrderJob] = TypeAdapter(OrderJob)
+
+
+class Workbench:
+    """One toolbox a device, opened when first needed."""
+
+    def __init__(self, home: Home, make: ToolboxMaker | None = None) -> None:
+        """Open nothing yet; `make` replaces this machine's toolboxes."""
+        self._home = home
+        self._make = make or self._local_toolbox
+        self._open: dict[str, Toolbox] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Enter; leaving stops every worker."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop every worker."""
+        await self._stack.aclose()
+
+    def _local_toolbox(self, device: str) -> Toolbox:
+        return LocalToolbox(device, cache=self._home.compile_cache)
+
+    async def toolbox(self, device: str) -> Toolbox:
+        """Return the toolbox of a device."""
+        if device not in self._open:
+            self._open[device] = await self._stack.enter_async_context(self._make(device))
+        return self._open[device]
+
+    async def carry_out(self, job: Job, listen: Listener) -> str | None:
+        """Do a job and return its answer as JSON; None for a search, whose answer is its run.
+
+        Raises:
+            WarpwrightError: It cannot be done; the text says why.
+        """
+        if job.kind == "search":
+            search = SearchJob.model_validate_json(job.request)
+            await start_search(
+                search.request,
+                home=self._home,
+                toolbox=await self.toolbox(job.device),
+                on_event=listen,
+                environment=await self._keys(search.ticket),
+            )
+            return None
+        if job.kind == "resume":
+            resume = ResumeJob.model_validate_json(job.request)
+            await resume_search(
+                resume.run,
+                home=self._home,
+                toolbox=await self.toolbox(job.device),
+                on_event=listen,
+                environment=await self._keys(resume.ticket),
+            )
+            return None
+        asked = _ORDER.validate_json(job.request)
+        shelf = TaskShelf(asked.own, asked.paths)
+        answer = await carry_out(asked.order, await self.toolbox(job.device), shelf)
+        return answer.model_dump_json()
+
+    async def _keys(self, ticket: str | None) -> dict[str, str] | None:
+        return None if ticket is None else await asyncio.to_thread(keys.take, self._home, ticket)

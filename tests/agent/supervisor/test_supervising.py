@@ -1,0 +1,257 @@
+"""The supervisor's work on jobs, with a toolbox by stand-ins; and who is allowed to be it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from search_fakes import FakeToolbox, kernel, write_task
+from supervisors import end_supervisor
+
+from agent.home import Home
+from agent.mcp.jobs import MOST_SEARCHES, Jobs
+from agent.results import RunState, SearchRequest
+from agent.store import Store, jobs
+from agent.store.jobs import Job, JobState, NewJob
+from agent.store.liveness import Owner
+from agent.supervisor import keys
+from agent.supervisor.presence import Starter, presence, supervisor_of
+from agent.supervisor.supervising import supervise
+from sandbox.errors import UsageError
+from tools.mcp.benchmarks import BenchmarkAnswer
+from tools.mcp.orders import BenchmarkOrder, TestOrder
+from tools.task_shelf import TaskShelf
+
+
+class SlowToolbox(FakeToolbox):
+    """Never ends a test; `waiting` is set while it tries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = asyncio.Event()
+        self.stopped = asyncio.Event()
+
+    async def test(self, *args: object, **more: object) -> object:  # type: ignore[override]
+        self.waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stopped.set()
+
+
+class BrokenToolbox(FakeToolbox):
+    async def test(self, *args: object, **more: object) -> object:  # type: ignore[override]
+        raise ZeroDivisionError("a mistake")
+
+
+@pytest.fixture
+def store(home: Home) -> Store:
+    return Store(home)
+
+
+@pytest.fixture
+def desk(home: Home, store: Store, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+    """What a server uses; here the supervisor runs in this process, so that none is started."""
+    monkeypatch.setattr(Starter, "ensure", lambda self: None)
+    return Jobs(home, store, lambda: store)
+
+
+@asynccontextmanager
+async def supervised(home: Home, toolbox: FakeToolbox, idle_s: float = 60) -> AsyncGenerator[asyncio.Event]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(supervise(home, stop, idle_s, lambda device: toolbox))
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await task
+
+
+def ended(job: Job) -> bool:
+    return job.state.ended
+
+
+def order(task_folder: Path, text: str) -> BenchmarkOrder:
+    return BenchmarkOrder(task=str(task_folder), kernel=text)
+
+
+async def test_an_order_is_carried_out_and_its_answer_read_back(
+    home: Home, desk: Jobs, task_folder: Path
+) -> None:
+    shelf = TaskShelf(home.tasks)
+    async with supervised(home, FakeToolbox()):
+        good = await desk.order(order(task_folder, kernel("LATENCY 5.0")), "sim:fake", shelf)
+        bad = await desk.order(order(task_folder, kernel("WRONG")), "sim:fake", shelf)
+        lost = await desk.order(order(Path("no_such_task"), ""), "sim:fake", shelf)
+        found = [await desk.until(job, ended, 20) for job in (good, bad, lost)]
+    assert [one.state for one in found] == ["completed", "completed", "failed"]
+    answers = [BenchmarkAnswer.model_validate_json(one.answer or "") for one in found[:2]]
+    assert [(one.verdict, one.latency_us) for one in answers] == [("pass", 5.0), ("wrong_result", None)]
+    assert "no task or folder is called `no_such_task`" in found[2].error
+
+
+async def test_a_path_is_no_name_for_a_job_of_someone_who_may_not_use_paths(
+    home: Home, desk: Jobs, task_folder: Path
+) -> None:
+    shelf = TaskShelf(home.tasks, paths=False)
+    async with supervised(home, FakeToolbox()):
+        job = await desk.order(order(task_folder, kernel()), "sim:fake", shelf)
+        assert "no task is called" in (await desk.until(job, ended, 20)).error
+
+
+async def test_a_job_is_cancelled_while_it_waits_and_while_it_works(
+    home: Home, desk: Jobs, task_folder: Path
+) -> None:
+    asked = TestOrder(task=str(task_folder), kernel=kernel())
+    waits = await desk.order(asked, "sim:fake", TaskShelf())
+    await desk.cancel(waits)
+    assert (await desk.get(waits)).state is JobState.CANCELLED
+    toolbox = SlowToolbox()
+    async with supervised(home, toolbox):
+        works = await desk.order(asked, "sim:fake", TaskShelf())
+        await asyncio.wait_for(toolbox.waiting.wait(), 20)
+        await desk.cancel(works)
+        assert (await desk.until(works, ended, 20)).state is JobState.CANCELLED
+    assert toolbox.stopped.is_set()
+
+
+async def test_what_is_at_work_when_the_supervisor_is_told_to_end_is_cancelled_in_order(
+    home: Home, desk: Jobs, task_folder: Path
+) -> None:
+    toolbox = SlowToolbox()
+    async with supervised(home, toolbox):
+        job = await desk.order(TestOrder(task=str(task_folder), kernel=""), "sim:fake", TaskShelf())
+        await asyncio.wait_for(toolbox.waiting.wait(), 20)
+    assert (await desk.get(job)).state is JobState.CANCELLED
+    assert toolbox.stopped.is_set()
+
+
+async def test_a_mistake_of_ours_fails_one_job_and_not_the_supervisor(
+    home: Home, desk: Jobs, task_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with supervised(home, BrokenToolbox()):
+        bad = await desk.order(TestOrder(task=str(task_folder), kernel=""), "sim:fake", TaskShelf())
+        found = await desk.until(bad, ended, 20)
+        good = await desk.order(order(task_folder, kernel()), "sim:fake", TaskShelf())
+        assert (await desk.until(good, ended, 20)).state is JobState.COMPLETED
+    assert found.state is JobState.FAILED
+    assert "ZeroDivisionError" in found.error
+    assert "a mistake" in caplog.text
+
+
+async def test_a_search_begins_goes_on_without_its_client_and_keeps_its_result(
+    home: Home, desk: Jobs, store: Store
+) -> None:
+    task = write_task(home.tasks / "twice")
+    request = SearchRequest(task=str(task), candidates=1, depth=1, seed=7)
+    async with supervised(home, FakeToolbox()):
+        run = await desk.search(request, "sim:fake")
+        async with asyncio.timeout(20):
+            while store.get_run(run).state is RunState.RUNNING:
+                await asyncio.sleep(0.05)
+        assert store.get_run(run).state is RunState.COMPLETED
+        await desk.resume(run)  # has ended: nothing to do, and no mistake
+    assert store.get_result(run).candidates
+
+
+async def test_what_keeps_a_search_from_starting_is_told_to_whoever_asked(
+    home: Home, desk: Jobs, task_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WARPWRIGHT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    async with supervised(home, FakeToolbox()):
+        with pytest.raises(UsageError, match="no API key for model 'some-model'"):
+            await desk.search(SearchRequest(task=str(task_folder), model="some-model"), "sim:fake")
+    assert not [*(home.root / "keys").iterdir()]
+
+
+def test_keys_go_through_a_file_of_the_owners_alone_that_is_gone_once_read(home: Home) -> None:
+    keys.hand_over(home, "t", {"OPENAI_API_KEY": "secret", "PATH": "/bin"})
+    (path,) = (home.root / "keys").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert keys.take(home, "t") == {"OPENAI_API_KEY": "secret"}
+    assert not path.exists()
+    assert keys.take(home, "t") == {}
+
+
+def test_too_many_searches_at_once_are_refused_with_advice(store: Store) -> None:
+    new = NewJob("search", "{}", "sim:fake")
+    for _ in range(MOST_SEARCHES):
+        store.jobs.add(new, most=MOST_SEARCHES, kinds=("search",))
+    with pytest.raises(UsageError, match="wait until one ends, or cancel one"):
+        store.jobs.add(new, most=MOST_SEARCHES, kinds=("search",))
+
+
+def test_a_job_is_seen_by_its_tenant_only(store: Store) -> None:
+    job = store.jobs.add(NewJob("test", "{}", "sim:fake", "ann"), most=1, kinds=("test",))
+    assert store.seen_by("ann").jobs.get(job).kind == "test"
+    for act in (store.seen_by("bob").jobs.get, store.seen_by("bob").jobs.cancel):
+        with pytest.raises(UsageError, match="no job"):
+            act(job)
+
+
+def test_a_job_whose_process_is_gone_or_silent_is_interrupted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = NewJob("test", "{}", "sim:fake")
+    silent = store.jobs.add(new, most=2, kinds=("test",))
+    assert store.jobs.claim() is not None
+    assert store.jobs.get(silent).state is JobState.RUNNING
+    now = jobs.time.time()
+    monkeypatch.setattr(jobs.time, "time", lambda: now + jobs.SILENT_S + 1)
+    assert store.jobs.get(silent).state is JobState.INTERRUPTED
+    store.jobs.beat()
+    assert store.jobs.get(silent).state is JobState.RUNNING
+    killed = store.jobs.add(new, most=2, kinds=("test",))
+    monkeypatch.setattr(jobs, "this_process", lambda: Owner(2**22 + 1, "1"))
+    assert store.jobs.claim() is not None
+    assert store.jobs.get(killed).state is JobState.INTERRUPTED
+    assert store.jobs.claim() is None
+
+
+async def test_a_supervisor_without_work_ends_by_itself(home: Home) -> None:
+    async with asyncio.timeout(20):
+        await supervise(home, asyncio.Event(), 0.1, lambda device: FakeToolbox())
+
+
+def test_one_process_is_the_supervisor_and_a_second_one_ends_at_once(home: Home) -> None:
+    assert supervisor_of(home) is None
+    with presence(home) as mine:
+        assert mine
+        assert supervisor_of(home) == os.getpid()
+        words = [sys.executable, "-m", "agent.supervisor", str(home.root), "60"]
+        assert subprocess.run(words, timeout=60, check=False, cwd=Path(__file__).parents[3]).returncode == 0
+    assert supervisor_of(home) is None
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_supervisor_is_started_where_none_is_and_again_after_it_ended(
+    how: signal.Signals, home: Home
+) -> None:
+    starter = Starter(home, idle_s=30)
+
+    async def there() -> int:
+        async with asyncio.timeout(60):
+            while (pid := supervisor_of(home)) is None:
+                starter.ensure()
+                await asyncio.sleep(0.05)
+        return pid
+
+    try:
+        first = await there()
+        assert os.getsid(first) == first
+        starter.ensure()
+        assert supervisor_of(home) == first
+        end_supervisor(home, how)
+        assert await there() != first
+    finally:
+        end_supervisor(home)
