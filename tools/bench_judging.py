@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sandbox.device import Device
-from sandbox.verdict import Verdict
+from sandbox.verdict import Provenance, Verdict
 from tools.compiling import CompileStage
 from tools.judge.questions import Oracle
 from tools.judge.testing import Rules, Subject, judge_results
@@ -80,7 +80,8 @@ class BenchJudge:
 def _work(timing: ShapeTiming) -> float:
     """Thread-instructions at a shape; 0 where the device measured instead of counting."""
     metrics = (metric for launch in timing.launches for metric in launch.metrics)
-    return sum(metric.value for metric in metrics if metric.name == WORK)
+    counted = (metric for metric in metrics if metric.provenance is not Provenance.MEASURED)
+    return sum(metric.value for metric in counted if metric.name == WORK)
 
 
 def _message(task: Task, chosen: Sequence[Case], work: Sequence[float], budget: float) -> str:
