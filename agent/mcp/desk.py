@@ -8,7 +8,7 @@ from datetime import UTC
 
 from agent.home import Home
 from agent.mcp.answers import BestKernelText, Candidate, SearchLine, SearchList, SearchOutcome, SearchStatus
-from agent.mcp.following import Followed
+from agent.mcp.following import Progress
 from agent.mcp.jobs import Jobs
 from agent.mcp.tenancy import admit, shelf, tenant
 from agent.mcp.watching import Watch
@@ -38,6 +38,7 @@ class SearchDesk:
         self._all_runs = Store(home)
         self.jobs = Jobs(home, self._all_runs, lambda: self._store)
         self._watch = Watch(self._all_runs)
+        self._progress = Progress()
 
     @property
     def device(self) -> str:
@@ -112,8 +113,7 @@ class SearchDesk:
 
     def _status(self, run: str) -> SearchStatus:
         stored = self._store.get_run(run)
-        followed = Followed.of(entry.event for entry in self._store.events_since(run))
-        return followed.status(run, stored.state, stored.error)
+        return self._progress.of(self._store, run).status(run, stored.state, stored.error)
 
     def _outcome(self, run: str) -> SearchOutcome:
         result = self._store.get_result(run)

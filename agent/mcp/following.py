@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from agent.events import (
@@ -18,6 +20,7 @@ from agent.events import (
 )
 from agent.mcp.answers import BestSoFar, SearchStatus
 from agent.results import RunState
+from agent.store import Store
 
 _READ = "search_result(run='{run}') gives the best kernel"
 _GO_ON = "start_search(resume='{run}') goes on with it, as does `warpwright resume {run}` in a shell."
@@ -100,6 +103,27 @@ class Followed:
             round=best.round,
             candidate=best.candidate,
         )
+
+
+class Progress:
+    """What is known of the runs that were asked for lately; each event is read once. Safe to use from threads."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        self._known: OrderedDict[str, tuple[int, Followed]] = OrderedDict()
+        self._capacity = capacity
+        self._lock = threading.Lock()
+
+    def of(self, store: Store, run: str) -> Followed:
+        """Return a run as its events tell it up to now; raise UsageError where the store shows no such run."""
+        with self._lock:
+            number, followed = self._known.pop(run, (0, Followed()))
+            for entry in store.events_since(run, number):
+                followed.take(entry.event)
+                number = entry.number
+            self._known[run] = number, followed
+            if len(self._known) > self._capacity:
+                self._known.popitem(last=False)
+            return replace(followed, judged=set(followed.judged))
 
 
 def _in_words(event: Event) -> str:

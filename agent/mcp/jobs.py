@@ -50,6 +50,10 @@ class Jobs:
     async def resume(self, run: str) -> None:
         """Go on with a run; returns once it is under way."""
         stored = await asyncio.to_thread(self._store.get_run, run)
+        if stored.request.tools is not None:
+            raise UsageError(
+                f"run {run} uses another machine's tools; go on with it there: warpwright resume {run}"
+            )
         ticket = await self._ticket(stored.request.model)
         job = ResumeJob(run=run, ticket=ticket).model_dump_json()
         await self._run_of(NewJob("resume", job, stored.device, stored.request.tenant), ticket)

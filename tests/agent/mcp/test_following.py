@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from agent.events import BaselineJudged, CandidateJudged, Event, RoundPlanned, RunStarted
-from agent.mcp.following import Followed, next_step
-from agent.results import RunState
+from agent.home import Home
+from agent.mcp.following import Followed, Progress, next_step
+from agent.results import RunState, SearchRequest
+from agent.store import NewRun, Store
+from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
 
 RUN = "softmax-1"
@@ -82,3 +85,25 @@ def test_an_interrupted_run_says_how_to_go_on() -> None:
     step = next_step(RUN, RunState.INTERRUPTED)
     assert f"start_search(resume='{RUN}')" in step
     assert f"warpwright resume {RUN}" in step
+
+
+def test_progress_reads_each_event_once_and_shows_no_run_that_the_store_does_not(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(home)
+    request = SearchRequest(task="softmax", candidates=2, depth=3, tenant="ada")
+    run = store.create(NewRun(request, "softmax", home.root, "0" * 64, "sim:h200", "process", "composer", 1))
+    asked: list[int] = []
+    since = store.event_log.since
+    monkeypatch.setattr(
+        store.event_log, "since", lambda run, number: (asked.append(number), since(run, number))[1]
+    )
+    progress = Progress()
+    for event in [*BEGINNING, judged(0, 12.5, best=True)]:
+        store.event_log.append(event.model_copy(update={"run": run}))
+        seen = progress.of(store, run).status(run, RunState.RUNNING)
+    assert asked == [0, 1, 2, 3]
+    assert (seen.round, seen.candidates_judged, seen.task) == (1, 1, "softmax")
+    with pytest.raises(UsageError, match="no run named"):
+        progress.of(store.seen_by("bob"), run)
+    assert progress.of(store, run).status(run, RunState.RUNNING) == seen
