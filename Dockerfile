@@ -4,6 +4,8 @@
 # For a machine with a GPU:
 #   docker build -t warpwright-gpu --build-arg BASE=nvidia/cuda:13.0.1-base-ubuntu24.04 --build-arg EXTRAS=gpu .
 # Run the MCP server over stdio:   docker run --rm -i warpwright serve
+# The same over HTTP, for those who have a token (`token add NAME` in the same volume prints one):
+#   docker run --rm -v warpwright:/home/warpwright -p 8000:8000 warpwright serve --http --host 0.0.0.0 --allow-host NAME
 # Keep the runs between containers: docker run --rm -it -v warpwright:/home/warpwright warpwright optimize softmax
 #
 # BASE: an image with Python 3.11 or newer and its venv module, or one with apt-get to install them from.
@@ -55,5 +57,7 @@ COPY --from=install --chown=10001:10001 /home/warpwright /home/warpwright
 ENV PATH="/opt/warpwright/venv/bin:${PATH}" HOME=/home/warpwright PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /home/warpwright
+LABEL io.modelcontextprotocol.server.name="io.github.warpwright/warpwright"
+EXPOSE 8000
 ENTRYPOINT ["warpwright"]
 CMD ["--help"]

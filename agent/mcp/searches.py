@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Annotated
 
@@ -58,7 +59,10 @@ async def start_search(
     ] = None,
     model: Annotated[
         str | None,
-        Field(max_length=256, description="A chat model; unset, the built-in composer writes."),
+        Field(
+            max_length=256,
+            description="A chat model; unset, the server's own (WARPWRIGHT_MODEL), else the composer.",
+        ),
     ] = None,
     candidates: Annotated[int, Field(ge=1, le=32, description="Kernels a round.")] = 4,
     depth: Annotated[int, Field(ge=1, le=64, description="Rounds at most.")] = 4,
@@ -80,7 +84,7 @@ async def start_search(
         request = SearchRequest(
             task=task,
             device=desk.device,
-            model=model,
+            model=model or os.environ.get("WARPWRIGHT_MODEL") or None,
             base_url=desk.base_url,
             candidates=candidates,
             depth=depth,
