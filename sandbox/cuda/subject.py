@@ -143,6 +143,14 @@ class Subject:
         for launch, prepared in self._launches:
             self._loaded.launch(launch, prepared)
 
+    def launch_apart(self) -> list[object]:
+        """Launch with events before the first, between all, and after the last; asynchronous."""
+        events: list[object] = [self._driver.record()]
+        for launch, prepared in self._launches:
+            self._loaded.launch(launch, prepared)
+            events.append(self._driver.record())
+        return events
+
     def finish(self) -> None:
         """Wait.
 

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from sandbox.cuda.buffers import GUARD_BYTES, Array
 from sandbox.cuda.driver import Driver
@@ -32,6 +33,7 @@ _LONGEST_WARM = 4.0
 """Times `warm_s` after which a warm-up ends, stable or not."""
 
 _EMPTY_SAMPLES = 11
+_PARTS_SAMPLES = 7
 _WARM_SAMPLES = 5
 _WARM_US = 2000.0
 _MOST_REPLAYED = 512
@@ -124,6 +126,7 @@ class Timing:
             candidate=tuple(samples.times[CANDIDATE]),
             baseline=tuple(samples.times[BASELINE]),
             empty=tuple(self._empty(subjects[CANDIDATE]) for _ in range(_EMPTY_SAMPLES)),
+            parts=self._parts(subjects[CANDIDATE]),
             clocks=tuple(samples.clocks),
             dropped=samples.dropped,
             outputs=outputs,
@@ -206,6 +209,17 @@ class Timing:
         launch()
         last = driver.record()
         return (first, last), 1e9 * (self._clock() - queued)
+
+    def _parts(self, subject: Subject) -> tuple[float, ...]:
+        taken: list[list[float]] = []
+        for _ in range(_PARTS_SAMPLES):
+            self._poison += 1 << 20
+            subject.make_ready(0, self._poison)
+            events: list[object] = []
+            self._between_events(lambda events=events: events.extend(subject.launch_apart()))
+            subject.finish()
+            taken.append([self._driver.elapsed_us(*pair) for pair in pairwise(events)])
+        return tuple(summary(one).median for one in zip(*taken, strict=True))
 
     def _empty(self, subject: Subject) -> float:
         events, _ = self._between_events(lambda: self._harness.nothing(*subject.shape))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
+import numpy as np
+
 from sandbox.cuda.noise import digest_words, noise_words
-from sandbox.device import Array, Fault, Inspection, ProfileResult, RunResult
+from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
 from sandbox.devices.cuda_present import PresentGpu
 from sandbox.devices.cuda_role import PROBE_WORDS
 from sandbox.devices.device_lock import DeviceLock, lock_path
@@ -17,15 +21,20 @@ from sandbox.devices.watched import Probe, WatchedPool
 from sandbox.errors import WorkerDeadlineError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.isolation.gpu import environment
+from sandbox.nsight.ceilings import Ceilings as Rates
+from sandbox.nsight.ceilings import ceilings as measured_rates
 from sandbox.nsight.job import Target
+from sandbox.nsight.launch_profiles import launch_profiles
+from sandbox.nsight.profiler import Profiler
 from sandbox.nsight.sanitizer import Sanitizer
 from sandbox.plan import Plan, Role
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
 from sandbox.timing.measured import PairedTimes, TimedPlan
-from sandbox.timing.plausibility import faster_than_the_wall
+from sandbox.timing.plausibility import Ceilings, faster_than_the_wall
 from sandbox.timing.schedule import TimingRules
-from sandbox.verdict import Verdict
+from sandbox.timing.statistics import summary
+from sandbox.verdict import Provenance, Verdict
 from sandbox.wire import Limits, dtype_of
 from sandbox.worker.messages import (
     CudaAnswer,
@@ -45,6 +54,10 @@ PACKAGES = ("numpy", "ml_dtypes", "pycuda")
 MEMORY_BYTES = 16 << 30
 """Private memory of the host that a worker may use; the copies of a task's buffers among it."""
 
+_PROFILE_S = 10.0
+_RATE_S = 3.0
+_COPY_MARGIN = 1.25
+_FMA_MARGIN = 32.0
 _HEADER_BYTES = 32 << 20
 _GRACE_S = 2.0
 """For what is not the candidate's: buffers, guard zones, copies."""
@@ -81,10 +94,20 @@ class CudaDevice:
     """
 
     def __init__(
-        self, gpu: PresentGpu, workers: Workers, pool: Closes, lock: DeviceLock, sanitizer: Sanitizer
+        self,
+        gpu: PresentGpu,
+        workers: Workers,
+        pool: Closes,
+        lock: DeviceLock,
+        tools: Target,
+        kept: Path | None,
     ) -> None:
-        """Use `CudaDevice.on`."""
-        self._sanitizer = sanitizer
+        """Use `CudaDevice.on`; `tools` says how NVIDIA's tools start us, `kept` is a folder for measured rates."""
+        self._sanitizer = Sanitizer(tools)
+        self._profiler = Profiler(tools)
+        self._kept = kept
+        self._rating = asyncio.Lock()
+        self._rates: Rates | None = None
         self._gpu = gpu
         self._workers = workers
         self._pool = pool
@@ -97,9 +120,8 @@ class CudaDevice:
         spec = WorkerSpec(name, MEMORY_BYTES, PACKAGES, threads=True, writes=True, gpu=gpu.index)
         target = Target(name, name, PACKAGES, tuple(environment().items()))
         pool = WorkerPool(spec, isolation)
-        return cls(
-            gpu, WatchedPool(pool, name, probe()), pool, DeviceLock(lock_path(gpu.bus_id)), Sanitizer(target)
-        )
+        path = lock_path(gpu.bus_id)
+        return cls(gpu, WatchedPool(pool, name, probe()), pool, DeviceLock(path), target, path.parent)
 
     @property
     def name(self) -> str:
@@ -135,9 +157,51 @@ class CudaDevice:
         self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
     ) -> ProfileResult:
         """See `Device`."""
-        return ProfileResult(
-            Fault(Verdict.UNSUPPORTED, f"unsupported: {self.name} does not time kernels yet")
+        timed, filled = TimedPlan(program, plan), repeated(plan, samples)
+        rules = TimingRules(limit_s=min(_PROFILE_S, deadline_s / 3), kept=1)
+        times = await self.time_pairs(timed, None, [filled], rules=rules, deadline_s=deadline_s)
+        if times.fault is not None:
+            return ProfileResult(times.fault)
+        launches = await self.explain(timed, samples, times.parts, deadline_s=deadline_s)
+        latency = summary(times.candidate).median if times.candidate else None
+        return ProfileResult(None, latency, Provenance.MEASURED, launches)
+
+    async def explain(
+        self, timed: TimedPlan, inputs: Mapping[str, Array], parts: Sequence[float], *, deadline_s: float
+    ) -> tuple[LaunchProfile, ...]:
+        """See `PairTimer`: by Nsight Compute, whose process is not confined as workers are."""
+        found = await self._measured_rates()
+        async with self._lock.held(alone=True):
+            counted = await self._profiler.count(timed.program, timed.plan, inputs, deadline_s=deadline_s)
+        return launch_profiles(timed.program, timed.plan, parts, counted.launches, found)
+
+    async def ceilings(self) -> Ceilings | None:
+        """See `PairTimer`: a quarter above a copy's rate; 32 times that of multiply-adds, beyond tensor cores."""
+        found = await self._measured_rates()
+        if found is None:
+            return None
+        source = (
+            f"{_COPY_MARGIN} times the rate of a copy and {_FMA_MARGIN:g} times that of float32 multiply-adds, "
+            f"measured on {self.name}"
         )
+        cache = (await self.health()).facts.l2_bytes
+        bytes_per_s, flops_per_s = 1e9 * _COPY_MARGIN * found.copy_gbps, 1e9 * _FMA_MARGIN * found.fma_gflops
+        return Ceilings(bytes_per_s, flops_per_s, source, cache)
+
+    async def _measured_rates(self) -> Rates | None:
+        async with self._rating:
+            if self._rates is None:
+                identity = f"{self._gpu.name}-{self._gpu.bus_id}"
+                self._rates = await measured_rates(
+                    self._latency, self.architecture, device=identity, folder=self._kept
+                )
+            return self._rates
+
+    async def _latency(self, program: Program, plan: Plan, samples: Mapping[str, Array]) -> float | None:
+        timed, rules = TimedPlan(program, plan), TimingRules(limit_s=_RATE_S, kept=1)
+        filled = [repeated(plan, samples)]
+        times = await self.time_pairs(timed, None, filled, rules=rules, deadline_s=10 * _RATE_S)
+        return summary(times.candidate).median if times.candidate else None
 
     async def time_pairs(
         self,
@@ -202,6 +266,12 @@ class CudaDevice:
                 f"running the kernel on {self.name} took more than {MEMORY_BYTES >> 30} GiB of host memory: look "
                 "for buffers larger than the task needs",
             )
+
+
+def repeated(plan: Plan, samples: Mapping[str, Array]) -> dict[str, Array]:
+    """Return samples repeated until they fill their buffers."""
+    sizes = {buffer.name: buffer.size for buffer in plan.buffers}
+    return {name: np.resize(sample, sizes[name]) for name, sample in samples.items()}
 
 
 def bytes_back(plan: Plan) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from sandbox.device import Array, Fault
+from sandbox.device import Array, Fault, LaunchProfile
 from sandbox.plan import Plan
 from sandbox.program import Program
+from sandbox.timing.plausibility import Ceilings
 from sandbox.timing.schedule import TimingRules
 
 
@@ -45,6 +46,8 @@ class PairedTimes:
         candidate: Cold: the L2 held nothing of the kernel's when it began.
         baseline: The same; empty without a baseline.
         empty: An empty kernel of the same shape, timed in the same way: what a launch costs.
+        parts: Medians of the candidate's launches one by one, in the plan's order, cold before the first; from
+            samples of their own, with an event after every launch.
         warm: One run among many back to back, replayed as a graph; None where a run changes its own inputs.
         warm_baseline: The baseline's.
         gap: What a launch from the host costs beside one from a graph; None where `warm` is.
@@ -59,6 +62,7 @@ class PairedTimes:
     candidate: tuple[float, ...] = ()
     baseline: tuple[float, ...] = ()
     empty: tuple[float, ...] = ()
+    parts: tuple[float, ...] = ()
     warm: float | None = None
     warm_baseline: float | None = None
     gap: float | None = None
@@ -68,6 +72,7 @@ class PairedTimes:
     unkept: int = 0
 
 
+@runtime_checkable
 class PairTimer(Protocol):
     """A device that times, and does so pair by pair; the others estimate, through `Device.profile`."""
 
@@ -89,4 +94,21 @@ class PairTimer(Protocol):
             rules: How carefully.
             deadline_s: Seconds of wall time for all of it.
         """
+        ...
+
+    async def explain(
+        self, timed: TimedPlan, inputs: Mapping[str, Array], parts: Sequence[float], *, deadline_s: float
+    ) -> tuple[LaunchProfile, ...]:
+        """Say what bounds each launch, by counters where they can be had.
+
+        Args:
+            timed: What was timed.
+            inputs: One set of inputs, or samples of them, which are repeated to fill.
+            parts: What its launches took, as in `PairedTimes`.
+            deadline_s: Seconds of wall time.
+        """
+        ...
+
+    async def ceilings(self) -> Ceilings | None:
+        """Return what the device cannot exceed, from measured rates; None where they could not be measured."""
         ...

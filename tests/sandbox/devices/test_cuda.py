@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,10 +29,9 @@ from sandbox.errors import MissingDependencyError, UsageError, WorkerDeadlineErr
 from sandbox.isolation.gpu import GpuNode, gpus
 from sandbox.isolation.process import ProcessIsolation
 from sandbox.nsight.job import Target
-from sandbox.nsight.sanitizer import Sanitizer
 from sandbox.timing.measured import TimedPlan
 from sandbox.timing.schedule import TimingRules
-from sandbox.verdict import Verdict
+from sandbox.verdict import Provenance, Verdict
 from sandbox.wire import Limits
 from sandbox.worker_process import REPLY_LIMITS, WorkerMemoryError
 
@@ -70,9 +70,8 @@ class Workers:
 
 
 def device(workers: Workers, folder: Path) -> CudaDevice:
-    return CudaDevice(
-        GPU, workers, workers, DeviceLock(folder / "lock"), Sanitizer(Target("cuda:0", "cuda:0"))
-    )
+    lock = DeviceLock(folder / "lock")
+    return CudaDevice(GPU, workers, workers, lock, Target("cuda:0", "cuda:0"), folder)
 
 
 async def test_a_plan_runs_and_its_buffers_come_back(tmp_path: Path) -> None:
@@ -103,6 +102,24 @@ async def test_a_timing_comes_back_with_its_pairs_and_outputs_and_a_forged_one_i
     assert times.fault is not None
     assert times.fault.verdict is Verdict.REJECTED
     assert "samples of" in times.fault.message
+
+
+async def test_a_profile_has_the_time_of_every_launch_and_what_bounds_it_by_rates_that_are_kept(
+    tmp_path: Path,
+) -> None:
+    kept = {"copy_gbps": 4000.0, "fma_gflops": 60_000.0}
+    (tmp_path / "Recorded-0000_01_00.0.json").write_text(json.dumps(kept))
+    workers = Workers(lambda: RecordingDriver({"_Z1kv": doubling}, cost=lambda *_: 7.0))
+    used = device(workers, tmp_path)
+    plan = replace(PLAN, launches=(LAUNCH, LAUNCH))
+    result = await used.profile(PROGRAM, plan, {"x": X[:3]}, deadline_s=5)
+    assert result.fault is None
+    assert (result.latency_us, result.provenance) == (pytest.approx(14.0), Provenance.MEASURED)
+    assert [launch.latency_us for launch in result.launches] == [pytest.approx(7.0)] * 2
+    assert all(launch.roofline_fraction > 0 for launch in result.launches)
+    found = await used.ceilings()
+    assert found is not None
+    assert (found.bytes_per_s, found.cache_bytes) == (5e12, FACTS.l2_bytes)
 
 
 async def test_a_lost_context_costs_its_worker_and_the_next_run_gets_a_fresh_one(tmp_path: Path) -> None:
