@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.errors import UsageError
+from sandbox.timing.measured import PairTimer
 from sandbox.verdict import Provenance, Verdict
 from tools import kernel_file
 from tools.awaiting import Memo, together
@@ -24,6 +25,7 @@ from tools.judge.oracle import TaskOracle, bench_samples
 from tools.judge.scaling import Scaling, scaling_subject
 from tools.judge.stress import FAMILIES, stress_case
 from tools.judge.testing import Rules, Subject, fresh_seed, judge_results
+from tools.measuring import MeasureStage
 from tools.parts import Limits, Parts, local_parts
 from tools.profiling import Profiled, ProfileStage
 from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
@@ -87,13 +89,7 @@ class LocalToolbox:
         self._compiling = CompileStage(
             self._parts.compiler, self._parts.device.architecture, self._limits.compile_s
         )
-        self._profiling = ProfileStage(
-            self._compiling,
-            self._parts.device,
-            partial(bench_samples, secret=fresh_seed()),
-            self._limits.profile_s,
-            repeatable=not self._measures,
-        )
+        self._profiling = self._profile_stage()
         self._benches = BenchJudge(
             self._compiling, self._parts.device, self._limits.bench_work, self._limits.bench_s
         )
@@ -101,6 +97,16 @@ class LocalToolbox:
         self._frozen: Memo[str, Frozen] = Memo()
         self._oracles: dict[str, TaskOracle] = {}
         self._rules = Rules({}, self._limits.seeds, self._limits.run_s, self._parts.width)
+
+    def _profile_stage(self) -> ProfileStage | MeasureStage:
+        device, seconds = self._parts.device, self._limits.profile_s
+        if isinstance(device, PairTimer):
+            return MeasureStage(self._compiling, device, self._oracle, self._constants, 2 * seconds)
+        sampler = partial(bench_samples, secret=fresh_seed())
+        return ProfileStage(self._compiling, device, sampler, seconds, repeatable=not self._measures)
+
+    async def _constants(self, task: Task) -> Mapping[str, float]:
+        return (await self._freeze(task)).constants
 
     @property
     def device(self) -> str:

@@ -13,7 +13,7 @@ from tools.awaiting import Memo, together
 from tools.compiling import CompileStage
 from tools.judge.explanation import shorten
 from tools.judge.questions import Samples
-from tools.reports import CompileReport, ProfileReport, ShapeTiming
+from tools.reports import CompileReport, ProfileReport, ShapeTiming, Timing
 from tools.task import Case, Task
 
 Sampler = Callable[[Task, Case], Samples]
@@ -65,7 +65,7 @@ class ProfileStage:
         if failure is not None:
             return Profiled(failure)
         return Profiled(
-            _report(task, timed, await self.baseline(task)), tuple(shape.identity for shape in timed)
+            report_of(task, timed, await self.baseline(task)), tuple(shape.identity for shape in timed)
         )
 
     async def baseline(self, task: Task) -> tuple[float | None, ...]:
@@ -78,13 +78,13 @@ class ProfileStage:
     async def _time_baseline(self, task: Task) -> tuple[float | None, ...]:
         return tuple(shape.result.latency_us for shape in await self._time(task, task.baseline, None))
 
-    async def _time(self, task: Task, kernel: str, tune: Mapping[str, int] | None) -> list[_Shape]:
+    async def _time(self, task: Task, kernel: str, tune: Mapping[str, int] | None) -> list[Shape]:
         return await together(self._shape(task, case, kernel, tune) for case in task.benches)
 
-    async def _shape(self, task: Task, case: Case, kernel: str, tune: Mapping[str, int] | None) -> _Shape:
+    async def _shape(self, task: Task, case: Case, kernel: str, tune: Mapping[str, int] | None) -> Shape:
         compiled = await self.compiling.compile(task, kernel, case.dims, tune)
         if compiled.build is None:
-            return _Shape(case, ProfileResult(None), failure=_not_compiled(compiled.report, case))
+            return Shape(case, ProfileResult(None), failure=not_compiled(compiled.report, case))
         samples = self.sampler(task, case)
         program, plan = compiled.build.program, compiled.build.plan(samples.scalars)
         identity = (compiled.report.ptx_key, plan)
@@ -98,15 +98,18 @@ class ProfileStage:
             )
         else:
             result = await profile()
-        return _Shape(case, result, identity, _fault(result, case))
+        return Shape(case, result, identity, _fault(result, case))
 
 
 @dataclass(frozen=True)
-class _Shape:
+class Shape:
+    """What timing at one benchmark shape gave; `failure` where it gave nothing."""
+
     case: Case
     result: ProfileResult
     identity: tuple[str, Plan] = ("", Plan((), ()))
     failure: ProfileReport | None = None
+    timing: Timing | None = None
 
 
 def geometric_mean(values: Sequence[float]) -> float | None:
@@ -116,26 +119,31 @@ def geometric_mean(values: Sequence[float]) -> float | None:
     return math.exp(math.fsum(math.log(value) for value in values) / len(values))
 
 
-def _sizes(case: Case) -> str:
+def sizes(case: Case) -> str:
+    """Return a shape in words."""
     return ", ".join(f"{name}={size}" for name, size in case.dims.items()) or "the only shape"
 
 
-def _not_compiled(report: CompileReport, case: Case) -> ProfileReport:
-    return ProfileReport(report.verdict, shorten(f"At benchmark shape {_sizes(case)}: {report.message}"))
+def not_compiled(report: CompileReport, case: Case) -> ProfileReport:
+    """Return the report of a kernel that does not compile at a shape."""
+    return ProfileReport(report.verdict, shorten(f"At benchmark shape {sizes(case)}: {report.message}"))
 
 
 def _fault(result: ProfileResult, case: Case) -> ProfileReport | None:
     if result.fault is not None:
-        message = shorten(f"At benchmark shape {_sizes(case)}: {result.fault.message}")
+        message = shorten(f"At benchmark shape {sizes(case)}: {result.fault.message}")
         return ProfileReport(result.fault.verdict, message)
     if result.latency_us is None:
-        return ProfileReport(Verdict.UNSUPPORTED, f"The device gave no latency at {_sizes(case)}.")
+        return ProfileReport(Verdict.UNSUPPORTED, f"The device gave no latency at {sizes(case)}.")
     return None
 
 
-def _report(task: Task, timed: Sequence[_Shape], baseline: Sequence[float | None]) -> ProfileReport:
+def report_of(task: Task, timed: Sequence[Shape], baseline: Sequence[float | None]) -> ProfileReport:
+    """Return the report on all shapes, the baseline's latencies beside them."""
     shapes = tuple(
-        ShapeTiming(shape.case.dims, latency, shape.result.provenance, base, shape.result.launches)
+        ShapeTiming(
+            shape.case.dims, latency, shape.result.provenance, base, shape.result.launches, shape.timing
+        )
         for shape, base in zip(timed, baseline, strict=True)
         if (latency := shape.result.latency_us) is not None
     )

@@ -90,6 +90,40 @@ class TestReport:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """How a latency was measured; absent from estimates. Times in microseconds.
+
+    Attributes:
+        pairs: Cold samples, each beside one of the baseline's.
+        speedup: Median of the ratios pair by pair, with its 95 percent bootstrap interval.
+        p10_us: A tenth of the samples took at most this.
+        p90_us: A tenth took at least this.
+        warm_us: One run among many back to back, replayed as a graph.
+        gap_us: What a launch from the host adds to that.
+        empty_us: An empty kernel timed like the candidate: what of the latency is the launch.
+        clock_mhz: Median clock of a multiprocessor.
+        dropped: Pairs left out because the clock changed.
+        judged: Outputs of timed runs that were judged; `unkept` runs left others, which were not.
+        notes: What should give pause.
+    """
+
+    pairs: int
+    speedup: float
+    speedup_low: float
+    speedup_high: float
+    p10_us: float
+    p90_us: float
+    warm_us: float | None
+    gap_us: float | None
+    empty_us: float
+    clock_mhz: float
+    dropped: int
+    judged: int
+    unkept: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ShapeTiming:
     """Latency at one benchmark shape."""
 
@@ -98,6 +132,7 @@ class ShapeTiming:
     provenance: Provenance
     baseline_us: float | None = None
     launches: tuple[LaunchProfile, ...] = ()
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True)
