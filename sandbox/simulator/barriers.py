@@ -30,16 +30,21 @@ EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 
 @dataclass(frozen=True)
 class Position:
-    """Where a group of lanes stands; groups sort innermost call first, then by block."""
+    """Where a group of lanes stands; groups sort by side, then innermost call first, then by block.
+
+    Attributes:
+        side: 1 for the warps that are held back until the others wait or have ended; 0 for those others.
+    """
 
     depth: int
     frame: int
     block: int
+    side: int = 0
 
     @property
-    def order(self) -> tuple[int, int, int]:
+    def order(self) -> tuple[int, int, int, int]:
         """Lower runs first."""
-        return (-self.depth, self.block, self.frame)
+        return (self.side, -self.depth, self.block, self.frame)
 
 
 @dataclass

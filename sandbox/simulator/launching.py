@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,6 +45,12 @@ class LoadedProgram:
             fault = Fault(Verdict.UNSUPPORTED, f"unsupported: the simulator cannot read this PTX: {error}")
             raise FaultError(fault) from error
         self._codes: dict[str, Code] = {}
+
+    @cached_property
+    def atomic(self) -> bool:
+        """Whether any function uses atomic operations: the one way to speak without a barrier that is no race."""
+        bodies = (function.body for function in self.module.functions.values())
+        return any(instruction.opcode in {"atom", "red"} for body in bodies for instruction in body)
 
     def kernel(self, name: str) -> Code:
         """The executable form of a launched kernel.
@@ -292,7 +299,9 @@ def check_whole(setup: LaunchSetup) -> None:
         raise FaultError(Fault(Verdict.UNSUPPORTED, what, kernel=launch.kernel, line=launch.line))
 
 
-def batches(setup: LaunchSetup, chosen: Array | None = None, *, backwards: bool = False) -> Iterator[Array]:
+def batches(
+    setup: LaunchSetup, chosen: Array | None = None, *, backwards: bool = False, turn: int = 0
+) -> Iterator[Array]:
     """Linear block indices, as many at a time as run in lock step.
 
     A cooperative grid runs in one piece; the blocks of a cluster stay together, in the order of their rank.
@@ -301,15 +310,16 @@ def batches(setup: LaunchSetup, chosen: Array | None = None, *, backwards: bool 
         setup: The launch.
         chosen: Blocks to run, with all others of their clusters; None for the whole grid.
         backwards: The last cluster or block first.
+        turn: Where backwards starts: that many clusters or blocks further on, around the grid.
     """
     geometry = setup.geometry
     order = np.arange(geometry.blocks, dtype=np.int64) if chosen is None else chosen
     if geometry.cluster_size > 1:
         which = np.unique(geometry.cluster_of(order))
-        clusters = geometry.cluster_blocks(which[::-1] if backwards else which)
+        clusters = geometry.cluster_blocks(np.roll(which[::-1], turn) if backwards else which)
         order = clusters.reshape(-1)
     elif backwards:
-        order = order[::-1].copy()
+        order = np.roll(order[::-1], turn)
     size = max(1, geometry.blocks_per_batch // geometry.cluster_size) * geometry.cluster_size
     if setup.launch.mode is LaunchMode.COOPERATIVE:
         size = max(1, order.size)

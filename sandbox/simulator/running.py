@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -63,6 +64,21 @@ class _Hashed:
         return isinstance(other, _Hashed) and other.program.key == self.program.key
 
 
+@dataclass(frozen=True)
+class _Order:
+    """In which order blocks, and threads at atomics, run: a pure function of the poison."""
+
+    poison: int
+
+    @property
+    def backwards(self) -> bool:
+        return bool(self.poison % 2)
+
+    @property
+    def turn(self) -> int:
+        return self.poison >> 1
+
+
 def load(program: Program) -> LoadedProgram:
     """Parse a program, or return the parsed form of the same one.
 
@@ -89,8 +105,8 @@ def run(
         plan: What to launch, in order.
         inputs: Flat arrays for in and inout buffers.
         poison: Seed of the bytes that outputs, scratch and shared memory hold beforehand; where it is odd, the
-            blocks, and the threads of a block at atomics, go in reverse order, so that two runs show what
-            depends on the order.
+            blocks, and the threads of a block at atomics, go in reverse order from another start, and in programs
+            with atomics every other warp is held back, so that two runs show what depends on the order.
         architecture: A name in `ARCHITECTURES`, for its limits.
         deadline_s: Seconds after which the run ends as a TIMEOUT fault that names where it was.
         hazards: Whether to look for races and reads of what nothing wrote; bounds are always checked.
@@ -106,9 +122,7 @@ def run(
         printed: list[str] = []
         for launch in plan.launches:
             setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            printed += _execute(
-                setup, watched, notes, deadline, inputs=inputs_only, backwards=bool(poison % 2)
-            )
+            printed += _execute(setup, watched, notes, deadline, inputs=inputs_only, order=_Order(poison))
     except FaultError as error:
         return RunResult(fault=error.fault, seconds=time.monotonic() - started)
     outputs = {
@@ -183,7 +197,7 @@ def _execute(
     deadline: float | None,
     *,
     inputs: InputWrites,
-    backwards: bool,
+    order: _Order,
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
     check_whole(setup)
@@ -194,11 +208,12 @@ def _execute(
     if watched is not None:
         launch_wide = (inputs, GlobalHazards(watched, setup.geometry, notes, setup.code.waits))
     with np.errstate(all="ignore"):
-        for blocks in batches(setup, backwards=backwards):
+        for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
             within = _within(setup, notes) if launch_wide else []
             machine = setup.machine(blocks, (*within, *launch_wide))
-            machine.extra |= {"backwards": backwards, "notes": notes}
-            Scheduler(setup, machine, deadline=deadline).run()
+            machine.extra |= {"backwards": order.backwards, "notes": notes}
+            drift = order.backwards and setup.loaded.atomic
+            Scheduler(setup, machine, deadline=deadline, drift=drift).run()
             printed += machine.printed
             for watch_shared in within:
                 watch_shared.finish(machine)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from sandbox.simulator.code import BLOCK_BARRIERS, Barrier, BasicBlock, Jump, is
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.members import check_members
 from sandbox.simulator.instructions.warps import ballot
-from sandbox.simulator.lanes import WARP, by_warp, from_warps
+from sandbox.simulator.lanes import WARP, Geometry, by_warp, from_warps
 from sandbox.simulator.launching import LaunchSetup
 from sandbox.simulator.machine import Machine
 from sandbox.simulator.mbarriers import deadlock
@@ -41,6 +42,8 @@ class Scheduler:
         machine: Fresh, for one batch of blocks.
         listener: Called before each basic block, with the machine's active lanes set.
         deadline: `time.monotonic()` value past which the run ends as a timeout.
+        drift: Hold every other warp of a block back until the others wait or have ended, instead of running all
+            in lock step.
     """
 
     def __init__(
@@ -49,17 +52,21 @@ class Scheduler:
         machine: Machine,
         listener: BlockListener | None = None,
         deadline: float | None = None,
+        *,
+        drift: bool = False,
     ) -> None:
         self._calls = CallStack(setup, machine)
         self._machine = machine
         self._listener = listener
         self._deadline = deadline
-        self._pending: dict[Position, Mask] = {Position(0, 0, 0): None}
+        self._sides = _sides(machine.place.geometry) if drift else ()
+        self._pending: dict[Position, Mask] = {}
         self._waiting: dict[Position, Mask] = {}
         self._barriers = Barriers(machine, self._resume)
         self._polled: dict[Position, tuple[int, int]] = {}
         self._idle: dict[Position, None] = {}
         self._executed = 0
+        self._start(Position(0, 0, 0), None)
 
     def run(self) -> None:
         """Run until every lane has exited.
@@ -136,7 +143,7 @@ class Scheduler:
         self._set_lanes(mask)
         if self._listener is not None:
             self._listener(self._machine, block)
-        self._barriers.wait(position, barrier, mask)
+        self._barriers.wait(replace(position, side=0), barrier, mask)
 
     def _set_lanes(self, mask: Mask) -> None:
         machine = self._machine
@@ -148,7 +155,16 @@ class Scheduler:
     def _resume(self, position: Position, mask: Mask) -> None:
         """A barrier opened: go on behind it."""
         block = self._calls.block(position.frame, position.block)
-        self._go(position, block.jump.targets[0], mask)
+        self._start(replace(position, block=block.jump.targets[0]), mask)
+
+    def _start(self, position: Position, mask: Mask) -> None:
+        """Let lanes go on together, or each side on its own."""
+        if not self._sides:
+            self._add(position, mask)
+        for side, lanes in enumerate(self._sides):
+            chosen = lanes if mask is None else mask & lanes
+            if chosen.any():
+                self._add(replace(position, side=side), chosen)
 
     def _execute(self, position: Position, block: BasicBlock, mask: Mask) -> None:
         machine = self._machine
@@ -212,7 +228,7 @@ class Scheduler:
             self._call(at, jump, mask)
         elif jump.kind == "return" and at.depth:
             frame, block = self._calls.leave(at.frame, mask)
-            self._add(Position(at.depth - 1, frame, block), mask)
+            self._add(Position(at.depth - 1, frame, block, at.side), mask)
         elif jump.kind == "trap":
             what = "the kernel stopped itself (trap, or a failed assert)"
             lanes = EVERYONE if mask is None else mask
@@ -227,7 +243,7 @@ class Scheduler:
             if frame is None:
                 self._go(at, jump.targets[-1], lanes)
             else:
-                self._add(Position(at.depth + 1, frame, 0), lanes)
+                self._add(Position(at.depth + 1, frame, 0, at.side), lanes)
 
     def _leave_by_table(self, at: Position, jump: Jump, mask: Mask) -> None:
         assert jump.guard is not None
@@ -239,7 +255,7 @@ class Scheduler:
                 self._go(at, target, None if chosen.all() else chosen)
 
     def _go(self, at: Position, block: int, mask: Mask) -> None:
-        self._add(Position(at.depth, at.frame, block), mask)
+        self._add(Position(at.depth, at.frame, block, at.side), mask)
 
     def _add(self, position: Position, mask: Mask) -> None:
         if position in self._pending:
@@ -302,3 +318,12 @@ class Scheduler:
         others = "others wait at another one" if len(self._waiting) > 1 else "the others can never arrive"
         what = f"warp-wide instruction not reached by every lane that its mask names; {others}"
         return self._machine.place.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)
+
+
+def _sides(geometry: Geometry) -> tuple[Array, ...]:
+    """The lanes of even warps and those of odd ones; nothing where there is one warp."""
+    if geometry.warps == 1:
+        return ()
+    linear = np.arange(geometry.threads).reshape(geometry.rows, geometry.columns, 1)
+    odd: Array = linear // WARP % 2 == 1
+    return (~odd, odd)

@@ -131,7 +131,9 @@ class GlobalHazards(Observer):
         before = watched.writer.take(unit)
         atomic = watched.atomic.take(unit)
         plain = self._order.unordered(before, agent, atomic)
-        if case.strong and not (kind == "store" and "volatile" in modifiers):
+        # A volatile load is a relaxed one of system scope (PTX ISA 9.0, 8.4): it may meet an atomic operation.
+        meets = kind != "store" if "volatile" in modifiers else case.strong
+        if meets:
             plain = plain & ~(atomic & (("cta" not in modifiers) | (block_of(before) == block_of(agent))))
         if plain.any():
             self._race(case, unit, (before, agent, plain), "written by another", watched)
