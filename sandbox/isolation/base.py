@@ -42,6 +42,10 @@ _LIBRARY_FOLDERS = (
 )
 
 
+OPTIONAL = frozenset({"ml_dtypes"})
+"""Packages that a worker does without where they are not installed: only bfloat16 needs this one."""
+
+
 @dataclass(frozen=True)
 class WorkerSpec:
     """What a worker is and what it may see.
@@ -121,7 +125,7 @@ def installed(names: Iterable[str]) -> list[Package]:
     """Find packages on this interpreter's import path, with the folders of shared libraries beside them.
 
     Raises:
-        MissingDependencyError: One of them is not installed.
+        MissingDependencyError: One of them is not installed, and is none of `OPTIONAL`.
     """
     found: list[Package] = []
     for name in names:
@@ -129,6 +133,8 @@ def installed(names: Iterable[str]) -> list[Package]:
             spec = importlib.util.find_spec(name)
         except ModuleNotFoundError:
             spec = None
+        if spec is None and name in OPTIONAL:
+            continue
         if spec is None or not spec.submodule_search_locations:
             raise MissingDependencyError(
                 f"the Python package {name} is not installed here: pip install {name.replace('.', '-')}"

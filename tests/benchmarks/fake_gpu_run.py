@@ -23,6 +23,7 @@ ABSENT = (
     "docker",
     "aiosqlite",
     "cuda",
+    "ml_dtypes",
 )
 
 
