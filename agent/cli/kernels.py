@@ -41,9 +41,10 @@ def check(  # noqa: PLR0913 - they are the options of the command
 
     async def work() -> ExitStatus:
         from agent.cli import output, report_view
+        from agent.home import home
         from tools.task_folder import find
 
-        text, judged = read_kernel(kernel), find(task)
+        text, judged = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:
             with _waiting(f"checking {kernel} on {toolbox.device}", quiet=as_json):
                 report = await toolbox.check(judged, text, sweep=sweep, thorough=thorough, seed=seed)
@@ -70,9 +71,10 @@ def profile(
 
     async def work() -> ExitStatus:
         from agent.cli import output, report_view
+        from agent.home import home
         from tools.task_folder import find
 
-        text, profiled = read_kernel(kernel), find(task)
+        text, profiled = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:
             with _waiting(f"profiling {kernel} on {toolbox.device}", quiet=as_json):
                 report = await toolbox.profile(profiled, text)

@@ -7,13 +7,14 @@ from agent.cli.outcome import ExitStatus, conclude
 
 
 def tasks(as_json: AsJson = False) -> None:
-    """List the bundled tasks."""
+    """List the bundled tasks, and your own."""
 
     async def work() -> ExitStatus:
         from agent.cli import output
-        from tools.task_folder import all_tasks
+        from agent.home import home
+        from tools.task_shelf import TaskShelf
 
-        known = all_tasks()
+        known = TaskShelf(home().tasks).tasks()
         if as_json:
             listed = [
                 {

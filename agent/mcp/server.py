@@ -19,6 +19,7 @@ from mcp.server.auth.settings import AuthSettings
 from agent.home import Home
 from agent.mcp import background, chat_prompts, completions, features, resources, searches
 from agent.mcp.completions import View
+from agent.mcp.tasks_extension import SearchTasks
 from agent.mcp.tenancy import shelf, tenant
 from agent.mcp.workshop import Workshop, open_workshop
 from agent.store import Store
@@ -70,7 +71,7 @@ def build_server(
         instructions=_INSTRUCTIONS,
         version=version("warpwright"),
         lifespan=lifespan,
-        extensions=[lending],
+        extensions=[lending, SearchTasks()],
         token_verifier=token_verifier,
         auth=auth,
         log_level="WARNING",

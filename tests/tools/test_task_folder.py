@@ -11,6 +11,7 @@ from sandbox.plan import Role
 from tools import task_folder
 from tools.kernel_file import KernelFileError
 from tools.task import Case, Target, TaskArgument, TaskError, argument_size
+from tools.task_shelf import TaskShelf
 from tools.task_table import TaskTable, read_table
 
 TOML = """\
@@ -239,3 +240,20 @@ def test_any_value_in_any_place_is_read_or_refused(index: int, value: str) -> No
     key, equals, _ = lines[index].partition(" = ")
     lines[index] = f"{key} = {value}" if equals else f"extra = {value}"
     assert _is_read_or_refused("\n".join(lines))
+
+
+def test_a_folder_of_ones_own_adds_tasks_and_hides_neither_bundled_ones_nor_drafts(
+    folder: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    for name in ("scale", "softmax", ".draft-1"):
+        shutil.copytree(folder, own / name)
+    (own / "broken").mkdir()
+    (own / "broken" / "task.toml").write_text("no task")
+    shelf = TaskShelf(own, paths=False)
+    assert set(shelf.names()) - set(task_folder.names()) == {"scale", "broken"}
+    assert [task.name for task in shelf.tasks()] == sorted([*task_folder.names(), "scale"])
+    assert shelf.find("scale").folder == (own / "scale").resolve()
+    assert shelf.find("softmax").folder == task_folder.find("softmax").folder
+    with pytest.raises(TaskError, match="no task is called"):
+        shelf.find(str(own / "scale"))

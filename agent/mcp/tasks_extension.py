@@ -1,0 +1,119 @@
+"""The optional tasks extension (SEP-2663) on start_search, for clients that offer it.
+
+Such a client waits for the search by `tasks/get` with its run as the task's id, and its model sees one call that ends
+with the search's last status. Nothing is kept here: tasks are runs, so any later server answers for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.extension import Extension, MethodBinding
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    RequestParams,
+    TextContent,
+)
+from pydantic import Field
+
+from agent.mcp.answers import SearchStatus
+from agent.mcp.workshop import Workshop
+from agent.results import RunState
+from sandbox.errors import UsageError
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+_SINCE = frozenset({"2026-07-28"})
+_POLL_MS = 2000
+_STATES = {
+    RunState.RUNNING: "working",
+    RunState.COMPLETED: "completed",
+    RunState.CANCELLED: "cancelled",
+    RunState.FAILED: "failed",
+    RunState.INTERRUPTED: "failed",
+}
+_Ctx = ServerRequestContext[Any, Any]
+
+
+class TaskParams(RequestParams):
+    """Which task is meant."""
+
+    task_id: str = Field(alias="taskId", max_length=128)
+
+
+class SearchTasks(Extension):
+    """Turns start_search into a task where the client offers tasks."""
+
+    identifier = EXTENSION
+
+    def methods(self) -> Sequence[MethodBinding]:
+        """Return the requests that this extension answers."""
+        return [
+            MethodBinding("tasks/get", TaskParams, self._get, _SINCE),
+            MethodBinding("tasks/cancel", TaskParams, self._cancel, _SINCE),
+        ]
+
+    async def intercept_tool_call(
+        self, params: CallToolRequestParams, ctx: _Ctx, call_next: CallNext
+    ) -> HandlerResult:
+        """Answer start_search with a task, once the search has begun."""
+        result = await call_next(ctx)
+        if params.name != "start_search" or not _offers_tasks(ctx) or not isinstance(result, CallToolResult):
+            return result
+        content = cast("dict[str, Any]", result.structured_content or {})
+        return result if result.is_error else {"resultType": "task", **await _view(ctx, content["run"])}
+
+    async def _get(self, ctx: _Ctx, params: TaskParams) -> HandlerResult:
+        return {"resultType": "complete", **await _view(ctx, params.task_id)}
+
+    async def _cancel(self, ctx: _Ctx, params: TaskParams) -> HandlerResult:
+        try:
+            await _workshop(ctx).desk.cancel(params.task_id)
+        except UsageError as error:
+            raise MCPError(INVALID_PARAMS, str(error)) from error
+        return {"resultType": "complete"}
+
+
+def _workshop(ctx: _Ctx) -> Workshop:
+    return ctx.lifespan_context
+
+
+def _offers_tasks(ctx: _Ctx) -> bool:
+    client = ctx.session.client_params
+    return client is not None and EXTENSION in (client.capabilities.extensions or {})
+
+
+async def _view(ctx: _Ctx, run: str) -> dict[str, Any]:
+    workshop = _workshop(ctx)
+    try:
+        status = await workshop.desk.status(run)
+        created = workshop.store.get_run(run).created
+    except UsageError as error:
+        raise MCPError(INVALID_PARAMS, str(error)) from error
+    seen: dict[str, Any] = {
+        "taskId": run,
+        "status": _STATES[status.state],
+        "statusMessage": status.message,
+        "createdAt": datetime.fromtimestamp(created, UTC).isoformat(),
+        "lastUpdatedAt": datetime.now(UTC).isoformat(),
+        "ttlMs": None,
+        "pollIntervalMs": _POLL_MS,
+    }
+    if status.state is RunState.COMPLETED:
+        seen["result"] = _result(status).model_dump(by_alias=True, exclude_none=True, mode="json")
+    elif _STATES[status.state] == "failed":
+        seen["error"] = {"code": INTERNAL_ERROR, "message": f"{status.message}. {status.next_step}"}
+    return seen
+
+
+def _result(status: SearchStatus) -> CallToolResult:
+    return CallToolResult(
+        content=[TextContent(type="text", text=status.model_dump_json(indent=2))],
+        structured_content=status.model_dump(mode="json"),
+    )
