@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,16 +78,40 @@ async def keep(draft: Draft, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=own, ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary) / draft.name
         task = await asyncio.to_thread(_load, draft, folder)
-        there = _same_or_none(task, shelf)
-        if there is not None:
-            return Kept(there, None)
-        tested = await toolbox.test(task, task.baseline)
-        if tested.verdict is not Verdict.PASS:
-            raise UsageError(f"its baseline is not correct ({tested.verdict}): {tested.message}")
-        profile = await toolbox.profile(task, task.baseline)
-        if profile.verdict is not Verdict.PASS:
-            raise UsageError(f"its baseline fails at the bench sizes ({profile.verdict}): {profile.message}")
-        return Kept(await asyncio.to_thread(_move, folder, own / draft.name), profile)
+        return await _judged(task, folder, shelf, own, toolbox)
+
+
+async def keep_folder(folder: Path, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
+    """Do the same with a task folder that lies elsewhere, which stays where it is.
+
+    Raises:
+        UsageError: It cannot be used, the name is taken, or the baseline is not correct; nothing is kept.
+        WorkerError: The environment failed twice.
+    """
+    own = shelf.own
+    if own is None:
+        raise UsageError("no tasks are kept here")
+    task = await asyncio.to_thread(task_folder.load, folder)
+    if not re.fullmatch(NAME, task.name):
+        raise UsageError("name: expected lower-case letters, digits and `_`, a letter first, at most 48")
+    await asyncio.to_thread(own.mkdir, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=own, ignore_cleanup_errors=True) as temporary:
+        copy = Path(temporary) / task.name
+        await asyncio.to_thread(shutil.copytree, folder, copy)
+        return await _judged(await asyncio.to_thread(task_folder.load, copy), copy, shelf, own, toolbox)
+
+
+async def _judged(task: Task, folder: Path, shelf: TaskShelf, own: Path, toolbox: Toolbox) -> Kept:
+    there = _same_or_none(task, shelf)
+    if there is not None:
+        return Kept(there, None)
+    tested = await toolbox.test(task, task.baseline)
+    if tested.verdict is not Verdict.PASS:
+        raise UsageError(f"its baseline is not correct ({tested.verdict}): {tested.message}")
+    profile = await toolbox.profile(task, task.baseline)
+    if profile.verdict is not Verdict.PASS:
+        raise UsageError(f"its baseline fails at the bench sizes ({profile.verdict}): {profile.message}")
+    return Kept(await asyncio.to_thread(_move, folder, own / task.name), profile)
 
 
 def _load(draft: Draft, folder: Path) -> Task:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import doctor, kernels, runs, search, serve, tasks, token
+from agent.cli import chat, doctor, kernels, runs, search, serve, tasks, token
 
 app = typer.Typer(
     name="warpwright",
@@ -42,6 +42,7 @@ def root(
 
 
 app.command("optimize")(search.optimize)
+app.command("chat")(chat.chat)
 app.command("check")(kernels.check)
 app.command("profile")(kernels.profile)
 app.command("tasks")(tasks.tasks)

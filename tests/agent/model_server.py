@@ -79,9 +79,10 @@ def serving(answer: Callable[[Question], Answer]) -> Iterator[ModelServer]:
 
 
 def _question(body: dict[str, Any]) -> Question:
-    system, user = body["messages"]
-    roles = ("planner", "coder", "critic")
-    role = next(name for name in roles if load_role(name) == system["content"])
+    system, user = body["messages"][0], body["messages"][-1]
+    roles = ("planner", "coder", "critic", "drafter", "explainer")
+    # What the last two are told goes on with the rules of a kernel file, or with the facts of a run.
+    role = next(name for name in roles if system["content"].startswith(load_role(name)[:200]))
     return Question(role, user["content"], body)
 
 

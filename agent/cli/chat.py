@@ -1,0 +1,159 @@
+"""`chat`: a request in plain words becomes a task that the person sees first, then a search, then questions."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.options import BaseUrl, DeviceName, ToolsUrl
+from agent.cli.outcome import ExitStatus, conclude, of_verdict
+from sandbox.errors import UsageError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agent.results import SearchRequest, SearchResult
+    from tools.task import Task
+
+_FILES = ("task.toml", "reference.py", "baseline.cu")
+
+
+def chat(
+    request: Annotated[
+        str | None, typer.Argument(metavar="REQUEST", help="What is to be computed.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", envvar="WARPWRIGHT_MODEL", help="A chat model; needed.")
+    ] = None,
+    base_url: BaseUrl = None,
+    device: DeviceName = "auto",
+    candidates: Annotated[int, typer.Option("--candidates", min=1, max=32, help="Kernels a round.")] = 4,
+    depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds at most.")] = 4,
+    tools: ToolsUrl = None,
+) -> None:
+    """Say in plain words what you need; confirm the task; get a kernel; ask why.
+
+    Nothing is kept before you have seen the drafted task and agreed to it.
+    """
+
+    async def work() -> ExitStatus:
+        from agent.drafter import write_draft
+        from agent.home import home
+        from agent.models.chat import open_chat_model
+        from agent.results import SearchRequest
+
+        if model is None:
+            msg = (
+                "chat needs a model: give --model NAME (or set WARPWRIGHT_MODEL), with OPENAI_API_KEY for OpenAI's"
+                " endpoint or --base-url for any compatible one. Without a model: `warpwright tasks` lists what"
+                " `warpwright optimize` can do"
+            )
+            raise UsageError(msg)
+        opened = open_chat_model(model, base_url)
+        wanted = request or typer.prompt("What is to be computed?")
+        with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
+            folder = Path(temporary) / "draft"
+            typer.echo("drafting a task ...", err=True)
+            task = _agreed(await write_draft(opened, wanted, folder), folder)
+            if task is None:
+                typer.echo("nothing was kept", err=True)
+                return ExitStatus.DONE
+            kept = await _keep(task, device, tools)
+        search = SearchRequest(
+            task=str(kept.folder),
+            device=device,
+            model=model,
+            base_url=base_url,
+            candidates=candidates,
+            depth=depth,
+            tools=tools,
+        )
+        result = await _search(search)
+        await _questions(opened, result, kept)
+        typer.echo(f"the task stays at {kept.folder}; the run is {result.run} (home {home().root})", err=True)
+        return of_verdict(result.verdict)
+
+    conclude(work, as_json=False)
+
+
+def _agreed(task: Task, folder: Path) -> Task | None:
+    """Show a draft until the person takes it (perhaps edited) or leaves it."""
+    from agent.cli import output
+    from tools.task_folder import load
+
+    current: Task | None = task
+    while True:
+        for name in _FILES:
+            typer.echo(f"--- {name}\n{output.clean((folder / name).read_text(encoding='utf-8')).rstrip()}")
+        answer = typer.prompt("Keep this task and search? yes, edit or no", default="yes").strip().lower()
+        if answer in ("n", "no"):
+            return None
+        if answer in ("y", "yes") and current is not None:
+            return current
+        if answer in ("e", "edit"):
+            _edit([folder / name for name in _FILES])
+        try:
+            current = load(folder)
+        except UsageError as error:
+            current = None
+            typer.echo(f"the task cannot be used: {error}", err=True)
+
+
+def _edit(files: list[Path]) -> None:
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    try:
+        subprocess.run([*editor, *files], check=False)
+    except OSError as error:
+        typer.echo(f"no editor could be started: {error}; set EDITOR, or edit {files[0].parent}", err=True)
+
+
+async def _keep(task: Task, device: str, tools: str | None) -> Task:
+    """Judge the baseline, and freeze the task by keeping it among this person's own."""
+    from agent.home import home
+    from agent.toolboxes import open_toolbox
+    from tools.drafting import keep_folder
+    from tools.task_shelf import TaskShelf
+
+    typer.echo("judging its baseline ...", err=True)
+    async with open_toolbox(device, tools, home()) as toolbox:
+        return (await keep_folder(task.folder, TaskShelf(home().tasks), toolbox)).task
+
+
+async def _search(request: SearchRequest) -> SearchResult:
+    from agent.cli import output
+    from agent.cli.isolation import warn_of_weak_isolation
+    from agent.cli.progress import progress_view
+    from agent.cli.run_view import show_result
+    from agent.home import home
+    from agent.search import start_search
+
+    warn_of_weak_isolation()
+    with progress_view(output.console()) as view:
+        result = await start_search(request, home=home(), on_event=view)
+    show_result(output.console(), result)
+    return result
+
+
+async def _questions(model: BaseChatModel, result: SearchResult, task: Task) -> None:
+    """Answer what the person asks of the result, until an empty line."""
+    from agent.cli import output
+    from agent.drafter import about
+    from agent.home import home
+    from agent.store import Store
+
+    talk = about(Store(home()), result.run, task, model)
+    while True:
+        try:
+            question = typer.prompt("Ask about it (empty: done)", default="", show_default=False).strip()
+        except typer.Abort:  # the end of standard input
+            return
+        if not question:
+            return
+        answer, talk = await talk.ask(question)
+        typer.echo(output.clean(answer))
