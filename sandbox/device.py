@@ -104,6 +104,7 @@ class LaunchProfile:
         roofline_fraction: Least possible time over this time, 0 to 1.
         sampled_blocks: Blocks that were executed; fewer than `total_blocks` means extrapolated.
         hotspots: Lines to look at first, the most costly first; counted on the sampled blocks.
+        note: Why counters are missing and how to get them; empty where nothing is.
     """
 
     kernel: str
@@ -116,6 +117,7 @@ class LaunchProfile:
     total_blocks: int
     metrics: tuple[Metric, ...] = ()
     hotspots: tuple[Hotspot, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.isolation.choose import choose_isolation, why_not_stronger
 from sandbox.isolation.process import landlock_abi
 from sandbox.nsight import gpu_facts
+from sandbox.nsight.counters import COUNTERS_FORBIDDEN
 from sandbox.nsight.profiler import NOT_INSTALLED as NO_NCU
 from sandbox.nsight.programs import find_program
 from sandbox.nsight.sanitizer import NOT_INSTALLED as NO_SANITIZER
@@ -95,6 +96,7 @@ def _gpus() -> list[Fact]:
     found = [_gpu(index, gpu) for index, gpu in enumerate(asked.found)]
     return [
         *found,
+        _counters(),
         _tool("ncu", "Nsight Compute", NO_NCU),
         _tool("compute-sanitizer", "sanitizer", NO_SANITIZER),
     ]
@@ -105,6 +107,18 @@ def _gpu(index: int, gpu: gpu_facts.Gpu) -> Fact:
     return Fact(
         f"GPU cuda:{index}", not gpu.throttled, gpu_facts.describe(gpu), held if gpu.throttled else ""
     )
+
+
+def _counters(parameters: Path = Path("/proc/driver/nvidia/params")) -> Fact:
+    """Whether the driver lets ordinary users read performance counters; it says so itself."""
+    try:
+        said = parameters.read_text(errors="replace")
+    except OSError:
+        return Fact("GPU counters", True, "not said who may read them")
+    restricted = "RmProfilingAdminOnly: 1" in said
+    if not restricted or os.geteuid() == 0:
+        return Fact("GPU counters", True, "may be read")
+    return Fact("GPU counters", False, "only administrators may read them", COUNTERS_FORBIDDEN)
 
 
 def _tool(program: str, name: str, advice: str) -> Fact:

@@ -123,5 +123,7 @@ def _show_launch(console: Console, launch: LaunchProfile, shape: str) -> None:
     for metric in launch.metrics[:_METRICS_SHOWN]:
         made.add_row(metric.name, *values.cells(_count(metric.value), metric.provenance), metric.unit)
     console.print(made)
+    if launch.note:
+        console.print(clean(f"counters: {launch.note}"), soft_wrap=True)
     if (left := len(launch.metrics) - _METRICS_SHOWN) > 0:
         console.print(f"{left} more metrics with --json")

@@ -31,6 +31,7 @@ def launch_profiles(
     latencies_us: Sequence[float],
     counted: Sequence[Profiled] = (),
     ceilings: Ceilings | None = None,
+    note: str = "",
 ) -> tuple[LaunchProfile, ...]:
     """Return a profile for every launch of a plan.
 
@@ -40,6 +41,7 @@ def launch_profiles(
         latencies_us: Their measured times, microseconds, in the plan's order.
         counted: What Nsight Compute measured, in the plan's order; empty where it did not.
         ceilings: Measured on this device; without them the roofline fraction is 0.
+        note: What Nsight Compute has to say about counters that are missing.
     """
     profiles: list[LaunchProfile] = []
     for index, (launch, latency) in enumerate(zip(plan.launches, latencies_us, strict=True)):
@@ -50,7 +52,7 @@ def launch_profiles(
             LaunchProfile(
                 launch.kernel, launch.line, latency, Provenance.MEASURED, bottleneck(values),
                 _fraction(plan, launch, latency, values, ceilings), blocks, blocks,
-                counters.metrics(seen) if counted else _from_the_compiler(program, launch),
+                counters.metrics(seen) if counted else _from_the_compiler(program, launch), note=note,
             )
         )  # fmt: skip
     return tuple(profiles)

@@ -11,6 +11,33 @@ def by_name() -> dict[str, facts.Fact]:
     return {fact.name: fact for fact in facts.facts()}
 
 
+def test_counters_that_are_for_administrators_only_come_with_the_way_to_allow_them(tmp_path, monkeypatch):
+    parameters = tmp_path / "params"
+    parameters.write_text("ModifyDeviceFiles: 1\nRmProfilingAdminOnly: 1\n")
+    monkeypatch.setattr(facts.os, "geteuid", lambda: 1000)
+    fact = facts._counters(parameters)
+    assert not fact.ok
+    assert "NVreg_RestrictProfilingToAdminUsers=0" in fact.advice
+    parameters.write_text("RmProfilingAdminOnly: 0\n")
+    assert facts._counters(parameters).ok
+    assert facts._counters(tmp_path / "none").ok
+
+
+def test_gpus_are_described_where_the_driver_answers_and_trouble_is_told(monkeypatch):
+    from sandbox.nsight.gpu_facts import Gpu, Gpus
+
+    monkeypatch.setattr(facts, "find_program", lambda name: "/usr/bin/nvidia-smi" if "smi" in name else None)
+    slow = Gpu({"name": "NVIDIA H200", "clocks_event_reasons.active": "0x20"})
+    monkeypatch.setattr(facts.gpu_facts, "query", lambda: Gpus((slow,)))
+    found = by_name()
+    assert not found["GPU cuda:0"].ok
+    assert "temperature" in found["GPU cuda:0"].advice
+    assert not found["Nsight Compute"].ok
+    assert "nsight" in found["Nsight Compute"].advice
+    monkeypatch.setattr(facts.gpu_facts, "query", lambda: Gpus(problem="it hangs"))
+    assert by_name()["GPU"].value == "it hangs"
+
+
 def test_every_fact_that_is_not_fine_says_what_to_do() -> None:
     found = by_name()
     assert {"python", "numpy", "CUDA compiler", "isolation", "GPU", "cores", "memory"} <= found.keys()

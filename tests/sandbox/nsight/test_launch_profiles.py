@@ -25,7 +25,8 @@ def test_counters_times_and_ceilings_make_the_simulators_kind_of_profile():
 
 def test_without_counters_the_compilers_report_is_there_and_nothing_is_guessed():
     program, plan = doubled()
-    first, _ = launch_profiles(program, plan, [2.0, 4.0], (), None)
+    first, _ = launch_profiles(program, plan, [2.0, 4.0], (), None, "forbidden")
+    assert first.note == "forbidden"
     found = {metric.name: metric for metric in first.metrics}
     assert first.bottleneck == ""
     assert first.roofline_fraction == 0.0
