@@ -27,7 +27,7 @@ DEADLINE_S = 120.0
 DRAWS = 4
 _LARGE_ELEMENTS = 1 << 22
 _LARGE_DRAWS = 2
-_KEPT_BYTES = 1 << 30
+_KEPT_BYTES = 64 << 20
 
 
 class ReferenceFailedError(UsageError):
