@@ -243,9 +243,9 @@ def test_any_value_in_any_place_is_read_or_refused(index: int, value: str) -> No
 
 
 def test_a_folder_of_ones_own_adds_tasks_and_hides_neither_bundled_ones_nor_drafts(
-    folder: Path, tmp_path: Path
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    own = tmp_path / "own"
+    own = tmp_path_factory.mktemp("own")
     for name in ("scale", "softmax", ".draft-1"):
         shutil.copytree(folder, own / name)
     (own / "broken").mkdir()
