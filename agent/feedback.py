@@ -136,6 +136,12 @@ def _profile_lines(profile: ProfileReport | None) -> list[str]:
 def _shape_lines(shape: ShapeTiming) -> list[str]:
     dims = ", ".join(f"{name} = {value}" for name, value in shape.dims.items())
     lines = [f"At {dims}: {timing(shape.latency_us, shape.provenance)}."]
+    if shape.timing is not None:
+        found = shape.timing
+        lines.append(
+            f"  {found.speedup:.3g} times as fast as the baseline (95% interval {found.speedup_low:.3g} to"
+            f" {found.speedup_high:.3g}, {found.pairs} pairs); an empty kernel takes {found.empty_us:.3g} us."
+        )
     for launch in shape.launches:
         lines.append(
             f"  {launch.kernel} (line {launch.line}): {timing(launch.latency_us, launch.provenance)},"

@@ -189,6 +189,7 @@ def _timing(times: PairedTimes, ratio: Ratio) -> Timing:
         judged=len(times.outputs),
         unkept=times.unkept,
         notes=tuple(_notes(times, ratio, cold.median, empty)),
+        conditions=times.conditions,
     )
 
 
@@ -198,6 +199,8 @@ def _notes(times: PairedTimes, ratio: Ratio, latency_us: float, empty_us: float)
         notes.append(f"not told apart from the baseline ({ratio.low:.3g} to {ratio.high:.3g} times as fast)")
     if latency_us < _LAUNCH_BOUND * empty_us:
         notes.append(f"an empty kernel takes {empty_us:.3g} us of this: compare warm times")
+    held = [said for said in times.conditions if "held back" in said]
+    notes += held[-1:]
     if times.dropped > _MANY_DROPPED * (times.dropped + ratio.pairs):
         notes.append(f"the clock changed during {times.dropped} of {times.dropped + ratio.pairs} pairs")
     if times.unkept:

@@ -105,6 +105,7 @@ class Timing:
         dropped: Pairs left out because the clock changed.
         judged: Outputs of timed runs that were judged; `unkept` runs left others, which were not.
         notes: What should give pause.
+        conditions: Clocks, heat and throttling before and after.
     """
 
     pairs: int
@@ -121,6 +122,7 @@ class Timing:
     judged: int
     unkept: int
     notes: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

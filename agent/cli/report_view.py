@@ -19,7 +19,7 @@ from agent.cli.output import (
 from sandbox.device import LaunchProfile
 from sandbox.program import KernelResources
 from sandbox.verdict import Verdict
-from tools.reports import CaseReport, CheckReport, ProfileReport
+from tools.reports import CaseReport, CheckReport, ProfileReport, Timing
 
 _METRICS_SHOWN = 40
 
@@ -96,6 +96,7 @@ def _show_shapes(console: Console, report: ProfileReport) -> None:
     for shape in report.shapes:
         baseline = "-" if shape.baseline_us is None else microseconds(shape.baseline_us)
         ratio = None if shape.baseline_us is None else shape.baseline_us / shape.latency_us
+        ratio = ratio if shape.timing is None else shape.timing.speedup
         made.add_row(
             pairs(shape.dims),
             *ours.cells(microseconds(shape.latency_us), shape.provenance),
@@ -104,6 +105,22 @@ def _show_shapes(console: Console, report: ProfileReport) -> None:
         )
     console.print()
     console.print(made)
+    for shape in report.shapes:
+        if shape.timing is not None:
+            console.print(f"{pairs(shape.dims)}: {_measured(shape.timing)}")
+
+
+def _measured(found: Timing) -> str:
+    """How sure a measured speed-up is, and what else was measured."""
+    parts = [
+        f"{found.speedup_low:.3g} to {found.speedup_high:.3g} times as fast (95%, {found.pairs} pairs)",
+        f"8 of 10 samples in {microseconds(found.p10_us)} to {microseconds(found.p90_us)} us",
+        f"empty kernel {microseconds(found.empty_us)} us",
+    ]
+    if found.warm_us is not None:
+        parts.append(f"warm {microseconds(found.warm_us)} us")
+    parts.append(f"{found.clock_mhz:.0f} MHz")
+    return ", ".join([*parts, *found.notes])
 
 
 def _show_launch(console: Console, launch: LaunchProfile, shape: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -14,6 +15,7 @@ import numpy as np
 
 from sandbox.cuda.noise import digest_words, noise_words
 from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
+from sandbox.devices.cuda_conditions import conditions
 from sandbox.devices.cuda_present import PresentGpu
 from sandbox.devices.cuda_role import PROBE_WORDS
 from sandbox.devices.device_lock import DeviceLock, lock_path
@@ -216,14 +218,18 @@ class CudaDevice:
         call = CudaTimeCall(candidate, baseline, tuple(inputs), rules)
         back = rules.kept * bytes_back(candidate.plan)
         async with self._lock.held(alone=True):
+            before = await conditions(self._gpu.index)
             started = time.monotonic()
             answer = await self._ask(call, CudaTimes, deadline_s, back, lambda answer: answer.spent)
             wall_s = time.monotonic() - started
+            after = await conditions(self._gpu.index)
         if isinstance(answer, Fault):
             return PairedTimes(answer)
         times = answer.times
         wrong = faster_than_the_wall((*times.candidate, *times.baseline), wall_s)
-        return PairedTimes(Fault(Verdict.REJECTED, wrong)) if wrong else times
+        if wrong:
+            return PairedTimes(Fault(Verdict.REJECTED, wrong))
+        return replace(times, conditions=(f"before: {before}", f"after: {after}"))
 
     async def inspect(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float

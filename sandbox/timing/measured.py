@@ -54,6 +54,7 @@ class PairedTimes:
         clocks: MHz of a multiprocessor before each pair.
         dropped: Pairs that were left out because the clock changed while they ran.
         outputs: What the candidate's timed runs left, for judging.
+        conditions: How the device was before and after: clocks, heat, what holds it back; told by the parent.
         unkept: Timed runs whose outputs were different from those kept, and are lost.
     """
 
@@ -70,6 +71,7 @@ class PairedTimes:
     dropped: int = 0
     outputs: tuple[TimedOutput, ...] = field(default=())
     unkept: int = 0
+    conditions: tuple[str, ...] = ()
 
 
 @runtime_checkable

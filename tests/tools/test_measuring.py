@@ -168,7 +168,7 @@ async def test_what_ends_a_timing_is_the_report(
 
 async def test_what_gives_pause_is_noted(compiler: Compiler, doubling: Task) -> None:
     changes = {
-        "baseline": (10.0,) * PAIRS, "empty": (5.0,), "dropped": 30, "unkept": 2,
+        "baseline": (10.0,) * PAIRS, "empty": (5.0,), "dropped": 30, "unkept": 2, "conditions": ("after: clocks held back by power cap",),
         "candidate": (11.0,) * 10 + (10.0,) * 10 + (8.0,) * 10,
     }  # fmt: skip
     report = await measured(compiler, Scripted(changes=changes), doubling)
@@ -180,6 +180,7 @@ async def test_what_gives_pause_is_noted(compiler: Compiler, doubling: Task) -> 
         "during 30 of 60",
         "2 timed runs left",
         "results kept",
+        "power cap",
     ):
         assert any(said in note for note in timing.notes), said
     assert "Note: not told apart" in report.message
