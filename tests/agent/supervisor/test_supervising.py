@@ -235,8 +235,12 @@ def test_one_process_is_the_supervisor_and_a_second_one_ends_at_once(home: Home)
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 async def test_a_supervisor_is_started_where_none_is_and_again_after_it_ended(
-    how: signal.Signals, home: Home
+    how: signal.Signals, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    impostor = tmp_path / "work" / "agent"
+    impostor.mkdir(parents=True)
+    (impostor / "__init__.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(impostor.parent)
     starter = Starter(home, idle_s=30)
 
     async def there() -> int:
