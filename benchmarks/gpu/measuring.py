@@ -150,11 +150,14 @@ def _apart(first: Array, second: Array) -> float:
 
 
 async def measure_kernels(machine: Machine, clock: Clock, results: Results, entries: Sequence[Entry]) -> None:
-    """Judge, time and count every kernel on the GPU."""
+    """Judge, time and count every kernel on the GPU; what timed runs computed is judged with them."""
     for entry in entries:
         what = f"{entry.group}/{entry.variant}"
         report = await _item(
-            clock, results, what, lambda entry=entry: machine.gpu_tools.check(entry.task, entry.text)
+            clock,
+            results,
+            what,
+            lambda entry=entry: machine.gpu_tools.check(entry.task, entry.text, benches=False),
         )
         if report is None:
             results.kernels.append(Kernel(entry.group, entry.variant))
