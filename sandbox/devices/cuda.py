@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -49,9 +50,6 @@ from sandbox.worker.messages import (
 from sandbox.worker_process import WorkerMemoryError
 
 T = TypeVar("T")
-
-PACKAGES = ("numpy", "ml_dtypes", "pycuda")
-"""What a GPU worker imports."""
 
 MEMORY_BYTES = 16 << 30
 """Private memory of the host that a worker may use; the copies of a task's buffers among it."""
@@ -119,8 +117,8 @@ class CudaDevice:
     def on(cls, gpu: PresentGpu, isolation: Isolation) -> CudaDevice:
         """Return the device for a GPU; nothing is started yet."""
         name = f"cuda:{gpu.index}"
-        spec = WorkerSpec(name, MEMORY_BYTES, PACKAGES, threads=True, writes=True, gpu=gpu.index)
-        target = Target(name, name, PACKAGES, tuple(environment().items()))
+        spec = WorkerSpec(name, MEMORY_BYTES, packages(), threads=True, writes=True, gpu=gpu.index)
+        target = Target(name, name, packages(), tuple(environment().items()))
         pool = WorkerPool(spec, isolation)
         path = lock_path(gpu.bus_id)
         return cls(gpu, WatchedPool(pool, name, probe()), pool, DeviceLock(path), target, path.parent)
@@ -272,6 +270,12 @@ class CudaDevice:
                 f"running the kernel on {self.name} took more than {MEMORY_BYTES >> 30} GiB of host memory: look "
                 "for buffers larger than the task needs",
             )
+
+
+def packages() -> tuple[str, ...]:
+    """Return what a GPU worker imports; ml_dtypes where it is installed: only bfloat16 needs it."""
+    optional = ("ml_dtypes",) if importlib.util.find_spec("ml_dtypes") else ()
+    return ("numpy", "pycuda", *optional)
 
 
 def repeated(plan: Plan, samples: Mapping[str, Array]) -> dict[str, Array]:
