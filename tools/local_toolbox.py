@@ -13,6 +13,7 @@ from typing import Self
 
 from sandbox.errors import UsageError
 from sandbox.timing.measured import PairTimer
+from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from tools import kernel_file
 from tools.awaiting import Memo, together
@@ -101,7 +102,8 @@ class LocalToolbox:
     def _profile_stage(self) -> ProfileStage | MeasureStage:
         device, seconds = self._parts.device, self._limits.profile_s
         if isinstance(device, PairTimer):
-            return MeasureStage(self._compiling, device, self._oracle, self._constants, 2 * seconds)
+            rules = TimingRules(limit_s=self._limits.timing_s)
+            return MeasureStage(self._compiling, device, self._oracle, self._constants, 2 * seconds, rules)
         sampler = partial(bench_samples, secret=fresh_seed())
         return ProfileStage(self._compiling, device, sampler, seconds, repeatable=not self._measures)
 

@@ -82,7 +82,7 @@ async def measure(
     clock = Clock(run.seconds)
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     results = Results(gpu.name, simulator.name, run.command, date, facts=facts())
-    limits = Limits(compile_s=120, bench_s=60, profile_s=60)
+    limits = Limits(compile_s=120, bench_s=60, profile_s=60, timing_s=5)
     with tempfile.TemporaryDirectory() as cache:
         boxes = [
             LocalToolbox(

@@ -173,7 +173,7 @@ class CudaDevice:
         found = await self._measured_rates()
         async with self._lock.held(alone=True):
             counted = await self._profiler.count(timed.program, timed.plan, inputs, deadline_s=deadline_s)
-        return launch_profiles(timed.program, timed.plan, parts, counted.launches, found)
+        return launch_profiles(timed.program, timed.plan, parts, counted.launches, found, counted.note)
 
     async def ceilings(self) -> Ceilings | None:
         """See `PairTimer`: a quarter above a copy's rate; 32 times that of multiply-adds, beyond tensor cores."""
