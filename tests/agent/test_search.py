@@ -185,6 +185,8 @@ async def test_the_best_file_stands_for_itself_with_the_chosen_tunables(
     assert result.best is not None
     assert "tune BLOCK = 256 in 64, 128, 256" in result.best.path.read_text()
     assert toolbox.confirmed == [result.best.path.read_text()]
+    assert toolbox.inspected == toolbox.confirmed
+    assert toolbox.checked
 
 
 async def test_a_wrong_baseline_is_a_clear_error(

@@ -26,6 +26,7 @@ from tools.mcp.remote_calls import REPORTS, dump
 from tools.mcp.remote_toolbox import RemoteToolbox
 from tools.reports import CaseReport, CheckReport, Mismatch, TestReport
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "agent"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "agent/mcp"))
 
 from http_serving import Served, http_server
