@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sandbox import codec
 from sandbox.errors import WorkerDeadlineError, WorkerDiedError, WorkerError
-from sandbox.isolation.base import Isolation, WorkerSpec
+from sandbox.isolation.base import Isolation, WorkerSpec, has_terminal
 from sandbox.wire import AsyncChannel, EndOfStreamError, Limits
 from sandbox.worker.messages import Failure, FailureKind, Ready
 
@@ -67,10 +67,11 @@ class Worker:
             undo.enter_context(ours)
             ours.setblocking(False)
             command = isolation.command(spec, theirs.fileno())
+            apart: dict[str, Any] = {"start_new_session": True} if has_terminal() else {"process_group": 0}
             spawning = asyncio.ensure_future(
                 asyncio.create_subprocess_exec(
                     *command.argv, env=command.environment, stdin=asyncio.subprocess.DEVNULL, stdout=writing,
-                    stderr=writing, pass_fds=(theirs.fileno(),), start_new_session=True, cwd="/",
+                    stderr=writing, pass_fds=(theirs.fileno(),), cwd="/", **apart,
                 )
             )  # fmt: skip
             process = await _whole(spawning)

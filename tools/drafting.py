@@ -60,6 +60,17 @@ class Kept:
     profile: ProfileReport | None
 
 
+async def preview(draft: Draft, shelf: TaskShelf) -> Task | None:
+    """Check what can be checked of a draft without running it; return the same task where it is kept already.
+
+    Raises:
+        UsageError: A field cannot be used, or the name is taken.
+    """
+    with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
+        task = await asyncio.to_thread(_load, draft, Path(temporary) / _named(draft.name))
+    return await asyncio.to_thread(_same_or_none, task, shelf)
+
+
 async def keep(draft: Draft, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
     """Check a draft, judge its baseline, and only then put it where its owner's tasks are.
 
@@ -72,11 +83,10 @@ async def keep(draft: Draft, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
     own = shelf.own
     if own is None:
         raise UsageError("this server keeps no tasks")
-    if not re.fullmatch(NAME, draft.name):
-        raise UsageError("name: expected lower-case letters, digits and `_`, a letter first, at most 48")
+    name = _named(draft.name)
     await asyncio.to_thread(own.mkdir, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=own, ignore_cleanup_errors=True) as temporary:
-        folder = Path(temporary) / draft.name
+        folder = Path(temporary) / name
         task = await asyncio.to_thread(_load, draft, folder)
         return await _judged(task, folder, shelf, own, toolbox)
 
@@ -92,11 +102,10 @@ async def keep_folder(folder: Path, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
     if own is None:
         raise UsageError("no tasks are kept here")
     task = await asyncio.to_thread(task_folder.load, folder)
-    if not re.fullmatch(NAME, task.name):
-        raise UsageError("name: expected lower-case letters, digits and `_`, a letter first, at most 48")
+    name = _named(task.name)
     await asyncio.to_thread(own.mkdir, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=own, ignore_cleanup_errors=True) as temporary:
-        copy = Path(temporary) / task.name
+        copy = Path(temporary) / name
         await asyncio.to_thread(shutil.copytree, folder, copy)
         return await _judged(await asyncio.to_thread(task_folder.load, copy), copy, shelf, own, toolbox)
 
@@ -112,6 +121,12 @@ async def _judged(task: Task, folder: Path, shelf: TaskShelf, own: Path, toolbox
     if profile.verdict is not Verdict.PASS:
         raise UsageError(f"its baseline fails at the bench sizes ({profile.verdict}): {profile.message}")
     return Kept(await asyncio.to_thread(_move, folder, own / task.name), profile)
+
+
+def _named(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        raise UsageError("name: expected lower-case letters, digits and `_`, a letter first, at most 48")
+    return name
 
 
 def _load(draft: Draft, folder: Path) -> Task:

@@ -35,6 +35,8 @@ MOST_SESSIONS = 2000
 """Sessions of the protocol's older era; each is forgotten after half an hour without a request."""
 _HEADERS_AT_MOST = 32 * 1024
 _GRACE_S = 5
+_IDLE_S = 75
+"""Longer than HTTP clients keep an idle connection, or one would send on a connection that is just being closed."""
 _OWN = Allowance(requests_per_minute=100_000, requests_at_once=MOST_CONNECTIONS)
 """On loopback without tokens every caller is this machine's own person."""
 
@@ -82,6 +84,7 @@ async def serve_http(home: Home, device: str, base_url: str | None, address: Add
         access_log=False,
         limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=_HEADERS_AT_MOST,
+        timeout_keep_alive=_IDLE_S,
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
         ssl_certfile=None if address.certificate is None else address.certificate[0],

@@ -7,11 +7,26 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from agent.home import Home
 from agent.supervisor.presence import presence
 from agent.supervisor.supervising import IDLE_S, supervise
+
+_NICE = 10
+_AUTOGROUP = Path("/proc/self/autogroup")
+
+
+def _give_way() -> None:
+    """Let the servers whose clients wait go first, where there are too few cores for all.
+
+    Linux shares out the processors by session where autogroups are on (sched(7)); niceness then counts within
+    the session only, and the session has one of its own.
+    """
+    os.nice(_NICE)
+    with suppress(OSError):  # not Linux, or a kernel without autogroups
+        _AUTOGROUP.write_text(f"{_NICE}\n")
 
 
 async def _supervise(home: Home, idle_s: float) -> None:
@@ -28,6 +43,7 @@ def main(words: list[str]) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(process)d %(message)s")
     with presence(home) as mine:
         if mine:
+            _give_way()
             os.chdir(home.root)  # or it would hold the folder that its first client began in
             asyncio.run(_supervise(home, float(words[1]) if len(words) > 1 else IDLE_S))
 

@@ -83,8 +83,9 @@ class Command:
 class Isolation(ABC):
     """One way to confine worker processes.
 
-    The caller starts `command(...)` with the descriptor `fd` inherited, standard input empty, in a session of
-    its own, and ends it by SIGKILL to the process group; every implementation makes that end all of it.
+    The caller starts `command(...)` with the descriptor `fd` inherited, standard input empty, in a process group
+    of its own (where `has_terminal()`, in a session of its own), and ends it by SIGKILL to that group; every
+    implementation makes that end all of it.
     Where a worker runs elsewhere (a container), the command is a client that passes the socket's bytes on and
     takes the worker with it when it ends.
     """
@@ -151,6 +152,19 @@ def installed(names: Iterable[str]) -> list[Package]:
 def import_root(package: Package) -> Path:
     """Return the folder on the import path that holds the package."""
     return package.source.parents[package.relative.count("/")]
+
+
+def has_terminal() -> bool:
+    """Say whether this process has a controlling terminal, which workers must be kept away from by a session.
+
+    Without one they stay in ours: Linux's autogroups (sched(7)) share out the processors by session, so that
+    sessions of their own would each weigh as much as the server that its clients wait for.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def source_root() -> Path:

@@ -16,6 +16,7 @@ from sandbox.isolation.base import (
     Command,
     Isolation,
     WorkerSpec,
+    has_terminal,
     installed,
     interpreter,
     library_folders,
@@ -141,7 +142,8 @@ def _programs() -> list[Path]:
 def _namespaces() -> list[str]:
     return [
         "--unshare-all", "--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534",
-        "--hostname", "worker", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
+        "--hostname", "worker", "--die-with-parent", *(["--new-session"] if has_terminal() else []),
+        "--cap-drop", "ALL", "--clearenv",
     ]  # fmt: skip
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Annotated, Any, Protocol, TypeVar, cast
 
 from mcp.server import MCPServer
-from mcp.server.mcpserver import Context
+from mcp.server.mcpserver import AcceptedElicitation, Context, ElicitationResult, Resolve
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field, StringConstraints
 
 from sandbox.errors import UsageError, WarpwrightError, WorkerError
 from tools.kernel_file import MAX_BYTES
+from tools.mcp.agreement import Agreement, agreed_task, ask_person
 from tools.mcp.answers import CompileAnswer, JudgeAnswer, ProfileAnswer, TaskDetails, TaskList, TestAnswer
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
 from tools.mcp.device import DeviceInfo, describe_device
@@ -140,13 +141,16 @@ async def get_task(ctx: _Context, task: _TaskName) -> TaskDetails:
     return describe_task(await _find(ctx, task))
 
 
-async def create_task(ctx: _Context, task: NewTask) -> CreatedTask:
+async def create_task(
+    ctx: _Context, task: NewTask, said: Annotated[ElicitationResult[Agreement], Resolve(ask_person)]
+) -> CreatedTask:
     """Make a new task from its arguments, sizes, a NumPy reference and a plain baseline kernel.
 
     Use it where list_tasks has nothing that fits; get_task on a task that is like it shows the form. The task
     is kept only if the baseline passes every test and nothing trivial does; a mistake is an error that says
-    what to mend. No task is ever overwritten.
+    what to mend. A client that can ask shows the draft to its person first. No task is ever overwritten.
     """
+    task = agreed_task(task, said.data if isinstance(said, AcceptedElicitation) else None)
     return await _judge(ctx, CreateOrder(draft=task), f"checking the new task {task.name}", CreatedTask)
 
 

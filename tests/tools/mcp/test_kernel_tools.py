@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any
 
 import pytest
-from mcp import Client
-from mcp.server import MCPServer
-from mcp.types import CallToolResult, TextContent
+from canned_toolbox import (
+    KERNEL,
+    NEW_TASK,
+    PASSES,
+    CannedToolbox,
+    Mode,
+    both_eras,
+    client,
+    error_text,
+    structured,
+)
 
-from sandbox.device import Fault, LaunchProfile, Metric
+from sandbox.device import Fault
 from sandbox.errors import UsageError, WorkerDiedError
-from sandbox.program import Diagnostic, KernelResources
-from sandbox.verdict import Provenance, Verdict
-from tools.mcp import HasToolbox, register, waiting
+from sandbox.verdict import Verdict
+from tools.mcp import waiting
 from tools.mcp.orders import (
     BenchmarkOrder,
     CompareOrder,
@@ -33,177 +36,15 @@ from tools.mcp.orders import (
 )
 from tools.reports import (
     CaseReport,
-    CheckReport,
-    CompileReport,
-    Mismatch,
-    ProfileReport,
-    ShapeTiming,
-    StageReport,
     TestReport,
 )
-from tools.task import Task
 from tools.task_shelf import TaskShelf
 
 GOLDEN = Path(__file__).parent / "golden"
-KERNEL = "//@ launch k<<<1, 1>>>()\n__global__ void k() {}\n"
 TOOLS = [
     *("benchmark_kernel", "compare_kernels", "compile_kernel", "create_task", "device_info"),
     *("get_task", "list_tasks", "profile_kernel", "test_kernel"),
 ]
-
-Mode = Literal["auto", "legacy"]
-both_eras = pytest.mark.parametrize("mode", ["auto", "legacy"])
-
-COMPILED = CompileReport(
-    Verdict.PASS,
-    "Compiled.",
-    (Diagnostic("warning", "unused", 3),),
-    (KernelResources("k", "_Z1kv", 24, 1024, 0, 8, 4),),
-    "sm_90",
-    ptx_key="ab",
-)
-WRONG = CaseReport(
-    {"n": 33},
-    7,
-    Verdict.WRONG_RESULT,
-    "Wrong result at n=33.",
-    2,
-    1,
-    33,
-    None,
-    (Mismatch("out", (4,), "nan", 2.0, 1e-6),),
-)
-TESTED = TestReport(
-    Verdict.WRONG_RESULT, WRONG.message, (replace(WRONG, verdict=Verdict.PASS, first=()), WRONG), 6
-)
-METRIC = Metric("dram__bytes.sum", 4096.0, "byte", Provenance.COUNTED)
-LAUNCH = LaunchProfile("k", 1, 3.0, Provenance.ESTIMATED, "dram", 0.5, 10, 100, (METRIC,) * 100)
-PROFILED = ProfileReport(
-    Verdict.PASS,
-    "3 us estimated.",
-    3.0,
-    Provenance.ESTIMATED,
-    2.0,
-    (ShapeTiming({"n": 4096}, 3.0, Provenance.ESTIMATED, 6.0, (LAUNCH,) * 100),),
-    "dram",
-    0.5,
-)
-
-
-@dataclass
-class CannedToolbox:
-    """A toolbox that gives prepared reports."""
-
-    compiled: CompileReport = COMPILED
-    tested: TestReport = TESTED
-    profiled: ProfileReport = PROFILED
-    error: Exception | None = None
-    seconds: float = 0.0
-    calls: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
-    cancelled: int = 0
-    device: str = "sim:h200"
-    isolation: str = "bubblewrap"
-
-    async def compile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> CompileReport:
-        await self._work(task.name, kernel, tune)
-        return self.compiled
-
-    async def test(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, seed: int | None = None
-    ) -> TestReport:
-        await self._work(task.name, kernel, tune, seed)
-        return self.tested
-
-    async def profile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> ProfileReport:
-        await self._work(task.name, kernel, tune)
-        return self.profiled
-
-    async def check(
-        self,
-        task: Task,
-        kernel: str,
-        *,
-        sweep: bool = False,
-        profile: bool = True,
-        benches: bool = True,
-        thorough: bool = False,
-        seed: int | None = None,
-    ) -> CheckReport:
-        await self._work(task.name, kernel, sweep, seed)
-        right = "WRONG" not in kernel
-        latency = float(kernel.rpartition("US=")[2].split()[0]) if "US=" in kernel else 3.0
-        return CheckReport(
-            Verdict.PASS if right else Verdict.WRONG_RESULT,
-            task.name,
-            self.device,
-            Provenance.COUNTED,
-            "right" if right else WRONG.message,
-            (StageReport("compile", Verdict.PASS, "", 0.1),),
-            self.compiled,
-            TestReport(Verdict.PASS, "") if right else self.tested,
-            replace(self.profiled, latency_us=latency, speedup=6 / latency),
-            {"BLOCK": 128},
-            self.isolation,
-            "c0ffee",
-        )
-
-    async def aclose(self) -> None: ...
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    async def _work(self, *call: Any) -> None:
-        self.calls.append(call)
-        try:
-            await asyncio.sleep(self.seconds)
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if self.error is not None:
-            raise self.error
-
-
-@dataclass(frozen=True)
-class Workshop:
-    toolbox: CannedToolbox
-    shelf: TaskShelf
-    orders: list[Order] = field(default_factory=list[Order])
-
-    async def go_on_later(self, order: Order) -> str:
-        self.orders.append(order)
-        return "job-1"
-
-
-def client(
-    toolbox: CannedToolbox,
-    mode: Mode = "auto",
-    own: Path | None = None,
-    orders: list[Order] | None = None,
-) -> AbstractAsyncContextManager[Client]:
-    @asynccontextmanager
-    async def lifespan(_: MCPServer[HasToolbox]) -> AsyncGenerator[HasToolbox]:
-        yield Workshop(toolbox, TaskShelf(own, paths=False), [] if orders is None else orders)
-
-    server = MCPServer[HasToolbox]("test", lifespan=lifespan, log_level="CRITICAL")
-    register(server)
-    return Client(server, mode=mode)
-
-
-def structured(result: CallToolResult) -> dict[str, Any]:
-    assert not result.is_error, result.content
-    assert result.structured_content is not None
-    return result.structured_content
-
-
-def error_text(result: CallToolResult) -> str:
-    assert result.is_error
-    content = result.content[0]
-    assert isinstance(content, TextContent)
-    return content.text
 
 
 @both_eras
@@ -440,24 +281,6 @@ async def test_a_device_tells_its_limits_and_what_its_latencies_are(mode: Mode) 
     async with client(CannedToolbox(device="cuda:0"), mode) as connected:
         answer = structured(await connected.call_tool("device_info", {}))
     assert (answer["latency_provenance"], answer["hardware"]) == ("measured", None)
-
-
-NEW_TASK: dict[str, Any] = {
-    "name": "twice",
-    "summary": 'Twice a vector: "2 x" \u00d7 \U0001f600.',
-    "dims": ["n"],
-    "arguments": [
-        {"name": "x", "role": "in", "dtype": "float32", "shape": ["n"], "data": "normal(0, 1)"},
-        {"name": "y", "role": "out", "dtype": "float32", "shape": ["n"]},
-    ],
-    "tests": [{"dims": {"n": 33}, "data": {"x": "ties(3)"}}],
-    "benches": [{"dims": {"n": 4096}}],
-    "flops": "n",
-    "bytes": "8 * n",
-    "reference": "def reference(x, n):\n    return {'y': 2 * x}\n",
-    "baseline": "//@ launch twice<<<ceil_div(n, 128), 128>>>(x, y, n)\n__global__ void twice() {}\n",
-}
-PASSES = TestReport(Verdict.PASS, "")
 
 
 @both_eras
