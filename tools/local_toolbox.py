@@ -141,13 +141,15 @@ class LocalToolbox:
         compiled = await self._compile_tests(task, kernel, tune)
         return await self._test(task, compiled, frozen, seed)
 
-    async def profile(self, task: Task, kernel: str, tune: Tune | None = None) -> ProfileReport:
+    async def profile(
+        self, task: Task, kernel: str, tune: Tune | None = None, *, full: bool = False
+    ) -> ProfileReport:
         """Time and count at the benchmark shapes, beside the baseline; says nothing of correctness.
 
         Raises:
             WorkerError: The environment failed twice.
         """
-        return (await self._profiling.profile(task, kernel, tune)).report
+        return (await self._profiling.profile(task, kernel, tune, full=full)).report
 
     async def check(
         self,

@@ -12,9 +12,10 @@ from sandbox.plan import Plan
 from sandbox.timing.measured import PairedTimes, PairTimer, TimedPlan
 from sandbox.timing.plausibility import implausible, remembers
 from sandbox.timing.schedule import TimingRules
-from sandbox.timing.statistics import Ratio, paired_ratio, summary
+from sandbox.timing.statistics import Ratio, noise_floor, paired_ratio, summary, told_apart
 from sandbox.verdict import Provenance, Verdict
 from tools import expressions
+from tools.awaiting import Memo
 from tools.compiling import CompileStage
 from tools.judge.comparison import compare
 from tools.judge.explanation import explain, shorten
@@ -27,6 +28,9 @@ from tools.task import Case, Task
 _SETS = 3
 _FEWEST_PAIRS = 10
 _MANY_DROPPED = 0.3
+_NOISE_SHARE = 0.4
+"""Of a timing's limit, for the one of the baseline beside itself."""
+
 _LAUNCH_BOUND = 10.0
 """Below so many times an empty kernel's time, much of a latency is the launch."""
 
@@ -65,9 +69,18 @@ class MeasureStage:
     deadline_s: float = 60.0
     rules: TimingRules = field(default_factory=TimingRules)
     secret: int = field(default_factory=fresh_seed, repr=False)
+    _noise: Memo[str, float | None] = field(default_factory=Memo[str, "float | None"], repr=False)
 
-    async def profile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> Profiled:
+    async def profile(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
+    ) -> Profiled:
         """Time a kernel file at every benchmark shape, and judge what its timed runs computed.
+
+        Args:
+            task: What must be computed.
+            kernel: Text of a kernel file.
+            tune: Values of the tunables.
+            full: Read all counters that there are, not only the usual ones; takes some forty runs.
 
         Raises:
             WorkerError: A worker ended for no known cause, and so did the one after it.
@@ -75,13 +88,15 @@ class MeasureStage:
         timed: list[_Timed] = []
         try:
             for case in task.benches:
-                timed.append(await self._time(task, case, kernel, tune))  # noqa: PERF401  one at a time
+                timed.append(await self._time(task, case, kernel, tune, full=full))  # noqa: PERF401  in turn
         except _FailedError as failed:
             return Profiled(failed.report)
         report = report_of(task, [one.shape for one in timed], [one.baseline_us for one in timed])
         return Profiled(_with_ratio(report, timed), tuple(one.shape.identity for one in timed))
 
-    async def _time(self, task: Task, case: Case, kernel: str, tune: Mapping[str, int] | None) -> _Timed:
+    async def _time(
+        self, task: Task, case: Case, kernel: str, tune: Mapping[str, int] | None, *, full: bool
+    ) -> _Timed:
         questions = await self._questions(task, case)
         scalars = questions[0].scalars
         candidate, key = await self._compiled(task, case, kernel, tune, scalars)
@@ -95,11 +110,26 @@ class MeasureStage:
         latency = summary(times.candidate).median
         await self._refuse_implausible(task, case, latency)
         samples = {name: array[:_EXPLAINED_ELEMENTS] for name, array in inputs[0].items()}
-        launches = await self.timer.explain(candidate, samples, times.parts, deadline_s=self.deadline_s)
+        launches = await self.timer.explain(
+            candidate, samples, times.parts, deadline_s=self.deadline_s, full=full
+        )
+        noise = await self._noise.get(f"{task.sha} {case}", lambda: self._beside_itself(baseline, inputs))
         ratio = paired_ratio(times.baseline, times.candidate)
         result = ProfileResult(None, latency, Provenance.MEASURED, launches)
-        shape = Shape(case, result, (key, candidate.plan), timing=_timing(times, ratio))
+        shape = Shape(case, result, (key, candidate.plan), timing=_timing(times, ratio, noise))
         return _Timed(shape, summary(times.baseline).median, ratio)
+
+    async def _beside_itself(
+        self, baseline: TimedPlan, inputs: Sequence[Mapping[str, Array]]
+    ) -> float | None:
+        """Return the noise floor at a shape; None where there were too few pairs."""
+        rules = replace(self.rules, limit_s=_NOISE_SHARE * self.rules.limit_s, kept=1)
+        times = await self.timer.time_pairs(
+            baseline, baseline, inputs, rules=rules, deadline_s=self.deadline_s
+        )
+        if times.fault is not None or len(times.candidate) < _FEWEST_PAIRS:
+            return None
+        return noise_floor(paired_ratio(times.baseline, times.candidate))
 
     async def _questions(self, task: Task, case: Case) -> list[Question]:
         """Several inputs of one plan: those whose scalars are the first one's."""
@@ -172,7 +202,7 @@ def _flat(inputs: Mapping[str, Array]) -> dict[str, Array]:
     return {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
 
 
-def _timing(times: PairedTimes, ratio: Ratio) -> Timing:
+def _timing(times: PairedTimes, ratio: Ratio, noise: float | None) -> Timing:
     cold, empty = summary(times.candidate), summary(times.empty).median
     return Timing(
         pairs=ratio.pairs,
@@ -188,19 +218,24 @@ def _timing(times: PairedTimes, ratio: Ratio) -> Timing:
         dropped=times.dropped,
         judged=len(times.outputs),
         unkept=times.unkept,
-        notes=tuple(_notes(times, ratio, cold.median, empty)),
+        notes=(*_verdict(ratio, noise), *_notes(times, ratio, cold.median, empty)),
         conditions=times.conditions,
+        noise=noise,
     )
+
+
+def _verdict(ratio: Ratio, noise: float | None) -> list[str]:
+    if told_apart(ratio, noise or 0.0):
+        return []
+    beside = "" if noise is None else f"; the baseline differs from itself by up to {noise:.2%}"
+    return [f"not told apart from the baseline ({ratio.low:.3g} to {ratio.high:.3g} times as fast{beside})"]
 
 
 def _notes(times: PairedTimes, ratio: Ratio, latency_us: float, empty_us: float) -> list[str]:
     notes: list[str] = []
-    if ratio.low <= 1 <= ratio.high:
-        notes.append(f"not told apart from the baseline ({ratio.low:.3g} to {ratio.high:.3g} times as fast)")
     if latency_us < _LAUNCH_BOUND * empty_us:
         notes.append(f"an empty kernel takes {empty_us:.3g} us of this: compare warm times")
-    held = [said for said in times.conditions if "held back" in said]
-    notes += held[-1:]
+    notes += times.concerns
     if times.dropped > _MANY_DROPPED * (times.dropped + ratio.pairs):
         notes.append(f"the clock changed during {times.dropped} of {times.dropped + ratio.pairs} pairs")
     if times.unkept:

@@ -54,8 +54,16 @@ class ProfileStage:
         default_factory=Memo[str, "tuple[float | None, ...]"], repr=False
     )
 
-    async def profile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> Profiled:
+    async def profile(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
+    ) -> Profiled:
         """Time a kernel file at every benchmark shape; says nothing of its correctness.
+
+        Args:
+            task: What must be computed.
+            kernel: Text of a kernel file.
+            tune: Values of the tunables.
+            full: Makes no difference here: all that is counted is always told.
 
         Raises:
             WorkerDiedError: A worker ended for no known cause, and so did the one after it.

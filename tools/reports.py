@@ -102,6 +102,8 @@ class Timing:
         gap_us: What a launch from the host adds to that.
         empty_us: An empty kernel timed like the candidate: what of the latency is the launch.
         clock_mhz: Median clock of a multiprocessor.
+        noise: By how much the baseline differs from itself when it is timed beside itself, relative; None where
+            that was not measured.
         dropped: Pairs left out because the clock changed.
         judged: Outputs of timed runs that were judged; `unkept` runs left others, which were not.
         notes: What should give pause.
@@ -123,6 +125,7 @@ class Timing:
     unkept: int
     notes: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
+    noise: float | None = None
 
 
 @dataclass(frozen=True)

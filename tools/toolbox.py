@@ -38,8 +38,13 @@ class Toolbox(Protocol):
         """Judge results over every test case and several seeds; `seed` replays one judgement."""
         ...
 
-    async def profile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> ProfileReport:
-        """Time and count at the benchmark shapes, beside the baseline; says nothing of correctness."""
+    async def profile(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
+    ) -> ProfileReport:
+        """Time and count at the benchmark shapes, beside the baseline; says nothing of correctness.
+
+        `full` asks a GPU for every counter that Nsight Compute has; a simulator always tells all it counts.
+        """
         ...
 
     async def check(

@@ -61,6 +61,9 @@ def profile(
     kernel: KernelFile,
     task: TaskName,
     device: DeviceName = "auto",
+    full: Annotated[
+        bool, typer.Option("--full", help="On a GPU, every counter that Nsight Compute has; see --json.")
+    ] = False,
     tools: ToolsUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,7 +80,7 @@ def profile(
         text, profiled = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:
             with _waiting(f"profiling {kernel} on {toolbox.device}", quiet=as_json):
-                report = await toolbox.profile(profiled, text)
+                report = await toolbox.profile(profiled, text, full=full)
             device_name, isolation = toolbox.device, toolbox.isolation
         if as_json:
             output.print_json(report, task=profiled.name, device=device_name, isolation=isolation)

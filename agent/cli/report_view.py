@@ -119,6 +119,8 @@ def _measured(found: Timing) -> str:
     ]
     if found.warm_us is not None:
         parts.append(f"warm {microseconds(found.warm_us)} us")
+    if found.noise is not None:
+        parts.append(f"the baseline beside itself within {found.noise:.2%}")
     parts.append(f"{found.clock_mhz:.0f} MHz")
     return ", ".join([*parts, *found.notes])
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from sandbox.cuda.noise import digest_words, noise_words
 from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
-from sandbox.devices.cuda_conditions import conditions
+from sandbox.devices.cuda_conditions import conditions, seen
 from sandbox.devices.cuda_present import PresentGpu
 from sandbox.devices.cuda_role import PROBE_WORDS
 from sandbox.devices.device_lock import DeviceLock, lock_path
@@ -167,12 +167,20 @@ class CudaDevice:
         return ProfileResult(None, latency, Provenance.MEASURED, launches)
 
     async def explain(
-        self, timed: TimedPlan, inputs: Mapping[str, Array], parts: Sequence[float], *, deadline_s: float
+        self,
+        timed: TimedPlan,
+        inputs: Mapping[str, Array],
+        parts: Sequence[float],
+        *,
+        deadline_s: float,
+        full: bool = False,
     ) -> tuple[LaunchProfile, ...]:
         """See `PairTimer`: by Nsight Compute, whose process is not confined as workers are."""
         found = await self._measured_rates()
         async with self._lock.held(alone=True):
-            counted = await self._profiler.count(timed.program, timed.plan, inputs, deadline_s=deadline_s)
+            counted = await self._profiler.count(
+                timed.program, timed.plan, inputs, deadline_s=deadline_s, full=full
+            )
         return launch_profiles(timed.program, timed.plan, parts, counted.launches, found, counted.note)
 
     async def ceilings(self) -> Ceilings | None:
@@ -191,7 +199,8 @@ class CudaDevice:
     async def _measured_rates(self) -> Rates | None:
         async with self._rating:
             if self._rates is None:
-                identity = f"{self._gpu.name}-{self._gpu.bus_id}"
+                known = await seen(self._gpu.index)
+                identity = known.identity if known else f"{self._gpu.name}-{self._gpu.bus_id}"
                 self._rates = await measured_rates(
                     self._latency, self.architecture, device=identity, folder=self._kept
                 )
@@ -227,7 +236,11 @@ class CudaDevice:
         wrong = faster_than_the_wall((*times.candidate, *times.baseline), wall_s)
         if wrong:
             return PairedTimes(Fault(Verdict.REJECTED, wrong))
-        return replace(times, conditions=(f"before: {before}", f"after: {after}"))
+        return replace(
+            times,
+            conditions=(f"before: {before}", f"after: {after}"),
+            concerns=tuple(dict.fromkeys((*before.concerns, *after.concerns))),
+        )
 
     async def inspect(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float

@@ -94,6 +94,25 @@ def query(program: str | None = None, ask_it: Ask | None = None) -> Gpus:
         unknown |= named
 
 
+def users(uuid: str, program: str | None = None, ask_it: Ask | None = None) -> tuple[int, ...]:
+    """Return the processes that compute on a GPU, ours among them; none where nvidia-smi does not say.
+
+    Args:
+        uuid: Of the GPU.
+        program: Path of nvidia-smi; None to look for it.
+        ask_it: Runs it; None for the real thing, with a deadline.
+    """
+    found = program or find_program("nvidia-smi")
+    if found is None:
+        return ()
+    words = [str(found), "--query-compute-apps=gpu_uuid,pid", "--format=csv,noheader,nounits"]
+    ended = (ask_it or _ask)(words)
+    if ended.status != 0:
+        return ()
+    rows = csv.reader(io.StringIO(ended.output), skipinitialspace=True)
+    return tuple(int(row[1]) for row in rows if len(row) == 2 and row[0] == uuid and row[1].isdigit())
+
+
 def _ask(argv: Sequence[str]) -> Ended:
     return ask(argv, deadline_s=DEADLINE_S)
 

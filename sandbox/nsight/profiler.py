@@ -37,22 +37,26 @@ class Counters:
 class Profiler:
     """Runs plans under Nsight Compute; remembers which metrics there are not, and that counters are forbidden."""
 
-    def __init__(self, target: Target, *, program: Path | None = None, full: bool = False) -> None:
+    def __init__(self, target: Target, *, program: Path | None = None) -> None:
         """Find `ncu`; nothing is started until it is used.
 
         Args:
             target: Who runs the plans.
             program: Nsight Compute's command line; None to look for it.
-            full: Collect every section, not just the small set; takes some forty passes.
         """
         self._target = target
         self._program = program or find_program("ncu")
-        self._full = full
         self._missing: set[str] = set()
         self._refusal = "" if self._program else NOT_INSTALLED
 
     async def count(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self,
+        program: Program,
+        plan: Plan,
+        samples: Mapping[str, Array],
+        *,
+        deadline_s: float,
+        full: bool = False,
     ) -> Counters:
         """Profile every launch of a plan once.
 
@@ -61,20 +65,22 @@ class Profiler:
             plan: What to launch.
             samples: For every in and inout buffer an array; it is repeated to fill.
             deadline_s: Seconds of wall time, all passes together.
+            full: Collect every section, not just the small set; takes some forty passes.
         """
         if self._program is None or self._refusal:
             return Counters(note=self._refusal)
         with prepared(self._target, program, plan, samples, deadline_s) as job:
-            return await self._ask(self._program, job, program, plan, deadline_s)
+            return await self._ask(self._program, job, _symbols(program, plan), deadline_s, full=full)
 
-    async def _ask(self, ncu: Path, job: Job, program: Program, plan: Plan, deadline_s: float) -> Counters:
-        symbols = [program.symbols.get(launch.kernel, launch.kernel) for launch in plan.launches]
+    async def _ask(
+        self, ncu: Path, job: Job, symbols: Sequence[str], deadline_s: float, *, full: bool
+    ) -> Counters:
         said = ""
         for _ in range(_ATTEMPTS):
             asked = [name for name in counters.SMALL if name not in self._missing]
             log = job.folder / "table.csv"
             log.unlink(missing_ok=True)
-            words = counters.command(ncu, log, symbols, metrics=asked, full=self._full)
+            words = counters.command(ncu, log, symbols, metrics=asked, full=full)
             ended = await ask_async(
                 [*words, *job.command], deadline_s=deadline_s, folder=job.folder,
                 environment=self._target.environment,
@@ -101,3 +107,7 @@ class Profiler:
             seen = f"Nsight Compute saw {len(launches)} launches where {len(symbols)} were due"
             reason = f"{seen}: {(said or printed)[-300:].strip()}"
         return Counters(note=reason)
+
+
+def _symbols(program: Program, plan: Plan) -> list[str]:
+    return [program.symbols.get(launch.kernel, launch.kernel) for launch in plan.launches]

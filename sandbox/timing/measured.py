@@ -55,6 +55,7 @@ class PairedTimes:
         dropped: Pairs that were left out because the clock changed while they ran.
         outputs: What the candidate's timed runs left, for judging.
         conditions: How the device was before and after: clocks, heat, what holds it back; told by the parent.
+        concerns: What of that should give pause.
         unkept: Timed runs whose outputs were different from those kept, and are lost.
     """
 
@@ -72,6 +73,7 @@ class PairedTimes:
     outputs: tuple[TimedOutput, ...] = field(default=())
     unkept: int = 0
     conditions: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -99,7 +101,13 @@ class PairTimer(Protocol):
         ...
 
     async def explain(
-        self, timed: TimedPlan, inputs: Mapping[str, Array], parts: Sequence[float], *, deadline_s: float
+        self,
+        timed: TimedPlan,
+        inputs: Mapping[str, Array],
+        parts: Sequence[float],
+        *,
+        deadline_s: float,
+        full: bool = False,
     ) -> tuple[LaunchProfile, ...]:
         """Say what bounds each launch, by counters where they can be had.
 
@@ -108,6 +116,7 @@ class PairTimer(Protocol):
             inputs: One set of inputs, or samples of them, which are repeated to fill.
             parts: What its launches took, as in `PairedTimes`.
             deadline_s: Seconds of wall time.
+            full: Read every counter that there is, not only the usual ones.
         """
         ...
 

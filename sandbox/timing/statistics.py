@@ -86,6 +86,20 @@ def paired_ratio(
     return Ratio(math.exp(middle), math.exp(min(low, middle)), math.exp(max(high, middle)), len(logs))
 
 
+def noise_floor(itself: Ratio) -> float:
+    """Return by how much a kernel may differ from itself, relative: from a timing of a kernel beside itself (A/A).
+
+    The end of the interval that is further from one. Whoever claims that one kernel is faster than another has to
+    be beyond this too: it holds what the order of samples and the GPU's state do to one of two like kernels.
+    """
+    return math.exp(max(abs(math.log(itself.low)), abs(math.log(itself.high)))) - 1
+
+
+def told_apart(ratio: Ratio, noise: float) -> bool:
+    """Say whether two kernels differ: their ratio's interval lies on one side of one, beyond the noise floor."""
+    return ratio.low > 1 + noise or ratio.high < 1 / (1 + noise)
+
+
 def _medians(logs: Array, block: int, seed: int, draws: int) -> Array:
     whole = len(logs) // block * block
     blocks = logs[:whole].reshape(-1, block) if whole else logs.reshape(1, -1)

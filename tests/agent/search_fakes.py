@@ -120,7 +120,9 @@ class FakeToolbox:
         await asyncio.sleep(0)
         return TestReport(Verdict.PASS, "")
 
-    async def profile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> ProfileReport:
+    async def profile(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
+    ) -> ProfileReport:
         await asyncio.sleep(0)
         latency = _latency(kernel)
         return ProfileReport(

@@ -46,6 +46,7 @@ class Scripted:
 
     computes: Callable[[Any], Any] = lambda x: 2 * x
     changes: dict[str, Any] = field(default_factory=dict)
+    itself: tuple[float, ...] = (20.0,) * PAIRS
     ceiling: Ceilings | None = SPARED
     asked: list[tuple[TimedPlan, TimedPlan | None, int]] = field(default_factory=list)
 
@@ -58,7 +59,11 @@ class Scripted:
         rules: TimingRules,
         deadline_s: float,
     ) -> PairedTimes:
+        beside_itself = rules.kept == 1
         self.asked.append((candidate, baseline, len(inputs)))
+        if beside_itself:
+            assert candidate == baseline
+            return PairedTimes(None, candidate=(20.0,) * len(self.itself), baseline=self.itself)
         outputs = tuple(
             TimedOutput(index, PAIRS // len(inputs), {"y": self.computes(given["x"]).astype(np.float32)})
             for index, given in enumerate(inputs)
@@ -70,7 +75,13 @@ class Scripted:
         return replace(times, **self.changes)
 
     async def explain(
-        self, timed: TimedPlan, inputs: Mapping[str, Any], parts: Sequence[float], *, deadline_s: float
+        self,
+        timed: TimedPlan,
+        inputs: Mapping[str, Any],
+        parts: Sequence[float],
+        *,
+        deadline_s: float,
+        full: bool = False,
     ) -> tuple[LaunchProfile, ...]:
         launch = timed.plan.launches[0]
         return (LaunchProfile(launch.kernel, launch.line, parts[0], Provenance.MEASURED, "dram", 0.5, 1, 1),)
@@ -116,7 +127,8 @@ async def test_a_measured_report_has_the_paired_ratio_with_its_interval(
         0.5,
     )
     assert (timing.speedup_low, timing.speedup_high, timing.notes) == (pytest.approx(2), pytest.approx(2), ())
-    assert [sets for _, baseline, sets in timer.asked if baseline is not None] == [3, 3]
+    assert [sets for _, baseline, sets in timer.asked if baseline is not None] == [3, 3, 3, 3]
+    assert timing.noise == pytest.approx(0)
 
 
 async def test_a_wrong_result_of_a_timed_run_is_a_wrong_result_however_fast(
@@ -168,7 +180,7 @@ async def test_what_ends_a_timing_is_the_report(
 
 async def test_what_gives_pause_is_noted(compiler: Compiler, doubling: Task) -> None:
     changes = {
-        "baseline": (10.0,) * PAIRS, "empty": (5.0,), "dropped": 30, "unkept": 2, "conditions": ("after: clocks held back by power cap",),
+        "baseline": (10.0,) * PAIRS, "empty": (5.0,), "dropped": 30, "unkept": 2, "concerns": ("clocks held back by power cap",),
         "candidate": (11.0,) * 10 + (10.0,) * 10 + (8.0,) * 10,
     }  # fmt: skip
     report = await measured(compiler, Scripted(changes=changes), doubling)
@@ -184,6 +196,26 @@ async def test_what_gives_pause_is_noted(compiler: Compiler, doubling: Task) -> 
     ):
         assert any(said in note for note in timing.notes), said
     assert "Note: not told apart" in report.message
+
+
+async def test_a_gain_within_what_the_baseline_differs_from_itself_is_no_gain(
+    compiler: Compiler, doubling: Task
+) -> None:
+    other = doubling.baseline + "// the same"
+    gains = {"candidate": (19.8,) * PAIRS}
+    noisy = Scripted(changes=gains, itself=(20.4,) * PAIRS)
+    report = await measured(compiler, noisy, doubling, other)
+    timing = report.shapes[0].timing
+    assert timing is not None
+    assert timing.speedup_low > 1
+    assert timing.noise == pytest.approx(0.02)
+    assert "differs from itself by up to 2.00%" in timing.notes[0]
+    quiet = await measured(compiler, Scripted(changes=gains, itself=(20.02,) * PAIRS), doubling, other)
+    assert quiet.shapes[0].timing is not None
+    assert quiet.shapes[0].timing.notes == ()
+    few = await measured(compiler, Scripted(changes=gains, itself=(20.0,) * 4), doubling, other)
+    assert few.shapes[0].timing is not None
+    assert few.shapes[0].timing.noise is None
 
 
 async def test_a_kernel_that_does_not_compile_says_at_which_shape(compiler: Compiler, doubling: Task) -> None:

@@ -149,7 +149,7 @@ def _call(toolbox: Toolbox, task: Task, params: JudgeParams) -> Coroutine[Any, A
         case "test":
             return toolbox.test(task, params.kernel, params.tune, seed=params.seed)
         case "profile":
-            return toolbox.profile(task, params.kernel, params.tune)
+            return toolbox.profile(task, params.kernel, params.tune, full=params.full)
         case "check":
             return toolbox.check(
                 task,

@@ -49,6 +49,7 @@ class ProfileOrder(BaseModel):
     task: str
     kernel: str
     tune: dict[str, int] | None = None
+    full: bool = False
 
 
 class BenchmarkOrder(BaseModel):
@@ -105,7 +106,7 @@ async def carry_out(order: Order, toolbox: Toolbox, shelf: TaskShelf) -> Answer:
             tested = await toolbox.test(task, order.kernel, order.tune, seed=order.seed)
             return describe_test(task, tested, device=toolbox.device, isolation=toolbox.isolation)
         case ProfileOrder():
-            profiled = await toolbox.profile(task, order.kernel, order.tune)
+            profiled = await toolbox.profile(task, order.kernel, order.tune, full=order.full)
             return describe_profile(task, profiled, toolbox.device)
         case BenchmarkOrder():
             checked = await toolbox.check(task, order.kernel, sweep=order.sweep, seed=order.seed)

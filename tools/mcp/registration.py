@@ -92,6 +92,9 @@ _Seed = Annotated[
 _Sweep = Annotated[
     bool, Field(description="Try the values that the file's tune directives offer; keep the best correct.")
 ]
+_Full = Annotated[
+    bool, Field(description="On a GPU, every counter that Nsight Compute has; it takes some forty runs.")
+]
 _Kernels = Annotated[
     dict[Annotated[str, StringConstraints(min_length=1, max_length=64)], _KernelText],
     Field(min_length=1, max_length=8, description="Kernel files by a label of your choice."),
@@ -183,7 +186,7 @@ async def judge_kernel(
 
 
 async def profile_kernel(
-    ctx: _Context, task: _TaskName, kernel: _Kernel, tune: _Tune = None
+    ctx: _Context, task: _TaskName, kernel: _Kernel, tune: _Tune = None, full: _Full = False
 ) -> ProfileAnswer:
     """Tell how fast a kernel file is at the task's benchmark sizes, beside the baseline, and what limits it.
 
@@ -191,7 +194,7 @@ async def profile_kernel(
     Nsight Compute names them, say what to change. Numbers marked estimated come from a cost model: use them
     to rank kernels, and never call them measurements.
     """
-    order = ProfileOrder(task=task, kernel=kernel, tune=tune)
+    order = ProfileOrder(task=task, kernel=kernel, tune=tune, full=full)
     return await _judge(ctx, order, f"profiling for {task}", ProfileAnswer)
 
 

@@ -62,6 +62,7 @@ class JudgeParams(RequestParams):
     profile: bool = True
     benches: bool = True
     thorough: bool = False
+    full: bool = False
 
 
 class JudgeRequest(Request[JudgeParams, Literal["warpwright/judge"]]):

@@ -84,9 +84,12 @@ class RemoteToolbox:
         """Judge results over every test case and several seeds; `seed` replays one judgement."""
         return cast("TestReport", await self._judge("test", task, kernel, tune=_plain(tune), seed=seed))
 
-    async def profile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> ProfileReport:
+    async def profile(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
+    ) -> ProfileReport:
         """Time and count at the benchmark shapes, beside the baseline; says nothing of correctness."""
-        return cast("ProfileReport", await self._judge("profile", task, kernel, tune=_plain(tune)))
+        told = await self._judge("profile", task, kernel, tune=_plain(tune), full=full)
+        return cast("ProfileReport", told)
 
     async def check(
         self,

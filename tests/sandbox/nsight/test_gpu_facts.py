@@ -67,6 +67,15 @@ def test_a_driver_in_trouble_is_a_fact():
     assert fails.problem.startswith("nvidia-smi failed: NVIDIA-SMI has failed")
 
 
+def test_who_computes_on_a_gpu_is_told_of_that_gpu_alone():
+    listed = "GPU-0a, 4711\nGPU-0b, 4712\nGPU-0a, [Not Found]\nGPU-0a, 99\n"
+    asked, ask_it = answer(Ended(0, listed))
+    assert gpu_facts.users("GPU-0a", "nvidia-smi", ask_it) == (4711, 99)
+    assert asked[0][1] == "--query-compute-apps=gpu_uuid,pid"
+    assert gpu_facts.users("GPU-0a", "nvidia-smi", answer(Ended(6, "No devices were found"))[1]) == ()
+    assert gpu_facts.users("GPU-0a", "nvidia-smi", answer(Ended(None, ""))[1]) == ()
+
+
 def test_a_program_that_does_not_end_is_given_up_and_killed(tmp_path):
     script = tmp_path / "hangs"
     script.write_text("#!/bin/sh\necho started\nsleep 60 &\nwait\n")

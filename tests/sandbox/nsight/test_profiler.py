@@ -12,9 +12,9 @@ from sandbox.nsight.profiler import NOT_INSTALLED, Profiler
 TARGET = Target("simulate", "h200", packages=("numpy", "ml_dtypes"))
 
 
-async def count(profiler: Profiler):
+async def count(profiler: Profiler, *, full: bool = False):
     program, plan = doubled()
-    return await profiler.count(program, plan, {"x": SAMPLE}, deadline_s=30)
+    return await profiler.count(program, plan, {"x": SAMPLE}, deadline_s=30, full=full)
 
 
 @pytest.fixture
@@ -33,6 +33,16 @@ async def test_each_launch_of_the_plan_gets_its_counters(stand_in, table):
     ]
     (words,) = ncu.calls
     assert words[words.index("--kernel-name") + 1] == f"regex:^({doubled()[0].symbols['doubled']})$"
+
+
+async def test_every_section_is_asked_for_where_all_is_wanted_and_only_then(stand_in, table):
+    ncu = stand_in("ncu", table)
+    profiler = Profiler(TARGET, program=ncu.path)
+    assert (await count(profiler, full=True)).launches
+    assert (await count(profiler)).launches
+    whole, small = ncu.calls
+    assert whole[whole.index("--set") + 1] == "full"
+    assert "--set" not in small
 
 
 async def test_metrics_that_are_not_there_are_left_out_and_named(stand_in, table):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sandbox.timing.plausibility import Ceilings, faster_than_the_wall, implausible, least_us, remembers
 from sandbox.timing.schedule import BASELINE, CANDIDATE, LOOKS, TimingRules, block_order, enough
 from sandbox.timing.stability import stable
-from sandbox.timing.statistics import paired_ratio, summary
+from sandbox.timing.statistics import Ratio, noise_floor, paired_ratio, summary, told_apart
 
 times = st.floats(0.5, 1e6)
 H200 = Ceilings(4.8e12, 6.7e13, "vendor's figures")
@@ -47,6 +47,29 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
         ratio = paired_ratio(list(baseline), list(candidate), seed=trial, draws=400)
         held += ratio.low <= 2 <= ratio.high
     assert 0.88 <= held / 150 <= 1
+
+
+def test_two_like_kernels_are_told_apart_by_no_more_than_one_timing_in_twenty() -> None:
+    random = np.random.default_rng(5)
+
+    def timing() -> Ratio:
+        order = 1 + 0.004 * random.standard_normal()  # what one timing does to whoever runs second
+        first = 10 * np.exp(0.01 * random.standard_normal(30))
+        second = first * order * np.exp(0.01 * random.standard_normal(30))
+        return paired_ratio(first.tolist(), second.tolist(), draws=400)
+
+    floors = [noise_floor(timing()) for _ in range(200)]
+    wrongly = sum(told_apart(timing(), floor) for floor in floors)
+    assert wrongly <= 10
+    assert sum(told_apart(timing(), 0.0) for _ in range(200)) > 10
+
+
+def test_a_gain_counts_beyond_the_noise_on_either_side_of_one() -> None:
+    assert told_apart(Ratio(1.1, 1.05, 1.2, 30), 0.04)
+    assert not told_apart(Ratio(1.1, 1.05, 1.2, 30), 0.06)
+    assert told_apart(Ratio(0.8, 0.7, 0.9, 30), 0.1)
+    assert not told_apart(Ratio(0.95, 0.9, 1.0, 30), 0.0)
+    assert noise_floor(Ratio(1.0, 0.98, 1.01, 30)) == pytest.approx(1 / 0.98 - 1)
 
 
 def test_drift_between_blocks_widens_the_interval_of_single_pairs() -> None:

@@ -98,8 +98,10 @@ class CannedToolbox:
         await self._work(task.name, kernel, tune, seed)
         return self.tested
 
-    async def profile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> ProfileReport:
-        await self._work(task.name, kernel, tune)
+    async def profile(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
+    ) -> ProfileReport:
+        await self._work(task.name, kernel, tune, *(["full"] if full else []))
         return self.profiled
 
     async def check(
