@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from tools.local_toolbox import LocalToolbox
 from tools.mcp.remote_calls import REPORTS, dump
 from tools.mcp.remote_toolbox import RemoteToolbox
 from tools.reports import CaseReport, CheckReport, Mismatch, TestReport
+from tools.task import Task
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "agent"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "agent/mcp"))
@@ -57,6 +59,16 @@ def server(home: Path, token: str) -> Iterator[Served]:
         yield served
 
 
+@pytest.fixture(scope="module")
+def adding(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    """`vector_add`, timed at a size that a simulator runs in no time."""
+    folder = tmp_path_factory.mktemp("tasks") / "vector_add"
+    shutil.copytree(task_folder.find("vector_add").folder, folder)
+    toml = folder / "task.toml"
+    toml.write_text(toml.read_text().replace("16777216", "65536"))
+    return task_folder.load(folder)
+
+
 def without_times(report: object) -> str:
     plain: dict[str, Any] = asdict(report)  # type: ignore[call-overload]
     for stage in plain.get("stages", ()):
@@ -66,8 +78,10 @@ def without_times(report: object) -> str:
     return json.dumps(plain, default=str)
 
 
-async def test_reports_are_the_same_here_and_there(server: Served, token: str, tmp_path: Path) -> None:
-    task = task_folder.find("vector_add")
+async def test_reports_are_the_same_here_and_there(
+    server: Served, token: str, adding: Task, tmp_path: Path
+) -> None:
+    task = adding
     async with (
         LocalToolbox("sim:h200", cache=tmp_path) as here,
         RemoteToolbox(server.url, token) as there,
@@ -92,13 +106,13 @@ async def test_reports_are_the_same_here_and_there(server: Served, token: str, t
 
 
 async def test_a_search_gives_the_same_verdicts_through_both(
-    server: Served, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Served, token: str, adding: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WARPWRIGHT_TOOLS_TOKEN", token)
     found: list[list[tuple[Any, ...]]] = []
     for name, tools in (("here", None), ("there", server.url)):
         request = SearchRequest(
-            task="vector_add", device="sim:h200", candidates=2, depth=1, seed=5, tools=tools
+            task=str(adding.folder), device="sim:h200", candidates=2, depth=1, seed=5, tools=tools
         )
         result = await start_search(request, home=Home(tmp_path / name))
         assert result.verdict is Verdict.PASS
@@ -106,7 +120,7 @@ async def test_a_search_gives_the_same_verdicts_through_both(
     assert sorted(found[0], key=str) == sorted(found[1], key=str)
 
 
-async def test_a_cancelled_call_stops_the_work_there(server: Served, token: str) -> None:
+async def test_a_cancelled_call_stops_the_work_there(server: Served, token: str, adding: Task) -> None:
     task = task_folder.find("transpose")
     async with RemoteToolbox(server.url, token) as there:
         call = asyncio.create_task(there.check(task, task.baseline))
@@ -114,7 +128,7 @@ async def test_a_cancelled_call_stops_the_work_there(server: Served, token: str)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        report = await there.check(task_folder.find("vector_add"), ADD)
+        report = await there.check(adding, ADD)
         assert report.verdict is Verdict.PASS
 
 
