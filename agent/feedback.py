@@ -9,6 +9,7 @@ from tools.reports import CaseReport, CheckReport, CompileReport, ProfileReport,
 
 _DIAGNOSTICS = 12
 _METRICS = 24
+_HOTSPOTS = 5
 _MESSAGE = 2000
 
 
@@ -150,6 +151,11 @@ def _shape_lines(shape: ShapeTiming) -> list[str]:
         lines += [
             f"    {metric.name} = {metric.value:.6g} {metric.unit} ({metric.provenance})"
             for metric in launch.metrics[:_METRICS]
+        ]
+        lines += [
+            f"    line {hot.line}: {hot.value:.4g} {hot.what}, {hot.share:.0%} of the launch's"
+            for hot in launch.hotspots[:_HOTSPOTS]
+            if hot.line is not None
         ]
     return lines
 

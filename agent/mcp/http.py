@@ -127,6 +127,7 @@ def listen(address: Address, *, authenticated: bool) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(where)
+        listening.listen(MOST_CONNECTIONS)  # from now on clients wait for an answer instead of being refused
     except OSError as error:
         msg = f"{address.host}, port {address.port}, cannot be listened on: {error.strerror or error}"
         raise UsageError(msg) from None

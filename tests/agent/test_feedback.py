@@ -5,7 +5,7 @@ import dataclasses
 from agent.feedback import feedback, record_line
 from agent.models.base import Trial
 from agent.results import CandidateRecord
-from sandbox.device import Fault
+from sandbox.device import Fault, Hotspot, LaunchProfile
 from sandbox.program import Diagnostic
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import (
@@ -14,6 +14,7 @@ from tools.reports import (
     CompileReport,
     Mismatch,
     ProfileReport,
+    ShapeTiming,
     StageReport,
     TestReport,
 )
@@ -74,6 +75,18 @@ def test_a_correct_kernel_comes_with_its_bottleneck_and_provenance():
     assert "Latency 12.5 us (estimated), 2x the baseline's speed." in text
     assert "Bottleneck: dram." in text
     assert "The sweep chose BLOCK = 64." in text
+
+
+def test_a_profile_names_the_lines_that_cost_most():
+    hot = (Hotspot(4, "ld.global", "sectors per request", 32.0, 0.8), Hotspot(None, "bar", "waits", 1.0, 0.1))
+    launch = LaunchProfile("k", 1, 12.5, Provenance.ESTIMATED, "dram", 0.8, 1, 1, hotspots=hot)
+    shape = ShapeTiming({"n": 8}, 12.5, Provenance.ESTIMATED, launches=(launch,))
+    profile = ProfileReport(Verdict.PASS, "", 12.5, Provenance.ESTIMATED, 2.0, (shape,), "dram", 0.8)
+    text = feedback(
+        trial(CheckReport(Verdict.PASS, "t", "d", Provenance.ESTIMATED, "", profile=profile)), KERNEL
+    )
+    assert "line 4: 32 sectors per request, 80% of the launch's" in text
+    assert "line None" not in text
 
 
 def test_the_same_judgement_gives_the_same_words_however_long_it_took():

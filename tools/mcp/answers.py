@@ -60,6 +60,14 @@ class TaskCase(BaseModel):
     data: dict[str, str] = Field(default_factory=dict[str, str])
 
 
+class TaskTarget(BaseModel):
+    """When a kernel is fast enough; what is null is not asked for."""
+
+    latency_us: float | None
+    speedup: float | None = Field(description="Over the baseline.")
+    roofline: float | None = Field(description="Least possible time over time taken.")
+
+
 class TaskDetails(BaseModel):
     """Everything needed to write a kernel for a task."""
 
@@ -72,6 +80,7 @@ class TaskDetails(BaseModel):
     flops: str = Field(description="Least floating point operations, an expression in the dims.")
     bytes: str = Field(description="Least bytes moved, an expression in the dims.")
     deterministic: bool = Field(description="Whether two runs must agree bit for bit.")
+    target: TaskTarget
     reference: str = Field(description="reference.py: what must be computed, in NumPy.")
     baseline: str = Field(description="baseline.cu: a plain correct kernel file, to start from.")
     kernel_file_rules: str = Field(description="How a kernel file is written.")
@@ -157,6 +166,15 @@ class MetricLine(BaseModel):
     provenance: Provenance = Field(description=PROVENANCE)
 
 
+class HotLine(BaseModel):
+    """A source line that costs more than it need."""
+
+    line: int | None = Field(description="In the kernel file.")
+    what: str = Field(description="What was counted there, as `sectors per request`.")
+    value: float
+    share: float = Field(description="Of all of that kind in this launch, 0 to 1.")
+
+
 class LaunchLine(BaseModel):
     """One launch of the kernel file."""
 
@@ -169,6 +187,21 @@ class LaunchLine(BaseModel):
     sampled_blocks: int = Field(description="Fewer than total_blocks: counts are extrapolated.")
     total_blocks: int
     metrics: list[MetricLine]
+    hot_lines: list[HotLine] = Field(description="Where to look first.")
+    note: str = Field(description="Why counters are missing and how to get them; empty where none is.")
+
+
+class MeasuredTiming(BaseModel):
+    """How sure a measured speed-up is; times in microseconds."""
+
+    speedup: float
+    low: float = Field(description="Of its 95 percent interval.")
+    high: float
+    pairs: int = Field(description="Samples, each beside one of the baseline's.")
+    warm_us: float | None = Field(description="One run among many back to back.")
+    empty_us: float = Field(description="An empty kernel: what of the latency is the launch.")
+    noise: float | None = Field(description="By how much the baseline differs from itself, relative.")
+    notes: list[str] = Field(description="What should give pause.")
 
 
 class ShapeLine(BaseModel):
@@ -179,6 +212,7 @@ class ShapeLine(BaseModel):
     baseline_us: float | None
     provenance: Provenance = Field(description=PROVENANCE)
     launches: list[LaunchLine] = Field(description="The first few launches.")
+    timing: MeasuredTiming | None = Field(description="null for an estimate.")
 
 
 class ProfileAnswer(JudgeAnswer):

@@ -12,7 +12,13 @@ from tools.drafting import keep
 from tools.mcp.answers import CompileAnswer, ProfileAnswer, TestAnswer
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer, describe_benchmark, describe_comparison
 from tools.mcp.drafts import CreatedTask, NewTask, describe_kept
-from tools.mcp.translation import describe_compile, describe_profile, describe_test
+from tools.mcp.translation import (
+    FULL_METRIC_LIMIT,
+    METRIC_LIMIT,
+    describe_compile,
+    describe_profile,
+    describe_test,
+)
 from tools.reports import CheckReport
 from tools.task_shelf import TaskShelf
 from tools.toolbox import Toolbox
@@ -107,7 +113,8 @@ async def carry_out(order: Order, toolbox: Toolbox, shelf: TaskShelf) -> Answer:
             return describe_test(task, tested, device=toolbox.device, isolation=toolbox.isolation)
         case ProfileOrder():
             profiled = await toolbox.profile(task, order.kernel, order.tune, full=order.full)
-            return describe_profile(task, profiled, toolbox.device)
+            metrics = FULL_METRIC_LIMIT if order.full else METRIC_LIMIT
+            return describe_profile(task, profiled, toolbox.device, metrics=metrics)
         case BenchmarkOrder():
             checked = await toolbox.check(task, order.kernel, sweep=order.sweep, seed=order.seed)
             return describe_benchmark(task, checked)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from sandbox.device import Fault, LaunchProfile
 from sandbox.verdict import Verdict
 from tools.judge.explanation import shorten
@@ -10,18 +12,21 @@ from tools.mcp.answers import (
     CompileAnswer,
     CompilerMessage,
     FailedCase,
+    HotLine,
     KernelUse,
     LaunchLine,
+    MeasuredTiming,
     MetricLine,
     ProfileAnswer,
     ShapeLine,
     TaskCase,
     TaskDetails,
     TaskLine,
+    TaskTarget,
     TestAnswer,
     WrongElement,
 )
-from tools.reports import CaseReport, CompileReport, ProfileReport, TestReport
+from tools.reports import CaseReport, CompileReport, ProfileReport, TestReport, Timing
 from tools.task import Case, Task
 
 TEXT_LIMIT = 32 * 1024
@@ -29,6 +34,8 @@ TEXT_LIMIT = 32 * 1024
 LIST_LIMIT = 16
 """Items of any list that a candidate or a task can make long."""
 METRIC_LIMIT = 48
+FULL_METRIC_LIMIT = 400
+HOT_LIMIT = 8
 
 KERNEL_FILE_RULES = """\
 A kernel file is one .cu text: device code only, no host code, no main. Directives say how to launch it:
@@ -72,6 +79,7 @@ def describe_task(task: Task) -> TaskDetails:
         flops=task.flops,
         bytes=task.bytes,
         deterministic=task.deterministic,
+        target=TaskTarget(**asdict(task.target)),
         reference=shorten(task.reference, TEXT_LIMIT),
         baseline=shorten(task.baseline, TEXT_LIMIT),
         kernel_file_rules=KERNEL_FILE_RULES,
@@ -127,8 +135,10 @@ def describe_test(task: Task, report: TestReport, *, device: str, isolation: str
     )
 
 
-def describe_profile(task: Task, report: ProfileReport, device: str) -> ProfileAnswer:
-    """Return what profile_kernel answers."""
+def describe_profile(
+    task: Task, report: ProfileReport, device: str, *, metrics: int = METRIC_LIMIT
+) -> ProfileAnswer:
+    """Return what profile_kernel answers, with so many metrics a launch at most."""
     passed = report.verdict is Verdict.PASS
     return ProfileAnswer(
         verdict=report.verdict,
@@ -146,7 +156,8 @@ def describe_profile(task: Task, report: ProfileReport, device: str) -> ProfileA
                 latency_us=shape.latency_us,
                 baseline_us=shape.baseline_us,
                 provenance=shape.provenance,
-                launches=[_launch(launch) for launch in shape.launches[:LIST_LIMIT]],
+                launches=[_launch(launch, metrics) for launch in shape.launches[:LIST_LIMIT]],
+                timing=_timing(shape.timing),
             )
             for shape in report.shapes[:LIST_LIMIT]
         ],
@@ -198,7 +209,22 @@ def _failed_case(case: CaseReport) -> FailedCase:
     )
 
 
-def _launch(launch: LaunchProfile) -> LaunchLine:
+def _timing(timing: Timing | None) -> MeasuredTiming | None:
+    if timing is None:
+        return None
+    return MeasuredTiming(
+        speedup=timing.speedup,
+        low=timing.speedup_low,
+        high=timing.speedup_high,
+        pairs=timing.pairs,
+        warm_us=timing.warm_us,
+        empty_us=timing.empty_us,
+        noise=timing.noise,
+        notes=list(timing.notes[:LIST_LIMIT]),
+    )
+
+
+def _launch(launch: LaunchProfile, metrics: int) -> LaunchLine:
     return LaunchLine(
         kernel=launch.kernel,
         line=launch.line,
@@ -210,6 +236,11 @@ def _launch(launch: LaunchProfile) -> LaunchLine:
         total_blocks=launch.total_blocks,
         metrics=[
             MetricLine(name=one.name, value=one.value, unit=one.unit, provenance=one.provenance)
-            for one in launch.metrics[:METRIC_LIMIT]
+            for one in launch.metrics[:metrics]
         ],
+        hot_lines=[
+            HotLine(line=one.line, what=one.what, value=one.value, share=one.share)
+            for one in launch.hotspots[:HOT_LIMIT]
+        ],
+        note=launch.note,
     )

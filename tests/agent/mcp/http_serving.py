@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 from mcp import Client
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from supervisors import end_supervisor
 
@@ -28,11 +29,15 @@ class Served:
     process: subprocess.Popen[str]
 
     @asynccontextmanager
-    async def client(self, token: str | None = None, mode: str = "auto") -> AsyncIterator[Client]:
-        """Give an MCP client with a token."""
+    async def client(
+        self, token: str | None = None, mode: str = "auto", asks: ElicitationFnT | None = None
+    ) -> AsyncIterator[Client]:
+        """Give an MCP client with a token; `asks` asks its person."""
         async with (
             httpx2.AsyncClient(headers=bearer(token), timeout=60) as http,
-            Client(streamable_http_client(self.url, http_client=http), mode=mode) as client,
+            Client(
+                streamable_http_client(self.url, http_client=http), mode=mode, elicitation_callback=asks
+            ) as client,
         ):
             yield client
 

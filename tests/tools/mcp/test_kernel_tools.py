@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from canned_toolbox import (
     KERNEL,
+    LAUNCH,
     NEW_TASK,
     PASSES,
+    PROFILED,
     CannedToolbox,
     Mode,
     both_eras,
@@ -21,9 +24,9 @@ from canned_toolbox import (
     structured,
 )
 
-from sandbox.device import Fault
+from sandbox.device import Fault, Hotspot
 from sandbox.errors import UsageError, WorkerDiedError
-from sandbox.verdict import Verdict
+from sandbox.verdict import Provenance, Verdict
 from tools.mcp import waiting
 from tools.mcp.orders import (
     BenchmarkOrder,
@@ -36,7 +39,9 @@ from tools.mcp.orders import (
 )
 from tools.reports import (
     CaseReport,
+    ShapeTiming,
     TestReport,
+    Timing,
 )
 from tools.task_shelf import TaskShelf
 
@@ -153,6 +158,30 @@ async def test_a_profile_is_bounded_and_every_time_has_its_provenance(mode: Mode
     assert len(launches) == 16
     assert len(launches[0]["metrics"]) == 48
     assert launches[0]["metrics"][0]["provenance"] == "counted"
+
+
+@both_eras
+async def test_a_measured_profile_says_how_sure_it_is_what_gives_pause_and_where_to_look(mode: Mode) -> None:
+    timing = Timing(
+        30, 2.0, 1.9, 2.1, 2.8, 3.3, 2.5, 0.4, 1.1, 1980.0, 0, 3, 0, ("clocks held back",), noise=0.01
+    )
+    hot = Hotspot(4, "ld.global", "sectors per request", 32.0, 0.8)
+    launch = replace(
+        LAUNCH, provenance=Provenance.MEASURED, hotspots=(hot,) * 20, note="counters are forbidden"
+    )
+    shape = ShapeTiming({"n": 4096}, 3.0, Provenance.MEASURED, 6.0, (launch,), timing)
+    toolbox = CannedToolbox(profiled=replace(PROFILED, provenance=Provenance.MEASURED, shapes=(shape,)))
+    async with client(toolbox, mode) as connected:
+        arguments = {"task": "softmax", "kernel": KERNEL, "full": True}
+        answer = structured(await connected.call_tool("profile_kernel", arguments))
+    (shown,) = answer["shapes"]
+    assert (shown["timing"]["low"], shown["timing"]["high"], shown["timing"]["noise"]) == (1.9, 2.1, 0.01)
+    assert shown["timing"]["notes"] == ["clocks held back"]
+    (first,) = shown["launches"]
+    assert first["note"] == "counters are forbidden"
+    assert first["hot_lines"] == [{"line": 4, "what": "sectors per request", "value": 32.0, "share": 0.8}] * 8
+    assert len(first["metrics"]) == 100
+    assert toolbox.calls == [("softmax", KERNEL, None, "full")]
 
 
 @both_eras
