@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -61,6 +62,13 @@ def python(folder: Path, code: str, *, variables: Mapping[str, str] = {}) -> sub
         [sys.executable, "-W", "error", "-c", code], env=environment, capture_output=True, text=True, timeout=60,
         check=False, cwd=Path(__file__).parents[3],
     )  # fmt: skip
+
+
+def keep_rates(folder: Path) -> None:
+    """Write what is kept of the rates that the GPU reached, so that nobody measures them."""
+    folder.mkdir()
+    identity = f"{build.NAME}-{build.BUS_ID}".replace(" ", "_").replace(":", "_")
+    (folder / f"{identity}.json").write_text(json.dumps({"copy_gbps": 4000.0, "fma_gflops": 60_000.0}))
 
 
 def missing() -> str | None:

@@ -164,7 +164,7 @@ def test_the_driver_is_asked_what_its_gpu_is_and_in_trouble_says_so(
     assert find_gpu(0) == PresentGpu(0, BUS_ID, NAME, "sm_90")
     other = replace(GPU, bus_id="0000:77:00.0")
     monkeypatch.setattr(gpu, "gpus", lambda: [other])
-    with pytest.raises(MissingDependencyError, match="CUDA error 1$"):
+    with pytest.raises(MissingDependencyError, match=r"CUDA error 1$"):
         find_gpu(0)
     monkeypatch.setattr(gpu, "gpus", lambda: [GPU])
     broken = built(tmp_path, (*NODES, str(tmp_path / "no-node")))

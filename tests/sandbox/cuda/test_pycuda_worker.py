@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_driver.build import BUS_ID, NAME
-from standing_in import INPUTS, NODES, SIZE, X, Y, plan, program
+from standing_in import INPUTS, NODES, SIZE, X, Y, keep_rates, plan, program
 
 from sandbox.device import Fault
 from sandbox.devices.cuda import CudaDevice
@@ -28,14 +27,10 @@ pytestmark = [
     pytest.mark.parametrize("isolation", ["bubblewrap", "process"], indirect=True),
 ]
 
-RATES = {"copy_gbps": 4000.0, "fma_gflops": 60_000.0}
-
 
 @pytest.fixture
 async def device(stand_in: Path, isolation: Isolation) -> AsyncGenerator[CudaDevice]:
-    stand_in.mkdir()
-    identity = f"{NAME}-{BUS_ID}".replace(" ", "_").replace(":", "_")
-    (stand_in / f"{identity}.json").write_text(json.dumps(RATES))
+    keep_rates(stand_in)
     async with CudaDevice.on(find_gpu(0), isolation) as found:
         yield found
 

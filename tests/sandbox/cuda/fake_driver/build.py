@@ -42,7 +42,7 @@ def build(folder: Path, include: Path, *, nodes: Sequence[str] = ()) -> Path:
     library = folder / "libcuda.so.1"
     quoted = "".join(f'"{node}",' for node in nodes)
     command = [
-        cc, "-O2", "-std=gnu11", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wl,-soname,libcuda.so.1",
+        cc, "-O3", "-march=native", "-std=gnu11", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wl,-soname,libcuda.so.1",
         "-D_GNU_SOURCE", f'-DNAME="{NAME}"', f'-DBUS_ID="{BUS_ID}"', f"-DNODES={quoted}", "-isystem", str(include),
         "-o", str(library), str(_SOURCE), str(stubs), "-lpthread",
     ]  # fmt: skip
