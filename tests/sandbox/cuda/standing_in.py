@@ -51,7 +51,7 @@ def plan(kernel: str = "vector_add", **changes: object) -> Plan:
 
 def built(folder: Path, nodes: Sequence[str] = NODES) -> Path:
     """Build the library; its folder."""
-    build.build(folder, _include(), nodes=nodes)
+    build.build(folder, include(), nodes=nodes)
     return folder
 
 
@@ -88,5 +88,6 @@ def unusable(folder: Path) -> str | None:
     return f"needs PyCUDA for CUDA 13: {(asked.stdout or asked.stderr).strip()[-200:]}"
 
 
-def _include() -> Path:
+def include() -> Path:
+    """The folder of cuda.h."""
     return next(folder for folder in find_toolkit().include if (folder / "cuda.h").exists())

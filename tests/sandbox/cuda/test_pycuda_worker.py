@@ -119,7 +119,8 @@ async def test_buffers_that_do_not_fit_the_gpu_are_a_resource_limit(device: Cuda
 async def test_a_candidate_is_timed_beside_a_baseline_by_real_events(device: CudaDevice) -> None:
     timed, rules = TimedPlan(program(), plan()), TimingRules(warm_s=0.05, limit_s=2)
     sets = [INPUTS, {"x": Y, "y": Y}]
-    times = await device.time_pairs(timed, timed, sets, rules=rules, deadline_s=30)
+    reloaded = replace(timed, program=replace(program(), globals_bytes=4))
+    times = await device.time_pairs(reloaded, timed, sets, rules=rules, deadline_s=30)
     assert times.fault is None, times.fault
     assert len(times.candidate) == len(times.baseline) > 0
     assert times.candidate[0] == pytest.approx(2.004, rel=1e-3)

@@ -240,6 +240,7 @@ static const struct { CUresult code; const char *name, *text; } errors[] = {
     ERROR(CUDA_ERROR_INVALID_IMAGE, "device kernel image is invalid"),
     ERROR(CUDA_ERROR_INVALID_CONTEXT, "invalid device context"),
     ERROR(CUDA_ERROR_OPERATING_SYSTEM, "OS call failed or operation not supported on this OS"),
+    ERROR(CUDA_ERROR_UNSUPPORTED_LIMIT, "limit is not supported on this architecture"),
     ERROR(CUDA_ERROR_INVALID_HANDLE, "invalid resource handle"),
     ERROR(CUDA_ERROR_NOT_FOUND, "named symbol not found"),
     ERROR(CUDA_ERROR_NOT_READY, "device not ready"),
@@ -357,11 +358,11 @@ CUresult CUDAAPI cuCtxDetach(CUcontext ended) {
 }
 CUresult CUDAAPI cuCtxGetDevice(CUdevice *device) { ENTER return *device = 0, CUDA_SUCCESS; }
 CUresult CUDAAPI cuCtxSynchronize(void) { ENTER return settled(current); }
-CUresult CUDAAPI cuCtxResetPersistingL2Cache(void) { ENTER return any_capture() ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS; }
+CUresult CUDAAPI cuCtxResetPersistingL2Cache(void) { ENTER return CUDA_SUCCESS; }
 CUresult CUDAAPI cuCtxSetLimit(CUlimit limit, size_t value) {
     ENTER
-    bool sized = limit == CU_LIMIT_PRINTF_FIFO_SIZE ? value > 0 : value == 0;
-    return limit < CU_LIMIT_MAX && sized ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    bool sized = limit == CU_LIMIT_PRINTF_FIFO_SIZE || (limit == CU_LIMIT_PERSISTING_L2_CACHE_SIZE && !value);
+    return sized ? CUDA_SUCCESS : CUDA_ERROR_UNSUPPORTED_LIMIT;
 }
 
 // ---- memory
