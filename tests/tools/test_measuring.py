@@ -74,7 +74,11 @@ class Scripted:
         self, timed: TimedPlan, inputs: Mapping[str, Any], parts: Sequence[float], *, deadline_s: float
     ) -> tuple[LaunchProfile, ...]:
         launch = timed.plan.launches[0]
-        return (LaunchProfile(launch.kernel, launch.line, parts[0], Provenance.MEASURED, "dram", self.fraction, 1, 1),)
+        return (
+            LaunchProfile(
+                launch.kernel, launch.line, parts[0], Provenance.MEASURED, "dram", self.fraction, 1, 1
+            ),
+        )
 
     async def ceilings(self) -> Ceilings | None:
         return self.ceiling

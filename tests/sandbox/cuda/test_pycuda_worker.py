@@ -22,10 +22,11 @@ from sandbox.timing.measured import TimedPlan
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 
-pytestmark = [
-    pytest.mark.usefixtures("nothing_left"),
-    pytest.mark.parametrize("isolation", ["bubblewrap", "process"], indirect=True),
-]
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+confined = pytest.mark.parametrize("isolation", ["bubblewrap", "process"], indirect=True)
+alike = pytest.mark.parametrize("isolation", ["process"], indirect=True)
+"""For what is the same under every isolation."""
 
 
 @pytest.fixture
@@ -48,6 +49,7 @@ async def assert_right(device: CudaDevice) -> None:
     np.testing.assert_array_equal(result.inputs["x"], X)
 
 
+@confined
 async def test_a_plan_runs_in_a_worker_with_the_real_pycuda(device: CudaDevice) -> None:
     assert usable()
     assert (device.name, device.architecture) == ("cuda:0", "sm_90")
@@ -58,6 +60,7 @@ async def test_a_plan_runs_in_a_worker_with_the_real_pycuda(device: CudaDevice) 
     assert np.flatnonzero(wrong.outputs["out"] != X + Y).tolist() == [SIZE - 1]
 
 
+@confined
 async def test_a_worker_with_real_pycuda_replaces_itself_after_a_sticky_error(
     device: CudaDevice, worker_pids: Callable[[], list[int]]
 ) -> None:
@@ -70,6 +73,7 @@ async def test_a_worker_with_real_pycuda_replaces_itself_after_a_sticky_error(
     assert before.isdisjoint(worker_pids())
 
 
+@confined
 async def test_a_kernel_that_never_ends_is_killed_and_the_next_worker_is_tried_out_first(
     device: CudaDevice,
 ) -> None:
@@ -78,11 +82,13 @@ async def test_a_kernel_that_never_ends_is_killed_and_the_next_worker_is_tried_o
     await assert_right(device)
 
 
+@alike
 async def test_a_write_past_the_end_of_a_buffer_hits_its_guard_zone(device: CudaDevice) -> None:
     found = await fault(device, plan("add_past_the_end"))
     assert (found.verdict, found.buffer, found.offset) == (Verdict.MEMORY_FAULT, "out", 4 * SIZE)
 
 
+@alike
 async def test_launches_that_the_driver_refuses_cost_no_worker(
     device: CudaDevice, worker_pids: Callable[[], list[int]]
 ) -> None:
@@ -108,6 +114,7 @@ async def test_launches_that_the_driver_refuses_cost_no_worker(
     assert set(worker_pids()) == before
 
 
+@alike
 async def test_buffers_that_do_not_fit_the_gpu_are_a_resource_limit(device: CudaDevice) -> None:
     buffers = tuple(replace(one, size=1 << 29) if one.name == "out" else one for one in plan().buffers)
     found = await fault(device, replace(plan(), buffers=buffers))
@@ -116,6 +123,7 @@ async def test_buffers_that_do_not_fit_the_gpu_are_a_resource_limit(device: Cuda
     await assert_right(device)
 
 
+@alike
 async def test_a_candidate_is_timed_beside_a_baseline_by_real_events(device: CudaDevice) -> None:
     timed, rules = TimedPlan(program(), plan()), TimingRules(warm_s=0.05, limit_s=2)
     sets = [INPUTS, {"x": Y, "y": Y}]
@@ -137,6 +145,7 @@ async def test_a_candidate_is_timed_beside_a_baseline_by_real_events(device: Cud
     await assert_right(device)
 
 
+@alike
 async def test_a_profile_without_counters_has_measured_times_and_says_why(device: CudaDevice) -> None:
     result = await device.profile(program(), plan(), INPUTS, deadline_s=6)
     assert result.fault is None, result.fault
@@ -148,6 +157,7 @@ async def test_a_profile_without_counters_has_measured_times_and_says_why(device
     assert (found.bytes_per_s, found.cache_bytes) == (5e12, 1 << 20)
 
 
+@confined
 async def test_a_worker_that_may_not_use_the_gpus_node_says_that_there_is_no_gpu(
     device: CudaDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
