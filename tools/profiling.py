@@ -189,7 +189,8 @@ def _bound(shapes: Sequence[ShapeTiming]) -> tuple[str, float | None]:
     slowest = max(shapes, key=lambda shape: shape.latency_us)
     longest = max(slowest.launches, key=lambda launch: launch.latency_us, default=launches[0])
     least = math.fsum(launch.roofline_fraction * launch.latency_us for launch in launches)
-    return longest.bottleneck, least / total
+    # Without rates of the GPU to compare with every fraction is 0: that is no knowledge of a roofline.
+    return longest.bottleneck, least / total if least else None
 
 
 def _message(report: ProfileReport) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import importlib
 import os
 from collections.abc import Generator
@@ -40,13 +42,30 @@ class PyCudaDriver:
         self._allocations: dict[int, Any] = {}
         with self._translated():
             self._context: Any = device.make_context()
+        try:
+            self._prepare(device)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, device: Any) -> None:
+        cuda = self._cuda
+        with self._translated():
             self._stream: Any = cuda.Stream()
             self._handle = int(self._stream.handle)
             cuda.Context.set_limit(cuda.limit.PRINTF_FIFO_SIZE, _PRINT_BYTES)
             self._facts = _facts(cuda, device)
         self._persisting = int(self._facts.architecture.removeprefix("sm_")) >= 80
         if self._persisting:
-            library.forbid_persisting_lines()
+            self._library.forbid_persisting_lines()
+
+    def close(self) -> None:
+        """End the context; a process that leaves one on PyCUDA's stack is aborted when it exits.
+
+        Detaching takes a lost context off the stack too, where popping it would fail.
+        """
+        with contextlib.suppress(self._cuda.Error):
+            self._context.detach()
 
     @property
     def facts(self) -> GpuFacts:
@@ -170,7 +189,9 @@ def open_driver(index: int) -> PyCudaDriver:
         device = cuda.Device(index if cuda.Device.count() > index else 0)
     except cuda.Error as error:
         raise DriverError(library.code(str(error)), "cuInit", str(error)) from error
-    return PyCudaDriver(cuda, library, device)
+    driver = PyCudaDriver(cuda, library, device)
+    atexit.register(driver.close)
+    return driver
 
 
 def _facts(cuda: Any, device: Any) -> GpuFacts:

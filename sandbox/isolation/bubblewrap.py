@@ -67,13 +67,15 @@ class BubblewrapIsolation(Isolation):
         ]
         files, resources = resource_mounts(spec, _INSIDE)
         mounts += [("--ro-bind", *pair) for pair in files]
-        argv = [str(self._program), *_namespaces(), *_system()]
+        # First of all mounts: an interpreter or a driver's library may lie below the host's /tmp.
+        private = ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp"]
+        argv = [str(self._program), *_namespaces(), *private, *_system()]
         argv += [word for mount in mounts for word in mount]
         environment = dict(ENVIRONMENT)
         if spec.gpu is not None:
             argv += _gpu(spec.gpu)
             environment |= gpu.environment()
-        argv += ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]
+        argv += ["--remount-ro", "/", "--chdir", "/tmp"]
         argv += [word for item in environment.items() for word in ("--setenv", *item)]
         argv += ["--", *python_command(
             f"{_INSIDE}/app", spec, fd, paths=[f"{_INSIDE}/site"], resources=resources, processes=_PROCESSES

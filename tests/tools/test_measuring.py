@@ -48,6 +48,7 @@ class Scripted:
     changes: dict[str, Any] = field(default_factory=dict)
     itself: tuple[float, ...] = (20.0,) * PAIRS
     ceiling: Ceilings | None = SPARED
+    fraction: float = 0.5
     asked: list[tuple[TimedPlan, TimedPlan | None, int]] = field(default_factory=list)
 
     async def time_pairs(
@@ -84,7 +85,11 @@ class Scripted:
         full: bool = False,
     ) -> tuple[LaunchProfile, ...]:
         launch = timed.plan.launches[0]
-        return (LaunchProfile(launch.kernel, launch.line, parts[0], Provenance.MEASURED, "dram", 0.5, 1, 1),)
+        return (
+            LaunchProfile(
+                launch.kernel, launch.line, parts[0], Provenance.MEASURED, "dram", self.fraction, 1, 1
+            ),
+        )
 
     async def ceilings(self) -> Ceilings | None:
         return self.ceiling
@@ -129,6 +134,12 @@ async def test_a_measured_report_has_the_paired_ratio_with_its_interval(
     assert (timing.speedup_low, timing.speedup_high, timing.notes) == (pytest.approx(2), pytest.approx(2), ())
     assert [sets for _, baseline, sets in timer.asked if baseline is not None] == [3, 3, 3, 3]
     assert timing.noise == pytest.approx(0)
+
+
+async def test_a_roofline_that_nobody_measured_is_not_mentioned(compiler: Compiler, doubling: Task) -> None:
+    report = await measured(compiler, Scripted(fraction=0.0), doubling)
+    assert report.roofline_fraction is None
+    assert "roofline" not in report.message
 
 
 async def test_a_wrong_result_of_a_timed_run_is_a_wrong_result_however_fast(

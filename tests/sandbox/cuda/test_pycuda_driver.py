@@ -102,13 +102,25 @@ class Cuda(SimpleNamespace):
         data[:] = 7
 
 
+class Context:
+    detached = False
+
+    def detach(self) -> None:
+        self.detached = True
+
+
 class Device:
     def __init__(self, capability: tuple[int, int] = (9, 0)) -> None:
         self.compute_capability = lambda: capability
         self.name = lambda: "NVIDIA Recorded"
         self.total_memory = lambda: 1 << 30
         self.pci_bus_id = lambda: "0000:01:00.0"
-        self.make_context = object
+        self.contexts: list[Context] = []
+        self.make_context = self._make_context
+
+    def _make_context(self) -> Context:
+        self.contexts.append(Context())
+        return self.contexts[-1]
 
     def get_attribute(self, name: str) -> int:
         return {"PAGEABLE_MEMORY_ACCESS": 1, "KERNEL_EXEC_TIMEOUT": 0}.get(name, 132)
@@ -140,6 +152,14 @@ def test_facts_are_read_from_the_device() -> None:
     facts = driver.facts
     assert (facts.architecture, facts.driver, facts.multiprocessors) == ("sm_90", 13000, 132)
     assert (facts.pageable_access, facts.run_limit) == (True, False)
+
+
+def test_a_context_that_cannot_be_made_ready_is_taken_off_the_stack() -> None:
+    library, device = Library(), Device()
+    library.fails["cuCtxSetLimit"] = 1
+    with pytest.raises(DriverError, match="invalid argument"):
+        PyCudaDriver(Cuda(), LibCuda(library), device)
+    assert [context.detached for context in device.contexts] == [True]
 
 
 def test_arguments_reach_the_driver_by_pointers_to_their_bytes() -> None:
