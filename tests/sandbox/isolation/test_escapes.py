@@ -192,23 +192,23 @@ def test_a_busy_worker_dies_with_a_parent_that_was_killed(name: str, tmp_path: P
         start_new_session=True,
     ) as parent:
         assert parent.stdout is not None
-        session = int(parent.stdout.readline())  # a worker leads one of its own
+        group = int(parent.stdout.readline())  # a worker leads one of its own
         time.sleep(0.1)
-        assert in_session(session)
+        assert in_group(group)
         parent.kill()
     deadline = time.monotonic() + 5
-    while in_session(session) and time.monotonic() < deadline:
+    while in_group(group) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert in_session(session) == []
+    assert in_group(group) == []
 
 
-def in_session(session: int) -> list[int]:
-    """Processes that still run, whose session is this or whose parent leads it."""
+def in_group(group: int) -> list[int]:
+    """Processes that still run, whose process group is this or whose parent leads it."""
     found: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            state, parent, _, owner = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-            if state != "Z" and session in (int(owner), int(parent)):
+            state, parent, owner = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            if state != "Z" and group in (int(owner), int(parent)):
                 found.append(int(folder.name))
     return found
 
