@@ -108,6 +108,7 @@ async def serve_http(
         verifier, auth = (None, None) if access is None else (access.callers, access.settings)
         server = build_server(home, device, base_url, token_verifier=verifier, auth=auth)
         config = _configuration(build_app(server, address, port, verifier), address)
+        listening.listen(MOST_CONNECTIONS)  # so that who reads the next line can connect
         sys.stderr.write(f"listening on {address.own_url(port)}\n")
         sys.stderr.flush()
         await _Server(config).serve([listening])

@@ -18,7 +18,7 @@ from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """What may sign a token; with the others whoever can check a token could also make one."""
 KEYS_LAST_S = 600.0
-"""After that time keys are fetched anew, beside the requests; until then a withdrawn one still counts."""
+"""After that time keys are fetched anew; until then a withdrawn one still counts."""
 PAUSE_S = 10.0
 """Between two fetches: so often may strangers, with keys that do not exist, make this server ask for some."""
 _ANSWER_S = 5.0
@@ -54,7 +54,6 @@ class Issuer:
         self._fetched = monotonic()
         self._next_fetch = 0.0
         self._fetching = asyncio.Lock()
-        self._renewal: asyncio.Task[None] | None = None
 
     @classmethod
     async def find(cls, url: str) -> Issuer:
@@ -69,19 +68,15 @@ class Issuer:
         if metadata.issuer != url:
             msg = f"the OAuth issuer at {url} calls itself {metadata.issuer[:200]}: give --oauth exactly that"
             raise UsageError(msg)
-        if urlsplit(metadata.jwks_uri).scheme != urlsplit(url).scheme:
-            _require_secure(metadata.jwks_uri)
+        _require_secure(metadata.jwks_uri)
         return cls(url, metadata.jwks_uri, await _fetch_keys(metadata.jwks_uri))
 
     async def key(self, name: str | None) -> PyJWK | None:
         """Return the key that a token names; None where the issuer has none of that name."""
-        found = self._keys.get(name)
-        if found is None:
+        old = monotonic() > self._fetched + KEYS_LAST_S
+        if name not in self._keys or (old and not self._fetching.locked()):
             await self._renew()
-            return self._keys.get(name)
-        if monotonic() > max(self._fetched + KEYS_LAST_S, self._next_fetch) and not self._fetching.locked():
-            self._renewal = asyncio.create_task(self._renew())
-        return found
+        return self._keys.get(name)
 
     async def _renew(self) -> None:
         async with self._fetching:
@@ -99,19 +94,18 @@ def _require_secure(url: str) -> None:
     """Raise UsageError where someone on the way could put keys of their own into the answer."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        named = bool(host) and not (parts.query or parts.fragment or parts.username)
+        scheme, host = parts.scheme, parts.hostname
     except ValueError:
-        parts, host, named = urlsplit(""), "", False
-    if not named or parts.scheme not in ("http", "https"):
-        msg = f"{url[:200]!r} is not the address of an OAuth issuer: https://HOST/... was expected"
+        scheme, host = "", None
+    if not host or scheme not in ("http", "https"):
+        msg = f"{url[:200]!r} is no address of an OAuth issuer or its keys: https://HOST/... was expected"
         raise UsageError(msg)
-    if parts.scheme == "http" and not is_this_machine(host):
-        msg = f"{url} cannot be trusted with keys: an OAuth issuer on another machine must use https"
+    if scheme == "http" and not _is_this_machine(host):
+        msg = f"{url[:200]} cannot be trusted with keys: an OAuth issuer on another machine must use https"
         raise UsageError(msg)
 
 
-def is_this_machine(host: str) -> bool:
+def _is_this_machine(host: str) -> bool:
     """Say whether a name or address can only be reached from here."""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import time
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import jwt
 from mcp.server.auth.provider import AccessToken, TokenVerifier
@@ -20,9 +20,11 @@ from agent.mcp.tokens import Allowance
 _LONGEST_TOKEN = 8192
 _SKEW_S = 30
 """By so much may the issuer's clock be ahead of this one."""
-_KEPT_S = 60.0
+_TAKEN_S, _REFUSED_S = 60.0, 1.0
+"""For so long is a token not checked again: every request asks twice, for its limits and for who calls."""
 _KEPT_AT_MOST = 1024
 
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -44,29 +46,29 @@ class OAuth:
 
 
 class JwtVerifier(TokenVerifier):
-    """Checks an issuer's signed tokens. A token that was right is looked at again after a minute."""
+    """Checks an issuer's signed tokens, each at most once a minute."""
 
     def __init__(self, issuer: Issuer, audience: str, allowance: Allowance) -> None:
         self.issuer = issuer
         self._audience = audience
         self._claims = allowance.model_dump()
-        self._kept: OrderedDict[bytes, tuple[float, AccessToken]] = OrderedDict()
+        self._taken = _Recent[AccessToken]()
+        self._refused = _Recent[str]()
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Tell whom the issuer vouches for with this token; None where it does not."""
         if len(token) > _LONGEST_TOKEN or not token.isascii():
             return None
         digest = hashlib.sha256(token.encode()).digest()
-        until, access = self._kept.get(digest, (0.0, None))
-        if access is not None and time() < until:
-            self._kept.move_to_end(digest)
+        if access := self._taken.get(digest):
             return access
-        self._kept.pop(digest, None)
+        if self._refused.get(digest):
+            return None
         access = await self._check(token)
-        if access is not None and access.expires_at is not None:
-            self._kept[digest] = min(access.expires_at, time() + _KEPT_S), access
-            if len(self._kept) > _KEPT_AT_MOST:
-                self._kept.popitem(last=False)
+        if access is None or access.expires_at is None:
+            self._refused.keep(digest, "refused", time() + _REFUSED_S)
+            return None
+        self._taken.keep(digest, access, min(access.expires_at, time() + _TAKEN_S))
         return access
 
     async def _check(self, token: str) -> AccessToken | None:
@@ -104,6 +106,23 @@ class JwtVerifier(TokenVerifier):
             subject=subject,
             claims=self._claims,
         )
+
+
+class _Recent(Generic[_T]):
+    """Values that are forgotten after a time, or sooner for newer ones."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[bytes, tuple[_T, float]] = OrderedDict()
+
+    def get(self, key: bytes) -> _T | None:
+        value, until = self._values.get(key, (None, 0.0))
+        return value if time() < until else None
+
+    def keep(self, key: bytes, value: _T, until: float) -> None:
+        self._values[key] = value, until
+        self._values.move_to_end(key)
+        if len(self._values) > _KEPT_AT_MOST:
+            self._values.popitem(last=False)
 
 
 def tenant_of(issuer: str, subject: str) -> str:

@@ -41,6 +41,24 @@ def bearer(token: str | None) -> dict[str, str]:
     return {} if token is None else {"authorization": f"Bearer {token}"}
 
 
+def ask(url: str, token: str | None, method: str = "tools/list", **headers: str) -> httpx2.Response:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    return httpx2.post(
+        url,
+        json={"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}},
+        headers={
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": "2026-07-28",
+            "mcp-method": method,
+            **bearer(token),
+            **headers,
+        },
+    )
+
+
 def environment(home: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return {**kept, "WARPWRIGHT_HOME": str(home), "PYTHONPATH": str(ROOT)}

@@ -21,7 +21,7 @@ from sandbox.errors import UsageError
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from http_serving import Served, bearer, http_server
+from http_serving import Served, ask, bearer, http_server
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
 NEW_TASK = {"task": "vector_add", "candidates": 1, "depth": 1}
@@ -56,24 +56,6 @@ def own_run(home: Path, tenant: str) -> str:
     run = store.create(new)
     store.runs.end(run, RunState.CANCELLED, Stop.CANCELLED, seconds=0)
     return run
-
-
-def ask(url: str, token: str | None, method: str = "tools/list", **headers: str) -> httpx2.Response:
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    return httpx2.post(
-        url,
-        json={"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}},
-        headers={
-            "accept": "application/json, text/event-stream",
-            "mcp-protocol-version": "2026-07-28",
-            "mcp-method": method,
-            **bearer(token),
-            **headers,
-        },
-    )
 
 
 async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
