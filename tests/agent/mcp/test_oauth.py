@@ -27,13 +27,11 @@ from agent.mcp.issuer import Issuer
 from agent.mcp.oauth import JwtVerifier, tenant_of
 from agent.mcp.rates import STRANGERS_A_MINUTE
 from agent.mcp.tokens import Allowance, TokenFile
-from agent.results import RunState, SearchRequest, Stop
-from agent.store import NewRun, Store
 from sandbox.errors import MissingDependencyError, UsageError
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from http_serving import Served, ask, bearer, environment, http_server
+from http_serving import Served, ask, bearer, environment, http_server, own_run
 from oauth_issuer import LocalIssuer, local_issuer
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -124,14 +122,6 @@ def bad_tokens(issuer: LocalIssuer, audience: str) -> dict[str, str]:
         "10 kB": issuer.token(audience, padding="x" * 10_000),
         "another kind of token": "warpwright_wrong",
     }
-
-
-def own_run(home: Path, tenant: str) -> str:
-    request = SearchRequest(task="softmax", tenant=tenant, candidates=1, depth=1)
-    store = Store(Home(home))
-    run = store.create(NewRun(request, "softmax", home, "0" * 64, "sim:h200", "process", "composer", 1))
-    store.runs.end(run, RunState.CANCELLED, Stop.CANCELLED, seconds=0)
-    return run
 
 
 def test_a_token_of_the_issuer_is_enough_and_one_of_the_servers_own_still_is(
