@@ -102,39 +102,26 @@ async def serve_http(
     tokens = TokenFile(home.tokens)
     guarded = oauth is not None or any(True for _ in tokens)
     with listen(address, authenticated=guarded) as listening:
-        port = listening.getsockname()[1]
-        url = "" if oauth is None else address.url(port)
+        url = "" if oauth is None else address.url(listening.getsockname()[1])
         access = await open_access(tokens, oauth, url) if guarded else None
         verifier, auth = (None, None) if access is None else (access.callers, access.settings)
         server = build_server(home, device, base_url, token_verifier=verifier, auth=auth)
-        config = _configuration(build_app(server, address, port, verifier), address)
-        listening.listen(MOST_CONNECTIONS)  # so that who reads the next line can connect
-        sys.stderr.write(f"listening on {address.own_url(port)}\n")
-        sys.stderr.flush()
-        await _Server(config).serve([listening])
+        await serve_on(listening, server, address, verifier)
 
 
-def build_app(
-    server: MCPServer[Workshop], address: Address, port: int, callers: TokenVerifier | None = None
-) -> Starlette:
-    """Return the application: who calls is limited, and Host and Origin are checked."""
-    names = {"127.0.0.1", "localhost", "[::1]", socket.gethostname(), socket.getfqdn(), *address.names}
-    names.add(f"[{address.host}]" if ":" in address.host else address.host)
-    if address.public_url is not None:
-        names.add(urlsplit(address.public_url).netloc)
-    hosts = sorted({host for name in names for host in (name, f"{name}:{port}")})
-    own = {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}
-    app = server.streamable_http_app(
-        streamable_http_path=PATH,
-        host=address.host,
-        max_request_body_size=LARGEST_BODY,
-        max_sessions=MOST_SESSIONS,
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=hosts, allowed_origins=sorted(own | set(address.origins))
-        ),
-    )
-    app.add_middleware(RateLimits, callers=callers, everyone=_OWN)
-    return app
+async def serve_on(
+    listening: socket.socket,
+    server: MCPServer[Workshop],
+    address: Address,
+    callers: TokenVerifier | None = None,
+) -> None:
+    """Serve on what `listen` gave until Ctrl-C or SIGTERM, and say where on standard error."""
+    port = listening.getsockname()[1]
+    config = _configuration(_build_app(server, address, port, callers), address)
+    listening.listen(MOST_CONNECTIONS)  # so that who reads the next line can connect
+    sys.stderr.write(f"listening on {address.own_url(port)}\n")
+    sys.stderr.flush()
+    await _Server(config).serve([listening])
 
 
 def _is_web_address(text: str) -> bool:
@@ -169,6 +156,28 @@ def listen(address: Address, *, authenticated: bool) -> socket.socket:
         msg = f"{address.host}, port {address.port}, cannot be listened on: {error.strerror or error}"
         raise UsageError(msg) from None
     return listening
+
+
+def _build_app(
+    server: MCPServer[Workshop], address: Address, port: int, callers: TokenVerifier | None
+) -> Starlette:
+    names = {"127.0.0.1", "localhost", "[::1]", socket.gethostname(), socket.getfqdn(), *address.names}
+    names.add(f"[{address.host}]" if ":" in address.host else address.host)
+    if address.public_url is not None:
+        names.add(urlsplit(address.public_url).netloc)
+    hosts = sorted({host for name in names for host in (name, f"{name}:{port}")})
+    own = {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}
+    app = server.streamable_http_app(
+        streamable_http_path=PATH,
+        host=address.host,
+        max_request_body_size=LARGEST_BODY,
+        max_sessions=MOST_SESSIONS,
+        transport_security=TransportSecuritySettings(
+            allowed_hosts=hosts, allowed_origins=sorted(own | set(address.origins))
+        ),
+    )
+    app.add_middleware(RateLimits, callers=callers, everyone=_OWN)
+    return app
 
 
 def _configuration(app: Starlette, address: Address) -> uvicorn.Config:
