@@ -25,6 +25,10 @@ KernelFile = Annotated[str, typer.Argument(metavar="KERNEL.cu", help="A kernel f
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="As `warpwright runs` lists it.", show_default=False)
 ]
+SearchesAtOnce = Annotated[int, typer.Option("--searches", min=0, help="Searches at once.")]
+CandidatesADay = Annotated[int, typer.Option("--candidates", min=0, help="Candidates a day.")]
+ModelTokensADay = Annotated[int, typer.Option("--model-tokens", min=0, help="Tokens of chat models a day.")]
+RequestsAMinute = Annotated[int, typer.Option("--requests", min=1, help="Requests a minute.")]
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Repeat what depends on chance; otherwise it differs every time.")
 ]

@@ -7,8 +7,16 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.options import BaseUrl, DeviceName
+from agent.cli.options import (
+    BaseUrl,
+    CandidatesADay,
+    DeviceName,
+    ModelTokensADay,
+    RequestsAMinute,
+    SearchesAtOnce,
+)
 from agent.cli.outcome import ExitStatus, conclude
+from sandbox.errors import UsageError
 
 
 def serve(  # noqa: PLR0913 - they are the options of the command
@@ -16,7 +24,8 @@ def serve(  # noqa: PLR0913 - they are the options of the command
     base_url: BaseUrl = None,
     http: Annotated[bool, typer.Option("--http", help="Serve over streamable HTTP, not stdio.")] = False,
     host: Annotated[
-        str, typer.Option("--host", help="Where to listen; beyond this machine only once a token exists.")
+        str,
+        typer.Option("--host", help="Where to listen; beyond this machine only with a token or --oauth."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
     allow_host: Annotated[
@@ -30,26 +39,63 @@ def serve(  # noqa: PLR0913 - they are the options of the command
         tuple[Path, Path] | None,
         typer.Option("--tls", metavar="CERT KEY", help="PEM files, for HTTPS.", exists=True, dir_okay=False),
     ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url", metavar="URL", help="What clients are given as its URL, behind a reverse proxy."
+        ),
+    ] = None,
+    oauth: Annotated[
+        str | None,
+        typer.Option("--oauth", metavar="ISSUER", help="Take this OAuth issuer's access tokens (JWTs)."),
+    ] = None,
+    audience: Annotated[
+        str | None,
+        typer.Option("--audience", metavar="TEXT", help="Whom they must be for; otherwise the server's URL."),
+    ] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", metavar="NAME", help="A scope that they must contain.")
+    ] = None,
+    searches: SearchesAtOnce = 2,
+    candidates: CandidatesADay = 2000,
+    model_tokens: ModelTokensADay = 5_000_000,
+    requests: RequestsAMinute = 600,
 ) -> None:
     """Serve the tools and the search over MCP: stdio, or HTTP with tokens.
 
-    See `warpwright token` for who may use it over HTTP.
+    See `warpwright token` for who may use it over HTTP. The last four options are for each caller with an
+    OAuth token.
     """
 
     async def work() -> ExitStatus:
         from agent.cli.isolation import warn_of_weak_isolation
         from agent.home import home
 
+        if oauth is None and (audience or scope):
+            raise UsageError(
+                "--audience and --scope say what an OAuth token must contain: give --oauth ISSUER"
+            )
+        if oauth is not None and not http:
+            raise UsageError("--oauth is for callers over HTTP: give --http")
         warn_of_weak_isolation()
-        if http:
-            from agent.mcp.http import Address, serve_http
-
-            address = Address(host, port, tuple(allow_host or ()), tuple(allow_origin or ()), tls)
-            await serve_http(home(), device, base_url, address)
-        else:
+        if not http:
             from agent.mcp.server import serve_stdio
 
             await serve_stdio(home(), device, base_url)
+            return ExitStatus.DONE
+        from agent.mcp.http import Address, serve_http
+        from agent.mcp.oauth import OAuth
+        from agent.mcp.tokens import Allowance
+
+        allowance = Allowance(
+            searches_at_once=searches,
+            candidates_per_day=candidates,
+            model_tokens_per_day=model_tokens,
+            requests_per_minute=requests,
+        )
+        asked = None if oauth is None else OAuth(oauth, audience, tuple(scope or ()), allowance)
+        address = Address(host, port, tuple(allow_host or ()), tuple(allow_origin or ()), tls, public_url)
+        await serve_http(home(), device, base_url, address, asked)
         return ExitStatus.DONE
 
     conclude(work, as_json=False)

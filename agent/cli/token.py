@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.options import AsJson
+from agent.cli.options import AsJson, CandidatesADay, ModelTokensADay, RequestsAMinute, SearchesAtOnce
 from agent.cli.outcome import ExitStatus, conclude
 
 app = typer.Typer(help="Say who may use `warpwright serve --http`.", no_args_is_help=True)
@@ -16,12 +16,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is.", 
 @app.command("add")
 def add(
     name: Name,
-    searches: Annotated[int, typer.Option("--searches", min=0, help="Searches at once.")] = 2,
-    candidates: Annotated[int, typer.Option("--candidates", min=0, help="Candidates a day.")] = 2000,
-    model_tokens: Annotated[
-        int, typer.Option("--model-tokens", min=0, help="Tokens of chat models a day.")
-    ] = 5_000_000,
-    requests: Annotated[int, typer.Option("--requests", min=1, help="Requests a minute.")] = 600,
+    searches: SearchesAtOnce = 2,
+    candidates: CandidatesADay = 2000,
+    model_tokens: ModelTokensADay = 5_000_000,
+    requests: RequestsAMinute = 600,
 ) -> None:
     """Make a token and print it, this once: only its hash is kept."""
 

@@ -12,8 +12,11 @@ from typing import Any, cast
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.extension import Extension, MethodBinding
+from mcp.server.mcpserver import require_client_extension
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp.types import (
+    HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
@@ -56,6 +59,7 @@ class SearchTasks(Extension):
         """Return the requests that this extension answers."""
         return [
             MethodBinding("tasks/get", TaskParams, self._get, _SINCE),
+            MethodBinding("tasks/update", TaskParams, self._update, _SINCE),
             MethodBinding("tasks/cancel", TaskParams, self._cancel, _SINCE),
         ]
 
@@ -70,9 +74,17 @@ class SearchTasks(Extension):
         return result if result.is_error else {"resultType": "task", **await _view(ctx, content["run"])}
 
     async def _get(self, ctx: _Ctx, params: TaskParams) -> HandlerResult:
+        _admit(ctx, params)
         return {"resultType": "complete", **await _view(ctx, params.task_id)}
 
+    async def _update(self, ctx: _Ctx, params: TaskParams) -> HandlerResult:
+        """Take answers to what a task asked; a search asks nothing, so they are those to be ignored."""
+        _admit(ctx, params)
+        await _view(ctx, params.task_id)
+        return {"resultType": "complete"}
+
     async def _cancel(self, ctx: _Ctx, params: TaskParams) -> HandlerResult:
+        _admit(ctx, params)
         try:
             await _workshop(ctx).desk.cancel(params.task_id)
         except UsageError as error:
@@ -80,13 +92,21 @@ class SearchTasks(Extension):
         return {"resultType": "complete"}
 
 
+def _admit(ctx: _Ctx, params: TaskParams) -> None:
+    """Raise MCPError where the client offers no tasks, or its `Mcp-Name` header names another one."""
+    require_client_extension(ctx, EXTENSION)
+    named = getattr(ctx.request, "headers", {}).get(MCP_NAME_HEADER)
+    if named is not None and decode_header_value(named) != params.task_id:
+        raise MCPError(HEADER_MISMATCH, f"the {MCP_NAME_HEADER} header names another task than the request")
+
+
 def _workshop(ctx: _Ctx) -> Workshop:
     return ctx.lifespan_context
 
 
 def _offers_tasks(ctx: _Ctx) -> bool:
-    client = ctx.session.client_params
-    return client is not None and EXTENSION in (client.capabilities.extensions or {})
+    offered = ctx.session.client_capabilities
+    return offered is not None and EXTENSION in (offered.extensions or {})
 
 
 async def _view(ctx: _Ctx, run: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ _DAY_S = 24 * 3600.0
 
 
 def tenant() -> str | None:
-    """Return the name of the token behind this request; None for this machine's own person, who sees all."""
+    """Return whose request this is: a token's name, or an OAuth caller's; None for this machine's own person."""
     token = get_access_token()
     return None if token is None else token.client_id
 

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sandbox.errors import UsageError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_PREFIX = "warpwright_"
+PREFIX = "warpwright_"
+"""How every token of this kind begins."""
 
 
 class Allowance(BaseModel):
@@ -75,7 +76,7 @@ class TokenFile:
         if any(token.name == name for token in self):
             msg = f"{name} has a token already; `warpwright token remove {name}` withdraws it"
             raise UsageError(msg)
-        text = _PREFIX + secrets.token_urlsafe(32)
+        text = PREFIX + secrets.token_urlsafe(32)
         token = Token(
             name=name, sha256=_hash(text), created=datetime.now(UTC), allowance=allowance or Allowance()
         )

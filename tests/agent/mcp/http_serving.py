@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from mcp import Client
@@ -17,6 +18,8 @@ from mcp.client.streamable_http import streamable_http_client
 from supervisors import end_supervisor
 
 from agent.home import Home
+from agent.results import RunState, SearchRequest, Stop
+from agent.store import NewRun, Store
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,6 +47,41 @@ class Served:
 
 def bearer(token: str | None) -> dict[str, str]:
     return {} if token is None else {"authorization": f"Bearer {token}"}
+
+
+def ask(
+    url: str,
+    token: str | None,
+    method: str = "tools/list",
+    params: dict[str, Any] | None = None,
+    extensions: dict[str, Any] | None = None,
+    **headers: str,
+) -> httpx2.Response:
+    """Send one request as a client of the current protocol does."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {"extensions": extensions or {}},
+    }
+    return httpx2.post(
+        url,
+        json={"jsonrpc": "2.0", "id": 1, "method": method, "params": {**(params or {}), "_meta": meta}},
+        headers={
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": "2026-07-28",
+            "mcp-method": method,
+            **bearer(token),
+            **headers,
+        },
+    )
+
+
+def own_run(home: Path, tenant: str) -> str:
+    request = SearchRequest(task="softmax", tenant=tenant, candidates=1, depth=1)
+    new = NewRun(request, "softmax", home, "0" * 64, "sim:h200", "process", "composer", 1)
+    store = Store(Home(home))
+    run = store.create(new)
+    store.runs.end(run, RunState.CANCELLED, Stop.CANCELLED, seconds=0)
+    return run
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -15,13 +15,11 @@ from mcp import Client
 from agent.home import Home
 from agent.mcp.http import Address, listen
 from agent.mcp.tokens import Allowance, TokenFile
-from agent.results import RunState, SearchRequest, Stop
-from agent.store import NewRun, Store
 from sandbox.errors import UsageError
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from http_serving import Served, bearer, http_server
+from http_serving import Served, ask, bearer, http_server, own_run
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
 NEW_TASK = {"task": "vector_add", "candidates": 1, "depth": 1}
@@ -47,33 +45,6 @@ def tokens(home: Path) -> dict[str, str]:
 def server(home: Path, tokens: dict[str, str]) -> Iterator[Served]:
     with http_server(home) as served:
         yield served
-
-
-def own_run(home: Path, tenant: str) -> str:
-    request = SearchRequest(task="softmax", tenant=tenant, candidates=1, depth=1)
-    new = NewRun(request, "softmax", home, "0" * 64, "sim:h200", "process", "composer", 1)
-    store = Store(Home(home))
-    run = store.create(new)
-    store.runs.end(run, RunState.CANCELLED, Stop.CANCELLED, seconds=0)
-    return run
-
-
-def ask(url: str, token: str | None, method: str = "tools/list", **headers: str) -> httpx2.Response:
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    return httpx2.post(
-        url,
-        json={"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}},
-        headers={
-            "accept": "application/json, text/event-stream",
-            "mcp-protocol-version": "2026-07-28",
-            "mcp-method": method,
-            **bearer(token),
-            **headers,
-        },
-    )
 
 
 async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]:

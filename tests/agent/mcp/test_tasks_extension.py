@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,10 @@ from agent.mcp.server import build_server
 from agent.mcp.tasks_extension import EXTENSION
 from agent.results import SearchRequest
 from agent.search import start_search
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from http_serving import ask, http_server, own_run
 
 
 class TaskParams(RequestParams):
@@ -113,3 +118,21 @@ async def test_any_other_client_gets_the_first_status_at_once(mode: str, home: H
         ).structured_content is None or (status.structured_content["state"] == "running"):
             pass
         assert status.structured_content["state"] == "completed"
+
+
+def test_over_http_a_task_is_shown_to_those_who_offer_tasks_and_name_it_the_same_twice(
+    tmp_path: Path,
+) -> None:
+    run = own_run(tmp_path, "")
+    offered, task = {EXTENSION: {}}, {"taskId": run}
+    with http_server(tmp_path) as served:
+        for method in ("tasks/get", "tasks/update", "tasks/cancel"):
+            taken = ask(served.url, None, method, task, offered, **{"mcp-name": run}).json()["result"]
+            assert taken["resultType"] == "complete"
+            assert ("taskId" in taken) == (method == "tasks/get")
+            for offers, name, code in (({}, run, -32021), (offered, "another", -32020)):
+                refused = ask(served.url, None, method, task, offers, **{"mcp-name": name})
+                assert refused.status_code == 400
+                assert refused.json()["error"]["code"] == code
+            unknown = ask(served.url, None, method, {"taskId": "nothing"}, offered)
+            assert unknown.json()["error"]["code"] == -32602
