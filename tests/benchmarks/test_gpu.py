@@ -129,8 +129,8 @@ def test_each_kernel_of_the_repository_is_there_and_best_ones_where_they_are_kep
     assert ("ranking/reduction", "shuffle") in names
     (tmp_path / "relu").mkdir()
     (tmp_path / "relu/found.cu").write_text("text")
-    best = [entry for entry in entries(("relu",), best=tmp_path) if entry.variant != "baseline"]
-    assert [(entry.variant, entry.text) for entry in best] == [("found", "text")]
+    kept = [entry for entry in entries(("relu",), kernels=tmp_path) if entry.variant != "baseline"]
+    assert [(entry.variant, entry.text) for entry in kept] == [("found", "text")]
 
 
 def test_what_was_not_carried_is_a_compilation_that_failed(carried):
