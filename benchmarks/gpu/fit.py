@@ -1,6 +1,6 @@
 """Say what a GPU's measurements would have the cost model's assumed constants be.
 
-    python -m benchmarks.gpu.fit DIR/gpu.json [--out DIR] [--programs FILE] [--hold-out kernels|tasks]
+    python -m benchmarks.gpu.fit DIR/gpu.json... [--out DIR] [--programs FILE] [--hold-out kernels|tasks]
 
 Counts on the simulator what the GPU ran, fits by least squares, and compares estimates before and after, of kernels
 that were fitted and of kernels that were held out. It changes no file of the source: it prints what to put where.
@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.gpu import fit_report
 from benchmarks.gpu.fitting import Fit, HoldOut, Setting, fit
 from benchmarks.gpu.kernels import entries
-from benchmarks.gpu.observations import Measurements, observe, read
+from benchmarks.gpu.observations import Measurements, observe, read_all
 from benchmarks.gpu.programs import CarriedCompiler
 from sandbox.errors import WarpwrightError
 from sandbox.simulator.architectures import ARCHITECTURES
@@ -50,14 +50,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 2 where there is nothing to fit, 1 where it does not help kernels that were held out."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.fit", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("file", type=Path, help="gpu.json, as `python -m benchmarks.gpu` wrote it")
+    parser.add_argument(
+        "file",
+        type=Path,
+        nargs="+",
+        help="gpu.json, as `python -m benchmarks.gpu` wrote it; several of one GPU",
+    )
     parser.add_argument("--out", type=Path, help="folder for fit.json and fit.md")
     parser.add_argument("--programs", type=Path, help="what `python -m benchmarks.gpu.programs` wrote")
     parser.add_argument("--hold-out", choices=("kernels", "tasks"), default="kernels", help="(%(default)s)")
     given = parser.parse_args(arguments)
     words = " ".join(sys.argv[1:] if arguments is None else arguments)
     try:
-        measurements = read(given.file)
+        measurements = read_all(given.file)
         found, left = asyncio.run(_main(given, measurements))
     except (WarpwrightError, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")

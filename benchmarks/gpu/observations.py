@@ -21,6 +21,7 @@ from tools.compiling import CompileStage
 from tools.judge.oracle import bench_samples
 
 _SIMULATED = "sim:"
+_SAID = ("gpu", "device", "date", "command")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,22 @@ class Measurements:
     kernels: tuple[Measured, ...]
 
 
+def read_all(files: Sequence[Path]) -> Measurements:
+    """Read several files of one GPU; where two timed one kernel, the last one counts.
+
+    Raises:
+        UsageError: One is no results file, holds nothing that a GPU measured, or is of another GPU.
+    """
+    found = [read(file) for file in files]
+    for file, one in zip(files, found, strict=True):
+        if one.model != found[0].model:
+            msg = f"{file}: measured beside sim:{one.model}, {files[0]} beside sim:{found[0].model}: fit them apart"
+            raise UsageError(msg)
+    kernels = {(kernel.group, kernel.variant): kernel for one in found for kernel in one.kernels}
+    said = {name: "; ".join(dict.fromkeys(getattr(one, name) for one in found)) for name in _SAID}
+    return Measurements(model=found[0].model, kernels=tuple(kernels.values()), **said)
+
+
 def read(file: Path) -> Measurements:
     """Read what `python -m benchmarks.gpu` wrote as `gpu.json`.
 
@@ -54,22 +71,20 @@ def read(file: Path) -> Measurements:
     """
     try:
         table = json.loads(file.read_text())
-        gpu, device, simulator, date, command = (
-            str(table[name]) for name in ("gpu", "device", "simulator", "date", "command")
-        )
+        said = {name: str(table[name]) for name in _SAID}
+        model = str(table["simulator"]).removeprefix(_SIMULATED)
         kernels = tuple(_kernels(table["kernels"]))
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        said = f"{type(error).__name__}: {error}"
-        raise UsageError(f"{file}: no results file of `python -m benchmarks.gpu` ({said})") from None
-    if gpu.startswith(_SIMULATED) or not kernels:
-        msg = f"{file}: nothing in it was measured ({gpu}): constants are never fitted to estimates"
+        why = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{file}: no results file of `python -m benchmarks.gpu` ({why})") from None
+    if said["gpu"].startswith(_SIMULATED) or not kernels:
+        msg = f"{file}: nothing in it was measured ({said['gpu']}): constants are never fitted to estimates"
         raise UsageError(msg)
-    model = simulator.removeprefix(_SIMULATED)
     if model not in ARCHITECTURES:
         raise UsageError(f"{file}: there is no simulated GPU {model} to fit")
-    return Measurements(gpu, device, model, date, command, kernels)
+    return Measurements(model=model, kernels=kernels, **said)
 
 
 def _kernels(rows: Sequence[Mapping[str, Any]]) -> list[Measured]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from compiler_in_process import InProcess
 from fake_gpu_run import FEWER, kernels
 
 from benchmarks.gpu import __main__ as command
@@ -23,30 +23,10 @@ from benchmarks.gpu import instruction_tests, programs
 from benchmarks.gpu.kernels import entries
 from benchmarks.gpu.nvcc import Nvcc
 from benchmarks.gpu.results import Count, Kernel, Results, correlations, markdown
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
 from sandbox.errors import UsageError
-from sandbox.program import CompileRequest, CompileResult
-from sandbox.worker.messages import CompileCall
+from sandbox.program import CompileRequest
 
 ROOT = Path(__file__).parents[2]
-
-
-class InProcess:
-    """The compiler without a worker."""
-
-    def __init__(self) -> None:
-        kit = find_toolkit()
-        self._role = CompileRole(
-            {"nvrtc": [str(kit.library)], "include": [str(path) for path in kit.include]}
-        )
-
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
-        result = self._role.answer(CompileCall(request))
-        if result.program is None:
-            return result
-        key = hashlib.sha256(result.program.ptx.encode()).hexdigest()
-        return replace(result, program=replace(result.program, key=key))
 
 
 @lru_cache
