@@ -37,6 +37,7 @@ from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
 from sandbox.simulator.architectures import ARCHITECTURES
 from sandbox.timing.measured import PairTimer
+from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
 from tools.parts import CompilerService, Limits, Parts
 from tools.toolbox import Toolbox
@@ -157,7 +158,7 @@ async def _main(given: argparse.Namespace, command: str) -> Results:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 2 where there is no GPU, 1 where a kernel that should pass did not."""
+    """Run the command; 2 where there is no GPU, 1 where a kernel failed or none was judged."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=Path, required=True, help="folder for gpu.json and gpu.md")
@@ -174,7 +175,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stdout.write(markdown(results))
-    return 0 if results.kernels and all(one.verdict == "pass" for one in results.kernels) else 1
+    return status(results)
+
+
+def status(results: Results) -> int:
+    """Return 0 where kernels passed and none failed; one that there was no time for has no verdict."""
+    verdicts = {one.verdict for one in results.kernels} - {""}
+    return 0 if verdicts == {Verdict.PASS.value} else 1
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ async def fitted(measurements: Measurements, compiler: Compiles, hold_out: HoldO
     architecture = ARCHITECTURES[measurements.model]
     stage = CompileStage(compiler, architecture.compute)
     observations, left = await observe(measurements, entries(), stage)
+    sys.stderr.write(f"{len(observations)} kernels counted; fitting takes some minutes\n")
     return fit(observations, Setting(architecture, USED), hold_out), left
 
 

@@ -149,8 +149,9 @@ class KernelParts:
 
     def _note_counters(self, entry: Entry, measured: Sequence[Sequence[LaunchProfile]]) -> None:
         launches = [one for some in measured for one in some]
-        notes = {one.note for one in launches if one.note}
-        self._results.skipped += [f"counters of {_said(entry)}: {note}" for note in sorted(notes)]
+        # What ncu lacks or is forbidden is the same for every kernel: said once.
+        notes = {f"counters: {one.note}" for one in launches if one.note}
+        self._results.skipped += sorted(notes.difference(self._results.skipped))
         simulated = [shape.launches for shape in self._estimated[_name(entry)].shapes]
         longest = max(launches, key=lambda one: one.latency_us)
         self._note(entry, measured_bottleneck=longest.bottleneck, counts=compared(measured, simulated))

@@ -15,12 +15,12 @@ from compiler_in_process import InProcess
 from fake_gpu_run import kernels
 
 from benchmarks.gpu import budget
-from benchmarks.gpu.__main__ import SHARES, device_of
+from benchmarks.gpu.__main__ import SHARES, device_of, status
 from benchmarks.gpu.budget import Clock, shares, within
 from benchmarks.gpu.kernel_parts import KernelParts
 from benchmarks.gpu.kernels import entries
 from benchmarks.gpu.measuring import Machine
-from benchmarks.gpu.results import Results, markdown
+from benchmarks.gpu.results import Kernel, Results, markdown
 from sandbox.device import LaunchProfile
 from sandbox.errors import UsageError
 from sandbox.facts import Fact
@@ -147,8 +147,8 @@ class Tools:
 
     async def explain(self, timed, inputs, parts, *, deadline_s) -> tuple[LaunchProfile, ...]:
         self._note("count")
-        note = "counters are forbidden" if self.asked.count("count") == 1 else ""
-        return (replace(self._launch(Provenance.MEASURED), bottleneck="dram", note=note),)
+        launch = self._launch(Provenance.MEASURED)
+        return (replace(launch, bottleneck="dram", note="ncu has less than all"),)
 
     def _note(self, what: str) -> None:
         self.watch.now += self.takes_s
@@ -184,7 +184,7 @@ def test_every_kernel_is_timed_before_any_is_counted(watch):
     assert tools.asked == ["time"] * 3 + ["count"] * 3
     assert [one.measured_us for one in results.kernels] == [3.0] * 3
     assert {one.measured_bottleneck for one in results.kernels} == {"dram"}
-    assert results.skipped == ["counters of vector_add/baseline: counters are forbidden"]
+    assert results.skipped == ["counters: ncu has less than all"], "once, not for every kernel"
 
 
 def test_counters_for_which_there_is_no_time_are_named_and_the_times_are_there(watch, monkeypatch):
@@ -219,3 +219,12 @@ def test_kernels_of_a_group_lie_side_by_side_the_baseline_first():
         dict.fromkeys(groups)
     )
     assert [entry.variant for entry in entries(("softmax",))][:2] == ["baseline", "best"]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [(["pass", "pass"], 0), (["pass", ""], 0), (["pass", "race"], 1), (["", ""], 1), ([], 1)],
+)
+def test_a_kernel_without_time_is_no_failure_but_none_at_all_is(verdicts, expected):
+    found = [Kernel("task", str(place), verdict=verdict) for place, verdict in enumerate(verdicts)]
+    assert status(Results("cuda:0", "sim:h200", "", "", kernels=found)) == expected

