@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.gpu import fit_report
-from benchmarks.gpu.fitting import Fit, HoldOut, Setting, fit
+from benchmarks.gpu.fitting import Fit, HoldOut, Setting, fit, solver
 from benchmarks.gpu.kernels import entries
 from benchmarks.gpu.observations import Measurements, observe, read_all
 from benchmarks.gpu.programs import CarriedCompiler
@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = " ".join(sys.argv[1:] if arguments is None else arguments)
     try:
         measurements = read_all(given.file)
+        solver()  # what it lacks is said before minutes of counting
         found, left = asyncio.run(_main(given, measurements))
     except (WarpwrightError, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")

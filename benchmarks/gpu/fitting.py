@@ -173,11 +173,20 @@ def _felt(name: str, before: Setting, fitting: Sequence[Observation]) -> bool:
     return float(np.max(np.abs(ends[1] - ends[0]))) > FELT
 
 
-def _least_squares(free: Sequence[str], before: Setting, fitting: Sequence[Observation]) -> dict[str, float]:
+def solver() -> Any:
+    """Return scipy's least squares.
+
+    Raises:
+        MissingDependencyError: scipy is not installed.
+    """
     try:
         from scipy.optimize import least_squares  # pyright: ignore[reportUnknownVariableType]
     except ImportError:
         raise MissingDependencyError("scipy is not installed: pip install 'warpwright[bench]'") from None
+    return cast(Any, least_squares)
+
+
+def _least_squares(free: Sequence[str], before: Setting, fitting: Sequence[Observation]) -> dict[str, float]:
     low = np.array([math.log(BOUNDS[name][0]) for name in free])
     high = np.array([math.log(BOUNDS[name][1]) for name in free])
 
@@ -191,8 +200,7 @@ def _least_squares(free: Sequence[str], before: Setting, fitting: Sequence[Obser
 
     # Places lie between 1 and 2, so that a relative step is about the same part of every range.
     start = 1 + (np.log([before.value(name) for name in free]) - low) / (high - low)
-    solver = cast(Any, least_squares)
-    found = solver(
+    found = solver()(
         residuals, start, bounds=(1.0, 2.0), loss="soft_l1", f_scale=FAR, diff_step=STEP, xtol=ENOUGH,
         ftol=ENOUGH,
     )  # fmt: skip

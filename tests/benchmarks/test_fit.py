@@ -245,3 +245,10 @@ def test_several_files_of_one_gpu_are_one_and_of_two_gpus_are_refused(tmp_path, 
     assert "fit them apart" in capsys.readouterr().err
     assert command.main([files[0], files[0]]) == 2
     assert "too few kernels were measured: 0 " in capsys.readouterr().err
+
+
+def test_without_scipy_the_command_says_how_to_get_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    write(results(TIMED), tmp_path)
+    assert command.main([str(tmp_path / "gpu.json")]) == 2
+    assert "pip install 'warpwright[bench]'" in capsys.readouterr().err
