@@ -103,7 +103,10 @@ class LocalToolbox:
         device, seconds = self._parts.device, self._limits.profile_s
         if isinstance(device, PairTimer):
             rules = TimingRules(limit_s=self._limits.timing_s)
-            return MeasureStage(self._compiling, device, self._oracle, self._constants, 2 * seconds, rules)
+            return MeasureStage(
+                self._compiling, device, self._oracle, self._constants, 2 * seconds, rules,
+                sets=self._limits.timing_inputs,
+            )  # fmt: skip
         sampler = partial(bench_samples, secret=fresh_seed())
         return ProfileStage(self._compiling, device, sampler, seconds, repeatable=not self._measures)
 

@@ -25,7 +25,6 @@ from tools.profiling import Profiled, Shape, geometric_mean, not_compiled, repor
 from tools.reports import ProfileReport, Timing
 from tools.task import Case, Task
 
-_SETS = 3
 _FEWEST_PAIRS = 10
 _MANY_DROPPED = 0.3
 _NOISE_SHARE = 0.4
@@ -60,6 +59,7 @@ class MeasureStage:
         constants: Returns the constants of a task's error bound, by output.
         deadline_s: Seconds of wall time for one shape.
         secret: Seed of the inputs, the same for all candidates, which cannot know it.
+        sets: Sets of inputs that the timed runs alternate between.
     """
 
     compiling: CompileStage
@@ -69,6 +69,7 @@ class MeasureStage:
     deadline_s: float = 60.0
     rules: TimingRules = field(default_factory=TimingRules)
     secret: int = field(default_factory=fresh_seed, repr=False)
+    sets: int = 3
     _noise: Memo[str, float | None] = field(default_factory=Memo[str, "float | None"], repr=False)
 
     async def profile(
@@ -133,7 +134,7 @@ class MeasureStage:
 
     async def _questions(self, task: Task, case: Case) -> list[Question]:
         """Several inputs of one plan: those whose scalars are the first one's."""
-        found = [await self.oracle(task).question(case, self.secret + index) for index in range(_SETS)]
+        found = [await self.oracle(task).question(case, self.secret + index) for index in range(self.sets)]
         return [question for question in found if question.scalars == found[0].scalars]
 
     async def _compiled(

@@ -25,6 +25,7 @@ class Limits:
         run_s: Seconds of wall time for one run of a test case.
         profile_s: Seconds of wall time for one benchmark shape.
         timing_s: Seconds of wall time for the samples of one benchmark shape, on a GPU.
+        timing_inputs: Sets of inputs that these samples alternate between; the answer to each takes CPU time.
         seeds: Inputs that each test case is tried with.
         sweep: Settings of the tunables that a sweep tries at most.
         bench_work: Thread-instructions that are simulated to judge the results at one benchmark shape.
@@ -36,6 +37,7 @@ class Limits:
     run_s: float = 10.0
     profile_s: float = 30.0
     timing_s: float = 15.0
+    timing_inputs: int = 3
     seeds: int = 2
     sweep: int = 12
     bench_work: float = 6e9

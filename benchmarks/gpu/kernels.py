@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from tools import task_folder
 from tools.task import Task
 
 ROOT = Path(__file__).parents[2]
-BEST = ROOT / "docs/results/best"
-"""Kernels that searches found: a folder for each task, kernel files in it; need not be there."""
+FOUND = ROOT / "examples/kernels"
+"""Kernels that searches found (`benchmarks.gpu.variants`): a folder for each task, kernel files in it."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,28 @@ class Entry:
     task: Task
     text: str
 
+    @property
+    def sha(self) -> str:
+        """What the text is recognised by: its sha256."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
-def entries(only: tuple[str, ...] = (), best: Path = BEST) -> list[Entry]:
-    """Return the kernels, the ranked ones first; of these groups where some are named (`softmax`, `ranking/copy`)."""
-    tasks = {path.name: task_folder.load(path) for path in sorted((ROOT / "examples/tasks").iterdir())}
-    found = [Entry(name, "baseline", task, task.baseline) for name, task in tasks.items()]
-    for name, task in tasks.items():
-        kept = sorted((best / name).glob("*.cu")) if (best / name).is_dir() else []
-        found += [Entry(name, path.stem, task, path.read_text()) for path in kept]
+
+def entries(only: tuple[str, ...] = (), kernels: Path = FOUND) -> list[Entry]:
+    """Return the kernels, group by group, the baseline first and the best one second.
+
+    The ranked ones come first, for of those it is known which are faster.
+
+    Args:
+        only: These groups where some are named: `softmax`, `ranking/copy`.
+        kernels: What searches found, in a folder for each task.
+    """
+    found: list[Entry] = []
     for family, variants in families.VARIANTS.items():
         task = families.task(family)
         found += [Entry(f"ranking/{family}", name, task, families.kernel(family, name)) for name in variants]
-    # The ranked ones first: where time runs out, whole groups are compared rather than halves of all.
-    found.sort(key=lambda entry: not entry.group.startswith("ranking/"))
+    for path in sorted((ROOT / "examples/tasks").iterdir()):
+        task = task_folder.load(path)
+        kept = sorted((kernels / path.name).glob("*.cu"), key=lambda file: (file.stem != "best", file.name))
+        found.append(Entry(path.name, "baseline", task, task.baseline))
+        found += [Entry(path.name, file.stem, task, file.read_text()) for file in kept]
     return [entry for entry in found if not only or entry.group in only]

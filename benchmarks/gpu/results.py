@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.gpu.instruction_tests import Agreement
+from benchmarks.gpu.tables import number, table
 from benchmarks.ranking.ranks import spearman
 from sandbox.facts import Fact
 from sandbox.nsight.ceilings import Ceilings
@@ -39,10 +40,16 @@ class Count:
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel; times in microseconds, None where not known."""
+    """One kernel; times in microseconds, None where not known.
+
+    Attributes:
+        sha: sha256 of the kernel file; `task_sha` is that of the task folder.
+    """
 
     group: str
     variant: str
+    sha: str = ""
+    task_sha: str = ""
     verdict: str = ""
     message: str = ""
     measured_us: float | None = None
@@ -68,12 +75,17 @@ class SameResults:
 
 @dataclass
 class Results:
-    """Everything, as far as the time allowed; `skipped` says what it did not."""
+    """Everything, as far as the time allowed; `skipped` says what it did not.
+
+    Attributes:
+        device: What the driver says of the GPU: its name, the driver's version, clocks, power.
+    """
 
     gpu: str
     simulator: str
     command: str
     date: str
+    device: str = ""
     facts: list[Fact] = field(default_factory=list[Fact])
     ceilings: Ceilings | None = None
     instructions: list[Agreement] = field(default_factory=list[Agreement])
@@ -108,16 +120,17 @@ def markdown(results: Results) -> str:
     """Return the tables."""
     parts = [
         f"# {results.gpu} beside {results.simulator}\n",
+        f"{results.device or 'Device unknown'}.\n",
         f"{results.date}, `{results.command}`, {results.seconds:.0f} s.\n",
-        _table("Machine", ("what", "", "value"), _facts(results)),
-        _table("Kernels", _KERNEL_HEADS, (_kernel(one) for one in results.kernels)),
-        _table("Spearman's rank correlation, estimated with measured", ("task", "rho"), _ranks(results)),
-        _table("Counts", _COUNT_HEADS, _counts(results.kernels)),
-        _table("Same results", ("task", "equal elements", "largest difference", "problem"), _same(results)),
-        _table(
+        table("Machine", ("what", "", "value"), _facts(results)),
+        table("Kernels", _KERNEL_HEADS, (_kernel(one) for one in results.kernels)),
+        table("Spearman's rank correlation, estimated with measured", ("task", "rho"), _ranks(results)),
+        table("Counts", _COUNT_HEADS, _counts(results.kernels)),
+        table("Same results", ("task", "equal elements", "largest difference", "problem"), _same(results)),
+        table(
             "Instructions", ("type", "expression", "equal", "worst ulp", "problem"), _instructions(results)
         ),
-        _table("Left out", ("what",), ((text,) for text in results.skipped)),
+        table("Left out", ("what",), ((text,) for text in results.skipped)),
     ]
     return "\n".join(parts)
 
@@ -127,15 +140,6 @@ _KERNEL_HEADS = (
     "bound by (estimated)",
 )  # fmt: skip
 _COUNT_HEADS = ("metric", "launches", "median difference", "largest", "within 5 %")
-
-
-def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    listed = list(rows)
-    lines = [
-        f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"
-        for row in [heads, ["---"] * len(heads), *listed]
-    ]
-    return f"## {title}\n\n" + ("\n".join(lines) if listed else "Nothing.") + "\n"
 
 
 def _facts(results: Results) -> Iterable[tuple[str, str, str]]:
@@ -155,14 +159,10 @@ def _facts(results: Results) -> Iterable[tuple[str, str, str]]:
 def _kernel(one: Kernel) -> tuple[str, ...]:
     verdict = one.verdict if one.verdict in {"", "pass"} else f"{one.verdict}: {one.message}"
     return (
-        one.group, one.variant, verdict, _number(one.measured_us), _number(one.speedup), one.measured_bottleneck,
-        "" if one.measured_roofline is None else f"{one.measured_roofline:.0%}", _number(one.estimated_us),
+        one.group, one.variant, verdict, number(one.measured_us), number(one.speedup), one.measured_bottleneck,
+        "" if one.measured_roofline is None else f"{one.measured_roofline:.0%}", number(one.estimated_us),
         one.estimated_bottleneck,
     )  # fmt: skip
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
 
 
 def _ranks(results: Results) -> Iterable[tuple[str, str]]:

@@ -14,32 +14,13 @@ from dataclasses import dataclass
 
 from sandbox.simulator.architectures import Architecture
 from sandbox.simulator.coalescing import SECTOR
+from sandbox.simulator.cost_constants import USED, CostConstants
 from sandbox.simulator.counting import Counter
 from sandbox.simulator.lanes import WARP
 from sandbox.simulator.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
 from sandbox.simulator.tensor import matrix_work
-from sandbox.simulator.timeline import chain
+from sandbox.simulator.timeline import Warp
 from sandbox.simulator.traffic import LaunchShape, Traffic, traffic
-
-DRAM_EFFICIENCY = 0.92
-"""Share of the peak that a plain copy reaches on recent GPUs; nvbandwidth prints 90 to 93 percent."""
-ATOMIC_CLOCKS = 1.0
-"""Clocks between two turns of atomics at one sector of L2. Assumed."""
-SHARED_ATOMIC_CLOCKS = 4.0
-"""Clocks that a wavefront of a shared-memory atomic takes: read, change, write. Assumed."""
-REQUEST_CLOCKS = 2.0
-"""Clocks that a warp's global request occupies the load/store path at least: its 64-bit addresses take two
-passes. Assumed."""
-QUEUEING = 1.0
-"""DRAM latency that a fully used memory adds, in idle latencies; less in proportion. Assumed."""
-SMOOTH = 4.0
-"""Exponent of the norm that joins the resources: nearly a maximum, unless two are close. Assumed."""
-SCHEDULERS = 4
-"""Warp instructions issued a clock and SM (CUDA C++ Programming Guide, "Compute Capabilities")."""
-L1_SECTORS_A_CLOCK = 4.0
-"""Sectors that L1 serves a clock: a 128-byte line (Nsight Compute documentation, "Hardware Model")."""
-L1_FILL_BYTES_A_CLOCK = 64.0
-"""Bytes that an SM takes from L2 a clock (A100 whitepaper; used for all)."""
 
 
 @dataclass(frozen=True)
@@ -65,27 +46,38 @@ class Estimate:
         return min(1.0, self.least_us / self.latency_us)
 
 
-def estimate(counter: Counter, shape: LaunchShape, architecture: Architecture) -> Estimate:
-    """Estimate the latency of one launch."""
+def estimate(
+    counter: Counter, shape: LaunchShape, architecture: Architecture, constants: CostConstants = USED
+) -> Estimate:
+    """Estimate the latency of one launch.
+
+    Args:
+        counter: After a sample of its blocks ran.
+        shape: Of the launch.
+        architecture: Of the GPU.
+        constants: What every GPU has in common.
+    """
     moved = traffic(counter, shape, architecture.l2_bytes, architecture.multiprocessors)
     clock = architecture.clock_mhz  # clocks a microsecond
     per_sm = -(-shape.blocks // architecture.multiprocessors) / shape.sampled
     parts = {
-        "dram": moved.dram / (architecture.dram_gbps * 1e3 * DRAM_EFFICIENCY),
+        "dram": moved.dram / (architecture.dram_gbps * 1e3 * constants.dram_efficiency),
         "l2": (moved.l2_read + moved.l2_write) / (architecture.l2_bytes_per_clock * clock),
-        "atomics": _longest_queue(counter, shape) * ATOMIC_CLOCKS / clock,
+        "atomics": _longest_queue(counter, shape) * constants.atomic_clocks / clock,
     }
-    parts |= {name: clocks * per_sm / clock for name, clocks in _sm_clocks(counter, architecture).items()}
-    parts["latency"] = chain(counter, shape, architecture, moved, 0.0) / clock
-    load = QUEUEING * parts["dram"] / max(_joined(parts), 1e-9)
-    parts["latency"] = chain(counter, shape, architecture, moved, load) / clock
-    norm = _joined(parts)
+    busy = _sm_clocks(counter, architecture, constants)
+    parts |= {name: clocks * per_sm / clock for name, clocks in busy.items()}
+    warp = Warp(counter, shape, architecture, moved, constants)
+    parts["latency"] = warp.clocks(0.0) / clock
+    load = constants.queueing * parts["dram"] / max(_joined(parts, constants.smooth), 1e-9)
+    parts["latency"] = warp.clocks(load) / clock
+    norm = _joined(parts, constants.smooth)
     least = architecture.launch_us + _least(counter, shape, architecture, moved)
     return Estimate(architecture.launch_us + norm, max(parts, key=parts.__getitem__), parts, moved, least)
 
 
-def _joined(parts: Mapping[str, float]) -> float:
-    return sum(value**SMOOTH for value in parts.values()) ** (1 / SMOOTH)
+def _joined(parts: Mapping[str, float], smooth: float) -> float:
+    return sum(value**smooth for value in parts.values()) ** (1 / smooth)
 
 
 def _least(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:
@@ -121,7 +113,7 @@ def _tensor_clocks(counter: Counter, architecture: Architecture) -> float:
     return clocks
 
 
-def _sm_clocks(counter: Counter, architecture: Architecture) -> dict[str, float]:
+def _sm_clocks(counter: Counter, architecture: Architecture, constants: CostConstants) -> dict[str, float]:
     """Clocks that the sampled blocks would keep each part of one multiprocessor busy."""
     work = instructions_by_pipe(counter)
     lanes = {
@@ -132,29 +124,30 @@ def _sm_clocks(counter: Counter, architecture: Architecture) -> dict[str, float]
         XU: architecture.xu_lanes,
     }
     clocks = {pipe: work.get(pipe, 0.0) * WARP / width for pipe, width in lanes.items()}
-    clocks["issue"] = sum(work.values()) / SCHEDULERS
+    clocks["issue"] = sum(work.values()) / constants.schedulers
     clocks["tensor"] = _tensor_clocks(counter, architecture)
-    clocks["shared_memory"] = _shared_clocks(counter)
-    clocks["l1"] = _l1_clocks(counter)
+    clocks["shared_memory"] = _shared_clocks(counter, constants)
+    clocks["l1"] = _l1_clocks(counter, constants)
     return clocks
 
 
-def _shared_clocks(counter: Counter) -> float:
+def _shared_clocks(counter: Counter, constants: CostConstants) -> float:
     clocks = 0.0
     for site in counter.sites.values():
         if site.space == "shared":
-            clocks += site.wavefronts * (SHARED_ATOMIC_CLOCKS if site.kind == "atomic" else 1.0)
+            clocks += site.wavefronts * (constants.shared_atomic_clocks if site.kind == "atomic" else 1.0)
     return clocks
 
 
-def _l1_clocks(counter: Counter) -> float:
+def _l1_clocks(counter: Counter, constants: CostConstants) -> float:
     """The load/store path: requests, sectors, fills from L2, and the wavefronts that share it."""
+    least, width = constants.request_clocks, constants.l1_sectors_a_clock
     wavefronts = sum(site.wavefronts for site in counter.sites.values() if site.space == "shared")
     sites = [site for site in counter.sites.values() if site.space == "global"]
-    requests = sum(max(site.sectors / L1_SECTORS_A_CLOCK, site.requests * REQUEST_CLOCKS) for site in sites)
-    fills = sum(site.misses for site in sites) * SECTOR / L1_FILL_BYTES_A_CLOCK
+    requests = sum(max(site.sectors / width, site.requests * least) for site in sites)
+    fills = sum(site.misses for site in sites) * SECTOR / constants.l1_fill_bytes_a_clock
     # Local memory is laid out so that the lanes of a warp are neighbours: a line for each 4 bytes.
-    return max(requests + wavefronts + REQUEST_CLOCKS * local_requests(counter), fills)
+    return max(requests + wavefronts + least * local_requests(counter), fills)
 
 
 def local_requests(counter: Counter, *opcodes: str) -> float:

@@ -11,15 +11,13 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from sandbox.simulator.cost_constants import USED
 from sandbox.simulator.dataflow import reads_and_writes
 from sandbox.simulator.pipes import cost_of
 from sandbox.simulator.ptx.syntax import Instruction
 
 Latency = Callable[[Instruction], float]
 """Clocks until what a memory instruction returns can be used; 0 for other instructions."""
-
-BARRIER_CLOCKS = 30.0
-"""Clocks from the last warp's arrival at a barrier until warps issue again. Assumed."""
 
 _STAY = frozenset(
     {
@@ -57,7 +55,10 @@ class _Node:
 
 
 def issue(
-    instructions: Sequence[Instruction], ready: dict[str, float], latency: Latency
+    instructions: Sequence[Instruction],
+    ready: dict[str, float],
+    latency: Latency,
+    barrier_clocks: float = USED.barrier_clocks,
 ) -> tuple[float, dict[str, float]]:
     """Issue the instructions of a basic block for one warp that has the multiprocessor to itself.
 
@@ -65,6 +66,7 @@ def issue(
         instructions: In PTX order.
         ready: Clocks after the start of the block at which registers arrive; absent ones are there.
         latency: Of memory instructions.
+        barrier_clocks: From the last warp's arrival at a barrier until warps issue again.
 
     Returns:
         Clocks to the issue of the last instruction, and when values still on their way arrive after that.
@@ -75,7 +77,7 @@ def issue(
         segment.append(instruction)
         if stays(instruction):
             now = _issue_segment(segment, ready, latency, now)
-            now += BARRIER_CLOCKS if instruction.opcode in {"bar", "barrier"} else 0.0
+            now += barrier_clocks if instruction.opcode in {"bar", "barrier"} else 0.0
             segment = []
     now = _issue_segment(segment, ready, latency, now)
     return now, {name: done - now for name, done in ready.items() if done > now}

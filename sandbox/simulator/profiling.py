@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from sandbox.device import Array, LaunchProfile, ProfileResult
-from sandbox.plan import LaunchMode, Plan, Role
+from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.program import Program
-from sandbox.simulator.architectures import ARCHITECTURES
+from sandbox.simulator.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.caches import Footprint
 from sandbox.simulator.coalescing import SECTOR
 from sandbox.simulator.cost import estimate
@@ -18,7 +19,7 @@ from sandbox.simulator.counting import Counter
 from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hotspots import hotspots
 from sandbox.simulator.launching import LaunchSetup, batches, buffer_sizes
-from sandbox.simulator.metric_row import Launch
+from sandbox.simulator.metric_row import Launch as CountedLaunch
 from sandbox.simulator.metrics import metrics
 from sandbox.simulator.occupancy import Occupancy, occupancy
 from sandbox.simulator.running import initialise_globals, load, prepare
@@ -48,28 +49,54 @@ def profile(
         architecture_name: A name in `ARCHITECTURES`.
         deadline_s: Seconds after which the profile ends as a TIMEOUT fault.
     """
-    deadline = None if deadline_s is None else time.monotonic() + deadline_s
     architecture = ARCHITECTURES[architecture_name]
     try:
-        loaded = load(program)
-        wanted = {b.name for b in plan.buffers if b.role in {Role.IN, Role.INOUT}}
-        arena = SparseArena(*buffer_sizes(plan, loaded.module), {name: samples[name] for name in wanted})
-        initialise_globals(arena, loaded)
+        counted = count(program, plan, samples, architecture, deadline_s=deadline_s)
         profiles = tuple(
-            _profile_launch(prepare(loaded, launch, arena, 0, architecture), program, arena, deadline)
-            for launch in plan.launches
+            _launch_profile(launch, one, architecture)
+            for launch, one in zip(plan.launches, counted, strict=True)
         )
     except FaultError as error:
         return ProfileResult(fault=error.fault)
     return ProfileResult(None, sum(p.latency_us for p in profiles), Provenance.ESTIMATED, profiles)
 
 
-def _profile_launch(
+@dataclass(frozen=True)
+class Counted:
+    """A launch of which a sample was executed: all that an estimate is made from."""
+
+    counter: Counter
+    shape: LaunchShape
+
+
+def count(
+    program: Program,
+    plan: Plan,
+    samples: Mapping[str, Array],
+    architecture: Architecture,
+    *,
+    deadline_s: float | None = None,
+) -> Iterator[Counted]:
+    """Count a sample of each launch's blocks, one launch after the other; the arguments are those of `profile`.
+
+    Raises:
+        FaultError: A launch faults, or the deadline has passed.
+    """
+    deadline = None if deadline_s is None else time.monotonic() + deadline_s
+    loaded = load(program)
+    wanted = {b.name for b in plan.buffers if b.role in {Role.IN, Role.INOUT}}
+    arena = SparseArena(*buffer_sizes(plan, loaded.module), {name: samples[name] for name in wanted})
+    initialise_globals(arena, loaded)
+    for launch in plan.launches:
+        yield _count_launch(prepare(loaded, launch, arena, 0, architecture), program, arena, deadline)
+
+
+def _count_launch(
     setup: LaunchSetup, program: Program, arena: SparseArena, deadline: float | None
-) -> LaunchProfile:
-    architecture, geometry = setup.architecture, setup.geometry
+) -> Counted:
+    geometry = setup.geometry
     registers = next((r.registers for r in program.resources if r.name == setup.launch.kernel), 32)
-    resident = occupancy(architecture, geometry.threads, registers, setup.shared_bytes)
+    resident = occupancy(setup.architecture, geometry.threads, registers, setup.shared_bytes)
     chosen = _chosen(setup)
     counter = Counter(
         _l1_share(setup, resident), Footprint(len(chosen) if len(chosen) <= SAMPLE_BLOCKS else 1)
@@ -85,17 +112,22 @@ def _profile_launch(
         occupancy=resident,
         reach=reaches(counter, arena, geometry.blocks, len(chosen)),
     )
+    return Counted(counter, shape)
+
+
+def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture) -> LaunchProfile:
+    counter, shape = counted.counter, counted.shape
     result = estimate(counter, shape, architecture)
     return LaunchProfile(
-        kernel=setup.launch.kernel,
-        line=setup.launch.line,
+        kernel=launch.kernel,
+        line=launch.line,
         latency_us=result.latency_us,
         provenance=Provenance.ESTIMATED,
         bottleneck=result.bottleneck,
         roofline_fraction=result.roofline_fraction,
-        sampled_blocks=len(chosen),
-        total_blocks=geometry.blocks,
-        metrics=metrics(Launch(counter, shape, result, architecture)),
+        sampled_blocks=shape.sampled,
+        total_blocks=shape.blocks,
+        metrics=metrics(CountedLaunch(counter, shape, result, architecture)),
         hotspots=hotspots(counter, shape, result),
     )
 

@@ -7,51 +7,64 @@ overlap, and what unrolling, prefetching and register blocking buy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sandbox.simulator.architectures import Architecture
 from sandbox.simulator.code import BasicBlock
+from sandbox.simulator.cost_constants import USED, CostConstants
 from sandbox.simulator.counting import BlockCount, Counter
 from sandbox.simulator.issue_order import Latency, issue, stays
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.simulator.traffic import LaunchShape, Traffic
 
-UNROLLED = 4
-"""Turns of a short loop of one basic block that the assembler unrolls. Assumed."""
-SHORT_LOOP = 64
-"""PTX instructions of a loop that is short. Assumed."""
 _Ready = dict[str, float]
 
 
-def chain(
-    counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic, load: float
-) -> float:
-    """Clocks of one warp from start to end, times the rounds of resident blocks.
+@dataclass(frozen=True)
+class Warp:
+    """One warp of a launch, on its own.
 
-    Args:
+    Attributes:
         counter: After the sample ran.
         shape: Of the launch.
         architecture: Its latencies.
         moved: Which share of the loads goes on to DRAM.
-        load: By how much DRAM answers later than when it is idle, in its idle latencies.
+        constants: What a barrier costs, and which loops are unrolled.
     """
 
-    def latency(instruction: Instruction) -> float:
-        return _memory_latency(instruction, counter, architecture, moved, load)
+    counter: Counter
+    shape: LaunchShape
+    architecture: Architecture
+    moved: Traffic
+    constants: CostConstants
 
-    clocks: dict[int, float] = {}
-    functions: dict[str, list[BlockCount]] = {}
-    for count in counter.blocks.values():
-        functions.setdefault(count.function, []).append(count)
-    warps = shape.sampled * shape.warps
-    for counts in functions.values():
-        often = frozenset(id(one.block) for one in counts if one.warps >= UNROLLED * warps)
-        clocks |= warp_clocks([count.block for count in counts], latency, often)
-    one_warp = sum(clocks[key] * count.warps / warps for key, count in counter.blocks.items())
-    return -(-shape.waves(architecture.multiprocessors) // 1) * one_warp
+    def clocks(self, load: float) -> float:
+        """Clocks from start to end, times the rounds of resident blocks.
+
+        Args:
+            load: By how much DRAM answers later than when it is idle, in its idle latencies.
+        """
+
+        def latency(instruction: Instruction) -> float:
+            return _memory_latency(instruction, self.counter, self.architecture, self.moved, load)
+
+        taken: dict[int, float] = {}
+        functions: dict[str, list[BlockCount]] = {}
+        for count in self.counter.blocks.values():
+            functions.setdefault(count.function, []).append(count)
+        warps = self.shape.sampled * self.shape.warps
+        for counts in functions.values():
+            often = frozenset(id(one.block) for one in counts if one.warps >= self.constants.unrolled * warps)
+            taken |= warp_clocks([count.block for count in counts], latency, often, self.constants)
+        one_warp = sum(taken[key] * count.warps / warps for key, count in self.counter.blocks.items())
+        return -(-self.shape.waves(self.architecture.multiprocessors) // 1) * one_warp
 
 
 def warp_clocks(
-    blocks: Iterable[BasicBlock], latency: Latency, often: frozenset[int] = frozenset()
+    blocks: Iterable[BasicBlock],
+    latency: Latency,
+    often: frozenset[int] = frozenset(),
+    constants: CostConstants = USED,
 ) -> dict[int, float]:
     """Clocks that one execution of each basic block takes, by `id` of the block.
 
@@ -62,6 +75,7 @@ def warp_clocks(
         blocks: Of one function, those that ran.
         latency: Of memory instructions.
         often: The `id` of blocks that ran often enough to be unrolled.
+        constants: What a barrier costs, and which loops are unrolled.
     """
     ordered = sorted(blocks, key=lambda block: block.index)
     turns = _back_edges(ordered)
@@ -72,17 +86,19 @@ def warp_clocks(
         for block in ordered:
             if steady and block.index in turns:
                 ready = ends[turns[block.index]]
-            copies = UNROLLED if turns.get(block.index) == block.index and id(block) in often else 1
-            taken, ready = issue(_unrolled(block.instructions, copies), ready, latency)
+            unrolls = turns.get(block.index) == block.index and id(block) in often
+            copies = constants.unrolled if unrolls else 1
+            body = _unrolled(block.instructions, copies, constants.short_loop)
+            taken, ready = issue(body, ready, latency, constants.barrier_clocks)
             clocks[id(block)] = taken / copies
             ends[block.index] = ready
     return clocks
 
 
-def _unrolled(instructions: Sequence[Instruction], copies: int) -> list[Instruction]:
+def _unrolled(instructions: Sequence[Instruction], copies: int, short: int) -> list[Instruction]:
     """A short loop without barriers, several turns of it, and one jump; a loop that is not so as it is."""
     body = list(instructions)
-    if copies == 1 or len(body) > SHORT_LOOP or any(stays(one) for one in body[:-1]):
+    if copies == 1 or len(body) > short or any(stays(one) for one in body[:-1]):
         return body * copies
     return body[:-1] * copies + body[-1:]
 

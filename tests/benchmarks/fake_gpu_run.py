@@ -24,6 +24,7 @@ ABSENT = (
     "aiosqlite",
     "cuda",
     "ml_dtypes",
+    "scipy",
 )
 
 
@@ -46,6 +47,7 @@ from sandbox.device import Inspection
 from sandbox.devices.simulated import SimulatedDevice
 from sandbox.isolation.choose import choose_isolation
 from sandbox.simulator import engine
+from sandbox.timing.measured import PairedTimes, TimedOutput
 from sandbox.verdict import Provenance
 from tools.task import Case
 
@@ -62,7 +64,7 @@ FEWER = "l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum"
 
 def kernels() -> list[Entry]:
     """Three kernels of one task at small sizes."""
-    (baseline,) = entries(("vector_add",))
+    baseline = entries(("vector_add",))[0]
     cases = (Case({"n": 1}), Case({"n": 999}))
     task = replace(baseline.task, tests=cases, benches=(Case({"n": 5000}),), sha="12ab" * 16)
     return [Entry("vector_add", "baseline", task, task.baseline)] + [
@@ -103,6 +105,26 @@ class StandIn:
             found, latency_us=found.latency_us * 1.5, provenance=Provenance.MEASURED, launches=launches
         )
 
+    async def time_pairs(self, candidate, baseline, inputs, *, rules, deadline_s):
+        latencies = [
+            engine.profile(timed.program, timed.plan, inputs[0], "h200").latency_us * 1.5
+            for timed in (candidate, baseline)
+        ]
+        ran = [engine.run(candidate.program, candidate.plan, one, 1) for one in inputs]
+        fault = next((one.fault for one in ran if one.fault is not None), None)
+        outputs = tuple(TimedOutput(index, 30, one.outputs) for index, one in enumerate(ran))
+        of_candidate, of_baseline = ((one,) * 30 for one in latencies)
+        return PairedTimes(
+            fault, candidate=of_candidate, baseline=of_baseline, empty=(2.0,) * 30, parts=latencies[:1],
+            clocks=(1980.0,) * 30, outputs=outputs,
+        )  # fmt: skip
+
+    async def explain(self, timed, inputs, parts, *, deadline_s):
+        return (await self.profile(timed.program, timed.plan, inputs, deadline_s=deadline_s)).launches
+
+    async def ceilings(self):
+        return None
+
     async def inspect(self, program, plan, inputs, *, deadline_s):
         return Inspection(None, "nobody looked")
 
@@ -113,9 +135,8 @@ class StandIn:
 async def _main(out: Path, programs: Path) -> None:
     isolation = choose_isolation()
     run = Run(out, kernels(), seconds=60, width=2, command="as a test")
-    await measure(
-        StandIn(), SimulatedDevice("sim:h200", isolation), CarriedCompiler(programs), isolation, run
-    )
+    async with SimulatedDevice("sim:h200", isolation) as simulator:
+        await measure(StandIn(), simulator, CarriedCompiler(programs), isolation, run)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from compiler_in_process import InProcess
 from fake_gpu_run import FEWER, kernels
 
 from benchmarks.gpu import __main__ as command
@@ -23,30 +23,10 @@ from benchmarks.gpu import instruction_tests, programs
 from benchmarks.gpu.kernels import entries
 from benchmarks.gpu.nvcc import Nvcc
 from benchmarks.gpu.results import Count, Kernel, Results, correlations, markdown
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
 from sandbox.errors import UsageError
-from sandbox.program import CompileRequest, CompileResult
-from sandbox.worker.messages import CompileCall
+from sandbox.program import CompileRequest
 
 ROOT = Path(__file__).parents[2]
-
-
-class InProcess:
-    """The compiler without a worker."""
-
-    def __init__(self) -> None:
-        kit = find_toolkit()
-        self._role = CompileRole(
-            {"nvrtc": [str(kit.library)], "include": [str(path) for path in kit.include]}
-        )
-
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
-        result = self._role.answer(CompileCall(request))
-        if result.program is None:
-            return result
-        key = hashlib.sha256(result.program.ptx.encode()).hexdigest()
-        return replace(result, program=replace(result.program, key=key))
 
 
 @lru_cache
@@ -129,8 +109,8 @@ def test_each_kernel_of_the_repository_is_there_and_best_ones_where_they_are_kep
     assert ("ranking/reduction", "shuffle") in names
     (tmp_path / "relu").mkdir()
     (tmp_path / "relu/found.cu").write_text("text")
-    best = [entry for entry in entries(("relu",), best=tmp_path) if entry.variant != "baseline"]
-    assert [(entry.variant, entry.text) for entry in best] == [("found", "text")]
+    kept = [entry for entry in entries(("relu",), kernels=tmp_path) if entry.variant != "baseline"]
+    assert [(entry.variant, entry.text) for entry in kept] == [("found", "text")]
 
 
 def test_what_was_not_carried_is_a_compilation_that_failed(carried):

@@ -142,6 +142,19 @@ async def test_a_roofline_that_nobody_measured_is_not_mentioned(compiler: Compil
     assert "roofline" not in report.message
 
 
+async def test_timed_runs_may_share_one_set_of_inputs_where_answers_take_too_long(
+    compiler: Compiler, doubling: Task
+) -> None:
+    async def constants(task: Task) -> Mapping[str, float]:
+        return {"y": 8.0}
+
+    timer = Scripted()
+    stage = MeasureStage(CompileStage(compiler, "sm_90"), timer, lambda task: Doubles(), constants, sets=1)
+    report = (await stage.profile(doubling, doubling.baseline)).report
+    assert report.verdict is Verdict.PASS
+    assert [sets for _, baseline, sets in timer.asked if baseline is not None] == [1, 1]
+
+
 async def test_a_wrong_result_of_a_timed_run_is_a_wrong_result_however_fast(
     compiler: Compiler, doubling: Task
 ) -> None:

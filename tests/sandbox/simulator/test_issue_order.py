@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.simulator.issue_order import BARRIER_CLOCKS, issue
+from sandbox.simulator.cost_constants import USED
+from sandbox.simulator.issue_order import issue
 from sandbox.simulator.ptx.parser import parse
 from sandbox.simulator.ptx.syntax import Instruction
 
@@ -56,7 +57,7 @@ def test_nothing_moves_over_a_barrier():
         ld.global.f32 %f3, [%rd2];
         add.f32 %f4, %f3, %f3;
     """
-    assert clocks(text) > 2 * LATENCY + BARRIER_CLOCKS
+    assert clocks(text) > 2 * LATENCY + USED.barrier_clocks
 
 
 def test_what_is_on_its_way_at_the_end_is_waited_for_by_the_next_block():

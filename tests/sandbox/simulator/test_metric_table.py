@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from sandbox.simulator import cost, issue_order, timeline
+from sandbox.simulator import cost
 from sandbox.simulator.architectures import ARCHITECTURES
 from sandbox.simulator.caches import Footprint
+from sandbox.simulator.cost_constants import documented
 from sandbox.simulator.counting import Counter
 from sandbox.simulator.metric_rows import ROWS
 from sandbox.simulator.metric_table import DOCUMENT, table
@@ -48,23 +49,20 @@ def test_the_unit_follows_from_the_name():
             assert row.unit == wanted, row.name
 
 
-def test_the_constants_of_the_model_are_those_in_its_document():
-    written = dict(re.findall(r"^\| ([A-Z0-9_]+) \| ([\d.]+) \| \S", COST_MODEL.read_text(), flags=re.M))
-    used = {
-        name: value
-        for module in (cost, issue_order, timeline)
-        for name, value in vars(module).items()
-        if name.isupper()
-    }
-    used = {name: str(value) for name, value in used.items() if isinstance(value, int | float)}
-    for imported in ("SECTOR", "WARP"):
-        used.pop(imported)
-    assert written == used
+def test_the_constants_of_the_model_are_those_in_its_document_with_their_sources():
+    rows = re.findall(r"^\| `([a-z0-9_]+)` \| ([\d.]+) \| (.+) \|$", COST_MODEL.read_text(), flags=re.M)
+    assert rows == [(name, str(value), source) for name, value, source in documented()]
+
+
+def test_the_text_of_the_document_names_each_constant_where_it_is_used():
+    text = COST_MODEL.read_text().partition("## Constants")[0]
+    assert [name for name, _, _ in documented() if name not in text] == []
 
 
 def test_the_parts_of_an_estimate_are_those_in_its_document():
     architecture = ARCHITECTURES["h200"]
     shape = LaunchShape(1, 1, 32, 1, 32, 0, occupancy(architecture, 32, 32, 0), {})
     parts = cost.estimate(Counter(1, Footprint(1)), shape, architecture).parts
-    rows = re.findall(r"^\| ((?:`\w+` ?)+)\|", COST_MODEL.read_text(), flags=re.M)
+    described = COST_MODEL.read_text().partition("## Constants")[0]
+    rows = re.findall(r"^\| ((?:`\w+` ?)+)\|", described, flags=re.M)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(parts)

@@ -1,0 +1,79 @@
+// Found by python -m benchmarks.gpu.variants --task dot_product --device sim:h200 --seed 1 --candidates 4 --depth 4
+// 2026-11-28, sim:h200: 37.46 us (estimated), 226 times as fast as the baseline (estimated).
+// A reduction of all elements: a partial result a block, then one block combines them.
+// features: two_pass_reduction, warp_shuffle_reduction, vectorized_loads, grid_stride_loop
+//@ define BLOCK = 256
+//@ define WIDTH = 4
+//@ tune GRID = 1056 in 528, 1056
+//@ define BLOCKS = min(ceil_div(ceil_div(n, WIDTH), BLOCK), GRID)
+//@ scratch partial_sum: float32[BLOCKS]
+//@ launch reduce<<<BLOCKS, BLOCK>>>(x, y, partial_sum, n)
+//@ launch finish<<<1, BLOCK>>>(partial_sum, out, BLOCKS)
+
+// WIDTH neighbours that move in one memory instruction.
+template <typename T>
+struct alignas(sizeof(T) * WIDTH < 16 ? sizeof(T) * WIDTH : 16) Pack {
+    T lane[WIDTH];
+};
+
+__device__ __forceinline__ float term(const float x, const float y) {
+    return x * y;
+}
+
+__device__ __forceinline__ float warp_sum(float value) {
+    #pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2) {
+        value = value + __shfl_xor_sync(0xffffffff, value, offset);
+    }
+    return value;
+}
+
+__device__ __forceinline__ float reduce_sum(float value) {
+    __shared__ float partial[BLOCK / 32];
+    value = warp_sum(value);
+    __syncthreads();  // the reduction before this one may still be read
+    if (threadIdx.x % 32 == 0) {
+        partial[threadIdx.x / 32] = value;
+    }
+    __syncthreads();
+    float total = partial[0];
+    #pragma unroll
+    for (int i = 1; i < BLOCK / 32; ++i) {
+        total = total + partial[i];
+    }
+    return total;
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK)
+reduce(const float* x, const float* y, float* partial_sum, const int n) {
+    float running_sum = 0.0f;
+    const int vectors = n / WIDTH;
+    for (int v = blockIdx.x * BLOCK + threadIdx.x; v < vectors; v += gridDim.x * BLOCK) {
+        const Pack<float> x_pack = reinterpret_cast<const Pack<float>*>(x)[v];
+        const Pack<float> y_pack = reinterpret_cast<const Pack<float>*>(y)[v];
+        #pragma unroll
+        for (int k = 0; k < WIDTH; ++k) {
+            running_sum += term(x_pack.lane[k], y_pack.lane[k]);
+        }
+    }
+    const int tail = n / WIDTH * WIDTH + blockIdx.x * BLOCK + threadIdx.x;
+    if (tail < n) {
+        running_sum += term(x[tail], y[tail]);
+    }
+    running_sum = reduce_sum(running_sum);
+    if (threadIdx.x == 0) {
+        partial_sum[blockIdx.x] = running_sum;
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK)
+finish(const float* partial_sum, float* out, const int count) {
+    float running_sum = 0.0f;
+    for (int i = threadIdx.x; i < count; i += BLOCK) {
+        running_sum += partial_sum[i];
+    }
+    running_sum = reduce_sum(running_sum);
+    if (threadIdx.x == 0) {
+        out[0] = running_sum;
+    }
+}
