@@ -77,6 +77,7 @@ async def _client(url: str) -> AsyncGenerator[Client]:
         httpx2.AsyncClient(timeout=120, verify=_TLS) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
     ):
+        await client.list_tools()  # as clients do once they are connected, to know what there is
         yield client
 
 

@@ -14,7 +14,7 @@ from agent.home import Home
 from agent.supervisor.presence import presence
 from agent.supervisor.supervising import IDLE_S, supervise
 
-_NICE = 10
+_NICE = 5
 _AUTOGROUP = Path("/proc/self/autogroup")
 
 

@@ -16,7 +16,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _OPEN_FILES = 128
 _OPEN_FILES_GPU = 1024
-_NICE = 10
+_NICE = 5
 _CPU_SECONDS = 1 << 17
 """More than a worker's requests together may take; ends one that nobody is left to kill."""
 
