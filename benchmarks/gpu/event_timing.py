@@ -77,7 +77,13 @@ class EventTimer:
         return await self._timer.ceilings()
 
     async def explain(
-        self, timed: TimedPlan, inputs: Mapping[str, Array], parts: Sequence[float], *, deadline_s: float
+        self,
+        timed: TimedPlan,
+        inputs: Mapping[str, Array],
+        parts: Sequence[float],
+        *,
+        deadline_s: float,
+        full: bool = False,
     ) -> tuple[LaunchProfile, ...]:
         """Return what the events and the compiler's report say."""
         return launch_profiles(timed.program, timed.plan, parts, ceilings=self._rates)

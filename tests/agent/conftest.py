@@ -14,12 +14,19 @@ from tools.task import Case, Target, Task, TaskArgument
 # The stand-ins next to this file are imported by tests here and by the processes that they start.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from quick_task import quick_task
 from search_fakes import FakeToolbox, kernel, write_task
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of `vector_add`, timed at a size that a simulator runs in no time."""
+    return str(quick_task(tmp_path_factory.mktemp("tasks")))
 
 
 @pytest.fixture

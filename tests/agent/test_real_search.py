@@ -26,7 +26,7 @@ def no_proxy_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-async def test_a_model_is_told_what_was_wrong_until_its_kernel_is_right(home: Home):
+async def test_a_model_is_told_what_was_wrong_until_its_kernel_is_right(home: Home, quick: str):
     answers: list[Answer] = [
         "I would add the two vectors.",
         reply("  if (i < n) out[i] = x[i] + z[i];\n"),
@@ -42,7 +42,7 @@ async def test_a_model_is_told_what_was_wrong_until_its_kernel_is_right(home: Ho
 
     with serving(answer) as server:
         request = SearchRequest(
-            task="vector_add",
+            task=quick,
             device="sim:h200",
             model="some-model",
             base_url=server.url,

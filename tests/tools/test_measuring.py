@@ -152,7 +152,7 @@ async def test_timed_runs_may_share_one_set_of_inputs_where_answers_take_too_lon
     stage = MeasureStage(CompileStage(compiler, "sm_90"), timer, lambda task: Doubles(), constants, sets=1)
     report = (await stage.profile(doubling, doubling.baseline)).report
     assert report.verdict is Verdict.PASS
-    assert [sets for _, baseline, sets in timer.asked if baseline is not None] == [1, 1]
+    assert {sets for _, _, sets in timer.asked} == {1}
 
 
 async def test_a_wrong_result_of_a_timed_run_is_a_wrong_result_however_fast(

@@ -17,17 +17,17 @@ AsJson = Callable[..., tuple[int, Any]]
 
 
 def test_a_correct_kernel_passes_and_its_latency_is_called_estimated(
-    warpwright: Warpwright, good: Path
+    warpwright: Warpwright, good: Path, quick: str
 ) -> None:
-    result = warpwright("check", good, "--task", "vector_add")
+    result = warpwright("check", good, "--task", quick)
     assert result.exit_code == 0, result.output
     assert "estimated us" in result.stdout
     assert "isolation" in result.stdout
     assert "measured" not in result.stdout
 
 
-def test_check_json_is_one_object_with_the_whole_judgement(as_json: AsJson, good: Path) -> None:
-    status, report = as_json("check", good, "--task", "vector_add")
+def test_check_json_is_one_object_with_the_whole_judgement(as_json: AsJson, good: Path, quick: str) -> None:
+    status, report = as_json("check", good, "--task", quick)
     assert status == 0
     assert (report["verdict"], report["task"], report["device"]) == ("pass", "vector_add", "sim:h200")
     assert report["provenance"] == "estimated"
@@ -36,9 +36,9 @@ def test_check_json_is_one_object_with_the_whole_judgement(as_json: AsJson, good
 
 
 def test_a_wrong_kernel_exits_1_and_shows_the_first_wrong_elements(
-    warpwright: Warpwright, wrong: Path
+    warpwright: Warpwright, wrong: Path, quick: str
 ) -> None:
-    result = warpwright("check", wrong, "--task", "vector_add")
+    result = warpwright("check", wrong, "--task", quick)
     assert result.exit_code == 1, result.output
     assert "wrong_result" in result.stdout
     assert "expected" in result.stdout
@@ -46,38 +46,40 @@ def test_a_wrong_kernel_exits_1_and_shows_the_first_wrong_elements(
 
 
 def test_a_kernel_that_does_not_compile_exits_1_with_its_line(
-    as_json: AsJson, tmp_path: Path, good: Path
+    as_json: AsJson, tmp_path: Path, good: Path, quick: str
 ) -> None:
     broken = tmp_path / "broken.cu"
     broken.write_text(good.read_text().replace("x[i] + y[i]", "x[i] + zebra"))
-    status, report = as_json("check", broken, "--task", "vector_add")
+    status, report = as_json("check", broken, "--task", quick)
     assert (status, report["verdict"]) == (1, "compile_error")
     assert any(
         found["line"] == 5 and "zebra" in found["message"] for found in report["compile"]["diagnostics"]
     )
 
 
-def test_a_file_that_breaks_the_contract_exits_1_as_rejected(as_json: AsJson, tmp_path: Path) -> None:
+def test_a_file_that_breaks_the_contract_exits_1_as_rejected(
+    as_json: AsJson, tmp_path: Path, quick: str
+) -> None:
     empty = tmp_path / "empty.cu"
     empty.write_text("")
-    status, report = as_json("check", empty, "--task", "vector_add")
+    status, report = as_json("check", empty, "--task", quick)
     assert (status, report["verdict"]) == (1, "rejected")
 
 
-def test_a_sweep_keeps_the_best_of_the_tunables_values(as_json: AsJson, good: Path) -> None:
-    status, report = as_json("check", good, "--task", "vector_add", "--sweep")
+def test_a_sweep_keeps_the_best_of_the_tunables_values(as_json: AsJson, good: Path, quick: str) -> None:
+    status, report = as_json("check", good, "--task", quick, "--sweep")
     assert status == 0
     assert report["swept"] == 2
     assert report["tune"]["BLOCK"] in (64, 128)
 
 
 def test_profile_puts_the_kernel_beside_the_baseline(
-    warpwright: Warpwright, as_json: AsJson, good: Path
+    warpwright: Warpwright, as_json: AsJson, good: Path, quick: str
 ) -> None:
-    result = warpwright("profile", good, "--task", "vector_add")
+    result = warpwright("profile", good, "--task", quick)
     assert result.exit_code == 0, result.output
     assert "baseline estimated us" in result.stdout
-    status, report = as_json("profile", good, "--task", "vector_add")
+    status, report = as_json("profile", good, "--task", quick)
     assert status == 0
     assert (report["task"], report["device"], report["provenance"]) == ("vector_add", "sim:h200", "estimated")
     assert report["latency_us"] > 0
@@ -87,13 +89,13 @@ def test_profile_puts_the_kernel_beside_the_baseline(
     "path", ["-", "missing.cu", ".", "/dev/null", "binary.cu", "nul.cu", "long.cu", "bad\0name"]
 )
 def test_what_is_no_kernel_file_is_one_message(
-    path: str, warpwright: Warpwright, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: str, warpwright: Warpwright, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: str
 ) -> None:
     (tmp_path / "binary.cu").write_bytes(b"\x7fELF\xff\xfe")
     (tmp_path / "nul.cu").write_bytes(b"text\0text")
     (tmp_path / "long.cu").write_bytes(b" " * (LARGEST_KERNEL + 1))
     monkeypatch.chdir(tmp_path)
-    result = warpwright("check", path, "--task", "vector_add")
+    result = warpwright("check", path, "--task", quick)
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.startswith("warpwright: ")
@@ -122,14 +124,14 @@ def test_a_file_that_may_not_be_read_is_a_usage_error(
 
 @pytest.mark.parametrize("command", ["check", "profile"])
 def test_mistakes_are_a_message_on_stderr_and_an_object_on_stdout(
-    command: str, as_json: AsJson, good: Path
+    command: str, as_json: AsJson, good: Path, quick: str
 ) -> None:
     status, answer = as_json(command, good, "--task", "no_such_task")
     assert (status, answer["exit_status"]) == (2, 2)
     assert "no_such_task" in answer["error"]
-    status, answer = as_json(command, good, "--task", "vector_add", "--device", "sim:abacus")
+    status, answer = as_json(command, good, "--task", quick, "--device", "sim:abacus")
     assert status == 2
     assert "sim:h200" in answer["error"]
-    status, answer = as_json(command, good, "--task", "vector_add", "--device", "cuda:0")
+    status, answer = as_json(command, good, "--task", quick, "--device", "cuda:0")
     assert status == 3
     assert "cuda:0" in answer["error"]

@@ -19,8 +19,10 @@ AsJson = Callable[..., tuple[int, Any]]
 SMALL = ("--candidates", 2, "--depth", 1, "--seed", 7)
 
 
-def test_a_search_prints_lines_then_the_best_kernel_with_its_provenance(warpwright: Warpwright) -> None:
-    result = warpwright("optimize", "vector_add", *SMALL)
+def test_a_search_prints_lines_then_the_best_kernel_with_its_provenance(
+    warpwright: Warpwright, quick: str
+) -> None:
+    result = warpwright("optimize", quick, *SMALL)
     assert result.exit_code == 0, result.output
     assert "baseline: " in result.stdout
     assert "best kernel" in result.stdout
@@ -28,23 +30,23 @@ def test_a_search_prints_lines_then_the_best_kernel_with_its_provenance(warpwrig
     assert "measured" not in result.stdout
 
 
-def test_optimize_json_is_one_object_and_its_best_kernel_is_correct(as_json: AsJson) -> None:
-    status, found = as_json("optimize", "vector_add", *SMALL)
+def test_optimize_json_is_one_object_and_its_best_kernel_is_correct(as_json: AsJson, quick: str) -> None:
+    status, found = as_json("optimize", quick, *SMALL)
     assert status == 0
     assert found["verdict"] == "pass"
     assert found["best"]["provenance"] == "estimated"
     assert found["stopped"]
     assert found["rounds"] == 1
     assert len(found["candidates"]) == 2
-    status, judged = as_json("check", found["best"]["path"], "--task", "vector_add")
+    status, judged = as_json("check", found["best"]["path"], "--task", quick)
     assert (status, judged["verdict"]) == (0, "pass")
 
 
 def test_runs_are_listed_and_shown_and_a_finished_one_resumes_at_once(
-    warpwright: Warpwright, as_json: AsJson
+    warpwright: Warpwright, as_json: AsJson, quick: str
 ) -> None:
     assert "no runs yet" in warpwright("runs").stdout
-    _, found = as_json("optimize", "vector_add", *SMALL)
+    _, found = as_json("optimize", quick, *SMALL)
     run = found["run"]
     assert run in warpwright("runs").stdout
     status, listed = as_json("runs")
@@ -100,15 +102,15 @@ def test_an_interrupted_search_says_how_to_go_on_and_does(
     assert stored["run"] == run
 
 
-def test_exit_statuses_reach_the_shell(good: Path, wrong: Path) -> None:
+def test_exit_statuses_reach_the_shell(good: Path, wrong: Path, quick: str) -> None:
     def status(*arguments: object) -> int:
         command = [sys.executable, "-m", "agent.cli", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
 
-    assert status("check", good, "--task", "vector_add") == 0
-    assert status("check", wrong, "--task", "vector_add") == 1
-    assert status("check", "-", "--task", "vector_add") == 2
-    assert status("check", good, "--task", "vector_add", "--device", "cuda:0") == 3
+    assert status("check", good, "--task", quick) == 0
+    assert status("check", wrong, "--task", quick) == 1
+    assert status("check", "-", "--task", quick) == 2
+    assert status("check", good, "--task", quick, "--device", "cuda:0") == 3
 
 
 def test_a_reader_that_stops_reading_ends_the_command_without_a_traceback(tmp_path: Path) -> None:
@@ -122,13 +124,13 @@ def test_a_reader_that_stops_reading_ends_the_command_without_a_traceback(tmp_pa
     assert "Traceback" not in finished.stderr
 
 
-def test_nothing_but_json_reaches_standard_output(home: Path) -> None:
+def test_nothing_but_json_reaches_standard_output(home: Path, quick: str) -> None:
     command = [
         sys.executable,
         "-m",
         "agent.cli",
         "optimize",
-        "relu",
+        quick,
         "--candidates",
         "1",
         "--depth",
@@ -137,5 +139,5 @@ def test_nothing_but_json_reaches_standard_output(home: Path) -> None:
     ]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert finished.returncode == 0, finished.stderr
-    assert json.loads(finished.stdout)["task"] == "relu"
+    assert json.loads(finished.stdout)["task"] == "vector_add"
     assert "round 1 candidate" in finished.stderr

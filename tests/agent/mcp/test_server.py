@@ -80,9 +80,9 @@ async def test_a_search_tools_schema_is_its_golden_file(name: str, tmp_path: Pat
 
 
 @in_both_modes
-async def test_a_search_is_started_followed_and_read(mode: str, tmp_path: Path) -> None:
+async def test_a_search_is_started_followed_and_read(mode: str, tmp_path: Path, quick: str) -> None:
     async with connect(tmp_path, mode) as client:
-        status = await call(client, "start_search", task="vector_add", candidates=1, depth=1, seed=7)
+        status = await call(client, "start_search", task=quick, candidates=1, depth=1, seed=7)
         assert status["state"] == "running"
         assert status["run"] in status["next_step"]
         seen: list[float] = []
@@ -103,16 +103,18 @@ async def test_a_search_is_started_followed_and_read(mode: str, tmp_path: Path) 
         assert "__global__" in outcome["best"]["kernel"]
         assert outcome["best"]["provenance"] == "estimated"
         assert len(outcome["candidates"]) == outcome["candidates_total"]
-        judged = await call(client, "test_kernel", task="vector_add", kernel=outcome["best"]["kernel"])
+        judged = await call(client, "test_kernel", task=quick, kernel=outcome["best"]["kernel"])
         assert judged["verdict"] == "pass"
         listed = await call(client, "list_searches")
         assert [line["run"] for line in listed["searches"]] == [status["run"]]
 
 
 @in_both_modes
-async def test_a_cancelled_search_stops_and_can_be_gone_on_with(mode: str, tmp_path: Path) -> None:
+async def test_a_cancelled_search_stops_and_can_be_gone_on_with(
+    mode: str, tmp_path: Path, quick: str
+) -> None:
     async with connect(tmp_path, mode) as client:
-        run = (await call(client, "start_search", task="vector_add", candidates=1, depth=1))["run"]
+        run = (await call(client, "start_search", task=quick, candidates=1, depth=1))["run"]
         cancelled = await call(client, "cancel_search", run=run)
         assert cancelled["state"] == "cancelled"
         assert f"start_search(resume='{run}')" in cancelled["next_step"]
@@ -181,9 +183,11 @@ async def test_a_search_outlives_its_server_and_two_clients_see_the_same_one(tmp
         assert (await call(one, "search_status", run=run))["state"] == "cancelled"
 
 
-async def test_a_killed_supervisor_leaves_an_interrupted_search_that_is_gone_on_with(tmp_path: Path) -> None:
+async def test_a_killed_supervisor_leaves_an_interrupted_search_that_is_gone_on_with(
+    tmp_path: Path, quick: str
+) -> None:
     async with connect(tmp_path) as client:
-        run = (await call(client, "start_search", task="vector_add", candidates=1, depth=1))["run"]
+        run = (await call(client, "start_search", task=quick, candidates=1, depth=1))["run"]
         end_supervisor(Home(tmp_path), signal.SIGKILL)
         status = await call(client, "search_status", run=run, wait_s=45)
         assert status["state"] == "interrupted"
@@ -194,12 +198,12 @@ async def test_a_killed_supervisor_leaves_an_interrupted_search_that_is_gone_on_
 
 @in_both_modes
 async def test_what_takes_too_long_for_a_call_is_answered_by_its_job(
-    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, tmp_path: Path, quick: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "LONGEST_CALL_S", 0.05)
     async with connect(tmp_path, mode) as client:
-        kernel = (await call(client, "get_task", task="vector_add"))["baseline"]
-        asked = await call(client, "benchmark_kernel", task="vector_add", kernel=kernel)
+        kernel = (await call(client, "get_task", task=quick))["baseline"]
+        asked = await call(client, "benchmark_kernel", task=quick, kernel=kernel)
         assert asked["verdict"] is None
         status = await call(client, "job_status", job=asked["job"], wait_s=45)
         assert (status["state"], status["kind"]) == ("completed", "benchmark")

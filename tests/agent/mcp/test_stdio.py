@@ -54,30 +54,32 @@ async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_chat_model_writes_a_kernel_with_the_tools_alone(mode: str, tmp_path: Path) -> None:
+async def test_a_chat_model_writes_a_kernel_with_the_tools_alone(
+    mode: str, tmp_path: Path, quick: str
+) -> None:
     """The model of a chat is the coder, warpwright the judge: no key, no search, the real simulator."""
     server = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment(tmp_path))
     async with Client(server, mode=mode) as client:
         assert len((await client.list_tools()).tools) == 17
         tasks = (await call(client, "list_tasks"))["tasks"]
         assert "vector_add" in [task["name"] for task in tasks]
-        task = await call(client, "get_task", task="vector_add")
+        task = await call(client, "get_task", task=quick)
         assert [one["name"] for one in task["arguments"]][:2] == ["x", "y"]
         for kernel, compiles, passes in (
             (ADD.replace("+ y[i]", "+ y[i"), "compile_error", "compile_error"),
             (ADD.replace("x[i] + y[i]", "x[i]"), "pass", "wrong_result"),
             (ADD, "pass", "pass"),
         ):
-            compiled = await call(client, "compile_kernel", task="vector_add", kernel=kernel)
-            tested = await call(client, "test_kernel", task="vector_add", kernel=kernel)
+            compiled = await call(client, "compile_kernel", task=quick, kernel=kernel)
+            tested = await call(client, "test_kernel", task=quick, kernel=kernel)
             if tested["job"]:
                 tested = (await call(client, "job_status", job=tested["job"], wait_s=45))["answer"]
             assert (compiled["verdict"], tested["verdict"]) == (compiles, passes)
-        profile = await call(client, "profile_kernel", task="vector_add", kernel=ADD)
+        profile = await call(client, "profile_kernel", task=quick, kernel=ADD)
         assert profile["provenance"] == "estimated"
         assert profile["bottleneck"]
         kernels = {"mine": ADD, "wrong": ADD.replace("x[i] + y[i]", "x[i]")}
-        ranked = await call(client, "compare_kernels", task="vector_add", kernels=kernels)
+        ranked = await call(client, "compare_kernels", task=quick, kernels=kernels)
         if ranked["job"]:
             ranked = (await call(client, "job_status", job=ranked["job"], wait_s=45))["answer"]
         assert ranked["best"] == "mine"
@@ -162,10 +164,10 @@ def test_however_the_server_ends_it_leaves_no_process(end: str, tmp_path: Path, 
 
 
 def test_a_search_whose_server_was_killed_goes_on_and_the_next_server_follows_it(
-    tmp_path: Path, serving: Serving
+    tmp_path: Path, serving: Serving, quick: str
 ) -> None:
     first = serving(tmp_path)
-    run = first.call("start_search", task="vector_add", candidates=1, depth=1)["run"]
+    run = first.call("start_search", task=quick, candidates=1, depth=1)["run"]
     first.process.kill()
     first.process.communicate(timeout=20)
     second = serving(tmp_path)
@@ -193,10 +195,10 @@ def test_a_server_without_its_device_says_so_on_standard_error_and_exits_3(tmp_p
     assert "Traceback" not in finished.stderr
 
 
-def test_the_example_client_prints_the_best_kernel(tmp_path: Path) -> None:
+def test_the_example_client_prints_the_best_kernel(tmp_path: Path, quick: str) -> None:
     script = ROOT / "examples/scripts/search_over_mcp.py"
     finished = subprocess.run(
-        [sys.executable, script, "vector_add"],
+        [sys.executable, script, quick],
         env=environment(tmp_path),
         cwd=tmp_path,
         capture_output=True,

@@ -85,7 +85,9 @@ async def test_a_kernel_that_never_ends_is_killed_and_the_next_worker_is_tried_o
 @alike
 async def test_a_write_past_the_end_of_a_buffer_hits_its_guard_zone(device: CudaDevice) -> None:
     found = await fault(device, plan("add_past_the_end"))
-    assert (found.verdict, found.buffer, found.offset) == (Verdict.MEMORY_FAULT, "out", 4 * SIZE)
+    assert (found.verdict, found.buffer) == (Verdict.MEMORY_FAULT, "out")
+    # One byte in 256 is what it was before.
+    assert found.offset in range(4 * SIZE, 4 * SIZE + 4)
 
 
 @alike

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "agent"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "agent/mcp"))
 
 from http_serving import Served, http_server
+from quick_task import quick_task
 
 ADD = """\
 //@ tune BLOCK = 128 in 64, 128
@@ -62,11 +62,7 @@ def server(home: Path, token: str) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def adding(tmp_path_factory: pytest.TempPathFactory) -> Task:
     """`vector_add`, timed at a size that a simulator runs in no time."""
-    folder = tmp_path_factory.mktemp("tasks") / "vector_add"
-    shutil.copytree(task_folder.find("vector_add").folder, folder)
-    toml = folder / "task.toml"
-    toml.write_text(toml.read_text().replace("16777216", "65536"))
-    return task_folder.load(folder)
+    return task_folder.load(quick_task(tmp_path_factory.mktemp("tasks")))
 
 
 def without_times(report: object) -> str:
