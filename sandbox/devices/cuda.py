@@ -12,14 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-import numpy as np
-
 from sandbox.cuda.noise import digest_words, noise_words
 from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
 from sandbox.devices.cuda_conditions import conditions, seen
 from sandbox.devices.cuda_present import PresentGpu
 from sandbox.devices.cuda_role import PROBE_WORDS
 from sandbox.devices.device_lock import DeviceLock, lock_path
+from sandbox.devices.plan_buffers import bytes_back, repeated
 from sandbox.devices.watched import Probe, WatchedPool
 from sandbox.errors import WorkerDeadlineError
 from sandbox.isolation.base import Isolation, WorkerSpec
@@ -30,7 +29,7 @@ from sandbox.nsight.job import Target
 from sandbox.nsight.launch_profiles import launch_profiles
 from sandbox.nsight.profiler import Profiler
 from sandbox.nsight.sanitizer import Sanitizer
-from sandbox.plan import Plan, Role
+from sandbox.plan import Plan
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
 from sandbox.timing.measured import PairedTimes, TimedPlan
@@ -38,7 +37,7 @@ from sandbox.timing.plausibility import Ceilings, faster_than_the_wall
 from sandbox.timing.schedule import TimingRules
 from sandbox.timing.statistics import summary
 from sandbox.verdict import Provenance, Verdict
-from sandbox.wire import Limits, dtype_of
+from sandbox.wire import Limits
 from sandbox.worker.messages import (
     CudaAnswer,
     CudaHealth,
@@ -289,22 +288,6 @@ def packages() -> tuple[str, ...]:
     """Return what a GPU worker imports; ml_dtypes where it is installed: only bfloat16 needs it."""
     optional = ("ml_dtypes",) if importlib.util.find_spec("ml_dtypes") else ()
     return ("numpy", "pycuda", *optional)
-
-
-def repeated(plan: Plan, samples: Mapping[str, Array]) -> dict[str, Array]:
-    """Return samples repeated until they fill their buffers."""
-    sizes = {buffer.name: buffer.size for buffer in plan.buffers}
-    return {name: np.resize(sample, sizes[name]) for name, sample in samples.items()}
-
-
-def bytes_back(plan: Plan) -> int:
-    """Return the size of all buffers of a plan that come back, bytes."""
-    sizes = (
-        buffer.size * dtype_of(buffer.dtype).itemsize
-        for buffer in plan.buffers
-        if buffer.role is not Role.SCRATCH
-    )
-    return sum(sizes)
 
 
 def probe() -> Probe:
