@@ -45,9 +45,8 @@ def confine(
     Raises:
         OSError: The kernel lacks what was asked for: the worker must not run then.
     """
-    if (
-        not gpu
-    ):  # whose host side is timed against; the others only compute, and whoever waits for us goes first
+    # Whoever waits for what is computed here goes first; but the host side of a GPU is part of what is timed.
+    if not gpu:
         os.nice(_NICE)
     _lower(resource.RLIMIT_DATA if gpu else resource.RLIMIT_AS, memory_bytes)
     _lower(resource.RLIMIT_FSIZE, file_bytes)
