@@ -29,7 +29,8 @@ from sandbox.compiler.role import CompileRole
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
 from sandbox.program import CompileRequest, Program
-from sandbox.simulator import engine
+from sandbox.simulator import profiling
+from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompileCall
 
 COUNT = "smsp__thread_inst_executed.sum"
@@ -128,7 +129,7 @@ def seconds(workload: Workload, *, hazards: bool = True) -> float:
     """Seconds of one run, buffers filled and read back, its result checked."""
     program, plan = compiled(workload), plan_of(workload)
     started = time.perf_counter()
-    result = engine.run(program, plan, workload.inputs, 0, hazards=hazards)
+    result = running.run(program, plan, workload.inputs, 0, hazards=hazards)
     taken = time.perf_counter() - started
     if result.fault is not None or not workload.holds(result.outputs["out"]):
         raise SystemExit(f"the simulator gives a wrong {workload.name}: {result.fault}")
@@ -137,7 +138,7 @@ def seconds(workload: Workload, *, hazards: bool = True) -> float:
 
 def instructions(workload: Workload) -> int:
     """Thread-instructions of one launch, counted on a sample of its blocks, which all do the same."""
-    found = engine.profile(compiled(workload), plan_of(workload), workload.inputs, "h200")
+    found = profiling.profile(compiled(workload), plan_of(workload), workload.inputs, "h200")
     metrics = {metric.name: metric.value for launch in found.launches for metric in launch.metrics}
     return int(metrics[COUNT])
 

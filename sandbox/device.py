@@ -100,7 +100,7 @@ class LaunchProfile:
 
     Attributes:
         latency_us: Time of this launch, microseconds, launch cost included.
-        bottleneck: What bounds it, one of the names in `sandbox.simulator.cost` or an ncu section.
+        bottleneck: What bounds it, one of the names in `sandbox.simulator.cost.estimate` or an ncu section.
         roofline_fraction: Least possible time over this time, 0 to 1.
         sampled_blocks: Blocks that were executed; fewer than `total_blocks` means extrapolated.
         hotspots: Lines to look at first, the most costly first; counted on the sampled blocks.

@@ -35,7 +35,7 @@ from sandbox.facts import Fact, facts
 from sandbox.isolation.base import Isolation
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
-from sandbox.simulator.architectures import ARCHITECTURES
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.timing.measured import PairTimer
 from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox

@@ -22,8 +22,8 @@ from benchmarks.gpu.kernels import entries
 from benchmarks.gpu.observations import Measurements, observe, read_all
 from benchmarks.gpu.programs import CarriedCompiler
 from sandbox.errors import WarpwrightError
-from sandbox.simulator.architectures import ARCHITECTURES
-from sandbox.simulator.cost_constants import USED
+from sandbox.simulator.cost.constants import USED
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from tools.compiling import Compiles, CompileStage
 
 

@@ -62,8 +62,8 @@ def as_table(report: Report) -> dict[str, Any]:
 def where(name: str, model: str) -> str:
     """Say where a constant stands in the source."""
     if name == LAUNCH:
-        return f"sandbox/simulator/architectures.py, {model}; its source in sources.py; docs/gpus.md is made anew"
-    return "sandbox/simulator/cost_constants.py, with its source; docs/cost-model.md"
+        return f"sandbox/simulator/gpus/architectures.py, {model}; its source in sources.py; docs/gpus.md"
+    return "sandbox/simulator/cost/constants.py, with its source; docs/cost-model.md"
 
 
 def markdown(report: Report) -> str:

@@ -13,8 +13,8 @@ import numpy as np
 from benchmarks.gpu.observations import Observation
 from benchmarks.ranking.ranks import spearman
 from sandbox.errors import MissingDependencyError, UsageError
-from sandbox.simulator.architectures import Architecture
-from sandbox.simulator.cost_constants import CostConstants
+from sandbox.simulator.cost.constants import CostConstants
+from sandbox.simulator.gpus.architectures import Architecture
 
 Array = np.ndarray[Any, Any]
 HoldOut = Literal["kernels", "tasks"]

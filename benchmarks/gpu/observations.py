@@ -11,10 +11,10 @@ from typing import Any, cast
 
 from benchmarks.gpu.kernels import Entry
 from sandbox.errors import UsageError
-from sandbox.simulator.architectures import ARCHITECTURES, Architecture
-from sandbox.simulator.cost import estimate
-from sandbox.simulator.cost_constants import CostConstants
-from sandbox.simulator.faults import FaultError
+from sandbox.simulator.cost.constants import CostConstants
+from sandbox.simulator.cost.estimate import estimate
+from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.profiling import Counted, count
 from sandbox.verdict import Provenance, Verdict
 from tools.compiling import CompileStage

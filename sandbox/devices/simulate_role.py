@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.device import ProfileResult, RunResult
-from sandbox.simulator import engine
+from sandbox.simulator import profiling
+from sandbox.simulator.execute import running
 from sandbox.worker.messages import ProfileCall, RunCall
 
 
@@ -19,7 +20,7 @@ class SimulateRole:
     def answer(self, call: RunCall | ProfileCall) -> RunResult | ProfileResult:
         """Run or profile."""
         if isinstance(call, RunCall):
-            return engine.run(
+            return running.run(
                 call.program,
                 call.plan,
                 call.inputs,
@@ -27,6 +28,6 @@ class SimulateRole:
                 architecture=call.architecture,
                 deadline_s=call.deadline_s,
             )
-        return engine.profile(
+        return profiling.profile(
             call.program, call.plan, call.samples, call.architecture, deadline_s=call.deadline_s
         )

@@ -63,7 +63,7 @@ class SimulatedDevice:
     @property
     def architecture(self) -> str:
         """See `Device`."""
-        from sandbox.simulator.architectures import ARCHITECTURES
+        from sandbox.simulator.gpus.architectures import ARCHITECTURES
 
         return ARCHITECTURES[self._model].compute
 
@@ -134,7 +134,7 @@ class SimulatedDevice:
 
 def simulated_names() -> tuple[str, ...]:
     """Return the names of the simulated GPUs, `sim:h200` first."""
-    from sandbox.simulator.architectures import ARCHITECTURES
+    from sandbox.simulator.gpus.architectures import ARCHITECTURES
 
     names = [PREFIX + model for model in ARCHITECTURES]
     return tuple(sorted(names, key=lambda name: (name != "sim:h200", name)))

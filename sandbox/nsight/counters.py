@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sandbox.device import Metric
 from sandbox.nsight.limits import MEASURES
-from sandbox.simulator.metric_rows import ROWS
+from sandbox.simulator.metrics.table import ROWS
 from sandbox.verdict import Provenance
 
 _OWN = "warpwright__"

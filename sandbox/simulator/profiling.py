@@ -11,21 +11,21 @@ import numpy as np
 from sandbox.device import Array, LaunchProfile, ProfileResult
 from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.program import Program
-from sandbox.simulator.architectures import ARCHITECTURES, Architecture
-from sandbox.simulator.caches import Footprint
-from sandbox.simulator.coalescing import SECTOR
-from sandbox.simulator.cost import estimate
-from sandbox.simulator.counting import Counter
-from sandbox.simulator.faults import FaultError
-from sandbox.simulator.hotspots import hotspots
-from sandbox.simulator.launching import LaunchSetup, batches, buffer_sizes
-from sandbox.simulator.metric_row import Launch as CountedLaunch
-from sandbox.simulator.metrics import metrics
-from sandbox.simulator.occupancy import Occupancy, occupancy
-from sandbox.simulator.running import initialise_globals, load, prepare
-from sandbox.simulator.scheduler import Scheduler
-from sandbox.simulator.sparse import SparseArena
-from sandbox.simulator.traffic import LaunchShape, reaches
+from sandbox.simulator.cost.caches import Footprint
+from sandbox.simulator.cost.coalescing import SECTOR
+from sandbox.simulator.cost.counting import Counter
+from sandbox.simulator.cost.estimate import estimate
+from sandbox.simulator.cost.hotspots import hotspots
+from sandbox.simulator.cost.occupancy import Occupancy, occupancy
+from sandbox.simulator.cost.traffic import LaunchShape, reaches
+from sandbox.simulator.execute.launching import LaunchSetup, batches, buffer_sizes
+from sandbox.simulator.execute.running import initialise_globals, load, prepare
+from sandbox.simulator.execute.scheduler import Scheduler
+from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.sparse import SparseArena
+from sandbox.simulator.metrics.row import Launch as CountedLaunch
+from sandbox.simulator.metrics.table import metrics
 from sandbox.verdict import Provenance
 
 SAMPLE_LANES = 8192

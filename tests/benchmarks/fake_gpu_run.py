@@ -46,7 +46,8 @@ from benchmarks.gpu.programs import CarriedCompiler
 from sandbox.device import Inspection
 from sandbox.devices.simulated import SimulatedDevice
 from sandbox.isolation.choose import choose_isolation
-from sandbox.simulator import engine
+from sandbox.simulator import profiling
+from sandbox.simulator.execute import running
 from sandbox.timing.measured import PairedTimes, TimedOutput
 from sandbox.verdict import Provenance
 from tools.task import Case
@@ -79,10 +80,10 @@ class StandIn:
     architecture = "sm_90"
 
     async def run(self, program, plan, inputs, *, poison, deadline_s):
-        return engine.run(program, plan, inputs, poison)
+        return running.run(program, plan, inputs, poison)
 
     async def profile(self, program, plan, samples, *, deadline_s):
-        found = engine.profile(program, plan, samples, "h200")
+        found = profiling.profile(program, plan, samples, "h200")
         if found.latency_us is None:
             return found
         launches = tuple(
@@ -107,10 +108,10 @@ class StandIn:
 
     async def time_pairs(self, candidate, baseline, inputs, *, rules, deadline_s):
         latencies = [
-            engine.profile(timed.program, timed.plan, inputs[0], "h200").latency_us * 1.5
+            profiling.profile(timed.program, timed.plan, inputs[0], "h200").latency_us * 1.5
             for timed in (candidate, baseline)
         ]
-        ran = [engine.run(candidate.program, candidate.plan, one, 1) for one in inputs]
+        ran = [running.run(candidate.program, candidate.plan, one, 1) for one in inputs]
         fault = next((one.fault for one in ran if one.fault is not None), None)
         outputs = tuple(TimedOutput(index, 30, one.outputs) for index, one in enumerate(ran))
         of_candidate, of_baseline = ((one,) * 30 for one in latencies)

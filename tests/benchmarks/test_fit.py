@@ -22,8 +22,8 @@ from benchmarks.gpu.kernels import Entry, entries
 from benchmarks.gpu.observations import Measured, Measurements, Observation, observe, read
 from benchmarks.gpu.results import Kernel, Results, write
 from sandbox.errors import UsageError
-from sandbox.simulator.architectures import ARCHITECTURES
-from sandbox.simulator.cost_constants import USED, CostConstants
+from sandbox.simulator.cost.constants import USED, CostConstants
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from tools.compiling import CompileStage
 from tools.task import Case
 
@@ -136,8 +136,8 @@ def test_the_report_says_what_to_put_where_and_mixes_no_columns(recovered, tmp_p
     constants = {one["name"]: one for one in table["constants"]}
     assert constants["atomic_clocks"]["after"] == pytest.approx(2.5, rel=0.1)
     assert constants["atomic_clocks"]["before"] == 1.0
-    assert constants["launch_us"]["where"].startswith("sandbox/simulator/architectures.py, h200")
-    assert constants["smooth"]["where"].startswith("sandbox/simulator/cost_constants.py")
+    assert constants["launch_us"]["where"].startswith("sandbox/simulator/gpus/architectures.py, h200")
+    assert constants["smooth"]["where"].startswith("sandbox/simulator/cost/constants.py")
     text = (tmp_path / "fit.md").read_text()
     assert "NVIDIA H200, driver 580. Measured 2026-01-01" in text
     assert "| measured us | estimated us before | estimated us after |" in text

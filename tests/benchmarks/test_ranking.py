@@ -19,8 +19,9 @@ from sandbox.compiler.role import CompileRole
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, CompileResult, Program
-from sandbox.simulator import engine
-from sandbox.simulator.architectures import ARCHITECTURES
+from sandbox.simulator import profiling
+from sandbox.simulator.execute import running
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.worker.messages import CompileCall
 from tools.compiling import CompileStage
 from tools.generators import inputs_for
@@ -64,7 +65,7 @@ def estimated(device: str, family: str, variant: str) -> float:
     task = families.task(family)
     case = SMALLER.get(family, task.benches[0])
     program, plan = build(device, family, variant, case)
-    result = engine.profile(program, plan, bench_samples(task, case).buffers, device)
+    result = profiling.profile(program, plan, bench_samples(task, case).buffers, device)
     assert result.latency_us is not None, result.fault
     return result.latency_us
 
@@ -97,7 +98,7 @@ def test_the_kernels_that_are_ranked_give_the_results_of_their_task(family):
     flat = {name: value.reshape(-1) for name, value in inputs.items()}
     for variant in families.VARIANTS[family]:
         program, plan = build("h200", family, variant, case)
-        result = engine.run(program, plan, flat, 1)
+        result = running.run(program, plan, flat, 1)
         assert result.fault is None, result.fault
         for name, values in expected.items():
             assert np.allclose(result.outputs[name], values.reshape(-1), rtol=1e-4, atol=1e-2), (

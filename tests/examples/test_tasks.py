@@ -13,7 +13,7 @@ from sandbox.compiler.role import CompileRole
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.plan import Role
 from sandbox.program import CompileRequest, Program
-from sandbox.simulator import engine
+from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompileCall
 from tools import kernel_file, planning, task_folder
 from tools.generators import inputs_for, numpy_dtype
@@ -112,6 +112,6 @@ def test_a_test_case_runs_within_a_second_of_processor_time_with_every_check_on(
     program = _compiled(planning.compile_request(file, task, case.dims, None, "sm_90"))
     inputs = {name: np.ascontiguousarray(v).reshape(-1) for name, v in inputs_for(task, case, 11).items()}
     started = time.process_time()
-    result = engine.run(program, planning.plan(file, task, case.dims), inputs, 5)
+    result = running.run(program, planning.plan(file, task, case.dims), inputs, 5)
     assert result.fault is None
     assert time.process_time() - started < 1

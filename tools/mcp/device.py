@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from sandbox.devices.simulated import PREFIX, simulated_names
-from sandbox.simulator.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
 from sandbox.verdict import Provenance
 
 

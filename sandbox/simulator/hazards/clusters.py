@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.barriers import CLUSTER
-from sandbox.simulator.clusters import RANKS, REMOTE
+from sandbox.simulator.execute.barriers import CLUSTER
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Deed, race
 from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.touches import Place, Touch, by_thread, shared_units
-from sandbox.simulator.machine import Access, Machine, SyncKey
+from sandbox.simulator.machine.clusters import RANKS, REMOTE
+from sandbox.simulator.machine.state import Access, Machine, SyncKey
 
 _BARRIER_OBJECTS = frozenset({"mbarrier"})
 

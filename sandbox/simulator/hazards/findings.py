@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.device import Fault
-from sandbox.simulator.machine import Machine
+from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.barriers import CLUSTER
-from sandbox.simulator.faults import FaultError
+from sandbox.simulator.execute.barriers import CLUSTER
 from sandbox.simulator.hazards.log import thread_range
 from sandbox.simulator.hazards.ordering import BLOCK_SHIFT, NOBODY, Ordering, block_of, thread_of
 from sandbox.simulator.hazards.shadow import Watched
-from sandbox.simulator.lanes import Geometry
-from sandbox.simulator.machine import Access, Machine, Observer, SyncKey
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import Geometry
+from sandbox.simulator.machine.state import Access, Machine, Observer, SyncKey
 from sandbox.verdict import Verdict
 
 _EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)

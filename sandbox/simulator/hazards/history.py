@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Deed, note
 from sandbox.simulator.hazards.meetings import meetings, merged
 from sandbox.simulator.hazards.touches import NOBODY, BlockLayout, Layout, Place, Table, Touch
 from sandbox.simulator.hazards.values import held, stored
-from sandbox.simulator.machine import Access, Machine
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.state import Access, Machine
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sandbox.simulator.faults import FaultError
-from sandbox.simulator.machine import Access, Machine, Observer
-from sandbox.simulator.memory import Allocation
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.memory import Allocation
+from sandbox.simulator.machine.state import Access, Machine, Observer
 from sandbox.verdict import Verdict
 
 

@@ -12,9 +12,9 @@ from functools import lru_cache, partial
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.code import WHOLE_WARP
-from sandbox.simulator.lanes import WARP
-from sandbox.simulator.machine import Access, Machine
+from sandbox.simulator.decode.code import WHOLE_WARP
+from sandbox.simulator.machine.lanes import WARP
+from sandbox.simulator.machine.state import Access, Machine
 from sandbox.simulator.ptx.syntax import Instruction
 
 _EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)

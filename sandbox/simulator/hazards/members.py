@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.faults import FaultError
-from sandbox.simulator.lanes import WARP, by_warp, from_warps
-from sandbox.simulator.machine import Machine
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import WARP, by_warp, from_warps
+from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.simulator.ptx.types import U32
 from sandbox.verdict import Verdict

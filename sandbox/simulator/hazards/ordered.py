@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.barriers import CLUSTER
-from sandbox.simulator.copies import copies_of
+from sandbox.simulator.execute.barriers import CLUSTER
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.history import History
 from sandbox.simulator.hazards.touches import BlockLayout, Layout
-from sandbox.simulator.lanes import WARP
-from sandbox.simulator.machine import Access, Machine, Observer, SyncKey
+from sandbox.simulator.machine.copies import copies_of
+from sandbox.simulator.machine.lanes import WARP
+from sandbox.simulator.machine.state import Access, Machine, Observer, SyncKey
 
 
 @dataclass

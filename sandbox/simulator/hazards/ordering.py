@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.lanes import WARP, Geometry, by_warp
-from sandbox.simulator.machine import Machine
+from sandbox.simulator.machine.lanes import WARP, Geometry, by_warp
+from sandbox.simulator.machine.state import Machine
 
 _THREAD_BITS, _TIME_BITS = 10, 28
 BLOCK_SHIFT = _THREAD_BITS + _TIME_BITS

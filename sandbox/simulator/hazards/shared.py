@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.faults import FaultError
 from sandbox.simulator.hazards.log import Entry, entries, warps
-from sandbox.simulator.lanes import by_warp
-from sandbox.simulator.machine import Access, Machine, Observer
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import by_warp
+from sandbox.simulator.machine.state import Access, Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
 

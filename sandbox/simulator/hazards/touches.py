@@ -10,7 +10,7 @@ import numpy as np
 from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Deed, race
-from sandbox.simulator.machine import Access, Machine
+from sandbox.simulator.machine.state import Access, Machine
 from sandbox.simulator.ptx.syntax import Instruction
 
 NOBODY = -1

@@ -6,7 +6,7 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.hazards.touches import Touch
-from sandbox.simulator.machine import Machine
+from sandbox.simulator.machine.state import Machine
 
 
 def stored(machine: Machine, touch: Touch) -> Array | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.simulator.code import BasicBlock
+from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.ptx.registers import register_names
 
 

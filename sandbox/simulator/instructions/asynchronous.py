@@ -7,15 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.copies import Copy, copies_of
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand
 from sandbox.simulator.instructions.mbarrier import arrive_after_copies
-from sandbox.simulator.machine import Access, Machine, Step
-from sandbox.simulator.memory import GLOBAL_BASE
+from sandbox.simulator.machine.copies import Copy, copies_of
+from sandbox.simulator.machine.memory import GLOBAL_BASE
+from sandbox.simulator.machine.spaces import checked_global, checked_shared, load_global
+from sandbox.simulator.machine.state import Access, Machine, Step
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand, Register
 from sandbox.simulator.ptx.types import TYPES, U8, U32
-from sandbox.simulator.spaces import checked_global, checked_shared, load_global
 
 _SIZES = {"ca": (4, 8, 16), "cg": (16,)}
 

@@ -15,11 +15,11 @@ from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.instructions.half import BFLOAT, HALF, join, split
 from sandbox.simulator.instructions.loads import MemoryOperand, elements, memory_operand, space_of, windows
-from sandbox.simulator.machine import Access, Machine, Step
-from sandbox.simulator.memory import GLOBAL_BASE
+from sandbox.simulator.machine.memory import GLOBAL_BASE
+from sandbox.simulator.machine.spaces import checked_global, checked_shared, select
+from sandbox.simulator.machine.state import Access, Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Operand, Register, Vector
 from sandbox.simulator.ptx.types import U32, U64, Dtype, PtxType
-from sandbox.simulator.spaces import checked_global, checked_shared, select
 
 Combine = Callable[..., Array]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.barriers import CLUSTER, NUMBERS, count_threads
+from sandbox.simulator.execute.barriers import CLUSTER, NUMBERS, count_threads
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
-from sandbox.simulator.machine import Machine, Step
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.simulator.ptx.types import TYPES, U32
 

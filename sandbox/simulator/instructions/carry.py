@@ -7,7 +7,7 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
 from sandbox.simulator.instructions.integer import multiply_high
-from sandbox.simulator.machine import Machine, Step
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Register
 
 _NO = np.zeros((1, 1, 1), np.bool_)

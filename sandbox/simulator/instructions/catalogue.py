@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from sandbox.device import Array
-from sandbox.simulator.machine import Step
+from sandbox.simulator.machine.state import Step
 from sandbox.simulator.ptx.syntax import Instruction, Operand, Register
 from sandbox.simulator.ptx.types import TYPES, PtxType
 

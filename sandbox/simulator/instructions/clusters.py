@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sandbox.simulator.clusters import RANK_UNIT, rank_of
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
-from sandbox.simulator.machine import Machine, Step
-from sandbox.simulator.memory import SHARED_BASE
+from sandbox.simulator.machine.clusters import RANK_UNIT, rank_of
+from sandbox.simulator.machine.memory import SHARED_BASE
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Register
 from sandbox.simulator.ptx.types import S64, TYPES, U32
 

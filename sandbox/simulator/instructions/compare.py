@@ -13,10 +13,10 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, Slots, formula, refuse, step
 from sandbox.simulator.instructions.half import BFLOAT, HALF, split
-from sandbox.simulator.machine import Machine, Step
+from sandbox.simulator.machine.state import Machine, Step
+from sandbox.simulator.numerics.rounding import flush
 from sandbox.simulator.ptx.syntax import Instruction, Pair, Register
 from sandbox.simulator.ptx.types import TYPES, PtxType
-from sandbox.simulator.rounding import flush
 
 Relation = Callable[[Array, Array], Array]
 _PRED = TYPES["pred"]

@@ -14,8 +14,7 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, formula, refuse
 from sandbox.simulator.instructions.half import join, split
-from sandbox.simulator.ptx.types import F16, F32, F64, TYPES, U16, U32, PtxType
-from sandbox.simulator.rounding import (
+from sandbox.simulator.numerics.rounding import (
     bf16_to_f32,
     directed,
     f32_to_bf16,
@@ -26,6 +25,7 @@ from sandbox.simulator.rounding import (
     sticky,
     two_sum,
 )
+from sandbox.simulator.ptx.types import F16, F32, F64, TYPES, U16, U32, PtxType
 
 Function = Callable[..., Array]
 _ROUND: dict[str, Function] = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}

@@ -11,11 +11,20 @@ from collections.abc import Callable
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.exact import hard_lanes, root_error, settle
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, formula, refuse, same
 from sandbox.simulator.instructions.half import packed_formula
+from sandbox.simulator.numerics.exact import hard_lanes, root_error, settle
+from sandbox.simulator.numerics.rounding import (
+    directed,
+    flush,
+    fma32,
+    fma64,
+    relu,
+    saturate,
+    two_product,
+    two_sum,
+)
 from sandbox.simulator.ptx.types import F32, F64, TYPES, PtxType
-from sandbox.simulator.rounding import directed, flush, fma32, fma64, relu, saturate, two_product, two_sum
 
 Function = Callable[..., Array]
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, refuse, same
+from sandbox.simulator.numerics.rounding import bf16_to_f32, f32_to_bf16, f64_to_odd_f32, fma_to_odd, relu
 from sandbox.simulator.ptx.types import F16, F32, F64, U16, U32
-from sandbox.simulator.rounding import bf16_to_f32, f32_to_bf16, f64_to_odd_f32, fma_to_odd, relu
 
 Function = Callable[..., Array]
 

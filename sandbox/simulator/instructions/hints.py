@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
-from sandbox.simulator.machine import Machine, Step
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Register
 from sandbox.simulator.ptx.types import U64
 

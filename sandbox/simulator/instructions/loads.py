@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.faults import FaultError
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
-from sandbox.simulator.local import load_local, store_local
-from sandbox.simulator.machine import Access, Machine, Step
-from sandbox.simulator.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.local import load_local, store_local
+from sandbox.simulator.machine.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
+from sandbox.simulator.machine.spaces import load_global, load_shared, offsets_of, store_global, store_shared
+from sandbox.simulator.machine.state import Access, Machine, Step
 from sandbox.simulator.ptx.syntax import Address, Instruction, Operand, Register, Symbol, Vector
 from sandbox.simulator.ptx.types import TYPES, U64, Dtype, PtxType
-from sandbox.simulator.spaces import load_global, load_shared, offsets_of, store_global, store_shared
 from sandbox.verdict import Verdict
 
 _SPACES = frozenset({"global", "shared", "local", "const", "param"})

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.elements import ELEMENTS, Element, decode, encode
-from sandbox.simulator.faults import FaultError
-from sandbox.simulator.fragments import (
+from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
+from sandbox.simulator.instructions.warps import spelled_out, threads_of, warps_of
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import WARP
+from sandbox.simulator.machine.state import Machine, Step
+from sandbox.simulator.numerics.elements import ELEMENTS, Element, decode, encode
+from sandbox.simulator.numerics.fragments import (
     Fragment,
     accumulator,
     left,
@@ -20,10 +24,6 @@ from sandbox.simulator.fragments import (
     quad_right,
     right,
 )
-from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
-from sandbox.simulator.instructions.warps import spelled_out, threads_of, warps_of
-from sandbox.simulator.lanes import WARP
-from sandbox.simulator.machine import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Operand, Register, Vector
 from sandbox.simulator.ptx.types import S32, TYPES, Dtype
 from sandbox.verdict import Verdict

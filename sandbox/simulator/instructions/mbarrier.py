@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator import mbarriers
-from sandbox.simulator.clusters import RANKS, REMOTE
-from sandbox.simulator.copies import copies_of
-from sandbox.simulator.faults import FaultError
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.instructions.loads import memory_operand, windows
-from sandbox.simulator.machine import Machine, Step
-from sandbox.simulator.memory import SHARED_BASE
+from sandbox.simulator.machine import mbarriers
+from sandbox.simulator.machine.clusters import RANKS, REMOTE
+from sandbox.simulator.machine.copies import copies_of
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.memory import SHARED_BASE
+from sandbox.simulator.machine.spaces import checked_shared
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand, Register
 from sandbox.simulator.ptx.types import TYPES, U32, U64
-from sandbox.simulator.spaces import checked_shared
 from sandbox.verdict import Verdict
 
 _ONE = Immediate(1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.clusters import RANK_UNIT
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
-from sandbox.simulator.machine import Machine, Step
-from sandbox.simulator.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
+from sandbox.simulator.machine.clusters import RANK_UNIT
+from sandbox.simulator.machine.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Register, Vector
 from sandbox.simulator.ptx.types import TYPES, U64, PtxType
 

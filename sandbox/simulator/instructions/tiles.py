@@ -11,12 +11,12 @@ from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, s
 from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand, space_of
 from sandbox.simulator.instructions.matrix import gather, registers_of, scatter, targets_of, whole_warps
 from sandbox.simulator.instructions.warps import threads_of, warps_of
-from sandbox.simulator.lanes import WARP
-from sandbox.simulator.machine import Access, Machine, Step
-from sandbox.simulator.memory import SHARED_BASE
+from sandbox.simulator.machine.lanes import WARP
+from sandbox.simulator.machine.memory import SHARED_BASE
+from sandbox.simulator.machine.spaces import checked_shared, load_shared, store_shared
+from sandbox.simulator.machine.state import Access, Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Operand
 from sandbox.simulator.ptx.types import TYPES, U16, U32
-from sandbox.simulator.spaces import checked_shared, load_shared, store_shared
 
 _ROW = 16
 """Bytes of a row of eight 16-bit elements."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
-from sandbox.simulator.lanes import WARP, Geometry, by_warp, from_warps
-from sandbox.simulator.machine import Machine, Step
+from sandbox.simulator.machine.lanes import WARP, Geometry, by_warp, from_warps
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Negated, Pair, Register
 from sandbox.simulator.ptx.types import TYPES, U32
 

@@ -14,9 +14,6 @@ from functools import cached_property
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.elements import ELEMENTS, Element
-from sandbox.simulator.faults import FaultError
-from sandbox.simulator.fragments import Fragment, accumulator, left, right
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand, space_of, windows
 from sandbox.simulator.instructions.matrix import (
@@ -29,12 +26,15 @@ from sandbox.simulator.instructions.matrix import (
     whole_warps,
 )
 from sandbox.simulator.instructions.warps import threads_of, warps_of
-from sandbox.simulator.lanes import WARP
-from sandbox.simulator.machine import Access, Machine, Step
-from sandbox.simulator.memory import GLOBAL_BASE
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import WARP
+from sandbox.simulator.machine.memory import GLOBAL_BASE
+from sandbox.simulator.machine.spaces import load_global, load_shared, store_global, store_shared
+from sandbox.simulator.machine.state import Access, Machine, Step
+from sandbox.simulator.numerics.elements import ELEMENTS, Element
+from sandbox.simulator.numerics.fragments import Fragment, accumulator, left, right
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand
 from sandbox.simulator.ptx.types import S64, TYPES, U32, U64, Dtype
-from sandbox.simulator.spaces import load_global, load_shared, store_global, store_shared
 from sandbox.verdict import Verdict
 
 _LANE = np.arange(WARP, dtype=np.int64)

@@ -20,7 +20,7 @@ from sandbox.compiler.role import OPTIONS
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.plan import Role
 from sandbox.program import Program
-from sandbox.simulator import engine
+from sandbox.simulator.execute import running
 from tools import kernel_file, planning
 from tools.expressions import parse
 from tools.task import Target, Task, TaskArgument
@@ -114,7 +114,7 @@ def run(
             inputs[argument.name] = np.asarray(drawn).astype(_dtype(argument.dtype))
     plan = planning.plan(kernel_file.parse(text), task, dims, tune)
     flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
-    result = engine.run(build(task, text, dims, tune), plan, flat, 7, deadline_s=60)
+    result = running.run(build(task, text, dims, tune), plan, flat, 7, deadline_s=60)
     assert result.fault is None, f"{result.fault}\n{text}"
     for name, array in result.inputs.items():
         assert np.array_equal(array.view(np.uint8), flat[name].view(np.uint8)), f"{name} was modified"

@@ -9,7 +9,7 @@ from harness_compiling import HARNESS, without_lines
 from sandbox.cuda.noise import digest_words, noise_words
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
 from sandbox.program import Program
-from sandbox.simulator import engine
+from sandbox.simulator.execute import running
 
 SIZE = 1000
 SEED = 0xFEDC_BA98_7654_3210
@@ -29,7 +29,7 @@ def run(program: Program, kernel: str, *arguments: str | int, x: np.ndarray | No
     )
     plan = Plan(buffers, (Launch(kernel, (3, 1, 1), (128, 1, 1), 0, packed, 1),))
     inputs = {"x": given, "words": np.zeros(SIZE, np.uint32), "sum": np.zeros(2, np.uint64)}
-    result = engine.run(program, plan, inputs, 1, architecture="gtx1660s")
+    result = running.run(program, plan, inputs, 1, architecture="gtx1660s")
     assert result.fault is None, result.fault
     return result.outputs["sum" if "sum" in arguments else "words"]
 

@@ -12,7 +12,8 @@ from stand_ins import compile_in_process
 
 from sandbox.nsight import ceilings
 from sandbox.nsight.ceilings import FLOPS_A_TURN, Ceilings
-from sandbox.simulator import engine
+from sandbox.simulator import profiling
+from sandbox.simulator.execute import running
 
 FOLDER = Path(ceilings.__file__).parent
 
@@ -31,11 +32,11 @@ def test_the_ptx_is_that_of_the_source():
 def test_the_copy_copies_and_the_arithmetic_is_as_much_as_is_claimed():
     program = ceilings.program("sm_90")
     x = np.arange(8192, dtype=np.float32)
-    copied = engine.run(program, ceilings.copy_plan(8192), {"x": x}, 1)
+    copied = running.run(program, ceilings.copy_plan(8192), {"x": x}, 1)
     assert copied.fault is None
     np.testing.assert_array_equal(copied.outputs["y"], x)
     profiles = [
-        engine.profile(program, ceilings.fma_plan(256, turns), {"x": x[:8]}, "h200") for turns in (10, 20)
+        profiling.profile(program, ceilings.fma_plan(256, turns), {"x": x[:8]}, "h200") for turns in (10, 20)
     ]
     fma = "smsp__inst_executed_pipe_fma.sum"
     counts = [

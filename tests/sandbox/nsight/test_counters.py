@@ -8,7 +8,7 @@ import pytest
 from stand_ins import recorded
 
 from sandbox.nsight import counters
-from sandbox.simulator.metric_rows import ROWS
+from sandbox.simulator.metrics.table import ROWS
 from sandbox.verdict import Provenance
 
 

@@ -20,7 +20,8 @@ from sandbox.compiler.toolkit import find_toolkit
 from sandbox.device import ProfileResult, RunResult
 from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, Role, ScalarArgument
 from sandbox.program import CompileRequest, Program
-from sandbox.simulator import engine
+from sandbox.simulator import profiling
+from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompileCall
 
 # The judge next to this file is imported by tests here.
@@ -100,7 +101,7 @@ class Cuda:
         inputs = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
         poison = options.pop("poison", 1)
         plan = self.plan(kernel, grid, block, arguments, **options)
-        return engine.run(program, plan, inputs, poison, deadline_s=options.get("deadline_s", 30.0))
+        return running.run(program, plan, inputs, poison, deadline_s=options.get("deadline_s", 30.0))
 
     def profile(self, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any) -> ProfileResult:
         kernel, device = options.pop("kernel", "k"), options.pop("device", "h200")
@@ -108,7 +109,7 @@ class Cuda:
         samples = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
         samples |= {name: value.sample for name, value in arguments.items() if isinstance(value, Repeated)}
         plan = self.plan(kernel, grid, block, arguments, **options)
-        return engine.profile(program, plan, samples, device, deadline_s=60.0)
+        return profiling.profile(program, plan, samples, device, deadline_s=60.0)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,8 @@ from sandbox.device import ProfileResult, RunResult
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, CompileResult, Program
 from sandbox.reference.role import ReferenceRole
-from sandbox.simulator import engine
+from sandbox.simulator import profiling
+from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
 from tools import generators
 from tools.compiling import CompileStage
@@ -90,14 +91,14 @@ class Simulator:
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
     ) -> RunResult:
-        result = engine.run(program, plan, inputs, poison, deadline_s=deadline_s)
+        result = running.run(program, plan, inputs, poison, deadline_s=deadline_s)
         self.notes.update(result.notes)
         return result
 
     async def profile(
         self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
     ) -> ProfileResult:
-        return engine.profile(program, plan, samples, "h200", deadline_s=deadline_s)
+        return profiling.profile(program, plan, samples, "h200", deadline_s=deadline_s)
 
     async def warm(self) -> None: ...
 
@@ -116,6 +117,6 @@ async def in_lock_step(task: Task, kernel: str, compiler: Compiles, seed: int) -
     build = (await CompileStage(compiler, Simulator.architecture).compile(task, kernel, case.dims)).build
     assert build is not None
     inputs = {name: array.reshape(-1) for name, array in generators.inputs_for(task, case, seed).items()}
-    result = engine.run(build.program, build.plan({}), inputs, 2, hazards=False)
+    result = running.run(build.program, build.plan({}), inputs, 2, hazards=False)
     assert result.fault is None, result.fault
     return dict(result.outputs)

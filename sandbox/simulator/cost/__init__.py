@@ -1,0 +1,1 @@
+"""From counts of a sample of blocks to an estimated latency."""

@@ -1,0 +1,224 @@
+"""Counts what a sample of blocks does: instructions, branches, sectors, wavefronts, cache misses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.cost.caches import BlockCaches, Footprint
+from sandbox.simulator.cost.coalescing import distinct, global_sectors, shared_wavefronts
+from sandbox.simulator.cost.contention import Contention, longest_runs
+from sandbox.simulator.decode.code import BasicBlock
+from sandbox.simulator.machine.lanes import by_warp
+from sandbox.simulator.machine.state import Access, Machine, Observer
+from sandbox.simulator.ptx.syntax import Instruction
+
+_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
+_PAST_L1 = frozenset({"volatile", "relaxed", "acquire", "cg", "cv"})
+
+
+@dataclass
+class Site:
+    """What one memory instruction did, summed over the sample.
+
+    Attributes:
+        space: "global", "shared" or "const".
+        kind: "load", "store" or "atomic".
+        size: Bytes a lane touches.
+        buffer: The buffer it touched first.
+        requests: Warp-level executions with at least one active lane.
+        lanes: Active lanes.
+        sectors: Global: 32-byte sectors of those requests.
+        misses: Global loads: sectors that the block's share of L1 did not hold.
+        wavefronts, ideal: Shared: wavefronts, and the fewest that the requests could take; of atomics, a lane of
+            each bank at a time.
+        passes: Global atomics: summed over requests, the most lanes that share one address.
+        contention: Global atomics: lanes on each address.
+        queue: Global atomics: requests on each sector.
+    """
+
+    instruction: Instruction
+    space: str
+    kind: str
+    size: int
+    buffer: str = ""
+    requests: int = 0
+    lanes: int = 0
+    sectors: int = 0
+    misses: int = 0
+    wavefronts: int = 0
+    ideal: int = 0
+    passes: int = 0
+    contention: Contention = field(default_factory=Contention)
+    queue: Contention = field(default_factory=Contention)
+
+
+@dataclass
+class BlockCount:
+    """Executions of one basic block by warps, lanes active in them, and outcomes of its branch."""
+
+    block: BasicBlock
+    function: str
+    warps: int = 0
+    lanes: int = 0
+    branches: int = 0
+    divergent: int = 0
+
+
+@dataclass
+class Counter(Observer):
+    """Listens to one launch. `l1_sectors` is one block's share of the L1 cache, in sectors."""
+
+    l1_sectors: int
+    footprint: Footprint
+    sites: dict[tuple[int, str], Site] = field(default_factory=dict[tuple[int, str], Site])
+    blocks: dict[int, BlockCount] = field(default_factory=dict[int, BlockCount])
+    barriers: int = 0
+    _caches: BlockCaches = field(init=False)
+    _sampled: Array = field(init=False)
+    _before: tuple[BlockCount, Array | None, list[Array]] | None = None
+
+    def start_batch(self, blocks: int, first: int) -> None:
+        """Begin a batch: caches are empty. `first` is the position of its first block in the sample."""
+        self._caches = BlockCaches(blocks, self.l1_sectors)
+        self._sampled = np.arange(first, first + blocks)
+        self._before = None
+
+    def end_batch(self, machine: Machine) -> None:
+        """Count the last branch of a batch."""
+        self._count_branch(machine)
+        self._before = None
+
+    def enter(self, machine: Machine, block: BasicBlock) -> None:
+        """Count the execution of a basic block, and how the one before it branched."""
+        count = self.blocks.get(id(block))
+        if count is None:
+            count = self.blocks[id(block)] = BlockCount(block, machine.activation.function)
+        self._count_branch(machine)
+        self._before = (count, machine.mask, machine.registers) if block.jump.guard is not None else None
+        geometry = machine.place.geometry
+        if machine.mask is None:
+            count.warps += geometry.warps * machine.blocks
+            count.lanes += geometry.threads * machine.blocks
+            return
+        active = by_warp(machine.mask, geometry, fill=False)
+        repeat = machine.blocks // active.shape[2]
+        count.warps += int(active.any(axis=1).sum()) * repeat
+        count.lanes += int(active.sum()) * repeat
+
+    def _count_branch(self, machine: Machine) -> None:
+        """The predicate of the last block's branch is still in its registers."""
+        if self._before is None:
+            return
+        count, mask, registers = self._before
+        jump = count.block.jump
+        if jump.guard is None or jump.kind == "table":
+            return
+        chosen = registers[jump.guard]
+        taken = by_warp(chosen if mask is None else chosen & mask, machine.place.geometry, fill=False)
+        rest = by_warp(~chosen if mask is None else ~chosen & mask, machine.place.geometry, fill=False)
+        some: Array = np.any(taken, axis=1)
+        others: Array = np.any(rest, axis=1)
+        repeat = machine.blocks // some.shape[1]
+        count.branches += int((some | others).sum()) * repeat
+        count.divergent += int((some & others).sum()) * repeat
+
+    def global_access(self, machine: Machine, access: Access) -> None:
+        """Count requests, sectors and L1 misses."""
+        site = self._site(machine, access, _space(access))
+        offsets, active, repeat = _by_warp(machine, access)
+        _add_requests(site, offsets, active, repeat)
+        if site.space == "const":
+            return
+        ordered, fresh = global_sectors(offsets, active)
+        site.sectors += int(np.count_nonzero(fresh)) * repeat
+        sectors, block = self._sectors(ordered, fresh)
+        if sectors.size:
+            self._touch(site, sectors, block)
+        if access.kind == "atomic":
+            _, runs = distinct(offsets, active)
+            site.passes += int(longest_runs(runs, active).sum()) * repeat
+            site.queue.add(sectors, self._sampled[block])
+            self._contend(machine, access, site)
+
+    def shared_access(self, machine: Machine, access: Access) -> None:
+        """Count requests and wavefronts."""
+        site = self._site(machine, access, "shared")
+        offsets, active, repeat = _by_warp(machine, access)
+        _add_requests(site, offsets, active, repeat)
+        wavefronts = shared_wavefronts(offsets, active, access.size, atomic=access.kind == "atomic")
+        site.wavefronts += int(wavefronts.sum()) * repeat
+        site.ideal += int(np.count_nonzero(wavefronts)) * repeat
+
+    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+        """A copy writes shared memory as a store does."""
+        self.shared_access(machine, replace(access, kind="store"))
+
+    def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
+        """Count barriers of blocks."""
+        self.barriers += machine.blocks if released is None else int(released.any(axis=(0, 1)).sum())
+
+    def _site(self, machine: Machine, access: Access, space: str) -> Site:
+        key = (id(access.instruction), space)
+        site = self.sites.get(key)
+        if site is None:
+            name = machine.arena.owner(int(access.offsets.flat[0])).name if space == "global" else ""
+            site = self.sites[key] = Site(access.instruction, space, access.kind, access.size, name)
+        return site
+
+    def _sectors(self, ordered: Array, fresh: Array) -> tuple[Array, Array]:
+        """The sectors of all requests, and the block of the batch that each belongs to."""
+        sectors, number = ordered[fresh], len(self._sampled)
+        if ordered.shape[2] > 1 or number == 1:
+            return sectors, np.nonzero(fresh)[2]
+        return np.tile(sectors, number), np.repeat(np.arange(number), sectors.size)
+
+    def _touch(self, site: Site, sectors: Array, block: Array) -> None:
+        """Update the cache model with the sectors of each request, and the launch's footprint."""
+        self.footprint.touch(sectors, None if self.footprint.blocks == 1 else self._sampled[block])
+        if site.kind != "load":
+            return
+        if _PAST_L1.isdisjoint(site.instruction.modifiers):
+            site.misses += self._caches.load(sectors, block)
+        else:
+            site.misses += sectors.size
+
+    def _contend(self, machine: Machine, access: Access, site: Site) -> None:
+        mask = _EVERYONE if access.mask is None else access.mask
+        where = np.broadcast_to(mask, machine.shape)
+        blocks = np.broadcast_to(self._sampled, machine.shape)[where]
+        site.contention.add(np.broadcast_to(access.offsets, machine.shape)[where], blocks)
+
+
+def _space(access: Access) -> str:
+    return "const" if "const" in access.instruction.modifiers else "global"
+
+
+def _by_warp(machine: Machine, access: Access) -> tuple[Array, Array | None, int]:
+    """Offsets and active lanes by warp, and how many blocks one column of them stands for."""
+    geometry = machine.place.geometry
+    if access.mask is None and geometry.threads == geometry.warps * 32:
+        offsets = by_warp(access.offsets, geometry)
+        return offsets, None, machine.blocks // offsets.shape[2]
+    mask = _EVERYONE if access.mask is None else access.mask
+    blocks = max(access.offsets.shape[2], mask.shape[2])
+    offsets = by_warp(np.broadcast_to(access.offsets, (*access.offsets.shape[:2], blocks)), geometry)
+    active = by_warp(np.broadcast_to(mask, (*mask.shape[:2], blocks)), geometry, fill=False)
+    return offsets, active, machine.blocks // blocks
+
+
+def _add_requests(site: Site, offsets: Array, active: Array | None, repeat: int) -> None:
+    if active is None:
+        site.requests += offsets.shape[0] * offsets.shape[2] * repeat
+        site.lanes += offsets.size * repeat
+    else:
+        site.requests += int(active.any(axis=1).sum()) * repeat
+        site.lanes += int(active.sum()) * repeat
+
+
+def total(sites: Iterable[Site], attribute: str, space: str, kinds: frozenset[str]) -> int:
+    """Sum of one attribute over sites of a space and kinds."""
+    return sum(getattr(site, attribute) for site in sites if site.space == space and site.kind in kinds)

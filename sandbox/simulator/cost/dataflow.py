@@ -1,0 +1,52 @@
+"""Which registers an instruction reads and writes, as far as counting and estimating need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sandbox.simulator.cost.counting import BlockCount
+from sandbox.simulator.ptx.syntax import Address, Instruction, Negated, Operand, Pair, Register, Vector
+
+_NO_TARGET = frozenset(
+    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
+)
+
+
+def reads_and_writes(instruction: Instruction) -> tuple[list[str], list[str]]:
+    """Names of the registers it reads, its guard among them, and of those it writes."""
+    operands = instruction.operands
+    guard = [instruction.guard.register.name] if instruction.guard else []
+    if instruction.opcode in _NO_TARGET or not operands or isinstance(operands[0], Address):
+        return [*guard, *(name for operand in operands for name in _names(operand))], []
+    return [*guard, *(name for operand in operands[1:] for name in _names(operand))], _names(operands[0])
+
+
+def reductions(counts: Iterable[BlockCount]) -> frozenset[int]:
+    """The `id` of each atomic that returns nothing, or whose result nothing that ran reads.
+
+    The assembler makes RED of such an `atom`, which Nsight counts as `op_red`.
+    """
+    read: dict[str, set[str]] = {}
+    atomics: list[tuple[str, Instruction, list[str]]] = []
+    for count in counts:
+        names = read.setdefault(count.function, set())
+        for instruction in count.block.instructions:
+            sources, targets = reads_and_writes(instruction)
+            names.update(sources)
+            if instruction.opcode in {"atom", "red"}:
+                atomics.append((count.function, instruction, targets))
+    return frozenset(id(one) for function, one, targets in atomics if read[function].isdisjoint(targets))
+
+
+def _names(operand: Operand | None) -> list[str]:
+    if isinstance(operand, Register):
+        return [operand.name]
+    if isinstance(operand, Negated):
+        return [operand.register.name]
+    if isinstance(operand, Address):
+        return _names(operand.base)
+    if isinstance(operand, Vector):
+        return [name for element in operand.elements for name in _names(element)]
+    if isinstance(operand, Pair):
+        return [*_names(operand.first), *_names(operand.second)]
+    return []

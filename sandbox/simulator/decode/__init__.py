@@ -1,0 +1,1 @@
+"""From the syntax of PTX to steps that run."""

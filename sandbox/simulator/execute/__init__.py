@@ -1,0 +1,1 @@
+"""Runs launches: batches, the order of groups of lanes, barriers, calls, printf."""

@@ -1,0 +1,327 @@
+"""Prepares a launch: limits, parameters, symbol addresses, and one machine per batch of blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sandbox.device import Array, Fault
+from sandbox.plan import BufferArgument, Launch, LaunchMode, Plan, ScalarArgument
+from sandbox.program import Program
+from sandbox.simulator.cost.occupancy import occupancy
+from sandbox.simulator.decode.code import Code
+from sandbox.simulator.decode.decoder import decode
+from sandbox.simulator.gpus.architectures import Architecture
+from sandbox.simulator.machine.faults import FaultError, Place
+from sandbox.simulator.machine.lanes import Geometry, special_registers
+from sandbox.simulator.machine.memory import Arena
+from sandbox.simulator.machine.state import Activation, Machine, Observer, Shared
+from sandbox.simulator.ptx.parser import PtxSyntaxError, parse
+from sandbox.simulator.ptx.syntax import Module
+from sandbox.simulator.ptx.types import U32, U64, constant
+from sandbox.verdict import Verdict
+
+MAX_GRID = (2**31 - 1, 65535, 65535)
+MAX_BLOCK = (1024, 1024, 64)
+MAX_THREADS = 1024
+MAX_CLUSTER = 8
+WORKSPACE = "grid barrier@launch"
+_WORKSPACE_BYTES = 64
+FUNCTION_BASE = 0x7C00_0000_0000
+
+
+class LoadedProgram:
+    """A program parsed once; kernels are decoded when first launched."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        try:
+            self.module: Module = parse(program.ptx)
+        except (PtxSyntaxError, ValueError, KeyError) as error:
+            fault = Fault(Verdict.UNSUPPORTED, f"unsupported: the simulator cannot read this PTX: {error}")
+            raise FaultError(fault) from error
+        self._codes: dict[str, Code] = {}
+
+    @cached_property
+    def atomic(self) -> bool:
+        """Whether any function uses atomic operations: the one way to speak without a barrier that is no race."""
+        bodies = (function.body for function in self.module.functions.values())
+        return any(instruction.opcode in {"atom", "red"} for body in bodies for instruction in body)
+
+    def kernel(self, name: str) -> Code:
+        """The executable form of a launched kernel.
+
+        Raises:
+            FaultError: LAUNCH_ERROR where there is none of that name.
+        """
+        symbol = self.program.symbols.get(name, name)
+        if symbol not in self.module.functions or not self.module.functions[symbol].is_entry:
+            raise FaultError(
+                Fault(Verdict.LAUNCH_ERROR, f"no kernel named {name} in the program", kernel=name)
+            )
+        return self.function(symbol)
+
+    def function(self, symbol: str) -> Code:
+        """The executable form of a kernel or device function of the module."""
+        if symbol not in self._codes:
+            self._codes[symbol] = decode(self.module, symbol)
+        return self._codes[symbol]
+
+    def function_addresses(self) -> dict[str, int]:
+        """Every function's address, for calls through pointers."""
+        return {name: FUNCTION_BASE + 16 * index for index, name in enumerate(self.module.functions)}
+
+
+def check_limits(launch: Launch, code: Code, architecture: Architecture) -> None:
+    """Refuse what the device would refuse (CUDA C++ Programming Guide, "Compute Capabilities", technical table).
+
+    Raises:
+        FaultError: LAUNCH_ERROR.
+    """
+    problem = ""
+    threads = launch.block[0] * launch.block[1] * launch.block[2]
+    shared = code.shared_bytes + launch.shared_bytes
+    if min(*launch.grid, *launch.block) < 1:
+        problem = f"empty launch: grid {launch.grid}, block {launch.block}"
+    elif any(size > limit for size, limit in zip(launch.grid, MAX_GRID, strict=True)):
+        problem = f"grid {launch.grid} is larger than {MAX_GRID}"
+    elif threads > MAX_THREADS or any(
+        size > limit for size, limit in zip(launch.block, MAX_BLOCK, strict=True)
+    ):
+        problem = (
+            f"block {launch.block} has {threads} threads; the limits are {MAX_THREADS} in all and {MAX_BLOCK}"
+        )
+    elif launch.shared_bytes < 0 or shared > architecture.shared_per_block:
+        problem = f"{shared} bytes of shared memory a block; the limit is {architecture.shared_per_block}"
+    else:
+        problem = _bounds_problem(launch, code) or _cluster_problem(launch, code, architecture)
+    if problem:
+        message = f"the device refuses the launch at line {launch.line}: {problem}"
+        raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
+
+
+def cluster_of(launch: Launch, code: Code) -> tuple[int, int, int]:
+    """The launch's cluster, or the one compiled into the kernel (`__cluster_dims__`)."""
+    return launch.cluster if launch.mode is LaunchMode.CLUSTER else code.function.cluster or (1, 1, 1)
+
+
+def _bounds_problem(launch: Launch, code: Code) -> str:
+    """CUDA C++ Programming Guide, "Launch Bounds": a launch with more threads than that fails."""
+    threads = math.prod(launch.block)
+    most, exact = code.function.most_threads, code.function.block
+    if most is not None and threads > most:
+        return f"block {launch.block} has {threads} threads; the kernel's launch bounds allow {most}"
+    if exact is not None and launch.block != exact:
+        return f"block {launch.block}; the kernel was compiled for blocks of {exact}"
+    return ""
+
+
+def _cluster_problem(launch: Launch, code: Code, architecture: Architecture) -> str:
+    """CUDA C++ Programming Guide, "Thread Block Clusters": 8 blocks are portable, 16 the most."""
+    cluster = cluster_of(launch, code)
+    size = cluster[0] * cluster[1] * cluster[2]
+    if size == 1:
+        return ""
+    if int(architecture.compute.removeprefix("sm_").rstrip("af")) < 90:
+        return f"clusters need compute capability 9.0; {architecture.name} is {architecture.compute}"
+    if min(cluster) < 1 or size > MAX_CLUSTER:
+        return f"cluster {cluster} has {size} blocks; the limit is {MAX_CLUSTER}"
+    if any(blocks % each for blocks, each in zip(launch.grid, cluster, strict=True)):
+        return f"cluster {cluster} does not divide the grid {launch.grid}"
+    compiled = code.function.cluster
+    if compiled and launch.mode is LaunchMode.CLUSTER and compiled != cluster:
+        return f"cluster {cluster} given, but the kernel was compiled for {compiled}"
+    return ""
+
+
+def check_resident(setup: LaunchSetup) -> None:
+    """A cooperative grid must fit the device all at once (the same guide, "Grid Synchronization").
+
+    Raises:
+        FaultError: LAUNCH_ERROR.
+    """
+    launch, architecture = setup.launch, setup.architecture
+    found = (r.registers for r in setup.loaded.program.resources if r.name == launch.kernel)
+    threads, registers = setup.geometry.threads, next(found, 32)
+    most = (
+        occupancy(architecture, threads, registers, setup.shared_bytes).blocks * architecture.multiprocessors
+    )
+    if setup.geometry.blocks > most:
+        problem = f"a cooperative grid of {setup.geometry.blocks} blocks; at most {most} are resident at once"
+        message = f"the device refuses the launch at line {launch.line}: {problem}"
+        raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
+
+
+def pack_parameters(launch: Launch, code: Code, arena: Arena) -> dict[str, bytes]:
+    """The bytes of every kernel parameter.
+
+    Raises:
+        FaultError: LAUNCH_ERROR where the arguments do not fit the kernel's parameters.
+    """
+    parameters = code.function.parameters
+    if len(parameters) != len(launch.arguments):
+        message = f"{launch.kernel} takes {len(parameters)} arguments, {len(launch.arguments)} given"
+        raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
+    packed: dict[str, bytes] = {}
+    for parameter, argument in zip(parameters, launch.arguments, strict=True):
+        data = _argument_bytes(argument, arena)
+        if len(data) > parameter.size:
+            message = (
+                f"an argument of {len(data)} bytes for a parameter of {parameter.size} in {launch.kernel}"
+            )
+            raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
+        packed[parameter.name] = data.ljust(parameter.size, b"\0")
+    return packed
+
+
+def _argument_bytes(argument: BufferArgument | ScalarArgument, arena: Arena) -> bytes:
+    if isinstance(argument, BufferArgument):
+        return arena.address(argument.name).to_bytes(8, "little")
+    return np.array(argument.value, dtype=argument.dtype).tobytes()
+
+
+def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, str]]:
+    """Sizes in bytes and message labels of every buffer and every device global."""
+    sizes = {b.name: b.size * itemsize(b.dtype) for b in plan.buffers}
+    labels = {b.name: f"{b.name} ({b.dtype}[{b.size}])" for b in plan.buffers}
+    for variable in module.variables.values():
+        if variable.space in {"global", "const"}:
+            sizes[f"{variable.name}@module"] = variable.size
+            labels[f"{variable.name}@module"] = f"device variable {variable.name} ({variable.size} bytes)"
+    if any(launch.mode is LaunchMode.COOPERATIVE for launch in plan.launches):
+        sizes[WORKSPACE] = _WORKSPACE_BYTES
+        labels[WORKSPACE] = "the grid barrier of the cooperative launch"
+    return sizes, labels
+
+
+def itemsize(dtype: str) -> int:
+    """Bytes of one element; bfloat16 is the one dtype that NumPy does not know."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+@dataclass(frozen=True)
+class LaunchSetup:
+    """Everything that the batches of one launch share."""
+
+    launch: Launch
+    loaded: LoadedProgram
+    code: Code
+    geometry: Geometry
+    arena: Arena
+    parameters: dict[str, bytes]
+    symbols: dict[str, int]
+    fill: Array
+    architecture: Architecture
+
+    @property
+    def shared_bytes(self) -> int:
+        """Static and dynamic shared memory a block, bytes."""
+        return self.code.shared_bytes + self.launch.shared_bytes
+
+    def machine(self, blocks: Array, observers: tuple[Observer, ...] = ()) -> Machine:
+        """A machine for a batch of linear block indices."""
+        specials = special_registers(self.geometry, blocks) | self._device_registers(blocks)
+        return Machine(
+            place=Place(self.launch.kernel, self.geometry, blocks),
+            arena=self.arena,
+            shared=self._shared(len(blocks)),
+            parameters=self.parameters,
+            activation=self.activation(self.code, specials, local_base=0, depth=0),
+            local_bytes=self.code.local_bytes,
+            observers=observers,
+            extra={"specials": specials, "target": self.loaded.module.target},
+        )
+
+    def activation(self, code: Code, specials: dict[str, Array], local_base: int, depth: int) -> Activation:
+        """Registers of a function about to run: constants, special registers and addresses filled in."""
+        registers = list(code.initial)
+        for name, slot in code.specials.items():
+            if name in specials:
+                registers[slot] = specials[name]
+        for slot, (name, offset) in code.symbols.items():
+            address = local_base + code.local[name] if name in code.local else self._address(name)
+            registers[slot] = constant(address + offset, U64)
+        return Activation(code.function.name, registers, code.temporaries, local_base, depth)
+
+    def _address(self, name: str) -> int:
+        if name in self.code.shared:
+            return self.code.shared[name]
+        return self.symbols.get(name, 0)
+
+    def _device_registers(self, blocks: Array) -> dict[str, Array]:
+        processors = self.architecture.multiprocessors
+        cooperative = self.launch.mode is LaunchMode.COOPERATIVE
+        # cooperative_groups/details/memory.h reads the workspace's address from these two, high word first.
+        workspace = self.arena.address(WORKSPACE) if cooperative else 0
+        return {
+            "%envreg1": constant(workspace >> 32, U32),
+            "%envreg2": constant(workspace & 0xFFFFFFFF, U32),
+            "%smid": (blocks % processors).astype(U32).reshape(1, 1, -1),
+            "%nsmid": constant(processors, U32),
+            "%dynamic_smem_size": constant(self.launch.shared_bytes, U32),
+            "%total_smem_size": constant(self.shared_bytes, U32),
+        }
+
+    @property
+    def _shared_extent(self) -> int:
+        return self.shared_bytes + self.code.shared_gaps
+
+    def _shared(self, blocks: int) -> Shared:
+        code, extent = self.code, self._shared_extent
+        regions = {
+            name: (start, start + code.shared_sizes[name] if code.shared_sizes[name] else extent)
+            for name, start in code.shared.items()
+        }
+        return Shared(extent, blocks, self._fill_for(blocks), regions)
+
+    def _fill_for(self, blocks: int) -> Array:
+        words = -(-max(self._shared_extent, 4) // 8) * 2 * blocks
+        return self.fill if len(self.fill) >= words else np.resize(self.fill, words)
+
+
+MAX_WHOLE = 1 << 22
+"""Blocks of a launch that is run whole: what is remembered of each must fit the worker's memory."""
+
+
+def check_whole(setup: LaunchSetup) -> None:
+    """Refuse to run every block of a launch that is too large for that.
+
+    Raises:
+        FaultError: UNSUPPORTED.
+    """
+    launch, blocks = setup.launch, setup.geometry.blocks
+    if blocks > MAX_WHOLE:
+        what = f"unsupported: a grid of {blocks} blocks at line {launch.line}; {MAX_WHOLE} can be run whole"
+        raise FaultError(Fault(Verdict.UNSUPPORTED, what, kernel=launch.kernel, line=launch.line))
+
+
+def batches(
+    setup: LaunchSetup, chosen: Array | None = None, *, backwards: bool = False, turn: int = 0
+) -> Iterator[Array]:
+    """Linear block indices, as many at a time as run in lock step.
+
+    A cooperative grid runs in one piece; the blocks of a cluster stay together, in the order of their rank.
+
+    Args:
+        setup: The launch.
+        chosen: Blocks to run, with all others of their clusters; None for the whole grid.
+        backwards: The last cluster or block first.
+        turn: Where backwards starts: that many clusters or blocks further on, around the grid.
+    """
+    geometry = setup.geometry
+    order = np.arange(geometry.blocks, dtype=np.int64) if chosen is None else chosen
+    if geometry.cluster_size > 1:
+        which = np.unique(geometry.cluster_of(order))
+        clusters = geometry.cluster_blocks(np.roll(which[::-1], turn) if backwards else which)
+        order = clusters.reshape(-1)
+    elif backwards:
+        order = np.roll(order[::-1], turn)
+    size = max(1, geometry.blocks_per_batch // geometry.cluster_size) * geometry.cluster_size
+    if setup.launch.mode is LaunchMode.COOPERATIVE:
+        size = max(1, order.size)
+    for start in range(0, order.size, size):
+        yield order[start : start + size]

@@ -1,0 +1,329 @@
+"""Runs one batch of blocks: which lanes execute which basic block next, and what they wait for.
+
+Lanes that took different branches form groups, one a basic block. The lowest block runs first, so that lanes
+meet again at the end of a branch; now and then the oldest group runs, so that lanes which wait for others in
+a loop cannot starve them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from sandbox.device import Array, Fault
+from sandbox.simulator.decode.code import BLOCK_BARRIERS, Barrier, BasicBlock, Jump, is_poll
+from sandbox.simulator.execute.barriers import EVERYONE, Barriers, Mask, Position, covers, missing, union
+from sandbox.simulator.execute.calls import CallStack
+from sandbox.simulator.execute.launching import LaunchSetup
+from sandbox.simulator.hazards.members import check_members
+from sandbox.simulator.instructions.warps import ballot
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import WARP, Geometry, by_warp, from_warps
+from sandbox.simulator.machine.mbarriers import deadlock
+from sandbox.simulator.machine.state import Machine
+from sandbox.simulator.ptx.types import PRED, U32
+from sandbox.verdict import Verdict
+
+BlockListener = Callable[[Machine, BasicBlock], None]
+
+_FAIRNESS = 512
+_CLOCK_CHECK = 64
+_PATIENCE = 3
+
+
+class Scheduler:
+    """Executes a kernel for the lanes of one machine.
+
+    Args:
+        setup: The launch.
+        machine: Fresh, for one batch of blocks.
+        listener: Called before each basic block, with the machine's active lanes set.
+        deadline: `time.monotonic()` value past which the run ends as a timeout.
+        drift: Hold every other warp of a block back until the others wait or have ended, instead of running all
+            in lock step.
+    """
+
+    def __init__(
+        self,
+        setup: LaunchSetup,
+        machine: Machine,
+        listener: BlockListener | None = None,
+        deadline: float | None = None,
+        *,
+        drift: bool = False,
+    ) -> None:
+        self._calls = CallStack(setup, machine)
+        self._machine = machine
+        self._listener = listener
+        self._deadline = deadline
+        self._sides = _sides(machine.place.geometry) if drift else ()
+        self._pending: dict[Position, Mask] = {}
+        self._waiting: dict[Position, Mask] = {}
+        self._barriers = Barriers(machine, self._resume)
+        self._polled: dict[Position, tuple[int, int]] = {}
+        self._idle: dict[Position, None] = {}
+        self._executed = 0
+        self._start(Position(0, 0, 0), None)
+
+    def run(self) -> None:
+        """Run until every lane has exited.
+
+        Raises:
+            FaultError: A lane faulted, a barrier cannot open, or the deadline has passed.
+        """
+        try:
+            while self._pending or self._waiting or self._barriers:
+                if not self._pending and not self._barriers.settle():
+                    self._release()
+                position = self._next()
+                self._enter(position, self._pending.pop(position))
+        finally:
+            # The barriers call back: without this, a batch's registers would wait for the cycle collector.
+            del self._barriers
+
+    def _next(self) -> Position:
+        self._executed += 1
+        if len(self._pending) == 1:
+            return next(iter(self._pending))
+        if self._executed % _FAIRNESS and self._idle.keys() < self._pending.keys():
+            return min(self._pending.keys() - self._idle.keys(), key=lambda position: position.order)
+        if self._executed % _FAIRNESS and not self._idle.keys() & self._pending.keys():
+            return min(self._pending, key=lambda position: position.order)
+        return next(iter(self._pending))
+
+    def _enter(self, position: Position, mask: Mask) -> None:
+        self._machine.enter(self._calls.frames[position.frame])
+        block = self._calls.block(position.frame, position.block)
+        if block.barrier is not None:
+            self._wait(position, block, block.barrier, mask)
+            return
+        if block.warp_sync is not None:
+            mask = union(mask, self._waiting.pop(position)) if position in self._waiting else mask
+            mask = self._synchronise(position, block, mask)
+            if mask is not None and not mask.any():
+                return
+        if block.polls:
+            self._watch(position, mask)
+        self._execute(position, block, mask)
+
+    def _watch(self, position: Position, mask: Mask) -> None:
+        """A group that comes back whole to where it polls is waiting for others: let them run first."""
+        lanes = -1 if mask is None else int(np.count_nonzero(mask))
+        before, times = self._polled.get(position, (lanes, 0))
+        self._polled[position] = (lanes, times + 1 if before == lanes else 0)
+        if before == lanes and times >= _PATIENCE:
+            self._idle[position] = None
+            if times % _CLOCK_CHECK == 0:
+                self._look_for_deadlock(position, mask)
+        else:
+            self._idle.pop(position, None)
+
+    def _look_for_deadlock(self, position: Position, mask: Mask) -> None:
+        runnable = EVERYONE if mask is None else mask
+        for other in self._pending.values():
+            runnable = runnable | (EVERYONE if other is None else other)
+        runnable = np.broadcast_to(runnable, self._machine.shape)
+        polls = next(filter(is_poll, self._calls.block(position.frame, position.block).instructions))
+        fault = deadlock(self._machine, runnable, polls)
+        if fault is not None:
+            raise FaultError(fault)
+
+    def _wait(self, position: Position, block: BasicBlock, barrier: Barrier, mask: Mask) -> None:
+        if barrier.guard is not None:
+            chosen = self._machine.registers[barrier.guard].view(PRED) ^ barrier.guard_negated
+            everyone = EVERYONE if mask is None else mask
+            if not chosen.all():
+                self._go(position, block.jump.targets[0], everyone & ~chosen)
+                mask = everyone & chosen
+            if mask is not None and not mask.any():
+                return
+        self._set_lanes(mask)
+        if self._listener is not None:
+            self._listener(self._machine, block)
+        self._barriers.wait(replace(position, side=0), barrier, mask)
+
+    def _set_lanes(self, mask: Mask) -> None:
+        machine = self._machine
+        everyone = covers(machine, mask)
+        machine.mask = None if everyone and machine.live is None else mask
+        machine.merge = None if everyone else mask
+        machine.force = False
+
+    def _resume(self, position: Position, mask: Mask) -> None:
+        """A barrier opened: go on behind it."""
+        block = self._calls.block(position.frame, position.block)
+        self._start(replace(position, block=block.jump.targets[0]), mask)
+
+    def _start(self, position: Position, mask: Mask) -> None:
+        """Let lanes go on together, or each side on its own."""
+        if not self._sides:
+            self._add(position, mask)
+        for side, lanes in enumerate(self._sides):
+            chosen = lanes if mask is None else mask & lanes
+            if chosen.any():
+                self._add(replace(position, side=side), chosen)
+
+    def _execute(self, position: Position, block: BasicBlock, mask: Mask) -> None:
+        machine = self._machine
+        self._set_lanes(mask)
+        if (
+            self._deadline is not None
+            and self._executed % _CLOCK_CHECK == 0
+            and time.monotonic() > self._deadline
+        ):
+            raise FaultError(self._timeout(block))
+        if self._listener is not None:
+            self._listener(machine, block)
+        for step in block.steps:
+            step(machine)
+        self._leave(position, block.jump, mask)
+
+    def _timeout(self, block: BasicBlock) -> Fault:
+        instruction = next((i for i in block.instructions if i.line is not None), None)
+        lanes = EVERYONE if self._machine.mask is None else self._machine.mask
+        what = (
+            "the kernel did not end before its deadline, and was still running here: look for a loop that never "
+            "ends, a flag that some threads never set, or far too much work"
+        )
+        return self._machine.place.fault(Verdict.TIMEOUT, what, instruction, lanes)
+
+    def _leave(self, at: Position, jump: Jump, mask: Mask) -> None:
+        if jump.kind == "fall":
+            self._go(at, jump.targets[0], mask)
+        elif jump.kind == "table":
+            self._leave_by_table(at, jump, mask)
+        elif jump.guard is None:
+            self._take(at, jump, mask)
+        else:
+            self._split(at, jump, mask)
+
+    def _split(self, at: Position, jump: Jump, mask: Mask) -> None:
+        assert jump.guard is not None
+        predicate = self._machine.registers[jump.guard]
+        if predicate.size == 1:
+            if bool(predicate.flat[0]) != jump.negated:
+                self._take(at, jump, mask)
+            else:
+                self._go(at, jump.targets[-1], mask)
+            return
+        chosen = ~predicate if jump.negated else predicate
+        taken = chosen if mask is None else chosen & mask
+        rest = ~chosen if mask is None else mask & ~chosen
+        if not taken.any():
+            self._go(at, jump.targets[-1], mask)
+        elif not rest.any():
+            self._take(at, jump, mask)
+        else:
+            self._take(at, jump, taken)
+            self._go(at, jump.targets[-1], rest)
+
+    def _take(self, at: Position, jump: Jump, mask: Mask) -> None:
+        """Lanes leave the block the way the jump says."""
+        if jump.kind == "branch":
+            self._go(at, jump.targets[0], mask)
+        elif jump.kind == "call":
+            self._call(at, jump, mask)
+        elif jump.kind == "return" and at.depth:
+            frame, block = self._calls.leave(at.frame, mask)
+            self._add(Position(at.depth - 1, frame, block, at.side), mask)
+        elif jump.kind == "trap":
+            what = "the kernel stopped itself (trap, or a failed assert)"
+            lanes = EVERYONE if mask is None else mask
+            raise FaultError(self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, lanes))
+        else:
+            machine = self._machine
+            left = EVERYONE if mask is None else mask
+            machine.live = ~left if machine.live is None else machine.live & ~left
+
+    def _call(self, at: Position, jump: Jump, mask: Mask) -> None:
+        for frame, lanes in self._calls.enter(at.frame, jump, mask):
+            if frame is None:
+                self._go(at, jump.targets[-1], lanes)
+            else:
+                self._add(Position(at.depth + 1, frame, 0, at.side), lanes)
+
+    def _leave_by_table(self, at: Position, jump: Jump, mask: Mask) -> None:
+        assert jump.guard is not None
+        index = self._machine.registers[jump.guard].view(U32)
+        for number, target in enumerate(jump.targets):
+            chosen = index == number
+            chosen = chosen if mask is None else chosen & mask
+            if chosen.any():
+                self._go(at, target, None if chosen.all() else chosen)
+
+    def _go(self, at: Position, block: int, mask: Mask) -> None:
+        self._add(Position(at.depth, at.frame, block, at.side), mask)
+
+    def _add(self, position: Position, mask: Mask) -> None:
+        if position in self._pending:
+            mask = union(self._pending[position], mask)
+        self._pending[position] = mask
+
+    def _synchronise(self, position: Position, block: BasicBlock, mask: Mask) -> Mask:
+        """Let those lanes on whose warp is complete; the others are parked at the block."""
+        if mask is not None and not covers(self._machine, mask):
+            held = self._held(block, mask)
+            parked = mask & held
+            if parked.any():
+                self._waiting[position] = parked
+                mask = mask & ~held
+        if mask is None or mask.any():
+            self._set_lanes(mask)
+            self._pass(block)
+        return mask
+
+    def _pass(self, block: BasicBlock) -> None:
+        assert block.warp_sync is not None
+        instruction, members = block.warp_sync
+        if self._machine.observers and instruction.guard is None:
+            check_members(self._machine, instruction, self._machine.registers[members].view(U32))
+        if instruction.opcode in BLOCK_BARRIERS:
+            for observer in self._machine.observers:
+                observer.warp_barrier(self._machine)
+
+    def _held(self, block: BasicBlock, mask: Array) -> Array:
+        """Lanes of warps that named a live lane in their member mask which is elsewhere."""
+        assert block.warp_sync is not None
+        geometry = self._machine.place.geometry
+        members = by_warp(self._machine.registers[block.warp_sync[1]].view(U32), geometry)
+        active = by_warp(mask, geometry, fill=False)
+        named = np.bitwise_or.reduce(np.where(active, members, U32.type(0)), axis=1, keepdims=True)
+        absent = ballot(by_warp(missing(self._machine, mask), geometry, fill=False))
+        held: Array = (named & absent) != 0
+        return from_warps(np.broadcast_to(held, (geometry.warps, WARP, held.shape[2])), geometry)
+
+    def _release(self) -> None:
+        """Every group waits: let those on whose warp has lost the lanes that it waited for.
+
+        Raises:
+            FaultError: Nobody can go on.
+        """
+        for position, mask in self._waiting.items():
+            self._machine.enter(self._calls.frames[position.frame])
+            block = self._calls.block(position.frame, position.block)
+            assert mask is not None
+            if (mask & ~self._held(block, mask)).any():
+                self._pending[position] = self._waiting.pop(position)
+                return
+        raise FaultError(self._barriers.stuck() if self._barriers else self._stuck())
+
+    def _stuck(self) -> Fault:
+        position, mask = next(iter(self._waiting.items()))
+        block = self._calls.block(position.frame, position.block)
+        assert mask is not None
+        assert block.warp_sync is not None
+        others = "others wait at another one" if len(self._waiting) > 1 else "the others can never arrive"
+        what = f"warp-wide instruction not reached by every lane that its mask names; {others}"
+        return self._machine.place.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)
+
+
+def _sides(geometry: Geometry) -> tuple[Array, ...]:
+    """The lanes of even warps and those of odd ones; nothing where there is one warp."""
+    if geometry.warps == 1:
+        return ()
+    linear = np.arange(geometry.threads).reshape(geometry.rows, geometry.columns, 1)
+    odd: Array = linear // WARP % 2 == 1
+    return (~odd, odd)

@@ -1,0 +1,263 @@
+"""Checked access to global, shared, local and constant memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sandbox.device import Array, Fault
+from sandbox.simulator.machine.clusters import in_cluster, reaches_out
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.memory import GLOBAL_BASE
+from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.ptx.types import S64, U32, U64, Dtype
+from sandbox.verdict import Verdict
+
+_SHARED = "shared memory"
+_VERBS = {"load": "read", "store": "write", "atomic": "atomic", "copy": "copy"}
+
+
+def checked_global(machine: Machine, access: Access) -> Access:
+    """Check bounds and alignment of a global access; inactive lanes are moved to a harmless address.
+
+    The offsets of the access returned index `Arena.view`.
+
+    Raises:
+        FaultError: A lane touches memory outside every allocation, or misaligned.
+    """
+    offsets, size = access.offsets, access.size
+    low, high = int(offsets.min()), int(offsets.max())
+    arena = machine.arena
+    if not arena.contains(low, high + size):
+        outside = arena.outside(offsets, size)
+        active = outside if access.mask is None else outside & access.mask
+        if active.any():
+            raise FaultError(_global_fault(machine, access, active))
+        offsets = _replace(offsets, outside, access.mask)
+    offsets = arena.locate(_aligned(machine, access, offsets))
+    return access if offsets is access.offsets else _moved(access, offsets)
+
+
+def checked_shared(machine: Machine, access: Access, limit: int, what: str) -> Access:
+    """Check bounds and alignment against [0, limit), in shared memory against its variables.
+
+    `what` names the memory in messages.
+
+    Raises:
+        FaultError: A lane touches memory outside it, or misaligned.
+    """
+    offsets, size = access.offsets, access.size
+    low, high = int(offsets.min()), int(offsets.max()) + size
+    shared = machine.shared if what == _SHARED and machine.shared.regions else None
+    if not shared.contains(low, high) if shared else low < 0 or high > limit:
+        if what == _SHARED and reaches_out(machine, access, high):
+            return checked_shared(machine, in_cluster(machine, access), limit, what)
+        outside = shared.outside(offsets, size) if shared else (offsets < 0) | (offsets + size > limit)
+        active = outside if access.mask is None else outside & access.mask
+        if active.any():
+            raise FaultError(_window_fault(machine, access, active, limit, what))
+        offsets = _replace(offsets, outside, access.mask)
+    offsets = _aligned(machine, access, offsets)
+    return access if offsets is access.offsets else _moved(access, offsets)
+
+
+def _moved(access: Access, offsets: Array) -> Access:
+    return replace(access, offsets=offsets)
+
+
+def _replace(offsets: Array, wrong: Array, mask: Array | None) -> Array:
+    """Send lanes that do not take part to the address of one that does."""
+    taking_part = ~wrong if mask is None else np.logical_and(mask, ~wrong)
+    full = np.broadcast_to(offsets, np.broadcast_shapes(offsets.shape, taking_part.shape))
+    position = int(np.argmax(np.broadcast_to(taking_part, full.shape)))
+    return np.where(wrong, full.reshape(-1)[position], offsets)
+
+
+def _aligned(machine: Machine, access: Access, offsets: Array) -> Array:
+    low_bits = access.size - 1
+    if not low_bits or not int(np.bitwise_or.reduce(offsets, axis=None)) & low_bits:
+        return offsets
+    wrong = (offsets & low_bits) != 0
+    active = wrong if access.mask is None else wrong & access.mask
+    if active.any():
+        index, *_ = machine.place.first(active)
+        address = int(np.broadcast_to(offsets, machine.shape)[index])
+        verb = f"misaligned {access.size}-byte {_VERBS[access.kind]}"
+        what = f"{verb}: offset {address} is not a multiple of {access.size}"
+        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active))
+    return _replace(offsets, wrong, access.mask)
+
+
+def _global_fault(machine: Machine, access: Access, active: Array) -> Fault:
+    index, *_ = machine.place.first(active)
+    offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
+    verb = _VERBS[access.kind]
+    near = machine.arena.nearest(offset)
+    if near is None or not -(1 << 32) < offset < machine.arena.extent + (1 << 32):
+        what = f"{access.size}-byte {verb} at address {GLOBAL_BASE + offset:#x}, which is no buffer"
+        return machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
+    if offset < near.start:
+        where = f"{near.start - offset} bytes before the start of {near.label}"
+    elif offset < near.end:
+        where = f"across the end of {near.label}"
+    else:
+        where = f"{offset - near.end} bytes past the end of {near.label}"
+    what = f"out-of-bounds {access.size}-byte {verb}, {where}"
+    fault = machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
+    return _with_buffer(fault, near.name, offset - near.start)
+
+
+def _with_buffer(fault: Fault, name: str, offset: int) -> Fault:
+    return replace(fault, buffer=name, offset=offset)
+
+
+def _window_fault(machine: Machine, access: Access, active: Array, limit: int, what: str) -> Fault:
+    index, *_ = machine.place.first(active)
+    offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
+    region = machine.shared.region(offset) if what == _SHARED else None
+    if region is not None:
+        name, start, end = region
+        variable = name.rsplit("E", 1)[-1].lstrip("0123456789") or name
+        offset, limit, what = offset - start, end - start, f"shared variable {variable}"
+    text = (
+        f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
+    )
+    fault = machine.place.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
+    return _with_buffer(fault, what, offset)
+
+
+def load_global(machine: Machine, access: Access, dtype: Dtype, count: int) -> list[Array]:
+    """Read `count` consecutive elements of a dtype in every lane."""
+    access = checked_global(machine, access)
+    for observer in machine.observers:
+        observer.global_access(machine, access)
+    size = dtype.itemsize
+    view = machine.arena.view(size)
+    index = access.offsets >> (size.bit_length() - 1)
+    return [view.take(index + k if k else index).view(dtype) for k in range(count)]
+
+
+def store_global(machine: Machine, access: Access, values: list[Array]) -> None:
+    """Write consecutive elements in the lanes that take part; of lanes that collide, the last wins."""
+    access = checked_global(machine, access)
+    for observer in machine.observers:
+        observer.global_access(machine, access)
+    size = values[0].dtype.itemsize
+    view = machine.arena.view(size)
+    index = access.offsets >> (size.bit_length() - 1)
+    for k, value in enumerate(values):
+        bits = value.view(view.dtype)
+        if access.mask is None:
+            view[_spread(index + k, bits)] = bits
+        else:
+            where, element = select(access.mask, index + k, bits)
+            view[where] = element
+
+
+def _spread(index: Array, value: Array) -> Array:
+    """Broadcast an index so that a value of more axes can be assigned through it."""
+    shape = np.broadcast_shapes(index.shape, value.shape)
+    return index if index.shape == shape else np.broadcast_to(index, shape)
+
+
+def select(mask: Array, *values: Array) -> tuple[Array, ...]:
+    """The values in the lanes of a mask, flat, all of one length."""
+    shape = np.broadcast_shapes(mask.shape, *(value.shape for value in values))
+    full = np.broadcast_to(mask, shape)
+    return tuple(np.broadcast_to(value, shape)[full] for value in values)
+
+
+def load_shared(machine: Machine, access: Access, dtype: Dtype, count: int) -> list[Array]:
+    """Read `count` consecutive elements of shared memory in every lane."""
+    access = checked_shared(machine, access, machine.shared.size, _SHARED)
+    for observer in machine.observers:
+        observer.shared_access(machine, access)
+    size = dtype.itemsize
+    return [_shared_element(machine, access.offsets + k * size, dtype, access.owner) for k in range(count)]
+
+
+def _shared_element(machine: Machine, offsets: Array, dtype: Dtype, owner: Array | None) -> Array:
+    shared = machine.shared
+    size = dtype.itemsize
+    if size == 8:
+        low = _shared_element(machine, offsets, U32, owner).astype(U64)
+        high = _shared_element(machine, offsets + 4, U32, owner).astype(U64)
+        return (low | high << np.uint64(32)).view(dtype)
+    word = offsets >> 2
+    block = shared.block_index if owner is None else owner
+    if size == 4:
+        if word.shape[2] == 1 and owner is None:
+            return shared.words.take(word[:, :, 0], axis=0).view(dtype)
+        return shared.words[word, block].view(dtype)
+    view, part = _narrow_view(machine, offsets, size)
+    if word.shape[2] == 1 and owner is None:
+        return view[word[:, :, 0], :, part[:, :, 0]].view(dtype)
+    return view[word, block, part].view(dtype)
+
+
+def _narrow_view(machine: Machine, offsets: Array, size: int) -> tuple[Array, Array]:
+    view = machine.shared.halves if size == 2 else machine.shared.bytes
+    return view, (offsets & 3) >> (size - 1)
+
+
+def store_shared(machine: Machine, access: Access, values: list[Array]) -> None:
+    """Write consecutive elements of shared memory in the lanes that take part."""
+    access = checked_shared(machine, access, machine.shared.size, _SHARED)
+    for observer in machine.observers:
+        observer.shared_access(machine, access)
+    size = values[0].dtype.itemsize
+    for k, value in enumerate(values):
+        offsets = access.offsets + k * size
+        if size == 8:
+            bits = value.view(U64)
+            store_element(machine, offsets, bits.astype(U32), access.mask, access.owner)
+            high = (bits >> np.uint64(32)).astype(U32)
+            store_element(machine, offsets + 4, high, access.mask, access.owner)
+        else:
+            store_element(machine, offsets, value, access.mask, access.owner)
+
+
+def store_element(
+    machine: Machine, offsets: Array, value: Array, mask: Array | None, owner: Array | None = None
+) -> None:
+    """Write one element of 1, 2 or 4 bytes a lane to shared memory; offsets are already checked."""
+    size = value.dtype.itemsize
+    value = value.view(f"uint{size * 8}")
+    if size < 4:
+        view, part = _narrow_view(machine, offsets, size)
+    else:
+        view, part = machine.shared.words, None
+    word = offsets >> 2
+    if word.shape[2] == 1 and (mask is None or mask.shape[2] == 1) and part is None and owner is None:
+        _store_rows(view, word[:, :, 0], value, mask)
+        return
+    blocks = machine.shared.block_index.reshape(1, 1, -1) if owner is None else owner
+    fields = [
+        word,
+        blocks,
+        value,
+        *([part] if part is not None else []),
+    ]
+    everywhere = np.ones((1, 1, 1), dtype=np.bool_) if mask is None else mask
+    row, block, element, *rest = select(everywhere, *fields)
+    view[(row, block, *rest)] = element
+
+
+def _store_rows(view: Array, row: Array, value: Array, mask: Array | None) -> None:
+    """The common case: the address does not depend on the block, so one row serves every block."""
+    lead = np.broadcast_shapes(row.shape, value.shape[:2], mask.shape[:2] if mask is not None else (1, 1))
+    rows = np.broadcast_to(row, lead)
+    elements = np.broadcast_to(value, (*lead, value.shape[2]))
+    if mask is None:
+        view[rows] = elements
+    else:
+        active = np.broadcast_to(mask[:, :, 0], lead)
+        view[rows[active]] = elements[active]
+
+
+def offsets_of(address: Array, base: int, displacement: int) -> Array:
+    """Byte offsets into a window, int64: address + displacement - base."""
+    delta = displacement - base
+    wide = address.view(S64) if address.dtype.itemsize == 8 else address.astype(S64)
+    return wide + delta if delta else wide

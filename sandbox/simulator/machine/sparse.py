@@ -1,0 +1,117 @@
+"""Device memory for profiling: buffers of any size, of which only the pages that something touches exist.
+
+A table maps pages of the buffers to frames of one compact array, so that neither the address space nor the
+caches' shadow state grows with the buffers: eight bytes of untouched table stand for a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sandbox.device import Array, Fault
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.memory import Allocation, Arena
+from sandbox.simulator.ptx.types import S64, U8
+from sandbox.verdict import Verdict
+
+PAGE_BITS = 12
+PAGE = 1 << PAGE_BITS
+LIMIT = 1 << 29
+"""Bytes of pages that one profile may touch."""
+_FIRST_FRAMES = 64
+
+
+class SparseArena(Arena):
+    """Global memory whose pages come into being when first touched.
+
+    Offsets that `locate` returns are those of frames: unique for each byte, unrelated to addresses beyond a
+    page.
+
+    Args:
+        sizes: Buffer names and sizes in bytes, in order.
+        labels: How messages call a buffer.
+        samples: What pages of a buffer hold at first: this, repeated; zeros for buffers without a sample.
+    """
+
+    def __init__(self, sizes: dict[str, int], labels: dict[str, str], samples: Mapping[str, Array]) -> None:
+        self._place(sizes, labels, PAGE)
+        self._bases = np.zeros((self.extent >> PAGE_BITS) + 1, dtype=S64)
+        self._frames = 1  # frame 0 stands for pages that do not exist
+        self._hold(np.zeros(_FIRST_FRAMES * PAGE, dtype=U8))
+        self._owners = np.zeros(_FIRST_FRAMES, dtype=np.int32)
+        self._tiles = {name: _tile(sample) for name, sample in samples.items() if sample.size}
+
+    @property
+    def touched_bytes(self) -> int:
+        """Bytes of all pages that exist, and so the end of what `locate` returns."""
+        return self._frames << PAGE_BITS
+
+    def locate(self, offsets: Array) -> Array:
+        """Where the bytes at checked offsets lie; missing pages come into being.
+
+        Raises:
+            FaultError: RESOURCE_LIMIT where more than `LIMIT` bytes of pages would exist.
+        """
+        pages = offsets >> PAGE_BITS
+        bases = self._bases.take(pages)
+        if not bases.all():
+            self._bring(np.unique(pages[bases == 0]))
+            bases = self._bases.take(pages)
+        return bases + (offsets & (PAGE - 1))
+
+    def owner(self, located: int) -> Allocation:
+        """The buffer that a located offset belongs to."""
+        return self._ordered[int(self._owners[located >> PAGE_BITS])]
+
+    def owners(self, located: Array) -> Array:
+        """Positions in `allocations` of the buffers that located offsets belong to."""
+        return self._owners.take(located >> PAGE_BITS)
+
+    def buffer(self, name: str) -> Array:
+        """The bytes of a buffer that nothing has touched yet; a view, valid until the next page comes."""
+        allocation = self.allocations[name]
+        first, last = allocation.start >> PAGE_BITS, (allocation.end + PAGE - 1) >> PAGE_BITS
+        pages = np.arange(first, last)
+        if not self._bases[pages].all():
+            self._bring(pages[self._bases[pages] == 0])
+        start = int(self._bases[first])
+        return self.bytes[start : start + allocation.end - allocation.start]
+
+    def _bring(self, pages: Array) -> None:
+        """Give frames to pages, one after another, and fill them."""
+        first, self._frames = self._frames, self._frames + len(pages)
+        if self.touched_bytes > LIMIT:
+            what = f"the sampled blocks touch more than {LIMIT >> 20} MiB of buffers, too much to count"
+            raise FaultError(Fault(Verdict.RESOURCE_LIMIT, what))
+        if self.touched_bytes > self.bytes.size:
+            self._grow()
+        frames = np.arange(first, self._frames)
+        self._bases[pages] = frames << PAGE_BITS
+        owners = np.searchsorted(self._start_array, pages << PAGE_BITS, side="right") - 1
+        self._owners[frames] = owners
+        table = self.bytes.reshape(-1, PAGE)
+        for index in np.unique(owners):
+            allocation = self._ordered[int(index)]
+            tile = self._tiles.get(allocation.name)
+            if tile is not None:
+                chosen = np.flatnonzero(owners == index)
+                phases = ((pages[chosen] << PAGE_BITS) - allocation.start) % (tile.size - PAGE)
+                for frame, phase in zip(frames[chosen].tolist(), phases.tolist(), strict=True):
+                    table[frame] = tile[phase : phase + PAGE]
+
+    def _grow(self) -> None:
+        frames = max(2 * len(self._owners), 1 << (self._frames - 1).bit_length())
+        data = np.zeros(frames * PAGE, dtype=U8)
+        data[: self.bytes.size] = self.bytes
+        owners = np.zeros(frames, dtype=np.int32)
+        owners[: len(self._owners)] = self._owners
+        self._owners = owners
+        self._hold(data)
+
+
+def _tile(sample: Array) -> Array:
+    """The sample's bytes, and its first page again, so that a page can start anywhere in it."""
+    data = np.ascontiguousarray(sample).reshape(-1).view(U8)
+    return np.concatenate([data, np.resize(data, PAGE)])

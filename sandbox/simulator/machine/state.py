@@ -1,0 +1,228 @@
+"""The state of one batch of blocks while its threads run in lock step."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.machine.faults import Place
+from sandbox.simulator.machine.memory import Arena
+from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.ptx.types import U8, U16, U32
+
+Step = Callable[["Machine"], None]
+SyncKey = tuple[str, int]
+"""What threads synchronise through: a kind ("bar", "mbarrier", "cluster") and its number or byte offset."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One memory access of a lock step.
+
+    Attributes:
+        offsets: Byte offsets into the space, int64, lane-shaped.
+        size: Bytes a lane touches.
+        kind: "load", "store" or "atomic".
+        mask: Lanes that take part, None for all.
+        values: What is stored, where known; lane-shaped.
+        owner: Shared memory of another block of the cluster: positions in the batch of the blocks whose it is,
+            lane-shaped; None for each lane's own.
+    """
+
+    instruction: Instruction
+    offsets: Array
+    size: int
+    kind: str
+    mask: Array | None
+    values: tuple[Array, ...] = ()
+    owner: Array | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether something must lie there before; an exchange may be the first to write."""
+        return self.kind == "load" or (self.kind == "atomic" and "exch" not in self.instruction.modifiers)
+
+
+class Observer:
+    """Listens to memory accesses and synchronisation; counters and hazard checks override what they need."""
+
+    def global_access(self, machine: Machine, access: Access) -> None:
+        """Called before an access to global memory takes effect, bounds already checked."""
+
+    def shared_access(self, machine: Machine, access: Access) -> None:
+        """Called before an access to shared memory takes effect, bounds already checked."""
+
+    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+        """Called when cp.async is issued, for its store to shared memory.
+
+        `clock` numbers the copies of each thread: lane-shaped, int64, it never falls.
+        """
+
+    def copies_done(self, machine: Machine, lanes: Array | None, clock: Array) -> None:
+        """Called when the threads in `lanes` have waited for their own copies up to `clock`."""
+
+    def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
+        """Called when block barriers open for the lanes in `released` (None: all).
+
+        `number` is the barrier's where its threads need not be the whole block.
+        """
+
+    def arrive(self, machine: Machine, key: SyncKey, lanes: Array | None, copies: Array | None) -> None:
+        """Called when lanes arrive at what others wait for; `copies`: their copies up to this clock too."""
+
+    def complete(self, machine: Machine, key: SyncKey, blocks: Array) -> None:
+        """Called when everyone has arrived, in the blocks of a bool array of shape (B,)."""
+
+    def acquire(self, machine: Machine, key: SyncKey, lanes: Array | None) -> None:
+        """Called when lanes see that everyone has arrived."""
+
+    def warp_barrier(self, machine: Machine) -> None:
+        """Called when the active lanes of each warp pass a bar.warp.sync."""
+
+    def fence(self, machine: Machine, *, inner: bool) -> None:
+        """Called when the active lanes execute a memory fence; an `inner` one is for their block alone."""
+
+
+class Shared:
+    """Shared memory of every block of a batch; words first, blocks last, so one row serves all blocks.
+
+    Args:
+        size: Bytes, gaps between variables included.
+        blocks: How many blocks.
+        fill: Words that it holds at first.
+        regions: Start and end of every variable by name, bytes.
+    """
+
+    def __init__(
+        self, size: int, blocks: int, fill: Array, regions: dict[str, tuple[int, int]] | None = None
+    ) -> None:
+        words = -(-max(size, 4) // 8) * 2
+        self.size = size
+        self.words = np.empty((words, blocks), dtype=U32)
+        self.words[:] = fill[: words * blocks].reshape(words, blocks)
+        self.halves = self.words.view(U16).reshape(words, blocks, 2)
+        self.bytes = self.words.view(U8).reshape(words, blocks, 4)
+        self.block_index = np.arange(blocks)
+        self.regions = dict(sorted((regions or {}).items(), key=lambda item: item[1]))
+        self._starts = [start for start, _ in self.regions.values()]
+        self._ends = [end for _, end in self.regions.values()]
+
+    def contains(self, low: int, high: int) -> bool:
+        """Whether the bytes [low, high) lie in one variable."""
+        position = bisect_right(self._starts, low) - 1
+        return position >= 0 and high <= self._ends[position]
+
+    def outside(self, offsets: Array, size: int) -> Array:
+        """Which accesses of `size` bytes lie in no variable; bool, shape of `offsets`."""
+        position = np.searchsorted(self._starts, offsets, side="right") - 1
+        return (position < 0) | (offsets + size > np.array(self._ends)[np.maximum(position, 0)])
+
+    def region(self, offset: int) -> tuple[str, int, int] | None:
+        """The last variable that starts at or before an offset: name, start, end."""
+        position = bisect_right(self._starts, offset) - 1
+        return (
+            (list(self.regions)[position], self._starts[position], self._ends[position])
+            if position >= 0
+            else None
+        )
+
+
+@dataclass
+class Activation:
+    """One function being executed, for every lane that called it along the same path.
+
+    Attributes:
+        registers: One array per slot; constants and special registers have slots of their own. Arrays are
+            never changed in place, so slots may share them.
+        temporaries: Slots that only one basic block uses: no other lane will read what a write replaces.
+        arguments: Parameter space by (name, byte offset): its own parameters, and what it passes on.
+        local_base: Where its variables start in local memory, bytes.
+    """
+
+    function: str
+    registers: list[Array]
+    temporaries: frozenset[int]
+    local_base: int = 0
+    depth: int = 0
+    arguments: dict[tuple[str, int], Array] = field(default_factory=dict[tuple[str, int], Array])
+
+
+@dataclass
+class Machine:
+    """Registers, memories and the active lanes.
+
+    Attributes:
+        parameters: Bytes of the kernel's parameters by name.
+        local_bytes: Local memory in use, bytes a thread; grows with calls.
+        mask: Lanes whose memory accesses count; None for every lane of the batch.
+        merge: Lanes whose register writes count; None where no other lane is alive to see the difference.
+        force: Merge even into temporaries: the instruction is guarded.
+        live: Lanes that have not exited; None for all.
+        printed: What device printf wrote.
+        extra: State of single instructions: the carry flag, the clock.
+    """
+
+    place: Place
+    arena: Arena
+    shared: Shared
+    parameters: dict[str, bytes]
+    activation: Activation
+    local_bytes: int = 0
+    observers: tuple[Observer, ...] = ()
+    mask: Array | None = None
+    merge: Array | None = None
+    force: bool = False
+    live: Array | None = None
+    local: Array | None = None
+    printed: list[str] = field(default_factory=list[str])
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        self.enter(self.activation)
+
+    def enter(self, activation: Activation) -> None:
+        """Execute in this activation from here on."""
+        self.activation = activation
+        self.registers = activation.registers
+        self._temporaries = activation.temporaries
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in this batch."""
+        return len(self.place.blocks)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of a value that differs in every lane."""
+        return (self.place.geometry.rows, self.place.geometry.columns, self.blocks)
+
+    @property
+    def active(self) -> Array:
+        """Lanes whose memory accesses count, as an array."""
+        return _EVERYONE if self.mask is None else self.mask
+
+    def write(self, slot: int, value: Array) -> None:
+        """Write a register in the lanes that count."""
+        if self.merge is not None and (self.force or slot not in self._temporaries):
+            value = np.where(self.merge, value, _as(self.registers[slot], value.dtype))
+        self.registers[slot] = value
+
+    def pass_argument(self, key: tuple[str, int], value: Array) -> None:
+        """Write parameter space in the lanes that count."""
+        old = self.activation.arguments.get(key)
+        if self.merge is not None and old is not None:
+            value = np.where(self.merge, value, _as(old, value.dtype))
+        self.activation.arguments[key] = value
+
+
+_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
+
+
+def _as(value: Array, dtype: np.dtype[Any]) -> Array:
+    """Reinterpret register bits; a register whose width differs was never read as this type before."""
+    return value.view(dtype) if value.dtype.itemsize == dtype.itemsize else value.astype(dtype)

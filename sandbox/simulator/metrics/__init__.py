@@ -1,0 +1,1 @@
+"""Counts and estimates under Nsight Compute's names."""

@@ -1,0 +1,1 @@
+"""Arithmetic that NumPy does not give exactly: rounding, matrix elements and fragments."""

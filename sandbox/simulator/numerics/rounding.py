@@ -1,0 +1,175 @@
+"""Exact IEEE 754 arithmetic where NumPy's own is not enough: fused multiply-add, directed rounding, flushing.
+
+Methods: error-free transformations (Knuth's TwoSum, Dekker's product) and rounding to odd
+(Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE Trans. Computers 57(4), 2008).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.numerics.exact import hard_lanes, settle
+from sandbox.simulator.ptx.types import F32, F64, U32, U64
+
+_SPLIT = float(2**27 + 1)
+_LOW29 = np.uint64(0x1FFFFFFF)
+_TIE29 = np.uint64(0x10000000)
+_EXPONENT32 = np.uint32(0x7F800000)
+_ONE64 = np.uint64(1)
+
+
+def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """The rounded sum and its exact error."""
+    s = a + b
+    t = s - a
+    return s, (a - (s - t)) + (b - t)
+
+
+def two_product(a: Array, b: Array) -> tuple[Array, Array]:
+    """The rounded float64 product and its exact error, for factors below 2**995."""
+    p = a * b
+    ah = a * _SPLIT
+    ah = ah - (ah - a)
+    al = a - ah
+    bh = b * _SPLIT
+    bh = bh - (bh - b)
+    bl = b - bh
+    return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
+
+
+def _to_odd(s: Array, error: Array) -> Array:
+    """Round-to-odd of s + error, where s is the float64 nearest to it."""
+    bits = s.view(U64)
+    inexact = (error != 0) & np.isfinite(s)
+    even = (bits & _ONE64) == 0
+    toward = np.where(error > 0, np.inf, -np.inf)
+    return np.where(inexact & even, np.nextafter(s, toward), s)
+
+
+def fma_to_odd(a: Array, b: Array, c: Array) -> Array:
+    """A * b + c in float64 rounded to odd, ready for one rounding more; exact products only (24-bit factors)."""
+    product = a * b
+    s, error = two_sum(product, c)
+    return _to_odd(s, error)
+
+
+def fma32(a: Array, b: Array, c: Array) -> Array:
+    """Correctly rounded a * b + c in float32.
+
+    The product is exact in float64. Rounding the sum to float64 and then to float32 errs only where the first
+    rounding lands on a tie of the second, or where the result is subnormal: those lanes are redone.
+    """
+    product = a.astype(F64) * b.astype(F64)
+    wide = product + c
+    result = wide.astype(F32)
+    suspicious = (wide.view(U64) & _LOW29) == _TIE29
+    tiny = (result.view(U32) & _EXPONENT32) == 0
+    if suspicious.any() or (tiny & (wide != 0)).any():
+        s, error = two_sum(product, np.broadcast_to(c, wide.shape).astype(F64))
+        return _to_odd(s, error).astype(F32)
+    return result
+
+
+def fma64(a: Array, b: Array, c: Array) -> Array:
+    """Correctly rounded a * b + c in float64."""
+    uh, ul = two_product(a, b)
+    th, tl = two_sum(c, ul)
+    vh, vl = two_sum(uh, th)
+    z, error = two_sum(tl, vl)
+    result = vh + _to_odd(z, error)
+    plain = uh + c
+    result = np.where(np.isfinite(result) & (result != 0), result, plain)
+    hard = hard_lanes((a, b, c), uh)
+    return settle("fma", (a, b, c), result, hard, "rn") if hard.any() else result
+
+
+def directed(nearest: Array, exact: Array, error: Array, mode: str) -> Array:
+    """Move a nearest-rounded float32 or float64 to the neighbour that `mode` asks for.
+
+    Args:
+        nearest: The result rounded to nearest in the final type.
+        exact: Float64 value near the true result.
+        error: The true result minus `exact`; only its sign matters.
+        mode: rz, rm (down) or rp (up).
+    """
+    wide = nearest.astype(F64)
+    above = (wide > exact) | ((wide == exact) & (error < 0))
+    below = (wide < exact) | ((wide == exact) & (error > 0))
+    inf = nearest.dtype.type(np.inf)
+    down = np.nextafter(nearest, -inf)
+    up = np.nextafter(nearest, inf)
+    if mode == "rm":
+        return np.where(above, down, nearest)
+    if mode == "rp":
+        return np.where(below, up, nearest)
+    positive = exact > 0
+    return np.where(above & positive, down, np.where(below & ~positive, up, nearest))
+
+
+def flush(value: Array) -> Array:
+    """Replace subnormals by zero of the same sign (.ftz)."""
+    tiny = np.finfo(value.dtype).tiny
+    return np.where(np.abs(value) < tiny, np.copysign(value.dtype.type(0), value), value)
+
+
+def relu(value: Array) -> Array:
+    """Clamp negative values to zero; NaN stays NaN (.relu)."""
+    return np.where((value > 0) | np.isnan(value), value, value.dtype.type(0))
+
+
+def saturate(value: Array) -> Array:
+    """Clamp to [0, 1]; NaN becomes 0 (.sat)."""
+    clamped = np.clip(value, value.dtype.type(0), value.dtype.type(1))
+    return np.where(np.isnan(value), value.dtype.type(0), clamped)
+
+
+def bf16_to_f32(bits: Array) -> Array:
+    """Widen bfloat16 bits, uint16."""
+    return (bits.astype(U32) << np.uint32(16)).view(F32)
+
+
+def f32_to_bf16(value: Array) -> Array:
+    """Round float32 to bfloat16 bits, uint16, ties to even."""
+    bits = np.ascontiguousarray(value).view(U32)
+    rounded = bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))
+    result = (rounded >> np.uint32(16)).astype(np.uint16)
+    return np.where(np.isnan(value), np.uint16(0x7FFF), result)
+
+
+def f64_to_odd_f32(value: Array) -> Array:
+    """Round float64 to float32 to odd, so that a further rounding to fewer bits is right."""
+    nearest = value.astype(F32)
+    toward_zero = directed(nearest, value, np.zeros((1, 1, 1)), "rz")
+    inexact = toward_zero.astype(F64) != value
+    bits = np.ascontiguousarray(toward_zero).view(U32)
+    odd: Array = np.where(inexact & np.isfinite(value), bits | np.uint32(1), bits)
+    return odd.view(F32)
+
+
+_WHOLE = {"": np.rint, "rn": np.rint, "rz": np.trunc, "rm": np.floor, "rp": np.ceil}
+
+
+def round_to(value: Array, digits: int, least: int, largest: float, mode: str) -> Array:
+    """Round float64 to a narrower binary format, subnormals included; the result stays float64.
+
+    Args:
+        value: Exact, float64.
+        digits: Bits of the format's significand.
+        least: Its smallest normal exponent.
+        largest: Its largest finite value; what lies beyond becomes infinite or that value, as `mode` says.
+        mode: rn, rz, rm (down) or rp (up).
+    """
+    _, exponent = np.frexp(value)
+    unit = np.maximum(exponent - 1, least) - (digits - 1)
+    rounded = np.ldexp(_WHOLE[mode](np.ldexp(value, -unit)), unit)
+    stays = (mode == "rz") | ((mode == "rm") & (value > 0)) | ((mode == "rp") & (value < 0))
+    over = np.copysign(np.where(stays, largest, np.inf), value)
+    return np.where(np.isfinite(value), np.where(np.abs(rounded) > largest, over, rounded), value)
+
+
+def sticky(value: Array) -> Array:
+    """A 64-bit integer as the float64 that rounds to at most 24 bits as the integer itself does."""
+    low, high = value.dtype.type(0x7FF), value >> value.dtype.type(53)
+    inexact = (value & low != 0) & (high != 0) & (high + value.dtype.type(1) != 0)
+    return np.where(inexact, (value | low) ^ low | value.dtype.type(0x800), value).astype(F64)
