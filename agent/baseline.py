@@ -8,7 +8,7 @@ from agent.store.records import Draft
 from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.verdict import Verdict
 from tools.reports import CheckReport
-from tools.task import Task
+from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
 

@@ -14,7 +14,7 @@ from agent.events import RoundFinished
 from agent.models.base import Critique, CritiqueContext, Parent, ProposalError
 from agent.models.fallback import default_critique
 from agent.state import CritiqueItem, Ending, JudgedItem, SearchState
-from tools.task import Target
+from tools.tasks.task import Target
 
 PATIENCE = 2
 """Rounds without a gain after which a search ends, once something is correct."""

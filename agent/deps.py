@@ -12,7 +12,7 @@ from agent.models.base import Parent, Proposer, Trial
 from agent.results import SearchRequest
 from agent.store import Store
 from tools.reports import CheckReport
-from tools.task import Task
+from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
 

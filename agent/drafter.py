@@ -19,11 +19,11 @@ from agent.run_report import markdown
 from agent.store import Store
 from prompts import load_role
 from sandbox.errors import UsageError
-from tools.drafting import render
 from tools.mcp.drafts import NewTask
 from tools.mcp.translation import KERNEL_FILE_RULES
-from tools.task import Task
-from tools.task_folder import load
+from tools.tasks.drafting import render
+from tools.tasks.folder import load
+from tools.tasks.task import Task
 
 _TRIES = 3
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)

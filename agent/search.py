@@ -16,7 +16,7 @@ from agent.store import NewRun, Store
 from agent.store.replies import Replies
 from agent.toolboxes import open_toolbox
 from sandbox.errors import UsageError
-from tools.task import Task
+from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
 ProposerFactory = Callable[[Replies], Proposer]
@@ -104,7 +104,7 @@ async def resume_search(
 
 
 def _find(name_or_path: str, home: Home) -> Task:
-    from tools.task_folder import find
+    from tools.tasks.folder import find
 
     return find(name_or_path, home.tasks)
 

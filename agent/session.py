@@ -24,7 +24,7 @@ from agent.state import Ending, SearchState, first_state
 from agent.store import Run, Store
 from sandbox.errors import WarpwrightError
 from sandbox.verdict import Provenance
-from tools.task import Task
+from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
 _CANCEL_POLL_S = 0.5

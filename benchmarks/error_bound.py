@@ -27,13 +27,13 @@ from benchmarks.ranking import families
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
 from sandbox.verdict import Verdict
-from tools import task_folder
-from tools.freezing import load_frozen
-from tools.generators import numpy_dtype
 from tools.judge.comparison import compare
+from tools.judge.freezing import load_frozen
 from tools.judge.oracle import TaskOracle
 from tools.local_toolbox import LocalToolbox
-from tools.task import Task
+from tools.tasks import folder as task_folder
+from tools.tasks.generators import numpy_dtype
+from tools.tasks.task import Task
 
 DEVICE = "sim:h200"
 

@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.verdict import Verdict
-from tools import task_folder
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits
+from tools.tasks import folder as task_folder
 
 RUN_S = 2.0
 """Seconds that a candidate may run; the hanging ones take all of them."""

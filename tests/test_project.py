@@ -78,7 +78,7 @@ def test_the_readmes_client_configurations_are_those_in_the_examples() -> None:
 
 
 def test_the_readmes_kernel_file_parses() -> None:
-    from tools.kernel_file import parse
+    from tools.kernel.file import parse
 
     (kernel,) = fenced("cuda")
     assert parse(kernel).tunables

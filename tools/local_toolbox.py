@@ -15,23 +15,23 @@ from sandbox.errors import UsageError
 from sandbox.timing.measured import PairTimer
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
-from tools import kernel_file
 from tools.awaiting import Memo, together
-from tools.bench_judging import BenchJudge
-from tools.checking import Check
-from tools.compiling import Build, CompileStage
-from tools.freezing import Frozen, freeze, load_frozen, store_frozen
-from tools.hazard_checking import HazardStage
+from tools.judge.freezing import Frozen, freeze, load_frozen, store_frozen
 from tools.judge.oracle import TaskOracle, bench_samples
 from tools.judge.scaling import Scaling, scaling_subject
 from tools.judge.stress import FAMILIES, stress_case
 from tools.judge.testing import Rules, Subject, fresh_seed, judge_results
-from tools.measuring import MeasureStage
+from tools.kernel import file as kernel_file
 from tools.parts import Limits, Parts, local_parts
-from tools.profiling import Profiled, ProfileStage
 from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
-from tools.sweeping import sweep_settings
-from tools.task import Task
+from tools.stages.compiling import Build, CompileStage
+from tools.stages.hazards import HazardStage
+from tools.stages.judgement import Check
+from tools.stages.measuring import MeasureStage
+from tools.stages.profiling import Profiled, ProfileStage
+from tools.stages.shapes import BenchJudge
+from tools.stages.sweeping import sweep_settings
+from tools.tasks.task import Task
 
 Tune = Mapping[str, int]
 
@@ -59,7 +59,7 @@ class _Compiled:
 class LocalToolbox:
     """Implements `tools.toolbox.Toolbox` with workers of its own; calls may be made concurrently.
 
-    A task is frozen on its first use (see `tools.freezing`), which takes a few runs of its baseline.
+    A task is frozen on its first use (see `tools.judge.freezing`), which takes a few runs of its baseline.
     """
 
     def __init__(

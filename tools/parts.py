@@ -12,8 +12,8 @@ from sandbox.device import Device
 from sandbox.devices.open import open_device
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
-from tools.compiling import Compiles
 from tools.judge.oracle import Answers
+from tools.stages.compiling import Compiles
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
-from tools.task import Task
+from tools.tasks.task import Task
 
 
 class Toolbox(Protocol):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from agent.results import SearchRequest, SearchResult
-    from tools.task import Task
+    from tools.tasks.task import Task
 
 _FILES = ("task.toml", "reference.py", "baseline.cu")
 
@@ -85,7 +85,7 @@ def chat(
 def _agreed(task: Task, folder: Path) -> Task | None:
     """Show a draft until the person takes it (perhaps edited) or leaves it."""
     from agent.cli import output
-    from tools.task_folder import load
+    from tools.tasks.folder import load
 
     current: Task | None = task
     while True:
@@ -117,8 +117,8 @@ async def _keep(task: Task, device: str, tools: str | None) -> Task:
     """Judge the baseline, and freeze the task by keeping it among this person's own."""
     from agent.home import home
     from agent.toolboxes import open_toolbox
-    from tools.drafting import keep_folder
-    from tools.task_shelf import TaskShelf
+    from tools.tasks.catalogue import TaskShelf
+    from tools.tasks.drafting import keep_folder
 
     typer.echo("judging its baseline ...", err=True)
     async with open_toolbox(device, tools, home()) as toolbox:

@@ -42,7 +42,7 @@ def check(  # noqa: PLR0913 - they are the options of the command
     async def work() -> ExitStatus:
         from agent.cli import output, report_view
         from agent.home import home
-        from tools.task_folder import find
+        from tools.tasks.folder import find
 
         text, judged = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:
@@ -75,7 +75,7 @@ def profile(
     async def work() -> ExitStatus:
         from agent.cli import output, report_view
         from agent.home import home
-        from tools.task_folder import find
+        from tools.tasks.folder import find
 
         text, profiled = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:

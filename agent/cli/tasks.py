@@ -12,7 +12,7 @@ def tasks(as_json: AsJson = False) -> None:
     async def work() -> ExitStatus:
         from agent.cli import output
         from agent.home import home
-        from tools.task_shelf import TaskShelf
+        from tools.tasks.catalogue import TaskShelf
 
         known = TaskShelf(home().tasks).tasks()
         if as_json:

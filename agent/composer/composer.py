@@ -6,7 +6,7 @@ from agent.composer import critique, planning
 from agent.composer.kernel_text import features_of
 from agent.composer.space import Space
 from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext, WriteContext
-from tools.task import Task
+from tools.tasks.task import Task
 
 
 class Composer:

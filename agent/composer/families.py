@@ -19,7 +19,7 @@ from agent.composer.shapes import (
     padded,
 )
 from sandbox.plan import Role
-from tools.task import Task, TaskArgument
+from tools.tasks.task import Task, TaskArgument
 
 _DTYPES = frozenset({"float16", "bfloat16", "float32", "float64", "int32", "int64", "bool"})
 

@@ -10,7 +10,7 @@ from agent.composer.expressions import Kind, Types, storage
 from agent.composer.names import Names
 from agent.composer.shapes import ShapeError
 from sandbox.plan import Role
-from tools.task import TaskArgument
+from tools.tasks.task import TaskArgument
 
 _FEATURES_LINE = "// features: "
 _NONE = "none"

@@ -22,8 +22,8 @@ from agent.composer.options import Options
 from agent.composer.shapes import ShapeError
 from agent.store.files import kernel_sha
 from sandbox.errors import UsageError
-from tools.kernel_file import parse, sweep
-from tools.task import Task
+from tools.kernel.file import parse, sweep
+from tools.tasks.task import Task
 
 Features = tuple[str, ...]
 

@@ -18,7 +18,7 @@ from mcp.types import (
 
 from agent.mcp.workshop import Workshop
 from agent.store import Store
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
 
 _MOST = 100
 _RUNS = 500

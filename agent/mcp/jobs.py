@@ -16,7 +16,7 @@ from agent.supervisor.presence import Starter
 from agent.supervisor.work import SEARCHES, OrderJob, ResumeJob, SearchJob
 from sandbox.errors import UsageError
 from tools.mcp.orders import Order
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
 
 MOST_SEARCHES = 8
 """Searches of one home at a time; more would only make each other wait."""

@@ -16,9 +16,9 @@ from agent.run_report import markdown
 from agent.store import Store
 from prompts import Feature, features
 from sandbox.errors import UsageError
-from tools import task_folder
 from tools.mcp.translation import describe_task
-from tools.task import Task
+from tools.tasks import folder as task_folder
+from tools.tasks.task import Task
 
 SCHEME = "warpwright://"
 _JSON, _TEXT, _MARKDOWN, _CUDA = "application/json", "text/plain", "text/markdown", "text/x-cuda"

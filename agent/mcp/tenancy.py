@@ -11,7 +11,7 @@ from agent.mcp.tokens import Allowance
 from agent.results import SearchRequest
 from agent.store import Store
 from sandbox.errors import UsageError
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
 
 _DAY_S = 24 * 3600.0
 

@@ -15,7 +15,7 @@ from agent.mcp.tenancy import shelf, tenant
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.orders import Order
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
 from tools.toolbox import Toolbox
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from agent.results import CandidateRecord
 from sandbox.errors import WarpwrightError
 from tools.reports import CheckReport
-from tools.task import Task
+from tools.tasks.task import Task
 
 
 class ProposalError(WarpwrightError):

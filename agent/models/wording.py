@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from agent.feedback import baseline_line, feedback, record_line, short
 from agent.models.base import Critique, CritiqueContext, Parent, PlanContext, Trial, WriteContext
 from prompts import Feature, features, render_request
-from tools.task import Case, Task
+from tools.tasks.task import Case, Task
 
 _HISTORY = 60
 

@@ -19,7 +19,7 @@ from agent.store.jobs import Job
 from agent.supervisor import keys
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.orders import Order, carry_out
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
 from tools.toolbox import Toolbox
 
 SEARCHES = ("search", "resume")

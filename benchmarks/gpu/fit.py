@@ -24,7 +24,7 @@ from benchmarks.gpu.programs import CarriedCompiler
 from sandbox.errors import WarpwrightError
 from sandbox.simulator.cost.constants import USED
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
-from tools.compiling import Compiles, CompileStage
+from tools.stages.compiling import Compiles, CompileStage
 
 
 async def fitted(measurements: Measurements, compiler: Compiles, hold_out: HoldOut) -> tuple[Fit, list[str]]:

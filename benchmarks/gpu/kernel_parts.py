@@ -16,10 +16,10 @@ from sandbox.device import LaunchProfile
 from sandbox.errors import UsageError
 from sandbox.timing.measured import PairTimer, TimedPlan
 from sandbox.verdict import Provenance, Verdict
-from tools.compiling import CompileStage
 from tools.judge.oracle import bench_samples
 from tools.reports import CheckReport, ProfileReport
-from tools.task import Case
+from tools.stages.compiling import CompileStage
+from tools.tasks.task import Case
 
 FIRST = 4.0
 """How much more the first kernel of a task is thought to take: the task is frozen, its answers are computed."""

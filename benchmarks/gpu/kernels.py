@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.ranking import families
-from tools import task_folder
-from tools.task import Task
+from tools.tasks import folder as task_folder
+from tools.tasks.task import Task
 
 ROOT = Path(__file__).parents[2]
 FOUND = ROOT / "examples/kernels"

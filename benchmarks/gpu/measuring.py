@@ -15,8 +15,8 @@ from sandbox.device import Array, Device
 from sandbox.nsight.ceilings import measure
 from sandbox.plan import Plan
 from sandbox.program import Program
-from tools.compiling import Compiles, CompileStage
-from tools.generators import inputs_for, scalars_for
+from tools.stages.compiling import Compiles, CompileStage
+from tools.tasks.generators import inputs_for, scalars_for
 from tools.toolbox import Toolbox
 
 

@@ -17,8 +17,8 @@ from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.profiling import Counted, count
 from sandbox.verdict import Provenance, Verdict
-from tools.compiling import CompileStage
 from tools.judge.oracle import bench_samples
+from tools.stages.compiling import CompileStage
 
 _SIMULATED = "sim:"
 _SAID = ("gpu", "device", "date", "command")

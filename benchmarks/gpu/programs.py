@@ -21,7 +21,7 @@ from benchmarks.gpu import instruction_tests
 from benchmarks.gpu.kernels import Entry, entries
 from sandbox import codec, message_file
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
-from tools.compiling import Compiles, CompileStage
+from tools.stages.compiling import Compiles, CompileStage
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,13 @@ from agent.store import Store
 from benchmarks.gpu.kernels import FOUND
 from sandbox.errors import WarpwrightError
 from sandbox.verdict import Verdict
-from tools import kernel_file, planning, task_folder
-from tools.compiling import CompileStage, any_scalars
+from tools.kernel import file as kernel_file
+from tools.kernel import planning
 from tools.local_toolbox import LocalToolbox
 from tools.parts import local_parts
-from tools.task import Task
+from tools.stages.compiling import CompileStage, any_scalars
+from tools.tasks import folder as task_folder
+from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
 OTHERS = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import task_folder
-from tools.task import Task
+from tools.tasks import folder as task_folder
+from tools.tasks.task import Task
 
 FOLDER = Path(__file__).parent
 

@@ -9,7 +9,7 @@ from agent.events import Event
 from agent.home import Home
 from agent.results import SearchRequest
 from sandbox.plan import Role
-from tools.task import Case, Target, Task, TaskArgument
+from tools.tasks.task import Case, Target, Task, TaskArgument
 
 # The stand-ins next to this file are imported by tests here and by the processes that they start.
 sys.path.insert(0, str(Path(__file__).parent))

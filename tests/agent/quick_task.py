@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tools import task_folder
+from tools.tasks import folder as task_folder
 
 
 def quick_task(folder: Path) -> Path:

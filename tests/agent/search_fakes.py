@@ -28,7 +28,7 @@ from tools.reports import (
     StageReport,
     TestReport,
 )
-from tools.task import Task
+from tools.tasks.task import Task
 
 BASELINE_US = 100.0
 TASK_TOML = """\

@@ -23,7 +23,7 @@ from agent.results import SearchRequest
 from agent.state import CoderTask, EvaluateTask, PlanItem, SearchState, first_state
 from agent.store import NewRun, Store
 from sandbox.verdict import Verdict
-from tools.task import Target, Task
+from tools.tasks.task import Target, Task
 
 PLAN = PlanItem(parent=None, features=["loop_unrolling"], why="")
 

@@ -50,7 +50,7 @@ from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from sandbox.timing.measured import PairedTimes, TimedOutput
 from sandbox.verdict import Provenance
-from tools.task import Case
+from tools.tasks.task import Case
 
 SLOW = """\
 //@ launch slow<<<ceil_div(n, 256), 256>>>(x, y, out, n)

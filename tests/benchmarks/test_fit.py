@@ -24,8 +24,8 @@ from benchmarks.gpu.results import Kernel, Results, write
 from sandbox.errors import UsageError
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
-from tools.compiling import CompileStage
-from tools.task import Case
+from tools.stages.compiling import CompileStage
+from tools.tasks.task import Case
 
 H200 = ARCHITECTURES["h200"]
 BEFORE = Setting(H200, USED)

@@ -23,10 +23,10 @@ from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.worker.messages import CompileCall
-from tools.compiling import CompileStage
-from tools.generators import inputs_for
 from tools.judge.oracle import bench_samples
-from tools.task import Case
+from tools.stages.compiling import CompileStage
+from tools.tasks.generators import inputs_for
+from tools.tasks.task import Case
 
 SMALLER = {"matmul": Case({"n": 512})}
 """Shapes that are enough to tell; the others run at the task's benchmark shape."""

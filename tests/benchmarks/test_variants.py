@@ -17,8 +17,9 @@ from compiler_in_process import InProcess
 from benchmarks.gpu import variants as command
 from benchmarks.gpu.kernels import FOUND, entries
 from benchmarks.gpu.variants import Variant, distinct, kept_file, named, spread
-from tools import kernel_file, task_folder
-from tools.compiling import CompileStage
+from tools.kernel import file as kernel_file
+from tools.stages.compiling import CompileStage
+from tools.tasks import folder as task_folder
 
 KEPT = sorted(FOUND.glob("*/*.cu"))
 

@@ -15,9 +15,11 @@ from sandbox.plan import Role
 from sandbox.program import CompileRequest, Program
 from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompileCall
-from tools import kernel_file, planning, task_folder
-from tools.generators import inputs_for, numpy_dtype
-from tools.task import Case, Task, argument_size
+from tools.kernel import file as kernel_file
+from tools.kernel import planning
+from tools.tasks import folder as task_folder
+from tools.tasks.generators import inputs_for, numpy_dtype
+from tools.tasks.task import Case, Task, argument_size
 
 TASKS = {name: task_folder.find(name) for name in task_folder.names()}
 CASES = [

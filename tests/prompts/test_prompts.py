@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import prompts
-from tools import kernel_file
+from tools.kernel import file as kernel_file
 
 
 def test_the_library_holds_at_least_ten_features_with_every_section():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.plan import Role
-from tools.task import Case, Target, Task, TaskArgument
+from tools.tasks.task import Case, Target, Task, TaskArgument
 
 DOUBLING = """\
 //@ tune BLOCK = 128 in 64, 128, 256

@@ -19,12 +19,12 @@ from sandbox.plan import Plan
 from sandbox.program import Program
 from sandbox.reference.service import References
 from sandbox.verdict import Provenance, Verdict
+from tests.tools.function_device import FunctionDevice
 from tools.awaiting import together
-from tools.judge.function_device import FunctionDevice
 from tools.judge.stress import FAMILIES
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, Parts
-from tools.task import Task
+from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
 Buffers = dict[str, np.ndarray[Any, Any]]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tools.judge.comparison import Comparison
-from tools.task import Case, Task
+from tools.tasks.task import Case, Task
 
 LIMIT = 1500
 """Characters of a message at most."""

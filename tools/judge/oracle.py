@@ -11,12 +11,12 @@ import numpy as np
 from sandbox.errors import UsageError
 from sandbox.plan import Role
 from sandbox.worker.messages import Expected
-from tools import generators
 from tools.awaiting import Memo, once_more
 from tools.judge.comparison import Expectation
 from tools.judge.error_bound import Array
 from tools.judge.questions import Question, Samples
-from tools.task import Case, Task, argument_size
+from tools.tasks import generators
+from tools.tasks.task import Case, Task, argument_size
 
 _REMEMBERED = 16
 SAMPLE_ELEMENTS = 1 << 16

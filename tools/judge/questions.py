@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tools.judge.comparison import Expectation
 from tools.judge.error_bound import Array
-from tools.task import Case
+from tools.tasks.task import Case
 
 
 @dataclass(frozen=True)

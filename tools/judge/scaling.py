@@ -17,7 +17,7 @@ from tools.judge.error_bound import FORMATS
 from tools.judge.questions import Oracle, Question
 from tools.judge.stress import base_case, free_inputs
 from tools.judge.testing import Subject
-from tools.task import Case, Task
+from tools.tasks.task import Case, Task
 
 FACTORS = {"float16": 4.0, "bfloat16": 256.0, "float32": 256.0, "float64": 256.0}
 """What inputs are multiplied by; within the range of halves that come from `normal(0, 1)`."""

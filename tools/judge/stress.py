@@ -1,14 +1,14 @@
 """Values that no one would draw at random, for every task: each family is what some kind of mistake cannot survive.
 
-A candidate is tried with each family that the task's own baseline survives; `tools.freezing` finds out which.
+A candidate is tried with each family that the task's own baseline survives; `tools.judge.freezing` finds out which.
 """
 
 from __future__ import annotations
 
 import math
 
-from tools.generators import parse_call
-from tools.task import Case, Task, TaskArgument, argument_size
+from tools.tasks.generators import parse_call
+from tools.tasks.task import Case, Task, TaskArgument, argument_size
 
 FAMILIES = (
     "constant(0)",
@@ -23,7 +23,7 @@ FAMILIES = (
     "mixed()",
     "normal(10000, 0.01)",
 )
-"""Generator calls, see `tools.value_families`; the last catches cancellation: one-pass variances, a lost eps."""
+"""Generator calls, see `tools.tasks.value_families`; the last catches cancellation, as in one-pass variances."""
 
 _WIDE = frozenset({"float32", "float64"})
 _NEEDS_WIDE = frozenset({"normal(10000, 0.01)"})

@@ -21,7 +21,7 @@ from tools.judge.comparison import Comparison, compare
 from tools.judge.explanation import describe_case, explain, shorten
 from tools.judge.questions import Oracle, Question
 from tools.reports import CaseReport, TestReport
-from tools.task import Case, Task
+from tools.tasks.task import Case, Task
 
 SEED_BITS = 48
 """Width of fresh seeds: beyond guessing, and exact in JSON numbers of every reader."""

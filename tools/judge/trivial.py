@@ -8,11 +8,11 @@ import numpy as np
 
 from sandbox.errors import UsageError
 from sandbox.poison import poison_bytes
-from tools.generators import numpy_dtype
 from tools.judge.comparison import Expectation, compare
 from tools.judge.error_bound import Array
 from tools.judge.questions import Oracle, Question
-from tools.task import Case, Task
+from tools.tasks.generators import numpy_dtype
+from tools.tasks.task import Case, Task
 
 Values = Mapping[str, Array]
 """By output name one element, in the output's dtype: what a lazy kernel writes everywhere."""

@@ -16,9 +16,9 @@ from mcp.types.version import is_version_at_least
 from pydantic import BaseModel, Field
 
 from sandbox.errors import UsageError
-from tools.drafting import Draft, preview, render
 from tools.mcp.drafts import NewTarget, NewTask
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
+from tools.tasks.drafting import Draft, preview, render
 
 LONGEST_ANSWER_S = 40.0
 """How long an older client's call waits for the person; newer ones call again with the answer."""

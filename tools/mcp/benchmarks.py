@@ -11,7 +11,7 @@ from tools.judge.explanation import shorten
 from tools.mcp.answers import PROVENANCE, FailedCase, JudgeAnswer
 from tools.mcp.translation import LIST_LIMIT, describe_failure
 from tools.reports import CheckReport
-from tools.task import Task
+from tools.tasks.task import Task
 
 
 class StageLine(BaseModel):

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from sandbox.verdict import Provenance, Verdict
-from tools.drafting import NAME, Draft, DraftArgument, Kept
-from tools.generators import GENERATOR_NAMES
 from tools.mcp.answers import PROVENANCE, JudgeAnswer
-from tools.task import DTYPE_BYTES, Case, Target
+from tools.tasks.drafting import NAME, Draft, DraftArgument, Kept
+from tools.tasks.generators import GENERATOR_NAMES
+from tools.tasks.task import DTYPE_BYTES, Case, Target
 
 _TEXT = 128 * 1024
 _Expression = Annotated[str, Field(min_length=1, max_length=500)]

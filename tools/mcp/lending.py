@@ -17,7 +17,6 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
 from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
-from tools import task_folder
 from tools.mcp.remote_calls import (
     EXTENSION,
     PROTOCOL,
@@ -29,7 +28,8 @@ from tools.mcp.remote_calls import (
     Report,
     dump,
 )
-from tools.task import Task
+from tools.tasks import folder as task_folder
+from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
 MOST_AT_ONCE = 32

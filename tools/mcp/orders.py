@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from tools.awaiting import together
-from tools.drafting import keep
 from tools.mcp.answers import CompileAnswer, ProfileAnswer, TestAnswer
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer, describe_benchmark, describe_comparison
 from tools.mcp.drafts import CreatedTask, NewTask, describe_kept
@@ -20,7 +19,8 @@ from tools.mcp.translation import (
     describe_test,
 )
 from tools.reports import CheckReport
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
+from tools.tasks.drafting import keep
 from tools.toolbox import Toolbox
 
 Answer = CompileAnswer | TestAnswer | ProfileAnswer | BenchmarkAnswer | CompareAnswer | CreatedTask

@@ -13,7 +13,7 @@ from mcp.types import ToolAnnotations
 from pydantic import Field, StringConstraints
 
 from sandbox.errors import UsageError, WarpwrightError, WorkerError
-from tools.kernel_file import MAX_BYTES
+from tools.kernel.file import MAX_BYTES
 from tools.mcp.agreement import Agreement, agreed_task, ask_person
 from tools.mcp.answers import CompileAnswer, JudgeAnswer, ProfileAnswer, TaskDetails, TaskList, TestAnswer
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
@@ -32,8 +32,8 @@ from tools.mcp.orders import (
 )
 from tools.mcp.translation import describe_task, task_line
 from tools.mcp.waiting import TookTooLongError, with_progress
-from tools.task import Task
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
+from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
 A = TypeVar("A", bound=Answer)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from mcp.types import Request, RequestParams, Result
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from tools.kernel_file import MAX_BYTES
+from tools.kernel.file import MAX_BYTES
 from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
 
 EXTENSION = "io.github.warpwright/toolbox"

@@ -30,7 +30,7 @@ from tools.mcp.remote_calls import (
     WithdrawRequest,
 )
 from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
-from tools.task import Task, TaskError
+from tools.tasks.task import Task, TaskError
 
 _RETRIES = 4
 """Of connecting, by httpx; nothing that reached the server is sent twice."""

@@ -27,7 +27,7 @@ from tools.mcp.answers import (
     WrongElement,
 )
 from tools.reports import CaseReport, CompileReport, ProfileReport, TestReport, Timing
-from tools.task import Case, Task
+from tools.tasks.task import Case, Task
 
 TEXT_LIMIT = 32 * 1024
 """Characters of a task's reference and baseline at most."""

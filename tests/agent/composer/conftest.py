@@ -21,9 +21,10 @@ from sandbox.compiler.toolkit import find_toolkit
 from sandbox.plan import Role
 from sandbox.program import Program
 from sandbox.simulator.execute import running
-from tools import kernel_file, planning
 from tools.expressions import parse
-from tools.task import Target, Task, TaskArgument
+from tools.kernel import file as kernel_file
+from tools.kernel import planning
+from tools.tasks.task import Target, Task, TaskArgument
 
 
 def make_task(reference: str, arguments: Sequence[str], dims: str, *, deterministic: bool = True) -> Task:

@@ -16,7 +16,7 @@ from sandbox.device import LaunchProfile
 from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import CheckReport, ProfileReport, ShapeTiming
-from tools.task import Task
+from tools.tasks.task import Task
 
 DEVICE = "sim:h200"
 GAINS = {

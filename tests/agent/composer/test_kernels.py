@@ -10,7 +10,7 @@ import pytest
 
 from agent.composer.kernel_text import features_of
 from agent.composer.space import Space
-from tools.kernel_file import parse, sweep
+from tools.kernel.file import parse, sweep
 
 
 @dataclass(frozen=True)

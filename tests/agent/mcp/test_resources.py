@@ -15,7 +15,7 @@ from agent.mcp.server import build_server
 from agent.results import BestKernel, CandidateRecord, SearchResult
 from agent.search import start_search
 from agent.store import Store
-from tools import task_folder
+from tools.tasks import folder as task_folder
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
 FAST = kernel("LATENCY 5.0 ``` fast")

@@ -28,7 +28,7 @@ from agent.supervisor.supervising import supervise
 from sandbox.errors import UsageError
 from tools.mcp.benchmarks import BenchmarkAnswer
 from tools.mcp.orders import BenchmarkOrder, TestOrder
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
 
 
 class SlowToolbox(FakeToolbox):

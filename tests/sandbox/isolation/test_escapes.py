@@ -37,7 +37,7 @@ ISOLATIONS = [
 ]  # fmt: skip
 SPEC = WorkerSpec("reference", 1 << 30)
 DEADLINE_S = 1.5
-KEPT_FROM_ROOT = {"read the parent's environment from /proc", "open the parent's files through /proc"}
+KEPT_FROM_ROOT = {"read the parent's environment from proc", "open the parent's files through /proc"}
 """Where the table says "not stopped", a worker of root fares worse: it has no capabilities."""
 
 
@@ -231,7 +231,7 @@ def test_nothing_but_what_the_warnings_tell_is_not_stopped() -> None:
         "process, with Landlock": {"tell whether a file of the user exists", "tell whether a process of the host exists"},
         "process, without": {
             "read a file of the user", "list the user's files", "tell whether a file of the user exists",
-            "read the parent's environment from /proc", "open the parent's files through /proc",
+            "read the parent's environment from proc", "open the parent's files through /proc",
             "tell whether a process of the host exists",
         },
     }  # fmt: skip

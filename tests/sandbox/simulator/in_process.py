@@ -20,11 +20,11 @@ from sandbox.reference.role import ReferenceRole
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
-from tools import generators
-from tools.compiling import CompileStage
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, Parts
-from tools.task import Task
+from tools.stages.compiling import CompileStage
+from tools.tasks import generators
+from tools.tasks.task import Task
 
 Array = np.ndarray[Any, Any]
 

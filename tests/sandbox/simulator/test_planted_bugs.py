@@ -16,8 +16,8 @@ import pytest
 from in_process import Compiles, Simulator, in_lock_step, toolbox
 
 from sandbox.verdict import Verdict
-from tools.task import Task
-from tools.task_folder import load
+from tools.tasks.folder import load
+from tools.tasks.task import Task
 
 PLANTED = Path(__file__).parent / "planted"
 NAMES = sorted(path.parent.name for path in PLANTED.glob("*/bugs.toml"))

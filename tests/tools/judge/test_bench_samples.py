@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tools.judge.oracle import SAMPLE_ELEMENTS, bench_samples
-from tools.task import Case, Task
+from tools.tasks.task import Case, Task
 
 LARGE = Case({"n": 1 << 20})
 

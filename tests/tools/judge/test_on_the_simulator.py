@@ -15,8 +15,8 @@ from tools.awaiting import together
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits
 from tools.reports import TestReport
-from tools.task import Case, Task
-from tools.task_folder import find, names
+from tools.tasks.folder import find, names
+from tools.tasks.task import Case, Task
 
 RIGHT = "if (i < n) y[i] = 2.0f * x[i];"
 

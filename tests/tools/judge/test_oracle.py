@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.worker.messages import Expected
 from tools.judge.oracle import TaskOracle
-from tools.task import Case, Task
+from tools.tasks.task import Case, Task
 
 Array = np.ndarray[Any, Any]
 

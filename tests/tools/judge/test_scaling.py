@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
-from tools.task import Case, Task
+from tools.tasks.task import Case, Task
 
 KERNEL = """\
 //@ launch f<<<ceil_div(n, 64), 64>>>(x, y, n)

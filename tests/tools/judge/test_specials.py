@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from sandbox.verdict import Verdict
-from tools.generators import inputs_for
 from tools.local_toolbox import LocalToolbox
-from tools.task import Case, Task
+from tools.tasks.generators import inputs_for
+from tools.tasks.task import Case, Task
 
 KERNEL = """\
 //@ launch f<<<ceil_div(n, 64), 64>>>(x, y, n)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from sandbox.plan import Role
-from tools.generators import inputs_for
 from tools.judge.stress import FAMILIES, stress_case
-from tools.task import Case, Task, TaskArgument
+from tools.tasks.generators import inputs_for
+from tools.tasks.task import Case, Task, TaskArgument
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -16,12 +16,12 @@ from sandbox.errors import WorkerDiedError
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role
 from sandbox.program import Program
 from sandbox.verdict import Verdict
+from tests.tools.function_device import FunctionDevice
 from tools.judge.comparison import Expectation
 from tools.judge.explanation import LIMIT
-from tools.judge.function_device import FunctionDevice
 from tools.judge.questions import Question
 from tools.judge.testing import Judgement, Rules, Subject, judge_results
-from tools.task import Case, Target, Task, TaskArgument
+from tools.tasks.task import Case, Target, Task, TaskArgument
 
 Array = np.ndarray[Any, Any]
 Buffers = dict[str, Array]

@@ -31,8 +31,8 @@ from tools.reports import (
     StageReport,
     TestReport,
 )
-from tools.task import Task
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
+from tools.tasks.task import Task
 
 KERNEL = "//@ launch k<<<1, 1>>>()\n__global__ void k() {}\n"
 Mode = Literal["auto", "legacy"]

@@ -13,8 +13,8 @@ from mcp import Client
 from mcp.client.context import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 
-from tools import task_folder
 from tools.mcp import agreement
+from tools.tasks import folder as task_folder
 
 
 @dataclass

@@ -43,7 +43,7 @@ from tools.reports import (
     TestReport,
     Timing,
 )
-from tools.task_shelf import TaskShelf
+from tools.tasks.catalogue import TaskShelf
 
 GOLDEN = Path(__file__).parent / "golden"
 TOOLS = [

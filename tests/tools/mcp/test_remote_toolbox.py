@@ -20,12 +20,12 @@ from agent.results import SearchRequest
 from agent.search import start_search
 from sandbox.errors import MissingDependencyError, UsageError, WorkerError
 from sandbox.verdict import Provenance, Verdict
-from tools import task_folder
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.remote_calls import REPORTS, dump
 from tools.mcp.remote_toolbox import RemoteToolbox
 from tools.reports import CaseReport, CheckReport, Mismatch, TestReport
-from tools.task import Task
+from tools.tasks import folder as task_folder
+from tools.tasks.task import Task
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "agent"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "agent/mcp"))

@@ -24,8 +24,8 @@ from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits
 from tools.reports import CheckReport
-from tools.task import Task
-from tools.task_folder import find, load
+from tools.tasks.folder import find, load
+from tools.tasks.task import Task
 
 HERE = Path(__file__).parent
 OWN_TASKS = {folder.name: folder for folder in sorted((HERE / "tasks").iterdir())}

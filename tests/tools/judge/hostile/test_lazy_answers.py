@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.freezing import CAPS
 from tools.judge.comparison import Comparison, Expectation, compare
+from tools.judge.freezing import CAPS
 
 COLUMNS = 393_216
 CAP = CAPS["float32"]

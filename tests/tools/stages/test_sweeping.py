@@ -1,0 +1,73 @@
+"""The sweep over tunables."""
+
+from __future__ import annotations
+
+from sandbox.verdict import Verdict
+from tools.reports import ProfileReport, TestReport
+from tools.stages.profiling import Profiled
+from tools.stages.sweeping import MAX_WRONG, Sweep, Tune, sweep_settings
+
+
+async def swept(
+    latencies: dict[int, float | None], wrong: frozenset[int] | set[int] = frozenset()
+) -> tuple[Sweep, list[int]]:
+    tested: list[int] = []
+
+    async def profile(tune: Tune) -> Profiled:
+        latency = latencies[tune["B"]]
+        if latency is None:
+            return Profiled(ProfileReport(Verdict.LAUNCH_ERROR, f"B={tune['B']} is too large"))
+        return Profiled(ProfileReport(Verdict.PASS, f"{latency} us", latency))
+
+    async def test(tune: Tune) -> TestReport:
+        tested.append(tune["B"])
+        return TestReport(Verdict.WRONG_RESULT if tune["B"] in wrong else Verdict.PASS, "")
+
+    return await sweep_settings([{"B": value} for value in latencies], profile, test), tested
+
+
+async def test_the_fastest_correct_setting_wins_and_is_tested() -> None:
+    sweep, tested = await swept({1: 5.0, 2: 3.0, 3: 4.0})
+    assert (sweep.verdict, sweep.tune, sweep.tried, tested) == (Verdict.PASS, {"B": 2}, 3, [2])
+    assert sweep.test is not None
+    assert sweep.message == "3 settings profiled; best B=2: 3.0 us"
+
+
+async def test_a_fast_but_wrong_setting_yields_to_the_next() -> None:
+    sweep, tested = await swept({1: 5.0, 2: 3.0, 3: 4.0}, wrong={2})
+    assert (sweep.tune, tested) == ({"B": 3}, [2, 3])
+    assert "1 fast but wrong" in sweep.message
+
+
+async def test_the_default_is_not_tested_twice() -> None:
+    sweep, tested = await swept({1: 1.0, 2: 3.0})
+    assert (sweep.tune, sweep.test, tested) == ({"B": 1}, None, [])
+
+
+async def test_equal_latencies_keep_the_default() -> None:
+    sweep, _ = await swept({1: 3.0, 2: 3.0})
+    assert sweep.tune == {"B": 1}
+
+
+async def test_after_a_few_wrong_settings_the_default_is_taken() -> None:
+    latencies: dict[int, float | None] = {0: 100.0, **{number: float(number) for number in range(1, 10)}}
+    sweep, tested = await swept(latencies, wrong=set(range(1, 10)))
+    assert sweep.tune == {"B": 0}
+    assert len(tested) == MAX_WRONG
+
+
+async def test_settings_that_the_device_refuses_are_left_out() -> None:
+    sweep, _ = await swept({1: 5.0, 2: None})
+    assert sweep.tune == {"B": 1}
+    assert "1 of them failed" in sweep.message
+
+
+async def test_where_nothing_can_be_profiled_the_default_says_why() -> None:
+    sweep, _ = await swept({1: None, 2: None})
+    assert sweep.verdict is Verdict.LAUNCH_ERROR
+    assert sweep.message == "B=1 is too large"
+
+
+async def test_where_only_the_default_fails_another_setting_is_taken() -> None:
+    sweep, tested = await swept({1: None, 2: 4.0})
+    assert (sweep.verdict, sweep.tune, tested) == (Verdict.PASS, {"B": 2}, [2])

@@ -1,0 +1,182 @@
+"""Freezing a task: its baseline passes, nothing trivial does, and what candidates are judged by is fixed."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+from sandbox.device import Device
+from sandbox.errors import UsageError
+from sandbox.plan import Role
+from sandbox.verdict import Verdict
+from tools.judge.error_bound import FORMATS
+from tools.judge.questions import Oracle
+from tools.judge.scaling import Scaling, scaling_subject
+from tools.judge.stress import FAMILIES
+from tools.judge.testing import Rules, Subject, judge_results
+from tools.judge.trivial import refuse_trivial
+from tools.tasks.task import Task
+
+FLOORS = {"float16": 1.0, "bfloat16": 1.0, "float32": 8.0, "float64": 8.0}
+"""The least constant of the error bound, by the output's dtype.
+
+8 units of `eps * S` leave room for what honest float32 kernels use: approximate exp, log, division and
+reciprocal square root (1 to 3 units each, CUDA C++ Programming Guide, "Mathematical Functions"), in a row.
+Half precision outputs are as a rule computed in float32, whose errors vanish beside one unit of theirs.
+"""
+
+CAPS = {"float16": 4.0, "bfloat16": 4.0, "float32": 64.0, "float64": 64.0}
+"""The largest constant, however imprecise the baseline is.
+
+At 64 units of float32 a matrix product through TF32 or half precision inputs (about 2**12 units of each
+term, less by the square root of the number of terms) is still refused in some element.
+"""
+
+MARGIN = 4.0
+"""A candidate may err this many times as much as the baseline: another order of summation is no mistake."""
+
+_VERSION = 3
+_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What is fixed of a task on a device.
+
+    Attributes:
+        constants: Of the error bound, for every floating output.
+        families: Value families that the baseline survives, and that every candidate must survive therefore.
+        degrees: How each floating output scales with the inputs, see `tools.judge.scaling`; empty where not.
+    """
+
+    constants: Mapping[str, float]
+    families: tuple[str, ...] = ()
+    degrees: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+def constants_of(task: Task, needed: Mapping[str, float]) -> dict[str, float]:
+    """Return the constant of every floating output: the margin times what the baseline needed, within bounds.
+
+    Args:
+        task: Whose outputs.
+        needed: By output the least constant that accepts the baseline; missing means 0.
+    """
+    dtypes = _floating_outputs(task)
+    return {
+        name: min(max(MARGIN * needed.get(name, 0.0), FLOORS[dtype]), CAPS[dtype])
+        for name, dtype in dtypes.items()
+    }
+
+
+async def freeze(
+    task: Task,
+    device: Device,
+    oracle: Oracle,
+    subjects: Sequence[Subject],
+    rules: Rules,
+    stress: Mapping[str, Subject] | None = None,
+) -> Frozen:
+    """Judge a task's own baseline, and fix by it what candidates are judged by.
+
+    The inputs come from the task's sha, so that the constants are the same wherever it is frozen.
+
+    Args:
+        task: What to freeze.
+        device: Where the baseline runs.
+        oracle: Knows the task's answers.
+        subjects: The baseline, compiled for every test case.
+        rules: How to judge; its constants and seeds are replaced.
+        stress: The baseline, compiled for every family of values that suits the task.
+
+    Raises:
+        UsageError: The baseline fails, or a kernel that computes nothing would pass every test.
+    """
+    caps = {name: CAPS[dtype] for name, dtype in _floating_outputs(task).items()}
+    seed = int(task.sha[:8], 16)
+    judgement = await judge_results(
+        task, device, oracle, subjects, replace(rules, constants=caps, seeds=_SEEDS), seed=seed
+    )
+    report = judgement.report
+    if report.verdict is not Verdict.PASS:
+        raise UsageError(
+            f"task {task.name}: its baseline is not correct ({report.verdict}): {report.message}"
+        )
+    constants = constants_of(task, judgement.constants)
+    await refuse_trivial(task, oracle, task.tests, constants, range(seed, seed + _SEEDS))
+    survived: list[str] = []
+    for family, subject in (stress or {}).items():
+        strict = replace(rules, constants=constants, seeds=_SEEDS)
+        found = await judge_results(task, device, oracle, [replace(subject, once=False)], strict, seed=seed)
+        if found.report.verdict is Verdict.PASS:
+            survived.append(family)
+    return Frozen(constants, tuple(survived), await _degrees(task, device, oracle, subjects, rules))
+
+
+async def _degrees(
+    task: Task, device: Device, oracle: Oracle, subjects: Sequence[Subject], rules: Rules
+) -> dict[str, int]:
+    """How the baseline's outputs scale, the same for every seed."""
+    subject = scaling_subject(task, subjects)
+    if subject is None:
+        return {}
+    scaling = Scaling(task, device, oracle, subject, rules.deadline_s)
+    seed = int(task.sha[:8], 16)
+    found = [await scaling.degrees(seed + repetition) for repetition in range(_SEEDS)]
+    return found[0] if all(one == found[0] for one in found) else {}
+
+
+def load_frozen(folder: Path, task: Task, device: str) -> Frozen | None:
+    """Return what `store_frozen` kept for this very task and device; None where there is nothing usable."""
+    try:
+        stored: object = json.loads(_path(folder, task, device).read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(stored, dict):
+        return None
+    record = cast("dict[str, object]", stored)
+    constants = record.get("constants")
+    if record.get("version") != _VERSION or not isinstance(constants, dict):
+        return None
+    items = cast("dict[str, object]", constants).items()
+    numbers = {name: value for name, value in items if isinstance(value, float)}
+    families, degrees = record.get("families"), record.get("degrees")
+    if set(numbers) != set(_floating_outputs(task)):
+        return None
+    if not isinstance(families, list) or not isinstance(degrees, dict):
+        return None
+    scales = {
+        n: d for n, d in cast("dict[str, object]", degrees).items() if isinstance(d, int) and n in numbers
+    }
+    known = tuple(family for family in FAMILIES if family in cast("list[object]", families))
+    return Frozen(numbers, known, scales) if len(known) == len(cast("list[object]", families)) else None
+
+
+def store_frozen(folder: Path, task: Task, device: str, frozen: Frozen) -> None:
+    """Keep a frozen task's constants in a cache folder, by the sha of the task.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    path = _path(folder, task, device)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record: dict[str, object] = {"task": task.name, "constants": dict(frozen.constants)}
+    record |= {"families": list(frozen.families), "degrees": dict(frozen.degrees)}
+    text = json.dumps({"version": _VERSION} | record)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".new")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    Path(temporary).replace(path)
+
+
+def _path(folder: Path, task: Task, device: str) -> Path:
+    return folder / "frozen" / f"{task.sha}-{device.replace(':', '-').replace('/', '-')}.json"
+
+
+def _floating_outputs(task: Task) -> dict[str, str]:
+    outputs = (argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT))
+    return {argument.name: argument.dtype for argument in outputs if argument.dtype in FORMATS}

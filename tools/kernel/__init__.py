@@ -1,0 +1,1 @@
+"""Kernel files: read, planned for given sizes, held against the compiled code."""

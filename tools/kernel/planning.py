@@ -1,0 +1,238 @@
+"""From a kernel file, a task and sizes to numbers: what to compile and what to launch."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
+from sandbox.program import CompileRequest
+from tools import expressions
+from tools.expressions import Expression, ExpressionError
+from tools.kernel.directives import Argument, Define, LaunchDirective, Scratch, Tunable
+from tools.kernel.file import KernelFile
+from tools.kernel.source_text import identifiers
+from tools.tasks.generators import constant_scalar
+from tools.tasks.task import Task, TaskArgument, TaskError, argument_size
+
+_INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def plan(
+    kernel_file: KernelFile,
+    task: Task,
+    dims: Mapping[str, int],
+    tune: Mapping[str, int] | None = None,
+    scalars: Mapping[str, int | float] | None = None,
+) -> Plan:
+    """Resolve every number of the launch list for one size.
+
+    Args:
+        kernel_file: What to launch.
+        task: Gives the arguments that launches may name.
+        dims: A size for every dim of the task.
+        tune: Values that replace the tunables' defaults; only values that the file lists.
+        scalars: Values of the task's scalars; one whose data is `constant(v)` needs none.
+
+    Returns:
+        The plan: the task's buffers in task order, then scratch in file order. A grid or block of 0, or one
+        that no device has, is passed through for the device to refuse.
+
+    Raises:
+        KernelFileError: A directive has no value at this size, or breaks the contract.
+        TaskError: A dim or a scalar has no value.
+    """
+    scope = _Scope(kernel_file, task, dims, tune or {}, scalars or {})
+    launches: list[Launch] = []
+    for item in scope.steps():
+        if isinstance(item, Scratch):
+            scope.add_scratch(item)
+        else:
+            launches.append(scope.launch(item))
+    return Plan(tuple(scope.buffers.values()), tuple(launches))
+
+
+def compile_request(
+    kernel_file: KernelFile,
+    task: Task,
+    dims: Mapping[str, int],
+    tune: Mapping[str, int] | None,
+    architecture: str,
+) -> CompileRequest:
+    """Say what to compile for one size.
+
+    Tunables and defines become macros only where the code uses their name, so that a value that merely shapes
+    the launch does not make the same code compile again.
+
+    Args:
+        kernel_file: What to compile.
+        task: The task whose dims the directives name.
+        dims: A size for every dim of the task.
+        tune: Values that replace the tunables' defaults; None for the defaults.
+        architecture: An `sm_XX` name.
+
+    Raises:
+        KernelFileError: A define has no value at this size, or `tune` is not possible.
+        TaskError: A dim has no value.
+    """
+    scope = _Scope(kernel_file, task, dims, tune or {}, {})
+    kernels = [scope.kernel_name(item) for item in scope.steps() if isinstance(item, LaunchDirective)]
+    used = identifiers(kernel_file.source)
+    macros = ((name, _macro(value)) for name, value in scope.macros.items() if name in used)
+    return CompileRequest(
+        kernel_file.source,
+        architecture,
+        tuple(sorted(macros)),
+        tuple(dict.fromkeys(kernels)),
+        kernel_file.file,
+    )
+
+
+def _macro(value: int) -> str:
+    if value == expressions.INT64_MIN:
+        return "(-9223372036854775807-1)"  # C++ has no negative literals; the positive one would not fit
+    return str(value) if value >= 0 else f"({value})"
+
+
+def _settings(kernel_file: KernelFile, tune: Mapping[str, int]) -> dict[str, int]:
+    tunables = {tunable.name: tunable for tunable in kernel_file.tunables}
+    for name, value in tune.items():
+        if name not in tunables:
+            known = ", ".join(tunables) or "none"
+            raise kernel_file.error(f"expected one of the file's tunables ({known}), found `{name}`", 1)
+        if value not in tunables[name].values:
+            tried = ", ".join(map(str, tunables[name].values))
+            raise kernel_file.error(
+                f"expected {name} to be one of {tried}; found {value}", tunables[name].line
+            )
+    return kernel_file.defaults | dict(tune)
+
+
+class _Scope:
+    """The names and buffers a directive may use, growing from the top of the file to the bottom."""
+
+    def __init__(
+        self,
+        kernel_file: KernelFile,
+        task: Task,
+        dims: Mapping[str, int],
+        tune: Mapping[str, int],
+        scalars: Mapping[str, int | float],
+    ) -> None:
+        if missing := [name for name in task.dims if name not in dims]:
+            raise TaskError(f"task {task.name}: expected a size for {', '.join(missing)}, found none")
+        self._file = kernel_file
+        self._tune = _settings(kernel_file, tune)
+        self._task = task
+        self._given = scalars
+        self.names: dict[str, int] = {name: dims[name] for name in task.dims}
+        self.macros: dict[str, int] = {}
+        self._scalars = {argument.name: argument for argument in task.arguments if argument.role is None}
+        self.buffers: dict[str, BufferSpec] = {}
+        for argument in task.arguments:
+            if argument.role is not None:
+                size = math.prod(argument_size(argument, dims))
+                self.buffers[argument.name] = BufferSpec(argument.name, argument.role, argument.dtype, size)
+
+    def steps(self) -> Iterator[Scratch | LaunchDirective]:
+        """Walk the directives in file order, taking in names; yield each scratch and launch when reached."""
+        file = self._file
+        steps = [*file.tunables, *file.defines, *file.scratch, *file.launches]
+        for item in sorted(steps, key=lambda step: step.line):
+            if isinstance(item, Tunable | Define):
+                self._take(item)
+            else:
+                yield item
+
+    def _take(self, item: Tunable | Define) -> None:
+        self._check_new(item.name, item.line)
+        tuned = isinstance(item, Tunable)
+        value = self._tune[item.name] if tuned else self._value(item.expression, item.line)
+        self.names[item.name] = self.macros[item.name] = value
+
+    def _check_new(self, name: str, line: int) -> None:
+        taken = name in self.names or name in self.buffers or name in self._scalars
+        if taken:
+            raise self._file.error(f"expected a new name: task {self._task.name} has `{name}` already", line)
+
+    def _value(self, expression: Expression, line: int) -> int:
+        try:
+            return expression.evaluate(self.names)
+        except ExpressionError as error:
+            raise self._file.error(str(error), line) from None
+
+    def add_scratch(self, item: Scratch) -> None:
+        """Add a scratch buffer; raises KernelFileError where its size is not at least 1."""
+        self._check_new(item.name, item.line)
+        shape = [self._value(part, item.line) for part in item.shape]
+        size = math.prod(shape)
+        if min(shape) < 1 or size > expressions.INT64_MAX // 8:
+            found = " x ".join(map(str, shape))
+            raise self._file.error(f"expected at least one element in {item.name}, found {found}", item.line)
+        self.buffers[item.name] = BufferSpec(item.name, Role.SCRATCH, item.dtype, size)
+
+    def kernel_name(self, item: LaunchDirective) -> str:
+        """The name to launch by; tunables and defines in a template's arguments become their values."""
+        if item.template is None:
+            return item.kernel
+        template = _NAME.sub(lambda match: str(self.macros.get(match[0], match[0])), item.template)
+        return f"{item.kernel}<{template}>"
+
+    def launch(self, item: LaunchDirective) -> Launch:
+        """Resolve one launch."""
+        shared = self._value(item.shared_bytes, item.line)
+        if shared < 0:
+            raise self._file.error(
+                f"expected dynamic shared memory of at least 0 bytes, found {shared}", item.line
+            )
+        return Launch(
+            self.kernel_name(item),
+            self._extent(item.grid, "grid", item.line),
+            self._extent(item.block, "block", item.line),
+            shared,
+            tuple(self._argument(argument, item.line) for argument in item.arguments),
+            item.line,
+            item.mode,
+            self._extent(item.cluster, "cluster", item.line),
+        )
+
+    def _extent(self, parts: tuple[Expression, ...], what: str, line: int) -> tuple[int, int, int]:
+        values = [self._value(part, line) for part in parts]
+        if values and min(values) < 0:
+            raise self._file.error(f"expected a {what} without negative numbers, found {min(values)}", line)
+        x, y, z = [*values, 1, 1, 1][:3]
+        return x, y, z
+
+    def _argument(self, argument: Argument, line: int) -> BufferArgument | ScalarArgument:
+        if argument.name in self.buffers:
+            return BufferArgument(argument.name)
+        if argument.name in self._scalars:
+            return self._scalar(self._scalars[argument.name])
+        if not isinstance(argument.value, Expression):
+            return ScalarArgument(argument.dtype or "float64", float(argument.value))
+        self._check_argument(argument, argument.value, line)
+        value = self._value(argument.value, line)
+        dtype = argument.dtype or "int32"
+        if dtype == "int32" and not _INT32_MIN <= value <= _INT32_MAX:
+            reason = f"expected `{argument.text}` to fit in int32, found {value}; pass i64({argument.text})"
+            raise self._file.error(reason, line)
+        return ScalarArgument(dtype, float(value) if dtype.startswith("float") else value)
+
+    def _check_argument(self, argument: Argument, expression: Expression, line: int) -> None:
+        for name in sorted(expression.names - self.names.keys()):
+            if name in self.buffers or name in self._scalars:
+                reason = f"expected `{name}` to be passed alone, found it inside `{argument.text}`"
+            else:
+                known = ", ".join([*self.buffers, *self._scalars, *self.names])
+                reason = f"expected a launch argument known here ({known}), found `{name}`"
+            raise self._file.error(reason, line)
+
+    def _scalar(self, argument: TaskArgument) -> ScalarArgument:
+        value = self._given.get(argument.name, constant_scalar(argument))
+        if value is None:
+            raise TaskError(
+                f"task {self._task.name}: expected a value for scalar {argument.name}, found none"
+            )
+        return ScalarArgument(argument.dtype, value)

@@ -1,0 +1,1 @@
+"""The stages of a judgement, from compiling to the profile."""

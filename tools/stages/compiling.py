@@ -1,0 +1,167 @@
+"""The parse and compile stages: from a kernel file's text to a program whose launches fit it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandbox.plan import Plan
+from sandbox.program import CompileRequest, CompileResult, Diagnostic, KernelResources, Program
+from sandbox.verdict import Verdict
+from tools.judge.explanation import shorten
+from tools.kernel import file as kernel_file
+from tools.kernel import planning, signatures
+from tools.kernel.file import KernelFile, KernelFileError
+from tools.kernel.screening import screen
+from tools.reports import CompileReport
+from tools.tasks.task import Task
+
+SHOWN_ERRORS = 5
+"""How many of the compiler's errors a message holds."""
+
+
+class Compiles(Protocol):
+    """The part of `sandbox.compiler.service.Compiler` that is needed here."""
+
+    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+        """Compile one translation unit."""
+        ...
+
+
+@dataclass(frozen=True)
+class Build:
+    """A kernel file compiled for one size and one setting of its tunables."""
+
+    task: Task
+    kernel_file: KernelFile
+    dims: Mapping[str, int]
+    tune: Mapping[str, int]
+    program: Program
+
+    def plan(self, scalars: Mapping[str, int | float]) -> Plan:
+        """Return the plan for these values of the task's scalars."""
+        return planning.plan(self.kernel_file, self.task, self.dims, self.tune, scalars)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Outcome of the compile stage; `build` is None where it failed, and then the report says why."""
+
+    report: CompileReport
+    build: Build | None = None
+
+
+@dataclass(frozen=True)
+class CompileStage:
+    """Compiles kernel files for one architecture.
+
+    Attributes:
+        deadline_s: Seconds of wall time for one translation unit.
+    """
+
+    compiler: Compiles
+    architecture: str
+    deadline_s: float = 30.0
+
+    async def compile(
+        self, task: Task, kernel: str, dims: Mapping[str, int], tune: Mapping[str, int] | None = None
+    ) -> Compiled:
+        """Parse a kernel file, compile it for one size, and check its launches against the compiled code.
+
+        Args:
+            task: What the kernel is for.
+            kernel: The kernel file's text.
+            dims: A size for every dim of the task.
+            tune: Values that replace the tunables' defaults.
+        """
+        try:
+            parsed = kernel_file.parse(kernel)
+            return await self._compile(task, parsed, dims, parsed.defaults | dict(tune or {}))
+        except KernelFileError as error:
+            return Compiled(
+                CompileReport(Verdict.REJECTED, shorten(str(error)), architecture=self.architecture)
+            )
+
+    async def _compile(
+        self, task: Task, parsed: KernelFile, dims: Mapping[str, int], tune: Mapping[str, int]
+    ) -> Compiled:
+        request = planning.compile_request(parsed, task, dims, tune, self.architecture)
+        plan = planning.plan(parsed, task, dims, tune, any_scalars(task))
+        result = await self.compiler.compile(request, deadline_s=self.deadline_s)
+        if result.program is None:
+            return Compiled(_failure(parsed, result, self.architecture))
+        signatures.check(parsed, plan, result.program)
+        report = CompileReport(
+            Verdict.PASS,
+            _summary(result.program),
+            result.diagnostics,
+            result.program.resources,
+            self.architecture,
+            result.cached,
+            ptx_key(result.program.ptx),
+            screen(result.program.ptx),
+        )
+        return Compiled(report, Build(task, parsed, dict(dims), dict(tune), result.program))
+
+
+_DEBUG_SECTION = re.compile(
+    r"^\s*\.section\s+\.(?:debug|nv_debug)\w*\s*\{.*?^\s*\}", re.MULTILINE | re.DOTALL
+)
+_DEBUG_LINE = re.compile(r"^\s*\.(?:loc|file)\b.*$", re.MULTILINE)
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+
+
+def ptx_key(ptx: str) -> str:
+    """Return the sha256, in hexadecimal, of PTX without what only debuggers read.
+
+    `.loc` and `.file` lines, debug sections, comments and blank lines are left out, so that two files that
+    differ only in comments and layout have one key.
+    """
+    bare = _DEBUG_LINE.sub("", _DEBUG_SECTION.sub("", _COMMENT.sub("", ptx)))
+    lines = (line.strip() for line in bare.splitlines())
+    return hashlib.sha256("\n".join(line for line in lines if line).encode()).hexdigest()
+
+
+def any_scalars(task: Task) -> dict[str, int | float]:
+    """Return a value for every scalar: which one does not matter for the shape of a plan."""
+    return {argument.name: 0 for argument in task.arguments if argument.role is None}
+
+
+def _summary(program: Program) -> str:
+    kernels = "; ".join(_resources(kernel) for kernel in program.resources[:SHOWN_ERRORS])
+    return shorten(f"Compiled for {program.architecture}{f': {kernels}' if kernels else ''}.")
+
+
+def _resources(kernel: KernelResources) -> str:
+    text = f"{kernel.name} uses {kernel.registers} registers and {kernel.shared_bytes} bytes of shared memory"
+    if kernel.spill_store_bytes or kernel.spill_load_bytes:
+        text += f", spills {kernel.spill_store_bytes} bytes"
+    return text
+
+
+def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
+    verdict = {None: Verdict.COMPILE_ERROR, "deadline": Verdict.TIMEOUT}.get(
+        result.limit, Verdict.RESOURCE_LIMIT
+    )
+    errors = [diagnostic for diagnostic in result.diagnostics if diagnostic.severity == "error"]
+    lines = parsed.source.split("\n")
+    shown = [_located(diagnostic, parsed.file, lines) for diagnostic in errors[:SHOWN_ERRORS]]
+    if len(errors) > SHOWN_ERRORS:
+        shown.append(f"and {len(errors) - SHOWN_ERRORS} more errors")
+    message = shorten("\n".join(shown) or result.log.strip() or "The compiler failed and gave no reason.")
+    return CompileReport(
+        verdict, message, result.diagnostics, architecture=architecture, cached=result.cached
+    )
+
+
+def _located(diagnostic: Diagnostic, file: str, lines: list[str]) -> str:
+    text = shorten(diagnostic.message, 400)
+    if diagnostic.line is None:
+        return text
+    located = f"{file}:{diagnostic.line}: {text}"
+    if 1 <= diagnostic.line <= len(lines) and (source := lines[diagnostic.line - 1].strip()):
+        located += f"\n    {shorten(source, 160)}"
+    return located

@@ -1,0 +1,207 @@
+"""The benchmark and profile stages: latency and counts at the benchmark shapes, beside the baseline's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sandbox.device import Device, ProfileResult
+from sandbox.plan import Plan
+from sandbox.verdict import Provenance, Verdict
+from tools.awaiting import Memo, together
+from tools.judge.explanation import shorten
+from tools.judge.questions import Samples
+from tools.reports import CompileReport, ProfileReport, ShapeTiming, Timing
+from tools.stages.compiling import CompileStage
+from tools.tasks.task import Case, Task
+
+Sampler = Callable[[Task, Case], Samples]
+"""Returns what a benchmark case's buffers are filled with; the same for every candidate."""
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A profile, with what identifies the code that was timed.
+
+    Attributes:
+        identity: Equal for two settings that launch the same code in the same way; empty after a failure.
+    """
+
+    report: ProfileReport
+    identity: tuple[tuple[str, Plan], ...] = ()
+
+
+@dataclass(frozen=True)
+class ProfileStage:
+    """Profiles kernel files on one device.
+
+    Attributes:
+        deadline_s: Seconds of wall time for one shape.
+        repeatable: Whether the device gives the same numbers for the same code each time (the simulator
+            does); then code that was profiled before is not profiled again.
+    """
+
+    compiling: CompileStage
+    device: Device
+    sampler: Sampler
+    deadline_s: float = 30.0
+    repeatable: bool = False
+    _seen: Memo[tuple[str, str, Plan], ProfileResult] = field(
+        default_factory=Memo[tuple[str, str, Plan], ProfileResult], repr=False
+    )
+    _baselines: Memo[str, tuple[float | None, ...]] = field(
+        default_factory=Memo[str, "tuple[float | None, ...]"], repr=False
+    )
+
+    async def profile(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
+    ) -> Profiled:
+        """Time a kernel file at every benchmark shape; says nothing of its correctness.
+
+        Args:
+            task: What must be computed.
+            kernel: Text of a kernel file.
+            tune: Values of the tunables.
+            full: Makes no difference here: all that is counted is always told.
+
+        Raises:
+            WorkerDiedError: A worker ended for no known cause, and so did the one after it.
+        """
+        timed = await self._time(task, kernel, tune)
+        failure = next((shape.failure for shape in timed if shape.failure is not None), None)
+        if failure is not None:
+            return Profiled(failure)
+        return Profiled(
+            report_of(task, timed, await self.baseline(task)), tuple(shape.identity for shape in timed)
+        )
+
+    async def baseline(self, task: Task) -> tuple[float | None, ...]:
+        """Return the baseline's latency at every benchmark shape, microseconds; None where it has none.
+
+        It is measured once for each task and device.
+        """
+        return await self._baselines.get(task.sha, lambda: self._time_baseline(task))
+
+    async def _time_baseline(self, task: Task) -> tuple[float | None, ...]:
+        return tuple(shape.result.latency_us for shape in await self._time(task, task.baseline, None))
+
+    async def _time(self, task: Task, kernel: str, tune: Mapping[str, int] | None) -> list[Shape]:
+        return await together(self._shape(task, case, kernel, tune) for case in task.benches)
+
+    async def _shape(self, task: Task, case: Case, kernel: str, tune: Mapping[str, int] | None) -> Shape:
+        compiled = await self.compiling.compile(task, kernel, case.dims, tune)
+        if compiled.build is None:
+            return Shape(case, ProfileResult(None), failure=not_compiled(compiled.report, case))
+        samples = self.sampler(task, case)
+        program, plan = compiled.build.program, compiled.build.plan(samples.scalars)
+        identity = (compiled.report.ptx_key, plan)
+
+        async def profile() -> ProfileResult:
+            return await self.device.profile(program, plan, samples.buffers, deadline_s=self.deadline_s)
+
+        if self.repeatable:
+            result = await self._seen.get(
+                (f"{task.sha} {case}", *identity), profile, keep=lambda one: one.fault is None
+            )
+        else:
+            result = await profile()
+        return Shape(case, result, identity, _fault(result, case))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What timing at one benchmark shape gave; `failure` where it gave nothing."""
+
+    case: Case
+    result: ProfileResult
+    identity: tuple[str, Plan] = ("", Plan((), ()))
+    failure: ProfileReport | None = None
+    timing: Timing | None = None
+
+
+def geometric_mean(values: Sequence[float]) -> float | None:
+    """Return the geometric mean of positive numbers; None of none, or where one is not positive."""
+    if not values or min(values) <= 0:
+        return None
+    return math.exp(math.fsum(math.log(value) for value in values) / len(values))
+
+
+def sizes(case: Case) -> str:
+    """Return a shape in words."""
+    return ", ".join(f"{name}={size}" for name, size in case.dims.items()) or "the only shape"
+
+
+def not_compiled(report: CompileReport, case: Case) -> ProfileReport:
+    """Return the report of a kernel that does not compile at a shape."""
+    return ProfileReport(report.verdict, shorten(f"At benchmark shape {sizes(case)}: {report.message}"))
+
+
+def _fault(result: ProfileResult, case: Case) -> ProfileReport | None:
+    if result.fault is not None:
+        message = shorten(f"At benchmark shape {sizes(case)}: {result.fault.message}")
+        return ProfileReport(result.fault.verdict, message)
+    if result.latency_us is None:
+        return ProfileReport(Verdict.UNSUPPORTED, f"The device gave no latency at {sizes(case)}.")
+    return None
+
+
+def report_of(task: Task, timed: Sequence[Shape], baseline: Sequence[float | None]) -> ProfileReport:
+    """Return the report on all shapes, the baseline's latencies beside them."""
+    shapes = tuple(
+        ShapeTiming(
+            shape.case.dims, latency, shape.result.provenance, base, shape.result.launches, shape.timing
+        )
+        for shape, base in zip(timed, baseline, strict=True)
+        if (latency := shape.result.latency_us) is not None
+    )
+    latency = geometric_mean([shape.latency_us for shape in shapes])
+    if latency is None:
+        return ProfileReport(Verdict.PASS, f"Task {task.name} names no benchmark shape: nothing was timed.")
+    ratios = [shape.baseline_us / shape.latency_us for shape in shapes if shape.baseline_us]
+    report = ProfileReport(
+        Verdict.PASS,
+        "",
+        latency,
+        _provenance(shapes),
+        geometric_mean(ratios) if len(ratios) == len(shapes) else None,
+        shapes,
+        *_bound(shapes),
+    )
+    return replace(report, message=_message(report))
+
+
+def _provenance(shapes: Sequence[ShapeTiming]) -> Provenance:
+    """Return MEASURED only where every number is; a latency is never COUNTED."""
+    measured = all(shape.provenance is Provenance.MEASURED for shape in shapes)
+    return Provenance.MEASURED if measured else Provenance.ESTIMATED
+
+
+def _bound(shapes: Sequence[ShapeTiming]) -> tuple[str, float | None]:
+    """Return what bounds the longest launch of the slowest shape, and the roofline fraction of all launches.
+
+    The fraction is the mean over launches weighted by their time: least possible time over time taken.
+    """
+    launches = [launch for shape in shapes for launch in shape.launches]
+    total = math.fsum(launch.latency_us for launch in launches)
+    if not total:
+        return "", None
+    slowest = max(shapes, key=lambda shape: shape.latency_us)
+    longest = max(slowest.launches, key=lambda launch: launch.latency_us, default=launches[0])
+    least = math.fsum(launch.roofline_fraction * launch.latency_us for launch in launches)
+    # Without rates of the GPU to compare with every fraction is 0: that is no knowledge of a roofline.
+    return longest.bottleneck, least / total if least else None
+
+
+def _message(report: ProfileReport) -> str:
+    parts = [f"{report.latency_us:.4g} us {report.provenance}"]
+    if report.speedup is not None:
+        parts.append(f"{report.speedup:.3g} times as fast as the baseline")
+    if report.bottleneck:
+        parts.append(f"bound by {report.bottleneck}")
+    if report.roofline_fraction is not None:
+        parts.append(f"{report.roofline_fraction:.0%} of its roofline")
+    text = ", ".join(parts)
+    return (
+        f"{text} (geometric mean of {len(report.shapes)} shapes)." if len(report.shapes) > 1 else f"{text}."
+    )

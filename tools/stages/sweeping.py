@@ -1,0 +1,86 @@
+"""The sweep: of many settings of a kernel's tunables, the fastest that is correct."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sandbox.verdict import Verdict
+from tools.awaiting import together
+from tools.reports import ProfileReport, TestReport
+from tools.stages.profiling import Profiled
+
+Tune = Mapping[str, int]
+
+MAX_WRONG = 3
+"""After so many fast but wrong settings the default, which is known to be right, is taken."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Outcome of a sweep.
+
+    Attributes:
+        tune: The chosen setting.
+        profile: Its profile; a failure where no setting could be profiled.
+        test: Its test report; None where the default was chosen, which was tested before.
+        tried: How many settings were profiled.
+    """
+
+    verdict: Verdict
+    message: str
+    tune: Tune
+    profile: ProfileReport
+    test: TestReport | None
+    tried: int
+
+
+async def sweep_settings(
+    settings: Sequence[Tune],
+    profile: Callable[[Tune], Awaitable[Profiled]],
+    test: Callable[[Tune], Awaitable[TestReport]],
+) -> Sweep:
+    """Profile every setting, then test the fastest ones until one is correct.
+
+    Args:
+        settings: At least one; the first is the default, which has passed its tests.
+        profile: Profiles the kernel under a setting.
+        test: Tests the kernel under a setting.
+    """
+    profiles = [profiled.report for profiled in await together(profile(setting) for setting in settings)]
+    ranked = sorted(
+        (latency, position)
+        for position, report in enumerate(profiles)
+        if report.verdict is Verdict.PASS and (latency := report.latency_us) is not None
+    )
+    if not ranked:
+        first = profiles[0]
+        return Sweep(first.verdict, first.message, settings[0], first, None, len(settings))
+    wrong = 0
+    for _, position in ranked:
+        if position == 0 or wrong == MAX_WRONG:
+            break
+        report = await test(settings[position])
+        if report.verdict is Verdict.PASS:
+            return _chosen(settings, profiles, position, report, wrong)
+        wrong += 1
+    return _chosen(settings, profiles, 0, None, wrong)
+
+
+def _chosen(
+    settings: Sequence[Tune],
+    profiles: Sequence[ProfileReport],
+    position: int,
+    test: TestReport | None,
+    wrong: int,
+) -> Sweep:
+    chosen = profiles[position]
+    failed = sum(report.verdict is not Verdict.PASS for report in profiles)
+    text = f"{len(settings)} settings profiled"
+    if failed:
+        text += f", {failed} of them failed"
+    if wrong:
+        text += f", {wrong} fast but wrong"
+    values = ", ".join(f"{name}={value}" for name, value in settings[position].items())
+    message = f"{text}; best {values or 'the only one'}: {chosen.message}"
+    return Sweep(chosen.verdict, message, settings[position], chosen, test, len(settings))

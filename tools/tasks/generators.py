@@ -1,0 +1,159 @@
+"""Input data: the generator calls of a task, for example `normal(0, 1)`, and the inputs of a whole case."""
+
+from __future__ import annotations
+
+import ast
+import math
+import zlib
+
+import numpy as np
+
+from sandbox.plan import Role
+from tools.tasks.task import Case, Task, TaskArgument, TaskError, argument_size
+from tools.tasks.value_families import FAMILIES, Array, GeneratorError, Number, Target, numpy_dtype, rounded
+
+__all__ = [
+    "GENERATOR_NAMES",
+    "GeneratorError",
+    "check_call",
+    "constant_scalar",
+    "generate",
+    "inputs_for",
+    "numpy_dtype",
+    "parse_call",
+    "samples_for",
+    "scalars_for",
+]
+
+_MAX_CALL = 120
+GENERATOR_NAMES = tuple(FAMILIES)
+
+
+def parse_call(call: str) -> tuple[str, tuple[Number, ...]]:
+    """Read a generator call into its name and numbers; nothing is evaluated.
+
+    Raises:
+        GeneratorError: It is not a call of a known generator with the right number of plain numbers.
+    """
+    expected = f"expected a call of one of {', '.join(GENERATOR_NAMES)}, for example `normal(0, 1)`"
+    if len(call) > _MAX_CALL or not call.isascii() or not call.isprintable():
+        raise GeneratorError(f"{expected}; found `{call[:40]!a}`")
+    name, bracket, rest = call.strip().partition("(")
+    name = name.strip()
+    if name not in FAMILIES or not bracket or not rest.endswith(")"):
+        raise GeneratorError(f"{expected}; found `{call}`")
+    inner = rest[:-1].strip()
+    numbers = tuple(_number(part.strip(), call) for part in inner.split(",")) if inner else ()
+    _, least, most = FAMILIES[name]
+    if not least <= len(numbers) <= most:
+        wanted = str(least) if least == most else f"{least} to {most}"
+        raise GeneratorError(f"`{name}` takes {wanted} numbers, found {len(numbers)} in `{call}`")
+    return name, numbers
+
+
+def _number(text: str, call: str) -> Number:
+    try:
+        value: object = ast.literal_eval(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
+        value = None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e300:
+        raise GeneratorError(f"expected a plain number in `{call}`, found `{text}`")
+    return value
+
+
+def generate(call: str, shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> Array:
+    """Make one array.
+
+    Args:
+        call: A generator call, see `tools.tasks.value_families`.
+        shape: Its shape; `()` for a scalar.
+        dtype: A dtype name of `tools.tasks.task.DTYPE_BYTES`.
+        rng: Where the random numbers come from.
+
+    Returns:
+        A C-ordered array of that shape and dtype; floating values are rounded into the dtype, and finite unless
+        the call is `specials()`.
+
+    Raises:
+        GeneratorError: The call cannot be read, or does not suit the dtype.
+    """
+    name, numbers = parse_call(call)
+    target = Target(shape, numpy_dtype(dtype), dtype, rng)
+    values = FAMILIES[name][0](target, *numbers)
+    return np.ascontiguousarray(rounded(np.asarray(values), target)).reshape(shape)
+
+
+def check_call(call: str, dtype: str) -> None:
+    """Raise GeneratorError unless the call can be read and suits the dtype."""
+    generate(call, (1,), dtype, np.random.default_rng(0))
+
+
+def inputs_for(task: Task, case: Case, seed: int) -> dict[str, Array]:
+    """Make the inputs of a case.
+
+    Args:
+        task: Whose in and inout arguments to fill.
+        case: Sizes, and generators that replace the arguments' own.
+        seed: At least 0. Each argument has its own stream, which depends on seed, sizes and its name.
+
+    Returns:
+        Arrays by argument name, in the arguments' shapes and dtypes, C order; scalars are not among them.
+    """
+    return {
+        argument.name: _fill(argument, case, seed, argument_size(argument, case.dims))
+        for argument in _inputs(task)
+    }
+
+
+def samples_for(task: Task, case: Case, seed: int, limit: int) -> dict[str, Array]:
+    """Make samples of the inputs of a case: flat arrays of at most `limit` elements, in the right dtypes.
+
+    An argument with `one_hot()` is sampled in whole rows where one fits into the limit.
+    """
+    samples: dict[str, Array] = {}
+    for argument in _inputs(task):
+        shape = argument_size(argument, case.dims)
+        size = math.prod(shape)
+        row = shape[-1] if shape else 1
+        if size <= limit:
+            sample = shape
+        elif row <= limit:
+            sample = (limit // row, row)
+        else:
+            sample = (limit,)
+        samples[argument.name] = _fill(argument, case, seed, sample).reshape(-1)
+    return samples
+
+
+def scalars_for(task: Task, case: Case, seed: int) -> dict[str, Number]:
+    """Make the values of the task's scalars for a case, rounded into their dtypes."""
+    return {
+        argument.name: _fill(argument, case, seed, ()).astype(object).item()
+        for argument in task.arguments
+        if argument.role is None
+    }
+
+
+def constant_scalar(argument: TaskArgument) -> Number | None:
+    """Return the value of a scalar whose data is `constant(v)`, rounded into its dtype; else None."""
+    if argument.data is None or parse_call(argument.data)[0] != "constant":
+        return None
+    value = generate(argument.data, (), argument.dtype, np.random.default_rng(0))
+    return float(value) if "float" in argument.dtype else int(value)
+
+
+def _inputs(task: Task) -> list[TaskArgument]:
+    return [argument for argument in task.arguments if argument.role in (Role.IN, Role.INOUT)]
+
+
+def _fill(argument: TaskArgument, case: Case, seed: int, shape: tuple[int, ...]) -> Array:
+    call = case.data.get(argument.name, argument.data)
+    if call is None:
+        raise TaskError(f"{argument.name}: expected a generator call as data, found none")
+    sizes = sorted(case.dims.items())
+    entropy = [seed, zlib.crc32(argument.name.encode()), *(size for _, size in sizes)]
+    rng = np.random.default_rng(np.random.SeedSequence(entropy))
+    try:
+        return generate(call, shape, argument.dtype, rng)
+    except GeneratorError as error:
+        raise GeneratorError(f"{argument.name}: {error}") from None
