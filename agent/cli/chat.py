@@ -43,10 +43,10 @@ def chat(
     """
 
     async def work() -> ExitStatus:
-        from agent.drafter import write_draft
         from agent.home import home
         from agent.models.chat import open_chat_model
         from agent.results import SearchRequest
+        from agent.search.drafter import write_draft
 
         if model is None:
             msg = (
@@ -131,7 +131,7 @@ async def _search(request: SearchRequest) -> SearchResult:
     from agent.cli.progress import progress_view
     from agent.cli.run_view import show_result
     from agent.home import home
-    from agent.search import start_search
+    from agent.search.starting import start_search
 
     warn_of_weak_isolation()
     with progress_view(output.console()) as view:
@@ -143,8 +143,8 @@ async def _search(request: SearchRequest) -> SearchResult:
 async def _questions(model: BaseChatModel, result: SearchResult, task: Task) -> None:
     """Answer what the person asks of the result, until an empty line."""
     from agent.cli import output
-    from agent.drafter import about
     from agent.home import home
+    from agent.search.drafter import about
     from agent.store import Store
 
     talk = about(Store(home()), result.run, task, model)

@@ -36,7 +36,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     async def start(view: ProgressView) -> SearchResult:
         from agent.home import home
         from agent.results import SearchRequest
-        from agent.search import start_search
+        from agent.search.starting import start_search
 
         request = SearchRequest(
             task=task,
@@ -61,7 +61,7 @@ def resume(run: RunName, as_json: AsJson = False) -> None:
 
     async def go_on(view: ProgressView) -> SearchResult:
         from agent.home import home
-        from agent.search import resume_search
+        from agent.search.starting import resume_search
 
         return await resume_search(run, home=home(), on_event=view)
 

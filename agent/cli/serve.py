@@ -83,9 +83,9 @@ def serve(  # noqa: PLR0913 - they are the options of the command
 
             await serve_stdio(home(), device, base_url)
             return ExitStatus.DONE
-        from agent.mcp.http import Address, serve_http
-        from agent.mcp.oauth import OAuth
-        from agent.mcp.tokens import Allowance
+        from agent.mcp.access.http import Address, serve_http
+        from agent.mcp.access.oauth import OAuth
+        from agent.mcp.access.tokens import Allowance
 
         allowance = Allowance(
             searches_at_once=searches,

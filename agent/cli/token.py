@@ -25,7 +25,7 @@ def add(
 
     async def work() -> ExitStatus:
         from agent.home import home
-        from agent.mcp.tokens import Allowance, TokenFile
+        from agent.mcp.access.tokens import Allowance, TokenFile
 
         allowance = Allowance(
             searches_at_once=searches,
@@ -46,7 +46,7 @@ def list_tokens(as_json: AsJson = False) -> None:
     async def work() -> ExitStatus:
         from agent.cli import output
         from agent.home import home
-        from agent.mcp.tokens import TokenFile
+        from agent.mcp.access.tokens import TokenFile
 
         tokens = list(TokenFile(home().tokens))
         if as_json:
@@ -77,7 +77,7 @@ def remove(name: Name) -> None:
 
     async def work() -> ExitStatus:
         from agent.home import home
-        from agent.mcp.tokens import TokenFile
+        from agent.mcp.access.tokens import TokenFile
 
         TokenFile(home().tokens).remove(name)
         return ExitStatus.DONE

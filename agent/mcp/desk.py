@@ -7,10 +7,10 @@ import time
 from datetime import UTC
 
 from agent.home import Home
+from agent.mcp.access.tenancy import admit, shelf, tenant
 from agent.mcp.answers import BestKernelText, Candidate, SearchLine, SearchList, SearchOutcome, SearchStatus
 from agent.mcp.following import Progress
 from agent.mcp.jobs import Jobs
-from agent.mcp.tenancy import admit, shelf, tenant
 from agent.mcp.watching import Watch
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.store import Store

@@ -12,7 +12,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
 from agent.mcp.workshop import Workshop, workshop_of
-from agent.run_report import markdown
+from agent.search.run_report import markdown
 from agent.store import Store
 from prompts import Feature, features
 from sandbox.errors import UsageError

@@ -18,9 +18,9 @@ from mcp.server.auth.settings import AuthSettings
 
 from agent.home import Home
 from agent.mcp import background, chat_prompts, completions, features, resources, searches
+from agent.mcp.access.tenancy import shelf, tenant
 from agent.mcp.completions import View
 from agent.mcp.tasks_extension import SearchTasks
-from agent.mcp.tenancy import shelf, tenant
 from agent.mcp.workshop import Workshop, open_workshop
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox

@@ -10,8 +10,8 @@ import anyio
 from mcp.server.mcpserver import Context
 
 from agent.home import Home
+from agent.mcp.access.tenancy import shelf, tenant
 from agent.mcp.desk import SearchDesk
-from agent.mcp.tenancy import shelf, tenant
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.orders import Order

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent.feedback import timing
 from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext
+from agent.models.feedback import timing
 from prompts import features
 from sandbox.verdict import Verdict, worst
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.feedback import baseline_line, feedback, record_line, short
 from agent.models.base import Critique, CritiqueContext, Parent, PlanContext, Trial, WriteContext
+from agent.models.feedback import baseline_line, feedback, record_line, short
 from prompts import Feature, features, render_request
 from tools.tasks.task import Case, Task
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from agent.events import Event
 from agent.home import Home
 from agent.results import SearchRequest
-from agent.search import resume_search, start_search
+from agent.search.starting import resume_search, start_search
 from agent.store.jobs import Job
 from agent.supervisor import keys
 from tools.local_toolbox import LocalToolbox

@@ -20,11 +20,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.best import settled
 from agent.home import Home
 from agent.models.base import Trial
 from agent.results import SearchRequest
-from agent.search import start_search
+from agent.search.best import settled
+from agent.search.starting import start_search
 from agent.store import Store
 from benchmarks.gpu.kernels import FOUND
 from sandbox.errors import WarpwrightError

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,13 +8,9 @@ from agent.events import Event
 from agent.home import Home
 from agent.results import SearchRequest
 from sandbox.plan import Role
+from tests.agent.quick_task import quick_task
+from tests.agent.search_fakes import FakeToolbox, kernel, write_task
 from tools.tasks.task import Case, Target, Task, TaskArgument
-
-# The stand-ins next to this file are imported by tests here and by the processes that they start.
-sys.path.insert(0, str(Path(__file__).parent))
-
-from quick_task import quick_task
-from search_fakes import FakeToolbox, kernel, write_task
 
 
 @pytest.fixture

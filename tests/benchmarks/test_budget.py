@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from compiler_in_process import InProcess
-from fake_gpu_run import kernels
 
 from benchmarks.gpu import budget
 from benchmarks.gpu.__main__ import SHARES, device_of, status
@@ -26,6 +19,8 @@ from sandbox.errors import UsageError
 from sandbox.facts import Fact
 from sandbox.timing.measured import PairTimer
 from sandbox.verdict import Provenance, Verdict
+from tests.benchmarks.compiler_in_process import InProcess
+from tests.benchmarks.fake_gpu_run import kernels
 from tools.reports import CheckReport, ProfileReport, ShapeTiming
 
 

@@ -6,14 +6,9 @@ import asyncio
 import json
 import sys
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from compiler_in_process import InProcess
 
 from benchmarks.gpu import fit as command
 from benchmarks.gpu import fit_report
@@ -24,6 +19,7 @@ from benchmarks.gpu.results import Kernel, Results, write
 from sandbox.errors import UsageError
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
+from tests.benchmarks.compiler_in_process import InProcess
 from tools.stages.compiling import CompileStage
 from tools.tasks.task import Case
 

@@ -13,11 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from compiler_in_process import InProcess
-from fake_gpu_run import FEWER, kernels
-
 from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import instruction_tests, programs
 from benchmarks.gpu.kernels import entries
@@ -25,6 +20,8 @@ from benchmarks.gpu.nvcc import Nvcc
 from benchmarks.gpu.results import Count, Kernel, Results, correlations, markdown
 from sandbox.errors import UsageError
 from sandbox.program import CompileRequest
+from tests.benchmarks.compiler_in_process import InProcess
+from tests.benchmarks.fake_gpu_run import FEWER, kernels
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from compiler_in_process import InProcess
 
 from benchmarks.gpu import variants as command
 from benchmarks.gpu.kernels import FOUND, entries
 from benchmarks.gpu.variants import Variant, distinct, kept_file, named, spread
+from tests.benchmarks.compiler_in_process import InProcess
 from tools.kernel import file as kernel_file
 from tools.stages.compiling import CompileStage
 from tools.tasks import folder as task_folder

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from model_server import Answer, Question, serving
 from typer.testing import CliRunner, Result
 
 from agent.cli.app import app
 from prompts import load_role
+from tests.agent.model_server import Answer, Question, serving
 
 EXAMPLE = load_role("drafter").partition("For example:\n")[2]
 KERNEL = EXAMPLE.partition("```cuda\n")[2].partition("```")[0]

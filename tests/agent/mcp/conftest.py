@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from supervisors import end_supervisor
 
 from agent.home import Home
 from agent.supervisor.presence import supervisor_of
+from tests.agent.supervisors import end_supervisor
 
 
 @pytest.fixture(autouse=True)

@@ -15,11 +15,11 @@ import httpx2
 from mcp import Client
 from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
-from supervisors import end_supervisor
 
 from agent.home import Home
 from agent.results import RunState, SearchRequest, Stop
 from agent.store import NewRun, Store
+from tests.agent.supervisors import end_supervisor
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,13 +8,13 @@ import re
 import pytest
 from mcp import Client, MCPError
 from mcp.types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
-from search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
 
 from agent.home import Home
 from agent.mcp.server import build_server
 from agent.results import BestKernel, CandidateRecord, SearchResult
-from agent.search import start_search
+from agent.search.starting import start_search
 from agent.store import Store
+from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
 from tools.tasks import folder as task_folder
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from mcp import Client
-from supervisors import end_supervisor
 
 from agent.home import Home
 from agent.mcp.server import build_server
 from agent.results import RunState, SearchRequest
 from agent.store import NewRun, Store
+from tests.agent.supervisors import end_supervisor
 from tools.mcp import waiting
 
 GOLDEN = Path(__file__).parent / "golden"

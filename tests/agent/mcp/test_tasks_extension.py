@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,18 +12,15 @@ from mcp import Client, MCPError
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp.types import CallToolResult, Request, RequestParams, Result
 from pydantic import Field
-from search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
 
 from agent.home import Home
 from agent.mcp.jobs import Jobs
 from agent.mcp.server import build_server
 from agent.mcp.tasks_extension import EXTENSION
 from agent.results import SearchRequest
-from agent.search import start_search
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from http_serving import ask, http_server, own_run
+from agent.search.starting import start_search
+from tests.agent.mcp.http_serving import ask, http_server, own_run
+from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
 
 
 class TaskParams(RequestParams):

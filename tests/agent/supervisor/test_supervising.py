@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from search_fakes import FakeToolbox, kernel, write_task
-from supervisors import end_supervisor
 
 from agent.home import Home
 from agent.mcp.jobs import MOST_SEARCHES, Jobs
@@ -26,6 +24,8 @@ from agent.supervisor import keys
 from agent.supervisor.presence import Starter, presence, supervisor_of
 from agent.supervisor.supervising import supervise
 from sandbox.errors import UsageError
+from tests.agent.search_fakes import FakeToolbox, kernel, write_task
+from tests.agent.supervisors import end_supervisor
 from tools.mcp.benchmarks import BenchmarkAnswer
 from tools.mcp.orders import BenchmarkOrder, TestOrder
 from tools.tasks.catalogue import TaskShelf

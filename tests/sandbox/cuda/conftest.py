@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-# The modules next to this file are imported by tests here.
-sys.path.insert(0, str(Path(__file__).parent))
-
-import standing_in
-from harness_compiling import HARNESS, KERNELS, compiled
-
 from sandbox.isolation import gpu
 from sandbox.nsight import profiler
 from sandbox.program import Program
+from tests.sandbox.cuda import standing_in
+from tests.sandbox.cuda.harness_compiling import HARNESS, KERNELS, compiled
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from fake_driver import build
-from harness_compiling import compiled
 
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.isolation.gpu import GpuNode
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
 from sandbox.program import Program
+from tests.sandbox.cuda.fake_driver import build
+from tests.sandbox.cuda.harness_compiling import compiled
 
 NODES = ("/dev/null", "/dev/zero")
 """Device nodes that every machine has; the library finds a GPU only where both may be opened and asked."""

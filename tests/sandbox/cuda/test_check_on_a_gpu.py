@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from standing_in import keep_rates
 from typer.testing import CliRunner
 
 from agent.cli.app import app
+from tests.sandbox.cuda.standing_in import keep_rates
 
 TASK = Path(__file__).parents[3] / "examples/tasks/vector_add"
 

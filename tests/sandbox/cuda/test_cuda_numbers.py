@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from standing_in import include
 
 from sandbox.cuda import ask, errors, libcuda
+from tests.sandbox.cuda.standing_in import include
 
 
 def numbers() -> dict[str, int]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness_compiling import HARNESS, without_lines
 
 from sandbox.cuda.noise import digest_words, noise_words
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
 from sandbox.program import Program
 from sandbox.simulator.execute import running
+from tests.sandbox.cuda.harness_compiling import HARNESS, without_lines
 
 SIZE = 1000
 SEED = 0xFEDC_BA98_7654_3210

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from recording_driver import RecordingDriver, doubling
-from test_running import LAUNCH, PLAN, PROGRAM, SIZE, X
 
 from sandbox.cuda.plain_run import run_plainly
 from sandbox.verdict import Verdict
+from tests.sandbox.cuda.recording_driver import RecordingDriver, doubling
+from tests.sandbox.cuda.test_running import LAUNCH, PLAN, PROGRAM, SIZE, X
 
 
 def test_nothing_but_the_candidate_is_launched_and_the_buffers_are_as_large_as_they_should_be(

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_driver.build import BUS_ID, NAME
-from standing_in import GPU, INPUTS, NODES, SIZE, built, plan, program, python
 
 from sandbox.devices.cuda_present import PresentGpu, find_gpu
 from sandbox.errors import MissingDependencyError
 from sandbox.isolation import gpu
 from sandbox.nsight.job import Target, prepared
+from tests.sandbox.cuda.fake_driver.build import BUS_ID, NAME
+from tests.sandbox.cuda.standing_in import GPU, INPUTS, NODES, SIZE, built, plan, program, python
 
 OPENED = """
 import numpy as np

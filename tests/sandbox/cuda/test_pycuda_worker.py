@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_driver.build import BUS_ID, NAME
-from standing_in import INPUTS, NODES, SIZE, X, Y, keep_rates, plan, program
 
 from sandbox.device import Fault
 from sandbox.devices.cuda import CudaDevice
@@ -21,6 +19,8 @@ from sandbox.plan import LaunchMode, Plan
 from sandbox.timing.measured import TimedPlan
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
+from tests.sandbox.cuda.fake_driver.build import BUS_ID, NAME
+from tests.sandbox.cuda.standing_in import INPUTS, NODES, SIZE, X, Y, keep_rates, plan, program
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recording_driver import RecordingDriver, doubling, integer
 
 from sandbox.cuda import running
 from sandbox.cuda.driver import DriverError, LaunchSettings
@@ -18,6 +17,7 @@ from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Verdict
 from sandbox.worker.messages import CudaAnswer
+from tests.sandbox.cuda.recording_driver import RecordingDriver, doubling, integer
 
 SIZE = 37
 X = np.random.default_rng(0).random(SIZE, np.float32)

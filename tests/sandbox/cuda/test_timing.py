@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recording_driver import RecordingDriver, doubling, integer
-from test_running import LAUNCH, PLAN, PROGRAM, SIZE
 
 from sandbox.cuda.driver import LaunchSettings
 from sandbox.cuda.harness import Harness
@@ -18,6 +16,8 @@ from sandbox.timing.measured import PairedTimes, TimedPlan
 from sandbox.timing.schedule import LOOKS, TimingRules
 from sandbox.verdict import Verdict
 from sandbox.worker.messages import CudaTimes
+from tests.sandbox.cuda.recording_driver import RecordingDriver, doubling, integer
+from tests.sandbox.cuda.test_running import LAUNCH, PLAN, PROGRAM, SIZE
 
 SETS = tuple({"x": np.random.default_rng(seed).random(SIZE, np.float32)} for seed in range(3))
 RULES = TimingRules(warm_s=0.01, limit_s=60.0)

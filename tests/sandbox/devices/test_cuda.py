@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "cuda"))
-
-from recording_driver import FACTS, RecordingDriver, doubling
 from test_running import LAUNCH, PLAN, PROGRAM, SIZE, X
 
 from sandbox import codec
@@ -34,6 +29,7 @@ from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from sandbox.wire import Limits
 from sandbox.worker_process import REPLY_LIMITS, WorkerMemoryError
+from tests.sandbox.cuda.recording_driver import FACTS, RecordingDriver, doubling
 
 GPU = PresentGpu(0, "0000:01:00.0", "Recorded", "sm_90")
 

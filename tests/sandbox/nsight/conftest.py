@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-# What stands next to this file is imported by the tests here.
-sys.path.insert(0, str(Path(__file__).parent))
-
-from stand_ins import StandIn
+from tests.sandbox.nsight.stand_ins import StandIn
 
 
 @pytest.fixture

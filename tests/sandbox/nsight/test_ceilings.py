@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stand_ins import compile_in_process
 
 from sandbox.nsight import ceilings
 from sandbox.nsight.ceilings import FLOPS_A_TURN, Ceilings
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
+from tests.sandbox.nsight.stand_ins import compile_in_process
 
 FOLDER = Path(ceilings.__file__).parent
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stand_ins import recorded
 
 from sandbox.nsight import counters
 from sandbox.simulator.metrics.table import ROWS
 from sandbox.verdict import Provenance
+from tests.sandbox.nsight.stand_ins import recorded
 
 
 def test_a_raw_page_is_read_launch_by_launch_in_the_simulators_units():

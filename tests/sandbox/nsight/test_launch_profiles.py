@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from stand_ins import doubled, recorded
 
 from sandbox.nsight import counters
 from sandbox.nsight.ceilings import Ceilings
 from sandbox.nsight.launch_profiles import launch_profiles
 from sandbox.verdict import Provenance
+from tests.sandbox.nsight.stand_ins import doubled, recorded
 
 
 def test_counters_times_and_ceilings_make_the_simulators_kind_of_profile():

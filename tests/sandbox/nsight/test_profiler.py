@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from stand_ins import SAMPLE, doubled, recorded
 
 from sandbox.nsight import counters
 from sandbox.nsight.job import Target
 from sandbox.nsight.profiler import NOT_INSTALLED, Profiler
+from tests.sandbox.nsight.stand_ins import SAMPLE, doubled, recorded
 
 TARGET = Target("simulate", "h200", packages=("numpy", "ml_dtypes"))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from stand_ins import SAMPLE, SIZE, doubled, recorded
 
 from sandbox.nsight.job import Target
 from sandbox.nsight.sanitizer import NOT_INSTALLED, TOOLS, Sanitizer
 from sandbox.verdict import Verdict
+from tests.sandbox.nsight.stand_ins import SAMPLE, SIZE, doubled, recorded
 
 TARGET = Target("simulate", "h200", packages=("numpy", "ml_dtypes"))
 CLEAN = recorded("sanitizer_clean.txt")

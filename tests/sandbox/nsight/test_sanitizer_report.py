@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from stand_ins import recorded
 
 from sandbox.nsight.sanitizer_report import read
 from sandbox.verdict import Verdict
+from tests.sandbox.nsight.stand_ins import recorded
 
 SYMBOL = "_Z7doubledPKfPfi"
 NAMES = {SYMBOL: "doubled"}

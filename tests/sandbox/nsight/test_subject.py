@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from stand_ins import SAMPLE, doubled
 
 from sandbox.nsight.job import Target, prepared
 from sandbox.nsight.subject import LAUNCH_REFUSED
+from tests.sandbox.nsight.stand_ins import SAMPLE, doubled
 
 TARGET = Target("simulate", "h200", packages=("numpy", "ml_dtypes"))
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +21,6 @@ from sandbox.program import CompileRequest, Program
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompileCall
-
-# The judge next to this file is imported by tests here.
-sys.path.insert(0, str(Path(__file__).parent))
 
 Grid = int | tuple[int, int, int]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from in_process import Compiles, Simulator, in_lock_step, toolbox
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator.in_process import Compiles, Simulator, in_lock_step, toolbox
 from tools.tasks.folder import load
 from tools.tasks.task import Task
 

@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from canned_toolbox import NEW_TASK, PASSES, CannedToolbox, both_eras, client, error_text, structured
 from mcp import Client
 from mcp.client.context import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 
+from tests.tools.mcp.canned_toolbox import (
+    NEW_TASK,
+    PASSES,
+    CannedToolbox,
+    both_eras,
+    client,
+    error_text,
+    structured,
+)
 from tools.mcp import agreement
 from tools.tasks import folder as task_folder
 

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from canned_toolbox import (
+
+from sandbox.device import Fault, Hotspot
+from sandbox.errors import UsageError, WorkerDiedError
+from sandbox.verdict import Provenance, Verdict
+from tests.tools.mcp.canned_toolbox import (
     KERNEL,
     LAUNCH,
     NEW_TASK,
@@ -23,10 +27,6 @@ from canned_toolbox import (
     error_text,
     structured,
 )
-
-from sandbox.device import Fault, Hotspot
-from sandbox.errors import UsageError, WorkerDiedError
-from sandbox.verdict import Provenance, Verdict
 from tools.mcp import waiting
 from tools.mcp.orders import (
     BenchmarkOrder,

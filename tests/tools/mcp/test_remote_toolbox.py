@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,23 +14,19 @@ from typing import Any
 import pytest
 
 from agent.home import Home
-from agent.mcp.tokens import TokenFile
+from agent.mcp.access.tokens import TokenFile
 from agent.results import SearchRequest
-from agent.search import start_search
+from agent.search.starting import start_search
 from sandbox.errors import MissingDependencyError, UsageError, WorkerError
 from sandbox.verdict import Provenance, Verdict
+from tests.agent.mcp.http_serving import Served, http_server
+from tests.agent.quick_task import quick_task
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.remote_calls import REPORTS, dump
 from tools.mcp.remote_toolbox import RemoteToolbox
 from tools.reports import CaseReport, CheckReport, Mismatch, TestReport
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "agent"))
-sys.path.insert(0, str(Path(__file__).parents[2] / "agent/mcp"))
-
-from http_serving import Served, http_server
-from quick_task import quick_task
 
 ADD = """\
 //@ tune BLOCK = 128 in 64, 128

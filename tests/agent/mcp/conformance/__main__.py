@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from agent.home import Home
-from agent.mcp.http import Address, listen, serve_on
+from agent.mcp.access.http import Address, listen, serve_on
 from agent.mcp.server import build_server
 from tests.agent.mcp.conformance import asking_fixtures, fixtures
 

@@ -1,0 +1,1 @@
+"""Who may call the server over HTTP, and how much."""

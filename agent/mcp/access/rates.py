@@ -1,0 +1,91 @@
+"""How often, and how many at once: limits on HTTP requests, counted by caller or by address."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from time import time
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from mcp.server.auth.provider import TokenVerifier
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent.mcp.access.tokens import Allowance
+
+STRANGERS_A_MINUTE = 60
+"""Requests that one address may make without a valid token, where one is asked for."""
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True)
+class _Caller:
+    key: str
+    a_minute: int
+    at_once: int
+    known: bool = True
+
+
+class RateLimits:
+    """ASGI middleware that answers 429 where a caller asks too often or too much at once."""
+
+    def __init__(self, app: ASGIApp, callers: TokenVerifier | None, everyone: Allowance) -> None:
+        """Wrap an application.
+
+        Args:
+            app: What answers within the limits.
+            callers: Knows who may call, and what each may use; None where nobody is asked.
+            everyone: What each address may use where nobody is asked.
+        """
+        self._app = app
+        self._callers = callers
+        self._everyone = everyone
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._open: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        caller = await self._caller(scope)
+        if caller.known and scope["method"] == "GET":  # a stream held open for messages
+            await self._app(scope, receive, send)
+            return
+        rate = RateLimitItemPerMinute(caller.a_minute)
+        if not await self._limiter.hit(rate, caller.key):
+            reset = (await self._limiter.get_window_stats(rate, caller.key)).reset_time
+            await _refuse(f"more than {caller.a_minute} requests a minute", max(1, round(reset - time())))(
+                scope, receive, send
+            )
+            return
+        if self._open[caller.key] >= caller.at_once:
+            await _refuse(f"more than {caller.at_once} requests at once", 1)(scope, receive, send)
+            return
+        self._open[caller.key] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open[caller.key] -= 1
+            if not self._open[caller.key]:
+                del self._open[caller.key]
+
+    async def _caller(self, scope: Scope) -> _Caller:
+        address = scope["client"][0] if scope.get("client") else ""
+        if self._callers is None:
+            allowed = self._everyone
+            return _Caller(f"from {address}", allowed.requests_per_minute, allowed.requests_at_once)
+        authorization = Headers(scope=scope).get("authorization", "")
+        bearer = authorization[len(_BEARER) :] if authorization.lower().startswith(_BEARER) else None
+        access = None if bearer is None else await self._callers.verify_token(bearer)
+        if access is None:
+            return _Caller(f"from {address}", STRANGERS_A_MINUTE, STRANGERS_A_MINUTE, known=False)
+        allowed = Allowance.model_validate(access.claims or {})
+        return _Caller(f"caller {access.client_id}", allowed.requests_per_minute, allowed.requests_at_once)
+
+
+def _refuse(why: str, retry_after_s: int) -> PlainTextResponse:
+    return PlainTextResponse(f"{why}\n", status_code=429, headers={"retry-after": str(retry_after_s)})

@@ -1,0 +1,80 @@
+"""The best kernel of a run: kept at every moment, and judged once more before it is announced."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+
+from agent.events import CandidateJudged
+from agent.models.base import Trial
+from agent.search.deps import Deps
+from agent.store.records import Judgement
+from sandbox.verdict import Verdict
+
+_TUNE = re.compile(r"^(?P<head>\s*//@\s*tune\s+(?P<name>\w+)\s*=\s*)(?P<value>-?\w+)", re.MULTILINE)
+
+
+def settled(kernel: str, tune: Mapping[str, int]) -> str:
+    """Return a kernel file whose tunables default to these values, so that it stands for itself."""
+
+    def settle(match: re.Match[str]) -> str:
+        return f"{match['head']}{tune.get(match['name'], match['value'])}"
+
+    return _TUNE.sub(settle, kernel)
+
+
+def offer(deps: Deps, trial: Trial) -> bool:
+    """Keep a candidate as the best one where it is; return whether it is."""
+    ranked = deps.store.candidates.ranked(deps.run)
+    place = (trial.record.round, trial.record.candidate)
+    if not ranked or (ranked[0].record.round, ranked[0].record.candidate) != place:
+        return False
+    _keep(deps, trial)
+    return True
+
+
+async def confirm(deps: Deps) -> None:
+    """Judge the best candidate on fresh inputs, at the benchmark shapes, and by tools that look for hazards.
+
+    Where it fails, the next best one.
+    """
+    for trial in deps.store.candidates.ranked(deps.run):
+        kernel = settled(deps.parent(trial).kernel, trial.record.tune)
+        check = deps.toolbox.check(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
+        report = await deps.interruption.guard(check)
+        if report.verdict is Verdict.PASS:
+            _keep(deps, trial)
+            return
+        _demote(
+            deps,
+            trial,
+            Judgement(report.verdict, f"passed, then failed when judged once more: {report.message}"),
+        )
+    deps.store.candidates.clear_best(deps.run)
+    deps.store.kernels.drop_best(deps.run)
+
+
+def _keep(deps: Deps, trial: Trial) -> None:
+    kernel = settled(deps.parent(trial).kernel, trial.record.tune)
+    sha = deps.store.kernels.keep(deps.run, kernel)
+    deps.store.kernels.write_best(deps.run, kernel)
+    deps.store.candidates.set_best(deps.run, trial, sha)
+
+
+def _demote(deps: Deps, trial: Trial, judgement: Judgement) -> None:
+    record = trial.record
+    draft = deps.store.candidates.draft(deps.run, record.round, record.candidate)
+    assert draft is not None, "a judged candidate has a draft"
+    deps.store.candidates.judge(deps.run, draft, judgement)
+    deps.say(
+        CandidateJudged(
+            run=deps.run,
+            round=record.round,
+            candidate=record.candidate,
+            features=record.features,
+            verdict=judgement.verdict,
+            message=judgement.message,
+            provenance=record.provenance,
+        )
+    )

@@ -1,0 +1,124 @@
+"""The critic: what the round taught, and whether there is another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from agent.events import RoundFinished
+from agent.models.base import Critique, CritiqueContext, Parent, ProposalError
+from agent.models.fallback import default_critique
+from agent.search.deps import Deps
+from agent.search.evaluate import settle_duplicates
+from agent.search.state import CritiqueItem, Ending, JudgedItem, SearchState
+from tools.tasks.task import Target
+
+PATIENCE = 2
+"""Rounds without a gain after which a search ends, once something is correct."""
+LOST_ROUNDS = 2
+"""Rounds without any answer after which a search gives up for now."""
+_GAIN = 0.005
+_Next = Literal["planner", "__end__"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a round changed."""
+
+    best_us: float | None
+    stalled: int
+    lost: int
+
+
+async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
+    """End a round: name one bottleneck or one root cause, and go on or stop."""
+    deps, number = runtime.context, state["round"]
+    settled = settle_duplicates(deps, number)
+    best = deps.best(through=number)
+    standing = _standing(state, deps, best)
+    ending = _ending(deps, number, standing, best)
+    critique = await _critique(deps, number, best, ask=ending is None)
+    deps.say(
+        RoundFinished(run=deps.run, round=number, critique=critique.text, best_latency_us=standing.best_us)
+    )
+    update = _update(standing, critique, ending, settled)
+    if ending is None:
+        return Command(update=update, goto="planner")
+    return Command(update=update, goto="__end__")
+
+
+def target_met(target: Target, best: Parent | None) -> bool:
+    """Whether a kernel meets every part of a task's target that is set."""
+    if best is None or best.trial is None:
+        return False
+    record, report = best.trial.record, best.trial.report
+    profile = None if report is None else report.profile
+    fraction = None if profile is None else profile.roofline_fraction
+    wanted = (
+        None if target.latency_us is None else _at_least(target.latency_us, record.latency_us),
+        None if target.speedup is None else _at_least(record.speedup, target.speedup),
+        None if target.roofline is None else _at_least(fraction, target.roofline),
+    )
+    parts = [part for part in wanted if part is not None]
+    return bool(parts) and all(parts)
+
+
+def _at_least(high: float | None, low: float | None) -> bool:
+    return high is not None and low is not None and high >= low
+
+
+def _standing(state: SearchState, deps: Deps, best: Parent | None) -> Standing:
+    lost = state["lost"] + 1 if deps.store.candidates.all_lost(deps.run, state["round"]) else 0
+    now = None if best is None or best.trial is None else best.trial.record.latency_us
+    before = state["best_us"]
+    gained = now is not None and (before is None or now < before * (1 - _GAIN))
+    waiting = now is None or lost > 0
+    stalled = state["stalled"] if waiting else 0 if gained else state["stalled"] + 1
+    return Standing(best_us=now, stalled=stalled, lost=lost)
+
+
+def _ending(deps: Deps, number: int, standing: Standing, best: Parent | None) -> Ending | None:
+    if standing.lost >= LOST_ROUNDS or (standing.lost and number >= deps.request.depth):
+        return "lost"
+    if target_met(deps.task.target, best):
+        return "target_met"
+    if number >= deps.request.depth:
+        return "depth"
+    return "no_gain" if standing.stalled >= PATIENCE else None
+
+
+async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) -> Critique:
+    """Ask the critic where there is another round to use the answer; else let the reports speak."""
+    history = tuple(deps.store.candidates.trials(deps.run, through=number))
+    context = CritiqueContext(
+        task=deps.task,
+        device=deps.toolbox.device,
+        round=number,
+        baseline=deps.baseline,
+        trials=tuple(trial for trial in history if trial.record.round == number),
+        history=history,
+        best=best,
+        seed=deps.seed_of("criticise", number),
+    )
+    if not ask:
+        return default_critique(context)
+    try:
+        return await deps.interruption.guard(deps.proposer.criticise(context))
+    except ProposalError:
+        return default_critique(context)
+
+
+def _update(
+    standing: Standing, critique: Critique, ending: Ending | None, judged: list[JudgedItem]
+) -> dict[str, object]:
+    return {
+        "critique": CritiqueItem(text=critique.text, features=list(critique.features)),
+        "best_us": standing.best_us,
+        "stalled": standing.stalled,
+        "lost": standing.lost,
+        "ending": ending,
+        "judged": judged,
+    }

@@ -1,0 +1,53 @@
+"""What the nodes of the graph may touch. Given as context, never part of a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.events import Event
+from agent.models.base import Parent, Proposer, Trial
+from agent.results import SearchRequest
+from agent.search.interruption import Interruption
+from agent.store import Store
+from tools.reports import CheckReport
+from tools.tasks.task import Task
+from tools.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Deps:
+    """The tools, the proposer, the store, and what this run is about.
+
+    Attributes:
+        say: Stores an event and passes it on to whoever listens.
+        interruption: Guards every long wait.
+        seed: Of the run; `seed_of` derives those of single steps.
+    """
+
+    run: str
+    task: Task
+    request: SearchRequest
+    baseline: CheckReport
+    toolbox: Toolbox
+    proposer: Proposer
+    store: Store
+    say: Callable[[Event], None]
+    interruption: Interruption
+    seed: int
+
+    def seed_of(self, *step: int | str) -> int:
+        """Return the seed of one step; the same step of the same run always gets the same."""
+        digest = hashlib.sha256(repr((self.seed, *step)).encode()).digest()
+        return int.from_bytes(digest[:4])
+
+    def parent(self, trial: Trial) -> Parent:
+        """Return a judged candidate, which has a kernel, as something to build on."""
+        assert trial.record.sha is not None, "a candidate without a kernel is no parent"
+        return Parent(trial.record.sha, self.store.kernels.read(self.run, trial.record.sha), trial)
+
+    def best(self, *, through: int | None = None) -> Parent | None:
+        """Return the fastest correct candidate."""
+        ranked = self.store.candidates.ranked(self.run, through=through)
+        return self.parent(ranked[0]) if ranked else None

@@ -1,0 +1,111 @@
+"""From a request in plain words to a drafted task, and answers about a finished search; both by a chat model."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+import openai
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from pydantic import ValidationError
+
+from agent.models.base import ProposalError
+from agent.models.feedback import feedback
+from agent.search.run_report import markdown
+from agent.store import Store
+from prompts import load_role
+from sandbox.errors import UsageError
+from tools.mcp.drafts import NewTask
+from tools.mcp.translation import KERNEL_FILE_RULES
+from tools.tasks.drafting import render
+from tools.tasks.folder import load
+from tools.tasks.task import Task
+
+_TRIES = 3
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """One conversation with a chat model."""
+
+    model: BaseChatModel
+    said: tuple[BaseMessage, ...]
+
+    async def ask(self, text: str) -> tuple[str, Talk]:
+        """Say something; return the answer, and the conversation with it.
+
+        Raises:
+            ProposalError: The endpoint gave no answer.
+        """
+        messages = [*self.said, HumanMessage(text)]
+        try:
+            answer = await self.model.ainvoke(messages)
+        except openai.OpenAIError as error:
+            raise ProposalError(f"the model gave no answer: {error}") from error
+        reply = answer.text
+        return reply, Talk(self.model, (*messages, AIMessage(reply)))
+
+
+async def write_draft(model: BaseChatModel, request: str, folder: Path) -> Task:
+    """Have a task drafted into a folder; what is wrong with it goes back to the model, a few times at most.
+
+    Raises:
+        UsageError: No draft could be used; the text says what was wrong with the last.
+        ProposalError: The model gave no answer.
+    """
+    role = Template(load_role("drafter")).substitute(rules=KERNEL_FILE_RULES)
+    talk, said, problem = Talk(model, (SystemMessage(role),)), request, ""
+    for _ in range(_TRIES):
+        reply, talk = await talk.ask(said)
+        try:
+            return _written(reply, folder)
+        except UsageError as error:
+            problem = str(error)
+            said = f"That draft cannot be used: {problem}\nGive all three blocks again, mended."
+    raise UsageError(
+        f"the model drafted no usable task: {problem}; say more precisely what is to be computed"
+    )
+
+
+def about(store: Store, run: str, task: Task, model: BaseChatModel) -> Talk:
+    """Return a conversation about a search that ended."""
+    result = store.get_result(run)
+    best = None if result.best is None else store.kernels.read(run, result.best.sha)
+    facts = [markdown(result, best), f"# Baseline\n\n```cuda\n{task.baseline}\n```"]
+    if result.best is not None:
+        key = (result.best.round, result.best.candidate)
+        facts.extend(
+            f"# What the tools said of the best kernel\n\n{feedback(trial, best)}"
+            for trial in store.candidates.trials(run)
+            if (trial.record.round, trial.record.candidate) == key
+        )
+    facts.append(f"# Reference\n\n```python\n{task.reference}\n```")
+    return Talk(model, (SystemMessage(load_role("explainer") + "\n\n" + "\n\n".join(facts)),))
+
+
+def _written(reply: str, folder: Path) -> Task:
+    blocks = dict(_BLOCK.findall(reply))
+    missing = [name for name in ("json", "python", "cuda") if name not in blocks]
+    if missing:
+        raise UsageError(f"it has no fenced block of {' and '.join(missing)}")
+    try:
+        fields = {**json.loads(blocks["json"]), "reference": blocks["python"], "baseline": blocks["cuda"]}
+        draft = NewTask.model_validate(fields).draft()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8])
+        raise UsageError(wrong) from None
+    except (json.JSONDecodeError, TypeError) as error:
+        raise UsageError(f"the json block is not an object of JSON: {error}") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (
+        ("task.toml", render(draft)),
+        ("reference.py", draft.reference),
+        ("baseline.cu", draft.baseline),
+    ):
+        (folder / name).write_text(text, encoding="utf-8")
+    return load(folder)

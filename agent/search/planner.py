@@ -1,0 +1,65 @@
+"""The planner: what each candidate of the next round starts from, and which features it tries."""
+
+from __future__ import annotations
+
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from agent.events import RoundPlanned
+from agent.models.base import CandidatePlan, PlanContext, ProposalError
+from agent.models.fallback import default_plans
+from agent.search.deps import Deps
+from agent.search.parents import parents
+from agent.search.state import CoderTask, PlannerUpdate, SearchState, critique_of, plan_item
+
+
+async def planner(state: SearchState, runtime: Runtime[Deps]) -> PlannerUpdate:
+    """Start a round."""
+    deps = runtime.context
+    context = _context(state, deps)
+    plans = await _plans(deps, context)
+    deps.say(
+        RoundPlanned(run=deps.run, round=context.round, features=[list(plan.features) for plan in plans])
+    )
+    return PlannerUpdate(round=context.round, plans=[plan_item(plan) for plan in plans])
+
+
+def fan_out(state: SearchState) -> list[Send]:
+    """Send each plan to a coder of its own."""
+    return [
+        Send(
+            "coder",
+            CoderTask(round=state["round"], candidate=number, plan=plan, critique=state["critique"]),
+        )
+        for number, plan in enumerate(state["plans"], start=1)
+    ]
+
+
+def _context(state: SearchState, deps: Deps) -> PlanContext:
+    last = state["round"]
+    return PlanContext(
+        task=deps.task,
+        device=deps.toolbox.device,
+        round=last + 1,
+        candidates=deps.request.candidates,
+        baseline=deps.baseline,
+        history=tuple(deps.store.candidates.trials(deps.run, through=last)),
+        parents=parents(deps, through=last),
+        critique=critique_of(state["critique"]),
+        seed=deps.seed_of("plan", last + 1),
+    )
+
+
+async def _plans(deps: Deps, context: PlanContext) -> list[CandidatePlan]:
+    """Ask for plans; where too few come, or a parent that is not offered, the defaults stand in."""
+    defaults = default_plans(context)
+    try:
+        plans = await deps.interruption.guard(deps.proposer.plan(context))
+    except ProposalError:
+        return defaults
+    plans = [*plans[: context.candidates], *defaults[len(plans) :]]
+    offered = {parent.sha for parent in context.parents} | {None}
+    return [
+        plan if plan.parent in offered else CandidatePlan(default.parent, plan.features, plan.why)
+        for plan, default in zip(plans, defaults, strict=True)
+    ]

@@ -1,0 +1,195 @@
+"""One process's work on one run, from wherever the run stands to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from langchain_core.runnables import RunnableConfig
+
+from agent.events import BaselineJudged, Event, RunFinished, RunStarted
+from agent.home import Home
+from agent.models.base import Proposer
+from agent.results import RunState, SearchResult, Stop
+from agent.search.baseline import judge_baseline
+from agent.search.best import confirm
+from agent.search.checkpoints import checkpoints
+from agent.search.deps import Deps
+from agent.search.graph import MAX_CONCURRENCY, build, steps
+from agent.search.interruption import Interruption, SearchInterruptedError
+from agent.search.state import Ending, SearchState, first_state
+from agent.store import Run, Store
+from sandbox.errors import WarpwrightError
+from sandbox.verdict import Provenance
+from tools.tasks.task import Task
+from tools.toolbox import Toolbox
+
+_CANCEL_POLL_S = 0.5
+
+
+class SearchLostError(WarpwrightError):
+    """Nothing answered for two rounds: the model's endpoint, or the tools. The run can be resumed."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run, and everything needed to work on it."""
+
+    run: Run
+    task: Task
+    home: Home
+    store: Store
+    toolbox: Toolbox
+    proposer: Proposer
+    on_event: Callable[[Event], None] | None
+
+    def say(self, event: Event) -> None:
+        """Store an event and pass it on."""
+        self.store.event_log.append(event)
+        if self.on_event is not None:
+            self.on_event(event)
+
+
+async def work(session: Session, *, resumed: bool) -> SearchResult:
+    """Work on a run to its end; however that comes about, the store knows of it afterwards."""
+    store, run, start = session.store, session.run.id, time.monotonic()
+
+    def end(state: RunState, stopped: Stop, error: str = "") -> None:
+        store.runs.end(run, state, stopped, seconds=time.monotonic() - start, error=error)
+        best = store.get_result(run).best
+        latency = None if best is None else best.latency_us
+        session.say(RunFinished(run=run, stopped=stopped.value, best_latency_us=latency))
+
+    try:
+        session.say(_started(session, resumed=resumed))
+        stopped = await _until_cancelled(session)
+    except asyncio.CancelledError:
+        end(RunState.CANCELLED, Stop.CANCELLED)
+        raise
+    except BaseException as error:
+        end(RunState.FAILED, Stop.FAILED, str(error) or type(error).__name__)
+        raise
+    end(RunState.CANCELLED if stopped is Stop.CANCELLED else RunState.COMPLETED, stopped)
+    return store.get_result(run)
+
+
+def _started(session: Session, *, resumed: bool) -> RunStarted:
+    request = session.run.request
+    return RunStarted(
+        run=session.run.id,
+        task=session.task.name,
+        device=session.toolbox.device,
+        isolation=session.toolbox.isolation,
+        model=session.proposer.name,
+        candidates=request.candidates,
+        depth=request.depth,
+        resumed=resumed,
+    )
+
+
+async def _until_cancelled(session: Session) -> Stop:
+    """Search until the end, or until someone cancels: this task, or the run, from whatever process."""
+    interruption = Interruption()
+    search = asyncio.create_task(_search(session, interruption))
+    watch = asyncio.create_task(_cancel_asked(session))
+    try:
+        await asyncio.wait({search, watch}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        interruption.ask()
+        watch.cancel()
+        await asyncio.wait({search, watch})
+        # Looked at, so that asyncio does not complain of it where this task is being cancelled.
+        failure = None if search.cancelled() else search.exception()
+    if not watch.cancelled():
+        watch.result()
+    return Stop.CANCELLED if isinstance(failure, SearchInterruptedError) else search.result()
+
+
+async def _cancel_asked(session: Session) -> None:
+    while not session.store.runs.cancel_asked(session.run.id):
+        await asyncio.sleep(_CANCEL_POLL_S)
+
+
+async def _search(session: Session, interruption: Interruption) -> Stop:
+    deps = await _deps(session, interruption)
+    ending = await _run_graph(deps, session)
+    if ending == "lost":
+        msg = f"{_last_word(deps)}; once that is mended, go on with: warpwright resume {deps.run}"
+        raise SearchLostError(msg)
+    await confirm(deps)
+    return Stop(ending)
+
+
+async def _deps(session: Session, interruption: Interruption) -> Deps:
+    report = await interruption.guard(
+        judge_baseline(session.store, session.run.id, session.task, session.toolbox)
+    )
+    profile = report.profile
+    session.say(
+        BaselineJudged(
+            run=session.run.id,
+            latency_us=None if profile is None else profile.latency_us,
+            provenance=Provenance.ESTIMATED if profile is None else profile.provenance,
+        )
+    )
+    return Deps(
+        run=session.run.id,
+        task=session.task,
+        request=session.run.request,
+        baseline=report,
+        toolbox=session.toolbox,
+        proposer=session.proposer,
+        store=session.store,
+        say=session.say,
+        interruption=interruption,
+        seed=session.run.seed,
+    )
+
+
+async def _run_graph(deps: Deps, session: Session) -> Ending:
+    config = RunnableConfig(
+        configurable={"thread_id": deps.run},
+        recursion_limit=steps(deps.request.depth),
+        max_concurrency=MAX_CONCURRENCY,
+    )
+    async with checkpoints(session.home.checkpoints) as saver:
+        graph = build().compile(checkpointer=saver)  # pyright: ignore[reportUnknownMemberType]
+        snapshot = await graph.aget_state(config)
+        # Not `snapshot.next`: it leaves out tasks that ended just before the process did, and may be empty.
+        begin = None if snapshot.tasks else _begin(deps, cast("SearchState | None", snapshot.values or None))
+        if begin is None or begin["ending"] is None:
+            await graph.ainvoke(  # pyright: ignore[reportUnknownMemberType]
+                begin, config, context=deps, durability="sync"
+            )
+            snapshot = await graph.aget_state(config)
+        ending = cast("SearchState", snapshot.values)["ending"]
+    assert ending is not None, "the critic never ends a search without saying why"
+    return ending
+
+
+def _begin(deps: Deps, last: SearchState | None) -> SearchState:
+    """Return the state to begin with, where no step is left half done; lost rounds are tried again."""
+    if last is None:
+        return first_state()
+    if last["ending"] != "lost":
+        return last
+    answered = last["round"] - last["lost"]
+    deps.store.candidates.forget_from(deps.run, answered + 1)
+    return SearchState(
+        round=answered,
+        plans=[],
+        judged=[],
+        critique=last["critique"],
+        best_us=last["best_us"],
+        stalled=last["stalled"],
+        lost=0,
+        ending=None,
+    )
+
+
+def _last_word(deps: Deps) -> str:
+    trials = deps.store.candidates.trials(deps.run)
+    return trials[-1].record.message if trials else "nothing answered"

@@ -1,0 +1,139 @@
+"""Starts searches and goes on with them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from agent.events import Event
+from agent.home import Home
+from agent.models.base import Proposer
+from agent.results import RunState, SearchRequest, SearchResult
+from agent.search.session import Session, work
+from agent.store import NewRun, Store
+from agent.store.replies import Replies
+from agent.toolboxes import open_toolbox
+from sandbox.errors import UsageError
+from tools.tasks.task import Task
+from tools.toolbox import Toolbox
+
+ProposerFactory = Callable[[Replies], Proposer]
+"""Makes the proposer of a run, given the replies that the run has had so far."""
+
+
+async def start_search(
+    request: SearchRequest,
+    *,
+    home: Home,
+    toolbox: Toolbox | None = None,
+    proposer: Proposer | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> SearchResult:
+    """Search for a fast correct kernel.
+
+    Cancelling leaves the run marked as cancelled, with its best kernel so far in place; it can be resumed.
+
+    Args:
+        request: What to search for, and how much.
+        home: Where the run, its kernels and its checkpoints are kept.
+        toolbox: Compiles, tests and profiles; stays open. By default one of this machine's own.
+        proposer: Writes the kernels; by default what the request's model says.
+        on_event: Told of everything that happens, the run's id first; called on the event loop.
+        environment: Where the keys of model endpoints are looked up; by default this process's own.
+
+    Raises:
+        WarpwrightError: The request or its task is unusable, or something is missing: on this machine, or at
+            the model's endpoint.
+    """
+    task = _find(request.task, home)
+    make = _proposers(request, proposer, environment)
+    store = Store(home)
+    async with _tools(request.device, request.tools, home, toolbox) as tools:
+        name = "composer" if request.model is None else request.model
+        new = NewRun(
+            request=request,
+            task=task.name,
+            task_folder=task.folder.absolute(),
+            task_sha=task.sha,
+            device=tools.device,
+            isolation=tools.isolation,
+            model=name if proposer is None else proposer.name,
+            seed=secrets.randbits(31) if request.seed is None else request.seed,
+        )
+        run = store.get_run(store.create(new))
+        session = Session(run, task, home, store, tools, make(store.replies(run.id)), on_event)
+        return await work(session, resumed=False)
+
+
+async def resume_search(
+    run_id: str,
+    *,
+    home: Home,
+    toolbox: Toolbox | None = None,
+    proposer: Proposer | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> SearchResult:
+    """Go on with a run that was cancelled, interrupted or failed; nothing finished is done or paid for again.
+
+    A completed run returns its result at once. The arguments are those of `start_search`.
+
+    Raises:
+        WarpwrightError: As in `start_search`; also where there is no such run, another process works on it,
+            or the task has changed since.
+    """
+    store = Store(home)
+    run = store.get_run(run_id)
+    if run.state is RunState.COMPLETED:
+        return store.get_result(run_id)
+    task = _find(str(run.task_folder), home)
+    if task.sha != run.task_sha:
+        msg = (
+            f"{run.task_folder} has changed since run {run_id} began (sha256 {run.task_sha[:12]}, now"
+            f" {task.sha[:12]}): results would not be comparable; start a new search"
+        )
+        raise UsageError(msg)
+    make = _proposers(run.request, proposer, environment)
+    async with _tools(run.device, run.request.tools, home, toolbox) as tools:
+        store.runs.take_over(run_id)
+        session = Session(run, task, home, store, tools, make(store.replies(run_id)), on_event)
+        return await work(session, resumed=True)
+
+
+def _find(name_or_path: str, home: Home) -> Task:
+    from tools.tasks.folder import find
+
+    return find(name_or_path, home.tasks)
+
+
+def _proposers(
+    request: SearchRequest, given: Proposer | None, environment: Mapping[str, str] | None
+) -> ProposerFactory:
+    """Return how to make the proposer; what it lacks is found out before a run exists."""
+    if given is not None:
+        return lambda replies: given
+    if request.model is None:
+        from agent.composer import Composer
+
+        composer = Composer()
+        return lambda replies: composer
+    # Takes more than a second to import, and only this needs it.
+    from agent.models.chat import ChatProposer, open_chat_model
+
+    found = os.environ if environment is None else environment
+    name, model = request.model, open_chat_model(request.model, request.base_url, found)
+    return lambda replies: ChatProposer(model, name, replies)
+
+
+@asynccontextmanager
+async def _tools(
+    device: str, remote: str | None, home: Home, given: Toolbox | None
+) -> AsyncGenerator[Toolbox, None]:
+    if given is not None:
+        yield given
+        return
+    async with open_toolbox(device, remote, home) as toolbox:
+        yield toolbox

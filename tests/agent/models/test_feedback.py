@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import dataclasses
+
+from agent.models.base import Trial
+from agent.models.feedback import feedback, record_line
+from agent.results import CandidateRecord
+from sandbox.device import Fault, Hotspot, LaunchProfile
+from sandbox.program import Diagnostic
+from sandbox.verdict import Provenance, Verdict
+from tools.reports import (
+    CaseReport,
+    CheckReport,
+    CompileReport,
+    Mismatch,
+    ProfileReport,
+    ShapeTiming,
+    StageReport,
+    TestReport,
+)
+
+KERNEL = "//@ launch k<<<1, 1>>>(y)\n__global__ void k(float* y) {\n    y[0] = nope;\n}\n"
+
+
+def trial(report: CheckReport, **record: object) -> Trial:
+    known = {"round": 1, "candidate": 2, "features": ["x"], "verdict": report.verdict}
+    return Trial(CandidateRecord.model_validate({**known, "message": report.message, **record}), report)
+
+
+def failed(verdict: Verdict, message: str, case: CaseReport) -> CheckReport:
+    compiled = CompileReport(Verdict.PASS, "")
+    test = TestReport(verdict, message, (case,), 4)
+    return CheckReport(verdict, "t", "d", Provenance.COUNTED, message, compile=compiled, test=test)
+
+
+def test_a_compile_error_comes_with_its_line_and_the_source_there():
+    diagnostics = (Diagnostic("error", 'identifier "nope" is undefined', 3),)
+    compiled = CompileReport(Verdict.COMPILE_ERROR, "kernel.cu:3: nope", diagnostics)
+    report = CheckReport(
+        Verdict.COMPILE_ERROR, "t", "d", Provenance.COUNTED, compiled.message, compile=compiled
+    )
+    text = feedback(trial(report), KERNEL)
+    assert 'line 3: error: identifier "nope" is undefined\n    y[0] = nope;' in text
+    assert "kernel.cu:3" not in text, "said once is enough"
+
+
+def test_a_file_that_breaks_the_contract_is_told_why_though_no_compiler_ran():
+    report = CheckReport(Verdict.REJECTED, "t", "d", Provenance.COUNTED, "kernel.cu:1: no launch directive")
+    assert "kernel.cu:1: no launch directive" in feedback(trial(report), KERNEL)
+
+
+def test_wrong_elements_come_with_index_value_and_expectation():
+    first = (Mismatch("y", (1, 2), "NaN", 0.5, 1e-6),)
+    case = CaseReport({"n": 7}, 1, Verdict.WRONG_RESULT, "3 wrong", 3, 2, 7, None, first)
+    text = feedback(trial(failed(Verdict.WRONG_RESULT, "3 wrong at n=7", case)), KERNEL)
+    assert "3 of 7 elements are wrong, 2 of them never written" in text
+    assert "y[1, 2] is NaN, expected 0.5 (within 1e-06)" in text
+
+
+def test_a_fault_is_told_once_with_where_it_happened():
+    fault = Fault(Verdict.MEMORY_FAULT, "4-byte write past the end of y", "k", 3, thread=(5, 0, 0))
+    case = CaseReport({"n": 7}, 1, Verdict.MEMORY_FAULT, "fault", fault=fault)
+    text = feedback(trial(failed(Verdict.MEMORY_FAULT, "a memory fault", case)), KERNEL)
+    assert "4-byte write past the end of y (kernel k, line 3, thread (5, 0, 0))" in text
+    message = f"{fault.message} (kernel k, line 3)"
+    said = dataclasses.replace(case, message=message)
+    text = feedback(trial(failed(Verdict.MEMORY_FAULT, message, said)), KERNEL)
+    assert text.count(fault.message) == 1
+
+
+def test_a_correct_kernel_comes_with_its_bottleneck_and_provenance():
+    profile = ProfileReport(Verdict.PASS, "", 12.5, Provenance.ESTIMATED, 2.0, (), "dram", 0.8)
+    report = CheckReport(Verdict.PASS, "t", "d", Provenance.ESTIMATED, "ok", profile=profile)
+    text = feedback(trial(report, tune={"BLOCK": 64}), KERNEL)
+    assert "Latency 12.5 us (estimated), 2x the baseline's speed." in text
+    assert "Bottleneck: dram." in text
+    assert "The sweep chose BLOCK = 64." in text
+
+
+def test_a_profile_names_the_lines_that_cost_most():
+    hot = (Hotspot(4, "ld.global", "sectors per request", 32.0, 0.8), Hotspot(None, "bar", "waits", 1.0, 0.1))
+    launch = LaunchProfile("k", 1, 12.5, Provenance.ESTIMATED, "dram", 0.8, 1, 1, hotspots=hot)
+    shape = ShapeTiming({"n": 8}, 12.5, Provenance.ESTIMATED, launches=(launch,))
+    profile = ProfileReport(Verdict.PASS, "", 12.5, Provenance.ESTIMATED, 2.0, (shape,), "dram", 0.8)
+    text = feedback(
+        trial(CheckReport(Verdict.PASS, "t", "d", Provenance.ESTIMATED, "", profile=profile)), KERNEL
+    )
+    assert "line 4: 32 sectors per request, 80% of the launch's" in text
+    assert "line None" not in text
+
+
+def test_the_same_judgement_gives_the_same_words_however_long_it_took():
+    case = CaseReport({"n": 7}, 1, Verdict.WRONG_RESULT, "wrong", 3, 0, 7)
+    quick, slow = (
+        dataclasses.replace(
+            failed(Verdict.WRONG_RESULT, "wrong", case),
+            stages=(StageReport("test", Verdict.WRONG_RESULT, "wrong", seconds),),
+        )
+        for seconds in (0.1, 9.0)
+    )
+    assert feedback(trial(quick), KERNEL) == feedback(trial(slow), KERNEL)
+
+
+def test_a_line_of_history_names_the_kernel_its_features_and_the_outcome():
+    record = CandidateRecord(
+        round=2, candidate=1, features=["a", "b"], verdict=Verdict.PASS, message="", sha="0123456789abcdef",
+        latency_us=3.25, provenance=Provenance.MEASURED, speedup=4.0, tune={"BLOCK": 64},
+    )  # fmt: skip
+    assert record_line(record) == (
+        "round 2 candidate 1 01234567 [a, b]: pass, 3.25 us (measured), 4x the baseline's speed, BLOCK=64"
+    )
+    lost = record.model_copy(update={"verdict": Verdict.RACE, "message": "two threads\nmore"})
+    assert record_line(lost).endswith(": race: two threads")

@@ -1,0 +1,147 @@
+"""Searches whose model answers over a real socket, through ChatOpenAI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from agent.home import Home
+from agent.results import Stop
+from agent.search.session import SearchLostError
+from agent.search.starting import resume_search, start_search
+from agent.store import Store
+from sandbox.errors import MissingDependencyError, UsageError
+from sandbox.verdict import Verdict
+from tests.agent.model_server import Answer, ModelServer, Question, serving
+from tests.agent.search_fakes import FakeToolbox, fenced, kernel
+
+GOOD = kernel("LATENCY 10")
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("OPENAI_API_KEY", "WARPWRIGHT_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def coder_script(*answers: Answer) -> Callable[[Question], Answer]:
+    """Answer coders from a script; planners and critics speak prose that holds no JSON."""
+    left: Iterator[Answer] = iter(answers)
+
+    def answer(question: Question) -> Answer:
+        return next(left) if question.role == "coder" else "Let me think about the memory traffic."
+
+    return answer
+
+
+async def search(server: ModelServer, home: Home, toolbox: FakeToolbox, request_of, **options: object):
+    request = request_of(model="some-model", base_url=server.url, **options)
+    return await start_search(request, home=home, toolbox=toolbox)
+
+
+async def test_a_search_survives_everything_a_model_may_do_and_ends_with_the_right_kernel(
+    home: Home, toolbox: FakeToolbox, request_of
+):
+    script = coder_script(
+        "I would use shared memory.",
+        fenced(kernel("BROKEN")),
+        fenced(kernel("WRONG")),
+        429,
+        500,
+        fenced(GOOD),
+    )
+    with serving(script) as server:
+        result = await search(server, home, toolbox, request_of, depth=4)
+    assert [record.verdict for record in result.candidates] == [
+        Verdict.REJECTED,
+        Verdict.COMPILE_ERROR,
+        Verdict.WRONG_RESULT,
+        Verdict.PASS,
+    ]
+    assert result.best is not None
+    assert result.best.path.read_text() == GOOD
+    prompts = [question.text for question in server.of("coder")]
+    assert len(prompts) == 4
+    assert "no kernel file" in prompts[1]
+    assert 'line 5: error: identifier "BROKEN" is undefined' in prompts[2]
+    assert "// BROKEN" in prompts[2], "the kernel to repair is in the prompt"
+    assert "y[3] is 1.5, expected 2.0" in prompts[3]
+
+
+async def test_prompts_begin_with_what_never_changes(home: Home, toolbox: FakeToolbox, request_of):
+    script = coder_script(fenced(kernel("WRONG")), fenced(GOOD))
+    with serving(script) as server:
+        await search(server, home, toolbox, request_of)
+    first, second = (question.text for question in server.of("coder"))
+    task = first.partition("# History")[0]
+    assert "def reference" in task
+    assert second.startswith(task)
+    assert {"tools", "response_format"}.isdisjoint(server.asked[0].body), "plain servers know neither"
+
+
+async def test_a_plan_in_json_is_followed(home: Home, toolbox: FakeToolbox, request_of):
+    def answer(question: Question) -> Answer:
+        if question.role == "planner":
+            plan = '{"parent": null, "features": ["loop_unrolling", "magic"], "why": "loads wait"}'
+            return f"```json\n[{plan}]\n```"
+        return fenced(GOOD)
+
+    with serving(answer) as server:
+        result = await search(server, home, toolbox, request_of, depth=1)
+    assert result.candidates[0].features == ["loop_unrolling"]
+    (prompt,) = server.of("coder")
+    assert "loads wait" in prompt.text
+    assert "# loop_unrolling" in prompt.text, "the feature's page is in the prompt"
+    assert "None: start afresh." in prompt.text
+
+
+async def test_an_unreadable_plan_is_replaced_by_the_library_in_order(
+    home: Home, toolbox: FakeToolbox, request_of
+):
+    with serving(coder_script(fenced(GOOD), fenced(kernel("WRONG")))) as server:
+        result = await search(server, home, toolbox, request_of, candidates=2, depth=1)
+    assert [record.features for record in result.candidates] == [["vectorized_loads"], ["grid_stride_loop"]]
+
+
+async def test_an_endpoint_that_stays_down_stops_the_search_which_can_be_resumed(
+    home: Home, toolbox: FakeToolbox, request_of, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("agent.models.chat._RETRIES", 0)
+    up = False
+
+    def answer(question: Question) -> Answer:
+        return fenced(GOOD) if up else 503
+
+    with serving(answer) as server:
+        with pytest.raises(SearchLostError, match="warpwright resume"):
+            await search(server, home, toolbox, request_of, depth=5)
+        up = True
+        (run,) = Store(home).list_runs()
+        result = await resume_search(run.run, home=home, toolbox=toolbox)
+    assert result.verdict is Verdict.PASS
+    assert result.stopped is Stop.NO_GAIN
+    assert result.candidates[0].round == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, MissingDependencyError), (403, MissingDependencyError), (404, UsageError)]
+)
+async def test_a_refused_key_or_an_unknown_model_ends_the_search_at_once(
+    home: Home, toolbox: FakeToolbox, request_of, status: int, error: type[Exception]
+):
+    with serving(lambda question: status) as server:
+        with pytest.raises(error, match="some-model"):
+            await search(server, home, toolbox, request_of, depth=5)
+        assert len(server.asked) == 1
+
+
+async def test_the_key_comes_from_the_environment(
+    home: Home, toolbox: FakeToolbox, request_of, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("WARPWRIGHT_API_KEY", "sk-test-1234")
+    with serving(coder_script(fenced(GOOD))) as server:
+        result = await search(server, home, toolbox, request_of, depth=1)
+    assert result.verdict is Verdict.PASS
+    assert b"sk-test-1234" not in home.database.read_bytes()

@@ -1,0 +1,99 @@
+"""Kill -9 in the middle of a search; then it goes on, and nothing that was answered is asked again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.home import Home
+from agent.results import RunState, SearchResult
+from agent.store import Store
+from sandbox.verdict import Verdict
+from tests.agent.model_server import Answer, Question, serving
+from tests.agent.search_fakes import fenced, kernel
+
+SCRIPT = Path(__file__).with_name("killed_search.py")
+ROOT = Path(__file__).parents[3]
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "NO_PROXY": "127.0.0.1",
+        "LANGGRAPH_STRICT_MSGPACK": "true",
+    }
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *words], env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+class Endpoint:
+    """Answers every question once; the coder question of that number waits until it is let go."""
+
+    def __init__(self, hold: int) -> None:
+        self._hold = hold
+        self._lock = threading.Lock()
+        self._coders = 0
+        self.held = threading.Event()
+        self.let_go = threading.Event()
+
+    def answer(self, question: Question) -> Answer:
+        if question.role != "coder":
+            return "The loads are what it waits for."
+        with self._lock:
+            self._coders += 1
+            number = self._coders
+        if number == self._hold:
+            self.held.set()
+            self.let_go.wait(60)
+        return fenced(kernel(f"LATENCY {60 - number}"))
+
+
+@pytest.mark.parametrize(
+    ("hold", "kept"), [(2, 1 + 2), (5, 5 + 1 + 2)], ids=["in the first round", "in the second round"]
+)
+def test_a_killed_search_resumes_without_asking_an_answered_question_again(
+    home: Home, task_folder: Path, hold: int, kept: int
+):
+    endpoint = Endpoint(hold)
+    with serving(endpoint.answer) as server:
+        process = start("start", str(home.root), str(task_folder), server.url)
+        try:
+            assert endpoint.held.wait(60)
+            store = Store(home)
+            (run,) = store.list_runs()
+            assert run.state is RunState.RUNNING
+            wait_for_replies(home, kept)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        assert store.get_run(run.run).state is RunState.INTERRUPTED
+        before = {question.text for question in server.answered}
+        asked = len(server.asked)
+        endpoint.let_go.set()
+        resumed = start("resume", str(home.root), run.run)
+        out, _ = resumed.communicate(timeout=60)
+        again = [question.text for question in server.asked[asked:]]
+    assert resumed.returncode == 0
+    result = SearchResult.model_validate_json(out)
+    assert (result.verdict, result.rounds, len(result.candidates)) == (Verdict.PASS, 2, 6)
+    assert before.isdisjoint(again)
+    assert len(again) == len(set(again))
+    assert store.get_run(run.run).state is RunState.COMPLETED
+
+
+def wait_for_replies(home: Home, wanted: int) -> None:
+    """Wait until that many answers have been committed."""
+    pause = threading.Event()
+    with closing(sqlite3.connect(home.database)) as connection:
+        while connection.execute("SELECT count(*) FROM replies").fetchone()[0] < wanted:
+            pause.wait(0.01)

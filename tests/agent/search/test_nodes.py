@@ -1,0 +1,200 @@
+"""Each node of the graph alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from agent.events import Event
+from agent.home import Home
+from agent.models.base import CandidatePlan, PlanContext, ProposalError
+from agent.results import SearchRequest
+from agent.search.baseline import judge_baseline
+from agent.search.coder import coder
+from agent.search.critic import critic, target_met
+from agent.search.deps import Deps
+from agent.search.evaluate import evaluate
+from agent.search.interruption import Interruption
+from agent.search.planner import fan_out, planner
+from agent.search.state import CoderTask, EvaluateTask, PlanItem, SearchState, first_state
+from agent.store import NewRun, Store
+from sandbox.verdict import Verdict
+from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
+from tools.tasks.task import Target, Task
+
+PLAN = PlanItem(parent=None, features=["loop_unrolling"], why="")
+
+
+@pytest.fixture
+async def deps(home: Home, task: Task, toolbox: FakeToolbox, heard: list[Event]) -> Deps:
+    store = Store(home)
+    request = SearchRequest(task="twice", candidates=2, depth=3)
+    new = NewRun(request, task.name, task.folder, task.sha, "sim:fake", "none", "scripted", 7)
+    run = store.create(new)
+    return Deps(
+        run=run,
+        task=task,
+        request=request,
+        baseline=await judge_baseline(store, run, task, toolbox),
+        toolbox=toolbox,
+        proposer=ScriptedProposer(),
+        store=store,
+        say=heard.append,
+        interruption=Interruption(),
+        seed=7,
+    )
+
+
+def with_proposer(deps: Deps, proposer: object) -> Runtime[Deps]:
+    return Runtime(context=dataclasses.replace(deps, proposer=proposer))
+
+
+async def write(deps: Deps, *replies: str | Exception, number: int = 1) -> None:
+    runtime = with_proposer(deps, ScriptedProposer(*replies))
+    for candidate in range(1, len(replies) + 1):
+        await coder(CoderTask(round=number, candidate=candidate, plan=PLAN, critique=None), runtime)
+
+
+async def judge(deps: Deps, candidate: int = 1, number: int = 1) -> str:
+    update = await evaluate(EvaluateTask(round=number, candidate=candidate), Runtime(context=deps))
+    return update["judged"][0]["verdict"]
+
+
+def state(**changes: object) -> SearchState:
+    return SearchState(**{**first_state(), "round": 1, **changes})
+
+
+async def test_the_planner_starts_the_next_round_with_a_plan_for_each_candidate(deps: Deps):
+    update = await planner(first_state(), Runtime(context=deps))
+    assert update["round"] == 1
+    assert [plan["features"] for plan in update["plans"]] == [["vectorized_loads"], ["grid_stride_loop"]]
+
+
+async def test_the_planner_fills_up_too_few_plans_and_mends_unknown_parents(deps: Deps):
+    class Stubborn(ScriptedProposer):
+        async def plan(self, context: PlanContext) -> list[CandidatePlan]:
+            return [CandidatePlan("no such kernel", ("register_blocking",), "mine")]
+
+    update = await planner(first_state(), with_proposer(deps, Stubborn()))
+    first, second = update["plans"]
+    assert first["features"] == ["register_blocking"]
+    assert first["parent"] == second["parent"] is not None
+
+
+async def test_the_planner_goes_on_without_the_model(deps: Deps):
+    class Down(ScriptedProposer):
+        async def plan(self, context: PlanContext) -> list[CandidatePlan]:
+            raise ProposalError("down")
+
+    update = await planner(first_state(), with_proposer(deps, Down()))
+    assert len(update["plans"]) == 2
+
+
+def test_each_plan_is_sent_to_a_coder_of_its_own():
+    sends = fan_out(state(plans=[PLAN, PLAN]))
+    assert [(send.node, send.arg["candidate"]) for send in sends] == [("coder", 1), ("coder", 2)]
+
+
+async def test_the_coder_sends_its_own_candidate_on(deps: Deps):
+    runtime = with_proposer(deps, ScriptedProposer(fenced(kernel("LATENCY 5"))))
+    command = await coder(CoderTask(round=1, candidate=2, plan=PLAN, critique=None), runtime)
+    assert command.goto == Send("evaluate", {"round": 1, "candidate": 2})
+    draft = deps.store.candidates.draft(deps.run, 1, 2)
+    assert draft is not None
+    assert draft.sha is not None
+    assert deps.store.kernels.read(deps.run, draft.sha) == kernel("LATENCY 5")
+
+
+async def test_the_coder_does_not_write_a_candidate_twice(deps: Deps):
+    await write(deps, fenced(kernel("LATENCY 5")))
+    await write(deps, ProposalError("must not be asked"))
+    assert await judge(deps) == "pass"
+
+
+async def test_an_evaluation_is_not_repeated(deps: Deps, toolbox: FakeToolbox):
+    await write(deps, fenced(kernel("LATENCY 5")))
+    assert [await judge(deps), await judge(deps)] == ["pass", "pass"]
+    assert toolbox.checked.count(kernel("LATENCY 5")) == 1
+
+
+async def test_a_model_that_gave_no_answer_leaves_a_failed_candidate(deps: Deps):
+    await write(deps, ProposalError("rate limit"))
+    assert await judge(deps) == "rejected"
+    assert deps.store.candidates.all_lost(deps.run, 1)
+
+
+async def test_the_critic_settles_a_duplicate_that_was_there_before_its_original(deps: Deps):
+    await write(deps, fenced(kernel("LATENCY 5")), fenced(kernel("LATENCY 5")))
+    waiting = await evaluate(EvaluateTask(round=1, candidate=2), Runtime(context=deps))
+    assert waiting["judged"] == []
+    assert await judge(deps, 1) == "pass"
+    command = await critic(state(), Runtime(context=deps))
+    assert command.update["judged"] == [{"round": 1, "candidate": 2, "verdict": "pass"}]
+
+
+async def test_the_critic_goes_on_while_there_is_depth(deps: Deps):
+    await write(deps, fenced(kernel("LATENCY 5")))
+    await judge(deps)
+    command = await critic(state(), Runtime(context=deps))
+    assert command.goto == "planner"
+    assert (command.update["best_us"], command.update["stalled"]) == (5.0, 0)
+    assert "bound by dram" in command.update["critique"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "ending"),
+    [
+        ({"round": 3}, "depth"),
+        ({"best_us": 5.0, "stalled": 1}, "no_gain"),
+        ({"best_us": 6.0, "stalled": 1}, None),
+    ],
+)
+async def test_the_critic_ends_a_search_for_a_reason(
+    deps: Deps, changes: dict[str, object], ending: str | None
+):
+    where = state(**changes)
+    await write(deps, fenced(kernel("LATENCY 5")), number=where["round"])
+    await judge(deps, number=where["round"])
+    proposer = ScriptedProposer()
+    command = await critic(where, with_proposer(deps, proposer))
+    assert command.update["ending"] == ending
+    assert command.goto == ("planner" if ending is None else "__end__")
+    assert len(proposer.critiques) == (ending is None), "no model is asked for what nobody will read"
+
+
+@pytest.mark.parametrize(
+    ("target", "met"),
+    [
+        (Target(), False),
+        (Target(speedup=20), True),
+        (Target(speedup=21), False),
+        (Target(latency_us=5), True),
+        (Target(latency_us=4.9), False),
+        (Target(speedup=20, roofline=0.9), False),
+    ],
+)
+async def test_a_target_is_met_in_all_its_parts(deps: Deps, target: Target, met: bool):
+    await write(deps, fenced(kernel("LATENCY 5")))
+    await judge(deps)
+    assert target_met(target, deps.best()) is met
+
+
+async def test_a_correct_kernel_is_a_parent_before_a_failed_one(deps: Deps):
+    await write(deps, fenced(kernel("WRONG")), fenced(kernel("LATENCY 5")))
+    assert [await judge(deps, 1), await judge(deps, 2)] == [Verdict.WRONG_RESULT, Verdict.PASS]
+    proposer = ScriptedProposer()
+    await planner(state(), with_proposer(deps, proposer))
+    assert [parent.kernel for parent in proposer.plans[0].parents] == [kernel("LATENCY 5")]
+
+
+async def test_of_failed_kernels_the_one_that_came_furthest_is_repaired_first(deps: Deps):
+    await write(deps, fenced(kernel("BROKEN")), fenced(kernel("WRONG")), "no kernel at all")
+    for candidate in (1, 2, 3):
+        await judge(deps, candidate)
+    proposer = ScriptedProposer()
+    update = await planner(state(), with_proposer(deps, proposer))
+    assert [parent.kernel for parent in proposer.plans[0].parents] == [kernel("WRONG"), kernel("BROKEN")]
+    assert update["plans"][0]["features"] == PLAN["features"], "a repair keeps the features"
