@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_running import LAUNCH, PLAN, PROGRAM, SIZE, X
 
 from sandbox import codec
 from sandbox.cuda.harness import Harness
@@ -30,6 +29,7 @@ from sandbox.verdict import Provenance, Verdict
 from sandbox.wire import Limits
 from sandbox.worker_process import REPLY_LIMITS, WorkerMemoryError
 from tests.sandbox.cuda.recording_driver import FACTS, RecordingDriver, doubling
+from tests.sandbox.cuda.test_running import LAUNCH, PLAN, PROGRAM, SIZE, X
 
 GPU = PresentGpu(0, "0000:01:00.0", "Recorded", "sm_90")
 
