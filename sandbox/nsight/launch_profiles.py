@@ -16,8 +16,8 @@ from sandbox.nsight.counters import Profiled
 from sandbox.nsight.limits import bottleneck, roofline_fraction
 from sandbox.plan import BufferArgument, Launch, Plan
 from sandbox.program import Program
-from sandbox.simulator.cost.occupancy import occupancy
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
+from sandbox.simulator.gpus.occupancy import occupancy
 from sandbox.verdict import Provenance
 from sandbox.wire import dtype_of
 

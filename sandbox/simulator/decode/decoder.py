@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnusedImport]  fills the catalogue
-from sandbox.simulator.decode.code import (
+from sandbox.simulator.decode.code import ENDS, SHARED_GAP, Barrier, BasicBlock, Call, Code, Jump
+from sandbox.simulator.decode.formulas import formula_step
+from sandbox.simulator.decode.slots import SlotTable
+from sandbox.simulator.decode.waiting import waiting_loads
+from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.state import Machine, Step
+from sandbox.simulator.ptx.kinds import (
     BLOCK_BARRIERS,
-    ENDS,
-    SHARED_GAP,
     WHOLE_WARP,
-    Barrier,
-    BasicBlock,
-    Call,
-    Code,
-    Jump,
     is_block_barrier,
     is_poll,
     is_warp_sync,
     orders_some,
 )
-from sandbox.simulator.decode.formulas import formula_step
-from sandbox.simulator.decode.slots import SlotTable
-from sandbox.simulator.hazards.waiting import waiting_loads
-from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
-from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import (
     Address,

@@ -14,16 +14,27 @@ from dataclasses import replace
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.decode.code import BLOCK_BARRIERS, Barrier, BasicBlock, Jump, is_poll
-from sandbox.simulator.execute.barriers import EVERYONE, Barriers, Mask, Position, covers, missing, union
+from sandbox.simulator.decode.code import Barrier, BasicBlock, Jump
+from sandbox.simulator.execute.barriers import Barriers, Position
 from sandbox.simulator.execute.calls import CallStack
 from sandbox.simulator.execute.launching import LaunchSetup
 from sandbox.simulator.hazards.members import check_members
 from sandbox.simulator.instructions.warps import ballot
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import WARP, Geometry, by_warp, from_warps
+from sandbox.simulator.machine.lanes import (
+    EVERYONE,
+    WARP,
+    Geometry,
+    Mask,
+    by_warp,
+    covers,
+    from_warps,
+    missing,
+    union,
+)
 from sandbox.simulator.machine.mbarriers import deadlock
 from sandbox.simulator.machine.state import Machine
+from sandbox.simulator.ptx.kinds import BLOCK_BARRIERS, is_poll
 from sandbox.simulator.ptx.types import PRED, U32
 from sandbox.verdict import Verdict
 
@@ -147,7 +158,7 @@ class Scheduler:
 
     def _set_lanes(self, mask: Mask) -> None:
         machine = self._machine
-        everyone = covers(machine, mask)
+        everyone = covers(machine.live, mask)
         machine.mask = None if everyone and machine.live is None else mask
         machine.merge = None if everyone else mask
         machine.force = False
@@ -264,7 +275,7 @@ class Scheduler:
 
     def _synchronise(self, position: Position, block: BasicBlock, mask: Mask) -> Mask:
         """Let those lanes on whose warp is complete; the others are parked at the block."""
-        if mask is not None and not covers(self._machine, mask):
+        if mask is not None and not covers(self._machine.live, mask):
             held = self._held(block, mask)
             parked = mask & held
             if parked.any():
@@ -291,7 +302,7 @@ class Scheduler:
         members = by_warp(self._machine.registers[block.warp_sync[1]].view(U32), geometry)
         active = by_warp(mask, geometry, fill=False)
         named = np.bitwise_or.reduce(np.where(active, members, U32.type(0)), axis=1, keepdims=True)
-        absent = ballot(by_warp(missing(self._machine, mask), geometry, fill=False))
+        absent = ballot(by_warp(missing(self._machine.live, mask), geometry, fill=False))
         held: Array = (named & absent) != 0
         return from_warps(np.broadcast_to(held, (geometry.warps, WARP, held.shape[2])), geometry)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.execute.barriers import CLUSTER
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Deed, race
 from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.touches import Place, Touch, by_thread, shared_units
+from sandbox.simulator.machine.access import MemoryAccess, SyncKey
+from sandbox.simulator.machine.arrivals import CLUSTER
 from sandbox.simulator.machine.clusters import RANKS, REMOTE
-from sandbox.simulator.machine.state import Access, Machine, SyncKey
+from sandbox.simulator.machine.state import Machine
 
 _BARRIER_OBJECTS = frozenset({"mbarrier"})
 
@@ -40,7 +41,7 @@ class ClusterLayout:
         return np.maximum.reduce(self._by_rank(machine, by_thread(machine, values)), axis=2)
 
     def touches(
-        self, machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+        self, machine: Machine, access: MemoryAccess, granularity: int, clocks: Clocks, copies: Array | None
     ) -> list[Touch]:
         """One element for each unit and block, however many threads touch it."""
         owner = machine.shared.block_index.reshape(1, 1, -1) if access.owner is None else access.owner
@@ -89,15 +90,15 @@ class ClusterHazards(OrderedHazards):
     def __init__(self, granularity: int, notes: dict[str, None]) -> None:
         super().__init__(granularity, notes, ClusterLayout())
 
-    def global_access(self, machine: Machine, access: Access) -> None:
+    def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Nothing: blocks share global memory with all blocks."""
 
-    def shared_access(self, machine: Machine, access: Access) -> None:
+    def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge the access."""
         if access.instruction.opcode not in _BARRIER_OBJECTS:
             self._of(machine).take(machine, access)
 
-    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+    def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
         """A copy counts as a store here."""
         self._of(machine).take(machine, access)
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.execute.barriers import CLUSTER
 from sandbox.simulator.hazards.log import thread_range
 from sandbox.simulator.hazards.ordering import BLOCK_SHIFT, NOBODY, Ordering, block_of, thread_of
 from sandbox.simulator.hazards.shadow import Watched
+from sandbox.simulator.machine.access import MemoryAccess, SyncKey
+from sandbox.simulator.machine.arrivals import CLUSTER
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import Geometry
-from sandbox.simulator.machine.state import Access, Machine, Observer, SyncKey
+from sandbox.simulator.machine.lanes import EVERYONE, Geometry
+from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.verdict import Verdict
 
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 _MANY = np.int64(-2)
 ORDERINGS = frozenset({"acquire", "release", "acq_rel", "sc"})
 _STRONG = ORDERINGS | {"relaxed"}
@@ -53,7 +53,7 @@ class GlobalHazards(Observer):
         self._waits = waits
         self._order = Ordering(geometry)
 
-    def global_access(self, machine: Machine, access: Access) -> None:
+    def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge one access against what came before it in this launch."""
         modifiers = set(access.instruction.modifiers)
         ordering = ORDERINGS & modifiers
@@ -61,7 +61,7 @@ class GlobalHazards(Observer):
             self._order.fence(machine, inner="cta" in modifiers)
         strong = access.kind == "atomic" or self._is_strong(access, modifiers)
         if "cta" not in modifiers and (access.kind == "atomic" or (access.kind == "load" and strong)):
-            self._order.acquire(machine, _EVERYONE if access.mask is None else access.mask)
+            self._order.acquire(machine, EVERYONE if access.mask is None else access.mask)
         low, high = int(access.offsets.min()), int(access.offsets.max())
         near = machine.arena.nearest(low)
         if near is not None and near.start <= low and high < near.end and near.name not in self.buffers:
@@ -103,14 +103,14 @@ class GlobalHazards(Observer):
         """A fence publishes what its thread wrote, and what its block wrote before its last barrier."""
         self._order.fence(machine, inner=inner)
 
-    def _is_strong(self, access: Access, modifiers: set[str]) -> bool:
+    def _is_strong(self, access: MemoryAccess, modifiers: set[str]) -> bool:
         if modifiers & _STRONG:
             return True
         return "volatile" in modifiers and (access.kind == "store" or id(access.instruction) in self._waits)
 
-    def _lanes(self, machine: Machine, access: Access) -> tuple[Array, Array]:
+    def _lanes(self, machine: Machine, access: MemoryAccess) -> tuple[Array, Array]:
         """Flat byte offsets of the active lanes, and the agent behind each."""
-        mask = _EVERYONE if access.mask is None else access.mask
+        mask = EVERYONE if access.mask is None else access.mask
         shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
         low, high = thread_range(machine, shape)
         # An element that stands for several threads counts as its first one, and once more as its last.
@@ -212,7 +212,7 @@ class _Case:
     """One access to one buffer."""
 
     machine: Machine
-    access: Access
+    access: MemoryAccess
     watched: Watched
     label: str
     strong: bool
@@ -239,12 +239,12 @@ def _identity(agent: int) -> tuple[int, int]:
     return agent >> BLOCK_SHIFT, thread_of(agent)
 
 
-def same_value(machine: Machine, access: Access, racing: Array, held: Watched | None) -> bool:
+def same_value(machine: Machine, access: MemoryAccess, racing: Array, held: Watched | None) -> bool:
     """Whether every store to the racing units writes one value, and where `held` the value already there."""
     if len(access.values) != 1:
         return False
     value = access.values[0]
-    mask = _EVERYONE if access.mask is None else access.mask
+    mask = EVERYONE if access.mask is None else access.mask
     lead = np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2], value.shape[:2])
     shape = (*lead, machine.blocks)
     where = np.broadcast_to(mask, shape)

@@ -18,8 +18,9 @@ from sandbox.simulator.hazards.findings import Deed, note
 from sandbox.simulator.hazards.meetings import meetings, merged
 from sandbox.simulator.hazards.touches import NOBODY, BlockLayout, Layout, Place, Table, Touch
 from sandbox.simulator.hazards.values import held, stored
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
 
@@ -66,7 +67,7 @@ class History:
         self._writer, self._by = Table(self.units, NOBODY, np.int32), Table(self.units, 0, np.int32)
         self._time = Table(self.units, 0, np.int64)
 
-    def take(self, machine: Machine, access: Access, copies: Array | None = None) -> None:
+    def take(self, machine: Machine, access: MemoryAccess, copies: Array | None = None) -> None:
         """Judge an access against writers; keep it to be judged against readers.
 
         Raises:
@@ -167,7 +168,7 @@ class History:
         place, values = place[order], values[order]
         return bool(((place[1:] != place[:-1]) | (values[1:] == values[:-1])).all())
 
-    def elsewhere(self, machine: Machine, access: Access) -> None:
+    def elsewhere(self, machine: Machine, access: MemoryAccess) -> None:
         """Lanes touch the memory of other blocks: only who wrote anything there at all is kept."""
         assert access.owner is not None
         away = access.owner != machine.shared.block_index

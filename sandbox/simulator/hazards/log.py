@@ -12,12 +12,11 @@ from functools import lru_cache, partial
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.decode.code import WHOLE_WARP
-from sandbox.simulator.machine.lanes import WARP
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.lanes import EVERYONE, WARP
+from sandbox.simulator.machine.state import Machine
+from sandbox.simulator.ptx.kinds import WHOLE_WARP
 from sandbox.simulator.ptx.syntax import Instruction
-
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,9 @@ class Entry:
     value: Callable[[], Array | None]
 
 
-def entries(machine: Machine, access: Access, granularity: int, per_block: bool) -> list[Entry]:
+def entries(machine: Machine, access: MemoryAccess, granularity: int, per_block: bool) -> list[Entry]:
     """Flatten an access into units; a wide access becomes one entry for each unit it spans."""
-    mask = _EVERYONE if access.mask is None else access.mask
+    mask = EVERYONE if access.mask is None else access.mask
     shape: tuple[int, ...] = np.broadcast_shapes(access.offsets.shape, mask.shape)
     if per_block:
         shape = (shape[0], shape[1], machine.blocks)
@@ -95,7 +94,7 @@ def _axis(length: int, present: int) -> tuple[Array, Array]:
     return index, index
 
 
-def _stored(access: Access, position: int, shape: tuple[int, ...], where: Array | None) -> Array | None:
+def _stored(access: MemoryAccess, position: int, shape: tuple[int, ...], where: Array | None) -> Array | None:
     """The element stored at a byte position; with an axis of blocks where only the value has one."""
     if access.kind != "store" or not access.values:
         return None

@@ -97,7 +97,7 @@ class Ordering:
         self._latest[blocks] = self._now
         full = np.broadcast_to(lanes, machine.shape)
         order = np.arange(full.size).reshape(full.shape)
-        turn = -1 if machine.extra.get("backwards") else 1
+        turn = -1 if machine.backwards else 1
         order = order[::turn, ::turn]
         taking_part = full.any(axis=(0, 1))
         self._turns[0, blocks] = np.where(full, order, full.size).min(axis=(0, 1))[taking_part]

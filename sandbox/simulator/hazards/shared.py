@@ -8,9 +8,10 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.hazards.log import Entry, entries, warps
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import by_warp
-from sandbox.simulator.machine.state import Access, Machine, Observer
+from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
 
@@ -38,7 +39,7 @@ class SharedHazards(Observer):
     _per_block: bool = False
     _written: Array | None = None
 
-    def shared_access(self, machine: Machine, access: Access) -> None:
+    def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Log the access; a read of what nothing wrote is a fault at once."""
         varying = access.offsets.shape[2] > 1 or (access.mask is not None and access.mask.shape[2] > 1)
         if varying and not self._per_block:
@@ -175,7 +176,7 @@ class SharedHazards(Observer):
             fault = machine.place.fault(Verdict.RACE, what, culprit, agent=agent)
             raise FaultError(replace(fault, buffer="shared memory", offset=byte))
 
-    def _never_written(self, machine: Machine, access: Access, entry: Entry) -> None:
+    def _never_written(self, machine: Machine, access: MemoryAccess, entry: Entry) -> None:
         written = self._written_units(machine)
         position = int(np.argmin(written.take(entry.unit)))
         unit, block = int(entry.unit[position]), 0

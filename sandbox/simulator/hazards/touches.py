@@ -10,7 +10,9 @@ import numpy as np
 from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Deed, race
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.lanes import EVERYONE
+from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.syntax import Instruction
 
 NOBODY = -1
@@ -38,7 +40,7 @@ class Touch:
         time: Of the agent, shape (n, 1), or (n, blocks) where `block` is None and blocks differ.
     """
 
-    access: Access
+    access: MemoryAccess
     offset: int
     unit: Array
     thread: Array
@@ -99,7 +101,7 @@ class Layout(Protocol):
         ...
 
     def touches(
-        self, machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+        self, machine: Machine, access: MemoryAccess, granularity: int, clocks: Clocks, copies: Array | None
     ) -> list[Touch]:
         """Flatten an access; `copies` is the clock of asynchronous ones, lane-shaped."""
         ...
@@ -129,7 +131,7 @@ class BlockLayout:
         return by_thread(machine, values)
 
     def touches(
-        self, machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+        self, machine: Machine, access: MemoryAccess, granularity: int, clocks: Clocks, copies: Array | None
     ) -> list[Touch]:
         """The lanes that touch the memory of their own block."""
         mask = access.mask
@@ -166,7 +168,7 @@ def shared_units(machine: Machine, granularity: int) -> int:
 def by_thread(machine: Machine, values: Array | None) -> Array:
     """A lane-shaped value as (blocks or 1, T); None is true everywhere."""
     geometry = machine.place.geometry
-    full = np.ones((1, 1, 1), np.bool_) if values is None else values
+    full = EVERYONE if values is None else values
     full = np.broadcast_to(full, (geometry.rows, geometry.columns, full.shape[2]))
     return full.reshape(geometry.threads, -1).T
 

@@ -11,10 +11,9 @@ from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, s
 from sandbox.simulator.instructions.loads import memory_operand, windows
 from sandbox.simulator.machine import mbarriers
 from sandbox.simulator.machine.clusters import RANKS, REMOTE
-from sandbox.simulator.machine.copies import copies_of
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.memory import SHARED_BASE
-from sandbox.simulator.machine.spaces import checked_shared
+from sandbox.simulator.machine.spaces import checked_shared, land_copies
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand, Register
 from sandbox.simulator.ptx.types import TYPES, U32, U64
@@ -163,7 +162,7 @@ def _count(machine: Machine, i: Instruction, m: Modifiers, offset: int, lanes: A
         state.expected = np.maximum(state.expected - total, 0)
     ended = mbarriers.arrive(state, total)
     mbarriers.write(machine, offset, state.word(), _blocks(lanes))
-    machine.extra.pop(mbarriers.STALLED, None)
+    machine.stalled = None
     _tell(machine, offset, None if "relaxed" in m else lanes, ended > 0)
     return token.reshape(machine.shape)
 
@@ -178,7 +177,7 @@ def _count_remote(
     state = mbarriers.read(machine, offset, blocks.reshape(1, 1, -1), i)
     ended = np.where(blocks, mbarriers.arrive(state, total), 0)
     mbarriers.write(machine, offset, state.word(), blocks)
-    machine.extra.pop(mbarriers.STALLED, None)
+    machine.stalled = None
     ranks = np.broadcast_to(given[0] % machine.place.geometry.cluster_size, machine.shape)
     for rank in np.unique(ranks[lanes]).tolist():
         for observer in machine.observers:
@@ -214,7 +213,7 @@ def _transactions(i: Instruction, m: Modifiers, slots: Slots) -> Step:
             over = (state.pending == 0) & (state.transactions == 0) & _blocks(lanes)
             ended = np.where(over, mbarriers.arrive(state, np.zeros(machine.blocks, np.int64)), 0)
             mbarriers.write(machine, offset, state.word(), over)
-            machine.extra.pop(mbarriers.STALLED, None)
+            machine.stalled = None
             _tell(machine, offset, None, ended > 0)
 
     return run
@@ -262,10 +261,10 @@ def arrive_after_copies(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     objects = _objects(i, m, i.operands[0], slots)
 
     def run(machine: Machine) -> None:
-        copies = copies_of(machine)
+        copies = machine.copies
         clock = copies.clock
         copies.clock = clock + machine.active
-        copies.land(machine, machine.active, None)
+        land_copies(machine, None)
         for offset, lanes in objects(machine, "atomic"):
             for observer in machine.observers:
                 observer.arrive(machine, ("mbarrier", offset), lanes, clock)
@@ -282,7 +281,7 @@ def _count_copies(machine: Machine, i: Instruction, offset: int, lanes: Array) -
     state = mbarriers.read(machine, offset, lanes, i)
     ended = mbarriers.arrive(state, lanes.sum(axis=(0, 1)))
     mbarriers.write(machine, offset, state.word(), _blocks(lanes))
-    machine.extra.pop(mbarriers.STALLED, None)
+    machine.stalled = None
     _tell(machine, offset, None, ended > 0)
 
 

@@ -11,10 +11,11 @@ from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, s
 from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand, space_of
 from sandbox.simulator.instructions.matrix import gather, registers_of, scatter, targets_of, whole_warps
 from sandbox.simulator.instructions.warps import threads_of, warps_of
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.lanes import WARP
 from sandbox.simulator.machine.memory import SHARED_BASE
 from sandbox.simulator.machine.spaces import checked_shared, load_shared, store_shared
-from sandbox.simulator.machine.state import Access, Machine, Step
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Operand
 from sandbox.simulator.ptx.types import TYPES, U16, U32
 
@@ -112,10 +113,10 @@ def _operand(
     return operand, None if count == 4 else providers
 
 
-def _access(machine: Machine, operand: MemoryOperand, kind: str, providers: Array | None) -> Access:
+def _access(machine: Machine, operand: MemoryOperand, kind: str, providers: Array | None) -> MemoryAccess:
     mask = machine.mask
     if providers is not None:
-        if machine.extra.get("target") == "sm_75":
+        if machine.target == "sm_75":
             # There every lane must give a valid address, whether or not it is used.
             every = operand.access(machine, kind, 0, mask)
             checked_shared(machine, every, machine.shared.size, "shared memory")

@@ -37,14 +37,12 @@ def threads_of(value: Array, geometry: Geometry) -> Array:
 
 def active_lanes(machine: Machine) -> Array:
     """Lanes that execute now, by warp; lanes beyond the block are inactive."""
-    everywhere = np.ones((1, 1, 1), np.bool_)
-    return warps_of(everywhere if machine.mask is None else machine.mask, machine.place.geometry, fill=False)
+    return warps_of(machine.active, machine.place.geometry, fill=False)
 
 
 def spelled_out(machine: Machine) -> Array:
     """Active lanes as (warps, 32, blocks or 1)."""
-    everywhere = np.ones((1, 1, 1), np.bool_)
-    return by_warp(everywhere if machine.mask is None else machine.mask, machine.place.geometry, fill=False)
+    return by_warp(machine.active, machine.place.geometry, fill=False)
 
 
 def ballot(predicate: Array) -> Array:
@@ -101,8 +99,8 @@ def _undefined_from_others(
     if not wrong.any():
         return found
     note = f"{i.mnemonic} at line {i.line} reads lanes that take no part: what it gets is undefined"
-    machine.extra.setdefault("notes", {})[note] = None
-    absurd = _ABSURD[bool(machine.extra.get("backwards"))]
+    machine.notes[note] = None
+    absurd = _ABSURD[machine.backwards]
     return np.where(wrong, absurd, np.broadcast_to(found, np.broadcast_shapes(found.shape, wrong.shape)))
 
 

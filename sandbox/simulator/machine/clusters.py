@@ -11,8 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.lanes import EVERYONE
+from sandbox.simulator.machine.state import Machine
 from sandbox.verdict import Verdict
 
 RANK_UNIT = 1 << 24
@@ -22,7 +24,7 @@ RANKS = 16
 _OWN_ONLY = frozenset({"shared", "shared::cta"})
 
 
-def reaches_out(machine: Machine, access: Access, high: int) -> bool:
+def reaches_out(machine: Machine, access: MemoryAccess, high: int) -> bool:
     """Whether an access that ends at byte `high` may be to another block, and its instruction able to."""
     return (
         high > RANK_UNIT
@@ -43,7 +45,7 @@ def rank_of(machine: Machine, offsets: Array) -> Array:
     return np.where(field == 0, own_rank(machine), field - 1)
 
 
-def in_cluster(machine: Machine, access: Access) -> Access:
+def in_cluster(machine: Machine, access: MemoryAccess) -> MemoryAccess:
     """The access with offsets in each block's own window, and its `owner`.
 
     Raises:
@@ -51,7 +53,7 @@ def in_cluster(machine: Machine, access: Access) -> Access:
     """
     size = machine.place.geometry.cluster_size
     rank = rank_of(machine, access.offsets)
-    active = np.ones((1, 1, 1), np.bool_) if access.mask is None else access.mask
+    active = EVERYONE if access.mask is None else access.mask
     nobody = (rank < 0) | (rank >= size)
     if (nobody & active).any():
         what = f"an address in shared memory of the cluster that belongs to none of its {size} blocks"

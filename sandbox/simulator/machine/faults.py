@@ -28,6 +28,11 @@ class Place:
     geometry: Geometry
     blocks: Array
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of a value that differs in every lane."""
+        return (self.geometry.rows, self.geometry.columns, len(self.blocks))
+
     def first(
         self, lanes: Array
     ) -> tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int], int]:
@@ -36,8 +41,7 @@ class Place:
         Args:
             lanes: bool, broadcastable to (rows, columns, B).
         """
-        shape = (self.geometry.rows, self.geometry.columns, len(self.blocks))
-        full = np.broadcast_to(lanes, shape)
+        full = np.broadcast_to(lanes, self.shape)
         order = np.argsort(self.blocks)
         block_first = np.moveaxis(full, 2, 0)[order]
         position = int(np.argmax(block_first.reshape(-1)))

@@ -23,7 +23,6 @@ _TRANSACTIONS = 2 * COUNT_BITS
 _BIAS = 1 << 20
 _PHASE = 61
 _MARK, _MARK_VALUE = 62, 2
-STALLED = "stalled"
 PATIENCE = 1000
 """Failed waits of every thread without any arrival after which nobody is expected to arrive."""
 
@@ -107,13 +106,13 @@ def arrive(state: State, total: Array) -> Array:
 
 def stall(machine: Machine, failed: Array) -> None:
     """Lanes have waited in vain once more."""
-    before: Array = machine.extra.get(STALLED, np.zeros(machine.shape, dtype=np.int32))
-    machine.extra[STALLED] = before + failed
+    before = np.zeros(machine.shape, dtype=np.int32) if machine.stalled is None else machine.stalled
+    machine.stalled = before + failed
 
 
 def deadlock(machine: Machine, runnable: Array, instruction: Instruction) -> Fault | None:
     """The fault where every lane that could run has long waited in vain, and nobody arrived meanwhile."""
-    stalled: Array | None = machine.extra.get(STALLED)
+    stalled = machine.stalled
     if stalled is None or not runnable.any() or (stalled < PATIENCE)[runnable].any():
         return None
     what = (
