@@ -237,7 +237,9 @@ class LaunchSetup:
             target=self.loaded.module.target,
         )
 
-    def activation(self, code: Code, specials: Mapping[str, Array], local_base: int, depth: int) -> Activation:
+    def activation(
+        self, code: Code, specials: Mapping[str, Array], local_base: int, depth: int
+    ) -> Activation:
         """Registers of a function about to run: constants, special registers and addresses filled in."""
         registers = list(code.initial)
         for name, slot in code.specials.items():

@@ -10,9 +10,9 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
-from sandbox.simulator.hazards.findings import Deed, race
+from sandbox.simulator.hazards.findings import Deed, RaceSite, race
 from sandbox.simulator.hazards.ordered import OrderedHazards
-from sandbox.simulator.hazards.touches import Place, Touch, by_thread, shared_units
+from sandbox.simulator.hazards.touches import Touch, by_thread, shared_units
 from sandbox.simulator.machine.access import MemoryAccess, SyncKey
 from sandbox.simulator.machine.arrivals import CLUSTER
 from sandbox.simulator.machine.clusters import RANKS, REMOTE
@@ -65,7 +65,7 @@ class ClusterLayout:
             for k in range(max(1, access.size // granularity))
         ]
 
-    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: Place) -> Fault:
+    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite) -> Fault:
         """Between blocks of a cluster."""
         size, units = self.agents(machine), shared_units(machine, granularity)
         unit, rank = int(touch.unit[where.lane]), int(touch.thread[where.lane])

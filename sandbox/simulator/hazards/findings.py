@@ -1,4 +1,4 @@
-"""How races in shared memory are told, and which of them are harmless."""
+"""How races in shared memory are told."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ class Deed:
         """For example `written at line 7`."""
         kind = "copy" if self.instruction.opcode == "cp" else self.kind
         return f"{_VERBS[kind]} at line {self.instruction.line}"
+
+
+@dataclass(frozen=True)
+class RaceSite:
+    """Where a race was found: the lane of the access, the group, and why nothing orders it where that is known."""
+
+    lane: int
+    group: int
+    reason: str = ""
 
 
 def race(

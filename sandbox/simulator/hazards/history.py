@@ -14,10 +14,18 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.hazards.clocks import Clocks
-from sandbox.simulator.hazards.findings import Deed, note
-from sandbox.simulator.hazards.meetings import meetings, merged
-from sandbox.simulator.hazards.touches import NOBODY, BlockLayout, Layout, Place, Table, Touch
-from sandbox.simulator.hazards.values import held, stored
+from sandbox.simulator.hazards.findings import Deed, RaceSite, note
+from sandbox.simulator.hazards.touches import (
+    NOBODY,
+    BlockLayout,
+    Layout,
+    Table,
+    Touch,
+    held,
+    meetings,
+    merged,
+    stored,
+)
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.state import Machine
@@ -200,7 +208,7 @@ class History:
             late = (known < touch.time) & (touch.agent != whose)[:, None]
             if late.any():
                 lane, group = touch.first(late)
-                place = Place(lane, group, _ENDED)
+                place = RaceSite(lane, group, _ENDED)
                 self.flush(machine)
                 before = Deed(touch.instruction, touch.kind, int(touch.agent[lane]), 0)
                 raise FaultError(self.layout.race(machine, self.granularity, before, touch, place))
@@ -308,7 +316,7 @@ class History:
                 reason = "a copy that its own thread has not waited for"
             elif owner != thread:
                 reason = "a copy that another thread waited for, without a barrier after its wait"
-        place = Place(lane, block, reason)
+        place = RaceSite(lane, block, reason)
         raise FaultError(self.layout.race(machine, self.granularity, before, touch, place))
 
     def _never_written(self, machine: Machine, touch: Touch) -> None:
