@@ -24,7 +24,7 @@ from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.gpus.occupancy import Occupancy, occupancy
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.sparse import SparseArena
-from sandbox.simulator.metrics.row import Launch as CountedLaunch
+from sandbox.simulator.metrics.row import CountedLaunch
 from sandbox.simulator.metrics.table import metrics
 from sandbox.verdict import Provenance
 

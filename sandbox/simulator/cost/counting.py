@@ -99,7 +99,7 @@ class Counter(Observer):
             count = self.blocks[id(block)] = BlockCount(block, machine.activation.function)
         self._count_branch(machine)
         self._before = (count, machine.mask, machine.registers) if block.jump.guard is not None else None
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         if machine.mask is None:
             count.warps += geometry.warps * machine.blocks
             count.lanes += geometry.threads * machine.blocks
@@ -118,8 +118,8 @@ class Counter(Observer):
         if jump.guard is None or jump.kind == "table":
             return
         chosen = registers[jump.guard]
-        taken = by_warp(chosen if mask is None else chosen & mask, machine.place.geometry, fill=False)
-        rest = by_warp(~chosen if mask is None else ~chosen & mask, machine.place.geometry, fill=False)
+        taken = by_warp(chosen if mask is None else chosen & mask, machine.batch.geometry, fill=False)
+        rest = by_warp(~chosen if mask is None else ~chosen & mask, machine.batch.geometry, fill=False)
         some: Array = np.any(taken, axis=1)
         others: Array = np.any(rest, axis=1)
         repeat = machine.blocks // some.shape[1]
@@ -199,7 +199,7 @@ def _space(access: MemoryAccess) -> str:
 
 def _by_warp(machine: Machine, access: MemoryAccess) -> tuple[Array, Array | None, int]:
     """Offsets and active lanes by warp, and how many blocks one column of them stands for."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     if access.mask is None and geometry.threads == geometry.warps * 32:
         offsets = by_warp(access.offsets, geometry)
         return offsets, None, machine.blocks // offsets.shape[2]

@@ -20,7 +20,7 @@ from sandbox.simulator.ptx.kinds import (
 )
 from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import (
-    Address,
+    AddressOperand,
     Function,
     Immediate,
     Instruction,
@@ -252,7 +252,7 @@ def _refusal(instruction: Instruction, reason: str) -> Step:
     what = f"unsupported: {instruction.mnemonic}" + ("" if reason in instruction.mnemonic else f" ({reason})")
 
     def refuse(machine: Machine) -> None:
-        raise FaultError(machine.place.fault(Verdict.UNSUPPORTED, what, instruction))
+        raise FaultError(machine.batch.fault(Verdict.UNSUPPORTED, what, instruction))
 
     return refuse
 
@@ -283,8 +283,8 @@ def _registers(instruction: Instruction) -> tuple[list[str], list[str]]:
         written: list[str] = []
         sources = operands
     else:
-        written = [] if isinstance(operands[0], Address) else list(register_names(operands[0]))
-        sources = operands[1:] if not isinstance(operands[0], Address) else operands
+        written = [] if isinstance(operands[0], AddressOperand) else list(register_names(operands[0]))
+        sources = operands[1:] if not isinstance(operands[0], AddressOperand) else operands
     read = [name for operand in sources for name in register_names(operand)]
     if instruction.guard is not None:
         # A guarded write keeps the old value in other lanes, so it reads its target too.

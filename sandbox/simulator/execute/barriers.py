@@ -98,7 +98,7 @@ class Barriers:
             return False
         if barrier.threads is None:
             return True
-        return bool((registers[barrier.threads].view(U32) == self._machine.place.geometry.threads).all())
+        return bool((registers[barrier.threads].view(U32) == self._machine.batch.geometry.threads).all())
 
     def settle(self) -> bool:
         """Open every barrier that can open; whether one did."""
@@ -147,14 +147,14 @@ class Barriers:
 
     def _counted(self, lanes: Array) -> Array:
         """Threads of each block, a warp that is there with all its live lanes counting as a whole one."""
-        return count_threads(self._machine.place.geometry, self._machine.live, lanes)
+        return count_threads(self._machine.batch.geometry, self._machine.live, lanes)
 
     def _cluster_complete(self, group: _Group) -> Array:
         machine = self._machine
         arrivals = machine.arrivals.cluster
         live = np.broadcast_to(EVERYONE if machine.live is None else machine.live, machine.shape)
         least = np.where(live, arrivals, np.iinfo(np.int64).max).min(axis=(0, 1))
-        size = machine.place.geometry.cluster_size
+        size = machine.batch.geometry.cluster_size
         least = np.repeat(least.reshape(-1, size).min(axis=1), size)
         return group.mask & (arrivals <= least)
 
@@ -197,7 +197,7 @@ class Barriers:
             gone = self._came & ~live & lanes.any(axis=(0, 1), keepdims=True)
             if gone.any():
                 what = "barrier that threads skipped which had come to an earlier one; they left the kernel instead"
-                place = self._machine.place
+                place = self._machine.batch
                 raise FaultError(
                     place.fault(Verdict.BARRIER_DIVERGENCE, what, group.barrier.instruction, gone)
                 )
@@ -230,7 +230,7 @@ class Barriers:
         )
         if group.barrier.threads is not None:
             what, others = "barrier not reached by as many threads as it counts", others
-        return self._machine.place.fault(
+        return self._machine.batch.fault(
             Verdict.BARRIER_DIVERGENCE, what + others, group.barrier.instruction, group.mask
         )
 

@@ -58,7 +58,7 @@ class CallStack:
             if name is None:
                 what = f"call through a pointer to {int(address):#x}, which is no function"
                 raise FaultError(
-                    self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, chosen)
+                    self._machine.batch.fault(Verdict.MEMORY_FAULT, what, jump.instruction, chosen)
                 )
             yield self._enter_named(frame, jump, name, chosen), chosen
 
@@ -81,7 +81,7 @@ class CallStack:
             return None
         if name not in self._setup.loaded.module.functions:
             what = f"unsupported: call of {name}"
-            raise FaultError(self._machine.place.fault(Verdict.UNSUPPORTED, what, jump.instruction))
+            raise FaultError(self._machine.batch.fault(Verdict.UNSUPPORTED, what, jump.instruction))
         callee = self._frame_for(frame, jump, name)
         names = [parameter.name for parameter in self._codes[callee].function.parameters]
         renamed = dict(zip(jump.call.arguments, names, strict=False))
@@ -99,7 +99,7 @@ class CallStack:
                 what = (
                     f"stack overflow: calls {caller.depth + 1} deep, {base + code.local_bytes} bytes of stack"
                 )
-                raise FaultError(self._machine.place.fault(Verdict.RESOURCE_LIMIT, what, jump.instruction))
+                raise FaultError(self._machine.batch.fault(Verdict.RESOURCE_LIMIT, what, jump.instruction))
             self._machine.local_bytes = max(self._machine.local_bytes, base + code.local_bytes)
             self._by_path[path] = len(self.frames)
             self.frames.append(self._setup.activation(code, self._machine.specials, base, caller.depth + 1))

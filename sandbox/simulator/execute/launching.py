@@ -16,7 +16,7 @@ from sandbox.simulator.decode.code import Code
 from sandbox.simulator.decode.decoder import decode
 from sandbox.simulator.gpus.architectures import Architecture
 from sandbox.simulator.gpus.occupancy import occupancy
-from sandbox.simulator.machine.faults import FaultError, Place
+from sandbox.simulator.machine.faults import Batch, FaultError
 from sandbox.simulator.machine.lanes import Geometry, special_registers
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.state import Activation, Machine, Observer, Shared
@@ -226,7 +226,7 @@ class LaunchSetup:
         """A machine for a batch of linear block indices."""
         specials = special_registers(self.geometry, blocks) | self._device_registers(blocks)
         return Machine(
-            place=Place(self.launch.kernel, self.geometry, blocks),
+            batch=Batch(self.launch.kernel, self.geometry, blocks),
             arena=self.arena,
             shared=self._shared(len(blocks)),
             parameters=self.parameters,

@@ -118,7 +118,7 @@ def _assert_failed(machine: Machine, jump: Jump) -> None:
     line = int(_lane_values(machine, machine.argument(names[2], 0, _S32))[0])
     shown = message[:_SHOWN].encode("unicode_escape").decode()  # the kernel may pass any text
     what = f"assertion `{shown}` failed at line {line}"
-    raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, machine.active))
+    raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, jump.instruction, machine.active))
 
 
 BUILTINS: dict[str, Callable[[Machine, Jump], None]] = {"vprintf": _vprintf, "__assertfail": _assert_failed}

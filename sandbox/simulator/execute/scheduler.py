@@ -70,7 +70,7 @@ class Scheduler:
         self._machine = machine
         self._listener = listener
         self._deadline = deadline
-        self._sides = _sides(machine.place.geometry) if drift else ()
+        self._sides = _sides(machine.batch.geometry) if drift else ()
         self._pending: dict[Position, Mask] = {}
         self._waiting: dict[Position, Mask] = {}
         self._barriers = Barriers(machine, self._resume)
@@ -199,7 +199,7 @@ class Scheduler:
             "the kernel did not end before its deadline, and was still running here: look for a loop that never "
             "ends, a flag that some threads never set, or far too much work"
         )
-        return self._machine.place.fault(Verdict.TIMEOUT, what, instruction, lanes)
+        return self._machine.batch.fault(Verdict.TIMEOUT, what, instruction, lanes)
 
     def _leave(self, at: Position, jump: Jump, mask: Mask) -> None:
         if jump.kind == "fall":
@@ -243,7 +243,7 @@ class Scheduler:
         elif jump.kind == "trap":
             what = "the kernel stopped itself (trap, or a failed assert)"
             lanes = EVERYONE if mask is None else mask
-            raise FaultError(self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, lanes))
+            raise FaultError(self._machine.batch.fault(Verdict.MEMORY_FAULT, what, jump.instruction, lanes))
         else:
             machine = self._machine
             left = EVERYONE if mask is None else mask
@@ -298,7 +298,7 @@ class Scheduler:
     def _held(self, block: BasicBlock, mask: Array) -> Array:
         """Lanes of warps that named a live lane in their member mask which is elsewhere."""
         assert block.warp_sync is not None
-        geometry = self._machine.place.geometry
+        geometry = self._machine.batch.geometry
         members = by_warp(self._machine.registers[block.warp_sync[1]].view(U32), geometry)
         active = by_warp(mask, geometry, fill=False)
         named = np.bitwise_or.reduce(np.where(active, members, U32.type(0)), axis=1, keepdims=True)
@@ -328,7 +328,7 @@ class Scheduler:
         assert block.warp_sync is not None
         others = "others wait at another one" if len(self._waiting) > 1 else "the others can never arrive"
         what = f"warp-wide instruction not reached by every lane that its mask names; {others}"
-        return self._machine.place.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)
+        return self._machine.batch.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)
 
 
 def _sides(geometry: Geometry) -> tuple[Array, ...]:

@@ -26,11 +26,11 @@ class ClusterLayout:
 
     def groups(self, machine: Machine) -> int:
         """Clusters."""
-        return machine.blocks // machine.place.geometry.cluster_size
+        return machine.blocks // machine.batch.geometry.cluster_size
 
     def agents(self, machine: Machine) -> int:
         """Blocks of a cluster."""
-        return machine.place.geometry.cluster_size
+        return machine.batch.geometry.cluster_size
 
     def units(self, machine: Machine, granularity: int) -> int:
         """Units of all of its blocks, one after another."""
@@ -124,7 +124,7 @@ class ClusterHazards(OrderedHazards):
         if key[0] != "mbarrier":
             super().complete(machine, key, blocks)
             return
-        size = machine.place.geometry.cluster_size
+        size = machine.batch.geometry.cluster_size
         for rank in range(size):
             super().complete(machine, (REMOTE, key[1] * RANKS + rank), blocks.reshape(-1, size)[:, rank])
 
@@ -133,7 +133,7 @@ class ClusterHazards(OrderedHazards):
         if key[0] != "mbarrier":
             super().acquire(machine, key, lanes)
             return
-        size = machine.place.geometry.cluster_size
+        size = machine.batch.geometry.cluster_size
         ranks = machine.shared.block_index % size
         for rank in range(size):
             mine = np.broadcast_to(ranks == rank, (1, 1, machine.blocks))

@@ -54,7 +54,7 @@ def race(
     memory: str = "shared memory",
 ) -> Fault:
     """The fault of two accesses that nothing orders; `where` are the block of the batch and the second thread."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     block, thread = where
     lanes = np.zeros((geometry.threads, machine.blocks), dtype=np.bool_)
     lanes[thread, block] = True
@@ -66,7 +66,7 @@ def race(
     culprit = (
         before if before.kind == "store" and now.kind != "store" and not reason.startswith("a copy") else now
     )
-    return machine.place.fault(
+    return machine.batch.fault(
         Verdict.RACE,
         what,
         culprit.instruction,

@@ -82,7 +82,7 @@ class GlobalHazards(Observer):
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Accesses of a block before its barrier are ordered before those after it."""
-        which = machine.place.blocks
+        which = machine.batch.blocks
         if released is not None:
             which = which[np.broadcast_to(released.any(axis=(0, 1)), (machine.blocks,))]
         if number == CLUSTER:
@@ -93,7 +93,7 @@ class GlobalHazards(Observer):
     def complete(self, machine: Machine, key: SyncKey, blocks: Array) -> None:
         """A phase of an mbarrier is over: taken for a barrier of the whole block."""
         if key[0] == "mbarrier":
-            self._order.barrier(machine.place.blocks[blocks])
+            self._order.barrier(machine.batch.blocks[blocks])
 
     def warp_barrier(self, machine: Machine) -> None:
         """`bar.warp.sync` orders the accesses of a warp."""
@@ -114,7 +114,7 @@ class GlobalHazards(Observer):
         shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
         low, high = thread_range(machine, shape)
         # An element that stands for several threads counts as its first one, and once more as its last.
-        agent = self._order.agents(machine.place.blocks.reshape(1, 1, -1), low)
+        agent = self._order.agents(machine.batch.blocks.reshape(1, 1, -1), low)
         where = np.broadcast_to(mask, shape)
         offsets = np.broadcast_to(access.offsets, shape)[where]
         agents = np.broadcast_to(agent, shape)[where]
@@ -185,7 +185,7 @@ class GlobalHazards(Observer):
         held: Watched | None,
     ) -> None:
         """Report a race, unless every store writes the value of its rivals (and that `held` already)."""
-        access, place = case.access, case.machine.place
+        access, place = case.access, case.machine.batch
         before, agent, wrong = found
         position = int(np.argmax(wrong))
         if (
@@ -231,7 +231,7 @@ def _never_written(case: _Case, unit: Array, agent: Array) -> Fault:
     verb = "read" if case.access.kind == "load" else "atomic operation"
     what = f"{verb} on {case.element(unit, position)}, which nothing wrote in this run"
     who = _identity(int(agent[position]))
-    fault = case.machine.place.fault(Verdict.UNINITIALIZED, what, case.access.instruction, agent=who)
+    fault = case.machine.batch.fault(Verdict.UNINITIALIZED, what, case.access.instruction, agent=who)
     return case.located(fault, unit, position)
 
 

@@ -322,6 +322,6 @@ class History:
     def _never_written(self, machine: Machine, touch: Touch) -> None:
         lane, _ = touch.first(~self._written.get(touch).astype(np.bool_))
         byte = int(touch.unit[lane]) * self.granularity
-        thread = machine.place.geometry.thread_coordinates(int(touch.lane[lane]))
+        thread = machine.batch.geometry.thread_coordinates(int(touch.lane[lane]))
         what = f"read of byte {byte} of shared memory, which nothing wrote, by thread {thread}"
-        raise FaultError(machine.place.fault(Verdict.UNINITIALIZED, what, touch.instruction))
+        raise FaultError(machine.batch.fault(Verdict.UNINITIALIZED, what, touch.instruction))

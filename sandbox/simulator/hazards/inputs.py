@@ -48,5 +48,5 @@ class InputWrites(Observer):
         element = offset // self._widths[allocation.name]
         verb = "made an atomic operation on" if access.kind == "atomic" else "wrote to"
         what = f"the kernel {verb} its input {allocation.name}, at element {element} of {allocation.label}"
-        fault = machine.place.fault(Verdict.INPUT_MODIFIED, what, access.instruction, lanes)
+        fault = machine.batch.fault(Verdict.INPUT_MODIFIED, what, access.instruction, lanes)
         raise FaultError(replace(fault, buffer=allocation.name, offset=offset))

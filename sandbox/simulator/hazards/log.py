@@ -20,7 +20,7 @@ from sandbox.simulator.ptx.syntax import Instruction
 
 
 @dataclass(frozen=True)
-class Entry:
+class LoggedAccess:
     """One access, flattened: lanes with the same address and neighbouring axes are one element.
 
     Attributes:
@@ -38,7 +38,7 @@ class Entry:
     value: Callable[[], Array | None]
 
 
-def entries(machine: Machine, access: MemoryAccess, granularity: int, per_block: bool) -> list[Entry]:
+def entries(machine: Machine, access: MemoryAccess, granularity: int, per_block: bool) -> list[LoggedAccess]:
     """Flatten an access into units; a wide access becomes one entry for each unit it spans."""
     mask = EVERYONE if access.mask is None else access.mask
     shape: tuple[int, ...] = np.broadcast_shapes(access.offsets.shape, mask.shape)
@@ -56,13 +56,13 @@ def entries(machine: Machine, access: MemoryAccess, granularity: int, per_block:
     base = _flat(access.offsets // granularity, shape, where)
     low, high = _flat(low, shape, where), _flat(high, shape, where)
     block = _flat(np.arange(shape[2]), shape, where) if per_block else None
-    found: list[Entry] = []
+    found: list[LoggedAccess] = []
     for k in range(max(1, access.size // granularity)):
         unit = base + k
         if block is not None:
             unit = unit * machine.blocks + block
         value = partial(_stored, access, k * granularity, shape, where)
-        found.append(Entry(access.instruction, access.kind, unit, low, high, value))
+        found.append(LoggedAccess(access.instruction, access.kind, unit, low, high, value))
     return found
 
 
@@ -73,7 +73,7 @@ def _flat(value: Array, shape: tuple[int, ...], where: Array | None) -> Array:
 
 def thread_range(machine: Machine, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Smallest and largest linear thread index behind each element of a lane-shaped array with short axes."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     return _range(geometry.rows, geometry.columns, shape[0], shape[1])
 
 

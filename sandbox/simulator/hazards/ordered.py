@@ -40,7 +40,7 @@ class OrderedHazards(Observer):
     def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """A write to what a copy under way still reads is a fault."""
         if access.kind != "load":
-            machine.copies.check_source(machine.place, access)
+            machine.copies.check_source(machine.batch, access)
 
     def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge the access."""

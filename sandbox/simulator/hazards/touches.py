@@ -115,7 +115,7 @@ class BlockLayout:
 
     def agents(self, machine: Machine) -> int:
         """Threads of a block."""
-        return machine.place.geometry.threads
+        return machine.batch.geometry.threads
 
     def units(self, machine: Machine, granularity: int) -> int:
         """Units of a block's shared memory."""
@@ -162,7 +162,7 @@ def shared_units(machine: Machine, granularity: int) -> int:
 
 def by_thread(machine: Machine, values: Array | None) -> Array:
     """A lane-shaped value as (blocks or 1, T); None is true everywhere."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     full = EVERYONE if values is None else values
     full = np.broadcast_to(full, (geometry.rows, geometry.columns, full.shape[2]))
     return full.reshape(geometry.threads, -1).T

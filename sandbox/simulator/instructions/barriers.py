@@ -28,7 +28,7 @@ def arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         active = np.broadcast_to(machine.active, machine.shape)
         for n in np.unique(np.broadcast_to(where, machine.shape)[active]).tolist():
             lanes = active & (where == n)
-            arrivals[n] += count_threads(machine.place.geometry, machine.live, lanes)
+            arrivals[n] += count_threads(machine.batch.geometry, machine.live, lanes)
             for observer in machine.observers:
                 observer.arrive(machine, ("bar", n), lanes, None)
 

@@ -16,7 +16,7 @@ from sandbox.simulator.machine.local import load_local, store_local
 from sandbox.simulator.machine.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
 from sandbox.simulator.machine.spaces import load_global, load_shared, offsets_of, store_global, store_shared
 from sandbox.simulator.machine.state import Machine, Step
-from sandbox.simulator.ptx.syntax import Address, Instruction, Operand, Register, Symbol, Vector
+from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Operand, Register, Symbol, Vector
 from sandbox.simulator.ptx.types import TYPES, U64, Dtype, PtxType
 from sandbox.verdict import Verdict
 
@@ -46,7 +46,7 @@ class MemoryOperand:
 
 def memory_operand(i: Instruction, operand: Operand, size: int, slots: Slots) -> MemoryOperand:
     """Decode an address operand."""
-    assert isinstance(operand, Address)
+    assert isinstance(operand, AddressOperand)
     return MemoryOperand(i, slots.source(operand.base, _U64), operand.offset, size)
 
 
@@ -101,7 +101,7 @@ def _load_parameter(
     source: Operand, kind: PtxType, targets: list[tuple[int, int] | None], slots: Slots
 ) -> Step:
     """Kernel parameters are the same in every lane; parameters of a call differ per lane."""
-    assert isinstance(source, Address)
+    assert isinstance(source, AddressOperand)
     if not isinstance(source.base, Symbol):
         raise refuse("ld.param through a register")
     name, start = source.base.name, source.base.offset + source.offset
@@ -146,7 +146,7 @@ def narrow(value: Array, kind: PtxType) -> Array:
 
 
 def _store_parameter(target: Operand, kind: PtxType, sources: list[int]) -> Step:
-    assert isinstance(target, Address)
+    assert isinstance(target, AddressOperand)
     assert isinstance(target.base, Symbol)
     name, start = target.base.name, target.base.offset + target.offset
 
@@ -208,10 +208,10 @@ def windows(machine: Machine, operand: MemoryOperand) -> list[tuple[str, int, Ar
         if inside.any():
             found.append((name, base, inside))
     if rest.any():
-        index, *_ = machine.place.first(rest)
+        index, *_ = machine.batch.first(rest)
         value = int(np.broadcast_to(address, machine.shape)[index])
         what = f"{operand.size}-byte access at address {value:#x}, which is no buffer"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, operand.instruction, rest))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, operand.instruction, rest))
     return found
 
 

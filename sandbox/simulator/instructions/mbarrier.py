@@ -47,7 +47,7 @@ def _objects(i: Instruction, m: Modifiers, address: Operand, slots: Slots) -> Ob
         base = 0 if named else SHARED_BASE
         if not named and {name for name, _, _ in windows(machine, operand)} != {"shared"}:
             what = "an mbarrier that is not in shared memory"
-            raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, i, machine.active))
+            raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, i, machine.active))
         access = operand.access(machine, kind, base, machine.mask)
         access = checked_shared(machine, access, machine.shared.size, "shared memory")
         for observer in machine.observers:
@@ -57,7 +57,7 @@ def _objects(i: Instruction, m: Modifiers, address: Operand, slots: Slots) -> Ob
             away = active & (access.owner != machine.shared.block_index)
             if away.any() and remote is None:
                 what = f"unsupported: {i.mnemonic} on an mbarrier of another block"
-                raise FaultError(machine.place.fault(Verdict.UNSUPPORTED, what, i, away))
+                raise FaultError(machine.batch.fault(Verdict.UNSUPPORTED, what, i, away))
             for offset in np.unique(np.broadcast_to(access.offsets, machine.shape)[away]).tolist():
                 assert remote is not None
                 remote(machine, offset, away & (access.offsets == offset), access.owner)
@@ -90,7 +90,7 @@ def _initialise(i: Instruction, m: Modifiers, slots: Slots) -> Step:
             if (lanes & wrong).any():
                 count_given = int(counts[lanes & wrong][0])
                 what = f"an mbarrier for {count_given} arrivals; 1 to {mbarriers.MAX_COUNT} are allowed"
-                raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, i, lanes & wrong))
+                raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, i, lanes & wrong))
             mbarriers.write(machine, offset, mbarriers.initial(wanted).word(), _blocks(lanes))
 
     return run
@@ -151,7 +151,7 @@ def _count(machine: Machine, i: Instruction, m: Modifiers, offset: int, lanes: A
     over |= (total >= state.pending) & (total > 0) & ("noComplete" in m)
     if over.any():
         what = f"more arrivals than the phase of the mbarrier at byte {offset} of shared memory has pending"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, i, lanes & over))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, i, lanes & over))
     flat = counts.reshape(-1, machine.blocks)
     before = np.cumsum(flat, axis=0) - flat
     late = before - state.pending
@@ -178,7 +178,7 @@ def _count_remote(
     ended = np.where(blocks, mbarriers.arrive(state, total), 0)
     mbarriers.write(machine, offset, state.word(), blocks)
     machine.stalled = None
-    ranks = np.broadcast_to(given[0] % machine.place.geometry.cluster_size, machine.shape)
+    ranks = np.broadcast_to(given[0] % machine.batch.geometry.cluster_size, machine.shape)
     for rank in np.unique(ranks[lanes]).tolist():
         for observer in machine.observers:
             observer.arrive(machine, (REMOTE, offset * RANKS + rank), lanes & (ranks == rank), None)

@@ -60,7 +60,7 @@ def stmatrix(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         rows[:, :, : 8 * len(sources)] = (
             flat.take(order, axis=2).view(U32).reshape(*flat.shape[:2], 8 * len(sources), 4)
         )
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         values = [threads_of(rows[..., k].transpose(0, 2, 1), geometry) for k in range(4)]
         values = [np.ascontiguousarray(value) for value in values]
         store_shared(
@@ -120,7 +120,7 @@ def _access(machine: Machine, operand: MemoryOperand, kind: str, providers: Arra
             # There every lane must give a valid address, whether or not it is used.
             every = operand.access(machine, kind, 0, mask)
             checked_shared(machine, every, machine.shared.size, "shared memory")
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         lanes = threads_of(providers, geometry)
         mask = lanes if mask is None else lanes & mask
     return operand.access(machine, kind, 0, mask)
@@ -128,7 +128,7 @@ def _access(machine: Machine, operand: MemoryOperand, kind: str, providers: Arra
 
 def _rows(machine: Machine, words: list[Array]) -> Array:
     """What every lane read, shape (warps, blocks, 32, 4)."""
-    lanes = [warps_of(word, machine.place.geometry) for word in words]
+    lanes = [warps_of(word, machine.batch.geometry) for word in words]
     warps, _, blocks = np.broadcast_shapes(*(lane.shape for lane in lanes))
     rows = np.empty((warps, blocks, WARP, 4), dtype=U32)
     for position, lane in enumerate(lanes):

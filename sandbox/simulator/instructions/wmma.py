@@ -159,7 +159,7 @@ class _Where:
         Raises:
             FaultError: Misaligned, or not the same in all lanes of a warp.
         """
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         address = (
             warps_of(machine.registers[self.operand.base], geometry).astype(S64) + self.operand.displacement
         )
@@ -184,7 +184,7 @@ class _Where:
         return address, stride
 
     def _fault(self, machine: Machine, what: str, lanes: Array | None) -> FaultError:
-        return FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, self.instruction, lanes))
+        return FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, self.instruction, lanes))
 
 
 def _where(i: Instruction, m: Modifiers, address: Operand, rest: tuple[Operand, ...], slots: Slots) -> _Where:
@@ -226,7 +226,7 @@ def _load(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 def _read(machine: Machine, where: _Where) -> Array:
     """32-bit words of a tile as the accesses move them, shape (warps, blocks, 32, words)."""
-    geometry, count = machine.place.geometry, where.tile.width // 4
+    geometry, count = machine.batch.geometry, where.tile.width // 4
     address, stride = where.start(machine)
     words: list[Array] = []
     for space, window, mask in where.spaces(machine):
@@ -265,7 +265,7 @@ def _store(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 
 def _write(machine: Machine, where: _Where, words: Array) -> None:
-    geometry, count = machine.place.geometry, where.tile.width // 4
+    geometry, count = machine.batch.geometry, where.tile.width // 4
     address, stride = where.start(machine)
     for space, window, mask in where.spaces(machine):
         write = store_global if space == "global" else store_shared

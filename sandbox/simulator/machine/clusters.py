@@ -29,14 +29,14 @@ def reaches_out(machine: Machine, access: MemoryAccess, high: int) -> bool:
     return (
         high > RANK_UNIT
         and access.owner is None
-        and machine.place.geometry.cluster_size > 1
+        and machine.batch.geometry.cluster_size > 1
         and _OWN_ONLY.isdisjoint(access.instruction.modifiers)
     )
 
 
 def own_rank(machine: Machine) -> Array:
     """Rank of each block of the batch in its cluster, shape (1, 1, B); ranks follow each other in a batch."""
-    return np.arange(machine.blocks).reshape(1, 1, -1) % machine.place.geometry.cluster_size
+    return np.arange(machine.blocks).reshape(1, 1, -1) % machine.batch.geometry.cluster_size
 
 
 def rank_of(machine: Machine, offsets: Array) -> Array:
@@ -51,18 +51,18 @@ def in_cluster(machine: Machine, access: MemoryAccess) -> MemoryAccess:
     Raises:
         FaultError: A lane's address belongs to no block of the cluster, or to one that has ended.
     """
-    size = machine.place.geometry.cluster_size
+    size = machine.batch.geometry.cluster_size
     rank = rank_of(machine, access.offsets)
     active = EVERYONE if access.mask is None else access.mask
     nobody = (rank < 0) | (rank >= size)
     if (nobody & active).any():
         what = f"an address in shared memory of the cluster that belongs to none of its {size} blocks"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, nobody & active))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, nobody & active))
     rank = np.where(nobody, 0, rank)
     owner = np.arange(machine.blocks).reshape(1, 1, -1) // size * size + rank
     if machine.live is not None:
         ended = ~np.broadcast_to(machine.live.any(axis=(0, 1)), (machine.blocks,))[owner]
         if (ended & active).any():
             what = "access to the shared memory of a block of the cluster that has ended"
-            raise FaultError(machine.place.fault(Verdict.RACE, what, access.instruction, ended & active))
+            raise FaultError(machine.batch.fault(Verdict.RACE, what, access.instruction, ended & active))
     return replace(access, offsets=access.offsets % RANK_UNIT, owner=owner)

@@ -12,7 +12,7 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.machine.access import MemoryAccess
-from sandbox.simulator.machine.faults import FaultError, Place
+from sandbox.simulator.machine.faults import Batch, FaultError
 from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.verdict import Verdict
 
@@ -88,7 +88,7 @@ class Copies:
         self.under_way = [copy for copy in self.under_way if copy.lanes.any()]
         return finished
 
-    def check_source(self, place: Place, access: MemoryAccess) -> None:
+    def check_source(self, batch: Batch, access: MemoryAccess) -> None:
         """A write to what a copy under way still reads is a race.
 
         Raises:
@@ -102,9 +102,9 @@ class Copies:
                 continue
             lanes = EVERYONE if access.mask is None else access.mask
             written = np.unique(
-                np.broadcast_to(access.offsets, place.shape)[np.broadcast_to(lanes, place.shape)]
+                np.broadcast_to(access.offsets, batch.shape)[np.broadcast_to(lanes, batch.shape)]
             )
-            start = np.broadcast_to(copy.source, place.shape)
+            start = np.broadcast_to(copy.source, batch.shape)
             first = np.minimum(np.searchsorted(written, start - access.size + 1), written.size - 1)
             hit = (written[first] > start - access.size) & (written[first] < start + copy.read) & copy.lanes
             if hit.any():
@@ -112,4 +112,4 @@ class Copies:
                     f"race on global memory: written at line {access.instruction.line} while the copy of line "
                     f"{copy.store.instruction.line} from there has not been waited for"
                 )
-                raise FaultError(place.fault(Verdict.RACE, what, access.instruction, hit))
+                raise FaultError(batch.fault(Verdict.RACE, what, access.instruction, hit))

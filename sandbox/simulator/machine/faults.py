@@ -21,7 +21,7 @@ class FaultError(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class Batch:
     """Where the machine is: the launched kernel, its geometry, and the blocks of the batch, shape (B,)."""
 
     kernel: str

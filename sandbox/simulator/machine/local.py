@@ -54,10 +54,10 @@ def _check_written(machine: Machine, access: MemoryAccess, size: int, count: int
         known = np.logical_or.reduce([written[(start + byte, *lanes)] for byte in range(size)])
         lost = ~known & machine.active if access.mask is None else ~known & access.mask
         if lost.any():
-            index, *_ = machine.place.first(lost)
+            index, *_ = machine.batch.first(lost)
             offset = int(np.broadcast_to(start, machine.shape)[index])
             what = f"read of byte {offset} of local memory, which nothing wrote"
-            fault = machine.place.fault(Verdict.UNINITIALIZED, what, access.instruction, lost)
+            fault = machine.batch.fault(Verdict.UNINITIALIZED, what, access.instruction, lost)
             raise FaultError(replace(fault, buffer="local memory", offset=offset))
 
 

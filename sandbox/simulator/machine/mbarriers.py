@@ -75,7 +75,7 @@ def read(machine: Machine, offset: int, lanes: Array, instruction: Instruction) 
     wrong = (word >> U64.type(_MARK)) != _MARK_VALUE
     if (wrong & lanes).any():
         what = f"no mbarrier at byte {offset} of shared memory: not initialised, invalidated or overwritten"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, instruction, lanes & wrong))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, instruction, lanes & wrong))
     signed = word.astype(np.int64)
     return State(
         signed & MAX_COUNT,
@@ -119,4 +119,4 @@ def deadlock(machine: Machine, runnable: Array, instruction: Instruction) -> Fau
         "deadlock: threads wait at an mbarrier for a phase that cannot end, because every other thread has "
         "ended or waits as well; compare its count with who arrives, and the parity that is waited for"
     )
-    return machine.place.fault(Verdict.TIMEOUT, what, instruction, runnable)
+    return machine.batch.fault(Verdict.TIMEOUT, what, instruction, runnable)

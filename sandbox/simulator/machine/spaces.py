@@ -83,22 +83,22 @@ def _aligned(machine: Machine, access: MemoryAccess, offsets: Array) -> Array:
     wrong = (offsets & low_bits) != 0
     active = wrong if access.mask is None else wrong & access.mask
     if active.any():
-        index, *_ = machine.place.first(active)
+        index, *_ = machine.batch.first(active)
         address = int(np.broadcast_to(offsets, machine.shape)[index])
         verb = f"misaligned {access.size}-byte {_VERBS[access.kind]}"
         what = f"{verb}: offset {address} is not a multiple of {access.size}"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, active))
     return _replace(offsets, wrong, access.mask)
 
 
 def _global_fault(machine: Machine, access: MemoryAccess, active: Array) -> Fault:
-    index, *_ = machine.place.first(active)
+    index, *_ = machine.batch.first(active)
     offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
     verb = _VERBS[access.kind]
     near = machine.arena.nearest(offset)
     if near is None or not -(1 << 32) < offset < machine.arena.extent + (1 << 32):
         what = f"{access.size}-byte {verb} at address {GLOBAL_BASE + offset:#x}, which is no buffer"
-        return machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
+        return machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
     if offset < near.start:
         where = f"{near.start - offset} bytes before the start of {near.label}"
     elif offset < near.end:
@@ -106,7 +106,7 @@ def _global_fault(machine: Machine, access: MemoryAccess, active: Array) -> Faul
     else:
         where = f"{offset - near.end} bytes past the end of {near.label}"
     what = f"out-of-bounds {access.size}-byte {verb}, {where}"
-    fault = machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
+    fault = machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
     return _with_buffer(fault, near.name, offset - near.start)
 
 
@@ -115,7 +115,7 @@ def _with_buffer(fault: Fault, name: str, offset: int) -> Fault:
 
 
 def _window_fault(machine: Machine, access: MemoryAccess, active: Array, limit: int, what: str) -> Fault:
-    index, *_ = machine.place.first(active)
+    index, *_ = machine.batch.first(active)
     offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
     region = machine.shared.region(offset) if what == _SHARED else None
     if region is not None:
@@ -125,7 +125,7 @@ def _window_fault(machine: Machine, access: MemoryAccess, active: Array, limit: 
     text = (
         f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
     )
-    fault = machine.place.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
+    fault = machine.batch.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
     return _with_buffer(fault, what, offset)
 
 

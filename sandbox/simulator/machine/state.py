@@ -13,7 +13,7 @@ from sandbox.device import Array
 from sandbox.simulator.machine.access import MemoryAccess, SyncKey
 from sandbox.simulator.machine.arrivals import Arrivals
 from sandbox.simulator.machine.copies import Copies
-from sandbox.simulator.machine.faults import Place
+from sandbox.simulator.machine.faults import Batch
 from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.ptx.types import U8, U16, U32, PtxType
@@ -149,7 +149,7 @@ class Machine:
         ticks: What the clock registers read last.
     """
 
-    place: Place
+    batch: Batch
     arena: Arena
     shared: Shared
     parameters: dict[str, bytes]
@@ -185,12 +185,12 @@ class Machine:
     @property
     def blocks(self) -> int:
         """Blocks in this batch."""
-        return len(self.place.blocks)
+        return len(self.batch.blocks)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of a value that differs in every lane."""
-        return self.place.shape
+        return self.batch.shape
 
     @property
     def active(self) -> Array:
