@@ -24,6 +24,7 @@ from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.gpus.occupancy import Occupancy, occupancy
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.sparse import SparseArena
+from sandbox.simulator.machine.surroundings import Surroundings, seed_of
 from sandbox.simulator.metrics.row import CountedLaunch
 from sandbox.simulator.metrics.table import metrics
 from sandbox.verdict import Provenance
@@ -85,10 +86,13 @@ def count(
     deadline = None if deadline_s is None else time.monotonic() + deadline_s
     loaded = load(program)
     wanted = {b.name for b in plan.buffers if b.role in {Role.IN, Role.INOUT}}
-    arena = SparseArena(*buffer_sizes(plan, loaded.module), {name: samples[name] for name in wanted})
+    kept = {name: samples[name] for name in wanted}
+    surroundings = Surroundings(seed_of(program.key, kept))
+    arena = SparseArena(*buffer_sizes(plan, loaded.module), kept, surroundings)
     initialise_globals(arena, loaded)
-    for launch in plan.launches:
-        yield _count_launch(prepare(loaded, launch, arena, 0, architecture), program, arena, deadline)
+    for number, launch in enumerate(plan.launches):
+        setup = prepare(loaded, launch, arena, surroundings, architecture, number=number)
+        yield _count_launch(setup, program, arena, deadline)
 
 
 def _count_launch(

@@ -12,7 +12,7 @@ from sandbox.plan import LaunchMode
 from tools.kernel import directives
 from tools.kernel.directives import Define, DirectiveError, LaunchDirective, Scratch, Tunable
 from tools.kernel.names import ALLOWED_HEADERS, header_allowed, macro_name_fault
-from tools.kernel.source_text import code_lines
+from tools.kernel.source_text import code_lines, spelled_by_pasting, words
 
 __all__ = [
     "Define",
@@ -36,6 +36,10 @@ _LONE_RETURN = re.compile(r"\r(?!\n)")
 _PREPROCESSOR = re.compile(r"\s*(?:#|%:|\?\?=)\s*(include_next|include|import|embed)\b\s*(.*)", re.DOTALL)
 _TARGET = re.compile(r"""<([^<>"]+)>\s*|"([^<>"]+)"\s*""")
 _PROBE = re.compile(r"\b__has_(?:include|embed)\w*")
+
+
+_OF_ITS_COMPILATION = ("__DATE__", "__TIME__", "__TIMESTAMP__", "__FILE__", "__BASE_FILE__", "__builtin_FILE")
+"""What tells when, or as what, a file was compiled."""
 
 
 class KernelFileError(UsageError):
@@ -95,6 +99,7 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
     """
     source = _decode(text, file)
     includes = _includes(source, file)
+    _check_words(source, file)
     found = list(_directives(source, file))
     _check_names(found, file, with_cub=any(name.startswith("cub/") for name in includes))
     kernel_file = KernelFile(
@@ -157,6 +162,15 @@ def _check_characters(source: str, file: str) -> None:
             line = source.count("\n", 0, match.start()) + 1
             reason = f"expected plain text, found {found} (0x{ord(match.group()):02x})"
             raise KernelFileError(reason, line, file)
+
+
+def _check_words(source: str, file: str) -> None:
+    why = "nothing may depend on when, or as what, a kernel was compiled"
+    for line, word in words(source):
+        if word in _OF_ITS_COMPILATION:
+            raise KernelFileError(f"expected no `{word}`: {why}", line, file)
+    if pasted := spelled_by_pasting(source, _OF_ITS_COMPILATION):
+        raise KernelFileError(f"expected no pieces that `##` can make `{pasted}` of: {why}", 1, file)
 
 
 def _includes(source: str, file: str) -> tuple[str, ...]:

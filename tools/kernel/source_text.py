@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 _PIECE = re.compile(
@@ -15,6 +15,7 @@ _PIECE = re.compile(
 )
 _SPLICE = re.compile(r"\\[ \t]*\n")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PASTE = re.compile(r"##|%:%:")
 _DIGIT_SEPARATOR = re.compile(r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])")
 
 
@@ -38,11 +39,16 @@ def _blank_comment(match: re.Match[str]) -> str:
     return piece
 
 
-def code_lines(source: str) -> Iterator[CodeLine]:
-    r"""Yield logical lines: lines that end in `\` are joined first, as the compiler does."""
+def code_lines(source: str, *, texts: bool = True) -> Iterator[CodeLine]:
+    r"""Yield logical lines: lines that end in `\` are joined first, as the compiler does.
+
+    Args:
+        source: The whole text.
+        texts: Whether to keep string and character literals; else a space stands for each.
+    """
     mark = "\x01"  # stands for a spliced line break while comments are removed; never in accepted source
     spliced = _SPLICE.sub(mark, source)
-    stripped = _PIECE.sub(_keep_splices, _DIGIT_SEPARATOR.sub("_", spliced))
+    stripped = _PIECE.sub(_keep_splices if texts else _only_breaks, _DIGIT_SEPARATOR.sub("_", spliced))
     number = 1
     for line in stripped.split("\n"):
         yield CodeLine(number, line.replace(mark, ""))
@@ -50,10 +56,34 @@ def code_lines(source: str) -> Iterator[CodeLine]:
 
 
 def _keep_splices(match: re.Match[str]) -> str:
-    piece = match.group()
-    if match.lastgroup in ("line_comment", "block_comment"):
-        return " " + "".join(character for character in piece if character in "\n\x01")
-    return piece
+    return _only_breaks(match) if match.lastgroup in ("line_comment", "block_comment") else match.group()
+
+
+def _only_breaks(match: re.Match[str]) -> str:
+    return " " + "".join(character for character in match.group() if character in "\n\x01")
+
+
+def words(source: str) -> Iterator[tuple[int, str]]:
+    """Yield identifiers outside comments and literals, each with the line where its logical line begins."""
+    for line in code_lines(source, texts=False):
+        for name in _IDENTIFIER.findall(line.text):
+            yield line.number, name
+
+
+def spelled_by_pasting(source: str, names: Collection[str]) -> str | None:
+    """Return the first of some names that the preprocessor's `##` could make of the identifiers in a text."""
+    if not any(_PASTE.search(line.text) for line in code_lines(source, texts=False)):
+        return None
+    pieces = {name for _, name in words(source)}
+    return next((name for name in names if _is_made_of(name, pieces)), None)
+
+
+def _is_made_of(name: str, pieces: set[str]) -> bool:
+    ends = {0}
+    for end in range(1, len(name) + 1):
+        if any(name[start:end] in pieces for start in ends):
+            ends.add(end)
+    return len(name) in ends
 
 
 def identifiers(source: str) -> frozenset[str]:

@@ -38,6 +38,8 @@ def formula_step(instruction: Instruction, formula: Formula, slots: Slots) -> St
     destination = slots.target(target)
     if instruction.opcode in _MAY_COMPRESS and formula.result.kind != "p":
         return _compressing(destination, sources, formula)
+    if formula.approximate is not None:
+        return _approximating(destination, sources, formula)
     if slots.width(target) > formula.result.bytes:
         return _widening(destination, sources, formula, slots.width(target))
     if len(sources) == 2:
@@ -71,6 +73,19 @@ def _general(destination: int, sources: list[tuple[int, Dtype]], formula: Formul
     def run(machine: Machine) -> None:
         registers = machine.registers
         machine.write(destination, function(*(read_as(registers[slot], dtype) for slot, dtype in sources)))
+
+    return run
+
+
+def _approximating(destination: int, sources: list[tuple[int, Dtype]], formula: Formula) -> Step:
+    exact, approximate = formula.function, formula.approximate
+    assert approximate is not None
+
+    def run(machine: Machine) -> None:
+        registers = machine.registers
+        operands = [read_as(registers[slot], dtype) for slot, dtype in sources]
+        seed = machine.approximations
+        machine.write(destination, exact(*operands) if seed is None else approximate(seed, *operands))
 
     return run
 

@@ -9,7 +9,7 @@ opens when every live thread of the cluster has arrived as often as the waiting 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,7 +28,8 @@ class Position:
     """Where a group of lanes stands; groups sort by side, then innermost call first, then by block.
 
     Attributes:
-        side: 1 for the warps that are held back until the others wait or have ended; 0 for those others.
+        side: 1 for the warps that are held back until the others wait or have ended; 0 for those others. Lanes
+            that are held back from their own warps are 2 further.
     """
 
     depth: int
@@ -40,6 +41,16 @@ class Position:
     def order(self) -> tuple[int, int, int, int]:
         """Lower runs first."""
         return (self.side, -self.depth, self.block, self.frame)
+
+    @property
+    def late(self) -> Position:
+        """Where lanes stand that are held back from their warps."""
+        return replace(self, side=self.side % 2 + 2)
+
+    @property
+    def together(self) -> Position:
+        """Where lanes stand that wait for the rest of their warps."""
+        return self if self.side < 2 else replace(self, side=self.side - 2)
 
 
 @dataclass

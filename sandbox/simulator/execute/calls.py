@@ -18,6 +18,13 @@ from sandbox.simulator.ptx.types import U64
 from sandbox.verdict import Verdict
 
 MAX_DEPTH = 128
+DEFAULT_STACK = 1024
+"""Bytes of stack of a thread where calls leave open how much it needs (CUDA Runtime API, `cudaLimitStackSize`).
+
+What a kernel needs is reserved where the compiler can tell; of recursion and of calls through pointers it cannot.
+"""
+_LEAST_FRAME = 16
+"""A function that calls keeps at least where to return to, in a frame that is a multiple of 16 bytes."""
 
 Mask = Array | None
 
@@ -30,9 +37,13 @@ class CallStack:
         self._codes: list[Code] = [setup.code]
         self._parents: list[tuple[int, Jump] | None] = [None]
         self._by_path: dict[tuple[int, int, str], int] = {}
+        self._open: list[int | None] = [None]
         self._setup = setup
         self._machine = machine
-        self._by_address = {address: name for name, address in setup.loaded.function_addresses().items()}
+        self._by_address = {
+            address: name
+            for name, address in setup.loaded.function_addresses(machine.windows.functions).items()
+        }
 
     def block(self, frame: int, index: int) -> BasicBlock:
         """A basic block of the function that a frame runs."""
@@ -95,17 +106,41 @@ class CallStack:
             caller = self.frames[frame]
             code = self._setup.loaded.function(name)
             base = caller.local_base + -(-self._codes[frame].local_bytes // 16) * 16
-            if caller.depth + 1 > MAX_DEPTH or base + code.local_bytes > LIMIT:
-                what = (
-                    f"stack overflow: calls {caller.depth + 1} deep, {base + code.local_bytes} bytes of stack"
-                )
+            stack = self._stack(frame, jump, name)
+            if (
+                caller.depth + 1 > MAX_DEPTH
+                or base + code.local_bytes > LIMIT
+                or (stack or 0) > DEFAULT_STACK
+            ):
+                need = max(stack or 0, base + code.local_bytes)
+                what = f"stack overflow: calls {caller.depth + 1} deep, at least {need} bytes of stack"
+                what += f"; a thread has {DEFAULT_STACK} for calls that nobody can foresee" if stack else ""
                 raise FaultError(self._machine.batch.fault(Verdict.RESOURCE_LIMIT, what, jump.instruction))
+            self._open.append(stack)
             self._machine.local_bytes = max(self._machine.local_bytes, base + code.local_bytes)
             self._by_path[path] = len(self.frames)
             self.frames.append(self._setup.activation(code, self._machine.specials, base, caller.depth + 1))
             self._codes.append(code)
             self._parents.append((frame, jump))
         return self._by_path[path]
+
+    def _stack(self, frame: int, jump: Jump, name: str) -> int | None:
+        """Bytes of all frames with that of a call, at least; None where the compiler can tell what calls need."""
+        assert jump.call is not None
+        frames: list[int] = []
+        at: int | None = frame
+        while at is not None:
+            frames.append(at)
+            parent = self._parents[at]
+            at = parent[0] if parent is not None else None
+        foreseen = self._open[frame] is None and jump.call.target is not None
+        if foreseen and all(self.frames[n].function != name for n in frames):
+            return None
+        sizes = [self._codes[n].local_bytes for n in frames]
+        return (
+            sum(max(-(-size // 16) * 16, _LEAST_FRAME) for size in sizes)
+            + self._setup.loaded.function(name).local_bytes
+        )
 
     @staticmethod
     def _copy(source: Activation, target: Activation, renamed: dict[str, str], mask: Mask) -> None:

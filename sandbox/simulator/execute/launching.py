@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from sandbox.plan import BufferArgument, Launch, LaunchMode, Plan, ScalarArgumen
 from sandbox.program import Program
 from sandbox.simulator.decode.code import Code
 from sandbox.simulator.decode.decoder import decode
+from sandbox.simulator.execute.schedule import LOCK_STEP, Schedule
 from sandbox.simulator.gpus.architectures import Architecture
 from sandbox.simulator.gpus.occupancy import occupancy
 from sandbox.simulator.machine.faults import Batch, FaultError
-from sandbox.simulator.machine.lanes import Geometry, special_registers
+from sandbox.simulator.machine.lanes import WARP, Geometry, compress, special_registers
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.state import Activation, Machine, Observer, Shared
+from sandbox.simulator.machine.surroundings import Surroundings
 from sandbox.simulator.ptx.parser import PtxSyntaxError, parse
 from sandbox.simulator.ptx.syntax import Module
 from sandbox.simulator.ptx.types import U32, U64, constant
@@ -32,7 +35,6 @@ MAX_THREADS = 1024
 MAX_CLUSTER = 8
 WORKSPACE = "grid barrier@launch"
 _WORKSPACE_BYTES = 64
-FUNCTION_BASE = 0x7C00_0000_0000
 
 
 class LoadedProgram:
@@ -72,9 +74,9 @@ class LoadedProgram:
             self._codes[symbol] = decode(self.module, symbol)
         return self._codes[symbol]
 
-    def function_addresses(self) -> dict[str, int]:
-        """Every function's address, for calls through pointers."""
-        return {name: FUNCTION_BASE + 16 * index for index, name in enumerate(self.module.functions)}
+    def function_addresses(self, first: int) -> dict[str, int]:
+        """Every function's address, for calls through pointers; `first` is that of the first one."""
+        return {name: first + 16 * index for index, name in enumerate(self.module.functions)}
 
 
 def check_limits(launch: Launch, code: Code, architecture: Architecture) -> None:
@@ -201,7 +203,7 @@ def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, 
 
 @dataclass(frozen=True)
 class LaunchSetup:
-    """Everything that the batches of one launch share."""
+    """Everything that the batches of one launch share; `number` counts the launches of the run."""
 
     launch: Launch
     loaded: LoadedProgram
@@ -212,6 +214,8 @@ class LaunchSetup:
     symbols: dict[str, int]
     fill: Array
     architecture: Architecture
+    surroundings: Surroundings
+    number: int
 
     @property
     def shared_bytes(self) -> int:
@@ -227,10 +231,12 @@ class LaunchSetup:
             shared=self._shared(len(blocks)),
             parameters=self.parameters,
             activation=self.activation(self.code, specials, local_base=0, depth=0),
+            clock=self.surroundings.clock(self.number, int(blocks[0])),
             local_bytes=self.code.local_bytes,
             observers=observers,
             specials=specials,
             target=self.loaded.module.target,
+            approximations=self.surroundings.approximations,
         )
 
     def activation(
@@ -242,28 +248,39 @@ class LaunchSetup:
             if name in specials:
                 registers[slot] = specials[name]
         for slot, (name, offset) in code.symbols.items():
-            address = local_base + code.local[name] if name in code.local else self._address(name)
+            stack = self.arena.windows.local_start + local_base
+            address = stack + code.local[name] if name in code.local else self._address(name)
             registers[slot] = constant(address + offset, U64)
         return Activation(code.function.name, registers, code.temporaries, local_base, depth)
 
     def _address(self, name: str) -> int:
         if name in self.code.shared:
-            return self.code.shared[name]
+            return self.arena.windows.shared_start + self.code.shared[name]
         return self.symbols.get(name, 0)
 
     def _device_registers(self, blocks: Array) -> dict[str, Array]:
-        processors = self.architecture.multiprocessors
+        processors, surroundings = self.architecture.multiprocessors, self.surroundings
+        slots = self.architecture.threads_per_sm // WARP
         cooperative = self.launch.mode is LaunchMode.COOPERATIVE
         # cooperative_groups/details/memory.h reads the workspace's address from these two, high word first.
         workspace = self.arena.address(WORKSPACE) if cooperative else 0
         return {
             "%envreg1": constant(workspace >> 32, U32),
             "%envreg2": constant(workspace & 0xFFFFFFFF, U32),
-            "%smid": (blocks % processors).astype(U32).reshape(1, 1, -1),
-            "%nsmid": constant(processors, U32),
+            "%smid": surroundings.multiprocessor(blocks, processors).astype(U32).reshape(1, 1, -1),
+            "%nsmid": constant(surroundings.multiprocessors(processors), U32),
+            "%gridid": constant(surroundings.grid(self.number), U64),
+            "%warpid": self._warps(int(blocks[0]), slots),
+            "%nwarpid": constant(max(slots, self.geometry.warps), U32),
             "%dynamic_smem_size": constant(self.launch.shared_bytes, U32),
             "%total_smem_size": constant(self.shared_bytes, U32),
         }
+
+    def _warps(self, block: int, slots: int) -> Array:
+        geometry = self.geometry
+        numbers = self.surroundings.warps(geometry.warps, slots, block).astype(U32)
+        linear = np.arange(geometry.threads).reshape(geometry.rows, geometry.columns, 1)
+        return compress(numbers[linear // WARP])
 
     @property
     def _shared_extent(self) -> int:
@@ -299,7 +316,7 @@ def check_whole(setup: LaunchSetup) -> None:
 
 
 def batches(
-    setup: LaunchSetup, chosen: Array | None = None, *, backwards: bool = False, turn: int = 0
+    setup: LaunchSetup, chosen: Array | None = None, schedule: Schedule = LOCK_STEP
 ) -> Iterator[Array]:
     """Linear block indices, as many at a time as run in lock step.
 
@@ -308,19 +325,17 @@ def batches(
     Args:
         setup: The launch.
         chosen: Blocks to run, with all others of their clusters; None for the whole grid.
-        backwards: The last cluster or block first.
-        turn: Where backwards starts: that many clusters or blocks further on, around the grid.
+        schedule: In which order. Blocks that wait for others are not divided further than they must be.
     """
     geometry = setup.geometry
     order = np.arange(geometry.blocks, dtype=np.int64) if chosen is None else chosen
-    if geometry.cluster_size > 1:
-        which = np.unique(geometry.cluster_of(order))
-        clusters = geometry.cluster_blocks(np.roll(which[::-1], turn) if backwards else which)
-        order = clusters.reshape(-1)
-    elif backwards:
-        order = np.roll(order[::-1], turn)
-    size = max(1, geometry.blocks_per_batch // geometry.cluster_size) * geometry.cluster_size
+    size = geometry.cluster_size
+    units = schedule.order(order if size == 1 else np.unique(geometry.cluster_of(order)))
+    order = units if size == 1 else geometry.cluster_blocks(units).reshape(-1)
+    most = max(1, geometry.blocks_per_batch // size)
     if setup.launch.mode is LaunchMode.COOPERATIVE:
-        size = max(1, order.size)
-    for start in range(0, order.size, size):
-        yield order[start : start + size]
+        most = max(1, len(units))
+    waits = setup.launch.mode is LaunchMode.COOPERATIVE or bool(setup.code.waits)
+    cuts = (LOCK_STEP if waits else schedule).cuts(len(units), most)
+    for start, end in itertools.pairwise(cuts):
+        yield order[start * size : end * size]

@@ -10,7 +10,6 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.decode.code import Jump
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.memory import GLOBAL_BASE, LOCAL_BASE
 from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.types import TYPES
 from sandbox.verdict import Verdict
@@ -31,7 +30,7 @@ def _lane_values(machine: Machine, value: Array) -> Array:
 
 
 def _string(machine: Machine, address: int) -> str:
-    offset = address - GLOBAL_BASE
+    offset = address - machine.windows.buffers
     if not 0 <= offset < machine.arena.bytes.size:
         return "(null)"
     data = machine.arena.bytes[offset : offset + _STRING].tobytes()
@@ -52,7 +51,7 @@ def _vprintf(machine: Machine, jump: Jump) -> None:
         if _full(machine.printed):
             break
         stack = machine.local
-        start = int(buffer) - LOCAL_BASE
+        start = int(buffer) - machine.windows.local
         data = stack[start:, row, column, block].tobytes() if stack is not None and start >= 0 else b""
         machine.printed.append(_format(machine, _string(machine, int(text)), data))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +26,7 @@ from sandbox.simulator.execute.launching import (
     pack_parameters,
 )
 from sandbox.simulator.execute.printing import PRINT_LIMIT
+from sandbox.simulator.execute.schedule import Schedule
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.hazards.clusters import ClusterHazards
@@ -38,6 +39,8 @@ from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import Geometry
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.state import Observer
+from sandbox.simulator.machine.surroundings import Surroundings, seed_of
+from sandbox.verdict import Verdict
 
 _FILL_WORDS = 1 << 14
 
@@ -62,21 +65,6 @@ class _Hashed:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Hashed) and other.program.key == self.program.key
-
-
-@dataclass(frozen=True)
-class _Order:
-    """In which order blocks, and threads at atomics, run: a pure function of the poison."""
-
-    poison: int
-
-    @property
-    def backwards(self) -> bool:
-        return bool(self.poison % 2)
-
-    @property
-    def turn(self) -> int:
-        return self.poison >> 1
 
 
 def load(program: Program) -> LoadedProgram:
@@ -104,39 +92,73 @@ def run(
         program: Compiled; its PTX is what runs.
         plan: What to launch, in order.
         inputs: Flat arrays for in and inout buffers.
-        poison: Seed of the bytes that outputs, scratch and shared memory hold beforehand; where it is odd, the
-            blocks, and the threads of a block at atomics, go in reverse order from another start, and in programs
-            with atomics every other warp is held back, so that two runs show what depends on the order.
+        poison: Seed of the bytes that outputs, scratch and shared memory hold beforehand, and of the run's
+            `Surroundings`; where it is odd, of a `Schedule` too, so that two runs show what depends on the order.
         architecture: A name in `ARCHITECTURES`, for its limits.
         deadline_s: Seconds after which the run ends as a TIMEOUT fault that names where it was.
         hazards: Whether to look for races and reads of what nothing wrote; bounds are always checked.
     """
     started = time.monotonic()
     deadline = None if deadline_s is None else started + deadline_s
-    try:
-        loaded = load(program)
-        arena = _fill(plan, loaded, inputs, poison)
-        watched = _watch(plan, loaded, arena) if hazards else None
-        inputs_only = InputWrites({b.name: DTYPE_BYTES[b.dtype] for b in plan.buffers if b.role is Role.IN})
-        notes: dict[str, None] = {}
-        printed: list[str] = []
-        for launch in plan.launches:
-            setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            printed += _execute(setup, watched, notes, deadline, inputs=inputs_only, order=_Order(poison))
-    except FaultError as error:
-        return RunResult(fault=error.fault, seconds=time.monotonic() - started)
-    outputs = {
-        b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}
-    }
-    kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
-    text = "".join(printed)[:PRINT_LIMIT]
-    return RunResult(None, outputs, kept, text, tuple(notes), time.monotonic() - started)
+    attempt = _Attempt(program, plan, inputs, poison, ARCHITECTURES[architecture], deadline, hazards)
+    result = attempt.run(scheduled=bool(poison % 2))
+    if poison % 2 and result.fault is not None and result.fault.verdict is Verdict.UNINITIALIZED:
+        # What nothing wrote yet, something may write later: in lock step that is a race, and told as one.
+        plain = attempt.run(scheduled=False)
+        result = result if plain.fault is None else plain
+    return replace(result, seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A run to be made."""
+
+    program: Program
+    plan: Plan
+    inputs: Mapping[str, Array]
+    poison: int
+    architecture: Architecture
+    deadline: float | None
+    hazards: bool
+
+    def run(self, *, scheduled: bool) -> RunResult:
+        """Make it, in lock step or by a schedule of its own."""
+        plan = self.plan
+        try:
+            loaded = load(self.program)
+            surroundings = Surroundings(self.poison, seed_of("approximations", self.inputs))
+            arena = _fill(plan, loaded, self.inputs, surroundings)
+            watched = _watch(plan, loaded, arena) if self.hazards else None
+            inputs_only = InputWrites(
+                {b.name: DTYPE_BYTES[b.dtype] for b in plan.buffers if b.role is Role.IN}
+            )
+            notes: dict[str, None] = {}
+            printed: list[str] = []
+            for number, launch in enumerate(plan.launches):
+                setup = prepare(loaded, launch, arena, surroundings, self.architecture, number=number)
+                schedule = Schedule(self.poison if scheduled else None, number)
+                printed += _execute(
+                    setup, watched, notes, self.deadline, inputs=inputs_only, schedule=schedule
+                )
+        except FaultError as error:
+            return RunResult(fault=error.fault)
+        outputs = {
+            b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}
+        }
+        kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
+        return RunResult(None, outputs, kept, "".join(printed)[:PRINT_LIMIT], tuple(notes))
 
 
 def prepare(
-    loaded: LoadedProgram, launch: Launch, arena: Arena, poison: int, architecture: Architecture
+    loaded: LoadedProgram,
+    launch: Launch,
+    arena: Arena,
+    surroundings: Surroundings,
+    architecture: Architecture,
+    *,
+    number: int = 0,
 ) -> LaunchSetup:
-    """Check a launch and resolve its parameters and symbols.
+    """Check a launch, the `number`th of its plan from 0, and resolve its parameters and symbols.
 
     Raises:
         FaultError: LAUNCH_ERROR or UNSUPPORTED.
@@ -150,10 +172,12 @@ def prepare(
         geometry=Geometry(launch.grid, launch.block, cluster_of(launch, code)),
         arena=arena,
         parameters=pack_parameters(launch, code, arena),
-        symbols=loaded.function_addresses()
+        symbols=loaded.function_addresses(arena.windows.functions)
         | {name: arena.address(f"{name}@module") for name in module_variables(loaded)},
-        fill=poison_bytes(poison, "shared memory", 4 * _FILL_WORDS).view(np.uint32),
+        fill=poison_bytes(surroundings.seed, "shared memory", 4 * _FILL_WORDS).view(np.uint32),
         architecture=architecture,
+        surroundings=surroundings,
+        number=number,
     )
     if launch.mode is LaunchMode.COOPERATIVE:
         check_resident(setup)
@@ -197,7 +221,7 @@ def _execute(
     deadline: float | None,
     *,
     inputs: InputWrites,
-    order: _Order,
+    schedule: Schedule,
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
     check_whole(setup)
@@ -208,12 +232,12 @@ def _execute(
     if watched is not None:
         launch_wide = (inputs, GlobalHazards(watched, setup.geometry, notes, setup.code.waits))
     with np.errstate(all="ignore"):
-        for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
+        for blocks in batches(setup, schedule=schedule):
             within = _within(setup, notes) if launch_wide else []
             machine = setup.machine(blocks, (*within, *launch_wide))
-            machine.backwards, machine.notes = order.backwards, notes
-            drift = order.backwards and setup.loaded.atomic
-            Scheduler(setup, machine, deadline=deadline, drift=drift).run()
+            inside = schedule.batch(setup.geometry, blocks, drifting=setup.loaded.atomic)
+            machine.turns, machine.notes = inside.turns if inside else None, notes
+            Scheduler(setup, machine, deadline=deadline, schedule=inside).run()
             printed += machine.printed
             for watch_shared in within:
                 watch_shared.finish(machine)
@@ -228,22 +252,24 @@ def _within(setup: LaunchSetup, notes: dict[str, None]) -> list[SharedHazards | 
     return [(OrderedHazards if setup.code.ordered else SharedHazards)(granularity, notes)]
 
 
-def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:
+def _fill(
+    plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], surroundings: Surroundings
+) -> Arena:
     """A fresh arena: inputs copied in, outputs and scratch poisoned, device globals at their initial image."""
-    arena = Arena(*buffer_sizes(plan, loaded.module))
+    arena = Arena(*buffer_sizes(plan, loaded.module), surroundings)
     for buffer in plan.buffers:
         target = arena.buffer(buffer.name)
         if buffer.role in {Role.IN, Role.INOUT}:
             target[:] = np.ascontiguousarray(inputs[buffer.name]).reshape(-1).view(np.uint8)
         else:
-            target[:] = poison_bytes(poison, buffer.name, target.size)
+            target[:] = poison_bytes(surroundings.seed, buffer.name, target.size)
     initialise_globals(arena, loaded)
     return arena
 
 
 def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
     """Write the initial image of every device global; addresses in initialisers are resolved."""
-    functions = loaded.function_addresses()
+    functions = loaded.function_addresses(arena.windows.functions)
     for name in module_variables(loaded):
         variable = loaded.module.variables[name]
         if variable.initial is None:

@@ -18,13 +18,13 @@ from sandbox.simulator.decode.code import Barrier, BasicBlock, Jump
 from sandbox.simulator.execute.barriers import Barriers, Position
 from sandbox.simulator.execute.calls import CallStack
 from sandbox.simulator.execute.launching import LaunchSetup
+from sandbox.simulator.execute.schedule import BatchSchedule
 from sandbox.simulator.hazards.members import check_members
 from sandbox.simulator.instructions.warps import ballot
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import (
     EVERYONE,
     WARP,
-    Geometry,
     Mask,
     by_warp,
     covers,
@@ -53,8 +53,8 @@ class Scheduler:
         machine: Fresh, for one batch of blocks.
         listener: Called before each basic block, with the machine's active lanes set.
         deadline: `time.monotonic()` value past which the run ends as a timeout.
-        drift: Hold every other warp of a block back until the others wait or have ended, instead of running all
-            in lock step.
+        schedule: Which warps, and which lanes of divided ones, are held back until the others wait or have
+            ended; None to run all in lock step.
     """
 
     def __init__(
@@ -64,13 +64,14 @@ class Scheduler:
         listener: BlockListener | None = None,
         deadline: float | None = None,
         *,
-        drift: bool = False,
+        schedule: BatchSchedule | None = None,
     ) -> None:
         self._calls = CallStack(setup, machine)
         self._machine = machine
         self._listener = listener
         self._deadline = deadline
-        self._sides = _sides(machine.batch.geometry) if drift else ()
+        self._schedule = schedule
+        self._sides = schedule.sides if schedule is not None else ()
         self._pending: dict[Position, Mask] = {}
         self._waiting: dict[Position, Mask] = {}
         self._barriers = Barriers(machine, self._resume)
@@ -112,6 +113,7 @@ class Scheduler:
             self._wait(position, block, block.barrier, mask)
             return
         if block.warp_sync is not None:
+            position = position.together
             mask = union(mask, self._waiting.pop(position)) if position in self._waiting else mask
             mask = self._synchronise(position, block, mask)
             if mask is not None and not mask.any():
@@ -228,8 +230,9 @@ class Scheduler:
         elif not rest.any():
             self._take(at, jump, mask)
         else:
-            self._take(at, jump, taken)
-            self._go(at, jump.targets[-1], rest)
+            held = self._schedule.stray() if self._schedule is not None else None
+            self._take(at.late if held == 0 else at, jump, taken)
+            self._go(at.late if held == 1 else at, jump.targets[-1], rest)
 
     def _take(self, at: Position, jump: Jump, mask: Mask) -> None:
         """Lanes leave the block the way the jump says."""
@@ -329,12 +332,3 @@ class Scheduler:
         others = "others wait at another one" if len(self._waiting) > 1 else "the others can never arrive"
         what = f"warp-wide instruction not reached by every lane that its mask names; {others}"
         return self._machine.batch.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)
-
-
-def _sides(geometry: Geometry) -> tuple[Array, ...]:
-    """The lanes of even warps and those of odd ones; nothing where there is one warp."""
-    if geometry.warps == 1:
-        return ()
-    linear = np.arange(geometry.threads).reshape(geometry.rows, geometry.columns, 1)
-    odd: Array = linear // WARP % 2 == 1
-    return (~odd, odd)

@@ -96,9 +96,8 @@ class Ordering:
         self._previous[blocks] = self._latest[blocks]
         self._latest[blocks] = self._now
         full = np.broadcast_to(lanes, machine.shape)
-        order = np.arange(full.size).reshape(full.shape)
-        turn = -1 if machine.backwards else 1
-        order = order[::turn, ::turn]
+        order = np.empty(full.shape, dtype=np.int64)
+        order[machine.in_turn(np.ones((1, 1, 1), dtype=np.bool_))] = np.arange(full.size)
         taking_part = full.any(axis=(0, 1))
         self._turns[0, blocks] = np.where(full, order, full.size).min(axis=(0, 1))[taking_part]
         self._turns[1, blocks] = np.where(full, order, -1).max(axis=(0, 1))[taking_part]

@@ -12,7 +12,6 @@ from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand
 from sandbox.simulator.instructions.mbarrier import arrive_after_copies
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.copies import Copy
-from sandbox.simulator.machine.memory import GLOBAL_BASE
 from sandbox.simulator.machine.spaces import checked_global, checked_shared, land_copies, load_global
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand, Register
@@ -53,7 +52,7 @@ def _copying(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
     def run(machine: Machine) -> None:
         amount = np.full((1, 1, 1), size) if wanted is None else wanted(machine)
-        store = to.access(machine, "copy", 0, machine.mask)
+        store = to.access(machine, "copy", machine.windows.shared_start, machine.mask)
         store = checked_shared(machine, store, machine.shared.size, "shared memory")
         words, offsets = _read(machine, origin, amount, size)
         copies = machine.copies
@@ -81,7 +80,7 @@ def _read(machine: Machine, origin: MemoryOperand, amount: Array, size: int) -> 
     offsets = np.zeros((1, 1, 1), dtype=np.int64)
     if whole.any():
         everyone = machine.mask is None and bool(whole.all())
-        access = origin.access(machine, "load", GLOBAL_BASE, None if everyone else whole)
+        access = origin.access(machine, "load", machine.windows.buffers, None if everyone else whole)
         words = load_global(machine, access, U32, size // 4)
         if not everyone:
             words = [np.where(whole, word, U32.type(0)) for word in words]
@@ -89,7 +88,7 @@ def _read(machine: Machine, origin: MemoryOperand, amount: Array, size: int) -> 
     for byte in range(size):
         some = machine.active & (amount > byte) & (amount < size)
         if some.any():
-            access = origin.access(machine, "load", GLOBAL_BASE, some)
+            access = origin.access(machine, "load", machine.windows.buffers, some)
             access = MemoryAccess(access.instruction, access.offsets + byte, 1, "load", some)
             value = load_global(machine, access, U8, 1)[0].astype(U32) << U32.type(8 * (byte % 4))
             words[byte // 4] = words[byte // 4] | np.where(some, value, U32.type(0))

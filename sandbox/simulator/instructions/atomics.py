@@ -17,8 +17,7 @@ from sandbox.simulator.instructions.half import BFLOAT, HALF, join, split
 from sandbox.simulator.instructions.loads import MemoryOperand, elements, memory_operand, space_of, windows
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.lanes import EVERYONE
-from sandbox.simulator.machine.memory import GLOBAL_BASE
-from sandbox.simulator.machine.spaces import checked_global, checked_shared, select
+from sandbox.simulator.machine.spaces import checked_global, checked_shared
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Operand, Register, Vector
 from sandbox.simulator.ptx.types import U32, U64, Dtype, PtxType
@@ -158,10 +157,8 @@ def _atomic(
 
 
 def _accesses(machine: Machine, operand: MemoryOperand, space: str) -> list[tuple[str, MemoryAccess]]:
-    if space == "global":
-        return [(space, operand.access(machine, "atomic", GLOBAL_BASE, machine.mask))]
-    if space == "shared":
-        return [(space, operand.access(machine, "atomic", 0, machine.mask))]
+    if space in {"global", "shared"}:
+        return [(space, operand.access(machine, "atomic", machine.windows.start(space), machine.mask))]
     return [
         (name, operand.access(machine, "atomic", base, mask))
         for name, base, mask in windows(machine, operand)
@@ -178,7 +175,7 @@ def apply(
 ) -> Array | None:
     """Apply an atomic in every active lane, one lane after another; the old values where `wanted`.
 
-    Runs whose blocks go backwards take the threads of a block backwards too: nothing may depend on that order.
+    Runs in an order of their own take the threads in an order of their own too: nothing may depend on it.
     """
     if space == "global":
         access = checked_global(machine, access)
@@ -189,17 +186,15 @@ def apply(
         for observer in machine.observers:
             observer.shared_access(machine, access)
     memory, index = _flat_memory(machine, space, access, operands[0].dtype)
-    everywhere = EVERYONE if access.mask is None else access.mask
-    turn = -1 if machine.backwards else 1
-    lanes = np.broadcast_to(everywhere, machine.shape)[::turn, ::turn]
-    where, *values = select(lanes, *(value[::turn, ::turn] for value in (index, *operands)))
+    lanes = machine.in_turn(EVERYONE if access.mask is None else access.mask)
+    where, *values = (np.broadcast_to(value, machine.shape)[lanes] for value in (index, *operands))
     if not wanted and operation.unordered is not None:
         operation.unordered.at(memory, where, values[0])
         old = None
     else:
         previous = one_by_one(memory, where, values, operation)
         old = np.zeros(machine.shape, dtype=memory.dtype)
-        old[::turn, ::turn][lanes] = previous
+        old[lanes] = previous
     if space == "shared" and memory.dtype.itemsize != 4:
         _write_back(machine, memory)
     return old

@@ -53,11 +53,15 @@ class Modifiers:
 
 @dataclass(frozen=True)
 class Formula:
-    """Arithmetic on lane-shaped arrays: dtypes of `sources` in, dtype of `result` out."""
+    """Arithmetic on lane-shaped arrays: dtypes of `sources` in, dtype of `result` out.
+
+    `approximate`, of the approximate instructions, takes the seed of their errors before the sources.
+    """
 
     sources: tuple[PtxType, ...]
     result: PtxType
     function: Callable[..., Array]
+    approximate: Callable[..., Array] | None = None
 
 
 class Slots(Protocol):

@@ -6,14 +6,13 @@ import numpy as np
 
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
 from sandbox.simulator.machine.clusters import RANK_UNIT, rank_of
-from sandbox.simulator.machine.memory import SHARED_BASE
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Register
 from sandbox.simulator.ptx.types import S64, TYPES, U32
 
 
-def _base(m: Modifiers) -> int:
-    return 0 if "shared::cluster" in m else SHARED_BASE
+def _base(m: Modifiers, machine: Machine) -> int:
+    return machine.windows.shared_start if "shared::cluster" in m else machine.windows.shared
 
 
 @step("mapa", "9.7.9.23")
@@ -21,10 +20,11 @@ def mapa(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """The address of the same place in the shared memory of the block with a rank."""
     target, source, rank = i.operands
     assert isinstance(target, Register)
-    destination, base = slots.target(target), _base(m)
+    destination = slots.target(target)
     origin, wanted = slots.source(source, m.type), slots.source(rank, TYPES["u32"])
 
     def run(machine: Machine) -> None:
+        base = _base(m, machine)
         offset = (machine.registers[origin].astype(S64) - base) % RANK_UNIT
         ranked = offset + (machine.registers[wanted].view(U32).astype(S64) + 1) * RANK_UNIT + base
         machine.write(destination, ranked.astype(m.type.dtype))
@@ -37,10 +37,10 @@ def getctarank(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """The rank of the block whose shared memory an address is in."""
     target, source = i.operands
     assert isinstance(target, Register)
-    destination, origin, base = slots.target(target), slots.source(source, m.type), _base(m)
+    destination, origin = slots.target(target), slots.source(source, m.type)
 
     def run(machine: Machine) -> None:
-        offset = machine.registers[origin].astype(S64) - base
+        offset = machine.registers[origin].astype(S64) - _base(m, machine)
         machine.write(destination, rank_of(machine, np.maximum(offset, 0)).astype(U32))
 
     return run

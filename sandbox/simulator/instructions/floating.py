@@ -13,6 +13,7 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, formula, refuse, same
 from sandbox.simulator.instructions.half import packed_formula
+from sandbox.simulator.numerics.approximate import Approximation
 from sandbox.simulator.numerics.exact import hard_lanes, root_error, settle
 from sandbox.simulator.numerics.rounding import (
     directed,
@@ -24,7 +25,7 @@ from sandbox.simulator.numerics.rounding import (
     two_product,
     two_sum,
 )
-from sandbox.simulator.ptx.types import F32, F64, TYPES, PtxType
+from sandbox.simulator.ptx.types import F64, TYPES, PtxType
 
 Function = Callable[..., Array]
 
@@ -61,6 +62,8 @@ def float_formula(m: Modifiers, name: str) -> Formula:
         raise refuse(f"{name}." + ".".join(m.parts))
     count = 3 if name == "fma" else 1 if name in _UNARY else 2
     mode = m.rounding
+    if name == "div" and ("approx" in m or "full" in m):
+        return _approximate(m, f"div.{m.parts[0]}", _quotient if "approx" in m else np.divide, count)
     if mode in {"rz", "rm", "rp"}:
         function = _directed_function(kind, name, mode)
     elif name == "fma":
@@ -173,6 +176,34 @@ def _elementary(m: Modifiers, function: Function) -> Formula:
     return same(m.type, 1, _decorate(function, m))
 
 
+def _approximate(m: Modifiers, name: str, function: Function, count: int = 1) -> Formula:
+    """A formula with the error that PTX allows; `function` takes and gives values of the type, or of float64."""
+    kind = m.type
+    fraction, least = (23, -126) if kind.bits == 32 else (10, -14)
+    approximation = Approximation(
+        f"{name}.{kind.name}",
+        function,
+        widen=lambda value: value.astype(F64),
+        narrow=lambda value: value.astype(kind.dtype),
+        bits=f"uint{kind.bits}",
+        fraction=fraction,
+        least=least,
+    )
+
+    def deviating(seed: int, *operands: Array) -> Array:
+        return _decorate(lambda *x: approximation.compute(seed, *x), m)(*operands)
+
+    formula = same(kind, count, _decorate(function, m))
+    return Formula(formula.sources, formula.result, formula.function, deviating)
+
+
+def _quotient(a: Array, b: Array) -> Array:
+    """`div.approx`: a times the reciprocal of b, which is lost for |b| above 2^126 (PTX ISA 9.0, section 9.7.3.8)."""
+    lost = (np.abs(b) > 2.0**126) & np.isfinite(b)
+    nothing = np.where(np.isinf(a), np.nan, np.copysign(0.0, a) * np.sign(b))
+    return np.where(lost, nothing, a / b).astype(a.dtype)
+
+
 @formula("rcp", "9.7.3.13, 9.7.3.14")
 def rcp(m: Modifiers) -> Formula:
     """The reciprocal; `.approx.ftz.f64` keeps the upper 32 bits of the result."""
@@ -183,6 +214,8 @@ def rcp(m: Modifiers) -> Formula:
         return _elementary(m, lambda a: divide(one, a))
     if kind.bits == 64 and "approx" in m:
         return same(kind, 1, lambda a: _upper_word(1.0 / flush(a)))
+    if "approx" in m:
+        return _approximate(m, "rcp", lambda a: a.dtype.type(1) / a)
     return _elementary(m, lambda a: a.dtype.type(1) / a)
 
 
@@ -204,7 +237,7 @@ def sqrt(m: Modifiers) -> Formula:
             return directed(root.astype(kind.dtype), root, (a.astype(F64) - product) - low, mode)
 
         return _elementary(m, rounded)
-    return _elementary(m, np.sqrt)
+    return _approximate(m, "sqrt", np.sqrt) if "approx" in m else _elementary(m, np.sqrt)
 
 
 @formula("rsqrt", "9.7.3.16, 9.7.3.17")
@@ -213,25 +246,27 @@ def rsqrt(m: Modifiers) -> Formula:
     kind = m.type
     if kind.bits == 64 and "ftz" in m:
         return same(kind, 1, lambda a: _upper_word(1.0 / np.sqrt(flush(a))))
-    return _elementary(m, lambda a: (1.0 / np.sqrt(a.astype(F64))).astype(kind.dtype))
+    if kind.bits == 64:
+        return _elementary(m, lambda a: 1.0 / np.sqrt(a))
+    return _approximate(m, "rsqrt", lambda a: (1.0 / np.sqrt(a.astype(F64))).astype(a.dtype))
 
 
 @formula("sin", "9.7.3.18")
 def sin(m: Modifiers) -> Formula:
     """Sine, approximate."""
-    return _elementary(m, np.sin)
+    return _approximate(m, "sin", np.sin)
 
 
 @formula("cos", "9.7.3.19")
 def cos(m: Modifiers) -> Formula:
     """Cosine, approximate."""
-    return _elementary(m, np.cos)
+    return _approximate(m, "cos", np.cos)
 
 
 @formula("lg2", "9.7.3.20")
 def lg2(m: Modifiers) -> Formula:
     """Base-2 logarithm, approximate."""
-    return _elementary(m, np.log2)
+    return _approximate(m, "lg2", np.log2)
 
 
 @formula("ex2", "9.7.3.21, 9.7.4.10")
@@ -239,7 +274,7 @@ def ex2(m: Modifiers) -> Formula:
     """Two to the power a, approximate."""
     if m.type.name in {"f16x2", "bf16", "bf16x2"}:
         return packed_formula(m, "ex2")
-    return _elementary(m, np.exp2)
+    return _approximate(m, "ex2", np.exp2)
 
 
 @formula("tanh", "9.7.3.22, 9.7.4.9")
@@ -247,4 +282,4 @@ def tanh(m: Modifiers) -> Formula:
     """Hyperbolic tangent, approximate."""
     if m.type.name in {"f16x2", "bf16", "bf16x2"}:
         return packed_formula(m, "tanh")
-    return _elementary(m, lambda a: np.tanh(a.astype(F32)).astype(a.dtype))
+    return _approximate(m, "tanh", np.tanh)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, refuse, same
+from sandbox.simulator.numerics.approximate import ACCURACIES, Approximation
 from sandbox.simulator.numerics.rounding import bf16_to_f32, f32_to_bf16, f64_to_odd_f32, fma_to_odd, relu
 from sandbox.simulator.ptx.types import F16, F32, F64, U16, U32
 
@@ -76,18 +78,34 @@ def packed_formula(m: Modifiers, name: str) -> Formula:
         raise refuse(f"{name}." + ".".join(m.parts))
     count, function = _FUNCTIONS[name]
     function = _bounded(function, m)
-    form = BFLOAT if kind.name.startswith("bf16") else HALF
-    if kind.bits == 16:
-        return same(kind, count, lambda *x: form.narrow(function(*(form.widen(v) for v in x))))
+    brain = kind.name.startswith("bf16")
+    form = BFLOAT if brain else HALF
+
+    def one(*operands: Array) -> Array:
+        return form.narrow(function(*(form.widen(value) for value in operands)))
+
+    plain = same(kind, count, one if kind.bits == 16 else _both_halves(one))
+    full = f"{name}.{'bf16' if brain else 'f16'}"
+    if full not in ACCURACIES:
+        return plain
+    fraction, least = (7, -126) if brain else (10, -14)
+    approximation = Approximation(full, function, form.widen, form.narrow, "uint16", fraction, least)
+
+    def approximate(seed: int, *operands: Array) -> Array:
+        compute = partial(approximation.compute, seed)
+        return (compute if kind.bits == 16 else _both_halves(compute))(*operands)
+
+    return Formula(plain.sources, plain.result, plain.function, approximate)
+
+
+def _both_halves(function: Function) -> Function:
+    """A function of 16-bit values applied to the low and to the high halves of 32-bit ones."""
 
     def packed(*operands: Array) -> Array:
-        halves = (
-            form.narrow(function(*(form.widen(split(value, high)) for value in operands)))
-            for high in (False, True)
-        )
+        halves = (function(*(split(value, high) for value in operands)) for high in (False, True))
         return join(*halves)
 
-    return same(kind, count, packed)
+    return packed
 
 
 def _bounded(function: Function, m: Modifiers) -> Function:

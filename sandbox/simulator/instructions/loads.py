@@ -13,9 +13,9 @@ from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.local import load_local, store_local
-from sandbox.simulator.machine.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
 from sandbox.simulator.machine.spaces import load_global, load_shared, offsets_of, store_global, store_shared
 from sandbox.simulator.machine.state import Machine, Step
+from sandbox.simulator.machine.surroundings import WINDOW
 from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Operand, Register, Symbol, Vector
 from sandbox.simulator.ptx.types import TYPES, U64, Dtype, PtxType
 from sandbox.verdict import Verdict
@@ -163,30 +163,33 @@ Writer = Callable[[Machine, MemoryOperand, list[Array]], None]
 
 
 def _read_global(machine: Machine, operand: MemoryOperand, dtype: Dtype, count: int) -> list[Array]:
-    return load_global(machine, operand.access(machine, "load", GLOBAL_BASE, machine.mask), dtype, count)
+    base = machine.windows.buffers
+    return load_global(machine, operand.access(machine, "load", base, machine.mask), dtype, count)
 
 
 def _read_shared(machine: Machine, operand: MemoryOperand, dtype: Dtype, count: int) -> list[Array]:
-    return load_shared(machine, operand.access(machine, "load", 0, machine.mask), dtype, count)
+    base = machine.windows.shared_start
+    return load_shared(machine, operand.access(machine, "load", base, machine.mask), dtype, count)
 
 
 def _read_local(machine: Machine, operand: MemoryOperand, dtype: Dtype, count: int) -> list[Array]:
-    return load_local(machine, operand.access(machine, "load", 0, machine.mask), dtype, count)
+    base = machine.windows.local_start
+    return load_local(machine, operand.access(machine, "load", base, machine.mask), dtype, count)
 
 
 def _write_global(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
-    store_global(machine, operand.store(machine, GLOBAL_BASE, machine.mask, values), values)
+    store_global(machine, operand.store(machine, machine.windows.buffers, machine.mask, values), values)
 
 
 def _write_shared(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
-    store_shared(machine, operand.store(machine, 0, machine.mask, values), values)
+    store_shared(machine, operand.store(machine, machine.windows.shared_start, machine.mask, values), values)
 
 
 def _write_local(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
-    store_local(machine, operand.store(machine, 0, machine.mask, values), values)
+    store_local(machine, operand.store(machine, machine.windows.local_start, machine.mask, values), values)
 
 
-_WINDOWS = (("global", GLOBAL_BASE), ("shared", SHARED_BASE), ("local", LOCAL_BASE))
+_GENERIC = ("global", "shared", "local")
 
 
 def windows(machine: Machine, operand: MemoryOperand) -> list[tuple[str, int, Array | None]]:
@@ -197,12 +200,13 @@ def windows(machine: Machine, operand: MemoryOperand) -> list[tuple[str, int, Ar
     """
     address = machine.registers[operand.base].view(U64) + np.uint64(operand.displacement & (1 << 64) - 1)
     low, high = int(address.min()), int(address.max())
-    for name, base in _WINDOWS:
+    bases = [(name, machine.windows.generic(name)) for name in _GENERIC]
+    for name, base in bases:
         if base <= low and high < base + WINDOW:
             return [(name, base, machine.mask)]
     found: list[tuple[str, int, Array | None]] = []
     rest = EVERYONE if machine.mask is None else machine.mask
-    for name, base in _WINDOWS:
+    for name, base in bases:
         inside = (address >= np.uint64(base)) & (address < np.uint64(base + WINDOW)) & rest
         rest = rest & ~inside
         if inside.any():

@@ -12,7 +12,6 @@ from sandbox.simulator.instructions.loads import memory_operand, windows
 from sandbox.simulator.machine import mbarriers
 from sandbox.simulator.machine.clusters import RANKS, REMOTE
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.memory import SHARED_BASE
 from sandbox.simulator.machine.spaces import checked_shared, land_copies
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand, Register
@@ -44,7 +43,7 @@ def _objects(i: Instruction, m: Modifiers, address: Operand, slots: Slots) -> Ob
     named = any(part.startswith("shared") for part in m.parts)
 
     def find(machine: Machine, kind: str, remote: Remote | None = None) -> Iterator[tuple[int, Array]]:
-        base = 0 if named else SHARED_BASE
+        base = machine.windows.shared_start if named else machine.windows.shared
         if not named and {name for name, _, _ in windows(machine, operand)} != {"shared"}:
             what = "an mbarrier that is not in shared memory"
             raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, i, machine.active))

@@ -7,14 +7,12 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
 from sandbox.simulator.machine.clusters import RANK_UNIT
-from sandbox.simulator.machine.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
 from sandbox.simulator.machine.state import Machine, Step
+from sandbox.simulator.machine.surroundings import WINDOW
 from sandbox.simulator.ptx.syntax import Instruction, Register, Vector
 from sandbox.simulator.ptx.types import TYPES, U64, PtxType
 
 _CLOCKS = frozenset({"%clock", "%clock_hi", "%clock64", "%globaltimer", "%globaltimer_lo", "%globaltimer_hi"})
-_TICKS = 64
-_BASES = {"shared": SHARED_BASE, "local": LOCAL_BASE}
 
 
 @step("mov", "9.7.9.3, 9.7.9.4")
@@ -38,11 +36,9 @@ def mov(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 
 def _clock(destination: int, kind: PtxType) -> Step:
-    """Time here is the number of reads so far, times an arbitrary step: it grows, and measures nothing."""
-
     def run(machine: Machine) -> None:
-        machine.ticks += _TICKS
-        machine.write(destination, np.full((1, 1, 1), machine.ticks & (1 << kind.bits) - 1, dtype=kind.dtype))
+        now = machine.clock.read() & (1 << kind.bits) - 1
+        machine.write(destination, np.full((1, 1, 1), now, dtype=kind.dtype))
 
     return run
 
@@ -92,12 +88,14 @@ def cvta(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     space = next(
         (part for part in m.parts if part in {"global", "shared", "local", "const", "param"}), "global"
     )
-    base = _BASES.get(space, 0)
-    delta = np.uint64(base if "to" not in m else (1 << 64) - base if base else 0)
+    from_generic = "to" in m
 
     def run(machine: Machine) -> None:
         value = machine.registers[origin]
-        machine.write(destination, value.astype(U64) + delta if delta else value)
+        delta = machine.windows.generic(space) - machine.windows.start(space)
+        if delta:
+            value = value.astype(U64) + np.uint64((-delta if from_generic else delta) & (1 << 64) - 1)
+        machine.write(destination, value)
 
     return run
 
@@ -108,11 +106,12 @@ def isspacep(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     target, source = i.operands
     assert isinstance(target, Register)
     destination, origin = slots.target(target), slots.source(source, TYPES["u64"])
-    base = _BASES.get(m.parts[0].split("::")[0], GLOBAL_BASE)
+    space = m.parts[0].split("::")[0]
     size = RANK_UNIT if m.parts[0] in {"shared", "shared::cta"} else WINDOW
 
     def run(machine: Machine) -> None:
         address = machine.registers[origin].view(U64)
+        base = machine.windows.generic(space)
         machine.write(destination, (address >= np.uint64(base)) & (address < np.uint64(base + size)))
 
     return run

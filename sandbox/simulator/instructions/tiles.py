@@ -8,12 +8,11 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
-from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand, space_of
+from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand
 from sandbox.simulator.instructions.matrix import gather, registers_of, scatter, targets_of, whole_warps
 from sandbox.simulator.instructions.warps import threads_of, warps_of
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.lanes import WARP
-from sandbox.simulator.machine.memory import SHARED_BASE
 from sandbox.simulator.machine.spaces import checked_shared, load_shared, store_shared
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Operand
@@ -107,23 +106,23 @@ def _operand(
     if "m8n8" not in m or "b16" not in m:
         raise refuse(i.mnemonic)
     operand = memory_operand(i, address, _ROW, slots)
-    if space_of(m) == "generic":
-        operand = replace(operand, displacement=operand.displacement - SHARED_BASE)
     providers = np.less(_LANE, 8 * count).reshape(1, WARP, 1)
     return operand, None if count == 4 else providers
 
 
 def _access(machine: Machine, operand: MemoryOperand, kind: str, providers: Array | None) -> MemoryAccess:
     mask = machine.mask
+    named = any(part.startswith("shared") for part in operand.instruction.modifiers)
+    base = machine.windows.shared_start if named else machine.windows.shared
     if providers is not None:
         if machine.target == "sm_75":
             # There every lane must give a valid address, whether or not it is used.
-            every = operand.access(machine, kind, 0, mask)
+            every = operand.access(machine, kind, base, mask)
             checked_shared(machine, every, machine.shared.size, "shared memory")
         geometry = machine.batch.geometry
         lanes = threads_of(providers, geometry)
         mask = lanes if mask is None else lanes & mask
-    return operand.access(machine, kind, 0, mask)
+    return operand.access(machine, kind, base, mask)
 
 
 def _rows(machine: Machine, words: list[Array]) -> Array:

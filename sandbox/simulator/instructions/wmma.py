@@ -29,7 +29,6 @@ from sandbox.simulator.instructions.warps import threads_of, warps_of
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import WARP
-from sandbox.simulator.machine.memory import GLOBAL_BASE
 from sandbox.simulator.machine.spaces import load_global, load_shared, store_global, store_shared
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.numerics.elements import ELEMENTS, Element
@@ -147,7 +146,7 @@ class _Where:
         if self.space == "generic":
             found = windows(machine, self.operand)
         else:
-            found = [(self.space, GLOBAL_BASE if self.space == "global" else 0, machine.mask)]
+            found = [(self.space, machine.windows.start(self.space), machine.mask)]
         for name, _, mask in found:
             if name not in {"global", "shared"}:
                 raise self._fault(machine, f"{self.instruction.mnemonic} on {name} memory", mask)

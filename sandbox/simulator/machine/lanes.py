@@ -25,6 +25,8 @@ Mask = Array | None
 """Lanes, bool and lane-shaped; None is everyone."""
 EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 """Every lane as an array."""
+Turns = tuple[Array, Array, Array]
+"""In which order lanes that nothing orders take their turns: an order of rows, of columns and of blocks."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,7 @@ def special_registers(geometry: Geometry, blocks: Array) -> dict[str, Array]:
         "%ctaid.y": (axis // grid_x % grid_y).astype(U32),
         "%ctaid.z": (axis // (grid_x * grid_y)).astype(U32),
         "%laneid": linear % U32.type(WARP),
-        "%warpid": linear // U32.type(WARP),
-        "%nwarpid": constant(geometry.warps, U32),
         "%WARP_SZ": constant(WARP, U32),
-        "%gridid": constant(1, U32).astype(np.uint64),
     }
     lane = values["%laneid"].astype(np.uint64)
     bit = np.uint64(1) << lane

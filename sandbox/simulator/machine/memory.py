@@ -8,19 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.machine.surroundings import Surroundings
 from sandbox.simulator.ptx.types import S64, U8, U16, U32, U64
 
 ALIGNMENT = 256
 GUARD = 4096
-GLOBAL_BASE = 0x7F00_0000_0000
-SHARED_BASE = 0x7E00_0000_0000
-LOCAL_BASE = 0x7D00_0000_0000
-WINDOW = 1 << 40
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """A buffer in the arena: [start, end) in bytes from GLOBAL_BASE; `label` describes it in messages."""
+    """A buffer in the arena: bytes [start, end) of global memory; `label` describes it in messages."""
 
     name: str
     start: int
@@ -33,18 +30,23 @@ class Arena:
 
     Args:
         sizes: Buffer names and sizes in bytes, in order.
-        labels: How messages call a buffer, for example `x (float32[1000])`; its name where absent.
+        labels: How messages call a buffer, for example `x (float32[1000])`.
+        surroundings: What says where buffers lie.
     """
 
-    def __init__(self, sizes: dict[str, int], labels: dict[str, str] | None = None) -> None:
-        self._place(sizes, labels or {}, ALIGNMENT)
+    def __init__(self, sizes: dict[str, int], labels: dict[str, str], surroundings: Surroundings) -> None:
+        self._place(sizes, labels, ALIGNMENT, surroundings)
         self._hold(np.zeros(self.extent, dtype=U8))
 
-    def _place(self, sizes: dict[str, int], labels: dict[str, str], alignment: int) -> None:
-        """Lay buffers out one after another with guard zones between; `extent` is where they end."""
+    def _place(
+        self, sizes: dict[str, int], labels: dict[str, str], alignment: int, surroundings: Surroundings
+    ) -> None:
+        """Lay buffers out in an unknown order, guard zones of unknown width between; `extent` is where they end."""
+        self.windows = surroundings.windows
         self.allocations: dict[str, Allocation] = {}
         position = GUARD
-        for name, size in sizes.items():
+        for name, gap in surroundings.buffers(sizes, alignment):
+            size, position = sizes[name], position + gap
             self.allocations[name] = Allocation(name, position, position + size, labels.get(name, name))
             position = -(-(position + size) // alignment) * alignment + GUARD
         self.extent = -(-position // 16) * 16
@@ -62,12 +64,12 @@ class Arena:
         self._views |= {t.itemsize: data.view(t) for t in (U16, U32, U64)}
 
     def locate(self, offsets: Array) -> Array:
-        """Where in `view` the bytes at checked offsets from GLOBAL_BASE lie: here at those very offsets."""
+        """Where in `view` the bytes at checked offsets lie: here at those very offsets."""
         return offsets
 
     def address(self, name: str) -> int:
         """Device address of a buffer."""
-        return GLOBAL_BASE + self.allocations[name].start
+        return self.windows.buffers + self.allocations[name].start
 
     def buffer(self, name: str) -> Array:
         """The bytes of a buffer, a view."""
@@ -79,7 +81,7 @@ class Arena:
         return self._views[size]
 
     def contains(self, low: int, high: int) -> bool:
-        """Whether the bytes [low, high) from GLOBAL_BASE lie in one allocation."""
+        """Whether the bytes [low, high) of global memory lie in one allocation."""
         position = bisect_right(self._starts, low) - 1
         return position >= 0 and high <= self._ends[position]
 

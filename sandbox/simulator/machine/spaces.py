@@ -11,7 +11,6 @@ from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.clusters import in_cluster, reaches_out
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import EVERYONE
-from sandbox.simulator.machine.memory import GLOBAL_BASE
 from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.types import S64, U32, U64, Dtype
 from sandbox.verdict import Verdict
@@ -97,7 +96,9 @@ def _global_fault(machine: Machine, access: MemoryAccess, active: Array) -> Faul
     verb = _VERBS[access.kind]
     near = machine.arena.nearest(offset)
     if near is None or not -(1 << 32) < offset < machine.arena.extent + (1 << 32):
-        what = f"{access.size}-byte {verb} at address {GLOBAL_BASE + offset:#x}, which is no buffer"
+        what = (
+            f"{access.size}-byte {verb} at address {machine.windows.buffers + offset:#x}, which is no buffer"
+        )
         return machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
     if offset < near.start:
         where = f"{near.start - offset} bytes before the start of {near.label}"

@@ -13,6 +13,7 @@ import numpy as np
 from sandbox.device import Array, Fault
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.memory import Allocation, Arena
+from sandbox.simulator.machine.surroundings import Surroundings
 from sandbox.simulator.ptx.types import S64, U8
 from sandbox.verdict import Verdict
 
@@ -33,10 +34,17 @@ class SparseArena(Arena):
         sizes: Buffer names and sizes in bytes, in order.
         labels: How messages call a buffer.
         samples: What pages of a buffer hold at first: this, repeated; zeros for buffers without a sample.
+        surroundings: What says where buffers lie.
     """
 
-    def __init__(self, sizes: dict[str, int], labels: dict[str, str], samples: Mapping[str, Array]) -> None:
-        self._place(sizes, labels, PAGE)
+    def __init__(
+        self,
+        sizes: dict[str, int],
+        labels: dict[str, str],
+        samples: Mapping[str, Array],
+        surroundings: Surroundings,
+    ) -> None:
+        self._place(sizes, labels, PAGE, surroundings)
         self._bases = np.zeros((self.extent >> PAGE_BITS) + 1, dtype=S64)
         self._frames = 1  # frame 0 stands for pages that do not exist
         self._hold(np.zeros(_FIRST_FRAMES * PAGE, dtype=U8))

@@ -14,8 +14,9 @@ from sandbox.simulator.machine.access import MemoryAccess, SyncKey
 from sandbox.simulator.machine.arrivals import Arrivals
 from sandbox.simulator.machine.copies import Copies
 from sandbox.simulator.machine.faults import Batch
-from sandbox.simulator.machine.lanes import EVERYONE
+from sandbox.simulator.machine.lanes import EVERYONE, Turns
 from sandbox.simulator.machine.memory import Arena
+from sandbox.simulator.machine.surroundings import Clock, Windows
 from sandbox.simulator.ptx.types import U8, U16, U32, PtxType
 
 Step = Callable[["Machine"], None]
@@ -139,14 +140,15 @@ class Machine:
         printed: What device printf wrote.
         specials: Values of the special registers, by name.
         target: What the PTX was compiled for, "sm_90".
-        backwards: Whether the order of threads that nothing orders is reversed.
+        turns: The order of threads that nothing orders; None for that of their numbers.
         notes: Findings that are no failure, shared by the batches of a run; a dict for its order.
         arrivals: Who came to barriers without waiting.
         copies: Asynchronous copies under way.
         stalled: How often each thread has waited in vain at mbarriers since the last arrival; None for never.
         local_written: Which bytes of local memory something wrote, of `local`'s shape.
         carry: The carry flag (PTX ISA 9.0, section 9.7.2), lane-shaped.
-        ticks: What the clock registers read last.
+        clock: What the clock registers read.
+        approximations: Seed of the errors of approximate instructions; None for results without them.
     """
 
     batch: Batch
@@ -154,6 +156,7 @@ class Machine:
     shared: Shared
     parameters: dict[str, bytes]
     activation: Activation
+    clock: Clock
     local_bytes: int = 0
     observers: tuple[Observer, ...] = ()
     mask: Array | None = None
@@ -164,14 +167,14 @@ class Machine:
     printed: list[str] = field(default_factory=list[str])
     specials: Mapping[str, Array] = field(default_factory=dict[str, Array])
     target: str = ""
-    backwards: bool = False
+    turns: Turns | None = None
     notes: dict[str, None] = field(default_factory=dict[str, None])
     arrivals: Arrivals = field(default_factory=Arrivals)
     copies: Copies = field(default_factory=Copies)
     stalled: Array | None = None
     local_written: Array | None = None
     carry: Array = field(default_factory=lambda: ~EVERYONE)
-    ticks: int = 0
+    approximations: int | None = None
 
     def __post_init__(self) -> None:
         self.enter(self.activation)
@@ -181,6 +184,11 @@ class Machine:
         self.activation = activation
         self.registers = activation.registers
         self._temporaries = activation.temporaries
+
+    @property
+    def windows(self) -> Windows:
+        """Where the state spaces lie."""
+        return self.arena.windows
 
     @property
     def blocks(self) -> int:
@@ -196,6 +204,16 @@ class Machine:
     def active(self) -> Array:
         """Lanes whose memory accesses count, as an array."""
         return EVERYONE if self.mask is None else self.mask
+
+    def in_turn(self, mask: Array) -> Turns:
+        """Row, column and block of the lanes of a mask, in the order in which they take turns at atomics."""
+        full = np.broadcast_to(mask, self.shape)
+        if self.turns is None:
+            row, column, block = np.nonzero(full)
+            return row, column, block
+        row, column, block = np.nonzero(full[np.ix_(*self.turns)])
+        rows, columns, blocks = self.turns
+        return rows[row], columns[column], blocks[block]
 
     def write(self, slot: int, value: Array) -> None:
         """Write a register in the lanes that count."""

@@ -1,0 +1,126 @@
+"""Errors of approximate instructions, as large as PTX ISA 9.0 lets them be.
+
+A device computes some function of the operands, another device another one, and a kernel cannot know which: the error
+here follows from a seed, the instruction and the bits of its operands. It is spread evenly on both sides of the true
+value, up to the maximum that the section of the instruction states. What a section states exactly is exact.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox.device import Array
+
+_FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
+_TURN = 2 * np.pi
+_INFINITE = float("inf")
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How far an approximate instruction may be from the true value: the sum of what is not 0.
+
+    Attributes:
+        section: Of PTX ISA 9.0, where it is stated.
+        ulps: Units in the last place of the result.
+        relative: Part of the true value.
+        absolute: By the magnitude of the operand up to which it holds, ascending; the last one also beyond.
+        from_one: The range around 1 in which the operand makes `relative` an absolute error.
+        most: The largest magnitude of a result; approximations keep to it.
+    """
+
+    section: str
+    ulps: float = 0.0
+    relative: float = 0.0
+    absolute: tuple[tuple[float, float], ...] = ()
+    from_one: tuple[float, float] = (1.0, 1.0)
+    most: float = _INFINITE
+
+    def limit(self, exact: Array, operand: Array, ulp: Array) -> Array:
+        """The largest error, float64, of true values in float64; 0 where the first operand is."""
+        low, high = self.from_one
+        size = np.where((operand > low) & (operand < high), 1.0, np.abs(exact))
+        limit = self.relative * size + self.ulps * ulp
+        for reach, error in reversed(self.absolute):
+            limit = np.where(np.abs(operand) <= reach, error, np.maximum(limit, error))
+        return np.where(operand == 0, 0.0, limit)
+
+
+_CIRCULAR = ((_TURN, 2.0**-20.5), (50 * _TURN, 2.0**-14.7))
+ACCURACIES = {
+    "div.approx.f32": Accuracy("9.7.3.8", ulps=2.0),
+    "div.full.f32": Accuracy("9.7.3.8", ulps=2.0),
+    "rcp.f32": Accuracy("9.7.3.13", ulps=1.0),
+    "sqrt.f32": Accuracy("9.7.3.15", relative=2.0**-23),
+    "rsqrt.f32": Accuracy("9.7.3.16", relative=2.0**-22.9),
+    "sin.f32": Accuracy("9.7.3.18", absolute=_CIRCULAR, most=1.0),
+    "cos.f32": Accuracy("9.7.3.19", absolute=_CIRCULAR, most=1.0),
+    "lg2.f32": Accuracy("9.7.3.20", relative=2.0**-22, from_one=(0.5, 2.0)),
+    "ex2.f32": Accuracy("9.7.3.21", ulps=2.0),
+    "tanh.f32": Accuracy("9.7.3.22", relative=2.0**-11, most=1.0),
+    "tanh.f16": Accuracy("9.7.4.9", absolute=((_INFINITE, 2.0**-10.987),), most=1.0),
+    "tanh.bf16": Accuracy("9.7.4.9", absolute=((_INFINITE, 2.0**-8),), most=1.0),
+    "ex2.f16": Accuracy("9.7.4.10", relative=2.0**-9.9),
+    "ex2.bf16": Accuracy("9.7.4.10", relative=2.0**-7),
+}
+"""By opcode and type. PTX states nothing for those of f64, which have no error here either: they keep the upper word
+of the result, or are emulated."""
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """One approximate instruction in one format.
+
+    Attributes:
+        name: In `ACCURACIES`.
+        function: The true value, of float64 operands.
+        widen: Values of the format in float64.
+        narrow: Float64 values in the format, to nearest even.
+        bits: Unsigned integers of the format's width.
+        fraction: Stored bits of the significand.
+        least: Exponent of the smallest normal number.
+    """
+
+    name: str
+    function: Callable[..., Array]
+    widen: Callable[[Array], Array]
+    narrow: Callable[[Array], Array]
+    bits: str
+    fraction: int
+    least: int
+
+    def compute(self, seed: int, *operands: Array) -> Array:
+        """The result on the device that a seed stands for, in the format.
+
+        Args:
+            seed: Of the errors.
+            operands: In the format, lane-shaped.
+        """
+        accuracy = ACCURACIES[self.name]
+        wide = tuple(self.widen(operand) for operand in operands)
+        exact = self.function(*wide)
+        ulp = np.ldexp(1.0, np.maximum(np.frexp(exact)[1] - 1, self.least) - self.fraction)
+        limit = accuracy.limit(exact, wide[0], ulp)
+        moved = exact + limit * self._deviation(seed, operands)
+        if accuracy.most < _INFINITE:
+            moved = np.clip(moved, -accuracy.most, accuracy.most)
+        result = self.narrow(moved)
+        # Rounded to the format a value may lie beyond the limit; the nearest one never does.
+        kept = np.abs(self.widen(result) - exact) <= limit
+        return np.where(kept, result, self.narrow(exact))
+
+    def _deviation(self, seed: int, operands: tuple[Array, ...]) -> Array:
+        """A number in [-1, 1) that follows from the seed, the instruction and the operands."""
+        mixed: Array = np.full(
+            (1, 1, 1), (seed ^ zlib.crc32(self.name.encode())) & 0xFFFFFFFF, dtype=np.uint32
+        )
+        for operand in operands:
+            mixed = (mixed ^ operand.view(self.bits).astype(np.uint32)) * _FIRST
+            mixed = mixed ^ mixed >> np.uint32(15)
+        mixed = mixed * _SECOND
+        mixed = mixed ^ mixed >> np.uint32(13)
+        return (mixed * _FIRST).view(np.int32).astype(np.float64) * 2.0**-31
