@@ -117,6 +117,7 @@ class Code:
         granularity: Bytes of the narrowest shared-memory access, at most 4.
         ordered: Whether threads synchronise other than by barriers of the whole block, or copy asynchronously.
         waits: Identities of the loads in whose value a loop waits for another thread.
+        awaits: Whether a loop may wait for another thread, by loads or by atomic operations.
         shared: Offset of every shared variable, `SHARED_GAP` more than it is on a device for each one before it;
             `shared_bytes` the total on a device, of static ones.
         shared_sizes: Bytes of every shared variable; 0 for dynamic shared memory.
@@ -136,6 +137,7 @@ class Code:
     granularity: int = 4
     ordered: bool = False
     waits: frozenset[int] = frozenset()
+    awaits: bool = False
 
     @property
     def shared_gaps(self) -> int:

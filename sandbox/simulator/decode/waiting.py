@@ -15,6 +15,11 @@ def waiting_loads(blocks: tuple[BasicBlock, ...]) -> frozenset[int]:
     )
 
 
+def polls_in_loop(blocks: tuple[BasicBlock, ...]) -> bool:
+    """Whether a loop of a function reads what another thread may be about to change."""
+    return any(block.polls and _in_loop(blocks, block) for block in blocks)
+
+
 def _deciding(block: BasicBlock) -> Iterator[int]:
     last = block.instructions[-1] if block.instructions else None
     if last is None or last.opcode != "bra" or last.guard is None:

@@ -335,7 +335,7 @@ def batches(
     most = max(1, geometry.blocks_per_batch // size)
     if setup.launch.mode is LaunchMode.COOPERATIVE:
         most = max(1, len(units))
-    waits = setup.launch.mode is LaunchMode.COOPERATIVE or bool(setup.code.waits)
+    waits = setup.launch.mode is LaunchMode.COOPERATIVE or setup.code.awaits
     cuts = (LOCK_STEP if waits else schedule).cuts(len(units), most)
     for start, end in itertools.pairwise(cuts):
         yield order[start * size : end * size]

@@ -41,13 +41,13 @@ class Accuracy:
     most: float = _INFINITE
 
     def limit(self, exact: Array, operand: Array, ulp: Array) -> Array:
-        """The largest error, float64, of true values in float64; 0 where the first operand is."""
+        """The largest error, float64, of true values in float64; 0 where the first operand is, or is infinite."""
         low, high = self.from_one
         size = np.where((operand > low) & (operand < high), 1.0, np.abs(exact))
         limit = self.relative * size + self.ulps * ulp
         for reach, error in reversed(self.absolute):
             limit = np.where(np.abs(operand) <= reach, error, np.maximum(limit, error))
-        return np.where(operand == 0, 0.0, limit)
+        return np.where((operand == 0) | np.isinf(operand), 0.0, limit)
 
 
 _CIRCULAR = ((_TURN, 2.0**-20.5), (50 * _TURN, 2.0**-14.7))
@@ -103,14 +103,14 @@ class Approximation:
         accuracy = ACCURACIES[self.name]
         wide = tuple(self.widen(operand) for operand in operands)
         exact = self.function(*wide)
-        ulp = np.ldexp(1.0, np.maximum(np.frexp(exact)[1] - 1, self.least) - self.fraction)
+        ulp = np.ldexp(1.0, np.maximum(np.frexp(exact)[1] - 1, self.least) - self.fraction) * (exact != 0)
         limit = accuracy.limit(exact, wide[0], ulp)
         moved = exact + limit * self._deviation(seed, operands)
         if accuracy.most < _INFINITE:
             moved = np.clip(moved, -accuracy.most, accuracy.most)
         result = self.narrow(moved)
         # Rounded to the format a value may lie beyond the limit; the nearest one never does.
-        kept = np.abs(self.widen(result) - exact) <= limit
+        kept = (np.abs(self.widen(result) - exact) <= limit) & (limit > 0)
         return np.where(kept, result, self.narrow(exact))
 
     def _deviation(self, seed: int, operands: tuple[Array, ...]) -> Array:
