@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_buffers_lie_apart_and_aligned_in_an_order_of_each_run(unit: int) -> Non
         placed = sorted(arena.allocations.values(), key=lambda allocation: allocation.start)
         assert all(one.end - one.start == SIZES[one.name] for one in placed)
         assert all(arena.address(name) % 256 == 0 for name in SIZES)
-        assert all(later.start - one.end >= GUARD for one, later in zip(placed, placed[1:], strict=False))
+        assert all(later.start - one.end >= GUARD for one, later in itertools.pairwise(placed))
         assert placed[0].start >= GUARD
         assert arena.extent - placed[-1].end >= GUARD
         assert all(arena.nearest(arena.allocations[name].start) == arena.allocations[name] for name in SIZES)
@@ -102,7 +103,7 @@ def test_state_spaces_never_overlap_whatever_is_drawn() -> None:
     for seed in range(200):
         windows = Surroundings(seed).windows
         ends = sorted((base, base + (1 << 39)) for base in (windows.buffers, windows.shared, windows.local))
-        assert all(end <= start for (_, end), (start, _) in zip(ends, ends[1:], strict=False))
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
         assert windows.shared & 0xFFFFFFFF == windows.shared_start
         assert windows.local & 0xFFFFFFFF == windows.local_start
 
