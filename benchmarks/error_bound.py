@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ranking import families
+from sandbox.dtypes import dtype_of
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
 from sandbox.verdict import Verdict
@@ -32,7 +33,6 @@ from tools.judge.freezing import load_frozen
 from tools.judge.oracle import TaskOracle
 from tools.local_toolbox import LocalToolbox
 from tools.tasks import folder as task_folder
-from tools.tasks.generators import numpy_dtype
 from tools.tasks.task import Task
 
 DEVICE = "sim:h200"
@@ -106,7 +106,7 @@ async def lazy(task: Task, oracle: TaskOracle, cache: Path) -> list[Row]:
             {"its median": float(np.median(answer.values))} if answer.values.size > 1 else {}
         )
         for kind, value in kinds.items():
-            got = np.full(answer.values.shape, value, numpy_dtype(answer.dtype))
+            got = np.full(answer.values.shape, value, dtype_of(answer.dtype))
             constant = frozen.constants.get(answer.name, 0.0)
             rows.append(Row(task.name, kind, False, compare(got, answer, constant=constant).worst_ratio))
     return rows

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.composer.expressions import ITEM_BYTES, dims, leaves, storage
+from agent.composer.expressions import dims, leaves, storage
 from agent.composer.families import Problem, place
 from agent.composer.ir import Dim, Leaf, Node
 from agent.composer.kernel_text import Parameter, buffers, extent, indent
 from agent.composer.names import Names
 from agent.composer.shapes import Shape, product
-from sandbox.plan import Role
+from sandbox.dtypes import ITEM_BYTES
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class FlatSpace:
         found: dict[Node, str] = {node: text for node, text in texts.items() if isinstance(node, Dim)}
         for leaf in self.leaves:
             name = texts[leaf]
-            if self.problem.arguments[leaf.name].role is None:
+            if self.problem.arguments[leaf.name].is_scalar:
                 found[leaf] = name
                 continue
             match place(leaf, self._space).kind:
@@ -96,7 +96,7 @@ class FlatSpace:
 
     def is_output(self, name: str) -> bool:
         """Whether the argument is written."""
-        return self.problem.arguments[name].role in (Role.OUT, Role.INOUT)
+        return self.problem.arguments[name].is_output
 
 
 def _group(index: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent.composer.expressions import ITEM_BYTES, Kind, Writer, storage
+from agent.composer.expressions import Kind, Writer, storage
 from agent.composer.families import MatrixProduct, place
 from agent.composer.functions import FunctionMaker
 from agent.composer.ir import Dim, Leaf, Node
 from agent.composer.kernel_text import Parameter, buffers, extent
 from agent.composer.names import Names
 from agent.composer.shapes import ShapeError
+from sandbox.dtypes import ITEM_BYTES
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Parts:
 
     def _beside(self, leaf: Leaf, row: str, col: str) -> str:
         name = self.names[leaf.name]
-        if self._arguments[leaf.name].role is None:
+        if self._arguments[leaf.name].is_scalar:
             return name
         match place(leaf, self._family.space).kind:
             case "full":

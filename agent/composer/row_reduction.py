@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.composer.expressions import ITEM_BYTES, storage
+from agent.composer.expressions import storage
 from agent.composer.families import RowReduction, place
 from agent.composer.functions import texts
 from agent.composer.gathering import block_by_shuffles, block_by_tree, warp_function
@@ -11,6 +11,7 @@ from agent.composer.kernel_text import PACK, accumulate, file_text, identity, in
 from agent.composer.row_options import RowOptions, features, mapping, repeated
 from agent.composer.row_program import Pass, RowProgram
 from agent.composer.shapes import product
+from sandbox.dtypes import ITEM_BYTES
 
 __all__ = ["RowOptions", "emit", "features"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.expressions import ITEM_BYTES, storage
+from agent.composer.expressions import storage
 from agent.composer.families import Transposition
 from agent.composer.functions import FunctionMaker
 from agent.composer.ir import Dim, Leaf, Node
@@ -21,6 +21,7 @@ from agent.composer.kernel_text import (
 )
 from agent.composer.names import Names
 from agent.composer.options import Options
+from sandbox.dtypes import ITEM_BYTES
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class _Emission:
                 sizes.append(extent(self._values[node], node.text))
             elif isinstance(node, Leaf) and node != family.source:
                 name = declared.names[node.name]
-                self._values[node] = name if arguments[node.name].role is None else f"{name}[0]"
+                self._values[node] = name if arguments[node.name].is_scalar else f"{name}[0]"
         self._cols, self._rows = family.space
         sizes += [extent("rows", self._rows), extent("cols", self._cols)]
         self._parameters = (*declared.parameters, *sizes)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
+from sandbox.dtypes import dtype_of
 from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Provenance
-from tools.tasks.generators import numpy_dtype
 
 Kernel = Callable[[Program, Plan, dict[str, Array]], Fault | None]
 """Writes to the buffers, which it gets by name; what it returns is the run's fault."""
@@ -100,5 +100,5 @@ class FunctionDevice:
 def _filled(buffer: BufferSpec, inputs: Mapping[str, Array], poison: int) -> Array:
     if buffer.name in inputs:
         return inputs[buffer.name].copy()
-    dtype = numpy_dtype(buffer.dtype)
+    dtype = dtype_of(buffer.dtype)
     return poison_bytes(poison, buffer.name, buffer.size * dtype.itemsize).view(dtype)

@@ -129,12 +129,14 @@ class _Scope:
         self._given = scalars
         self.names: dict[str, int] = {name: dims[name] for name in task.dims}
         self.macros: dict[str, int] = {}
-        self._scalars = {argument.name: argument for argument in task.arguments if argument.role is None}
+        self._scalars = {argument.name: argument for argument in task.arguments if argument.is_scalar}
         self.buffers: dict[str, BufferSpec] = {}
         for argument in task.arguments:
-            if argument.role is not None:
+            if not argument.is_scalar:
                 size = math.prod(argument_size(argument, dims))
-                self.buffers[argument.name] = BufferSpec(argument.name, argument.role, argument.dtype, size)
+                self.buffers[argument.name] = BufferSpec(
+                    argument.name, Role(argument.role), argument.dtype, size
+                )
 
     def steps(self) -> Iterator[Scratch | LaunchDirective]:
         """Walk the directives in file order, taking in names; yield each scratch and launch when reached."""

@@ -103,7 +103,7 @@ async def carry_out(order: Order, toolbox: Toolbox, shelf: TaskShelf) -> Answer:
         WorkerError: The environment failed twice.
     """
     if isinstance(order, CreateOrder):
-        return describe_kept(await keep(order.draft.draft(), shelf, toolbox), toolbox.device)
+        return describe_kept(await keep(order.draft, shelf, toolbox), toolbox.device)
     task = await asyncio.to_thread(shelf.find, order.task)
     match order:
         case CompileOrder():

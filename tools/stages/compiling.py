@@ -127,7 +127,7 @@ def ptx_key(ptx: str) -> str:
 
 def any_scalars(task: Task) -> dict[str, int | float]:
     """Return a value for every scalar: which one does not matter for the shape of a plan."""
-    return {argument.name: 0 for argument in task.arguments if argument.role is None}
+    return {argument.name: 0 for argument in task.arguments if argument.is_scalar}
 
 
 def _summary(program: Program) -> str:

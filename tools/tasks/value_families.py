@@ -29,19 +29,15 @@ from typing import Any
 
 import numpy as np
 
-from tools.tasks.task import DTYPE_BYTES, TaskError
+from tools.tasks.errors import GeneratorError
 
 Array = np.ndarray[Any, Any]
 Number = int | float
 
 
-class GeneratorError(TaskError):
-    """A generator call cannot be read, or does not suit the dtype."""
-
-
 @dataclass(frozen=True)
-class Target:
-    """What to fill: a shape of a dtype, from one stream of random numbers."""
+class Filling:
+    """An array to be filled: its shape and dtype, and the stream of random numbers it is filled from."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -56,21 +52,6 @@ class Target:
     def signs(self) -> Array:
         """Draw -1.0 or 1.0 for each element."""
         return self.rng.integers(0, 2, self.shape) * 2.0 - 1.0
-
-
-def numpy_dtype(name: str) -> np.dtype[Any]:
-    """Return the NumPy dtype of that name; bfloat16 comes from ml_dtypes.
-
-    Raises:
-        TaskError: There is no such dtype.
-    """
-    if name not in DTYPE_BYTES:
-        raise TaskError(f"expected a dtype ({', '.join(DTYPE_BYTES)}), found `{name}`")
-    if name == "bfloat16":
-        import ml_dtypes
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(name)
 
 
 @dataclass(frozen=True)
@@ -89,7 +70,7 @@ def _limits(dtype: np.dtype[Any]) -> _Limits:
     return _Limits(float(info.max), float(info.smallest_normal), float(info.smallest_subnormal))
 
 
-def rounded(values: Array, target: Target) -> Array:
+def rounded(values: Array, target: Filling) -> Array:
     """Round into the dtype; what is finite and lies outside its range becomes its nearest finite value."""
     if not target.floating:
         return values.astype(target.dtype)
@@ -98,14 +79,14 @@ def rounded(values: Array, target: Target) -> Array:
     return clipped.astype(target.dtype)
 
 
-def _floats_only(target: Target, name: str) -> None:
+def _floats_only(target: Filling, name: str) -> None:
     if not target.floating:
         raise GeneratorError(
             f"`{name}` makes floating point values; expected another generator for {target.name}"
         )
 
 
-def _range(target: Target) -> tuple[int, int]:
+def _range(target: Filling) -> tuple[int, int]:
     """The whole numbers that an integer dtype holds."""
     if target.name == "bool":
         return 0, 1
@@ -113,21 +94,21 @@ def _range(target: Target) -> tuple[int, int]:
     return int(info.min), int(info.max)
 
 
-def _uniform(target: Target, low: Number, high: Number) -> Array:
+def _uniform(target: Filling, low: Number, high: Number) -> Array:
     _floats_only(target, "uniform")
     if low > high:
         raise GeneratorError(f"uniform: expected low <= high, found {low} and {high}")
     return target.rng.uniform(low, high, target.shape)
 
 
-def _normal(target: Target, mean: Number, deviation: Number) -> Array:
+def _normal(target: Filling, mean: Number, deviation: Number) -> Array:
     _floats_only(target, "normal")
     if deviation < 0:
         raise GeneratorError(f"normal: expected a deviation of at least 0, found {deviation}")
     return target.rng.normal(mean, deviation, target.shape)
 
 
-def _integers(target: Target, low: Number, high: Number) -> Array:
+def _integers(target: Filling, low: Number, high: Number) -> Array:
     if not isinstance(low, int) or not isinstance(high, int) or low > high:
         raise GeneratorError(f"integers: expected whole low <= high, found {low} and {high}")
     least, most = (-(2**53), 2**53) if target.floating else _range(target)
@@ -139,7 +120,7 @@ def _integers(target: Target, low: Number, high: Number) -> Array:
     return target.rng.integers(low, high, target.shape, dtype=kind, endpoint=True)
 
 
-def _constant(target: Target, value: Number) -> Array:
+def _constant(target: Filling, value: Number) -> Array:
     if not target.floating:
         least, most = _range(target)
         if value != int(value) or not least <= value <= most:
@@ -148,21 +129,21 @@ def _constant(target: Target, value: Number) -> Array:
     return np.full(target.shape, float(value))
 
 
-def _permutation(target: Target) -> Array:
+def _permutation(target: Filling) -> Array:
     size = math.prod(target.shape)
     if not target.floating and size - 1 > _range(target)[1]:
         raise GeneratorError(f"permutation: expected a dtype that holds {size - 1}, found {target.name}")
     return target.rng.permutation(size).reshape(target.shape)
 
 
-def _ties(target: Target, count: Number) -> Array:
+def _ties(target: Filling, count: Number) -> Array:
     if not isinstance(count, int) or not 1 <= count <= 1000:
         raise GeneratorError(f"ties: expected a whole count from 1 to 1000, found {count}")
     least = 0 if not target.floating and _range(target)[0] == 0 else -(count // 2)
     return _integers(target, least, least + count - 1)
 
 
-def _one_hot(target: Target) -> Array:
+def _one_hot(target: Filling) -> Array:
     shape = target.shape or (1,)
     values = np.zeros(shape)
     rows = values.reshape(-1, shape[-1])
@@ -173,7 +154,7 @@ def _one_hot(target: Target) -> Array:
     return values.reshape(target.shape)
 
 
-def _large(target: Target, scale: Number = 10000) -> Array:
+def _large(target: Filling, scale: Number = 10000) -> Array:
     if target.floating:
         if scale <= 0:
             raise GeneratorError(f"large: expected a scale above 0, found {scale}")
@@ -184,26 +165,26 @@ def _large(target: Target, scale: Number = 10000) -> Array:
     return np.where(flip, -values, values)
 
 
-def _tiny(target: Target) -> Array:
+def _tiny(target: Filling) -> Array:
     _floats_only(target, "tiny")
     return target.signs() * _limits(target.dtype).normal * target.rng.uniform(1, 1024, target.shape)
 
 
-def _denormal(target: Target) -> Array:
+def _denormal(target: Filling) -> Array:
     _floats_only(target, "denormal")
     limits = _limits(target.dtype)
     steps = int(limits.normal / limits.subnormal)
     return target.signs() * target.rng.integers(1, steps, target.shape) * limits.subnormal
 
 
-def _mixed(target: Target, decades: Number = 3) -> Array:
+def _mixed(target: Filling, decades: Number = 3) -> Array:
     _floats_only(target, "mixed")
     if not 0 < decades <= 30:
         raise GeneratorError(f"mixed: expected up to 30 decades, found {decades}")
     return target.signs() * 10.0 ** target.rng.uniform(-decades, decades, target.shape)
 
 
-def _specials(target: Target) -> Array:
+def _specials(target: Filling) -> Array:
     _floats_only(target, "specials")
     values = target.rng.normal(0, 1, target.shape)
     odd = np.array([np.nan, np.inf, -np.inf, -0.0])
