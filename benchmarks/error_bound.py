@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ranking import families
-from sandbox.dtypes import dtype_of
+from sandbox.dtypes import numpy_dtype
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
 from sandbox.verdict import Verdict
@@ -106,7 +106,7 @@ async def lazy(task: Task, oracle: TaskOracle, cache: Path) -> list[Row]:
             {"its median": float(np.median(answer.values))} if answer.values.size > 1 else {}
         )
         for kind, value in kinds.items():
-            got = np.full(answer.values.shape, value, dtype_of(answer.dtype))
+            got = np.full(answer.values.shape, value, numpy_dtype(answer.dtype))
             constant = frozen.constants.get(answer.name, 0.0)
             rows.append(Row(task.name, kind, False, compare(got, answer, constant=constant).worst_ratio))
     return rows

@@ -11,7 +11,7 @@ from agent.composer.kernel_text import PACK, accumulate, file_text, identity, in
 from agent.composer.row_options import RowOptions, features, mapping, repeated
 from agent.composer.row_program import Pass, RowProgram
 from agent.composer.shapes import product
-from sandbox.dtypes import ITEM_BYTES
+from sandbox.dtypes import DTYPE_BYTES
 
 __all__ = ["RowOptions", "emit", "features"]
 
@@ -82,7 +82,7 @@ class _Emission:
 
     def _item_bytes(self) -> int:
         """Bytes of shared memory for one column."""
-        return sum(ITEM_BYTES[self._dtype(leaf)] for leaf in self._kept)
+        return sum(DTYPE_BYTES[self._dtype(leaf)] for leaf in self._kept)
 
     def _shared_bytes(self) -> str:
         return f"CACHED * {'WIDTH * ' if self._options.vectorized_loads else ''}{self._item_bytes()}"
@@ -93,7 +93,7 @@ class _Emission:
     def _width(self) -> int:
         names = {leaf.name for step in self._program.passes for leaf in step.leaves}
         names |= {name for name, _ in self._family.outputs}
-        return 16 // max(ITEM_BYTES[self._family.problem.arguments[name].dtype] for name in names)
+        return 16 // max(DTYPE_BYTES[self._family.problem.arguments[name].dtype] for name in names)
 
     def _gathering(self) -> list[str]:
         used = dict.fromkeys((done.op, done.kind) for step in self._program.passes for done in step.running)

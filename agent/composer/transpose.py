@@ -21,7 +21,7 @@ from agent.composer.kernel_text import (
 )
 from agent.composer.names import Names
 from agent.composer.options import Options
-from sandbox.dtypes import ITEM_BYTES
+from sandbox.dtypes import DTYPE_BYTES
 
 
 @dataclass(frozen=True)
@@ -161,14 +161,14 @@ const int first_col = blockIdx.x * TILE;
 
     def _vector(self) -> tuple[list[str], str, str]:
         source, target = storage(self._source.dtype), storage(self._target.dtype)
-        wide_in = min(16 // ITEM_BYTES[self._source.dtype], 8)
-        wide_out = min(16 // ITEM_BYTES[self._target.dtype], 8)
+        wide_in = min(16 // DTYPE_BYTES[self._source.dtype], 8)
+        wide_out = min(16 // DTYPE_BYTES[self._target.dtype], 8)
         cols, rows = _operand(self._cols), _operand(self._rows)
         directives = [
             tune(
                 "TILE",
                 32,
-                (32, 64) if ITEM_BYTES[self._source.dtype] <= 4 else (16, 32),
+                (32, 64) if DTYPE_BYTES[self._source.dtype] <= 4 else (16, 32),
                 swept=self._options.block_size_tuning,
             ),
             tune("BLOCK", 256, (128, 256), swept=self._options.block_size_tuning),

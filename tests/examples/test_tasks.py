@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.compiler.role import CompileRole
 from sandbox.compiler.toolkit import find_toolkit
-from sandbox.dtypes import dtype_of
+from sandbox.dtypes import numpy_dtype
 from sandbox.program import CompileRequest, Program
 from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompileCall
@@ -68,7 +68,7 @@ def test_the_reference_answers_every_test_case_in_the_outputs_shapes(task: Task,
     for argument in outputs:
         answer = expected[argument.name]
         assert answer.shape == argument_size(argument, case.dims)
-        assert np.isfinite(answer.astype(dtype_of(argument.dtype))).all()
+        assert np.isfinite(answer.astype(numpy_dtype(argument.dtype))).all()
 
 
 @pytest.mark.parametrize(("task", "case"), CASES)

@@ -1,22 +1,33 @@
+"""The table of element types against NumPy and ml_dtypes."""
+
 from __future__ import annotations
 
+import ml_dtypes
 import pytest
 
-from sandbox import wire
-from sandbox.dtypes import ITEM_BYTES, dtype_of
-from sandbox.errors import UsageError
+from sandbox.dtypes import DTYPE_BYTES, FLOATS, numpy_dtype
 
 
-@pytest.mark.parametrize(("name", "size"), ITEM_BYTES.items())
-def test_every_element_type_is_one_of_numpys_and_as_long_as_the_table_says(name: str, size: int) -> None:
-    dtype = dtype_of(name)
-    assert (dtype.name, dtype.itemsize) == (name, size)
+@pytest.mark.parametrize("name", DTYPE_BYTES)
+def test_a_name_gives_the_dtype_of_that_name_and_size(name: str) -> None:
+    dtype = numpy_dtype(name)
+    assert (dtype.name, dtype.itemsize) == (name, DTYPE_BYTES[name])
 
 
-def test_what_a_task_may_name_may_cross_the_wire() -> None:
-    assert set(ITEM_BYTES) == wire.DTYPES
+@pytest.mark.parametrize("name", FLOATS)
+def test_the_floating_formats_are_those_of_the_libraries(name: str) -> None:
+    info, layout = ml_dtypes.finfo(numpy_dtype(name)), FLOATS[name]
+    assert (layout.fraction_bits, layout.least_exponent) == (info.nmant, info.minexp)
+    assert (layout.largest, layout.epsilon) == (float(info.max), float(info.eps))
+    assert layout.smallest_normal == float(info.smallest_normal)
+    assert layout.smallest_subnormal == float(info.smallest_subnormal)
 
 
-def test_any_other_name_is_refused_with_the_list() -> None:
-    with pytest.raises(UsageError, match=r"expected a dtype .*bfloat16.*, found `complex64`"):
-        dtype_of("complex64")
+def test_every_floating_dtype_has_a_format() -> None:
+    assert set(FLOATS) == {name for name in DTYPE_BYTES if "float" in name}
+
+
+@pytest.mark.parametrize("name", ["float", "f32", "object", "O", "int128", ""])
+def test_an_unknown_name_is_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(ValueError, match="expected one of float16, bfloat16"):
+        numpy_dtype(name)

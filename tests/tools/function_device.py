@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
-from sandbox.dtypes import dtype_of
+from sandbox.dtypes import numpy_dtype
 from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
@@ -47,6 +47,16 @@ class FunctionDevice:
     def architecture(self) -> str:
         """What to compile for."""
         return self._architecture
+
+    @property
+    def provenance(self) -> Provenance:
+        """A clock's times are given, not estimated."""
+        return Provenance.MEASURED
+
+    @property
+    def measures(self) -> bool:
+        """Whether it times pair by pair."""
+        return False
 
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
@@ -100,5 +110,5 @@ class FunctionDevice:
 def _filled(buffer: BufferSpec, inputs: Mapping[str, Array], poison: int) -> Array:
     if buffer.name in inputs:
         return inputs[buffer.name].copy()
-    dtype = dtype_of(buffer.dtype)
+    dtype = numpy_dtype(buffer.dtype)
     return poison_bytes(poison, buffer.name, buffer.size * dtype.itemsize).view(dtype)

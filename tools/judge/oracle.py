@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sandbox.dtypes import dtype_of
+from sandbox.dtypes import numpy_dtype
 from sandbox.errors import UsageError
 from sandbox.worker.messages import Expected
 from tools.awaiting import Memo, once_more
@@ -91,7 +91,7 @@ class TaskOracle:
 
     def _arrays(self, scalars: Mapping[str, int | float]) -> dict[str, Array]:
         dtypes = {argument.name: argument.dtype for argument in self._task.arguments}
-        return {name: np.asarray(value, dtype_of(dtypes[name])) for name, value in scalars.items()}
+        return {name: np.asarray(value, numpy_dtype(dtypes[name])) for name, value in scalars.items()}
 
     def _expectation(self, name: str, case: Case, expected: Expected) -> Expectation:
         values = expected.outputs[name]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sandbox.dtypes import dtype_of
+from sandbox.dtypes import numpy_dtype
 from sandbox.errors import UsageError
 from sandbox.poison import poison_bytes
 from tools.judge.comparison import Expectation, compare
@@ -54,7 +54,7 @@ def _typical(answer: Expectation) -> Array:
     values = answer.values.reshape(-1)
     with np.errstate(invalid="ignore", over="ignore"):
         middle = np.median(values) if "float" in answer.dtype else np.sort(values)[values.size // 2]
-        return np.asarray(middle).astype(dtype_of(answer.dtype))
+        return np.asarray(middle).astype(numpy_dtype(answer.dtype))
 
 
 async def _ever_wrong(
@@ -68,7 +68,7 @@ async def _ever_wrong(
         lazy = {answer.name: _lazy(answer, element) for answer in question.expected if answer.name == output}
         if question.many_answers:
             right = {
-                answer.name: answer.values.astype(dtype_of(answer.dtype)) for answer in question.expected
+                answer.name: answer.values.astype(numpy_dtype(answer.dtype)) for answer in question.expected
             }
             if await oracle.objection(case, question, right | lazy) is not None:
                 return True
@@ -82,7 +82,7 @@ async def _ever_wrong(
 
 
 def _lazy(answer: Expectation, element: Array | None) -> Array:
-    dtype = dtype_of(answer.dtype)
+    dtype = numpy_dtype(answer.dtype)
     if element is not None:
         return np.full(answer.values.shape, element, dtype)
     return (

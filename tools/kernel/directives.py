@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from sandbox.dtypes import DTYPE_NAMES, ITEM_BYTES
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
 from tools import expressions
@@ -167,8 +167,8 @@ def _scratch(text: str, line: int) -> Scratch:
     name, dtype = match[1], match[2]
     if not _IDENTIFIER.fullmatch(name) or name in FUNCTION_NAMES or name in CASTS:
         raise DirectiveError(f"expected a name for the scratch buffer, found `{name[:60]}`")
-    if dtype not in ITEM_BYTES:
-        raise DirectiveError(f"expected a dtype ({DTYPE_NAMES}), found `{dtype[:40]}`")
+    if dtype not in DTYPE_BYTES:
+        raise DirectiveError(f"expected a dtype ({', '.join(DTYPE_BYTES)}), found `{dtype[:40]}`")
     shape = tuple(_expression(part, f"size of {name}") for part in split_arguments(match[3]))
     if not shape:
         raise DirectiveError(f"expected {_SCRATCH_FORM}, found no size")

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from sandbox.dtypes import DTYPE_NAMES, ITEM_BYTES
+from sandbox.dtypes import DTYPE_BYTES
 from tools import expressions
 from tools.expressions import FUNCTION_NAMES, ExpressionError
 from tools.kernel.directives import CASTS
@@ -69,8 +69,8 @@ class _Checker:
 
     def _argument(self, argument: TaskArgument, taken: set[str], place: Place) -> None:
         self._fresh_name(argument.name, taken, place, "name")
-        if argument.dtype not in ITEM_BYTES:
-            reason = f"expected one of {DTYPE_NAMES}, found `{argument.dtype}`"
+        if argument.dtype not in DTYPE_BYTES:
+            reason = f"expected one of {', '.join(DTYPE_BYTES)}, found `{argument.dtype}`"
             raise self._error(reason, place, "dtype")
         if argument.is_scalar and argument.shape:
             raise self._error("expected no shape for a scalar", place, "shape")

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from sandbox.dtypes import DTYPE_NAMES, ITEM_BYTES, dtype_of
+from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from tools.tasks.errors import GeneratorError, TaskError
 from tools.tasks.task import Case, TaskArgument, TaskSpec, argument_size
 from tools.tasks.value_families import FAMILIES, Array, Filling, Number, rounded
@@ -65,9 +65,9 @@ def generate(call: str, shape: tuple[int, ...], dtype: str, rng: np.random.Gener
         GeneratorError: The call cannot be read, or does not suit the dtype.
     """
     name, numbers = parse_call(call)
-    if dtype not in ITEM_BYTES:
-        raise GeneratorError(f"expected a dtype ({DTYPE_NAMES}), found `{dtype}`")
-    target = Filling(shape, dtype_of(dtype), dtype, rng)
+    if dtype not in DTYPE_BYTES:
+        raise GeneratorError(f"expected a dtype ({', '.join(DTYPE_BYTES)}), found `{dtype}`")
+    target = Filling(shape, numpy_dtype(dtype), dtype, rng)
     values = FAMILIES[name][0](target, *numbers)
     return np.ascontiguousarray(rounded(np.asarray(values), target)).reshape(shape)
 

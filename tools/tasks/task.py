@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sandbox.dtypes import DTYPE_NAMES
+from sandbox.dtypes import DTYPE_BYTES
 from tools import expressions
 from tools.tasks.errors import TaskError
 from tools.tasks.value_families import FAMILIES
@@ -47,7 +47,7 @@ class TaskArgument:
     role: Literal["in", "out", "inout", "scalar"] = field(
         metadata=_says("in, out and inout are buffers, passed as pointers.")
     )
-    dtype: str = field(metadata=_says(f"One of {DTYPE_NAMES}."))
+    dtype: str = field(metadata=_says(f"One of {', '.join(DTYPE_BYTES)}."))
     shape: tuple[str, ...] = field(
         default=(),
         metadata=_says(

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.dtypes import FLOATS
 from tools.tasks.errors import GeneratorError
 
 Array = np.ndarray[Any, Any]
@@ -54,27 +55,11 @@ class Filling:
         return self.rng.integers(0, 2, self.shape) * 2.0 - 1.0
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """The finite range of a dtype: largest value, smallest normal, smallest subnormal."""
-
-    largest: float
-    normal: float
-    subnormal: float
-
-
-def _limits(dtype: np.dtype[Any]) -> _Limits:
-    if dtype.name == "bfloat16":  # NumPy's finfo does not know it
-        return _Limits(float.fromhex("0x1.fep127"), 2.0**-126, 2.0**-133)
-    info = np.finfo(dtype)
-    return _Limits(float(info.max), float(info.smallest_normal), float(info.smallest_subnormal))
-
-
 def rounded(values: Array, target: Filling) -> Array:
     """Round into the dtype; what is finite and lies outside its range becomes its nearest finite value."""
     if not target.floating:
         return values.astype(target.dtype)
-    largest = _limits(target.dtype).largest
+    largest = FLOATS[target.name].largest
     clipped = np.where(np.isinf(values), values, np.clip(values, -largest, largest))
     return clipped.astype(target.dtype)
 
@@ -167,14 +152,14 @@ def _large(target: Filling, scale: Number = 10000) -> Array:
 
 def _tiny(target: Filling) -> Array:
     _floats_only(target, "tiny")
-    return target.signs() * _limits(target.dtype).normal * target.rng.uniform(1, 1024, target.shape)
+    return target.signs() * FLOATS[target.name].smallest_normal * target.rng.uniform(1, 1024, target.shape)
 
 
 def _denormal(target: Filling) -> Array:
     _floats_only(target, "denormal")
-    limits = _limits(target.dtype)
-    steps = int(limits.normal / limits.subnormal)
-    return target.signs() * target.rng.integers(1, steps, target.shape) * limits.subnormal
+    limits = FLOATS[target.name]
+    steps = 2**limits.fraction_bits
+    return target.signs() * target.rng.integers(1, steps, target.shape) * limits.smallest_subnormal
 
 
 def _mixed(target: Filling, decades: Number = 3) -> Array:

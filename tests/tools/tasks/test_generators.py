@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.dtypes import ITEM_BYTES, dtype_of
+from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from tools.tasks.errors import GeneratorError
 from tools.tasks.generators import (
     constant_scalar,
@@ -20,7 +20,7 @@ from tools.tasks.generators import (
 from tools.tasks.task import Case, Task, TaskArgument, TaskError
 
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
-INTEGERS = [name for name in ITEM_BYTES if "int" in name]
+INTEGERS = [name for name in DTYPE_BYTES if "int" in name]
 CALLS = [
     "uniform(-1.5, 2)",
     "normal(1e4, 1)",
@@ -47,7 +47,7 @@ def make(call: str, shape: tuple[int, ...] = (6, 50), dtype: str = "float32", se
 def test_every_generator_fills_every_floating_dtype_with_finite_values(call: str, dtype: str) -> None:
     for shape in [(), (1,), (3, 1), (4, 5, 6)]:
         values = make(call, shape, dtype)
-        assert values.dtype == dtype_of(dtype)
+        assert values.dtype == numpy_dtype(dtype)
         assert values.shape == shape
         assert values.flags.c_contiguous
         assert np.isfinite(values.astype(np.float64)).all()
