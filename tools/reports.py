@@ -207,3 +207,7 @@ class CheckReport:
     swept: int = 0
     bench: TestReport | None = None
     hazards: HazardReport | None = None
+
+
+AnyReport = CompileReport | TestReport | ProfileReport | CheckReport
+"""What carrying out an order on one kernel gives."""

@@ -15,7 +15,7 @@ from agent.supervisor import keys
 from agent.supervisor.presence import Starter
 from agent.supervisor.work import SEARCHES, OrderJob, ResumeJob, SearchJob
 from sandbox.errors import UsageError
-from tools.mcp.orders import Order
+from tools.mcp.named_orders import NamedOrder, called
 from tools.tasks.catalogue import TaskShelf
 
 MOST_SEARCHES = 8
@@ -58,12 +58,11 @@ class Jobs:
         job = ResumeJob(run=run, ticket=ticket).model_dump_json()
         await self._run_of(NewJob("resume", job, stored.device, stored.request.tenant), ticket)
 
-    async def order(self, order: Order, device: str, shelf: TaskShelf) -> str:
+    async def order(self, order: NamedOrder, device: str, shelf: TaskShelf) -> str:
         """Have an order carried out, and return the job's id at once."""
         asked = OrderJob(order=order, own=shelf.own, paths=shelf.paths).model_dump_json()
-        return await self._add(
-            NewJob(order.kind, asked, device, self._seen().tenant or ""), MOST_ORDERS, (order.kind,)
-        )
+        kind = called(order)
+        return await self._add(NewJob(kind, asked, device, self._seen().tenant or ""), MOST_ORDERS, (kind,))
 
     async def get(self, job: str) -> Job:
         """Return a job that the caller may see; one that waits gets a supervisor."""

@@ -14,7 +14,7 @@ from agent.mcp.access.tenancy import shelf, tenant
 from agent.mcp.desk import SearchDesk
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
-from tools.mcp.orders import Order
+from tools.mcp.named_orders import NamedOrder
 from tools.tasks.catalogue import TaskShelf
 from tools.toolbox import Toolbox
 
@@ -38,7 +38,7 @@ class Workshop:
         """The runs that the caller of this request may see."""
         return self.every_run.seen_by(tenant())
 
-    async def go_on_later(self, order: Order) -> str:
+    async def go_on_later(self, order: NamedOrder) -> str:
         """Have an order carried out in the background; return the job's id."""
         return await self.desk.jobs.order(order, self.toolbox.device, self.shelf)
 

@@ -18,7 +18,7 @@ from agent.search.starting import resume_search, start_search
 from agent.store.jobs import Job
 from agent.supervisor import keys
 from tools.local_toolbox import LocalToolbox
-from tools.mcp.orders import Order, carry_out
+from tools.mcp.named_orders import NamedOrder, carry_out
 from tools.tasks.catalogue import TaskShelf
 from tools.toolbox import Toolbox
 
@@ -43,7 +43,7 @@ class ResumeJob(BaseModel):
 class OrderJob(BaseModel):
     """An order on one kernel, and the tasks that it may name."""
 
-    order: Order
+    order: NamedOrder
     own: Path | None
     paths: bool
 

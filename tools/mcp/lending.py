@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from tools.mcp.remote_calls import (
     JobParams,
     Judgement,
     JudgeParams,
-    Report,
     dump,
+    order_of,
 )
+from tools.reports import AnyReport
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
@@ -43,7 +44,7 @@ _Ctx = ServerRequestContext[Any, Any]
 @dataclass
 class _Job:
     caller: str | None
-    work: asyncio.Task[Report]
+    work: asyncio.Task[AnyReport]
     end: asyncio.TimerHandle
 
 
@@ -81,8 +82,9 @@ class Lending(Extension):
             task = await asyncio.to_thread(_task, params)
         except WarpwrightError as error:
             return Judgement(job="", state="failed", problem="usage", message=str(error))
+        toolbox: Toolbox = ctx.lifespan_context.toolbox
         name = secrets.token_hex(16)
-        work = asyncio.create_task(_call(ctx.lifespan_context.toolbox, task, params))
+        work = asyncio.create_task(toolbox.do(order_of(params, task)))
         self._jobs[name] = _Job(caller, work, self._ending(name))
         return Judgement(job=name, state="working")
 
@@ -112,7 +114,7 @@ class Lending(Extension):
     def _ending(self, name: str) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(ABANDONED_S, self._forget, name)
 
-    def _forget(self, name: str) -> asyncio.Task[Report] | None:
+    def _forget(self, name: str) -> asyncio.Task[AnyReport] | None:
         job = self._jobs.pop(name, None)
         if job is None:
             return None
@@ -142,27 +144,7 @@ def _task(params: JudgeParams) -> Task:
     return task
 
 
-def _call(toolbox: Toolbox, task: Task, params: JudgeParams) -> Coroutine[Any, Any, Report]:
-    match params.call:
-        case "compile":
-            return toolbox.compile(task, params.kernel, params.tune)
-        case "test":
-            return toolbox.test(task, params.kernel, params.tune, seed=params.seed)
-        case "profile":
-            return toolbox.profile(task, params.kernel, params.tune, full=params.full)
-        case "check":
-            return toolbox.check(
-                task,
-                params.kernel,
-                sweep=params.sweep,
-                profile=params.profile,
-                benches=params.benches,
-                thorough=params.thorough,
-                seed=params.seed,
-            )
-
-
-def _told(name: str, work: asyncio.Task[Report]) -> Judgement:
+def _told(name: str, work: asyncio.Task[AnyReport]) -> Judgement:
     try:
         return Judgement(job=name, state="done", report=dump(work.result()))
     except UsageError as error:
@@ -174,6 +156,6 @@ def _told(name: str, work: asyncio.Task[Report]) -> Judgement:
         return Judgement(job=name, state="failed", problem="worker", message=message)
 
 
-async def _stopped(work: Sequence[asyncio.Task[Report] | None]) -> None:
+async def _stopped(work: Sequence[asyncio.Task[AnyReport] | None]) -> None:
     tasks = [task for task in work if task is not None]
     await asyncio.gather(*tasks, return_exceptions=True)

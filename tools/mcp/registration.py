@@ -19,22 +19,12 @@ from tools.mcp.answers import CompileAnswer, JudgeAnswer, ProfileAnswer, TaskDet
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
 from tools.mcp.device import DeviceInfo, describe_device
 from tools.mcp.drafts import CreatedTask, NewTask
-from tools.mcp.orders import (
-    Answer,
-    BenchmarkOrder,
-    CompareOrder,
-    CompileOrder,
-    CreateOrder,
-    Order,
-    ProfileOrder,
-    TestOrder,
-    carry_out,
-)
+from tools.mcp.named_orders import Answer, CompareOrder, CreateOrder, NamedOrder, carry_out
 from tools.mcp.translation import describe_task, task_line
 from tools.mcp.waiting import TookTooLongError, with_progress
 from tools.tasks.catalogue import TaskShelf
 from tools.tasks.task import Task
-from tools.toolbox import Toolbox
+from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
 A = TypeVar("A", bound=Answer)
 J = TypeVar("J", bound=JudgeAnswer)
@@ -53,7 +43,7 @@ class HasToolbox(Protocol):
         """The tasks that clients may name."""
         ...
 
-    async def go_on_later(self, order: Order) -> str:
+    async def go_on_later(self, order: NamedOrder) -> str:
         """Have an order carried out in the background; return the job's id.
 
         Raises:
@@ -154,7 +144,7 @@ async def create_task(
     what to mend. A client that can ask shows the draft to its person first. No task is ever overwritten.
     """
     task = agreed_task(task, said.data if isinstance(said, AcceptedElicitation) else None)
-    return await _judge(ctx, CreateOrder(draft=task), f"checking the new task {task.name}", CreatedTask)
+    return await _judge(ctx, CreateOrder(task), f"checking the new task {task.name}", CreatedTask)
 
 
 async def compile_kernel(
@@ -165,7 +155,7 @@ async def compile_kernel(
     Use it for quick feedback on syntax, names and arguments, and to see registers, shared memory and spills.
     A file that does not compile is an answer, with the lines to repair, not an error.
     """
-    order = CompileOrder(task=task, kernel=kernel, tune=tune)
+    order = CompileOrder(task, kernel, tune)
     try:
         return await _attempt(ctx, order, f"compiling for {task}", CompileAnswer)
     except TookTooLongError as error:
@@ -181,7 +171,7 @@ async def judge_kernel(
     error bound; faults, unwritten elements and modified inputs are found too. A wrong kernel is an answer: it
     names the case, the first wrong elements or the faulting line, and a seed that replays it.
     """
-    order = TestOrder(task=task, kernel=kernel, tune=tune, seed=seed)
+    order = TestOrder(task, kernel, tune, seed)
     return await _judge(ctx, order, f"testing for {task}", TestAnswer)
 
 
@@ -194,7 +184,7 @@ async def profile_kernel(
     Nsight Compute names them, say what to change. Numbers marked estimated come from a cost model: use them
     to rank kernels, and never call them measurements.
     """
-    order = ProfileOrder(task=task, kernel=kernel, tune=tune, full=full)
+    order = ProfileOrder(task, kernel, tune, full)
     return await _judge(ctx, order, f"profiling for {task}", ProfileAnswer)
 
 
@@ -207,7 +197,7 @@ async def benchmark_kernel(
     latency. With sweep it also finds the best values of the file's tunables. It takes longer than
     test_kernel and profile_kernel together.
     """
-    order = BenchmarkOrder(task=task, kernel=kernel, sweep=sweep, seed=seed)
+    order = CheckOrder(task, kernel, sweep=sweep, seed=seed)
     return await _judge(ctx, order, f"benchmarking for {task}", BenchmarkAnswer)
 
 
@@ -219,7 +209,7 @@ async def compare_kernels(
     Use it to choose between variants, or to show what a change gained. A wrong kernel has no latency here,
     however fast it is. Every speedup is against the task's baseline on the same device.
     """
-    order = CompareOrder(task=task, kernels=kernels, sweep=sweep)
+    order = CompareOrder(task, kernels, sweep)
     return await _judge(ctx, order, f"comparing {len(kernels)} kernels for {task}", CompareAnswer)
 
 
@@ -244,7 +234,7 @@ async def _find(ctx: _Context, name: str) -> Task:
         raise ToolError(_with_advice(error)) from error
 
 
-async def _judge(ctx: _Context, order: Order, what: str, kind: type[J]) -> J:
+async def _judge(ctx: _Context, order: NamedOrder, what: str, kind: type[J]) -> J:
     """Carry an order out; where that takes longer than a call may, hand it over and say so."""
     try:
         return await _attempt(ctx, order, what, cast("type[Any]", kind))
@@ -262,7 +252,7 @@ async def _judge(ctx: _Context, order: Order, what: str, kind: type[J]) -> J:
         )
 
 
-async def _attempt(ctx: _Context, order: Order, what: str, kind: type[A]) -> A:
+async def _attempt(ctx: _Context, order: NamedOrder, what: str, kind: type[A]) -> A:
     workshop = _workshop(ctx)
     try:
         answer = await with_progress(ctx, carry_out(order, workshop.toolbox, workshop.shelf), what)

@@ -17,7 +17,7 @@ from tools.reports import ProfileReport
 from tools.tasks import folder as task_folder
 from tools.tasks.catalogue import TaskShelf
 from tools.tasks.task import Case, Target, Task
-from tools.toolbox import Toolbox
+from tools.toolbox import ProfileOrder, TestOrder, Toolbox
 
 NAME = r"[a-z][a-z0-9_]{0,47}"
 """What a new task may be called; it becomes the name of a folder."""
@@ -114,10 +114,10 @@ async def _judged(task: Task, folder: Path, shelf: TaskShelf, own: Path, toolbox
     there = _same_or_none(task, shelf)
     if there is not None:
         return Kept(there, None)
-    tested = await toolbox.test(task, task.baseline)
+    tested = await toolbox.do(TestOrder(task, task.baseline))
     if tested.verdict is not Verdict.PASS:
         raise UsageError(f"its baseline is not correct ({tested.verdict}): {tested.message}")
-    profile = await toolbox.profile(task, task.baseline)
+    profile = await toolbox.do(ProfileOrder(task, task.baseline))
     if profile.verdict is not Verdict.PASS:
         raise UsageError(f"its baseline fails at the bench sizes ({profile.verdict}): {profile.message}")
     return Kept(await asyncio.to_thread(_move, folder, own / task.name), profile)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -27,8 +28,11 @@ from sandbox.errors import UsageError
 from tests.agent.search_fakes import FakeToolbox, kernel, write_task
 from tests.agent.supervisors import end_supervisor
 from tools.mcp.benchmarks import BenchmarkAnswer
-from tools.mcp.orders import BenchmarkOrder, TestOrder
 from tools.tasks.catalogue import TaskShelf
+from tools.tasks.task import Task
+from tools.toolbox import CheckOrder, Order, TestOrder
+
+R = TypeVar("R")
 
 
 class SlowToolbox(FakeToolbox):
@@ -39,16 +43,19 @@ class SlowToolbox(FakeToolbox):
         self.waiting = asyncio.Event()
         self.stopped = asyncio.Event()
 
-    async def test(self, *args: object, **more: object) -> object:  # type: ignore[override]
+    async def do(self, order: Order[Task, R]) -> R:
         self.waiting.set()
         try:
             await asyncio.Event().wait()
+            raise AssertionError
         finally:
             self.stopped.set()
 
 
 class BrokenToolbox(FakeToolbox):
-    async def test(self, *args: object, **more: object) -> object:  # type: ignore[override]
+    async def do(self, order: Order[Task, R]) -> R:
+        if isinstance(order, CheckOrder):
+            return await super().do(order)
         raise ZeroDivisionError("a mistake")
 
 
@@ -79,8 +86,8 @@ def ended(job: Job) -> bool:
     return job.state.ended
 
 
-def order(task_folder: Path, text: str) -> BenchmarkOrder:
-    return BenchmarkOrder(task=str(task_folder), kernel=text)
+def order(task_folder: Path, text: str) -> CheckOrder[str]:
+    return CheckOrder(str(task_folder), text)
 
 
 async def test_an_order_is_carried_out_and_its_answer_read_back(
@@ -93,6 +100,7 @@ async def test_an_order_is_carried_out_and_its_answer_read_back(
         lost = await desk.order(order(Path("no_such_task"), ""), "sim:fake", shelf)
         found = [await desk.until(job, ended, 20) for job in (good, bad, lost)]
     assert [one.state for one in found] == ["completed", "completed", "failed"]
+    assert {one.kind for one in found} == {"benchmark"}
     answers = [BenchmarkAnswer.model_validate_json(one.answer or "") for one in found[:2]]
     assert [(one.verdict, one.latency_us) for one in answers] == [("pass", 5.0), ("wrong_result", None)]
     assert "no task or folder is called `no_such_task`" in found[2].error
@@ -110,7 +118,7 @@ async def test_a_path_is_no_name_for_a_job_of_someone_who_may_not_use_paths(
 async def test_a_job_is_cancelled_while_it_waits_and_while_it_works(
     home: Home, desk: Jobs, task_folder: Path
 ) -> None:
-    asked = TestOrder(task=str(task_folder), kernel=kernel())
+    asked = TestOrder(str(task_folder), kernel())
     waits = await desk.order(asked, "sim:fake", TaskShelf())
     await desk.cancel(waits)
     assert (await desk.get(waits)).state is JobState.CANCELLED
@@ -128,7 +136,7 @@ async def test_what_is_at_work_when_the_supervisor_is_told_to_end_is_cancelled_i
 ) -> None:
     toolbox = SlowToolbox()
     async with supervised(home, toolbox):
-        job = await desk.order(TestOrder(task=str(task_folder), kernel=""), "sim:fake", TaskShelf())
+        job = await desk.order(TestOrder(str(task_folder), ""), "sim:fake", TaskShelf())
         await asyncio.wait_for(toolbox.waiting.wait(), 20)
     assert (await desk.get(job)).state is JobState.CANCELLED
     assert toolbox.stopped.is_set()
@@ -138,7 +146,7 @@ async def test_a_mistake_of_ours_fails_one_job_and_not_the_supervisor(
     home: Home, desk: Jobs, task_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with supervised(home, BrokenToolbox()):
-        bad = await desk.order(TestOrder(task=str(task_folder), kernel=""), "sim:fake", TaskShelf())
+        bad = await desk.order(TestOrder(str(task_folder), ""), "sim:fake", TaskShelf())
         found = await desk.until(bad, ended, 20)
         good = await desk.order(order(task_folder, kernel()), "sim:fake", TaskShelf())
         assert (await desk.until(good, ended, 20)).state is JobState.COMPLETED
