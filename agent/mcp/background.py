@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from agent.mcp.searches import LONGEST_WAIT_S
 from agent.mcp.workshop import Workshop, workshop_of
-from agent.store.jobs import Job, JobState
+from agent.store.jobs import JUDGEMENT, Job, JobState
 from agent.supervisor.work import SEARCHES
 from sandbox.errors import WarpwrightError
 from tools.mcp.answers import ProfileAnswer, TestAnswer
@@ -109,6 +109,8 @@ def _ended(job: Job) -> bool:
 
 
 def _status(job: Job) -> JobStatus:
+    if job.kind == JUDGEMENT:
+        raise ToolError(f"job {job.id} is another machine's toolbox's")
     if job.kind in SEARCHES:
         raise ToolError(f"{job.id} is a search: search_status(run='{job.run}') tells of it")
     return JobStatus(

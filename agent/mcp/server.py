@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
-import anyio
 from mcp.server import MCPServer
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
@@ -21,11 +20,11 @@ from agent.mcp import background, chat_prompts, completions, features, resources
 from agent.mcp.access.tenancy import shelf, tenant
 from agent.mcp.completions import View
 from agent.mcp.tasks_extension import SearchTasks
+from agent.mcp.toolbox_extension import ToolboxExtension
 from agent.mcp.workshop import Workshop, open_workshop
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
 from tools.mcp import register as register_kernel_tools
-from tools.mcp.lending import Lending
 
 _INSTRUCTIONS = """\
 warpwright writes fast CUDA kernels and proves them correct.
@@ -54,16 +53,11 @@ def build_server(
         token_verifier: Knows who calls over HTTP; None where every caller is this machine's own person.
         auth: What callers are told of how to authenticate; given where `token_verifier` is.
     """
-    lending = Lending()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Workshop]) -> AsyncGenerator[Workshop, None]:
         async with open_workshop(home, device, base_url) as workshop:
-            try:
-                yield workshop
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await lending.aclose()
+            yield workshop
 
     server = MCPServer[Workshop](
         "warpwright",
@@ -71,7 +65,7 @@ def build_server(
         instructions=_INSTRUCTIONS,
         version=version("warpwright"),
         lifespan=lifespan,
-        extensions=[lending, SearchTasks()],
+        extensions=[ToolboxExtension(), SearchTasks()],
         token_verifier=token_verifier,
         auth=auth,
         log_level="WARNING",

@@ -12,6 +12,7 @@ from mcp.server.mcpserver import Context
 from agent.home import Home
 from agent.mcp.access.tenancy import shelf, tenant
 from agent.mcp.desk import SearchDesk
+from agent.mcp.judgements import Judgements
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.named_orders import NamedOrder
@@ -25,6 +26,7 @@ class Workshop:
 
     toolbox: Toolbox
     desk: SearchDesk
+    judgements: Judgements
     home: Home
     every_run: Store
 
@@ -53,11 +55,14 @@ async def open_workshop(
     home: Home, device: str, base_url: str | None = None
 ) -> AsyncGenerator[Workshop, None]:
     """Open a toolbox for one device; leaving stops its workers, while searches and jobs go on."""
+    store = Store(home)
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
-        desk = SearchDesk(home, toolbox, base_url)
+        desk, judgements = SearchDesk(home, toolbox, base_url), Judgements(store, toolbox)
+        judgements.open()
         try:
-            yield Workshop(toolbox, desk, home, Store(home))
+            yield Workshop(toolbox, desk, judgements, home, store)
         finally:
             # The server may be under cancellation already; what follows must still run to its end.
             with anyio.CancelScope(shield=True):
+                await judgements.aclose()
                 await desk.aclose()

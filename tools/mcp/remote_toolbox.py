@@ -114,7 +114,10 @@ class RemoteToolbox:
         await self.aclose()
 
     async def _report(self, params: JudgeParams) -> dict[str, Any]:
-        begun = await self._ask(JudgeRequest(params=params), Judgement)
+        try:
+            begun = await self._ask(JudgeRequest(params=params), Judgement)
+        except MCPError as error:
+            raise WorkerDiedError(f"the tools at {self.url} refuse: {error.message}") from error
         try:
             while begun.state == "working":
                 job = JobParams(job=begun.job)
