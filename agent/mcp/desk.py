@@ -14,11 +14,10 @@ from agent.mcp.jobs import Jobs
 from agent.mcp.watching import Watch
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.store import Store
+from tools.mcp import limits
 from tools.toolbox import Toolbox
 
 _CANCEL_GRACE_S = 10.0
-_CANDIDATES_SHOWN = 40
-_MESSAGE_LIMIT = 300
 
 
 class SearchDesk:
@@ -137,13 +136,13 @@ class SearchDesk:
                     candidate=record.candidate,
                     features=record.features,
                     verdict=record.verdict,
-                    message=record.message[:_MESSAGE_LIMIT],
+                    message=record.message[: limits.SUMMARY],
                     latency_us=record.latency_us,
                     provenance=record.provenance,
                     speedup=record.speedup,
                     sha=record.sha,
                 )
-                for record in result.candidates[-_CANDIDATES_SHOWN:]
+                for record in result.candidates[-limits.CANDIDATES :]
             ],
         )
 

@@ -9,16 +9,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tools.awaiting import together
+from tools.mcp import limits
 from tools.mcp.answers import CompileAnswer, ProfileAnswer, TestAnswer
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer, describe_benchmark, describe_comparison
 from tools.mcp.drafts import CreatedTask, NewTask, describe_kept
-from tools.mcp.translation import (
-    FULL_METRIC_LIMIT,
-    METRIC_LIMIT,
-    describe_compile,
-    describe_profile,
-    describe_test,
-)
+from tools.mcp.translation import describe_compile, describe_profile, describe_test
 from tools.tasks.catalogue import TaskShelf
 from tools.tasks.drafting import keep
 from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
@@ -76,7 +71,7 @@ async def carry_out(order: NamedOrder, toolbox: Toolbox, shelf: TaskShelf) -> An
             return describe_test(task, tested, device=toolbox.device, isolation=toolbox.isolation)
         case ProfileOrder():
             profiled = await toolbox.do(order.on(task))
-            metrics = FULL_METRIC_LIMIT if order.full else METRIC_LIMIT
+            metrics = limits.ALL_METRICS if order.full else limits.METRICS
             return describe_profile(task, profiled, toolbox.device, metrics=metrics)
         case CheckOrder():
             return describe_benchmark(task, await toolbox.do(order.on(task)))
