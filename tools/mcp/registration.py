@@ -23,7 +23,7 @@ from tools.mcp.named_orders import Answer, CompareOrder, CreateOrder, NamedOrder
 from tools.mcp.translation import describe_task, task_line
 from tools.mcp.waiting import TookTooLongError, with_progress
 from tools.tasks.catalogue import TaskShelf
-from tools.tasks.task import Task
+from tools.tasks.task import Task, TaskNotFoundError
 from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
 A = TypeVar("A", bound=Answer)
@@ -267,5 +267,4 @@ async def _attempt(ctx: _Context, order: NamedOrder, what: str, kind: type[A]) -
 
 def _with_advice(error: WarpwrightError) -> str:
     """Return what went wrong; whoever names a task that is not there learns how to find one."""
-    known = "Known tasks:" in str(error)
-    return f"{error}. list_tasks names the tasks." if known else str(error)
+    return f"{error}. list_tasks names the tasks." if isinstance(error, TaskNotFoundError) else str(error)
