@@ -17,7 +17,7 @@ from tools.awaiting import Memo
 from tools.judge.freezing import Frozen, load_frozen, store_frozen
 from tools.judge.oracle import TaskOracle, bench_samples
 from tools.judge.testing import Rules, fresh_seed
-from tools.parts import Limits, Parts, local_parts
+from tools.parts import Limits, ToolboxParts, local_parts
 from tools.reports import AnyReport, CheckReport, TestReport
 from tools.stages.checking import CheckStages
 from tools.stages.compiling import CompileStage
@@ -46,7 +46,7 @@ class LocalToolbox:
         cache: Path,
         workers: int | None = None,
         limits: Limits | None = None,
-        parts: Parts | None = None,
+        parts: ToolboxParts | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -55,7 +55,7 @@ class LocalToolbox:
             cache: Folder for compiled programs and frozen tasks; shared safely between processes.
             workers: Processes for each role; None for one a core, at most four.
             limits: What one judgement may take.
-            parts: Parts to use instead of this machine's; `device` and `workers` are then not looked at.
+            parts: ToolboxParts to use instead of this machine's; `device` and `workers` are then not looked at.
 
         Raises:
             UsageError: There is no such device.

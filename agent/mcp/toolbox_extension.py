@@ -11,16 +11,24 @@ from mcp.server.extension import Extension, MethodBinding
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
-from agent.mcp.workshop import Workshop
+from agent.mcp.services import Services
 from agent.store.jobs import Job, JobState
 from sandbox.errors import UsageError
-from tools.mcp.remote_calls import EXTENSION, PROTOCOL, About, AboutParams, JobParams, Judgement, JudgeParams
+from tools.mcp.remote_calls import (
+    EXTENSION,
+    PROTOCOL,
+    About,
+    AboutParams,
+    JobParams,
+    JudgeParams,
+    RemoteJudgement,
+)
 
 _Ctx = ServerRequestContext[Any, Any]
 
 
 class ToolboxExtension(Extension):
-    """The extension of a server whose lifespan yields a `Workshop`."""
+    """The extension of a server whose lifespan yields a `Services`."""
 
     identifier = EXTENSION
 
@@ -35,43 +43,43 @@ class ToolboxExtension(Extension):
         ]
 
 
-def _workshop(ctx: _Ctx) -> Workshop:
+def _services(ctx: _Ctx) -> Services:
     return ctx.lifespan_context
 
 
 async def _about(ctx: _Ctx, params: AboutParams) -> About:
-    toolbox = _workshop(ctx).toolbox
+    toolbox = _services(ctx).toolbox
     return About(device=toolbox.device, isolation=toolbox.isolation)
 
 
-async def _judge(ctx: _Ctx, params: JudgeParams) -> Judgement:
+async def _judge(ctx: _Ctx, params: JudgeParams) -> RemoteJudgement:
     try:
-        return Judgement(job=await _workshop(ctx).judgements.start(params), state="working")
+        return RemoteJudgement(job=await _services(ctx).judgements.start(params), state="working")
     except UsageError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
 
 
-async def _judgement(ctx: _Ctx, params: JobParams) -> Judgement:
+async def _judgement(ctx: _Ctx, params: JobParams) -> RemoteJudgement:
     try:
-        return _told(await _workshop(ctx).judgements.wait(params.job, params.wait_s))
+        return _told(await _services(ctx).judgements.wait(params.job, params.wait_s))
     except UsageError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
 
 
-async def _withdraw(ctx: _Ctx, params: JobParams) -> Judgement:
+async def _withdraw(ctx: _Ctx, params: JobParams) -> RemoteJudgement:
     try:
-        await _workshop(ctx).judgements.withdraw(params.job)
+        await _services(ctx).judgements.withdraw(params.job)
     except UsageError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
-    return Judgement(job=params.job, state="failed", problem="worker", message="withdrawn")
+    return RemoteJudgement(job=params.job, state="failed", problem="worker", message="withdrawn")
 
 
-def _told(job: Job) -> Judgement:
+def _told(job: Job) -> RemoteJudgement:
     if not job.state.ended:
-        return Judgement(job=job.id, state="working")
+        return RemoteJudgement(job=job.id, state="working")
     if job.state is JobState.COMPLETED:
-        return Judgement(job=job.id, state="done", report=json.loads(job.answer or ""))
+        return RemoteJudgement(job=job.id, state="done", report=json.loads(job.answer or ""))
     problem = "worker" if job.problem is None else job.problem.value
-    return Judgement(
+    return RemoteJudgement(
         job=job.id, state="failed", problem=problem, message=job.error or "the judgement was stopped"
     )

@@ -38,7 +38,7 @@ class JobState(StrEnum):
         return self not in (JobState.WAITING, JobState.RUNNING)
 
 
-class Problem(StrEnum):
+class JobProblem(StrEnum):
     """Whose fault a failure is."""
 
     USAGE = "usage"
@@ -78,7 +78,7 @@ class Job(NewJob):
     run: str | None = None
     answer: str | None = None
     error: str = ""
-    problem: Problem | None = None
+    problem: JobProblem | None = None
     created: float = 0.0
 
 
@@ -159,7 +159,7 @@ class JobTable:
         *,
         answer: str | None = None,
         error: str = "",
-        problem: Problem | None = None,
+        problem: JobProblem | None = None,
     ) -> None:
         """Record how a job ended."""
         kept = answer if problem is None else json.dumps({"problem": problem})
@@ -266,6 +266,6 @@ def _job(row: sqlite3.Row) -> Job:
         run=row["run"],
         answer=row["answer"] if state is JobState.COMPLETED else None,
         error=row["error"],
-        problem=Problem(json.loads(row["answer"])["problem"]) if failed else None,
+        problem=JobProblem(json.loads(row["answer"])["problem"]) if failed else None,
         created=row["created"],
     )

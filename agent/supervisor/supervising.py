@@ -9,7 +9,7 @@ from agent.events import Event
 from agent.home import Home
 from agent.store import Store
 from agent.store.jobs import Job, JobTable
-from agent.supervisor.work import ToolboxMaker, Workbench
+from agent.supervisor.work import DeviceToolboxes, ToolboxMaker
 from agent.supervisor.working import JobRunner
 
 MOST_AT_ONCE = 8
@@ -26,7 +26,7 @@ async def supervise(
     However it ends, the jobs that were at work are cancelled in order, their workers are gone, and the store
     says so; after a kill they read as interrupted.
     """
-    async with Workbench(home, make) as bench:
+    async with DeviceToolboxes(home, make) as bench:
         supervisor = _Supervisor(Store(home).jobs, bench)
         try:
             await supervisor.run(stop, idle_s)
@@ -35,7 +35,7 @@ async def supervise(
 
 
 class _Supervisor:
-    def __init__(self, table: JobTable, bench: Workbench) -> None:
+    def __init__(self, table: JobTable, bench: DeviceToolboxes) -> None:
         self._table = table
         self._bench = bench
         self.runner = JobRunner(table, self._carry_out)

@@ -19,7 +19,7 @@ from agent.store.jobs import Job
 from agent.supervisor import keys
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.named_orders import NamedOrder, carry_out
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.toolbox import Toolbox
 
 SEARCHES = ("search", "resume")
@@ -53,7 +53,7 @@ Listener = Callable[[Event], None]
 _ORDER: TypeAdapter[OrderJob] = TypeAdapter(OrderJob)
 
 
-class Workbench:
+class DeviceToolboxes:
     """One toolbox a device, opened when first needed."""
 
     def __init__(self, home: Home, make: ToolboxMaker | None = None) -> None:
@@ -109,8 +109,8 @@ class Workbench:
             )
             return None
         asked = _ORDER.validate_json(job.request)
-        shelf = TaskShelf(asked.own, asked.paths)
-        answer = await carry_out(asked.order, await self.toolbox(job.device), shelf)
+        catalogue = TaskCatalogue(asked.own, asked.paths)
+        answer = await carry_out(asked.order, await self.toolbox(job.device), catalogue)
         return answer.model_dump_json()
 
     async def _keys(self, ticket: str | None) -> dict[str, str] | None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from agent.store.jobs import Job, JobState, JobTable, Problem
+from agent.store.jobs import Job, JobProblem, JobState, JobTable
 from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
 
 _BEAT_S = 5.0
@@ -80,14 +80,14 @@ class JobRunner:
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("job %s failed", job.id, exc_info=error)
             said = f"{type(error).__name__}: a mistake of warpwright's; supervisor.log says more"
-            self._table.end(job.id, JobState.FAILED, error=said, problem=Problem.WORKER)
+            self._table.end(job.id, JobState.FAILED, error=said, problem=JobProblem.WORKER)
 
 
-def _problem(error: WarpwrightError) -> Problem:
+def _problem(error: WarpwrightError) -> JobProblem:
     match error:
         case UsageError():
-            return Problem.USAGE
+            return JobProblem.USAGE
         case MissingDependencyError():
-            return Problem.MISSING
+            return JobProblem.MISSING
         case _:
-            return Problem.WORKER
+            return JobProblem.WORKER

@@ -23,7 +23,7 @@ from tests.tools.function_device import FunctionDevice
 from tools.awaiting import together
 from tools.judge.stress import FAMILIES
 from tools.local_toolbox import LocalToolbox
-from tools.parts import Limits, Parts
+from tools.parts import Limits, ToolboxParts
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
@@ -56,7 +56,7 @@ async def toolbox(
 ) -> AsyncGenerator[tuple[LocalToolbox, FunctionDevice]]:
     isolation = choose_isolation()
     device = FunctionDevice(kernel, clock)
-    parts = Parts(Compiler(isolation), References(isolation), device, isolation.name, 2)
+    parts = ToolboxParts(Compiler(isolation), References(isolation), device, isolation.name, 2)
     async with LocalToolbox(cache=cache, limits=limits, parts=parts) as box:
         yield box, device
     assert device.closed

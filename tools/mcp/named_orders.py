@@ -14,7 +14,7 @@ from tools.mcp.answers import CompileAnswer, ProfileAnswer, TestAnswer
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer, describe_benchmark, describe_comparison
 from tools.mcp.drafts import CreatedTask, NewTask, describe_kept
 from tools.mcp.translation import describe_compile, describe_profile, describe_test
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.drafting import keep
 from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
@@ -53,7 +53,7 @@ def called(order: NamedOrder) -> str:
     return "benchmark" if isinstance(order, CheckOrder) else order.kind
 
 
-async def carry_out(order: NamedOrder, toolbox: Toolbox, shelf: TaskShelf) -> Answer:
+async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogue) -> Answer:
     """Do what an order says, and return what its tool answers.
 
     Raises:
@@ -61,8 +61,8 @@ async def carry_out(order: NamedOrder, toolbox: Toolbox, shelf: TaskShelf) -> An
         WorkerError: The environment failed twice.
     """
     if isinstance(order, CreateOrder):
-        return describe_kept(await keep(order.draft.draft(), shelf, toolbox), toolbox.device)
-    task = await asyncio.to_thread(shelf.find, order.task)
+        return describe_kept(await keep(order.draft.draft(), catalogue, toolbox), toolbox.device)
+    task = await asyncio.to_thread(catalogue.find, order.task)
     match order:
         case CompileOrder():
             return describe_compile(task, await toolbox.do(order.on(task)))

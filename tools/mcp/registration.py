@@ -22,7 +22,7 @@ from tools.mcp.drafts import CreatedTask, NewTask
 from tools.mcp.named_orders import Answer, CompareOrder, CreateOrder, NamedOrder, carry_out
 from tools.mcp.translation import describe_task, task_line
 from tools.mcp.waiting import TookTooLongError, with_progress
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.task import Task, TaskNotFoundError
 from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
@@ -39,7 +39,7 @@ class HasToolbox(Protocol):
         ...
 
     @property
-    def shelf(self) -> TaskShelf:
+    def catalogue(self) -> TaskCatalogue:
         """The tasks that clients may name."""
         ...
 
@@ -121,9 +121,9 @@ async def list_tasks(ctx: _Context) -> TaskList:
     Use it first, to find the task that fits what is wanted; get_task then tells everything about it, and
     create_task makes one where none fits.
     """
-    workshop = _workshop(ctx)
-    tasks = await asyncio.to_thread(workshop.shelf.tasks)
-    return TaskList(device=workshop.toolbox.device, tasks=[task_line(task) for task in tasks])
+    services = _services(ctx)
+    tasks = await asyncio.to_thread(services.catalogue.tasks)
+    return TaskList(device=services.toolbox.device, tasks=[task_line(task) for task in tasks])
 
 
 async def get_task(ctx: _Context, task: _TaskName) -> TaskDetails:
@@ -219,17 +219,17 @@ async def device_info(ctx: _Context) -> DeviceInfo:
     Use it before you choose block sizes, shared memory or how much work a thread does. On a simulated device
     latencies are estimates; the counts that a profile shows are exact.
     """
-    toolbox = _workshop(ctx).toolbox
+    toolbox = _services(ctx).toolbox
     return describe_device(toolbox.device, toolbox.isolation)
 
 
-def _workshop(ctx: _Context) -> HasToolbox:
+def _services(ctx: _Context) -> HasToolbox:
     return ctx.request_context.lifespan_context
 
 
 async def _find(ctx: _Context, name: str) -> Task:
     try:
-        return await asyncio.to_thread(_workshop(ctx).shelf.find, name)
+        return await asyncio.to_thread(_services(ctx).catalogue.find, name)
     except UsageError as error:
         raise ToolError(_with_advice(error)) from error
 
@@ -240,22 +240,22 @@ async def _judge(ctx: _Context, order: NamedOrder, what: str, kind: type[J]) -> 
         return await _attempt(ctx, order, what, cast("type[Any]", kind))
     except TookTooLongError:
         try:
-            job = await _workshop(ctx).go_on_later(order)
+            job = await _services(ctx).go_on_later(order)
         except WarpwrightError as error:
             raise ToolError(f"{what} takes too long for one call, and {error}") from error
         return kind(
             job=job,
             message=f"{what} takes longer than a call may; it goes on in the background.",
             task=order.task,
-            device=_workshop(ctx).toolbox.device,
+            device=_services(ctx).toolbox.device,
             next_step=f"job_status(job='{job}') waits for the answer.",
         )
 
 
 async def _attempt(ctx: _Context, order: NamedOrder, what: str, kind: type[A]) -> A:
-    workshop = _workshop(ctx)
+    services = _services(ctx)
     try:
-        answer = await with_progress(ctx, carry_out(order, workshop.toolbox, workshop.shelf), what)
+        answer = await with_progress(ctx, carry_out(order, services.toolbox, services.catalogue), what)
     except WorkerError as error:
         msg = "the sandbox's worker died twice, through no known fault of the kernel; try once more"
         raise ToolError(msg) from error

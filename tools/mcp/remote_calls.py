@@ -135,7 +135,7 @@ class WithdrawRequest(Request[JobParams, Literal["warpwright/withdraw"]]):
     method: Literal["warpwright/withdraw"] = "warpwright/withdraw"
 
 
-class Judgement(Result):
+class RemoteJudgement(Result):
     """Where a judgement stands. `report` is set once it is done; `problem` says whose fault it was otherwise."""
 
     result_type: Literal["complete"] = "complete"

@@ -21,10 +21,10 @@ from tools.mcp.remote_calls import (
     AboutParams,
     AboutRequest,
     JobParams,
-    Judgement,
     JudgementRequest,
     JudgeParams,
     JudgeRequest,
+    RemoteJudgement,
     WithdrawRequest,
     params_of,
 )
@@ -115,19 +115,21 @@ class RemoteToolbox:
 
     async def _report(self, params: JudgeParams) -> dict[str, Any]:
         try:
-            begun = await self._ask(JudgeRequest(params=params), Judgement)
+            begun = await self._ask(JudgeRequest(params=params), RemoteJudgement)
         except MCPError as error:
             raise WorkerDiedError(f"the tools at {self.url} refuse: {error.message}") from error
         try:
             while begun.state == "working":
                 job = JobParams(job=begun.job)
                 try:
-                    begun = await self._ask(JudgementRequest(params=job), Judgement)
+                    begun = await self._ask(JudgementRequest(params=job), RemoteJudgement)
                 except MCPError as error:
                     raise _LostError(error.message) from error
         except asyncio.CancelledError:
             with suppress(WarpwrightError, MCPError):
-                await asyncio.shield(self._ask(WithdrawRequest(params=JobParams(job=begun.job)), Judgement))
+                await asyncio.shield(
+                    self._ask(WithdrawRequest(params=JobParams(job=begun.job)), RemoteJudgement)
+                )
             raise
         if begun.report is None:
             kinds = {"usage": UsageError, "missing": MissingDependencyError}

@@ -14,7 +14,7 @@ from agent.home import Home
 from agent.mcp import judgements
 from agent.mcp.judgements import Judgements
 from agent.store import Store
-from agent.store.jobs import Job, JobState, Problem
+from agent.store.jobs import Job, JobProblem, JobState
 from sandbox.errors import MissingDependencyError, UsageError
 from tests.agent.search_fakes import FakeToolbox, kernel
 from tools.mcp.remote_calls import JudgeParams, params_of
@@ -100,9 +100,9 @@ async def test_a_failure_says_whose_fault_it_is(home: Home, params: JudgeParams,
     async with opened(home, LackingToolbox()) as judging:
         missing = await ended(judging, await judging.start(params))
     assert [one.problem for one in (usage, worker, missing)] == [
-        Problem.USAGE,
-        Problem.WORKER,
-        Problem.MISSING,
+        JobProblem.USAGE,
+        JobProblem.WORKER,
+        JobProblem.MISSING,
     ]
     assert {one.state for one in (usage, worker, missing)} == {JobState.FAILED}
     assert "changed while it was sent" in usage.error

@@ -31,7 +31,7 @@ from tools.reports import (
     StageReport,
     TestReport,
 )
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.task import Task
 from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder
 
@@ -133,9 +133,9 @@ class CannedToolbox:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Services:
     toolbox: CannedToolbox
-    shelf: TaskShelf
+    catalogue: TaskCatalogue
     orders: list[NamedOrder] = field(default_factory=list[NamedOrder])
 
     async def go_on_later(self, order: NamedOrder) -> str:
@@ -152,7 +152,7 @@ def client(
 ) -> AbstractAsyncContextManager[Client]:
     @asynccontextmanager
     async def lifespan(_: MCPServer[HasToolbox]) -> AsyncGenerator[HasToolbox]:
-        yield Workshop(toolbox, TaskShelf(own, paths=False), [] if orders is None else orders)
+        yield Services(toolbox, TaskCatalogue(own, paths=False), [] if orders is None else orders)
 
     server = MCPServer[HasToolbox]("test", lifespan=lifespan, log_level="CRITICAL")
     register(server)

@@ -35,7 +35,7 @@ from tools.reports import (
     TestReport,
     Timing,
 )
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.task import Task
 from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, ProfileOrder, TestOrder
 
@@ -401,5 +401,5 @@ async def test_a_mcp_call_answers_what_the_python_call_does(tmp_path: Path) -> N
     async with client(toolbox) as connected:
         for tool, arguments, order in calls:
             answer = structured(await connected.call_tool(tool, {"task": "softmax", **arguments}))
-            expected = await carry_out(order, toolbox, TaskShelf(tmp_path))
+            expected = await carry_out(order, toolbox, TaskCatalogue(tmp_path))
             assert answer == expected.model_dump(mode="json")
