@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
 from tools import expressions
-from tools.expressions import FUNCTION_NAMES, Expression, ExpressionError, split_arguments
+from tools.expressions import CASTS, FUNCTION_NAMES, Expression, ExpressionError, split_arguments
 from tools.tasks.task import DTYPE_BYTES
 
 MAX_LENGTH = 2000
 """Longest directive, characters."""
 MAX_VALUES = 64
 """Most values of one tunable."""
-CASTS = {"i32": "int32", "i64": "int64", "f32": "float32", "f64": "float64"}
-"""Names that pass an expression as a given dtype, as in `i64(rows * cols)`."""
 
 _TUNE_FORM = "`tune NAME = DEFAULT in VALUE, VALUE, ...`"
 _DEFINE_FORM = "`define NAME = EXPRESSION`"
