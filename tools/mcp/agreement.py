@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 
 from sandbox.errors import UsageError
 from tools.mcp.drafts import NewTask
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.drafting import files_of, preview
 
 LONGEST_ANSWER_S = 40.0
@@ -47,11 +47,11 @@ class Agreement(BaseModel):
     )
 
 
-class HasShelf(Protocol):
-    """The part of a server's workshop that is needed here."""
+class HasCatalogue(Protocol):
+    """The part of a server's services that is needed here."""
 
     @property
-    def shelf(self) -> TaskShelf:
+    def catalogue(self) -> TaskCatalogue:
         """The tasks of the caller."""
         ...
 
@@ -64,9 +64,9 @@ async def ask_person(ctx: Context[Any], task: NewTask) -> Agreement | Elicit[Agr
     """
     if not _can_ask(ctx):
         return Agreement()
-    workshop = cast("HasShelf", ctx.request_context.lifespan_context)
+    services = cast("HasCatalogue", ctx.request_context.lifespan_context)
     try:
-        known = await preview(task, workshop.shelf)
+        known = await preview(task, services.catalogue)
     except UsageError as error:
         raise ToolError(str(error)) from error
     if known is not None:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from sandbox.dtypes import DTYPE_BYTES
 from tools import expressions
-from tools.expressions import FUNCTION_NAMES, ExpressionError
-from tools.kernel.directives import CASTS
+from tools.expressions import CASTS, FUNCTION_NAMES, ExpressionError
 from tools.tasks.errors import GeneratorError, TaskError
 from tools.tasks.generators import check_call
 from tools.tasks.table import Lines, Place

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sandbox.errors import UsageError
 
 
@@ -11,3 +13,15 @@ class TaskError(UsageError):
 
 class GeneratorError(TaskError):
     """A generator call cannot be read, or does not suit the dtype."""
+
+
+class TaskNotFoundError(TaskError):
+    """No task has such a name.
+
+    Attributes:
+        known: The names that there are, sorted.
+    """
+
+    def __init__(self, message: str, known: Sequence[str]) -> None:
+        super().__init__(message)
+        self.known = tuple(known)

@@ -67,9 +67,9 @@ def generate(call: str, shape: tuple[int, ...], dtype: str, rng: np.random.Gener
     name, numbers = parse_call(call)
     if dtype not in DTYPE_BYTES:
         raise GeneratorError(f"expected a dtype ({', '.join(DTYPE_BYTES)}), found `{dtype}`")
-    target = Filling(shape, numpy_dtype(dtype), dtype, rng)
-    values = FAMILIES[name][0](target, *numbers)
-    return np.ascontiguousarray(rounded(np.asarray(values), target)).reshape(shape)
+    filling = Filling(shape, numpy_dtype(dtype), dtype, rng)
+    values = FAMILIES[name][0](filling, *numbers)
+    return np.ascontiguousarray(rounded(np.asarray(values), filling)).reshape(shape)
 
 
 def check_call(call: str, dtype: str) -> None:
