@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.candidates import Candidate
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -66,6 +67,22 @@ class CandidateJudged(_Event):
     provenance: Provenance
     speedup: float | None = None
     is_best: bool = False
+
+    @classmethod
+    def of(cls, run: str, judged: Candidate, *, is_best: bool = False) -> Self:
+        """Return the news of a candidate."""
+        return cls(
+            run=run,
+            round=judged.round,
+            candidate=judged.candidate,
+            features=judged.features,
+            verdict=judged.verdict,
+            message=judged.message,
+            latency_us=judged.latency_us,
+            provenance=judged.provenance,
+            speedup=judged.speedup,
+            is_best=is_best,
+        )
 
 
 class RoundFinished(_Event):

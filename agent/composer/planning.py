@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from agent.composer.kernel_text import features_of
+from agent.candidates import Parent, Plan, Trial
 from agent.composer.learning import FAILED, Model
 from agent.composer.space import Features, Space
-from agent.models.base import CandidatePlan, Parent, PlanContext, Trial
+from agent.proposer import PlanContext
 from sandbox.verdict import Verdict
 
 _MOST_ADDED = 3
@@ -32,7 +32,7 @@ class Move:
     result: Features
 
 
-def plans(context: PlanContext, space: Space) -> list[CandidatePlan]:
+def plans(context: PlanContext, space: Space) -> list[Plan]:
     """Choose the candidates of a round; fewer than wanted only where nothing untried is in reach."""
     rng = random.Random(context.seed)
     seen = measured(context.history, space, _baseline_us(context))
@@ -42,12 +42,10 @@ def plans(context: PlanContext, space: Space) -> list[CandidatePlan]:
     bias = {
         move.result: rng.uniform(0, _JITTER) - _EFFORT * (space.settings(move.result) - 1) for move in moves
     }
-    chosen: list[CandidatePlan] = []
+    chosen: list[Plan] = []
     while moves and len(chosen) < context.candidates:
         best = max(moves, key=lambda move: _worth(move, model, hints) + bias[move.result])
-        chosen.append(
-            CandidatePlan(best.parent.sha if best.parent else None, best.added, _why(best, model, seen))
-        )
+        chosen.append(Plan(best.parent.sha if best.parent else None, best.added, _why(best, model, seen)))
         expected, _ = model.predict(best.result)
         model.observe(best.result, expected)
         moves.remove(best)
@@ -58,13 +56,12 @@ def measured(history: Sequence[Trial], space: Space, baseline_us: float | None) 
     """Say how every variant tried so far did: log of its latency over the baseline's, or FAILED."""
     found: dict[Features, float] = {}
     for trial in history:
-        record = trial.record
-        features = space.by_sha.get(record.sha or "")
+        features = space.by_sha.get(trial.sha or "")
         if features is None:
             continue
-        if record.verdict is Verdict.PASS and record.latency_us:
-            found[features] = math.log(record.latency_us / (baseline_us or 1.0))
-        elif record.verdict is not Verdict.PASS:
+        if trial.verdict is Verdict.PASS and trial.latency_us:
+            found[features] = math.log(trial.latency_us / (baseline_us or 1.0))
+        elif trial.verdict is not Verdict.PASS:
             found.setdefault(features, FAILED)
     return found
 
@@ -85,20 +82,18 @@ def _moves(parents: Sequence[Parent], space: Space, seen: dict[Features, float])
 
 
 def _all_moves(parents: Sequence[Parent], space: Space) -> Iterator[Move]:
-    correct = [parent for parent in parents if _is_correct(parent)]
+    correct = [parent for parent in parents if _is_correct(parent, space)]
     for parent in [*correct, None]:
-        before = space.settle(features_of(parent.kernel) or ()) if parent else ()
+        before = (space.features_in(parent) or ()) if parent else ()
         fresh = [name for name in space.features if name not in before]
         for count in range(1, _MOST_ADDED + 1):
             for added in combinations(fresh, count):
                 yield Move(parent, added, space.settle((*before, *added)))
 
 
-def _is_correct(parent: Parent) -> bool:
+def _is_correct(parent: Parent, space: Space) -> bool:
     trial = parent.trial
-    return (
-        trial is not None and trial.record.verdict is Verdict.PASS and features_of(parent.kernel) is not None
-    )
+    return trial is not None and trial.verdict is Verdict.PASS and space.features_in(parent) is not None
 
 
 def _worth(move: Move, model: Model, hints: set[str]) -> float:

@@ -13,17 +13,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from agent.models.base import (
-    CandidatePlan,
-    Critique,
-    CritiqueContext,
-    PlanContext,
-    ProposalError,
-    WriteContext,
-)
+from agent.candidates import Plan
 from agent.models.fallback import default_critique, default_plans
-from agent.models.reply import PlannedCandidate, critique_of, plans_of
+from agent.models.reply import PlannedCandidate, critique_of, plans_of, written_of
 from agent.models.wording import critique_request, plan_request, write_request
+from agent.proposer import Critique, CritiqueContext, PlanContext, ProposalError, WriteContext, Written
 from agent.store.replies import Replies, Reply, ReplyKey
 from prompts import features, load_role
 from sandbox.errors import MissingDependencyError, UsageError
@@ -71,16 +65,17 @@ class ChatProposer:
         """The model's name."""
         return self._name
 
-    async def plan(self, context: PlanContext) -> list[CandidatePlan]:
+    async def plan(self, context: PlanContext) -> list[Plan]:
         """Ask for plans; what is missing or cannot be read is filled from the library in order."""
         text = await self._ask("planner", context.round, 0, plan_request(context))
         defaults = default_plans(context)
         plans = [_plan(*pair, context) for pair in zip(plans_of(text), defaults, strict=False)]
         return [*plans, *defaults[len(plans) :]]
 
-    async def write(self, context: WriteContext) -> str:
+    async def write(self, context: WriteContext) -> Written:
         """Ask for a kernel file."""
-        return await self._ask("coder", context.round, context.candidate, write_request(context))
+        reply = await self._ask("coder", context.round, context.candidate, write_request(context))
+        return written_of(reply, context.plan.features)
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Ask for the one bottleneck or root cause."""
@@ -112,9 +107,9 @@ class ChatProposer:
             raise ProposalError(msg) from error
 
 
-def _plan(planned: PlannedCandidate, default: CandidatePlan, context: PlanContext) -> CandidatePlan:
+def _plan(planned: PlannedCandidate, default: Plan, context: PlanContext) -> Plan:
     parent = _parent(planned.parent, context) if planned.parent else None
-    return CandidatePlan(parent, _known(planned.features) or default.features, planned.why)
+    return Plan(parent, _known(planned.features) or default.features, planned.why)
 
 
 def _parent(wanted: str, context: PlanContext) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext
+from agent.candidates import Plan
 from agent.models.feedback import timing
+from agent.proposer import Critique, CritiqueContext, PlanContext
 from prompts import features
 from sandbox.verdict import Verdict, worst
 
 
-def default_plans(context: PlanContext) -> list[CandidatePlan]:
+def default_plans(context: PlanContext) -> list[Plan]:
     """Return plans with the critic's hints first, then the library in its order; repairs keep features."""
     library = [feature.name for feature in features()]
     hints = (
@@ -19,15 +20,15 @@ def default_plans(context: PlanContext) -> list[CandidatePlan]:
     return [_plan(context, order, index) for index in range(context.candidates)]
 
 
-def _plan(context: PlanContext, order: list[str], index: int) -> CandidatePlan:
+def _plan(context: PlanContext, order: list[str], index: int) -> Plan:
     feature = order[index % len(order)]
     if not context.parents:
-        return CandidatePlan(None, (feature,), "a fresh start with the next feature of the library")
+        return Plan(None, (feature,), "a fresh start with the next feature of the library")
     parent = context.parents[index % len(context.parents)]
-    failed = parent.trial is not None and parent.trial.record.verdict is not Verdict.PASS
-    if failed and parent.trial is not None and parent.trial.record.features:
-        return CandidatePlan(parent.sha, tuple(parent.trial.record.features), "repair the failed kernel")
-    return CandidatePlan(parent.sha, (feature,), "the next feature of the library")
+    failed = parent.trial is not None and parent.trial.verdict is not Verdict.PASS
+    if failed and parent.trial is not None and parent.trial.features:
+        return Plan(parent.sha, tuple(parent.trial.features), "repair the failed kernel")
+    return Plan(parent.sha, (feature,), "the next feature of the library")
 
 
 def default_critique(context: CritiqueContext) -> Critique:
@@ -39,6 +40,6 @@ def default_critique(context: CritiqueContext) -> Critique:
             bound = profile.bottleneck or "an unknown limit"
             latency = timing(profile.latency_us, profile.provenance)
             return Critique(f"The best kernel takes {latency} and is bound by {bound}.")
-    verdict = worst(trial.record.verdict for trial in context.trials)
-    reason = next((t.record.message for t in context.trials if t.record.verdict is verdict), "")
+    verdict = worst(trial.verdict for trial in context.trials)
+    reason = next((t.message for t in context.trials if t.verdict is verdict), "")
     return Critique(f"Nothing is correct yet; first {verdict}: {reason}")

@@ -8,6 +8,8 @@ from itertools import islice
 
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationError
 
+from agent.proposer import Written
+
 # A fence closes with as many marks as it opened with; that of a reply cut short may not close at all.
 _BLOCK = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
@@ -47,6 +49,11 @@ def kernel_of(reply: str) -> str | None:
         if _KERNEL.search(body):
             return body.rstrip() + "\n"
     return None
+
+
+def written_of(reply: str, features: tuple[str, ...]) -> Written:
+    """Return what a coder's reply hands in; its kernel is taken to use the features that were asked for."""
+    return Written(kernel_of(reply), features, _BLOCK.sub("", reply).strip())
 
 
 def plans_of(reply: str) -> list[PlannedCandidate]:

@@ -8,12 +8,13 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agent.candidates import Parent
 from agent.events import RoundFinished
-from agent.models.base import Critique, CritiqueContext, Parent, ProposalError
 from agent.models.fallback import default_critique
+from agent.proposer import Critique, CritiqueContext, ProposalError
 from agent.search.deps import Deps
 from agent.search.evaluate import settle_duplicates
-from agent.search.state import CritiqueItem, Ending, JudgedItem, SearchState
+from agent.search.state import Ending, SearchState, as_plain
 from tools.tasks.task import Target
 
 PATIENCE = 2
@@ -25,7 +26,7 @@ _Next = Literal["planner", "__end__"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class RoundGain:
     """What a round changed."""
 
     best_us: float | None
@@ -36,15 +37,13 @@ class Standing:
 async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
     """End a round: name one bottleneck or one root cause, and go on or stop."""
     deps, number = runtime.context, state["round"]
-    settled = settle_duplicates(deps, number)
+    settle_duplicates(deps, number)
     best = deps.best(through=number)
-    standing = _standing(state, deps, best)
-    ending = _ending(deps, number, standing, best)
+    gain = _gain(state, deps, best)
+    ending = _ending(deps, number, gain, best)
     critique = await _critique(deps, number, best, ask=ending is None)
-    deps.say(
-        RoundFinished(run=deps.run, round=number, critique=critique.text, best_latency_us=standing.best_us)
-    )
-    update = _update(standing, critique, ending, settled)
+    deps.say(RoundFinished(run=deps.run, round=number, critique=critique.text, best_latency_us=gain.best_us))
+    update = _update(gain, critique, ending)
     if ending is None:
         return Command(update=update, goto="planner")
     return Command(update=update, goto="__end__")
@@ -54,12 +53,12 @@ def target_met(target: Target, best: Parent | None) -> bool:
     """Whether a kernel meets every part of a task's target that is set."""
     if best is None or best.trial is None:
         return False
-    record, report = best.trial.record, best.trial.report
-    profile = None if report is None else report.profile
+    trial = best.trial
+    profile = None if trial.report is None else trial.report.profile
     fraction = None if profile is None else profile.roofline_fraction
     wanted = (
-        None if target.latency_us is None else _at_least(target.latency_us, record.latency_us),
-        None if target.speedup is None else _at_least(record.speedup, target.speedup),
+        None if target.latency_us is None else _at_least(target.latency_us, trial.latency_us),
+        None if target.speedup is None else _at_least(trial.speedup, target.speedup),
         None if target.roofline is None else _at_least(fraction, target.roofline),
     )
     parts = [part for part in wanted if part is not None]
@@ -70,24 +69,24 @@ def _at_least(high: float | None, low: float | None) -> bool:
     return high is not None and low is not None and high >= low
 
 
-def _standing(state: SearchState, deps: Deps, best: Parent | None) -> Standing:
+def _gain(state: SearchState, deps: Deps, best: Parent | None) -> RoundGain:
     lost = state["lost"] + 1 if deps.store.candidates.all_lost(deps.run, state["round"]) else 0
-    now = None if best is None or best.trial is None else best.trial.record.latency_us
+    now = None if best is None or best.trial is None else best.trial.latency_us
     before = state["best_us"]
     gained = now is not None and (before is None or now < before * (1 - _GAIN))
     waiting = now is None or lost > 0
     stalled = state["stalled"] if waiting else 0 if gained else state["stalled"] + 1
-    return Standing(best_us=now, stalled=stalled, lost=lost)
+    return RoundGain(best_us=now, stalled=stalled, lost=lost)
 
 
-def _ending(deps: Deps, number: int, standing: Standing, best: Parent | None) -> Ending | None:
-    if standing.lost >= LOST_ROUNDS or (standing.lost and number >= deps.request.depth):
+def _ending(deps: Deps, number: int, gain: RoundGain, best: Parent | None) -> Ending | None:
+    if gain.lost >= LOST_ROUNDS or (gain.lost and number >= deps.request.depth):
         return "lost"
     if target_met(deps.task.target, best):
         return "target_met"
     if number >= deps.request.depth:
         return "depth"
-    return "no_gain" if standing.stalled >= PATIENCE else None
+    return "no_gain" if gain.stalled >= PATIENCE else None
 
 
 async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) -> Critique:
@@ -98,7 +97,7 @@ async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) 
         device=deps.toolbox.device,
         round=number,
         baseline=deps.baseline,
-        trials=tuple(trial for trial in history if trial.record.round == number),
+        trials=tuple(trial for trial in history if trial.round == number),
         history=history,
         best=best,
         seed=deps.seed_of("criticise", number),
@@ -111,14 +110,11 @@ async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) 
         return default_critique(context)
 
 
-def _update(
-    standing: Standing, critique: Critique, ending: Ending | None, judged: list[JudgedItem]
-) -> dict[str, object]:
+def _update(gain: RoundGain, critique: Critique, ending: Ending | None) -> dict[str, object]:
     return {
-        "critique": CritiqueItem(text=critique.text, features=list(critique.features)),
-        "best_us": standing.best_us,
-        "stalled": standing.stalled,
-        "lost": standing.lost,
+        "critique": as_plain(critique),
+        "best_us": gain.best_us,
+        "stalled": gain.stalled,
+        "lost": gain.lost,
         "ending": ending,
-        "judged": judged,
     }

@@ -14,8 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext, WriteContext
+from agent.candidates import Plan
 from agent.models.fallback import default_critique, default_plans
+from agent.models.reply import written_of
+from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
 from sandbox.errors import WorkerDiedError
 from sandbox.program import Diagnostic
 from sandbox.verdict import Provenance, Verdict
@@ -186,18 +188,18 @@ class ScriptedProposer:
         self.writes: list[WriteContext] = []
         self.critiques: list[CritiqueContext] = []
 
-    async def plan(self, context: PlanContext) -> list[CandidatePlan]:
+    async def plan(self, context: PlanContext) -> list[Plan]:
         await asyncio.sleep(0)
         self.plans.append(context)
         return default_plans(context)
 
-    async def write(self, context: WriteContext) -> str:
+    async def write(self, context: WriteContext) -> Written:
         self.writes.append(context)
         await asyncio.sleep(0)
         reply = self._replies.pop(0) if self._replies else "nothing more to say"
         if isinstance(reply, Exception):
             raise reply
-        return reply
+        return written_of(reply, context.plan.features)
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         await asyncio.sleep(0)
