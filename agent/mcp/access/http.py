@@ -24,10 +24,9 @@ from agent.mcp.access.callers import open_access
 from agent.mcp.access.oauth import OAuth
 from agent.mcp.access.rates import RateLimits
 from agent.mcp.access.tokens import Allowance, TokenFile
-from agent.mcp.server import build_server
+from agent.mcp.server import build_server, require
 from agent.mcp.workshop import Workshop
 from sandbox.errors import UsageError
-from tools.local_toolbox import LocalToolbox
 
 PATH = "/mcp"
 LARGEST_BODY = 4 * 1024 * 1024
@@ -98,9 +97,7 @@ async def serve_http(
         MissingDependencyError: This machine lacks the device, the compiler or its headers; or the OAuth issuer
             does not answer.
     """
-    LocalToolbox(
-        device, cache=home.compile_cache
-    )  # starts nothing; raises what would be lost in a task group
+    require(home, device)
     tokens = TokenFile(home.tokens)
     guarded = oauth is not None or any(True for _ in tokens)
     with listen(address, authenticated=guarded) as listening:

@@ -243,11 +243,3 @@ def test_a_tenant_sees_and_touches_no_run_but_its_own(home: Home) -> None:
     assert store.get_run(run).state is RunState.RUNNING
     assert (ada.runs.spent(0).running, ada.runs.spent(0).candidates) == (1, 6)
     assert bob.runs.spent(0).candidates == 0
-
-
-def test_a_store_of_an_earlier_version_is_opened_and_its_runs_are_this_machines_own(home: Home) -> None:
-    Store(home)
-    with closing(sqlite3.connect(home.database)) as connection:
-        connection.execute("ALTER TABLE runs DROP COLUMN tenant")
-    assert Store(home).list_runs() == []
-    assert Store(home).seen_by("ada").list_runs() == []
