@@ -11,7 +11,7 @@ from tools.reports import CheckReport
 
 
 @dataclass(frozen=True)
-class Plan:
+class CandidatePlan:
     """What one candidate tries.
 
     Attributes:
@@ -20,8 +20,8 @@ class Plan:
         why: One or two sentences.
     """
 
-    parent: str | None
-    features: tuple[str, ...]
+    parent: str | None = None
+    features: tuple[str, ...] = ()
     why: str = ""
 
 
@@ -69,7 +69,7 @@ class Submission:
 
     round: int
     candidate: int
-    plan: Plan
+    plan: CandidatePlan
     sha: str | None
 
     @property

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.candidates import Candidate
-from sandbox.verdict import Provenance, Verdict
+from sandbox.verdict import Provenance
 
 
 class _Event(BaseModel):
@@ -54,35 +54,17 @@ class StageFinished(_Event):
     message: str = ""
 
 
-class CandidateJudged(_Event):
+class CandidateJudged(_Event, Candidate):
     """A candidate has its verdict."""
 
     kind: Literal["candidate_judged"] = "candidate_judged"
-    round: int
-    candidate: int
-    features: list[str]
-    verdict: Verdict
-    message: str
-    latency_us: float | None = None
-    provenance: Provenance
-    speedup: float | None = None
     is_best: bool = False
 
     @classmethod
     def of(cls, run: str, judged: Candidate, *, is_best: bool = False) -> Self:
         """Return the news of a candidate."""
-        return cls(
-            run=run,
-            round=judged.round,
-            candidate=judged.candidate,
-            features=judged.features,
-            verdict=judged.verdict,
-            message=judged.message,
-            latency_us=judged.latency_us,
-            provenance=judged.provenance,
-            speedup=judged.speedup,
-            is_best=is_best,
-        )
+        known = {name: getattr(judged, name) for name in Candidate.model_fields}
+        return cls(run=run, is_best=is_best, **known)
 
 
 class RoundFinished(_Event):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.candidates import Parent, Plan, Trial
+from agent.candidates import CandidatePlan, Parent, Trial
 from sandbox.errors import WarpwrightError
 from tools.reports import CheckReport
 from tools.tasks.task import Task
@@ -85,7 +85,7 @@ class WriteContext:
     device: str
     round: int
     candidate: int
-    plan: Plan
+    plan: CandidatePlan
     parent: Parent | None
     feedback: str
     baseline: CheckReport
@@ -127,7 +127,7 @@ class Proposer(Protocol):
         """Shown to people and stored with the run: `composer`, or the model's name."""
         ...
 
-    async def plan(self, context: PlanContext) -> list[Plan]:
+    async def plan(self, context: PlanContext) -> list[CandidatePlan]:
         """Choose what each candidate of the round tries; at most `context.candidates` plans."""
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.candidates import Plan
+from agent.candidates import CandidatePlan
 from agent.composer import critique, planning
 from agent.composer.space import Space
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
@@ -34,7 +34,7 @@ class Composer:
             self._space = (task, Space(task))
         return self._space[1]
 
-    async def plan(self, context: PlanContext) -> list[Plan]:
+    async def plan(self, context: PlanContext) -> list[CandidatePlan]:
         """Choose parents and features by what this run has measured."""
         return planning.plans(context, self.space(context.task))
 

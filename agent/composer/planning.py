@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from agent.candidates import Parent, Plan, Trial
+from agent.candidates import CandidatePlan, Parent, Trial
 from agent.composer.learning import FAILED, Model
 from agent.composer.space import Features, Space
 from agent.proposer import PlanContext
@@ -32,7 +32,7 @@ class Move:
     result: Features
 
 
-def plans(context: PlanContext, space: Space) -> list[Plan]:
+def plans(context: PlanContext, space: Space) -> list[CandidatePlan]:
     """Choose the candidates of a round; fewer than wanted only where nothing untried is in reach."""
     rng = random.Random(context.seed)
     seen = measured(context.history, space, _baseline_us(context))
@@ -42,10 +42,12 @@ def plans(context: PlanContext, space: Space) -> list[Plan]:
     bias = {
         move.result: rng.uniform(0, _JITTER) - _EFFORT * (space.settings(move.result) - 1) for move in moves
     }
-    chosen: list[Plan] = []
+    chosen: list[CandidatePlan] = []
     while moves and len(chosen) < context.candidates:
         best = max(moves, key=lambda move: _worth(move, model, hints) + bias[move.result])
-        chosen.append(Plan(best.parent.sha if best.parent else None, best.added, _why(best, model, seen)))
+        chosen.append(
+            CandidatePlan(best.parent.sha if best.parent else None, best.added, _why(best, model, seen))
+        )
         expected, _ = model.predict(best.result)
         model.observe(best.result, expected)
         moves.remove(best)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import openai
 from langchain_core.language_models import BaseChatModel
@@ -13,9 +13,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from agent.candidates import Plan
+from agent.candidates import CandidatePlan
 from agent.models.fallback import default_critique, default_plans
-from agent.models.reply import PlannedCandidate, critique_of, plans_of, written_of
+from agent.models.reply import critique_of, plans_of, written_of
 from agent.models.wording import critique_request, plan_request, write_request
 from agent.proposer import Critique, CritiqueContext, PlanContext, ProposalError, WriteContext, Written
 from agent.store.replies import Replies, Reply, ReplyKey
@@ -65,7 +65,7 @@ class ChatProposer:
         """The model's name."""
         return self._name
 
-    async def plan(self, context: PlanContext) -> list[Plan]:
+    async def plan(self, context: PlanContext) -> list[CandidatePlan]:
         """Ask for plans; what is missing or cannot be read is filled from the library in order."""
         text = await self._ask("planner", context.round, 0, plan_request(context))
         defaults = default_plans(context)
@@ -107,9 +107,9 @@ class ChatProposer:
             raise ProposalError(msg) from error
 
 
-def _plan(planned: PlannedCandidate, default: Plan, context: PlanContext) -> Plan:
+def _plan(planned: CandidatePlan, default: CandidatePlan, context: PlanContext) -> CandidatePlan:
     parent = _parent(planned.parent, context) if planned.parent else None
-    return Plan(parent, _known(planned.features) or default.features, planned.why)
+    return CandidatePlan(parent, _known(planned.features) or default.features, planned.why)
 
 
 def _parent(wanted: str, context: PlanContext) -> str | None:
@@ -118,7 +118,7 @@ def _parent(wanted: str, context: PlanContext) -> str | None:
     return next((sha for sha in shas if sha.startswith(wanted)), shas[0] if shas else None)
 
 
-def _known(names: list[str]) -> tuple[str, ...]:
+def _known(names: Iterable[str]) -> tuple[str, ...]:
     library = {feature.name for feature in features()}
     return tuple(dict.fromkeys(name for name in names if name in library))[:_FEATURES]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from agent.candidates import Plan
+from agent.candidates import CandidatePlan
 from agent.models.feedback import timing
 from agent.proposer import Critique, CritiqueContext, PlanContext
 from prompts import features
 from sandbox.verdict import Verdict, worst
 
 
-def default_plans(context: PlanContext) -> list[Plan]:
+def default_plans(context: PlanContext) -> list[CandidatePlan]:
     """Return plans with the critic's hints first, then the library in its order; repairs keep features."""
     library = [feature.name for feature in features()]
     hints = (
@@ -20,15 +20,15 @@ def default_plans(context: PlanContext) -> list[Plan]:
     return [_plan(context, order, index) for index in range(context.candidates)]
 
 
-def _plan(context: PlanContext, order: list[str], index: int) -> Plan:
+def _plan(context: PlanContext, order: list[str], index: int) -> CandidatePlan:
     feature = order[index % len(order)]
     if not context.parents:
-        return Plan(None, (feature,), "a fresh start with the next feature of the library")
+        return CandidatePlan(None, (feature,), "a fresh start with the next feature of the library")
     parent = context.parents[index % len(context.parents)]
     failed = parent.trial is not None and parent.trial.verdict is not Verdict.PASS
     if failed and parent.trial is not None and parent.trial.features:
-        return Plan(parent.sha, tuple(parent.trial.features), "repair the failed kernel")
-    return Plan(parent.sha, (feature,), "the next feature of the library")
+        return CandidatePlan(parent.sha, tuple(parent.trial.features), "repair the failed kernel")
+    return CandidatePlan(parent.sha, (feature,), "the next feature of the library")
 
 
 def default_critique(context: CritiqueContext) -> Critique:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.candidates import Plan, Submission
+from agent.candidates import CandidatePlan, Submission
 from agent.store import Store
 from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.verdict import Verdict
@@ -24,7 +24,7 @@ async def judge_baseline(store: Store, run: str, task: Task, toolbox: Toolbox) -
     report = await toolbox.check(task, task.baseline, benches=False)
     _require_timed(task, report)
     sha = store.kernels.keep(run, task.baseline)
-    submission = Submission(0, 0, Plan(None, (), "the task's baseline"), sha)
+    submission = Submission(0, 0, CandidatePlan(None, (), "the task's baseline"), sha)
     store.candidates.add(run, submission)
     store.candidates.judge(run, submission.checked(report, None))
     store.runs.keep_baseline(run, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from agent.candidates import Plan
+from agent.candidates import CandidatePlan
 from agent.events import RoundPlanned
 from agent.models.fallback import default_plans
 from agent.proposer import PlanContext, ProposalError
@@ -51,7 +51,7 @@ def _context(state: SearchState, deps: Deps) -> PlanContext:
     )
 
 
-async def _plans(deps: Deps, context: PlanContext) -> list[Plan]:
+async def _plans(deps: Deps, context: PlanContext) -> list[CandidatePlan]:
     """Ask for plans; where too few come, or a parent that is not offered, the defaults stand in."""
     defaults = default_plans(context)
     try:
@@ -61,6 +61,6 @@ async def _plans(deps: Deps, context: PlanContext) -> list[Plan]:
     plans = [*plans[: context.candidates], *defaults[len(plans) :]]
     offered = {parent.sha for parent in context.parents} | {None}
     return [
-        plan if plan.parent in offered else Plan(default.parent, plan.features, plan.why)
+        plan if plan.parent in offered else CandidatePlan(default.parent, plan.features, plan.why)
         for plan, default in zip(plans, defaults, strict=True)
     ]

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 from typing_extensions import TypedDict
 
-from agent.candidates import Plan
+from agent.candidates import CandidatePlan
 from agent.proposer import Critique
 
 Ending = Literal["target_met", "depth", "no_gain", "lost"]
@@ -16,8 +16,8 @@ Ending = Literal["target_met", "depth", "no_gain", "lost"]
 
 
 Plain = dict[str, Any]
-"""A Plan or a Critique in JSON's own types: no other type is ever rebuilt from a checkpoint."""
-PLAN = TypeAdapter(Plan)
+"""A CandidatePlan or a Critique in JSON's own types: no other type is ever rebuilt from a checkpoint."""
+PLAN = TypeAdapter(CandidatePlan)
 """Reads a plan back."""
 CRITIQUE: TypeAdapter[Critique | None] = TypeAdapter(Critique | None)
 """Reads a critique back."""
@@ -66,6 +66,6 @@ def first_state() -> SearchState:
     return SearchState(round=0, plans=[], critique=None, best_us=None, stalled=0, lost=0, ending=None)
 
 
-def as_plain(value: Plan | Critique) -> Plain:
+def as_plain(value: CandidatePlan | Critique) -> Plain:
     """Return a plan or a critique as the state holds it."""
     return to_jsonable_python(value)

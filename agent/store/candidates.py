@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from agent.candidates import Plan, Submission, Trial
+from agent.candidates import CandidatePlan, Submission, Trial
 from agent.store.database import Database
 from agent.store.records import dump_report, load_report
-from sandbox.verdict import Provenance, Verdict
 
 _KEY = "run = ? AND round = ? AND candidate = ?"
 _RANKED = (
@@ -172,23 +171,14 @@ class Candidates:
 
 
 def _submission(row: sqlite3.Row) -> Submission:
-    plan = Plan(row["parent"], tuple(json.loads(row["features"])), row["why"])
+    plan = CandidatePlan(row["parent"], tuple(json.loads(row["features"])), row["why"])
     return Submission(row["round"], row["candidate"], plan, row["sha"])
 
 
 def _trial(row: sqlite3.Row) -> Trial:
-    return Trial(
-        round=row["round"],
-        candidate=row["candidate"],
-        features=json.loads(row["features"]),
-        verdict=Verdict(row["verdict"]),
-        message=row["message"],
-        sha=row["sha"],
-        latency_us=row["latency_us"],
-        provenance=Provenance(row["provenance"]),
-        speedup=row["speedup"],
-        tune=json.loads(row["tune"]),
-        report=None if row["report"] is None else load_report(row["report"]),
-        lost=bool(row["lost"]),
-        duplicate_of=row["duplicate_of"],
-    )
+    known = {
+        "features": json.loads(row["features"]),
+        "tune": json.loads(row["tune"]),
+        "report": None if row["report"] is None else load_report(row["report"]),
+    }
+    return Trial.model_validate({**dict(row), **known})

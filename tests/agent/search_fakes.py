@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from agent.candidates import Plan
+from agent.candidates import CandidatePlan
 from agent.models.fallback import default_critique, default_plans
 from agent.models.reply import written_of
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
@@ -188,7 +188,7 @@ class ScriptedProposer:
         self.writes: list[WriteContext] = []
         self.critiques: list[CritiqueContext] = []
 
-    async def plan(self, context: PlanContext) -> list[Plan]:
+    async def plan(self, context: PlanContext) -> list[CandidatePlan]:
         await asyncio.sleep(0)
         self.plans.append(context)
         return default_plans(context)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import prompts
-from agent.candidates import Parent, Plan, Trial
+from agent.candidates import CandidatePlan, Parent, Trial
 from agent.composer import Composer
 from agent.composer.planning import measured
 from agent.proposer import CritiqueContext, PlanContext, WriteContext
@@ -69,7 +69,7 @@ class Run:
             self.task, DEVICE, number, 4, report(self.task, 100.0), trials, parents, None, seed
         )
 
-    async def round(self, number: int) -> list[Plan]:
+    async def round(self, number: int) -> list[CandidatePlan]:
         context = self.context(number)
         plans = await self.composer.plan(context)
         written: list[tuple[Trial, str]] = []
@@ -91,7 +91,9 @@ class Run:
         return plans
 
 
-def write_context(context: PlanContext, plan: Plan, parent: Parent | None, position: int) -> WriteContext:
+def write_context(
+    context: PlanContext, plan: CandidatePlan, parent: Parent | None, position: int
+) -> WriteContext:
     return WriteContext(
         context.task,
         DEVICE,
@@ -195,7 +197,7 @@ async def test_where_everything_fails_the_critic_names_the_most_common_cause(tas
 
 async def test_writing_survives_unknown_features_and_a_parent_of_another_hand(task: Task) -> None:
     context = Run(task).context(1)
-    plan = Plan("b" * 64, ("online_softmax", "vectorized_loads"))
+    plan = CandidatePlan("b" * 64, ("online_softmax", "vectorized_loads"))
     composer = Composer()
     written = await composer.write(
         write_context(context, plan, Parent("b" * 64, "__global__ void k() {}"), 1)
@@ -208,7 +210,7 @@ async def test_writing_survives_unknown_features_and_a_parent_of_another_hand(ta
 async def test_a_parent_keeps_its_features_when_more_are_added(task: Task) -> None:
     composer, context = Composer(), Run(task).context(1)
     kernel = composer.space(task).text(("warp_shuffle_reduction",))
-    plan = Plan(kernel_sha(kernel), ("vectorized_loads",))
+    plan = CandidatePlan(kernel_sha(kernel), ("vectorized_loads",))
     written = await composer.write(write_context(context, plan, Parent(kernel_sha(kernel), kernel), 1))
     assert written.features == ("warp_shuffle_reduction", "vectorized_loads")
 

@@ -8,7 +8,7 @@ import pytest
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from agent.candidates import Plan
+from agent.candidates import CandidatePlan
 from agent.events import Event
 from agent.home import Home
 from agent.proposer import PlanContext, ProposalError
@@ -26,7 +26,7 @@ from sandbox.verdict import Verdict
 from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
 from tools.tasks.task import Target, Task
 
-PLAN = as_plain(Plan(None, ("loop_unrolling",)))
+PLAN = as_plain(CandidatePlan(None, ("loop_unrolling",)))
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ async def test_the_planner_starts_the_next_round_with_a_plan_for_each_candidate(
 
 async def test_the_planner_fills_up_too_few_plans_and_mends_unknown_parents(deps: Deps):
     class Stubborn(ScriptedProposer):
-        async def plan(self, context: PlanContext) -> list[Plan]:
-            return [Plan("no such kernel", ("register_blocking",), "mine")]
+        async def plan(self, context: PlanContext) -> list[CandidatePlan]:
+            return [CandidatePlan("no such kernel", ("register_blocking",), "mine")]
 
     update = await planner(first_state(), with_proposer(deps, Stubborn()))
     first, second = update["plans"]
@@ -88,7 +88,7 @@ async def test_the_planner_fills_up_too_few_plans_and_mends_unknown_parents(deps
 
 async def test_the_planner_goes_on_without_the_model(deps: Deps):
     class Down(ScriptedProposer):
-        async def plan(self, context: PlanContext) -> list[Plan]:
+        async def plan(self, context: PlanContext) -> list[CandidatePlan]:
             raise ProposalError("down")
 
     update = await planner(first_state(), with_proposer(deps, Down()))

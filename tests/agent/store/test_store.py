@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.candidates import Plan, Submission
+from agent.candidates import CandidatePlan, Submission
 from agent.events import RoundPlanned
 from agent.home import Home
 from agent.home import home as this_home
@@ -38,7 +38,7 @@ def store(home: Home) -> Store:
 
 
 def judged(store: Store, run: str, candidate: int, latency: float | None, **more: object) -> Submission:
-    submission = Submission(1, candidate, Plan(None, ("x",), "why"), f"{candidate:064x}")
+    submission = Submission(1, candidate, CandidatePlan(None, ("x",), "why"), f"{candidate:064x}")
     verdict = Verdict.WRONG_RESULT if latency is None else Verdict.PASS
     store.candidates.add(run, submission)
     trial = submission.judged(verdict, "said")
@@ -129,7 +129,7 @@ def test_duplicates_failures_and_the_baseline_are_not_ranked(store: Store):
     judged(store, run, 2, 8.0)
     judged(store, run, 3, 8.0, duplicate_of="1/2")
     judged(store, run, 4, 5.0)
-    baseline = Submission(0, 0, Plan(None, ()), "00")
+    baseline = Submission(0, 0, CandidatePlan(None, ()), "00")
     store.candidates.add(run, baseline)
     store.candidates.judge(run, baseline.judged(Verdict.PASS, "").model_copy(update={"latency_us": 1.0}))
     assert [trial.candidate for trial in store.candidates.ranked(run)] == [4, 2]
