@@ -21,14 +21,12 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from agent.events import CandidateJudged, Event, StageFinished
 from agent.home import Home
 from agent.results import SearchRequest
 from agent.search.starting import start_search
 from tests.agent.model_server import Answer, Question, serving
 from tests.agent.quick_task import quick_task
-from tools.local_toolbox import LocalToolbox
-from tools.reports import CheckReport
-from tools.tasks.task import Task
 
 FIXTURES = Path(__file__).with_name("fixtures")
 _HERE = "@HOME@"
@@ -72,18 +70,15 @@ async def _ended(home: Home) -> None:
 
 
 async def _killed_while_judged(home: Home) -> None:
-    class Toolbox(LocalToolbox):
-        checks = 0
+    judged = False
 
-        async def check(self, task: Task, kernel: str, **how: bool | int | None) -> CheckReport:
-            self.checks += 1
-            if self.checks == 3:  # the baseline, candidate 1, and this
-                await asyncio.sleep(3)  # until candidate 1 is judged
-                os.kill(os.getpid(), signal.SIGKILL)
-            return await super().check(task, kernel, **how)
+    def listen(event: Event) -> None:
+        nonlocal judged
+        if isinstance(event, StageFinished) and judged and event.stage != "coder":
+            os.kill(os.getpid(), signal.SIGKILL)
+        judged = judged or isinstance(event, CandidateJudged)
 
-    async with Toolbox("sim:h200", cache=home.compile_cache) as toolbox:
-        await start_search(_request(depth=1), home=home, toolbox=toolbox)
+    await start_search(_request(depth=1), home=home, on_event=listen)
 
 
 async def _killed_while_written(home: Home) -> None:

@@ -65,8 +65,8 @@ def interrupted(home: Home, model: str) -> str:
     return found.run
 
 
-def lines(trials: list[Trial]) -> list[tuple[tuple[int, int], Verdict, str | None, float | None]]:
-    return [(trial.place, trial.verdict, trial.sha, trial.latency_us) for trial in trials]
+def lines(trials: list[Trial]) -> set[tuple[tuple[int, int], Verdict, str | None, float | None]]:
+    return {(trial.place, trial.verdict, trial.sha, trial.latency_us) for trial in trials}
 
 
 def test_there_is_a_home_of_the_version_before_each_migration() -> None:
@@ -114,7 +114,7 @@ async def test_an_earlier_search_of_the_composer_goes_on_where_it_was_killed(
     )
     assert len(before) == 1
     assert len(result.candidates) == 2
-    assert lines(result.candidates[:1]) == lines(before), "what was judged stays as it was"
+    assert lines(before) < lines(result.candidates), "what was judged stays as it was"
     assert caplog.records == []
 
 
@@ -129,7 +129,7 @@ async def test_an_earlier_search_of_a_model_goes_on_and_asks_for_nothing_that_wa
             connection.execute("UPDATE runs SET request = json_set(request, '$.base_url', ?)", (server.url,))
         result = await resume_search(run, home=kept)
     assert [question.role for question in server.asked] == ["coder"]
-    assert lines(result.candidates[:2]) == lines(before)
+    assert lines(before) < lines(result.candidates)
     assert [one.place for one in written] == [(2, 1)]
     assert result.candidates[2].sha == written[0].sha
     assert [record for record in caplog.records if record.name.startswith("langgraph")] == []
