@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -26,8 +26,8 @@ _Next = Literal["planner", "__end__"]
 
 
 @dataclass(frozen=True)
-class RoundGain:
-    """What a round changed."""
+class RoundStanding:
+    """What a round changed, by the names of the state."""
 
     best_us: float | None
     stalled: int
@@ -39,11 +39,13 @@ async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
     deps, number = runtime.context, state["round"]
     settle_duplicates(deps, number)
     best = deps.best(through=number)
-    gain = _gain(state, deps, best)
-    ending = _ending(deps, number, gain, best)
+    standing = _standing(state, deps, best)
+    ending = _ending(deps, number, standing, best)
     critique = await _critique(deps, number, best, ask=ending is None)
-    deps.say(RoundFinished(run=deps.run, round=number, critique=critique.text, best_latency_us=gain.best_us))
-    update = _update(gain, critique, ending)
+    deps.say(
+        RoundFinished(run=deps.run, round=number, critique=critique.text, best_latency_us=standing.best_us)
+    )
+    update = {**asdict(standing), "critique": as_plain(critique), "ending": ending}
     if ending is None:
         return Command(update=update, goto="planner")
     return Command(update=update, goto="__end__")
@@ -69,24 +71,24 @@ def _at_least(high: float | None, low: float | None) -> bool:
     return high is not None and low is not None and high >= low
 
 
-def _gain(state: SearchState, deps: Deps, best: Parent | None) -> RoundGain:
+def _standing(state: SearchState, deps: Deps, best: Parent | None) -> RoundStanding:
     lost = state["lost"] + 1 if deps.store.candidates.all_lost(deps.run, state["round"]) else 0
     now = None if best is None or best.trial is None else best.trial.latency_us
     before = state["best_us"]
     gained = now is not None and (before is None or now < before * (1 - _GAIN))
     waiting = now is None or lost > 0
     stalled = state["stalled"] if waiting else 0 if gained else state["stalled"] + 1
-    return RoundGain(best_us=now, stalled=stalled, lost=lost)
+    return RoundStanding(best_us=now, stalled=stalled, lost=lost)
 
 
-def _ending(deps: Deps, number: int, gain: RoundGain, best: Parent | None) -> Ending | None:
-    if gain.lost >= LOST_ROUNDS or (gain.lost and number >= deps.request.depth):
+def _ending(deps: Deps, number: int, standing: RoundStanding, best: Parent | None) -> Ending | None:
+    if standing.lost >= LOST_ROUNDS or (standing.lost and number >= deps.request.depth):
         return "lost"
     if target_met(deps.task.target, best):
         return "target_met"
     if number >= deps.request.depth:
         return "depth"
-    return "no_gain" if gain.stalled >= PATIENCE else None
+    return "no_gain" if standing.stalled >= PATIENCE else None
 
 
 async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) -> Critique:
@@ -108,13 +110,3 @@ async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) 
         return await deps.interruption.guard(deps.proposer.criticise(context))
     except ProposalError:
         return default_critique(context)
-
-
-def _update(gain: RoundGain, critique: Critique, ending: Ending | None) -> dict[str, object]:
-    return {
-        "critique": as_plain(critique),
-        "best_us": gain.best_us,
-        "stalled": gain.stalled,
-        "lost": gain.lost,
-        "ending": ending,
-    }
