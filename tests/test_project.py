@@ -57,6 +57,15 @@ def test_modules_are_named_for_what_they_do_and_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 
 
+def test_no_class_name_is_used_for_two_things() -> None:
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in nodes(path):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{relative(path)}:{node.lineno}")
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 def test_imports_go_one_way() -> None:
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
