@@ -19,8 +19,8 @@ from sandbox.errors import UsageError
 from sandbox.facts import Fact
 from sandbox.timing.measured import PairTimer
 from sandbox.verdict import Provenance, Verdict
-from tests.benchmarks.compiler_in_process import InProcess
 from tests.benchmarks.fake_gpu_run import kernels
+from tests.compiling import InProcess
 from tools.reports import CheckReport, ProfileReport, ShapeTiming
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
 from sandbox.device import ProfileResult, RunResult
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, CompileResult, Program
 from sandbox.reference.role import ReferenceRole
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
-from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
+from sandbox.worker.messages import CompareCall, Expected, ReferenceCall
+from tests import compiling
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, Parts
 from tools.stages.compiling import CompileStage
@@ -29,29 +25,16 @@ from tools.tasks.task import Task
 Array = np.ndarray[Any, Any]
 
 
-@cache
-def _compiler() -> CompileRole:
-    toolkit = find_toolkit()
-    return CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(path) for path in toolkit.include]})
-
-
 class Compiles:
-    """Compiles each request once."""
+    """Compiles each request once, without machine code where nothing is timed or counted."""
 
-    def __init__(self) -> None:
-        self._kept: dict[CompileRequest, CompileResult] = {}
+    def __init__(self, *, assembled: bool = False) -> None:
+        self._assembled = assembled
 
     async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
-        if request not in self._kept:
-            result = _compiler().answer(CompileCall(request))
-            if result.program is not None:
-                key = hashlib.sha256(result.program.ptx.encode()).hexdigest()
-                result = replace(result, program=replace(result.program, key=key))
-            self._kept[request] = result
-        return self._kept[request]
+        return compiling.compiled(request, assembled=self._assembled)
 
-    async def aclose(self) -> None:
-        self._kept.clear()
+    async def aclose(self) -> None: ...
 
 
 class Answers:
