@@ -6,12 +6,15 @@ What was compiled lies in a folder that all of pytest's processes share, under t
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 from contextlib import chdir
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from sandbox.compiler.cache import CompileCache
+from sandbox.compiler.nvrtc import Nvrtc, Outcome, Unit
 from sandbox.compiler.role import CompileRole
 from sandbox.compiler.service import Compiler
 from sandbox.compiler.toolkit import find_toolkit
@@ -23,10 +26,31 @@ SHARED = "WARPWRIGHT_TESTS_COMPILED"
 """The environment variable that names the shared folder; `tests/conftest.py` sets it."""
 
 
+_LARGE = re.compile(rb"#include <(cooperative_groups|cub/|cuda/)")
+"""Headers that take a second to read."""
+
+
+class _Precompiling(Nvrtc):
+    """Reads large headers once in a process: NVRTC keeps what it made of the same first lines (`--pch`)."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._kept = tempfile.mkdtemp(prefix="headers-", dir=os.environ[SHARED])
+
+    def compile(self, unit: Unit) -> Outcome:
+        if not _LARGE.search(unit.source):
+            return super().compile(unit)
+        options = ["--pch", f"--pch-dir={self._kept}", "--pch-messages=false"]
+        return super().compile(replace(unit, options=[*unit.options, *options]))
+
+
 @cache
 def _role() -> CompileRole:
     toolkit = find_toolkit()
-    return CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(path) for path in toolkit.include]})
+    resources = {"nvrtc": [str(toolkit.library)], "include": [str(path) for path in toolkit.include]}
+    role = CompileRole(resources)
+    object.__setattr__(role, "_nvrtc", _Precompiling(toolkit.library))
+    return role
 
 
 @cache
@@ -49,18 +73,16 @@ def compiled(request: CompileRequest, *, assembled: bool = True) -> CompileResul
             registers, which runs on the simulator do not need, and it takes half the time.
     """
     key = _service().key(request)
-    folder = os.environ.get(SHARED)
-    kept = CompileCache(Path(folder)) if folder else None
+    kept = CompileCache(Path(os.environ[SHARED]))
     entry = key if assembled else f"{key}-ptx"
-    if kept is not None and (found := kept.get(entry)) is not None:
+    if (found := kept.get(entry)) is not None:
         return replace(found, cached=False)
     virtual = replace(request, architecture=request.architecture.replace("sm_", "compute_"))
     result = _answer(request if assembled else virtual)
     if result.program is not None:
         program = replace(result.program, key=entry, architecture=request.architecture)
         result = replace(result, program=program)
-    if kept is not None:
-        kept.put(entry, result)
+    kept.put(entry, result)
     return result
 
 
