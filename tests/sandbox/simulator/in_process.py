@@ -88,10 +88,16 @@ class Simulator:
     async def aclose(self) -> None: ...
 
 
-def toolbox(folder: Path, device: Simulator, compiler: Compiles, run_s: float = 5.0) -> LocalToolbox:
-    """A toolbox whose judge is the real one; `folder` keeps what it freezes."""
-    parts = Parts(compiler, Answers(), device, "none", 1)
-    return LocalToolbox("sim:h200", cache=folder, limits=Limits(run_s=run_s), parts=parts)
+def toolbox(
+    folder: Path,
+    device: Simulator | None = None,
+    compiler: Compiles | None = None,
+    run_s: float = 60.0,
+    **limits: float,
+) -> LocalToolbox:
+    """A toolbox whose judge is the real one; `folder` keeps what it freezes, and `limits` are others of `Limits`."""
+    parts = Parts(compiler or Compiles(assembled=True), Answers(), device or Simulator(), "none", 1)
+    return LocalToolbox("sim:h200", cache=folder, limits=Limits(run_s=run_s, **limits), parts=parts)
 
 
 async def in_lock_step(task: Task, kernel: str, compiler: Compiles, seed: int) -> dict[str, Array]:
