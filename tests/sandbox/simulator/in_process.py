@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.device import ProfileResult, RunResult
+from sandbox.device import Inspection, ProfileResult, RunResult
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, CompileResult, Program
 from sandbox.reference.role import ReferenceRole
@@ -82,6 +82,11 @@ class Simulator:
         self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
     ) -> ProfileResult:
         return profiling.profile(program, plan, samples, "h200", deadline_s=deadline_s)
+
+    async def inspect(
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float
+    ) -> Inspection:
+        return Inspection(None, "nothing to add", ("simulator",))
 
     async def warm(self) -> None: ...
 
