@@ -10,8 +10,8 @@ from agent.candidates import Trial
 from agent.events import CandidateJudged
 from agent.search.deps import Deps
 from sandbox.verdict import Verdict
-from tools.toolbox import CheckOrder
 from tools.reports import CheckReport
+from tools.toolbox import CheckOrder
 
 _TUNE = re.compile(r"^(?P<head>\s*//@\s*tune\s+(?P<name>\w+)\s*=\s*)(?P<value>-?\w+)", re.MULTILINE)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
 from tools.tasks.task import Case, Task
 from tools.toolbox import TestOrder
@@ -24,7 +25,7 @@ __global__ void f(const float* x, float* y, int n) {
 
 @pytest.fixture
 async def toolbox(tmp_path: Path) -> AsyncIterator[LocalToolbox]:
-    async with LocalToolbox("sim:h200", cache=tmp_path, workers=1) as opened:
+    async with in_process.toolbox(tmp_path) as opened:
         yield opened
 
 

@@ -4,9 +4,12 @@ import pytest
 
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
 from sandbox.program import Program
+from tests.compiling import compiled
+from tools.kernel import planning
 from tools.kernel.file import KernelFileError, parse
 from tools.kernel.signatures import EntryParameter, check, entries
 from tools.kernel.source_signatures import source_signatures
+from tools.tasks import folder as task_folder
 
 # As NVRTC 13.0 writes them.
 PTX = """\
@@ -183,30 +186,9 @@ def test_hostile_source_is_read_in_little_time(piece: str) -> None:
 
 
 def test_every_baseline_fits_its_own_compiled_code() -> None:
-    nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
-    from tools.kernel import planning
-    from tools.tasks import folder as task_folder
-
     for task in task_folder.all_tasks():
         file = parse(task.baseline)
         request = planning.compile_request(file, task, task.tests[0].dims, None, "sm_90")
-        check(file, planning.plan(file, task, task.tests[0].dims), _compile(nvrtc, request))
-
-
-def _compile(nvrtc, request) -> Program:
-    _, program = nvrtc.nvrtcCreateProgram(request.source.encode(), b"kernel.cu", 0, [], [])
-    for name in request.kernels:
-        nvrtc.nvrtcAddNameExpression(program, name.encode())
-    options = [
-        b"--gpu-architecture=sm_90",
-        *(f"-D{name}={value}".encode() for name, value in request.defines),
-    ]
-    (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
-    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS
-    _, size = nvrtc.nvrtcGetPTXSize(program)
-    text = bytes(size)
-    nvrtc.nvrtcGetPTX(program, text)
-    symbols = {
-        name: nvrtc.nvrtcGetLoweredName(program, name.encode())[1].decode() for name in request.kernels
-    }
-    return Program("", "sm_90", text.decode().rstrip("\0"), b"", symbols, ())
+        program = compiled(request, assembled=False).program
+        assert program is not None
+        check(file, planning.plan(file, task, task.tests[0].dims), program)
