@@ -102,6 +102,7 @@ def _undefined_from_others(
         return found
     note = f"{i.mnemonic} at line {i.line} reads lanes that take no part: what it gets is undefined"
     machine.extra.setdefault("notes", {})[note] = None
+    machine.extra.setdefault("undefined", {})[note] = None
     absurd = _ABSURD[bool(machine.extra.get("backwards"))]
     return np.where(wrong, absurd, np.broadcast_to(found, np.broadcast_shapes(found.shape, wrong.shape)))
 
