@@ -27,7 +27,7 @@ from tools.parts import Limits
 from tools.reports import CheckReport
 from tools.tasks.folder import find, load
 from tools.tasks.task import Task
-from tools.toolbox import CheckOrder
+from tools.toolbox import CheckOrder, TestOrder
 
 HERE = Path(__file__).parent
 OWN_TASKS = {folder.name: folder for folder in sorted((HERE / "tasks").iterdir())}
