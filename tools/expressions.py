@@ -293,9 +293,9 @@ def _split(text: str) -> Iterator[str]:
     depth = 0
     start = 0
     for position, character in enumerate(text):
-        if character in "([":
+        if character in "([{":
             depth += 1
-        elif character in ")]":
+        elif character in ")]}":
             depth -= 1
         elif character == "," and depth == 0:
             yield text[start:position]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
-import numpy as np
-
+from sandbox.arguments import argument_bytes
 from sandbox.cuda.driver import Driver, DriverError, LaunchSettings
 from sandbox.cuda.errors import meaning
 from sandbox.device import Fault
-from sandbox.plan import BufferArgument, Launch, LaunchMode, ScalarArgument
+from sandbox.plan import Launch, LaunchMode
 from sandbox.program import Program
 from sandbox.verdict import Verdict
-from sandbox.wire import dtype_of
 
 Addresses = Callable[[str], int]
 """From a buffer's name to its address."""
@@ -107,13 +104,6 @@ class Loaded:
     def unload(self) -> None:
         """Give it back."""
         self._driver.unload(self._module)
-
-
-def argument_bytes(argument: BufferArgument | ScalarArgument, addresses: Addresses) -> bytes:
-    """Return a kernel argument as its bytes: an address, or a scalar in its dtype."""
-    if isinstance(argument, BufferArgument):
-        return struct.pack("Q", addresses(argument.name))
-    return np.array(argument.value, dtype_of(argument.dtype)).tobytes()
 
 
 def refusal(error: DriverError, what: str, launch: Launch | None) -> RefusedError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from sandbox.compiler.standard_headers import HOST_HEADERS, standard
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -33,8 +35,10 @@ _HEADERS = _words(
     "cuda_pipeline.h cuda_pipeline_primitives.h cuda_awbarrier.h cuda_awbarrier_primitives.h "
     "cooperative_groups.h mma.h math_constants.h vector_types.h vector_functions.h "
     "stdint.h stdio.h math.h float.h limits.h assert.h stddef.h "
-    "cstdint cstdio cmath cfloat climits cassert cstddef"
-)
+    "cstdint cstdio cmath cfloat climits cassert cstddef string.h cstring stdlib.h cstdlib stdbool.h inttypes.h "
+    "cuComplex.h"
+) | frozenset(standard())
+_CURAND = re.compile(r"curand_[a-z0-9_]+\.h")
 _HEADER_FOLDERS = re.compile(
     r"(?:cooperative_groups|cub|cuda|nv)(?:/[A-Za-z0-9_]+)*/[A-Za-z0-9_]+(?:\.h|\.cuh)?"
 )
@@ -62,11 +66,16 @@ def macro_name_fault(name: str, *, with_cub: bool) -> str | None:
 
 def header_allowed(header: str) -> bool:
     """Tell whether a kernel file may include this header."""
-    return header in _HEADERS or _HEADER_FOLDERS.fullmatch(header) is not None
+    return header in _HEADERS or any(form.fullmatch(header) for form in (_HEADER_FOLDERS, _CURAND))
 
 
 ALLOWED_HEADERS = (
     "cuda_fp16.h, cuda_bf16.h, mma.h, cooperative_groups.h, cooperative_groups/*, cuda_pipeline.h, cub/*, "
-    "cuda/*, stdint.h and the other C headers that device code needs"
+    "cuda/*, curand_kernel.h, and the C and C++ standard headers"
 )
 """For messages: the allow-list in words."""
+
+
+def host_only(header: str) -> bool:
+    """Tell whether a header that may be included has nothing for device code."""
+    return header in HOST_HEADERS

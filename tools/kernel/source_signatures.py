@@ -50,12 +50,29 @@ class SourceParameter:
 
     Attributes:
         pointer: None where it cannot be told.
-        pointees: Buffer dtypes that it may point to; empty where any may (void, vectors, templates, unknown).
+        pointees: Buffer dtypes that it may point to; empty where any may (void, bytes, vectors, templates, unknown).
+        type_name: Of a value, what it is called; empty for pointers and where it cannot be told.
+        dtype: Of a scalar; None where it is none, or cannot be told.
     """
 
     text: str
     pointer: bool | None
     pointees: tuple[str, ...] = ()
+    type_name: str = ""
+    dtype: str | None = None
+
+
+def scalar_types(source: str) -> dict[str, str]:
+    """Map every name of a scalar type that this source may use to its dtype, typedefs of its own included."""
+    code = " ".join(without_comments(source).split())
+    built_in = {name: dtypes[0] for name, dtypes in _POINTEES.items()}
+    words = {
+        f"{sign}{base}".strip(): _integer(f"{sign}{base}".split())[0]
+        for sign in ("", "unsigned ", "signed ")
+        for base in ("char", "short", "short int", "int", "long", "long int", "long long", "long long int")
+    }
+    own = {name: dtypes[0] for name, dtypes in _aliases(code).items() if dtypes}
+    return {**built_in, **words, "unsigned": "uint32", **own}
 
 
 def source_signatures(source: str) -> dict[str, tuple[SourceParameter, ...]]:
@@ -141,9 +158,10 @@ def _parameter(text: str, aliases: Mapping[str, tuple[str, ...]]) -> SourceParam
     if "[" in body:
         pointee = " ".join(words[:-1])
         return SourceParameter(shown, True, _dtypes(pointee, aliases) if body.count("[") == 1 else ())
-    type_words = words if len(words) == 1 else words[:-1]
-    known = bool(_dtypes(" ".join(type_words), aliases)) or set(words) <= _WORDS
-    return SourceParameter(shown, False if known else None)
+    type_words = words if len(words) == 1 or set(words) <= _WORDS else words[:-1]
+    name = " ".join(word for word in type_words if word != "struct")
+    dtypes = _dtypes(name, aliases)
+    return SourceParameter(shown, False if dtypes else None, (), name, dtypes[0] if dtypes else None)
 
 
 def _dtypes(text: str, aliases: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -40,10 +40,11 @@ class Build:
     dims: Mapping[str, int]
     tune: Mapping[str, int]
     program: Program
+    parameters: planning.Parameters
 
     def plan(self, scalars: Mapping[str, int | float]) -> Plan:
         """Return the plan for these values of the task's scalars."""
-        return planning.plan(self.kernel_file, self.task, self.dims, self.tune, scalars)
+        return planning.plan(self.kernel_file, self.task, self.dims, self.tune, scalars, self.parameters)
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,13 @@ class CompileStage:
         self, task: Task, parsed: KernelFile, dims: Mapping[str, int], tune: Mapping[str, int]
     ) -> Compiled:
         request = planning.compile_request(parsed, task, dims, tune, self.architecture)
-        plan = planning.plan(parsed, task, dims, tune, any_scalars(task))
+        planning.plan(parsed, task, dims, tune, any_scalars(task))
         result = await self.compiler.compile(request, deadline_s=self.deadline_s)
         if result.program is None:
             return Compiled(_failure(parsed, result, self.architecture))
-        signatures.check(parsed, plan, result.program)
+        parameters = signatures.parameters(parsed, result.program)
+        plan = planning.plan(parsed, task, dims, tune, any_scalars(task), parameters)
+        signatures.check(parsed, plan, parameters)
         report = CompileReport(
             Verdict.PASS,
             _summary(result.program),
@@ -104,7 +107,7 @@ class CompileStage:
             ptx_key(result.program.ptx),
             screen(result.program.ptx),
         )
-        return Compiled(report, Build(task, parsed, dict(dims), dict(tune), result.program))
+        return Compiled(report, Build(task, parsed, dict(dims), dict(tune), result.program, parameters))
 
 
 _DEBUG_SECTION = re.compile(
