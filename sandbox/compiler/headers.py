@@ -106,6 +106,8 @@ __host__ __device__ constexpr const T& max(const T& a, const T& b) { return a < 
 }
 """
 
+_SHORT_NAMES = "typedef unsigned int uint;\ntypedef unsigned short ushort;\n"
+
 # Device code finds these in the global namespace; `std::` is what the C++ headers add.
 _STD_FLOAT_1 = (
     "acos", "asin", "atan", "cos", "sin", "tan", "cosh", "sinh", "tanh", "acosh", "asinh", "atanh", "exp",
@@ -188,7 +190,7 @@ def in_memory() -> dict[str, str]:
     std_math = math + _guarded("STD_MATH", _std_math())
     empty = "\n"
     return standard() | {
-        PRELUDE: _COMPILER + math + floats + integers + "typedef unsigned int uint;\ntypedef unsigned short ushort;\n",
+        PRELUDE: _COMPILER + math + floats + integers + _SHORT_NAMES,
         "limits.h": limits, "climits": limits, "float.h": floats, "cfloat": floats, "stdint.h": integers,
         "cstdint": std_integers, "inttypes.h": integers, "math.h": math, "cmath": std_math,
         "stddef.h": integers, "cstddef": integers + sizes, "stdio.h": empty, "cstdio": empty,

@@ -1,4 +1,4 @@
-"""The C++ standard's headers for device code, each made of its twin in cuda::std; and host headers that change nothing.
+"""The C++ standard's headers for device code, each made of its twin in cuda::std, and host headers left empty.
 
 Names declared in `std` itself (as <cmath> does here) are found before those that a using-directive brings in
 (C++17, [namespace.qual]), so both may be included.
@@ -40,56 +40,14 @@ _NEW = """
 #endif
 """
 
-HOST_HEADERS = frozenset(
-    [
-        "algorithm.h",
-        "cuda.h",
-        "cuda_profiler_api.h",
-        "cuda_runtime_api.h",
-        "cublas_v2.h",
-        "curand.h",
-        "cufft.h",
-        "cusparse.h",
-        "driver_types.h",
-        "fstream",
-        "helper_cuda.h",
-        "helper_functions.h",
-        "helper_string.h",
-        "helper_timer.h",
-        "iomanip",
-        "iostream",
-        "istream",
-        "map",
-        "mutex",
-        "omp.h",
-        "ostream",
-        "random",
-        "set",
-        "sstream",
-        "stdexcept",
-        "string",
-        "string_view",
-        "thread",
-        "time.h",
-        "sys/time.h",
-        "unistd.h",
-        "unordered_map",
-        "unordered_set",
-        "vector",
-        "deque",
-        "list",
-        "queue",
-        "stack",
-        "exception",
-        "locale",
-        "cctype",
-        "ctime",
-        "csignal",
-        "cerrno",
-        "errno.h",
-        "nvToolsExt.h",
-    ]
-)
+HOST_HEADERS = frozenset((
+    "algorithm.h", "cctype", "cerrno", "csignal", "ctime", "cublas_v2.h", "cuda.h", "cuda_profiler_api.h",
+    "cuda_runtime_api.h", "cufft.h", "curand.h", "cusparse.h", "deque", "driver_types.h", "errno.h", "exception",
+    "fstream", "helper_cuda.h", "helper_functions.h", "helper_string.h", "helper_timer.h", "iomanip", "iostream",
+    "istream", "list", "locale", "map", "mutex", "nvToolsExt.h", "omp.h", "ostream", "queue", "random", "set",
+    "sstream", "stack", "stdexcept", "string", "string_view", "sys/time.h", "thread", "time.h", "unistd.h",
+    "unordered_map", "unordered_set", "vector",
+))  # fmt: skip
 """What only a host program needs. They are empty here: a kernel that uses nothing of them loses nothing."""
 
 

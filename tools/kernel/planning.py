@@ -30,7 +30,7 @@ from tools.kernel.passing import (
     pass_number,
     place,
 )
-from tools.kernel.source_text import identifiers
+from tools.kernel.source_text import first_code_line, identifiers
 from tools.kernel.structs import POINTER
 from tools.tasks.generators import constant_scalar
 from tools.tasks.task import Task, TaskArgument, TaskError, argument_size
@@ -110,6 +110,7 @@ def compile_request(
         tuple(sorted(macros)),
         tuple(dict.fromkeys(kernels)),
         kernel_file.file,
+        first_code_line(kernel_file.source),
     )
 
 
@@ -289,8 +290,18 @@ class _Scope:
                 reason = f"expected `{name}` to be passed alone, found it inside `{argument.text}`"
             else:
                 known = ", ".join([*self.buffers, *self._scalars, *self.names])
-                reason = f"expected a launch argument known here ({known}), found `{name}`"
+                reason = f"expected a launch argument known here ({known}), found `{name}`{self._later(name)}"
             raise self._file.error(reason, line)
+
+    def _later(self, name: str) -> str:
+        """Say where a name that is not known yet is declared further down; empty where it is not."""
+        below = (*self._file.tunables, *self._file.defines, *self._file.scratch)
+        lines = [item.line for item in below if item.name == name]
+        return (
+            f", which line {lines[0]} declares: move that line up, directives are read in order"
+            if lines
+            else ""
+        )
 
     def _scalar(self, argument: TaskArgument) -> ScalarArgument:
         value = self._given.get(argument.name, constant_scalar(argument))

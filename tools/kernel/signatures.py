@@ -54,7 +54,7 @@ def _entry_parameters(text: str) -> tuple[EntryParameter, ...]:
 
 
 def parameters(kernel_file: KernelFile, program: Program) -> dict[str, tuple[KernelParameter, ...]]:
-    """Describe the parameters of every launched kernel, by launched name, from PTX and, where it can be read, source."""
+    """Describe the parameters of every launched kernel, by launched name, from PTX and source."""
     compiled = entries(program.ptx)
     written = source_signatures(kernel_file.source)
     structs = layouts(kernel_file.source, scalar_types(kernel_file.source))

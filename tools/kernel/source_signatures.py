@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools.kernel.source_text import without_comments
@@ -66,11 +66,12 @@ def scalar_types(source: str) -> dict[str, str]:
     """Map every name of a scalar type that this source may use to its dtype, typedefs of its own included."""
     code = " ".join(without_comments(source).split())
     built_in = {name: dtypes[0] for name, dtypes in _POINTEES.items()}
-    words = {
-        f"{sign}{base}".strip(): _integer(f"{sign}{base}".split())[0]
-        for sign in ("", "unsigned ", "signed ")
-        for base in ("char", "short", "short int", "int", "long", "long int", "long long", "long long int")
-    }
+    spelled = itertools.product(("", "unsigned ", "signed "), ("char", "short", "int", "long", "long long"))
+    words: dict[str, str] = {}
+    for sign, base in spelled:
+        name: str = sign + base
+        words[name] = _integer(name.split())[0]
+        words[f"{name} int"] = words[name]
     own = {name: dtypes[0] for name, dtypes in _aliases(code).items() if dtypes}
     return {**built_in, **words, "unsigned": "uint32", **own}
 
@@ -176,7 +177,7 @@ def _dtypes(text: str, aliases: Mapping[str, tuple[str, ...]]) -> tuple[str, ...
     return _POINTEES.get(name, ())
 
 
-def _integer(words: list[str]) -> tuple[str, ...]:
+def _integer(words: Sequence[str]) -> tuple[str, ...]:
     unsigned = "unsigned" in words
     if "char" in words:
         return ("uint8", "bool") if unsigned else ("int8",)

@@ -15,6 +15,7 @@ from tools.judge.explanation import shorten
 from tools.kernel import file as kernel_file
 from tools.kernel import planning, signatures
 from tools.kernel.file import KernelFile, KernelFileError
+from tools.kernel.names import host_only
 from tools.kernel.screening import screen
 from tools.reports import CompileReport
 from tools.tasks.task import Task
@@ -100,7 +101,7 @@ class CompileStage:
         report = CompileReport(
             Verdict.PASS,
             _summary(result.program),
-            result.diagnostics,
+            (*result.diagnostics, *_remarks(parsed)),
             result.program.resources,
             self.architecture,
             result.cached,
@@ -145,7 +146,17 @@ def _resources(kernel: KernelResources) -> str:
     return text
 
 
+def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
+    return tuple(
+        Diagnostic("remark", f"<{header}> is for host code; here it is empty, and may be left out")
+        for header in parsed.includes
+        if host_only(header)
+    )
+
+
 def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
+    if result.unsupported:
+        return _unsupported(parsed, result, architecture)
     verdict = {None: Verdict.COMPILE_ERROR, "deadline": Verdict.TIMEOUT}.get(
         result.limit, Verdict.RESOURCE_LIMIT
     )
@@ -157,6 +168,19 @@ def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> Co
     message = shorten("\n".join(shown) or result.log.strip() or "The compiler failed and gave no reason.")
     return CompileReport(
         verdict, message, result.diagnostics, architecture=architecture, cached=result.cached
+    )
+
+
+def _unsupported(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
+    name = result.unsupported
+    lines = enumerate(parsed.source.split("\n"), start=1)
+    line = next((number for number, text in lines if name in text), None)
+    place = f", line {line}" if line else ""
+    message = (
+        f"unsupported: {name}{place}: {architecture}, which this device is compiled for, does not have it"
+    )
+    return CompileReport(
+        Verdict.UNSUPPORTED, message, result.diagnostics, architecture=architecture, cached=result.cached
     )
 
 
