@@ -179,11 +179,12 @@ async def test_defines_stand_behind_the_includes_and_no_line_moves(compiler: Com
 
 async def test_host_code_is_said_to_be_out_of_place(compiler: Compiler) -> None:
     source = "__global__ void f(int* x) {}\nvoid run(int* x) { f<<<1, 1>>>(x); }\n"
-    result = await compiled(compiler, source)
+    result = await compiler.compile(CompileRequest(source, "sm_90", kernels=("f",)))
     assert "leave it out, the `//@ launch` lines are what launches kernels" in result.diagnostics[0].message
 
 
 async def test_an_instruction_that_the_architecture_lacks_is_named(compiler: Compiler) -> None:
-    result = await compiled(compiler, '__global__ void w() { asm volatile("wgmma.fence.sync.aligned;"); }')
+    source = '__global__ void w() { asm volatile("wgmma.fence.sync.aligned;"); }'
+    result = await compiler.compile(CompileRequest(source, "sm_90", kernels=("w",)))
     assert result.program is None
     assert result.unsupported == "wgmma.fence"
