@@ -44,6 +44,7 @@ _HOST = re.compile(
     r'namespace "std" has no member "(?:cout|cerr|endl|vector|string|map|chrono|mt19937|unique_ptr)"'
 )
 _HOST_HINT = "; this is host code: leave it out, the `//@ launch` lines are what launches kernels"
+_CURAND_HINT = "; cuRAND's headers come with: pip install 'warpwright[curand]'"
 _ECHO = "Error in parsing name expression"
 _HIDDEN = (
     "the kernel includes a file that is not one of CUDA's headers; what the compiler says of it is not shown"
@@ -176,7 +177,8 @@ def _diagnostic(
         if _HOST.search(message):
             message += _HOST_HINT
         if found := _NOT_OPENED.match(message):  # why not would tell what there is on the host
-            return Diagnostic(severity, found[0], line), [found[0]]
+            hint = _CURAND_HINT if "curand" in found[0] else ""
+            return Diagnostic(severity, found[0] + hint, line), [found[0] + hint]
         return Diagnostic(severity, message, line), [sources.scrub(part) for part in block]
     if severity != "error":
         return None, []  # what CUDA's headers warn of is no concern of who wrote the kernel

@@ -42,7 +42,7 @@ _NEW = """
 
 HOST_HEADERS = frozenset((
     "algorithm.h", "cctype", "cerrno", "csignal", "ctime", "cublas_v2.h", "cuda.h", "cuda_profiler_api.h",
-    "cuda_runtime_api.h", "cufft.h", "curand.h", "cusparse.h", "deque", "driver_types.h", "errno.h", "exception",
+    "cuda_runtime_api.h", "cufft.h", "cusparse.h", "deque", "driver_types.h", "errno.h", "exception",
     "fstream", "helper_cuda.h", "helper_functions.h", "helper_string.h", "helper_timer.h", "iomanip", "iostream",
     "istream", "list", "locale", "map", "mutex", "nvToolsExt.h", "omp.h", "ostream", "queue", "random", "set",
     "sstream", "stack", "stdexcept", "string", "string_view", "sys/time.h", "thread", "time.h", "unistd.h",

@@ -188,3 +188,14 @@ async def test_an_instruction_that_the_architecture_lacks_is_named(compiler: Com
     result = await compiler.compile(CompileRequest(source, "sm_90", kernels=("w",)))
     assert result.program is None
     assert result.unsupported == "wgmma.fence"
+
+
+async def test_curand_works_on_the_device_where_its_headers_are_installed(compiler: Compiler) -> None:
+    source = """
+    #include <curand_kernel.h>
+    __global__ void draw(float* x, unsigned long long seed) {
+        curandStatePhilox4_32_10_t state;
+        curand_init(seed, threadIdx.x, 0, &state);
+        x[threadIdx.x] = curand_uniform(&state);
+    }"""
+    assert (await compiled(compiler, source)).program is not None
