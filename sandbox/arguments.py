@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sandbox.dtypes import numpy_dtype
 from sandbox.plan import BufferArgument, LaunchArgument, StructArgument
-from sandbox.wire import dtype_of
 
 
 def argument_bytes(argument: LaunchArgument, address: Callable[[str], int]) -> bytes:
@@ -26,4 +26,4 @@ def argument_bytes(argument: LaunchArgument, address: Callable[[str], int]) -> b
             part = argument_bytes(member, address)
             data[offset : offset + len(part)] = part
         return bytes(data)
-    return np.array(argument.value, dtype_of(argument.dtype)).tobytes()
+    return np.array(argument.value, numpy_dtype(argument.dtype)).tobytes()

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sandbox.dtypes import DTYPE_BYTES
 from tools.kernel.source_text import without_comments
-from tools.tasks.task import DTYPE_BYTES
 
 _STRUCT = re.compile(
     r"\b(?:typedef )?struct (?P<name>\w{1,80})? ?\{(?P<body>[^{}]{0,4000})\} ?(?P<alias>\w{1,80})? ?;"
