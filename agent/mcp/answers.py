@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from agent.candidates import Candidate
 from agent.results import RunState, Stop
 from sandbox.verdict import Provenance, Verdict
-from tools.mcp import limits
 
 
 class BestSoFar(BaseModel):
