@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sandbox.timing.measured import PairTimer
+from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo
@@ -78,7 +78,7 @@ class LocalToolbox(Toolbox):
 
     @property
     def _measures(self) -> bool:
-        return not self.device.startswith("sim:")
+        return self._parts.device.provenance is Provenance.MEASURED
 
     async def do(self, order: Order[Task, R]) -> R:
         """Carry an order out and return its report; see `tools.toolbox.Toolbox`.
@@ -137,7 +137,7 @@ class LocalToolbox(Toolbox):
 
     def _profile_stage(self, compiling: CompileStage, limits: Limits) -> ProfileStage | MeasureStage:
         device = self._parts.device
-        if isinstance(device, PairTimer):
+        if times_pairs(device):
             rules = TimingRules(limit_s=limits.timing_s)
             return MeasureStage(
                 compiling, device, self._oracle, self._constants, 2 * limits.profile_s, rules,
