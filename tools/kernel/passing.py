@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sandbox.errors import UsageError
 from sandbox.plan import ScalarArgument
-from tools.kernel.structs import POINTER, Layout
+from tools.kernel.structs import POINTER, StructLayout
 
 _WORD32, WORD64 = ("u32", "s32", "b32"), ("u64", "s64", "b64")
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -61,7 +61,7 @@ class CompiledParameter:
     pointer: bool | None
     pointees: tuple[str, ...] = ()
     dtype: str | None = None
-    layout: Layout | None = None
+    layout: StructLayout | None = None
 
     @property
     def scalar(self) -> str | None:

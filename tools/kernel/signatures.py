@@ -11,7 +11,7 @@ from sandbox.program import Program
 from tools.kernel.file import KernelFile, KernelFileError
 from tools.kernel.passing import KINDS, NULL_POINTER, WORD64, CompiledParameter, place
 from tools.kernel.source_signatures import SourceParameter, scalar_types, source_signatures
-from tools.kernel.structs import Layout, layouts, vector
+from tools.kernel.structs import StructLayout, layouts, vector
 
 _ENTRY = re.compile(r"\.entry\s+([\w$.]+)\s*\(([^)]*)\)")
 _PARAMETER = re.compile(
@@ -74,7 +74,7 @@ def parameters(kernel_file: KernelFile, program: Program) -> dict[str, tuple[Com
 
 
 def _described(
-    entry: EntryParameter, source: SourceParameter, structs: Mapping[str, Layout]
+    entry: EntryParameter, source: SourceParameter, structs: Mapping[str, StructLayout]
 ) -> CompiledParameter:
     pointer: bool | None = source.pointer
     if entry.pointer:

@@ -43,7 +43,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Layout:
+class StructLayout:
     """A struct: its scalars and pointers in order, size and alignment in bytes."""
 
     members: tuple[Member, ...]
@@ -51,7 +51,7 @@ class Layout:
     alignment: int
 
 
-def vector(name: str) -> Layout | None:
+def vector(name: str) -> StructLayout | None:
     """Lay out one of CUDA's vector types, `float4`; None where it is none."""
     match = _VECTOR.fullmatch(name)
     if match is None:
@@ -60,10 +60,10 @@ def vector(name: str) -> Layout | None:
     dtype = f"u{_VECTOR_DTYPES[base[1:]]}" if base[0] == "u" else _VECTOR_DTYPES[base]
     each = DTYPE_BYTES[dtype]
     alignment = each if count == 3 else min(16, each * count)
-    return Layout(tuple(Member(each * i, dtype) for i in range(count)), each * count, alignment)
+    return StructLayout(tuple(Member(each * i, dtype) for i in range(count)), each * count, alignment)
 
 
-def layouts(source: str, scalar: Mapping[str, str]) -> dict[str, Layout]:
+def layouts(source: str, scalar: Mapping[str, str]) -> dict[str, StructLayout]:
     """Lay out the plain structs of a kernel file.
 
     Args:
@@ -71,7 +71,7 @@ def layouts(source: str, scalar: Mapping[str, str]) -> dict[str, Layout]:
         scalar: dtypes of the names of types that are scalars.
     """
     code = " ".join(without_comments(source).split())
-    found: dict[str, Layout] = {}
+    found: dict[str, StructLayout] = {}
     for number, match in enumerate(_STRUCT.finditer(code)):
         if number >= _MAX_STRUCTS:
             break
@@ -82,7 +82,7 @@ def layouts(source: str, scalar: Mapping[str, str]) -> dict[str, Layout]:
     return found
 
 
-def _layout(body: str, scalar: Mapping[str, str], known: Mapping[str, Layout]) -> Layout | None:
+def _layout(body: str, scalar: Mapping[str, str], known: Mapping[str, StructLayout]) -> StructLayout | None:
     members: list[Member] = []
     end, alignment = 0, 1
     for declaration in filter(None, (part.strip() for part in body.split(";"))):
@@ -94,22 +94,24 @@ def _layout(body: str, scalar: Mapping[str, str], known: Mapping[str, Layout]) -
             members += [Member(start + member.offset, member.dtype) for member in part.members]
             end, alignment = start + part.size, max(alignment, part.alignment)
     size = -(-end // alignment) * alignment
-    return Layout(tuple(members), size, alignment) if members else None
+    return StructLayout(tuple(members), size, alignment) if members else None
 
 
-def _declared(text: str, scalar: Mapping[str, str], known: Mapping[str, Layout]) -> list[Layout] | None:
+def _declared(
+    text: str, scalar: Mapping[str, str], known: Mapping[str, StructLayout]
+) -> list[StructLayout] | None:
     """Lay out what one declaration declares, `const float *x, y[2]`; None where it cannot be read."""
     words = re.sub(r"\b(?:const|volatile|__restrict__|struct)\b", " ", text).replace("*", " * ").split()
     kind = _kind(words, scalar, known)
     if kind is None:
         return None
     type_words, base = kind
-    found: list[Layout] = []
+    found: list[StructLayout] = []
     for part in " ".join(words[type_words:]).split(","):
         match = _DECLARATOR.fullmatch(part.strip())
         if match is None:
             return None
-        one = Layout((Member(0, POINTER),), 8, 8) if "*" in match["stars"] else base
+        one = StructLayout((Member(0, POINTER),), 8, 8) if "*" in match["stars"] else base
         if one is None:
             return None
         count = 1
@@ -122,14 +124,14 @@ def _declared(text: str, scalar: Mapping[str, str], known: Mapping[str, Layout])
 
 
 def _kind(
-    words: list[str], scalar: Mapping[str, str], known: Mapping[str, Layout]
-) -> tuple[int, Layout | None] | None:
+    words: list[str], scalar: Mapping[str, str], known: Mapping[str, StructLayout]
+) -> tuple[int, StructLayout | None] | None:
     """Return how many words name the type, and its layout; the layout is None where only pointers to it may be."""
     for count in range(min(4, len(words) - 1), 0, -1):
         name = " ".join(words[:count])
         if name in scalar:
             each = DTYPE_BYTES[scalar[name]]
-            return count, Layout((Member(0, scalar[name]),), each, each)
+            return count, StructLayout((Member(0, scalar[name]),), each, each)
         if count == 1 and (layout := known.get(name) or vector(name)):
             return count, layout
     if len(words) > 1 and words[1] == "*":

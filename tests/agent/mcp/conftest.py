@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.home import Home
-from agent.mcp import workshop
+from agent.mcp import services
 from agent.supervisor.presence import Starter, supervisor_of
 from agent.supervisor.supervising import supervise
 from tests.agent.supervisors import end_supervisor
@@ -33,7 +33,7 @@ async def in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
         return in_process.toolbox(home.compile_cache)
 
     monkeypatch.setattr(Starter, "ensure", lambda self: None)
-    monkeypatch.setattr(workshop, "LocalToolbox", toolbox)
+    monkeypatch.setattr(services, "LocalToolbox", toolbox)
     stop = asyncio.Event()
     task = asyncio.create_task(supervise(home, stop, 600, toolbox))
     yield

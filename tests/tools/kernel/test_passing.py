@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.plan import BufferArgument, Role, ScalarArgument, StructArgument
+from sandbox.plan import BufferArgument, ScalarArgument, StructArgument
 from tools.kernel.file import KernelFileError, parse
 from tools.kernel.passing import CompiledParameter, UnfitError, pass_number
 from tools.kernel.planning import plan
-from tools.kernel.structs import POINTER, Layout, Member, layouts, vector
+from tools.kernel.structs import POINTER, Member, StructLayout, layouts, vector
 from tools.tasks.task import Case, Target, Task, TaskArgument
 
 TASK = Task(
     "t", "", ("n",),
-    (TaskArgument("x", Role.IN, "int32", ("n",), "integers(0, 9)"), TaskArgument("y", Role.OUT, "int32", ("n",))),
-    (Case({"n": 9}),), (), "n", "n", True, Target(), Path(), "", "", "",
+    (TaskArgument("x", "in", "int32", ("n",), "integers(0, 9)"), TaskArgument("y", "out", "int32", ("n",))),
+    (Case({"n": 9}),), (), "n", "n", True, Target(), folder=Path(), sha="", reference="", baseline="",
 )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def test_a_struct_that_is_more_than_members_is_not_laid_out(body: str) -> None:
 def test_structs_nest_and_typedefs_name_them() -> None:
     found = layouts("typedef struct { int a; double b; } In; struct Out { char c; In in; float4 v; };",
                     {"int": "int32", "double": "float64", "char": "int8"})  # fmt: skip
-    assert found["In"] == Layout((Member(0, "int32"), Member(8, "float64")), 16, 8)
+    assert found["In"] == StructLayout((Member(0, "int32"), Member(8, "float64")), 16, 8)
     assert [member.offset for member in found["Out"].members] == [0, 8, 16, 32, 36, 40, 44]
     assert found["Out"].size == 48
 
