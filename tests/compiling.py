@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from sandbox.compiler.cache import CompileCache
-from sandbox.compiler.nvrtc import Nvrtc, Outcome, Unit
+from sandbox.compiler.nvrtc import Nvrtc, NvrtcAnswer, Unit
 from sandbox.compiler.role import CompileRole
 from sandbox.compiler.service import Compiler
 from sandbox.compiler.toolkit import find_toolkit
@@ -37,7 +37,7 @@ class _Precompiling(Nvrtc):
         super().__init__(folder)
         self._kept = tempfile.mkdtemp(prefix="headers-", dir=os.environ[SHARED])
 
-    def compile(self, unit: Unit) -> Outcome:
+    def compile(self, unit: Unit) -> NvrtcAnswer:
         if not _LARGE.search(unit.source):
             return super().compile(unit)
         options = ["--pch", f"--pch-dir={self._kept}", "--pch-messages=false"]

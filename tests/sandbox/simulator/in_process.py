@@ -14,6 +14,7 @@ from sandbox.program import CompileRequest, CompileResult, Program
 from sandbox.reference.role import ReferenceRole
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
+from sandbox.verdict import Provenance
 from sandbox.worker.messages import CompareCall, Expected, ReferenceCall
 from tests import compiling
 from tools.local_toolbox import LocalToolbox
@@ -67,6 +68,8 @@ class Simulator:
 
     name = "sim:h200"
     architecture = "sm_90"
+    provenance = Provenance.ESTIMATED
+    measures = False
 
     def __init__(self) -> None:
         self.notes: set[str] = set()
