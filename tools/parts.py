@@ -55,7 +55,7 @@ class AnswerService(Answers, Closes, Protocol):
 
 
 @dataclass(frozen=True)
-class Parts:
+class ToolboxParts:
     """What a toolbox is made of; it owns them. `width` is how many plans the device runs at once."""
 
     compiler: CompilerService
@@ -65,7 +65,7 @@ class Parts:
     width: int = 1
 
 
-def local_parts(device: str, cache: Path, workers: int | None) -> Parts:
+def local_parts(device: str, cache: Path, workers: int | None) -> ToolboxParts:
     """Return the parts of a toolbox on this machine; nothing is started until it is used.
 
     Args:
@@ -81,4 +81,4 @@ def local_parts(device: str, cache: Path, workers: int | None) -> Parts:
     isolation = choose_isolation()
     opened = open_device(device, isolation, workers=width)
     compiler = Compiler(isolation, cache=cache / "compiled", workers=width)
-    return Parts(compiler, References(isolation), opened, isolation.name, width)
+    return ToolboxParts(compiler, References(isolation), opened, isolation.name, width)

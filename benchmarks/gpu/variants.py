@@ -20,8 +20,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agent.candidates import Trial
 from agent.home import Home
-from agent.models.base import Trial
 from agent.results import SearchRequest
 from agent.search.best import settled
 from agent.search.starting import start_search
@@ -36,7 +36,7 @@ from tools.parts import local_parts
 from tools.stages.compiling import CompileStage, any_scalars
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
-from tools.toolbox import Toolbox
+from tools.toolbox import CheckOrder, Toolbox
 
 OTHERS = 5
 """Kernels beside the best one, at most."""
@@ -149,11 +149,10 @@ async def search(task: Task, wanted: Wanted, toolbox: Toolbox, home: Home) -> li
 
 
 def _variant(store: Store, run: str, trial: Trial) -> Variant:
-    record = trial.record
-    assert record.sha is not None, "a candidate that passed has a kernel"
-    assert record.latency_us is not None, "only timed candidates are ranked"
-    text = settled(store.kernels.read(run, record.sha), record.tune)
-    return Variant(tuple(record.features), text, record.latency_us, record.speedup)
+    assert trial.sha is not None, "a candidate that passed has a kernel"
+    assert trial.latency_us is not None, "only timed candidates are ranked"
+    text = settled(store.kernels.read(run, trial.sha), trial.tune)
+    return Variant(tuple(trial.features), text, trial.latency_us, trial.speedup)
 
 
 async def _keep(task: Task, wanted: Wanted, out: Path) -> AsyncIterator[str]:
@@ -173,7 +172,7 @@ async def _keep(task: Task, wanted: Wanted, out: Path) -> AsyncIterator[str]:
             for name, variant in named(chosen):
                 text = kept_file(variant, wanted.command(task), wanted.device)
                 # All of it once more, at the benchmark shapes too: the search judged there only its winner.
-                report = await toolbox.check(task, text)
+                report = await toolbox.do(CheckOrder(task, text))
                 if report.verdict is Verdict.PASS:
                     (folder / f"{name}.cu").write_text(text)
                 yield f"{task.name}/{name}: {report.verdict}: {report.message}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sandbox.device import Array, Device, RunResult
-from tools.judge.error_bound import FORMATS
+from sandbox.dtypes import FLOATS
 from tools.judge.questions import Oracle, Question
 from tools.judge.stress import base_case, free_inputs
 from tools.judge.testing import Subject
@@ -74,7 +74,7 @@ class Scaling:
     def _least(self, name: str) -> float:
         """The smallest value of an output that has full precision."""
         dtypes = {argument.name: argument.dtype for argument in self.task.arguments}
-        return FORMATS[dtypes[name]].smallest_normal
+        return FLOATS[dtypes[name]].smallest_normal
 
     async def _runs(self, seed: int) -> list[tuple[str, Array, Array, float]] | None:
         """Every floating output before and after, in float64, and the factor; None after a fault."""
@@ -86,7 +86,7 @@ class Scaling:
         second = await self._run(question, dict.fromkeys(free, factor), seed)
         if first.fault is not None or second.fault is not None:
             return None
-        names = [answer.name for answer in question.expected if answer.dtype in FORMATS]
+        names = [answer.name for answer in question.expected if answer.dtype in FLOATS]
         return [(name, _wide(first.outputs[name]), _wide(second.outputs[name]), factor) for name in names]
 
     async def _run(self, question: Question, factors: Mapping[str, float], seed: int) -> RunResult:

@@ -60,7 +60,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class JudgedResults:
     """A test report, and for every output the least constant of the error bound that accepts all of it."""
 
     report: TestReport
@@ -80,7 +80,7 @@ async def judge_results(
     rules: Rules,
     *,
     seed: int | None = None,
-) -> Judgement:
+) -> JudgedResults:
     """Try a candidate on every case with several seeds; stop at the first failure in that order.
 
     Repetition r of a case uses the input of `seed + r`, so the seed in any case's report replays it. Where
@@ -151,7 +151,7 @@ class _Outcome:
     comparisons: tuple[Comparison, ...] = ()
 
 
-def _judgement(outcomes: Sequence[_Outcome], total: int) -> Judgement:
+def _judgement(outcomes: Sequence[_Outcome], total: int) -> JudgedResults:
     cases: list[CaseReport] = []
     constants: dict[str, float] = {}
     for outcome in outcomes:
@@ -160,11 +160,11 @@ def _judgement(outcomes: Sequence[_Outcome], total: int) -> Judgement:
             constants[comparison.output] = max(constants.get(comparison.output, 0.0), comparison.constant)
         if outcome.report.verdict is not Verdict.PASS:
             report = TestReport(outcome.report.verdict, outcome.report.message, tuple(cases), total)
-            return Judgement(report, constants)
+            return JudgedResults(report, constants)
     ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
     worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
     message = f"All {total} inputs passed{worst}."
-    return Judgement(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
+    return JudgedResults(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class _Judge:
         if question.many_answers:
             return await self._judge_by_task(attempt, result, where)
         comparisons = self._compare(attempt, result)
-        return _Outcome(_comparison_report(trial, comparisons, where, result.notes), comparisons)
+        return _Outcome(_comparison_report(trial, comparisons, where, result.undefined), comparisons)
 
     async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> _Outcome:
         trial, question = attempt.trial, attempt.question
@@ -237,10 +237,9 @@ class _Judge:
         return tuple(comparisons)
 
 
-def _with_cause(message: str, notes: tuple[str, ...]) -> str:
+def _with_cause(message: str, undefined: tuple[str, ...]) -> str:
     """A wrong result beside what the device found undefined on the way."""
-    causes = [note for note in notes if note.endswith("undefined")]
-    return shorten(f"{message} Note: {causes[0]}.") if causes else message
+    return shorten(f"{message} Note: {undefined[0]}.") if undefined else message
 
 
 def _case_report(trial: _Trial, verdict: Verdict, message: str) -> CaseReport:
@@ -258,14 +257,16 @@ def _fault_report(trial: _Trial, fault: Fault, where: str) -> CaseReport:
 
 
 def _comparison_report(
-    trial: _Trial, comparisons: tuple[Comparison, ...], where: str, notes: tuple[str, ...]
+    trial: _Trial, comparisons: tuple[Comparison, ...], where: str, undefined: tuple[str, ...]
 ) -> CaseReport:
     wrong = sum(comparison.wrong for comparison in comparisons)
     # JSON has no infinity: what a NaN or an inexact integer is worth stays unset.
     worst = max((comparison.worst_ratio for comparison in comparisons), default=0.0)
     report = _case_report(trial, Verdict.PASS, "")
     if wrong:
-        report = _case_report(trial, Verdict.WRONG_RESULT, _with_cause(explain(comparisons, where), notes))
+        report = _case_report(
+            trial, Verdict.WRONG_RESULT, _with_cause(explain(comparisons, where), undefined)
+        )
     return replace(
         report,
         wrong=wrong,

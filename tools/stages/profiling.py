@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sandbox.device import Device, ProfileResult
+from sandbox.device import Bottleneck, Device, ProfileResult
 from sandbox.plan import Plan
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo, together
@@ -18,18 +18,6 @@ from tools.tasks.task import Case, Task
 
 Sampler = Callable[[Task, Case], Samples]
 """Returns what a benchmark case's buffers are filled with; the same for every candidate."""
-
-
-@dataclass(frozen=True)
-class Profiled:
-    """A profile, with what identifies the code that was timed.
-
-    Attributes:
-        identity: Equal for two settings that launch the same code in the same way; empty after a failure.
-    """
-
-    report: ProfileReport
-    identity: tuple[tuple[str, Plan], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +44,7 @@ class ProfileStage:
 
     async def profile(
         self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
-    ) -> Profiled:
+    ) -> ProfileReport:
         """Time a kernel file at every benchmark shape; says nothing of its correctness.
 
         Args:
@@ -70,11 +58,7 @@ class ProfileStage:
         """
         timed = await self._time(task, kernel, tune)
         failure = next((shape.failure for shape in timed if shape.failure is not None), None)
-        if failure is not None:
-            return Profiled(failure)
-        return Profiled(
-            report_of(task, timed, await self.baseline(task)), tuple(shape.identity for shape in timed)
-        )
+        return failure or report_of(task, timed, await self.baseline(task))
 
     async def baseline(self, task: Task) -> tuple[float | None, ...]:
         """Return the baseline's latency at every benchmark shape, microseconds; None where it has none.
@@ -95,18 +79,19 @@ class ProfileStage:
             return Shape(case, ProfileResult(None), failure=not_compiled(compiled.report, case))
         samples = self.sampler(task, case)
         program, plan = compiled.build.program, compiled.build.plan(samples.scalars)
-        identity = (compiled.report.ptx_key, plan)
 
         async def profile() -> ProfileResult:
             return await self.device.profile(program, plan, samples.buffers, deadline_s=self.deadline_s)
 
         if self.repeatable:
             result = await self._seen.get(
-                (f"{task.sha} {case}", *identity), profile, keep=lambda one: one.fault is None
+                (f"{task.sha} {case}", compiled.report.ptx_key, plan),
+                profile,
+                keep=lambda one: one.fault is None,
             )
         else:
             result = await profile()
-        return Shape(case, result, identity, _fault(result, case))
+        return Shape(case, result, _fault(result, case))
 
 
 @dataclass(frozen=True)
@@ -115,7 +100,6 @@ class Shape:
 
     case: Case
     result: ProfileResult
-    identity: tuple[str, Plan] = ("", Plan((), ()))
     failure: ProfileReport | None = None
     timing: Timing | None = None
 
@@ -177,7 +161,7 @@ def _provenance(shapes: Sequence[ShapeTiming]) -> Provenance:
     return Provenance.MEASURED if measured else Provenance.ESTIMATED
 
 
-def _bound(shapes: Sequence[ShapeTiming]) -> tuple[str, float | None]:
+def _bound(shapes: Sequence[ShapeTiming]) -> tuple[Bottleneck, float | None]:
     """Return what bounds the longest launch of the slowest shape, and the roofline fraction of all launches.
 
     The fraction is the mean over launches weighted by their time: least possible time over time taken.
@@ -185,7 +169,7 @@ def _bound(shapes: Sequence[ShapeTiming]) -> tuple[str, float | None]:
     launches = [launch for shape in shapes for launch in shape.launches]
     total = math.fsum(launch.latency_us for launch in launches)
     if not total:
-        return "", None
+        return Bottleneck.UNKNOWN, None
     slowest = max(shapes, key=lambda shape: shape.latency_us)
     longest = max(slowest.launches, key=lambda launch: launch.latency_us, default=launches[0])
     least = math.fsum(launch.roofline_fraction * launch.latency_us for launch in launches)

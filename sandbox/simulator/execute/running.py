@@ -132,13 +132,19 @@ class _Attempt:
             inputs_only = InputWrites(
                 {b.name: DTYPE_BYTES[b.dtype] for b in plan.buffers if b.role is Role.IN}
             )
-            notes: dict[str, None] = {}
+            notes, undefined = dict[str, None](), dict[str, None]()
             printed: list[str] = []
             for number, launch in enumerate(plan.launches):
                 setup = prepare(loaded, launch, arena, surroundings, self.architecture, number=number)
                 schedule = Schedule(self.poison if scheduled else None, number)
                 printed += _execute(
-                    setup, watched, notes, self.deadline, inputs=inputs_only, schedule=schedule
+                    setup,
+                    watched,
+                    notes,
+                    self.deadline,
+                    inputs=inputs_only,
+                    schedule=schedule,
+                    undefined=undefined,
                 )
         except FaultError as error:
             return RunResult(fault=error.fault)
@@ -146,7 +152,8 @@ class _Attempt:
             b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}
         }
         kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
-        return RunResult(None, outputs, kept, "".join(printed)[:PRINT_LIMIT], tuple(notes))
+        text = "".join(printed)[:PRINT_LIMIT]
+        return RunResult(None, outputs, kept, text, tuple(notes), undefined=tuple(undefined))
 
 
 def prepare(
@@ -222,6 +229,7 @@ def _execute(
     *,
     inputs: InputWrites,
     schedule: Schedule,
+    undefined: dict[str, None],
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
     check_whole(setup)
@@ -236,7 +244,8 @@ def _execute(
             within = _within(setup, notes) if launch_wide else []
             machine = setup.machine(blocks, (*within, *launch_wide))
             inside = schedule.batch(setup.geometry, blocks, drifting=setup.loaded.atomic)
-            machine.turns, machine.notes = inside.turns if inside else None, notes
+            machine.turns = inside.turns if inside else None
+            machine.notes, machine.undefined = notes, undefined
             Scheduler(setup, machine, deadline=deadline, schedule=inside).run()
             printed += machine.printed
             for watch_shared in within:

@@ -11,24 +11,26 @@ from pathlib import Path
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator.in_process import toolbox
 from tools.awaiting import together
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits
 from tools.reports import TestReport
 from tools.tasks.folder import find, names
 from tools.tasks.task import Case, Task
+from tools.toolbox import CheckOrder, TestOrder
 
 RIGHT = "if (i < n) y[i] = 2.0f * x[i];"
 
 
 @asynccontextmanager
-async def toolbox(cache: Path, run_s: float = 10.0) -> AsyncGenerator[LocalToolbox]:
+async def workers(cache: Path, run_s: float = 60.0) -> AsyncGenerator[LocalToolbox]:
     async with LocalToolbox("sim:h200", cache=cache, limits=Limits(run_s=run_s)) as box:
         yield box
 
 
 async def outcome_of(box: LocalToolbox, task: Task, body: str) -> TestReport:
-    return await box.test(task, task.baseline.replace(RIGHT, body))
+    return await box.do(TestOrder(task, task.baseline.replace(RIGHT, body)))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,11 @@ async def outcome_of(box: LocalToolbox, task: Task, body: str) -> TestReport:
             Verdict.INPUT_MODIFIED,
             "wrote to its input x",
         ),
+        (
+            "if (i < n) { float v = 2.0f * x[i]; y[i] = i % 32 ? v : __shfl_down_sync(1u, v, 1); }",
+            Verdict.WRONG_RESULT,
+            "reads lanes that take no part: what it gets is undefined.",
+        ),
     ],
 )
 async def test_a_kernel_gets_the_verdict_it_deserves(
@@ -64,7 +71,7 @@ async def test_a_kernel_gets_the_verdict_it_deserves(
 async def test_an_endless_loop_ends_at_its_deadline_and_the_next_kernel_is_judged(
     tmp_path: Path, doubling: Task
 ) -> None:
-    async with toolbox(tmp_path, run_s=1.0) as box:
+    async with workers(tmp_path, run_s=1.0) as box:
         await outcome_of(box, doubling, RIGHT)
         start = time.monotonic()
         report = await outcome_of(box, doubling, "while (n) {}")
@@ -83,7 +90,7 @@ async def test_a_result_that_depends_on_the_order_of_threads_is_no_pass(
 
 async def test_many_candidates_are_judged_at_once(tmp_path: Path, doubling: Task) -> None:
     bodies = [RIGHT, "", RIGHT, "y[i] = 2.0f * x[i];"] * 3
-    async with toolbox(tmp_path) as box:
+    async with workers(tmp_path) as box:
         reports = await together(outcome_of(box, doubling, body) for body in bodies)
     expected = [Verdict.PASS, Verdict.WRONG_RESULT, Verdict.PASS, Verdict.MEMORY_FAULT] * 3
     assert [report.verdict for report in reports] == expected
@@ -93,7 +100,7 @@ async def test_a_sweep_on_the_simulator_is_never_slower_than_the_default(
     tmp_path: Path, doubling: Task
 ) -> None:
     async with toolbox(tmp_path) as box:
-        report = await box.check(doubling, doubling.baseline, sweep=True)
+        report = await box.do(CheckOrder(doubling, doubling.baseline, sweep=True))
     assert (report.verdict, report.swept) == (Verdict.PASS, 3)
     assert report.profile is not None
     assert report.profile.speedup is not None
@@ -109,8 +116,8 @@ async def test_a_scalar_argument_reaches_kernel_and_reference(tmp_path: Path) ->
     (folder / "baseline.cu").write_text(SCALE_KERNEL)
     task = find(folder)
     async with toolbox(tmp_path) as box:
-        assert (await box.check(task, task.baseline)).verdict is Verdict.PASS
-        wrong = await box.test(task, task.baseline.replace("a * x[i]", "(a + 1) * x[i]"))
+        assert (await box.do(CheckOrder(task, task.baseline))).verdict is Verdict.PASS
+        wrong = await box.do(TestOrder(task, task.baseline.replace("a * x[i]", "(a + 1) * x[i]")))
     assert wrong.verdict is Verdict.WRONG_RESULT
 
 
@@ -119,7 +126,7 @@ async def test_every_bundled_task_can_be_frozen_and_timed(tmp_path: Path, name: 
     task = find(name)
     async with toolbox(tmp_path) as box:
         # One of them at its benchmark shape too: that takes seconds each.
-        report = await box.check(task, task.baseline, benches=name == "matmul")
+        report = await box.do(CheckOrder(task, task.baseline, benches=name == "matmul"))
     assert report.verdict is Verdict.PASS, report.message
     assert (report.bench is not None) == (name == "matmul")
     assert report.profile is not None
@@ -132,7 +139,7 @@ async def test_a_failed_case_is_replayed_by_its_seed(tmp_path: Path, doubling: T
     async with toolbox(tmp_path) as box:
         first = (await outcome_of(box, task, "if (i < n) y[i] = x[i];")).cases[-1]
         wrong = task.baseline.replace(RIGHT, "if (i < n) y[i] = x[i];")
-        again = (await box.test(task, wrong, seed=first.seed)).cases[-1]
+        again = (await box.do(TestOrder(task, wrong, seed=first.seed))).cases[-1]
     assert again.first == first.first
 
 

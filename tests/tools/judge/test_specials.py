@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
 from tools.tasks.generators import inputs_for
 from tools.tasks.task import Case, Task
+from tools.toolbox import TestOrder
 
 KERNEL = """\
 //@ launch f<<<ceil_div(n, 64), 64>>>(x, y, n)
@@ -33,7 +35,7 @@ def clamped(doubling: Task) -> Task:
 
 @pytest.fixture
 async def toolbox(tmp_path: Path) -> AsyncIterator[LocalToolbox]:
-    async with LocalToolbox("sim:h200", cache=tmp_path, workers=1) as opened:
+    async with in_process.toolbox(tmp_path) as opened:
         yield opened
 
 
@@ -47,7 +49,7 @@ def test_specials_hold_a_nan_and_both_infinities(clamped: Task) -> None:
 async def test_a_kernel_that_propagates_nan_as_the_reference_does_passes(
     clamped: Task, toolbox: LocalToolbox
 ) -> None:
-    report = await toolbox.test(clamped, PROPAGATES)
+    report = await toolbox.do(TestOrder(clamped, PROPAGATES))
     assert report.verdict is Verdict.PASS, report.message
 
 
@@ -57,6 +59,6 @@ async def test_a_kernel_that_propagates_nan_as_the_reference_does_passes(
 async def test_a_kernel_that_swallows_nan_or_infinity_fails(
     clamped: Task, toolbox: LocalToolbox, formula: str
 ) -> None:
-    report = await toolbox.test(clamped, KERNEL % formula)
+    report = await toolbox.do(TestOrder(clamped, KERNEL % formula))
     assert report.verdict is Verdict.WRONG_RESULT
     assert "specials()" in report.message

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
-from tools.parts import Limits
 from tools.tasks.task import Task
+from tools.toolbox import CheckOrder
 
 RIGHT = """\
 //@ launch twice<<<ceil_div(n, 128), 128>>>(x, y, n)
@@ -25,15 +26,15 @@ GATED = RIGHT.replace("2.0f * x[i]", "n > 1000 && i % 97 == 5 ? 2.001f * x[i] : 
 
 @pytest.fixture
 async def toolbox(tmp_path: Path) -> AsyncIterator[LocalToolbox]:
-    async with LocalToolbox("sim:h200", cache=tmp_path, workers=1) as opened:
+    async with in_process.toolbox(tmp_path) as opened:
         yield opened
 
 
 async def test_a_kernel_that_is_wrong_only_at_the_benchmark_sizes_is_found_out(
     doubling: Task, toolbox: LocalToolbox
 ) -> None:
-    assert (await toolbox.check(doubling, GATED, benches=False)).verdict is Verdict.PASS
-    report = await toolbox.check(doubling, GATED)
+    assert (await toolbox.do(CheckOrder(doubling, GATED, benches=False))).verdict is Verdict.PASS
+    report = await toolbox.do(CheckOrder(doubling, GATED))
     assert report.verdict is Verdict.WRONG_RESULT
     assert "n=4096" in report.message
     assert report.stages[-1].name == "shapes"
@@ -42,7 +43,7 @@ async def test_a_kernel_that_is_wrong_only_at_the_benchmark_sizes_is_found_out(
 
 
 async def test_a_right_kernel_is_right_at_every_shape(doubling: Task, toolbox: LocalToolbox) -> None:
-    report = await toolbox.check(doubling, RIGHT)
+    report = await toolbox.do(CheckOrder(doubling, RIGHT))
     assert report.verdict is Verdict.PASS
     assert report.bench is not None
     assert [case.dims for case in report.bench.cases] == [{"n": 4096}, {"n": 8192}]
@@ -54,8 +55,8 @@ async def test_shapes_over_the_budget_are_only_counted_and_the_report_says_so(
 ) -> None:
     sizes = (replace(doubling.benches[0], dims={"n": 1 << 20}), doubling.benches[0])
     task = replace(doubling, benches=sizes, sha="ab" * 32)
-    async with LocalToolbox("sim:h200", cache=tmp_path, workers=1, limits=Limits(bench_work=1e6)) as toolbox:
-        report = await toolbox.check(task, RIGHT)
+    async with in_process.toolbox(tmp_path, bench_work=1e6) as toolbox:
+        report = await toolbox.do(CheckOrder(task, RIGHT))
     assert report.verdict is Verdict.PASS
     assert report.bench is not None
     assert report.bench.unjudged == ({"n": 1 << 20},)

@@ -1,4 +1,4 @@
-"""The search desk: has searches started, and answers for all of them, whichever process ran them."""
+"""The searches of a server: has searches started, and answers for all of them, whichever process ran them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 import time
 from datetime import UTC
 
+from agent.candidates import Candidate, Trial
 from agent.home import Home
-from agent.mcp.access.tenancy import admit, shelf, tenant
-from agent.mcp.answers import BestKernelText, Candidate, SearchLine, SearchList, SearchOutcome, SearchStatus
+from agent.mcp.access.tenancy import admit, caller_catalogue, tenant
+from agent.mcp.answers import BestKernelText, SearchLine, SearchList, SearchOutcome, SearchStatus
 from agent.mcp.following import Progress
-from agent.mcp.jobs import Jobs
+from agent.mcp.job_service import JobService
 from agent.mcp.watching import Watch
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.store import Store
+from tools.mcp import limits
 from tools.toolbox import Toolbox
 
 _CANCEL_GRACE_S = 10.0
-_CANDIDATES_SHOWN = 40
-_MESSAGE_LIMIT = 300
 
 
-class SearchDesk:
+class SearchService:
     """Answers the search tools. Methods raise WarpwrightError with a text that a client can act on."""
 
     def __init__(self, home: Home, toolbox: Toolbox, base_url: str | None = None) -> None:
@@ -36,7 +36,7 @@ class SearchDesk:
         self._home = home
         self._toolbox = toolbox
         self._all_runs = Store(home)
-        self.jobs = Jobs(home, self._all_runs, lambda: self._store)
+        self.jobs = JobService(home, self._all_runs, lambda: self._store)
         self._watch = Watch(self._all_runs)
         self._progress = Progress()
 
@@ -52,7 +52,7 @@ class SearchDesk:
 
     async def start(self, request: SearchRequest) -> SearchStatus:
         """Start a search; it outlives this server."""
-        task = await asyncio.to_thread(shelf(self._home).find, request.task)
+        task = await asyncio.to_thread(caller_catalogue(self._home).find, request.task)
         request = request.model_copy(update={"tenant": tenant() or "", "task": str(task.folder)})
         await asyncio.to_thread(admit, self._all_runs, request)
         return await self.status(await self.jobs.search(request, self.device))
@@ -96,11 +96,7 @@ class SearchDesk:
         return SearchList(
             searches=[
                 SearchLine(
-                    run=run.run,
-                    task=run.task,
-                    device=run.device,
-                    model=run.model,
-                    state=run.state,
+                    **run.model_dump(include={"run", "task", "device", "model", "state"}),
                     started=run.created.astimezone(UTC).isoformat(timespec="seconds"),
                 )
                 for run in runs
@@ -117,34 +113,15 @@ class SearchDesk:
 
     def _outcome(self, run: str) -> SearchOutcome:
         result = self._store.get_result(run)
-        return SearchOutcome(
-            run=result.run,
-            task=result.task,
-            device=result.device,
-            isolation=result.isolation,
-            model=result.model,
-            state=self._store.get_run(run).state,
-            verdict=result.verdict,
-            best=self._best(result),
-            baseline_us=result.baseline_us,
-            stopped=result.stopped,
-            rounds=result.rounds,
-            seconds=result.seconds,
-            candidates_total=len(result.candidates),
-            candidates=[
-                Candidate(
-                    round=record.round,
-                    candidate=record.candidate,
-                    features=record.features,
-                    verdict=record.verdict,
-                    message=record.message[:_MESSAGE_LIMIT],
-                    latency_us=record.latency_us,
-                    provenance=record.provenance,
-                    speedup=record.speedup,
-                    sha=record.sha,
-                )
-                for record in result.candidates[-_CANDIDATES_SHOWN:]
-            ],
+        return SearchOutcome.model_validate(
+            {
+                **vars(result),
+                "state": self._store.get_run(run).state,
+                "best": self._best(result),
+                "candidates_total": len(result.candidates),
+                "candidates": [_listed(trial) for trial in result.candidates[-limits.CANDIDATES :]],
+            },
+            from_attributes=True,
         )
 
     def _best(self, result: SearchResult) -> BestKernelText | None:
@@ -158,3 +135,9 @@ class SearchDesk:
             kernel=self._store.kernels.read(result.run, best.sha),
             path=str(best.path),
         )
+
+
+def _listed(trial: Trial) -> Candidate:
+    """A candidate as a list shows it; the whole of its message is in the run's report."""
+    shown = trial.model_dump(include=set(Candidate.model_fields))
+    return Candidate.model_validate({**shown, "message": trial.message[: limits.SUMMARY]})
