@@ -7,17 +7,18 @@ A run (`execute.running.run`: is it right?):
 
 1. `ptx.parser` reads the text into typed syntax; `execute.launching.LoadedProgram` keeps it for the next run.
 2. `execute.launching` holds the launch against the limits of the GPU (`gpus`) and of the kernel, packs its arguments
-   and lays its buffers out in an arena (`machine.memory`).
+   and lays its buffers out in an arena (`machine.memory`), in places that `machine.surroundings` draws for each run.
 3. `decode.decoder` makes the kernel executable, once: `decode.slots` gives every operand a slot, `instructions` makes
    a step of every instruction, and `decode.code` is the result, basic blocks of steps. What cannot be run right
    becomes a step that refuses when it is reached.
 4. Blocks go in batches (`machine.faults.Batch`), all threads of a batch in lock step. A register of a batch is one
    array (`machine.lanes` says how its axes are the threads); `machine.state.Machine` is all that a batch has:
    registers, memories, active lanes, barriers' arrivals, copies under way.
-5. `execute.scheduler` chooses which lanes run which basic block next, and calls its steps. Waiting is its own:
+5. `execute.scheduler` chooses which lanes run which basic block next, in lock step or as `execute.schedule` draws it,
+   and calls its steps. Waiting is its own:
    `execute.barriers`, and warps whose lanes must meet. `execute.calls` enters functions, `execute.printing` is what
    the device runtime provides.
-6. A step computes (`numerics` where NumPy is not exact), reads and writes memory through `machine.spaces`,
+6. A step computes (`numerics` where NumPy is not exact, or a device is not), reads and writes memory through `machine.spaces`,
    `machine.local` and `machine.copies`, and writes registers. A fault is raised as `machine.faults.FaultError`.
 7. Before an access takes effect, and at every synchronisation, the machine tells its observers
    (`machine.state.Observer`). In a run these are `hazards`: `shared` for kernels that only hold whole blocks at

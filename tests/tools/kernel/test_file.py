@@ -310,3 +310,41 @@ def test_a_sweep_of_a_huge_product_is_capped_at_once() -> None:
 
 def test_a_file_without_tunables_has_one_setting() -> None:
     assert sweep(parse(LAUNCH)) == [{}]
+
+
+KERNEL = "//@ launch k<<<1, 32>>>(x)\n__global__ void k(float* x) {{ {} }}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (KERNEL.format("x[0] = __DATE__[7];"), 2),
+        (KERNEL.format("x[0] = __TIME__[0];"), 2),
+        (KERNEL.format("x[0] = __TIMESTAMP__[0];"), 2),
+        (KERNEL.format("const char* f = __FILE__; x[0] = f[0];"), 2),
+        (KERNEL.format("x[0] = __builtin_FILE()[0];"), 2),
+        (KERNEL.format("x[0] = __DA\\\nTE__[0];"), 2),
+        ("#define WHEN __TIME__\n" + KERNEL.format(""), 1),
+        ("#define JOIN(a, b) a##b\n" + KERNEL.format("x[0] = JOIN(__DA, TE__)[0];"), 1),
+        ("#define JOIN(a, b) a%:%:b\n" + KERNEL.format("x[0] = JOIN(JOIN(__TI, ME), __)[0];"), 1),
+    ],
+)
+def test_what_tells_when_a_file_was_compiled_is_refused_with_its_line(text: str, line: int) -> None:
+    with pytest.raises(KernelFileError, match="nothing may depend on when") as refused:
+        parse(text)
+    assert refused.value.line == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KERNEL.format("/* __DATE__ */ x[0] = 1; // __FILE__"),
+        KERNEL.format('printf("__TIME__ %f", x[0]);'),
+        KERNEL.format('printf(R"(__DATE__)");'),
+        KERNEL.format("int __DATE = 1, TE__ = 2; x[0] = __DATE + TE__ + __LINE__;"),
+        "#define JOIN(a, b) a##b\n"
+        + KERNEL.format("int JOIN(first, _DATE) = 1; x[0] = first_DATE; // __DATE__"),
+    ],
+)
+def test_words_in_comments_and_literals_and_harmless_pasting_pass(text: str) -> None:
+    assert parse(text).launches

@@ -46,6 +46,36 @@ def test_endless_recursion_is_a_resource_limit(cuda):
     assert "stack overflow" in result.fault.message
 
 
+DEEP = """
+__device__ __noinline__ int down(int n, int deep) {{
+  volatile int own[{words}]; own[n & 3] = n; return n < deep ? down(n + 1, deep) + own[n & 3] : 0; }}
+extern "C" __global__ void k(int* out, int deep) {{ out[threadIdx.x] = down(0, deep); }}"""
+
+
+@pytest.mark.parametrize(
+    ("words", "deep", "enough"), [(4, 20, True), (4, 70, False), (64, 2, True), (64, 5, False)]
+)
+def test_recursion_has_the_default_stack_of_a_thread(cuda, words, deep, enough):
+    result = cuda(DEEP.format(words=words)).run(1, 32, {"out": ("int32", 32), "deep": deep})
+    if enough:
+        assert result.fault is None, result.fault
+        assert (result.outputs["out"] == deep * (deep - 1) // 2).all()
+        return
+    assert result.fault is not None
+    assert result.fault.verdict is Verdict.RESOURCE_LIMIT
+    assert "a thread has 1024" in result.fault.message
+
+
+def test_calls_that_the_compiler_can_foresee_may_need_more_stack(cuda):
+    source = """
+    __device__ __noinline__ int last(int n) { volatile int own[300]; own[n & 255] = n; return own[n & 255]; }
+    __device__ __noinline__ int first(int n) { volatile int own[300]; own[n & 255] = last(n); return own[n & 255]; }
+    extern "C" __global__ void k(int* out) { out[threadIdx.x] = first(threadIdx.x); }"""
+    result = cuda(source).run(1, 32, {"out": ("int32", 32)})
+    assert result.fault is None, result.fault
+    assert result.outputs["out"].tolist() == list(range(32))
+
+
 def test_calls_through_pointers_reach_each_lane_its_own_function(cuda):
     source = """
     typedef float (*F)(float);
