@@ -12,9 +12,10 @@ from tools.judge.freezing import Frozen, freeze
 from tools.judge.questions import Oracle
 from tools.judge.scaling import Scaling, scaling_subject
 from tools.judge.stress import FAMILIES, stress_case
-from tools.judge.testing import Rules, Subject, judge_results
+from tools.judge.testing import Rules, Subject, fresh_seed, judge_results
 from tools.reports import TestReport
 from tools.stages.compiling import CompiledCases, CompileStage
+from tools.stages.fresh_sizes import FreshSizes
 from tools.tasks.task import Task
 
 
@@ -44,11 +45,16 @@ class ResultStage:
         if compiled.report.verdict is not Verdict.PASS:
             return TestReport(compiled.report.verdict, compiled.report.message)
         rules = replace(self.rules, constants=frozen.constants)
+        seed = fresh_seed() if seed is None else seed
         subjects = [*_subjects(task, compiled), *_stress(task, compiled, frozen.families).values()]
         judged = await judge_results(task, self.device, self.oracle(task), subjects, rules, seed=seed)
-        if judged.report.verdict is not Verdict.PASS or not frozen.degrees:
-            return judged.report
-        return await self._scaled(task, compiled, frozen, judged.report)
+        report = judged.report
+        if report.verdict is Verdict.PASS and frozen.degrees:
+            report = await self._scaled(task, compiled, frozen, report)
+        if report.verdict is not Verdict.PASS:
+            return report
+        sizes = FreshSizes(task, self.compiling, self.device, self.oracle(task), rules)
+        return await sizes.judge(compiled.builds[0], report, seed)
 
     async def freeze(self, task: Task) -> Frozen:
         """Judge a task's own baseline, and fix by it what candidates are judged by.
