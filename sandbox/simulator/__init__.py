@@ -19,7 +19,8 @@ A run (`execute.running.run`: is it right?):
    `execute.barriers`, and warps whose lanes must meet. `execute.calls` enters functions, `execute.printing` is what
    the device runtime provides.
 6. A step computes (`numerics` where NumPy is not exact, or a device is not), reads and writes memory through
-   `machine.spaces`, `machine.local` and `machine.copies`, and writes registers. A fault is raised as `machine.faults.FaultError`.
+   `machine.spaces`, `machine.local` and `machine.copies`, and writes registers. A fault is raised as
+   `machine.faults.FaultError`.
 7. Before an access takes effect, and at every synchronisation, the machine tells its observers
    (`machine.state.Observer`). In a run these are `hazards`: `shared` for kernels that only hold whole blocks at
    barriers, `ordered` with vector clocks for all others, `clusters`, `globals`, and `inputs` for what may not be

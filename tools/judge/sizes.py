@@ -90,9 +90,14 @@ class _Dim:
 def _draw(
     draw: random.Random, free: Sequence[_Dim], residues: dict[str, int], number: int, most: int
 ) -> dict[str, int]:
-    """Sizes of the free dims whose product is about `most` at the most: rising by turns, and falling."""
-    budget = math.log2(max(most, 2)) * draw.uniform(0.2, 1.0)
+    """Sizes of the free dims whose product is about `most` at the most: rising by turns, and falling.
+
+    The first two are large, and far from square.
+    """
+    budget = math.log2(max(most, 2)) * draw.uniform(0.7 if number < 2 else 0.2, 1.0)
     parts = sorted(draw.uniform(0.4, 1.6) for _ in free)
+    if number < 2 and len(free) > 1:
+        parts = [0.5 + position / (len(free) - 1) for position in range(len(free))]
     parts = parts if number % 2 == 0 else parts[::-1]
     scale = budget / sum(parts)
     return {

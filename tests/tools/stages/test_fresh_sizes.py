@@ -1,0 +1,66 @@
+"""Kernels that are right at every size of a task's cases, and wrong at others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.verdict import Verdict
+from tests.sandbox.simulator.in_process import Compiles, Simulator, toolbox
+from tools.reports import TestReport
+from tools.tasks.folder import find
+from tools.toolbox import TestOrder
+
+ADD = """//@ launch add<<<ceil_div(n, 256), 256>>>(x, y, out, n)
+extern "C" __global__ void add(const float* x, const float* y, float* out, int n) {{
+    int i = blockIdx.x * 256 + threadIdx.x;
+    if (i < n) out[i] = {wrong} ? 0.0f : x[i] + y[i];
+}}
+"""
+
+
+async def judged(folder: Path, kernels: list[str], seed: int | None = None) -> list[TestReport]:
+    task = find("vector_add")
+    async with toolbox(folder, Simulator(), Compiles(), 30.0) as box:
+        return [await box.do(TestOrder(task, kernel, seed=seed)) for kernel in kernels]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "!(n == 1 || n == 31 || n == 97 || n == 1002 || n == 4099 || n == 8191 || n == 65537)",
+        "(n % 4 == 0)",
+        "(n < 40000 && n > 8191 + 512 || n > 1002 + 32 && n < 4000 || n < 900 && n > 97 || n > 4300 && n < 8000)",
+    ],
+)
+async def test_a_kernel_that_is_right_at_the_cases_alone_is_found_and_replayed(
+    tmp_path: Path, wrong: str
+) -> None:
+    (report,) = await judged(tmp_path, [ADD.format(wrong=wrong)])
+    assert report.verdict is Verdict.WRONG_RESULT, report.message
+    failed = report.cases[-1]
+    assert failed.dims not in [case.dims for case in find("vector_add").tests]
+    assert f"n={failed.dims['n']}" in report.message
+    assert report.cases_total == len(report.cases)
+    (again,) = await judged(tmp_path, [ADD.format(wrong=wrong)], seed=failed.seed)
+    assert again.message == report.message
+
+
+async def test_a_right_kernel_passes_and_the_report_names_the_sizes(tmp_path: Path) -> None:
+    (report,) = await judged(tmp_path, [ADD.format(wrong="false")])
+    assert report.verdict is Verdict.PASS, report.message
+    assert report.cases_total == len(report.cases)
+    for case in report.cases[-4:]:
+        assert f"n={case.dims['n']}" in report.message
+
+
+async def test_a_size_at_which_the_baseline_fails_is_held_against_nobody(tmp_path: Path) -> None:
+    task = find("vector_add")
+    wrong = ADD.format(wrong="(n % 4 == 0)")
+    odd = replace(task, baseline=wrong, sha="0" * 64)
+    async with toolbox(tmp_path, Simulator(), Compiles(), 30.0) as box:
+        report = await box.do(TestOrder(odd, wrong))
+    assert report.verdict is Verdict.PASS, report.message
+    assert all(case.dims["n"] % 4 for case in report.cases)
