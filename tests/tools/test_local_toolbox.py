@@ -21,6 +21,7 @@ from sandbox.reference.service import References
 from sandbox.verdict import Provenance, Verdict
 from tests.tools.function_device import FunctionDevice
 from tools.awaiting import together
+from tools.judge.sizes import COUNT
 from tools.judge.stress import FAMILIES
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, ToolboxParts
@@ -137,7 +138,7 @@ async def test_a_seed_replays_a_judgement(tmp_path: Path, doubling: Task) -> Non
         before = list(seen)
         await box.do(TestOrder(doubling, doubling.baseline, seed=first.cases[0].seed))
     again = seen[len(before) :]
-    assert count == 4 + len(FAMILIES)
+    assert count == 4 + len(FAMILIES) + COUNT
     assert sorted(before[-len(again) :]) == sorted(again)
 
 
