@@ -144,14 +144,14 @@ async def test_a_seed_replays_a_judgement(tmp_path: Path, doubling: Task) -> Non
 
 async def test_the_task_is_frozen_once_and_remembered_on_disk(tmp_path: Path, doubling: Task) -> None:
     async with toolbox(tmp_path) as (box, device):
-        await together(box.do(TestOrder(doubling, doubling.baseline)) for _ in range(2))
+        await together(box.do(TestOrder(doubling, doubling.baseline, seed=1)) for _ in range(2))
         both = len(device.poisons)
     async with toolbox(tmp_path) as (box, device):
-        await box.do(TestOrder(doubling, doubling.baseline))
+        await box.do(TestOrder(doubling, doubling.baseline, seed=1))
         one = len(device.poisons)
     assert both > 2 * one
     async with toolbox(tmp_path / "other") as (box, device):
-        await box.do(TestOrder(doubling, doubling.baseline))
+        await box.do(TestOrder(doubling, doubling.baseline, seed=1))
         assert len(device.poisons) == both - one
 
 

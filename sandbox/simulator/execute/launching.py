@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from sandbox.plan import Launch, LaunchMode, Plan
 from sandbox.program import Program
 from sandbox.simulator.decode.code import Code
 from sandbox.simulator.decode.decoder import decode
+from sandbox.simulator.decode.slots import SPECIAL_REGISTERS
 from sandbox.simulator.execute.schedule import LOCK_STEP, Schedule
 from sandbox.simulator.gpus.architectures import Architecture
 from sandbox.simulator.gpus.occupancy import occupancy
@@ -55,6 +56,11 @@ class LoadedProgram:
         """Whether any function uses atomic operations: the one way to speak without a barrier that is no race."""
         bodies = (function.body for function in self.module.functions.values())
         return any(instruction.opcode in {"atom", "red"} for body in bodies for instruction in body)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """Special registers that any function may read, by name."""
+        return frozenset(name for name in SPECIAL_REGISTERS if name in self.program.ptx)
 
     def kernel(self, name: str) -> Code:
         """The executable form of a launched kernel.
@@ -220,6 +226,7 @@ class LaunchSetup:
     def machine(self, blocks: Array, observers: tuple[Observer, ...] = ()) -> Machine:
         """A machine for a batch of linear block indices."""
         specials = special_registers(self.geometry, blocks) | self._device_registers(blocks)
+        specials |= self._drawn_registers(blocks)
         return Machine(
             batch=Batch(self.launch.kernel, self.geometry, blocks),
             arena=self.arena,
@@ -257,22 +264,28 @@ class LaunchSetup:
         return self.symbols[name]
 
     def _device_registers(self, blocks: Array) -> dict[str, Array]:
-        processors, surroundings = self.architecture.multiprocessors, self.surroundings
-        slots = self.architecture.threads_per_sm // WARP
         cooperative = self.launch.mode is LaunchMode.COOPERATIVE
         # cooperative_groups/details/memory.h reads the workspace's address from these two, high word first.
         workspace = self.arena.address(WORKSPACE) if cooperative else 0
         return {
             "%envreg1": constant(workspace >> 32, U32),
             "%envreg2": constant(workspace & 0xFFFFFFFF, U32),
-            "%smid": surroundings.multiprocessor(blocks, processors).astype(U32).reshape(1, 1, -1),
-            "%nsmid": constant(surroundings.multiprocessors(processors), U32),
-            "%gridid": constant(surroundings.grid(self.number), U64),
-            "%warpid": self._warps(int(blocks[0]), slots),
-            "%nwarpid": constant(max(slots, self.geometry.warps), U32),
             "%dynamic_smem_size": constant(self.launch.shared_bytes, U32),
             "%total_smem_size": constant(self.shared_bytes, U32),
         }
+
+    def _drawn_registers(self, blocks: Array) -> dict[str, Array]:
+        """What the run's surroundings say, of those that the program reads."""
+        processors, surroundings = self.architecture.multiprocessors, self.surroundings
+        slots = self.architecture.threads_per_sm // WARP
+        drawn: dict[str, Callable[[], Array]] = {
+            "%smid": lambda: surroundings.multiprocessor(blocks, processors).astype(U32).reshape(1, 1, -1),
+            "%nsmid": lambda: constant(surroundings.multiprocessors(processors), U32),
+            "%gridid": lambda: constant(surroundings.grid(self.number), U64),
+            "%warpid": lambda: self._warps(int(blocks[0]), slots),
+            "%nwarpid": lambda: constant(max(slots, self.geometry.warps), U32),
+        }
+        return {name: draw() for name, draw in drawn.items() if name in self.loaded.reads}
 
     def _warps(self, block: int, slots: int) -> Array:
         geometry = self.geometry

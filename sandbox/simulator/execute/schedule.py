@@ -15,6 +15,7 @@ from sandbox.device import Array
 from sandbox.simulator.machine.lanes import WARP, Geometry, Turns
 
 _FEW_BLOCKS = 4
+_FEW_EVERY = 4
 _MOST_STRAYS = 3
 _STRAYS_EVERY = 3
 
@@ -37,19 +38,13 @@ class Schedule:
     def cuts(self, count: int, most: int) -> list[int]:
         """Where batches of at most `most` of `count` units begin, and where the last one ends.
 
-        A schedule of its own has one or two batches of few units more: those run, and end, before any other.
+        One in four schedules of their own has a batch of few units more: those run, and end, before any other.
         """
-        few: list[int] = []
-        if self.seed is not None and count > 1:
-            draw = self._draw("batches")
-            few = draw.integers(
-                1, min(_FEW_BLOCKS, most, count - 1), draw.integers(1, 3), endpoint=True
-            ).tolist()
-        starts = [0]
-        for size in few:
-            if starts[-1] + size < count:
-                starts.append(starts[-1] + size)
-        return [*starts, *range(starts[-1] + most, count, most), count]
+        draw = self._draw("batches") if self.seed is not None and count > 1 else None
+        few = 0
+        if draw is not None and draw.integers(0, _FEW_EVERY) == 0:
+            few = int(draw.integers(1, min(_FEW_BLOCKS, most, count - 1), endpoint=True))
+        return [*([0] if few else []), *range(few, count, most), count]
 
     def batch(self, geometry: Geometry, blocks: Array, *, drifting: bool) -> BatchSchedule | None:
         """The orders inside a batch of linear blocks; `drifting` if threads are to run apart from each other."""

@@ -71,15 +71,29 @@ class Windows:
 
 @dataclass
 class Clock:
-    """A clock that grows by an unknown amount from read to read, and measures nothing."""
+    """A clock that grows by an unknown amount from read to read, and measures nothing.
 
-    now: int
-    steps: random.Random
+    Attributes:
+        seed: Of the run.
+        launch, block: Who reads it: a launch of the run, and the first block of a batch.
+    """
+
+    seed: int
+    launch: int
+    block: int
+    _now: int = 0
+
+    @cached_property
+    def _steps(self) -> random.Random:
+        return random.Random(f"{self.seed}:clock:{self.launch}:{self.block}")
 
     def read(self) -> int:
         """The next reading."""
-        self.now += self.steps.randrange(1, _LONGEST_TICK)
-        return self.now
+        if not self._now:
+            epoch = random.Random(f"{self.seed}:clock").randrange(1 << 40, 1 << 60)
+            self._now = epoch + (self.launch << 24) + self._steps.randrange(1 << 20)
+        self._now += self._steps.randrange(1, _LONGEST_TICK)
+        return self._now
 
 
 @dataclass(frozen=True)
@@ -150,6 +164,4 @@ class Surroundings:
 
     def clock(self, launch: int, block: int) -> Clock:
         """The clock that a batch of blocks reads; `block` is the first of them."""
-        draw = self._draw(f"clock of {launch}, {block}")
-        start = int(self._draw("clock").integers(1 << 40, 1 << 60)) + (launch << 24)
-        return Clock(start + int(draw.integers(0, 1 << 20)), random.Random(int(draw.integers(0, 1 << 62))))
+        return Clock(self.seed, launch, block)
