@@ -85,7 +85,7 @@ def count(
     deadline = None if deadline_s is None else time.monotonic() + deadline_s
     loaded = load(program)
     wanted = {b.name for b in plan.buffers if b.role in {Role.IN, Role.INOUT}}
-    arena = SparseArena(*buffer_sizes(plan, loaded.module), {name: samples[name] for name in wanted})
+    arena = SparseArena(*buffer_sizes(plan, loaded), {name: samples[name] for name in wanted})
     initialise_globals(arena, loaded)
     for launch in plan.launches:
         yield _count_launch(prepare(loaded, launch, arena, 0, architecture), program, arena, deadline)

@@ -151,18 +151,13 @@ def prepare(
         arena=arena,
         parameters=pack_parameters(launch, code, arena),
         symbols=loaded.function_addresses()
-        | {name: arena.address(f"{name}@module") for name in module_variables(loaded)},
+        | {v.name: arena.address(f"{v.name}@module") for v in loaded.device_variables},
         fill=poison_bytes(poison, "shared memory", 4 * _FILL_WORDS).view(np.uint32),
         architecture=architecture,
     )
     if launch.mode is LaunchMode.COOPERATIVE:
         check_resident(setup)
     return setup
-
-
-def module_variables(loaded: LoadedProgram) -> list[str]:
-    """Device globals and constants of a program."""
-    return [v.name for v in loaded.module.variables.values() if v.space in {"global", "const"}]
 
 
 def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
@@ -181,7 +176,7 @@ def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched
 
 def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
     """Shadows of device variables; those without an initial image are zero."""
-    variables = [v for v in loaded.module.variables.values() if v.space == "global" and v.name[0] != "$"]
+    variables = [v for v in loaded.device_variables if v.space == "global" and v.name[0] != "$"]
     return {
         f"{v.name}@module": watch(
             arena.allocations[f"{v.name}@module"].start, v.size, min(4, v.align), written=True
@@ -230,7 +225,7 @@ def _within(setup: LaunchSetup, notes: dict[str, None]) -> list[SharedHazards | 
 
 def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:
     """A fresh arena: inputs copied in, outputs and scratch poisoned, device globals at their initial image."""
-    arena = Arena(*buffer_sizes(plan, loaded.module))
+    arena = Arena(*buffer_sizes(plan, loaded))
     for buffer in plan.buffers:
         target = arena.buffer(buffer.name)
         if buffer.role in {Role.IN, Role.INOUT}:
@@ -244,11 +239,10 @@ def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison
 def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
     """Write the initial image of every device global; addresses in initialisers are resolved."""
     functions = loaded.function_addresses()
-    for name in module_variables(loaded):
-        variable = loaded.module.variables[name]
+    for variable in loaded.device_variables:
         if variable.initial is None:
             continue
-        target = arena.buffer(f"{name}@module")
+        target = arena.buffer(f"{variable.name}@module")
         target[:] = np.frombuffer(variable.initial, dtype=np.uint8)
         for offset, symbol in variable.references:
             base = int.from_bytes(target[offset : offset + 8].tobytes(), "little")
