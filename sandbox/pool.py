@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 
 from sandbox.errors import WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
-from sandbox.wire import Limits
+from sandbox.wire import MessageLimits
 from sandbox.worker_process import REPLY_LIMITS, Worker
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class WorkerPool:
         call: object,
         *accepted: type[T],
         deadline_s: float,
-        limits: Limits = REPLY_LIMITS,
+        limits: MessageLimits = REPLY_LIMITS,
         spent: Callable[[T], bool] | None = None,
     ) -> T:
         """Ask a worker; see `Worker.request` for arguments and exceptions. Cancelling kills that worker.

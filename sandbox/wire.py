@@ -41,7 +41,7 @@ _MAX_BUFFERS = 4096
 
 
 @dataclass(frozen=True)
-class Limits:
+class MessageLimits:
     """How long a message may be, bytes: its JSON header, and header and buffers together."""
 
     header: int = 64 << 20
@@ -71,7 +71,7 @@ def dtype_of(name: str) -> np.dtype[Any]:
     return np.dtype(name)
 
 
-def pack(message: Message, limits: Limits) -> list[memoryview | bytes]:
+def pack(message: Message, limits: MessageLimits) -> list[memoryview | bytes]:
     """Return the parts of an encoded message, to be written one after the other; buffers are not copied.
 
     Raises:
@@ -97,7 +97,7 @@ def pack(message: Message, limits: Limits) -> list[memoryview | bytes]:
     return [preamble + header, *raw]
 
 
-def header_length(preamble: bytes, limits: Limits) -> int:
+def header_length(preamble: bytes, limits: MessageLimits) -> int:
     """Return the header's length that a preamble announces, bytes.
 
     Raises:
@@ -132,7 +132,7 @@ class Outline:
         return Message(self.body, buffers)
 
 
-def parse_header(header: bytes, limits: Limits) -> Outline:
+def parse_header(header: bytes, limits: MessageLimits) -> Outline:
     """Parse a header strictly; nothing is allocated that the limits do not allow.
 
     Raises:
@@ -173,7 +173,7 @@ def _size(buffer: tuple[str, str, tuple[int, ...]]) -> int:
     return math.prod(shape) * (1 if dtype == BYTES else dtype_of(dtype).itemsize)
 
 
-def _check_lengths(header: int, total: int, limits: Limits) -> None:
+def _check_lengths(header: int, total: int, limits: MessageLimits) -> None:
     if header > limits.header or total > limits.total:
         raise WorkerProtocolError(
             f"a message of {total} bytes (header {header}) is over the limit "
@@ -197,7 +197,7 @@ class EndOfStreamError(WorkerProtocolError):
 class BlockingChannel:
     """The worker's end: blocking calls on a private socket."""
 
-    def __init__(self, connection: socket.socket, limits: Limits) -> None:
+    def __init__(self, connection: socket.socket, limits: MessageLimits) -> None:
         self._socket = connection
         self._limits = limits
 
@@ -245,7 +245,7 @@ class AsyncChannel:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
 
-    async def send(self, message: Message, limits: Limits) -> None:
+    async def send(self, message: Message, limits: MessageLimits) -> None:
         """Write one message.
 
         Raises:
@@ -256,7 +256,7 @@ class AsyncChannel:
         for part in pack(message, limits):
             await loop.sock_sendall(self._socket, part)
 
-    async def receive(self, limits: Limits) -> Message:
+    async def receive(self, limits: MessageLimits) -> Message:
         """Read one message; what the worker sends is not trusted.
 
         Raises:

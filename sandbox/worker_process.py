@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sandbox import codec
 from sandbox.errors import WorkerDeadlineError, WorkerDiedError, WorkerError
 from sandbox.isolation.base import Isolation, WorkerSpec, has_terminal
-from sandbox.wire import AsyncChannel, EndOfStreamError, Limits
+from sandbox.wire import AsyncChannel, EndOfStreamError, MessageLimits
 from sandbox.worker.messages import Failure, FailureKind, Ready
 
 T = TypeVar("T")
@@ -23,8 +23,8 @@ _CLOSE_SECONDS = 5.0
 _OUTPUT_BYTES = 16 << 10
 _READ_BYTES = 64 << 10
 _MEMORY_SIGNS = ("out of memory", "bad_alloc", "MemoryError", "Cannot allocate memory")
-REQUEST_LIMITS = Limits()
-REPLY_LIMITS = Limits(header=32 << 20, total=2 << 30)
+REQUEST_LIMITS = MessageLimits()
+REPLY_LIMITS = MessageLimits(header=32 << 20, total=2 << 30)
 
 
 class WorkerMemoryError(WorkerDiedError):
@@ -96,7 +96,7 @@ class Worker:
         return not self._reaped.done()
 
     async def request(
-        self, call: object, *accepted: type[T], deadline_s: float, limits: Limits = REPLY_LIMITS
+        self, call: object, *accepted: type[T], deadline_s: float, limits: MessageLimits = REPLY_LIMITS
     ) -> T:
         """Ask, and wait for the answer; after any exception the worker is dead.
 
@@ -123,7 +123,7 @@ class Worker:
         raise WorkerFailedError(f"the worker failed:\n{reply.message:.8000}")
 
     async def _exchange(
-        self, call: object, accepted: tuple[type[Any], ...], deadline_s: float, limits: Limits
+        self, call: object, accepted: tuple[type[Any], ...], deadline_s: float, limits: MessageLimits
     ) -> Any:
         try:
             async with asyncio.timeout(deadline_s):

@@ -19,7 +19,7 @@ from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
-from sandbox.wire import Limits
+from sandbox.wire import MessageLimits
 from sandbox.worker.messages import CompileCall
 from sandbox.worker_process import WorkerMemoryError
 
@@ -27,7 +27,7 @@ MEMORY_BYTES = 4 << 30
 """Address space of a compile worker; about 0.5 GiB of it are libraries."""
 
 DEADLINE_S = 30.0
-_REPLY_LIMITS = Limits(header=160 << 20, total=256 << 20)
+_REPLY_LIMITS = MessageLimits(header=160 << 20, total=256 << 20)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _KERNEL = re.compile(r"[A-Za-z_][^\n\r\0\\#\"';{}]*")
 _ARCHITECTURE = re.compile(r"sm_\d{2,3}[af]?")

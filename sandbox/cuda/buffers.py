@@ -63,7 +63,7 @@ class Placed:
         return self.after - self.guard - self.size
 
 
-class Buffers:
+class DeviceBuffers:
     """All buffers of a plan; given back, overwritten, by `release`."""
 
     def __init__(

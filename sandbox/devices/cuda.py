@@ -23,9 +23,9 @@ from sandbox.devices.watched import Probe, WatchedPool
 from sandbox.errors import WorkerDeadlineError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.isolation.gpu import environment
-from sandbox.nsight.ceilings import Ceilings as Rates
+from sandbox.nsight.ceilings import MeasuredRates
 from sandbox.nsight.ceilings import ceilings as measured_rates
-from sandbox.nsight.job import Target
+from sandbox.nsight.job import PlanRunner
 from sandbox.nsight.launch_profiles import launch_profiles
 from sandbox.nsight.profiler import Profiler
 from sandbox.nsight.sanitizer import Sanitizer
@@ -37,7 +37,7 @@ from sandbox.timing.plausibility import Ceilings, faster_than_the_wall
 from sandbox.timing.schedule import TimingRules
 from sandbox.timing.statistics import summary
 from sandbox.verdict import Provenance, Verdict
-from sandbox.wire import Limits
+from sandbox.wire import MessageLimits
 from sandbox.worker.messages import (
     CudaAnswer,
     CudaHealth,
@@ -70,7 +70,7 @@ class Workers(Protocol):
         call: object,
         *accepted: type[T],
         deadline_s: float,
-        limits: Limits = ...,
+        limits: MessageLimits = ...,
         spent: Callable[[T], bool] | None = None,
     ) -> T:
         """See `WorkerPool.request`."""
@@ -98,7 +98,7 @@ class CudaDevice:
         workers: Workers,
         pool: Closes,
         lock: DeviceLock,
-        tools: Target,
+        tools: PlanRunner,
         kept: Path | None,
     ) -> None:
         """Use `CudaDevice.on`; `tools` says how NVIDIA's tools start us, `kept` is a folder for measured rates."""
@@ -106,7 +106,7 @@ class CudaDevice:
         self._profiler = Profiler(tools)
         self._kept = kept
         self._rating = asyncio.Lock()
-        self._rates: Rates | None = None
+        self._rates: MeasuredRates | None = None
         self._gpu = gpu
         self._workers = workers
         self._pool = pool
@@ -117,7 +117,7 @@ class CudaDevice:
         """Return the device for a GPU; nothing is started yet."""
         name = f"cuda:{gpu.index}"
         spec = WorkerSpec(name, MEMORY_BYTES, packages(), threads=True, writes=True, gpu=gpu.index)
-        target = Target(name, name, packages(), tuple(environment().items()))
+        target = PlanRunner(name, name, packages(), tuple(environment().items()))
         pool = WorkerPool(spec, isolation)
         path = lock_path(gpu.bus_id)
         return cls(gpu, WatchedPool(pool, name, probe()), pool, DeviceLock(path), target, path.parent)
@@ -195,7 +195,7 @@ class CudaDevice:
         bytes_per_s, flops_per_s = 1e9 * _COPY_MARGIN * found.copy_gbps, 1e9 * _FMA_MARGIN * found.fma_gflops
         return Ceilings(bytes_per_s, flops_per_s, source, cache)
 
-    async def _measured_rates(self) -> Rates | None:
+    async def _measured_rates(self) -> MeasuredRates | None:
         async with self._rating:
             if self._rates is None:
                 known = await seen(self._gpu.index)
@@ -265,7 +265,7 @@ class CudaDevice:
     async def _ask(
         self, call: object, kind: type[T], deadline_s: float, back: int, spent: Callable[[T], bool]
     ) -> T | Fault:
-        limits = Limits(_HEADER_BYTES, _HEADER_BYTES + back)
+        limits = MessageLimits(_HEADER_BYTES, _HEADER_BYTES + back)
         try:
             return await self._workers.request(
                 call, kind, deadline_s=deadline_s + _GRACE_S, limits=limits, spent=spent

@@ -13,7 +13,7 @@ from sandbox.plan import Plan, Role
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
 from sandbox.verdict import Verdict
-from sandbox.wire import Limits, dtype_of
+from sandbox.wire import MessageLimits, dtype_of
 from sandbox.worker.messages import ProfileCall, RunCall
 from sandbox.worker_process import WorkerFailedError, WorkerMemoryError
 
@@ -80,7 +80,7 @@ class SimulatedDevice:
     ) -> ProfileResult:
         """See `Device`."""
         call = ProfileCall(program, plan, samples, self._model, deadline_s)
-        limits = Limits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES)
+        limits = MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES)
         outcome = await self._ask(call, ProfileResult, deadline_s, limits)
         return ProfileResult(outcome) if isinstance(outcome, Fault) else outcome
 
@@ -109,7 +109,7 @@ class SimulatedDevice:
         """Close."""
         await self.aclose()
 
-    async def _ask(self, call: object, kind: type[T], deadline_s: float, limits: Limits) -> T | Fault:
+    async def _ask(self, call: object, kind: type[T], deadline_s: float, limits: MessageLimits) -> T | Fault:
         try:
             allowed = deadline_s + _GRACE_S
             return await self._pool.request(call, kind, deadline_s=allowed, limits=limits)
@@ -140,10 +140,10 @@ def simulated_names() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name != "sim:h200", name)))
 
 
-def _reply_limits(plan: Plan) -> Limits:
+def _reply_limits(plan: Plan) -> MessageLimits:
     size = sum(
         buffer.size * dtype_of(buffer.dtype).itemsize
         for buffer in plan.buffers
         if buffer.role is not Role.SCRATCH
     )
-    return Limits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + size)
+    return MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + size)

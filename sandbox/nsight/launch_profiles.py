@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from sandbox.device import LaunchProfile, Metric
 from sandbox.nsight import counters
-from sandbox.nsight.ceilings import Ceilings
-from sandbox.nsight.counters import Profiled
+from sandbox.nsight.ceilings import MeasuredRates
+from sandbox.nsight.counters import NcuLaunch
 from sandbox.nsight.limits import bottleneck, roofline_fraction
 from sandbox.plan import BufferArgument, Launch, Plan
 from sandbox.program import Program
-from sandbox.simulator.cost.occupancy import occupancy
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
+from sandbox.simulator.gpus.occupancy import occupancy
 from sandbox.verdict import Provenance
 from sandbox.wire import dtype_of
 
@@ -29,8 +29,8 @@ def launch_profiles(
     program: Program,
     plan: Plan,
     latencies_us: Sequence[float],
-    counted: Sequence[Profiled] = (),
-    ceilings: Ceilings | None = None,
+    counted: Sequence[NcuLaunch] = (),
+    ceilings: MeasuredRates | None = None,
     note: str = "",
 ) -> tuple[LaunchProfile, ...]:
     """Return a profile for every launch of a plan.
@@ -45,7 +45,7 @@ def launch_profiles(
     """
     profiles: list[LaunchProfile] = []
     for index, (launch, latency) in enumerate(zip(plan.launches, latencies_us, strict=True)):
-        seen = counted[index] if counted else Profiled(launch.kernel)
+        seen = counted[index] if counted else NcuLaunch(launch.kernel)
         values = {name: value for name, (value, _) in seen.values.items()}
         blocks = math.prod(launch.grid)
         profiles.append(
@@ -59,7 +59,7 @@ def launch_profiles(
 
 
 def _fraction(
-    plan: Plan, launch: Launch, latency_us: float, values: dict[str, float], ceilings: Ceilings | None
+    plan: Plan, launch: Launch, latency_us: float, values: dict[str, float], ceilings: MeasuredRates | None
 ) -> float:
     """The least time for what must move or be computed over the time taken.
 

@@ -15,10 +15,10 @@ from sandbox.device import Array
 from sandbox.errors import UsageError, WorkerDeadlineError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
-from sandbox.worker.messages import CompareCall, Comparison, Expected, ReferenceCall, ReferenceFault
+from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
 from sandbox.worker_process import WorkerMemoryError
 
-T = TypeVar("T", Expected, Comparison)
+T = TypeVar("T", Expected, ComparisonAnswer)
 
 MEMORY_BYTES = 12 << 30
 """Address space of a reference worker."""
@@ -112,7 +112,7 @@ class References:
             WorkerError: The environment failed.
         """
         call = CompareCall(text, dict(inputs), dict(outputs), expected.outputs)
-        return (await self._ask(call, Comparison, deadline_s)).reason
+        return (await self._ask(call, ComparisonAnswer, deadline_s)).reason
 
     async def warm(self) -> None:
         """Start a worker ahead of the first call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,11 +12,11 @@ import numpy as np
 from sandbox.device import Array, Fault
 from sandbox.plan import BufferArgument, Launch, LaunchMode, Plan, ScalarArgument
 from sandbox.program import Program
-from sandbox.simulator.cost.occupancy import occupancy
 from sandbox.simulator.decode.code import Code
 from sandbox.simulator.decode.decoder import decode
 from sandbox.simulator.gpus.architectures import Architecture
-from sandbox.simulator.machine.faults import FaultError, Place
+from sandbox.simulator.gpus.occupancy import occupancy
+from sandbox.simulator.machine.faults import Batch, FaultError
 from sandbox.simulator.machine.lanes import Geometry, special_registers
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.state import Activation, Machine, Observer, Shared
@@ -233,17 +233,20 @@ class LaunchSetup:
         """A machine for a batch of linear block indices."""
         specials = special_registers(self.geometry, blocks) | self._device_registers(blocks)
         return Machine(
-            place=Place(self.launch.kernel, self.geometry, blocks),
+            batch=Batch(self.launch.kernel, self.geometry, blocks),
             arena=self.arena,
             shared=self._shared(len(blocks)),
             parameters=self.parameters,
             activation=self.activation(self.code, specials, local_base=0, depth=0),
             local_bytes=self.code.local_bytes,
             observers=observers,
-            extra={"specials": specials, "target": self.loaded.module.target},
+            specials=specials,
+            target=self.loaded.module.target,
         )
 
-    def activation(self, code: Code, specials: dict[str, Array], local_base: int, depth: int) -> Activation:
+    def activation(
+        self, code: Code, specials: Mapping[str, Array], local_base: int, depth: int
+    ) -> Activation:
         """Registers of a function about to run: constants, special registers and addresses filled in."""
         registers = list(code.initial)
         for name, slot in code.specials.items():

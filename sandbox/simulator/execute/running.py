@@ -206,7 +206,7 @@ def _execute(
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
             within = _within(setup, notes) if launch_wide else []
             machine = setup.machine(blocks, (*within, *launch_wide))
-            machine.extra |= {"backwards": order.backwards, "notes": notes}
+            machine.backwards, machine.notes = order.backwards, notes
             drift = order.backwards and setup.loaded.atomic
             Scheduler(setup, machine, deadline=deadline, drift=drift).run()
             printed += machine.printed

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.execute.barriers import CLUSTER
 from sandbox.simulator.hazards.log import thread_range
 from sandbox.simulator.hazards.ordering import BLOCK_SHIFT, NOBODY, Ordering, block_of, thread_of
 from sandbox.simulator.hazards.shadow import Watched
+from sandbox.simulator.machine.access import MemoryAccess, SyncKey
+from sandbox.simulator.machine.arrivals import CLUSTER
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import Geometry
-from sandbox.simulator.machine.state import Access, Machine, Observer, SyncKey
+from sandbox.simulator.machine.lanes import EVERYONE, Geometry
+from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.verdict import Verdict
 
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 _MANY = np.int64(-2)
 ORDERINGS = frozenset({"acquire", "release", "acq_rel", "sc"})
 _STRONG = ORDERINGS | {"relaxed"}
@@ -54,7 +54,7 @@ class GlobalHazards(Observer):
         self._waits = waits
         self._order = Ordering(geometry)
 
-    def global_access(self, machine: Machine, access: Access) -> None:
+    def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge one access against what came before it in this launch."""
         modifiers = set(access.instruction.modifiers)
         ordering = ORDERINGS & modifiers
@@ -62,7 +62,7 @@ class GlobalHazards(Observer):
             self._order.fence(machine, inner="cta" in modifiers)
         strong = access.kind == "atomic" or self._is_strong(access, modifiers)
         if "cta" not in modifiers and (access.kind == "atomic" or (access.kind == "load" and strong)):
-            self._order.acquire(machine, _EVERYONE if access.mask is None else access.mask)
+            self._order.acquire(machine, EVERYONE if access.mask is None else access.mask)
         touched = machine.arena.touched(access.offsets)
         if all(allocation.name not in self.buffers for allocation in touched):
             return
@@ -86,7 +86,7 @@ class GlobalHazards(Observer):
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Accesses of a block before its barrier are ordered before those after it."""
-        which = machine.place.blocks
+        which = machine.batch.blocks
         if released is not None:
             which = which[np.broadcast_to(released.any(axis=(0, 1)), (machine.blocks,))]
         if number == CLUSTER:
@@ -97,7 +97,7 @@ class GlobalHazards(Observer):
     def complete(self, machine: Machine, key: SyncKey, blocks: Array) -> None:
         """A phase of an mbarrier is over: taken for a barrier of the whole block."""
         if key[0] == "mbarrier":
-            self._order.barrier(machine.place.blocks[blocks])
+            self._order.barrier(machine.batch.blocks[blocks])
 
     def warp_barrier(self, machine: Machine) -> None:
         """`bar.warp.sync` orders the accesses of a warp."""
@@ -107,20 +107,20 @@ class GlobalHazards(Observer):
         """A fence publishes what its thread wrote, and what its block wrote before its last barrier."""
         self._order.fence(machine, inner=inner)
 
-    def _is_strong(self, access: Access, modifiers: set[str]) -> bool:
+    def _is_strong(self, access: MemoryAccess, modifiers: set[str]) -> bool:
         if modifiers & _STRONG:
             return True
         return "volatile" in modifiers and (access.kind == "store" or id(access.instruction) in self._waits)
 
-    def _lanes(self, machine: Machine, access: Access) -> tuple[Array, Array]:
+    def _lanes(self, machine: Machine, access: MemoryAccess) -> tuple[Array, Array]:
         """Flat byte offsets of the active lanes, and the agent behind each."""
-        mask = _EVERYONE if access.mask is None else access.mask
+        mask = EVERYONE if access.mask is None else access.mask
         shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
         low, high = thread_range(machine, shape)
         # Far quicker than nonzero() where few lanes poll and the others wait.
         where = np.unravel_index(np.flatnonzero(np.broadcast_to(mask, shape)), shape)
         offsets = np.broadcast_to(access.offsets, shape)[where]
-        blocks = machine.place.blocks[where[2]]
+        blocks = machine.batch.blocks[where[2]]
         first, last = low[where[0], where[1], 0], high[where[0], where[1], 0]
         # An element that stands for several threads counts as its first one, and once more as its last.
         agents = self._order.agents(blocks, first)
@@ -190,7 +190,7 @@ class GlobalHazards(Observer):
         held: Watched | None,
     ) -> None:
         """Report a race, unless every store writes the value of its rivals (and that `held` already)."""
-        access, place = case.access, case.machine.place
+        access, place = case.access, case.machine.batch
         before, agent, wrong = found
         position = int(np.argmax(wrong))
         if (
@@ -217,7 +217,7 @@ class _Case:
     """One access to one buffer."""
 
     machine: Machine
-    access: Access
+    access: MemoryAccess
     watched: Watched
     label: str
     strong: bool
@@ -236,7 +236,7 @@ def _never_written(case: _Case, unit: Array, agent: Array) -> Fault:
     verb = "read" if case.access.kind == "load" else "atomic operation"
     what = f"{verb} on {case.element(unit, position)}, which nothing wrote in this run"
     who = _identity(int(agent[position]))
-    fault = case.machine.place.fault(Verdict.UNINITIALIZED, what, case.access.instruction, agent=who)
+    fault = case.machine.batch.fault(Verdict.UNINITIALIZED, what, case.access.instruction, agent=who)
     return case.located(fault, unit, position)
 
 
@@ -244,12 +244,12 @@ def _identity(agent: int) -> tuple[int, int]:
     return agent >> BLOCK_SHIFT, thread_of(agent)
 
 
-def same_value(machine: Machine, access: Access, racing: Array, held: Watched | None) -> bool:
+def same_value(machine: Machine, access: MemoryAccess, racing: Array, held: Watched | None) -> bool:
     """Whether every store to the racing units writes one value, and where `held` the value already there."""
     if len(access.values) != 1:
         return False
     value = access.values[0]
-    mask = _EVERYONE if access.mask is None else access.mask
+    mask = EVERYONE if access.mask is None else access.mask
     lead = np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2], value.shape[:2])
     shape = (*lead, machine.blocks)
     where = np.broadcast_to(mask, shape)

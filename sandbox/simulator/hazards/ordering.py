@@ -72,8 +72,8 @@ class Ordering:
         self._now += 1
         active = by_warp(machine.active, self._geometry, fill=False).any(axis=1)
         taking_part = np.broadcast_to(active, (self._geometry.warps, machine.blocks)).T
-        rows = self._warps[machine.place.blocks]
-        self._warps[machine.place.blocks] = np.where(taking_part, self._now, rows)
+        rows = self._warps[machine.batch.blocks]
+        self._warps[machine.batch.blocks] = np.where(taking_part, self._now, rows)
 
     def fence(self, machine: Machine, *, inner: bool = False) -> None:
         """The active lanes publish what they did, and what their block did before its last barrier.
@@ -94,14 +94,14 @@ class Ordering:
         """These lanes, broadcastable to the machine's shape, do an atomic operation or an acquire."""
         thread, column = _lanes_of(machine, lanes)
         self._acquires = self._stamp(machine, self._acquires, thread, column)
-        blocks = np.unique(machine.place.blocks[column])
+        blocks = np.unique(machine.batch.blocks[column])
         self._previous[blocks] = self._latest[blocks]
         self._latest[blocks] = self._now
-        block = machine.place.blocks[column]
+        block = machine.batch.blocks[column]
         # Threads ascend: of the assignments to one block the last one stays.
         self._turns[0, block[::-1]] = (thread * machine.blocks + column)[::-1]
         self._turns[1, block] = thread * machine.blocks + column
-        if machine.extra.get("backwards"):
+        if machine.backwards:
             last = self._geometry.threads - 1
             self._turns[1, block[::-1]] = ((last - thread) * machine.blocks + column)[::-1]
             self._turns[0, block] = (last - thread) * machine.blocks + column
@@ -166,7 +166,7 @@ class Ordering:
         if table is None:
             table = np.full((self._geometry.blocks, self._geometry.threads), _NEVER, dtype=np.int32)
         self._now += 1
-        table[machine.place.blocks[column], thread] = self._now
+        table[machine.batch.blocks[column], thread] = self._now
         self._now += 1
         return table
 
@@ -183,7 +183,7 @@ def thread_of(agent: int) -> int:
 
 def _of_active(machine: Machine) -> Array:
     """Linear blocks that have an active lane."""
-    return machine.place.blocks[np.broadcast_to(machine.active.any(axis=(0, 1)), (machine.blocks,))]
+    return machine.batch.blocks[np.broadcast_to(machine.active.any(axis=(0, 1)), (machine.blocks,))]
 
 
 def _lanes_of(machine: Machine, lanes: Array) -> tuple[Array, Array]:
