@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sandbox.budget import Work
 from sandbox.plan import Plan
 from sandbox.program import Program
 from sandbox.verdict import Provenance, Verdict
@@ -55,6 +56,7 @@ class RunResult:
         printed: What device printf wrote, bounded.
         notes: Findings that are no failure, for example several threads writing one value.
         seconds: Host wall time of the run.
+        work: What a simulator executed; None on a GPU, and after a fault.
     """
 
     fault: Fault | None
@@ -63,6 +65,7 @@ class RunResult:
     printed: str = ""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    work: Work | None = None
 
 
 @dataclass(frozen=True)

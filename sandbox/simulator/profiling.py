@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import Array, LaunchProfile, ProfileResult
 from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.program import Program
@@ -17,6 +17,7 @@ from sandbox.simulator.cost.counting import Counter
 from sandbox.simulator.cost.estimate import estimate
 from sandbox.simulator.cost.hotspots import hotspots
 from sandbox.simulator.cost.traffic import LaunchShape, reaches
+from sandbox.simulator.execute.effort import Effort
 from sandbox.simulator.execute.launching import LaunchSetup, batches, buffer_sizes
 from sandbox.simulator.execute.running import initialise_globals, load, prepare
 from sandbox.simulator.execute.scheduler import Scheduler
@@ -38,7 +39,7 @@ def profile(
     samples: Mapping[str, Array],
     architecture_name: str,
     *,
-    deadline_s: float | None = None,
+    budget: Budget | None = None,
 ) -> ProfileResult:
     """Count a sample of each launch's blocks and estimate the plan's latency.
 
@@ -47,11 +48,11 @@ def profile(
         plan: What to launch; buffers are reserved, only pages that sampled blocks touch hold data.
         samples: For every in and inout buffer a flat array of at most its size; it is repeated to fill.
         architecture_name: A name in `ARCHITECTURES`.
-        deadline_s: Seconds after which the profile ends as a TIMEOUT fault.
+        budget: What counting may cost; see `execute.running.run`.
     """
     architecture = ARCHITECTURES[architecture_name]
     try:
-        counted = count(program, plan, samples, architecture, deadline_s=deadline_s)
+        counted = count(program, plan, samples, architecture, budget=budget)
         profiles = tuple(
             _launch_profile(launch, one, architecture)
             for launch, one in zip(plan.launches, counted, strict=True)
@@ -75,25 +76,23 @@ def count(
     samples: Mapping[str, Array],
     architecture: Architecture,
     *,
-    deadline_s: float | None = None,
+    budget: Budget | None = None,
 ) -> Iterator[Counted]:
     """Count a sample of each launch's blocks, one launch after the other; the arguments are those of `profile`.
 
     Raises:
-        FaultError: A launch faults, or the deadline has passed.
+        FaultError: A launch faults, or counting may cost no more.
     """
-    deadline = None if deadline_s is None else time.monotonic() + deadline_s
+    effort = Effort(budget)
     loaded = load(program)
     wanted = {b.name for b in plan.buffers if b.role in {Role.IN, Role.INOUT}}
     arena = SparseArena(*buffer_sizes(plan, loaded), {name: samples[name] for name in wanted})
     initialise_globals(arena, loaded)
     for launch in plan.launches:
-        yield _count_launch(prepare(loaded, launch, arena, 0, architecture), program, arena, deadline)
+        yield _count_launch(prepare(loaded, launch, arena, 0, architecture), program, arena, effort)
 
 
-def _count_launch(
-    setup: LaunchSetup, program: Program, arena: SparseArena, deadline: float | None
-) -> Counted:
+def _count_launch(setup: LaunchSetup, program: Program, arena: SparseArena, effort: Effort) -> Counted:
     geometry = setup.geometry
     registers = next((r.registers for r in program.resources if r.name == setup.launch.kernel), 32)
     resident = occupancy(setup.architecture, geometry.threads, registers, setup.shared_bytes)
@@ -101,7 +100,7 @@ def _count_launch(
     counter = Counter(
         _l1_share(setup, resident), Footprint(len(chosen) if len(chosen) <= SAMPLE_BLOCKS else 1)
     )
-    _run(setup, chosen, counter, deadline)
+    _run(setup, chosen, counter, effort)
     shape = LaunchShape(
         blocks=geometry.blocks,
         sampled=len(chosen),
@@ -132,13 +131,13 @@ def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture
     )
 
 
-def _run(setup: LaunchSetup, chosen: Array, counter: Counter, deadline: float | None) -> None:
+def _run(setup: LaunchSetup, chosen: Array, counter: Counter, effort: Effort) -> None:
     first = 0
     with np.errstate(all="ignore"):
         for blocks in batches(setup, chosen):
             counter.start_batch(len(blocks), first)
             machine = setup.machine(blocks, (counter,))
-            Scheduler(setup, machine, counter.enter, deadline).run()
+            Scheduler(setup, machine, counter.enter, effort).run()
             counter.end_batch(machine)
             first += len(blocks)
 

@@ -90,6 +90,7 @@ class BasicBlock:
         barrier: The barrier that is the block's only instruction; the scheduler's, not a step.
         warp_sync: The warp-wide instruction that the block starts with, and the slot of its member mask.
         polls: Whether the block reads what another thread may be about to change.
+        acts: Whether the block does what other threads may see, or reads a clock; atomic operations tell themselves.
     """
 
     index: int
@@ -99,6 +100,7 @@ class BasicBlock:
     barrier: Barrier | None = None
     warp_sync: tuple[Instruction, int] | None = None
     polls: bool = False
+    acts: bool = False
 
 
 SHARED_GAP = 128

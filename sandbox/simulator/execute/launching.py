@@ -277,6 +277,11 @@ class LaunchSetup:
         }
 
     @property
+    def resident_lanes(self) -> int:
+        """Threads that the device holds at once: blocks beyond that start when others have ended."""
+        return self.architecture.multiprocessors * self.architecture.threads_per_sm
+
+    @property
     def _shared_extent(self) -> int:
         return self.shared_bytes + self.code.shared_gaps
 

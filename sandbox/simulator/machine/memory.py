@@ -91,7 +91,6 @@ class Arena:
 
     def nearest(self, offset: int) -> Allocation | None:
         """The allocation whose bytes lie closest to an offset; None where there is none."""
-
         after = bisect_right(self._starts, offset)
         if after == 0:
             return self._ordered[0] if self._ordered else None

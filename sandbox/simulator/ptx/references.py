@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.simulator.ptx.syntax import Address, Module, Operand, Symbol, Vector
+from sandbox.simulator.ptx.syntax import AddressOperand, Module, Operand, Symbol, Vector
 
 
 def used_variables(module: Module) -> frozenset[str]:
@@ -32,7 +32,7 @@ def used_variables(module: Module) -> frozenset[str]:
 def _symbols(operand: Operand | None) -> Iterator[str]:
     if isinstance(operand, Symbol):
         yield operand.name
-    elif isinstance(operand, Address):
+    elif isinstance(operand, AddressOperand):
         yield from _symbols(operand.base)
     elif isinstance(operand, Vector):
         for element in operand.elements:
