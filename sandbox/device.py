@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sandbox.budget import Work
+from sandbox.budget import Budget, Work
 from sandbox.plan import Plan
 from sandbox.program import Program
 from sandbox.verdict import Provenance, Verdict
@@ -149,10 +149,14 @@ class Inspection:
 
 
 class Device(Protocol):
-    """Runs plans; past `deadline_s` of any call the worker is killed and the fault is TIMEOUT.
+    """Runs plans within budgets: past its work a run is a TIMEOUT; what could not be judged is UNDECIDED.
 
-    Raises (all methods): WorkerDiedError where the worker ended through no fault of the candidate that is
-    known (a memory limit is a RESOURCE_LIMIT fault instead), MissingDependencyError where the device is
+    On a simulator only the work, and a livelock that is proved, make a TIMEOUT. A worker that was lost, or did not
+    answer, is replaced, and the call made once more when the machine has less to do; after that the fault is
+    UNDECIDED, as it is where the processor time was spent. A GPU runs kernels in real time: there `seconds` are
+    a deadline. A memory limit is a RESOURCE_LIMIT fault.
+
+    Raises (all methods): WorkerError where no worker can be started, MissingDependencyError where the device is
     absent.
     """
 
@@ -167,7 +171,7 @@ class Device(Protocol):
         ...
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """Execute the plan once.
 
@@ -176,12 +180,12 @@ class Device(Protocol):
             plan: What to launch.
             inputs: Flat arrays for every in and inout buffer, dtype and size as in the plan.
             poison: Seed of the random bytes that fill outputs and scratch beforehand.
-            deadline_s: Seconds of wall time.
+            budget: What the run may cost.
         """
         ...
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
         """Time the plan and collect metrics.
 
@@ -189,7 +193,7 @@ class Device(Protocol):
             program: Compiled for this device's architecture.
             plan: What to launch; buffers may be far larger than the samples.
             samples: For every in and inout buffer a flat array of at most that size; it is repeated to fill.
-            deadline_s: Seconds of wall time.
+            budget: What it may cost.
         """
         ...
 

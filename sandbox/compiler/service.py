@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sandbox.budget import Budget
 from sandbox.compiler import headers
 from sandbox.compiler.cache import CompileCache
 from sandbox.compiler.role import OPTIONS
@@ -19,14 +20,17 @@ from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
+from sandbox.quiet import quieter
 from sandbox.wire import MessageLimits
 from sandbox.worker.messages import CompileCall
-from sandbox.worker_process import WorkerMemoryError
+from sandbox.worker_process import WorkerKilledError, WorkerMemoryError, WorkerSpentError
 
 MEMORY_BYTES = 4 << 30
 """Address space of a compile worker; about 0.5 GiB of it are libraries."""
 
-DEADLINE_S = 30.0
+CPU_S = 30.0
+"""Seconds of processor time that one translation unit may take."""
+
 _REPLY_LIMITS = MessageLimits(header=160 << 20, total=256 << 20)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _KERNEL = re.compile(r"[A-Za-z_][^\n\r\0\\#\"';{}]*")
@@ -61,11 +65,11 @@ class Compiler:
         self._cache = CompileCache(cache) if cache is not None else None
         self._running: dict[str, _Shared] = {}
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float = DEADLINE_S) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float = CPU_S) -> CompileResult:
         """Compile, or find what an identical request gave before.
 
         A failure of the source is a result. So is a limit that was reached: `limit` says which.
-        The deadline is that of the first of several identical requests under way.
+        The processor time is that which the first of several identical requests under way may take.
 
         Raises:
             UsageError: The request holds a name that is none, or an unknown architecture.
@@ -77,7 +81,7 @@ class Compiler:
             return found
         shared = self._running.get(key)
         if shared is None:
-            shared = self._running[key] = _Shared(asyncio.ensure_future(self._run(request, key, deadline_s)))
+            shared = self._running[key] = _Shared(asyncio.ensure_future(self._run(request, key, cpu_s)))
             shared.task.add_done_callback(lambda _: self._running.pop(key, None))
         return await shared.result()
 
@@ -111,22 +115,27 @@ class Compiler:
         """Close."""
         await self.aclose()
 
-    async def _run(self, request: CompileRequest, key: str, deadline_s: float) -> CompileResult:
-        result = await self._ask(request, deadline_s)
+    async def _run(self, request: CompileRequest, key: str, cpu_s: float) -> CompileResult:
+        result = await self._ask(request, cpu_s)
         if result.program is not None:
             result = dataclasses.replace(result, program=dataclasses.replace(result.program, key=key))
         if self._cache and result.limit is None and result.compiler:
             await asyncio.to_thread(self._cache.put, key, result)
         return result
 
-    async def _ask(self, request: CompileRequest, deadline_s: float) -> CompileResult:
+    async def _ask(self, request: CompileRequest, cpu_s: float) -> CompileResult:
         for last in (False, True):
             try:
                 return await self._pool.request(
-                    CompileCall(request), CompileResult, deadline_s=deadline_s, limits=_REPLY_LIMITS
-                )
-            except WorkerDeadlineError:
-                return _stopped("deadline", f"the compiler was stopped after {deadline_s:g} s")
+                    CompileCall(request), CompileResult,
+                    deadline_s=Budget(cpu_s).wall_s, cpu_s=cpu_s, limits=_REPLY_LIMITS,
+                )  # fmt: skip
+            except WorkerSpentError:
+                return _stopped("deadline", f"the compiler was stopped after {cpu_s:g} s of processor time")
+            except (WorkerKilledError, WorkerDeadlineError) as error:
+                if last:
+                    return CompileResult(None, (Diagnostic("error", f"not compiled: {error}"),), limit="lost")
+                await quieter()
             except WorkerMemoryError:
                 text = (
                     "the compiler ran out of memory: look for huge arrays, and for what expands without end"

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
+from sandbox.budget import Budget
 from sandbox.cuda.noise import digest_words, noise_words
 from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
 from sandbox.devices.cuda_conditions import conditions, seen
@@ -133,13 +134,13 @@ class CudaDevice:
         return self._gpu.architecture
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """See `Device`."""
         call = CudaRunCall(program, plan, inputs, poison)
         async with self._lock.held(alone=False):
             answer = await self._ask(
-                call, CudaAnswer, deadline_s, bytes_back(plan), lambda answer: answer.spent
+                call, CudaAnswer, budget.seconds, bytes_back(plan), lambda answer: answer.spent
             )
         return RunResult(answer) if isinstance(answer, Fault) else answer.result
 
@@ -153,9 +154,10 @@ class CudaDevice:
         return await self._workers.request(CudaProbeCall(seed), CudaHealth, deadline_s=30.0)
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
         """See `Device`."""
+        deadline_s = budget.seconds
         timed, filled = TimedPlan(program, plan), repeated(plan, samples)
         rules = TimingRules(limit_s=min(_PROFILE_S, deadline_s / 3), kept=1)
         times = await self.time_pairs(timed, None, [filled], rules=rules, deadline_s=deadline_s)

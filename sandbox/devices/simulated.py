@@ -6,16 +6,23 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
+from sandbox.budget import Budget
 from sandbox.device import Array, Fault, Inspection, ProfileResult, RunResult
-from sandbox.errors import UsageError, WorkerDeadlineError
+from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError, WorkerError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.plan import Plan, Role
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
+from sandbox.quiet import quieter
 from sandbox.verdict import Verdict
 from sandbox.wire import MessageLimits, dtype_of
 from sandbox.worker.messages import ProfileCall, RunCall
-from sandbox.worker_process import WorkerFailedError, WorkerMemoryError
+from sandbox.worker_process import (
+    WorkerFailedError,
+    WorkerKilledError,
+    WorkerMemoryError,
+    WorkerSpentError,
+)
 
 T = TypeVar("T", RunResult, ProfileResult)
 
@@ -24,14 +31,14 @@ MEMORY_BYTES = 12 << 30
 """Address space of a simulator worker: buffers, their shadow, and a few thousand lanes' registers."""
 
 _REPLY_HEADER_BYTES = 32 << 20
-_GRACE_S = 1.0
-"""The simulator ends a run at its deadline itself, and says where; a worker that does not is killed."""
+_GRACE_S = 5.0
+"""The simulator ends a run itself when its processor time is spent, and says where; else the kernel ends it."""
 
 
 class SimulatedDevice:
     """A GPU that is simulated by worker processes; implements `sandbox.device.Device`.
 
-    Up to `workers` calls run at once, further ones wait; the wait is not charged to a call's deadline.
+    Up to `workers` calls run at once, further ones wait; the wait is not charged to a call's budget.
     """
 
     def __init__(
@@ -68,20 +75,20 @@ class SimulatedDevice:
         return ARCHITECTURES[self._model].compute
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """See `Device`."""
-        call = RunCall(program, plan, inputs, poison, self._model, deadline_s)
-        outcome = await self._ask(call, RunResult, deadline_s, _reply_limits(plan))
+        call = RunCall(program, plan, inputs, poison, self._model, budget)
+        outcome = await self._ask(call, RunResult, budget, _reply_limits(plan))
         return RunResult(outcome) if isinstance(outcome, Fault) else outcome
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
         """See `Device`."""
-        call = ProfileCall(program, plan, samples, self._model, deadline_s)
+        call = ProfileCall(program, plan, samples, self._model, budget)
         limits = MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES)
-        outcome = await self._ask(call, ProfileResult, deadline_s, limits)
+        outcome = await self._ask(call, ProfileResult, budget, limits)
         return ProfileResult(outcome) if isinstance(outcome, Fault) else outcome
 
     async def inspect(
@@ -109,27 +116,58 @@ class SimulatedDevice:
         """Close."""
         await self.aclose()
 
-    async def _ask(self, call: object, kind: type[T], deadline_s: float, limits: MessageLimits) -> T | Fault:
+    async def _ask(self, call: object, kind: type[T], budget: Budget, limits: MessageLimits) -> T | Fault:
         try:
-            allowed = deadline_s + _GRACE_S
-            return await self._pool.request(call, kind, deadline_s=allowed, limits=limits)
-        except WorkerDeadlineError:
-            return Fault(
-                Verdict.TIMEOUT,
-                f"the kernel did not finish within {deadline_s:g} s on {self._name}: look for a loop that "
-                "never ends, a barrier or flag that some threads never reach, or far too much work",
+            return await self._request(call, kind, budget, limits)
+        except (WorkerKilledError, WorkerDeadlineError, WorkerDiedError) as error:
+            if self._pool.closed or _at_its_limit(error):
+                return self._limit(error)
+            await quieter()
+        try:
+            return await self._request(call, kind, budget, limits)
+        except (WorkerKilledError, WorkerDeadlineError, WorkerDiedError) as error:
+            if _at_its_limit(error):
+                return self._limit(error)
+            await self._pool.warm()  # unless workers cannot be started at all
+            what = (
+                f"not judged: {self._name} lost its worker twice ({_last_line(error)}); try again when this machine "
+                "has less to do, or more memory"
             )
+            return Fault(Verdict.UNDECIDED, what)
+
+    async def _request(self, call: object, kind: type[T], budget: Budget, limits: MessageLimits) -> T | Fault:
+        try:
+            return await self._pool.request(
+                call, kind, deadline_s=budget.wall_s, cpu_s=budget.seconds + _GRACE_S, limits=limits
+            )
+        except WorkerSpentError:
+            what = f"not judged: {self._name} took more than {budget.seconds:g} s of processor time on the kernel"
+            return Fault(Verdict.UNDECIDED, what)
         except WorkerFailedError as error:
-            reason = str(error).strip().splitlines()[-1]
-            return Fault(
-                Verdict.UNSUPPORTED, f"{self._name} failed on this kernel, which is a bug of it: {reason}"
-            )
-        except WorkerMemoryError:
-            return Fault(
-                Verdict.RESOURCE_LIMIT,
-                f"running the kernel on {self._name} took more than {self._memory_bytes / (1 << 30):g} GiB "
-                "of host memory: look for buffers or shared memory larger than the task needs",
-            )
+            what = f"{self._name} failed on this kernel, which is a bug of it: {_last_line(error)}"
+            return Fault(Verdict.UNSUPPORTED, what)
+
+    def _limit(self, error: WorkerError) -> Fault:
+        """What became of a kernel whose worker reached its own limit on memory.
+
+        Raises:
+            WorkerError: It did not: the workers were stopped.
+        """
+        if not _at_its_limit(error):
+            raise error
+        return Fault(
+            Verdict.RESOURCE_LIMIT,
+            f"running the kernel on {self._name} took more than {self._memory_bytes / (1 << 30):g} GiB "
+            "of host memory: look for buffers or shared memory larger than the task needs",
+        )
+
+
+def _at_its_limit(error: WorkerError) -> bool:
+    return isinstance(error, WorkerMemoryError) and not isinstance(error, WorkerKilledError)
+
+
+def _last_line(error: WorkerError) -> str:
+    return str(error).strip().splitlines()[-1]
 
 
 def simulated_names() -> tuple[str, ...]:

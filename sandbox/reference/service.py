@@ -11,19 +11,22 @@ from typing import Self, TypeVar
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import Array
-from sandbox.errors import UsageError, WorkerDeadlineError
+from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
-from sandbox.worker_process import WorkerMemoryError
+from sandbox.worker_process import WorkerKilledError, WorkerMemoryError, WorkerSpentError
 
 T = TypeVar("T", Expected, ComparisonAnswer)
 
 MEMORY_BYTES = 12 << 30
 """Address space of a reference worker."""
 
-DEADLINE_S = 120.0
+CPU_S = 120.0
+"""Seconds of processor time that one answer may take."""
+
 DRAWS = 4
 _LARGE_ELEMENTS = 1 << 22
 _LARGE_DRAWS = 2
@@ -67,7 +70,7 @@ class References:
         dtypes: Mapping[str, str],
         *,
         seed: int = 0,
-        deadline_s: float = DEADLINE_S,
+        cpu_s: float = CPU_S,
     ) -> Expected:
         """Compute what the outputs should be, and the scale of their error bound.
 
@@ -78,7 +81,7 @@ class References:
             dtypes: The outputs that the task wants, and their dtypes. For floating ones the answer is
                 float64; for integers it is what the reference returned (float64 too, if it did).
             seed: Seed of the perturbations behind an estimated magnitude.
-            deadline_s: Seconds of wall time.
+            cpu_s: Seconds of processor time.
 
         Raises:
             ReferenceFailedError: The reference raised, took too long, or returned something else.
@@ -92,7 +95,7 @@ class References:
         size = sum(array.size for array in inputs.values())
         draws = DRAWS if size < _LARGE_ELEMENTS else _LARGE_DRAWS
         call = ReferenceCall(text, dict(inputs), dict(dims), draws, seed)
-        expected = _checked(await self._ask(call, Expected, deadline_s), dtypes)
+        expected = _checked(await self._ask(call, Expected, cpu_s), dtypes)
         self._keep(key, expected)
         return expected
 
@@ -103,7 +106,7 @@ class References:
         outputs: Mapping[str, Array],
         expected: Expected,
         *,
-        deadline_s: float = DEADLINE_S,
+        cpu_s: float = CPU_S,
     ) -> str | None:
         """Ask the reference's own `compare`; None where the outputs are right, else the reason.
 
@@ -112,7 +115,7 @@ class References:
             WorkerError: The environment failed.
         """
         call = CompareCall(text, dict(inputs), dict(outputs), expected.outputs)
-        return (await self._ask(call, ComparisonAnswer, deadline_s)).reason
+        return (await self._ask(call, ComparisonAnswer, cpu_s)).reason
 
     async def warm(self) -> None:
         """Start a worker ahead of the first call."""
@@ -132,11 +135,17 @@ class References:
         """Close."""
         await self.aclose()
 
-    async def _ask(self, call: object, kind: type[T], deadline_s: float) -> T:
+    async def _ask(self, call: object, kind: type[T], cpu_s: float) -> T:
         try:
-            reply = await self._pool.request(call, kind, ReferenceFault, deadline_s=deadline_s)
-        except WorkerDeadlineError as error:
-            raise ReferenceFailedError(f"reference.py did not finish within {deadline_s:g} s") from error
+            reply = await self._pool.request(
+                call, kind, ReferenceFault, deadline_s=Budget(cpu_s).wall_s, cpu_s=cpu_s
+            )
+        except WorkerSpentError as error:
+            text = f"reference.py did not finish within {cpu_s:g} s of processor time"
+            raise ReferenceFailedError(text) from error
+        except (WorkerKilledError, WorkerDeadlineError) as error:
+            # The machine's fault, or that of a reference that sleeps: whoever asks may try again.
+            raise WorkerDiedError(f"the worker of reference.py was lost: {error}") from error
         except WorkerMemoryError as error:
             limit = self._memory_bytes / (1 << 30)
             raise ReferenceFailedError(f"reference.py needs more than {limit:g} GiB of memory") from error

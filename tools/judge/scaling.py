@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import Array, Device, RunResult
 from tools.judge.error_bound import FORMATS
 from tools.judge.questions import Oracle, Question
@@ -96,7 +97,7 @@ class Scaling:
         }
         plan = self.subject.plan(question.scalars)
         return await self.device.run(
-            self.subject.program, plan, inputs, poison=seed, deadline_s=self.deadline_s
+            self.subject.program, plan, inputs, poison=seed, budget=Budget(self.deadline_s)
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import Device, Fault, RunResult
 from sandbox.plan import Plan, Role
 from sandbox.poison import poison_bytes
@@ -199,7 +200,7 @@ class _Judge:
         flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
         program = attempt.trial.subject.program
         return await self.device.run(
-            program, attempt.plan, flat, poison=attempt.poison, deadline_s=self.rules.deadline_s
+            program, attempt.plan, flat, poison=attempt.poison, budget=Budget(self.rules.deadline_s)
         )
 
     async def _judge_run(self, attempt: _Attempt, result: RunResult) -> _Outcome:

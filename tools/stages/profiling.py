@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sandbox.budget import Budget
 from sandbox.device import Device, ProfileResult
 from sandbox.plan import Plan
 from sandbox.verdict import Provenance, Verdict
@@ -98,7 +99,7 @@ class ProfileStage:
         identity = (compiled.report.ptx_key, plan)
 
         async def profile() -> ProfileResult:
-            return await self.device.profile(program, plan, samples.buffers, deadline_s=self.deadline_s)
+            return await self.device.profile(program, plan, samples.buffers, budget=Budget(self.deadline_s))
 
         if self.repeatable:
             result = await self._seen.get(

@@ -145,6 +145,6 @@ def root_error(value: Array, root: Array) -> Array:
     odd = exponent & 1
     significand, exponent = np.ldexp(significand, odd), exponent - odd
     root = np.ldexp(root, -(exponent // 2))
-    product, rest = two_product(root, root)
-    sign = np.sign((significand - product) - rest)
+    with np.errstate(all="ignore"):
+        sign = np.sign(_remainder(significand, root, root))
     return np.where(np.isfinite(value) & (value > 0), sign, 0.0)

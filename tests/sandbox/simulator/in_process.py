@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.compiler.role import CompileRole
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.device import ProfileResult, RunResult
@@ -41,7 +42,7 @@ class Compiles:
     def __init__(self) -> None:
         self._kept: dict[CompileRequest, CompileResult] = {}
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         if request not in self._kept:
             result = _compiler().answer(CompileCall(request))
             if result.program is not None:
@@ -89,16 +90,16 @@ class Simulator:
         self.notes: set[str] = set()
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
-        result = running.run(program, plan, inputs, poison, deadline_s=deadline_s)
+        result = running.run(program, plan, inputs, poison, budget=budget)
         self.notes.update(result.notes)
         return result
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
-        return profiling.profile(program, plan, samples, "h200", deadline_s=deadline_s)
+        return profiling.profile(program, plan, samples, "h200", budget=budget)
 
     async def warm(self) -> None: ...
 
