@@ -119,6 +119,7 @@ class Code:
         granularity: Bytes of the narrowest shared-memory access, at most 4.
         ordered: Whether threads synchronise other than by barriers of the whole block, or copy asynchronously.
         waits: Identities of the loads in whose value a loop waits for another thread.
+        takes: Whether threads get values from atomic operations on global memory: tickets, places in a queue.
         shared: Offset of every shared variable, `SHARED_GAP` more than it is on a device for each one before it;
             `shared_bytes` the total on a device, of static ones.
         shared_sizes: Bytes of every shared variable; 0 for dynamic shared memory.
@@ -138,6 +139,7 @@ class Code:
     granularity: int = 4
     ordered: bool = False
     waits: frozenset[int] = frozenset()
+    takes: bool = False
 
     @property
     def shared_gaps(self) -> int:

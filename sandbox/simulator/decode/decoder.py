@@ -71,6 +71,11 @@ def decode(module: Module, name: str) -> Code:
         local_bytes=local_bytes,
         granularity=min(_granularity(other) for other in reachable(module, name)),
         waits=waiting_loads(tuple(blocks)),
+        takes=any(
+            i.opcode == "atom" and not any(part.startswith("shared") for part in i.modifiers)
+            for other in reachable(module, name)
+            for i in other.body
+        ),
         ordered=any(orders_some(i) for other in reachable(module, name) for i in other.body),
     )
 

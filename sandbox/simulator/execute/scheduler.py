@@ -148,10 +148,10 @@ class Scheduler:
     def _look_for_deadlock(self, position: Position, mask: Mask) -> None:
         """Every group that comes here has waited for long: find out whether anything can change that."""
         pending = {position: mask, **self._pending}
-        runnable = EVERYONE
-        if all(lanes is not None for lanes in pending.values()):
-            runnable = np.logical_or.reduce(np.broadcast_arrays(*(EVERYONE, *pending.values()))[1:])
-        runnable = np.broadcast_to(runnable, self._machine.shape)
+        runnable = mask
+        for other in self._pending.values():
+            runnable = union(runnable, other)
+        runnable = np.broadcast_to(EVERYONE if runnable is None else runnable, self._machine.shape)
         polls = next(filter(is_poll, self._calls.block(position.frame, position.block).instructions))
         fault = deadlock(self._machine, runnable, polls)
         if fault is not None:

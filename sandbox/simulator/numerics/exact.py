@@ -133,7 +133,7 @@ def _rounded(parts: _Parts, zero: Array, mode: str) -> Array:
         up = (lost > half) | ((lost == half) & (kept_bits & 1 == 1))
     else:
         up = (lost != 0) & (negative if mode == "rm" else ~negative) & (mode != "rz")
-    value = np.ldexp((kept_bits + up).astype(F64), np.maximum(scale + shift, _LEAST))
+    value: Array = np.ldexp((kept_bits + up).astype(F64), np.maximum(scale + shift, _LEAST))
     stays = (mode == "rz") | ((mode == "rm") & ~negative) | ((mode == "rp") & negative)
     value = np.where(np.isinf(value) & stays, np.finfo(F64).max, value)
     return np.where(high == 0, zero, np.where(negative, -value, value))

@@ -160,9 +160,7 @@ async def test_no_content_of_an_included_host_file_is_shown(isolation: Isolation
 
 async def test_files_of_the_system_are_not_there_for_the_compiler(compiler: Compiler) -> None:
     for path in ("/etc/passwd", "/proc/self/environ", "/dev/zero", "/dev/stdin"):
-        result = await compiler.compile(
-            request(f'#include "{path}"\n__global__ void k() {{}}', "k"), cpu_s=5
-        )
+        result = await compiler.compile(request(f'#include "{path}"\n__global__ void k() {{}}', "k"), cpu_s=5)
         assert errors(result) == [f'cannot open source file "{path}"']
         probe = f'#if __has_include("{path}")\n#error there\n#endif\n__global__ void k() {{}}'
         assert (await compiler.compile(request(probe, "k"))).program is not None

@@ -65,7 +65,7 @@ BARRIER = """__global__ void k(int* io, int* out) {
     if (threadIdx.x == 0) { __threadfence(); atomicAdd(io, 1); while (atomicAdd(io, 0) < round * gridDim.x); __threadfence(); }
     __syncthreads();
   }
-  out[blockIdx.x * blockDim.x + threadIdx.x] = io[0]; }"""
+  out[blockIdx.x * blockDim.x + threadIdx.x] = atomicAdd(io, 0); }"""
 
 
 @pytest.mark.parametrize("poison", [2, 3])
