@@ -45,7 +45,7 @@ class Limits:
     hazard_s: float = 120.0
 
 
-class Closes(Protocol):
+class HasWorkers(Protocol):
     """Something with workers."""
 
     async def aclose(self) -> None:
@@ -53,16 +53,16 @@ class Closes(Protocol):
         ...
 
 
-class CompilerService(Compiles, Closes, Protocol):
+class CompilerService(Compiles, HasWorkers, Protocol):
     """What compiles."""
 
 
-class AnswerService(Answers, Closes, Protocol):
+class AnswerService(Answers, HasWorkers, Protocol):
     """What knows answers."""
 
 
 @dataclass(frozen=True)
-class Parts:
+class ToolboxParts:
     """What a toolbox is made of; it owns them. `width` is how many plans the device runs at once."""
 
     compiler: CompilerService
@@ -72,7 +72,7 @@ class Parts:
     width: int = 1
 
 
-def local_parts(device: str, cache: Path, workers: int | None) -> Parts:
+def local_parts(device: str, cache: Path, workers: int | None) -> ToolboxParts:
     """Return the parts of a toolbox on this machine; nothing is started until it is used.
 
     Args:
@@ -88,4 +88,4 @@ def local_parts(device: str, cache: Path, workers: int | None) -> Parts:
     isolation = choose_isolation()
     opened = open_device(device, isolation, workers=width)
     compiler = Compiler(isolation, cache=cache / "compiled", workers=width)
-    return Parts(compiler, References(isolation), opened, isolation.name, width)
+    return ToolboxParts(compiler, References(isolation), opened, isolation.name, width)

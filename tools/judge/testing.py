@@ -61,7 +61,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class JudgedResults:
     """A test report, and for every output the least constant of the error bound that accepts all of it."""
 
     report: TestReport
@@ -81,7 +81,7 @@ async def judge_results(
     rules: Rules,
     *,
     seed: int | None = None,
-) -> Judgement:
+) -> JudgedResults:
     """Try a candidate on every case with several seeds; stop at the first failure in that order.
 
     Repetition r of a case uses the input of `seed + r`, so the seed in any case's report replays it. Where
@@ -152,7 +152,7 @@ class _Outcome:
     comparisons: tuple[Comparison, ...] = ()
 
 
-def _judgement(outcomes: Sequence[_Outcome], total: int) -> Judgement:
+def _judgement(outcomes: Sequence[_Outcome], total: int) -> JudgedResults:
     cases: list[CaseReport] = []
     constants: dict[str, float] = {}
     for outcome in outcomes:
@@ -161,11 +161,11 @@ def _judgement(outcomes: Sequence[_Outcome], total: int) -> Judgement:
             constants[comparison.output] = max(constants.get(comparison.output, 0.0), comparison.constant)
         if outcome.report.verdict is not Verdict.PASS:
             report = TestReport(outcome.report.verdict, outcome.report.message, tuple(cases), total)
-            return Judgement(report, constants)
+            return JudgedResults(report, constants)
     ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
     worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
     message = f"All {total} inputs passed{worst}."
-    return Judgement(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
+    return JudgedResults(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
 
 
 @dataclass(frozen=True)

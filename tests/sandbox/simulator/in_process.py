@@ -22,7 +22,7 @@ from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
 from tools.local_toolbox import LocalToolbox
-from tools.parts import MessageLimits, Parts
+from tools.parts import Limits, ToolboxParts
 from tools.stages.compiling import CompileStage
 from tools.tasks import generators
 from tools.tasks.task import Task
@@ -108,8 +108,8 @@ class Simulator:
 
 def toolbox(folder: Path, device: Simulator, compiler: Compiles, run_s: float = 5.0) -> LocalToolbox:
     """A toolbox whose judge is the real one; `folder` keeps what it freezes."""
-    parts = Parts(compiler, Answers(), device, "none", 1)
-    return LocalToolbox("sim:h200", cache=folder, limits=MessageLimits(run_s=run_s), parts=parts)
+    parts = ToolboxParts(compiler, Answers(), device, "none", 1)
+    return LocalToolbox("sim:h200", cache=folder, limits=Limits(run_s=run_s), parts=parts)
 
 
 async def in_lock_step(task: Task, kernel: str, compiler: Compiles, seed: int) -> dict[str, Array]:
