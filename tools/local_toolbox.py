@@ -145,7 +145,7 @@ class LocalToolbox:
                 sets=limits.timing_inputs,
             )  # fmt: skip
         sampler = partial(bench_samples, secret=fresh_seed())
-        return ProfileStage(compiling, device, sampler, limits.profile_s, repeatable=not self._measures)
+        return ProfileStage(compiling, device, sampler, repeatable=not self._measures)
 
     def _oracle(self, task: Task) -> TaskOracle:
         return self._oracles.setdefault(task.sha, TaskOracle(task, self._parts.answers))

@@ -43,7 +43,7 @@ class ResultStage:
         """
         if compiled.report.verdict is not Verdict.PASS:
             return TestReport(compiled.report.verdict, compiled.report.message)
-        rules = replace(self.rules, constants=frozen.constants)
+        rules = replace(self.rules, constants=frozen.constants, works=frozen.works)
         subjects = [*_subjects(task, compiled), *_stress(task, compiled, frozen.families).values()]
         judged = await judge_results(task, self.device, self.oracle(task), subjects, rules, seed=seed)
         if judged.report.verdict is not Verdict.PASS or not frozen.degrees:
@@ -68,7 +68,7 @@ class ResultStage:
     ) -> TestReport:
         subject = scaling_subject(task, _subjects(task, compiled))
         assert subject is not None, "the task was found to scale when it was frozen"
-        scaling = Scaling(task, self.device, self.oracle(task), subject, self.rules.deadline_s)
+        scaling = Scaling(task, self.device, self.oracle(task), subject, self.rules.seconds)
         objection = await scaling.objection(frozen.degrees, passed.cases[0].seed)
         if objection is None:
             return passed
