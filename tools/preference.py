@@ -39,7 +39,7 @@ def standing(profile: ProfileReport, compiled: CompileReport | None) -> Standing
     """
     assert profile.latency_us is not None, "only what was timed has a standing"
     resources = () if compiled is None else compiled.resources
-    spilled = sum(one.spill_store_bytes + one.spill_load_bytes for one in resources)
+    spilled = sum(one.spill_bytes for one in resources)
     registers = max((one.registers for one in resources), default=0)
     launches = max((len(shape.launches) for shape in profile.shapes), default=0)
     estimated = profile.provenance is not Provenance.MEASURED

@@ -38,7 +38,7 @@ def offer(deps: Deps, trial: Trial) -> bool:
 async def confirm(deps: Deps) -> None:
     """Judge the best candidate on fresh inputs, at the benchmark shapes, and by tools that look for hazards.
 
-    Where it fails, the next best one.
+    Where it fails, or cannot be judged, the next best one: what is announced has passed twice.
     """
     for trial in deps.store.candidates.ranked(deps.run):
         kernel = settled(deps.parent(trial).kernel, trial.record.tune)
@@ -50,10 +50,14 @@ async def confirm(deps: Deps) -> None:
         _demote(
             deps,
             trial,
-            Judgement(report.verdict, f"passed, then failed when judged once more: {report.message}"),
+            Judgement(report.verdict, f"passed, then {_became(report.verdict)} once more: {report.message}"),
         )
     deps.store.candidates.clear_best(deps.run)
     deps.store.kernels.drop_best(deps.run)
+
+
+def _became(verdict: Verdict) -> str:
+    return "could not be judged" if verdict is Verdict.UNDECIDED else "failed when judged"
 
 
 def _keep(deps: Deps, trial: Trial) -> None:

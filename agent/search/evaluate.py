@@ -99,7 +99,7 @@ async def _judge(deps: Deps, draft: Draft) -> Judgement | None:
         order = CheckOrder(deps.task, kernel, sweep=True, benches=False)
         report = await deps.interruption.guard(deps.toolbox.do(order))
     except WorkerError as error:
-        return Judgement(Verdict.UNSUPPORTED, f"the tools gave no answer: {error}", lost=True)
+        return Judgement(Verdict.UNDECIDED, f"the tools gave no answer: {error}", lost=True)
     for stage in report.stages:
         deps.say(
             StageFinished(
