@@ -21,7 +21,7 @@ WORK = "smsp__thread_inst_executed.sum"
 """The metric that says how long a simulator would take."""
 
 
-_STEPS = 4_000_000
+_STEPS = 500_000
 """Instructions in a row that are simulated for one shape; what needs more is only counted."""
 
 _MARGIN = 2.0
