@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from sandbox.timing.measured import PairTimer
+from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo
@@ -79,7 +79,7 @@ class LocalToolbox:
 
     @property
     def _measures(self) -> bool:
-        return not self.device.startswith("sim:")
+        return self._parts.device.provenance is Provenance.MEASURED
 
     async def do(self, order: Order[Task, R]) -> R:
         """Carry an order out and return its report; see `tools.toolbox.Toolbox`.
@@ -138,7 +138,7 @@ class LocalToolbox:
 
     def _profile_stage(self, compiling: CompileStage, limits: Limits) -> ProfileStage | MeasureStage:
         device = self._parts.device
-        if isinstance(device, PairTimer):
+        if times_pairs(device):
             rules = TimingRules(limit_s=limits.timing_s)
             return MeasureStage(
                 compiling, device, self._oracle, self._constants, 2 * limits.profile_s, rules,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sandbox.closing import Closes
 from sandbox.compiler.service import Compiler
 from sandbox.device import Device
 from sandbox.devices.open import open_device
@@ -45,19 +46,11 @@ class Limits:
     hazard_s: float = 120.0
 
 
-class HasWorkers(Protocol):
-    """Something with workers."""
-
-    async def aclose(self) -> None:
-        """Stop them."""
-        ...
-
-
-class CompilerService(Compiles, HasWorkers, Protocol):
+class CompilerService(Compiles, Closes, Protocol):
     """What compiles."""
 
 
-class AnswerService(Answers, HasWorkers, Protocol):
+class AnswerService(Answers, Closes, Protocol):
     """What knows answers."""
 
 

@@ -8,22 +8,20 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from sandbox.budget import Budget
+from sandbox.asking import LimitReached, ask_within
+from sandbox.closing import AsyncClosing
 from sandbox.compiler import headers
 from sandbox.compiler.cache import CompileCache
 from sandbox.compiler.role import OPTIONS
 from sandbox.compiler.toolkit import Toolkit, find_toolkit
-from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError
+from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
 from sandbox.quiet import quieter
 from sandbox.wire import MessageLimits
 from sandbox.worker.messages import CompileCall
-from sandbox.worker_process import WorkerKilledError, WorkerMemoryError, WorkerSpentError
 
 MEMORY_BYTES = 4 << 30
 """Address space of a compile worker; about 0.5 GiB of it are libraries."""
@@ -37,7 +35,7 @@ _KERNEL = re.compile(r"[A-Za-z_][^\n\r\0\\#\"';{}]*")
 _ARCHITECTURE = re.compile(r"sm_\d{2,3}[af]?")
 
 
-class Compiler:
+class Compiler(AsyncClosing):
     """Compiles kernel files in confined workers. Use as an async context manager, or call `aclose`."""
 
     def __init__(
@@ -105,16 +103,6 @@ class Compiler:
         if self._cache:
             await asyncio.to_thread(self._cache.prune)
 
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()
-
     async def _run(self, request: CompileRequest, key: str, cpu_s: float) -> CompileResult:
         result = await self._ask(request, cpu_s)
         if result.program is not None:
@@ -126,25 +114,19 @@ class Compiler:
     async def _ask(self, request: CompileRequest, cpu_s: float) -> CompileResult:
         for last in (False, True):
             try:
-                return await self._pool.request(
-                    CompileCall(request), CompileResult,
-                    deadline_s=Budget(cpu_s).wall_s, cpu_s=cpu_s, limits=_REPLY_LIMITS,
-                )  # fmt: skip
-            except WorkerSpentError:
-                return _stopped("deadline", f"the compiler was stopped after {cpu_s:g} s of processor time")
-            except (WorkerKilledError, WorkerDeadlineError) as error:
-                if last:
-                    return CompileResult(None, (Diagnostic("error", f"not compiled: {error}"),), limit="lost")
-                await quieter()
-            except WorkerMemoryError:
-                text = (
-                    "the compiler ran out of memory: look for huge arrays, and for what expands without end"
+                answer = await ask_within(
+                    cpu_s, self._pool, CompileCall(request), CompileResult, limits=_REPLY_LIMITS
                 )
-                return CompileResult(None, (Diagnostic("error", text),), limit="memory")
             except WorkerDiedError:
                 # Once may be the machine's fault, twice is the file's; but only if workers start at all.
                 if last:
                     await self._pool.warm()
+                continue
+            if not isinstance(answer, LimitReached):
+                return answer
+            if last or answer.limit in {"processor time", "memory"}:
+                return _limited(answer, cpu_s)
+            await quieter()
         return CompileResult(None, (Diagnostic("error", "the compiler crashed on this file, twice"),))
 
 
@@ -173,12 +155,21 @@ def compile_spec(toolkit: Toolkit, memory_bytes: int = MEMORY_BYTES) -> WorkerSp
     )  # fmt: skip
 
 
-def _stopped(limit: str, what: str) -> CompileResult:
+def _limited(reached: LimitReached, cpu_s: float) -> CompileResult:
+    if reached.limit == "memory":
+        text = "the compiler ran out of memory: look for huge arrays, and for what expands without end"
+        return CompileResult(None, (Diagnostic("error", text),), limit="memory")
+    if reached.limit != "processor time":
+        text = (
+            f"not compiled: {reached.said}, twice; try again when this machine has less to do, or more memory"
+        )
+        return CompileResult(None, (Diagnostic("error", text),), limit="lost")
     advice = (
         "look for templates, constexpr functions or macros that expand without end, loops that are unrolled "
         "too often, and huge arrays with initial values"
     )
-    return CompileResult(None, (Diagnostic("error", f"{what}: {advice}"),), limit=limit)
+    text = f"the compiler was stopped after {cpu_s:g} s of processor time: {advice}"
+    return CompileResult(None, (Diagnostic("error", text),), limit="deadline")
 
 
 def _identity(toolkit: Toolkit) -> str:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
+from sandbox.asking import LimitReached, ask_within
 from sandbox.budget import Budget
+from sandbox.closing import AsyncClosing
 from sandbox.device import Array, Fault, Inspection, ProfileResult, RunResult
-from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError, WorkerError
+from sandbox.devices.limit_faults import limit_fault
+from sandbox.devices.plan_buffers import bytes_back
+from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
-from sandbox.plan import Plan, Role
+from sandbox.plan import Plan
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
 from sandbox.quiet import quieter
-from sandbox.verdict import Verdict
-from sandbox.wire import MessageLimits, dtype_of
+from sandbox.verdict import Provenance, Verdict
+from sandbox.wire import MessageLimits
 from sandbox.worker.messages import ProfileCall, RunCall
-from sandbox.worker_process import (
-    WorkerFailedError,
-    WorkerKilledError,
-    WorkerMemoryError,
-    WorkerSpentError,
-)
+from sandbox.worker_process import WorkerFailedError
 
 T = TypeVar("T", RunResult, ProfileResult)
 
@@ -35,7 +34,7 @@ _GRACE_S = 5.0
 """The simulator ends a run itself when its processor time is spent, and says where; else the kernel ends it."""
 
 
-class SimulatedDevice:
+class SimulatedDevice(AsyncClosing):
     """A GPU that is simulated by worker processes; implements `sandbox.device.Device`.
 
     Up to `workers` calls run at once, further ones wait; the wait is not charged to a call's budget.
@@ -74,12 +73,23 @@ class SimulatedDevice:
 
         return ARCHITECTURES[self._model].compute
 
+    @property
+    def provenance(self) -> Provenance:
+        """See `Device`."""
+        return Provenance.ESTIMATED
+
+    @property
+    def measures(self) -> bool:
+        """See `Device`."""
+        return False
+
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """See `Device`."""
         call = RunCall(program, plan, inputs, poison, self._model, budget)
-        outcome = await self._ask(call, RunResult, budget, _reply_limits(plan))
+        limits = MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + bytes_back(plan))
+        outcome = await self._ask(call, RunResult, budget, limits)
         return RunResult(outcome) if isinstance(outcome, Fault) else outcome
 
     async def profile(
@@ -106,68 +116,42 @@ class SimulatedDevice:
         """See `Device`."""
         await self._pool.aclose()
 
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()
-
     async def _ask(self, call: object, kind: type[T], budget: Budget, limits: MessageLimits) -> T | Fault:
-        try:
-            return await self._request(call, kind, budget, limits)
-        except (WorkerKilledError, WorkerDeadlineError, WorkerDiedError) as error:
-            if self._pool.closed or _at_its_limit(error):
-                return self._limit(error)
+        answer = await self._request(call, kind, budget, limits)
+        if isinstance(answer, LimitReached) and answer.limit == "lost":
             await quieter()
-        try:
-            return await self._request(call, kind, budget, limits)
-        except (WorkerKilledError, WorkerDeadlineError, WorkerDiedError) as error:
-            if _at_its_limit(error):
-                return self._limit(error)
-            await self._pool.warm()  # unless workers cannot be started at all
-            what = (
-                f"not judged: {self._name} lost its worker twice ({_last_line(error)}); try again when this machine "
-                "has less to do, or more memory"
+            answer = await self._request(call, kind, budget, limits)
+            if isinstance(answer, LimitReached):
+                await self._pool.warm()  # unless workers cannot be started at all
+                answer = replace(answer, said=f"{answer.said}, and another one before")
+        if isinstance(answer, LimitReached):
+            return limit_fault(
+                answer,
+                self._name,
+                deadline_s=budget.seconds,
+                memory_bytes=self._memory_bytes,
+                suspects="buffers or shared memory",
             )
-            return Fault(Verdict.UNDECIDED, what)
+        return answer
 
-    async def _request(self, call: object, kind: type[T], budget: Budget, limits: MessageLimits) -> T | Fault:
+    async def _request(
+        self, call: object, kind: type[T], budget: Budget, limits: MessageLimits
+    ) -> T | Fault | LimitReached:
+        """Ask once; a worker that did not answer, or died, is one that was lost."""
         try:
-            return await self._pool.request(
-                call, kind, deadline_s=budget.wall_s, cpu_s=budget.seconds + _GRACE_S, limits=limits
+            answer = await ask_within(
+                budget.seconds + _GRACE_S, self._pool, call, kind, limits=limits, deadline_s=budget.wall_s
             )
-        except WorkerSpentError:
-            what = f"not judged: {self._name} took more than {budget.seconds:g} s of processor time on the kernel"
-            return Fault(Verdict.UNDECIDED, what)
         except WorkerFailedError as error:
-            what = f"{self._name} failed on this kernel, which is a bug of it: {_last_line(error)}"
+            reason = str(error).strip().splitlines()[-1]
+            what = f"{self._name} failed on this kernel, which is a bug of it: {reason}"
             return Fault(Verdict.UNSUPPORTED, what)
-
-    def _limit(self, error: WorkerError) -> Fault:
-        """What became of a kernel whose worker reached its own limit on memory.
-
-        Raises:
-            WorkerError: It did not: the workers were stopped.
-        """
-        if not _at_its_limit(error):
-            raise error
-        return Fault(
-            Verdict.RESOURCE_LIMIT,
-            f"running the kernel on {self._name} took more than {self._memory_bytes / (1 << 30):g} GiB "
-            "of host memory: look for buffers or shared memory larger than the task needs",
-        )
-
-
-def _at_its_limit(error: WorkerError) -> bool:
-    return isinstance(error, WorkerMemoryError) and not isinstance(error, WorkerKilledError)
-
-
-def _last_line(error: WorkerError) -> str:
-    return str(error).strip().splitlines()[-1]
+        except WorkerDiedError as error:
+            if self._pool.closed:
+                raise
+            return LimitReached("lost", str(error).strip().splitlines()[-1])
+        late = isinstance(answer, LimitReached) and answer.limit == "deadline"
+        return replace(answer, limit="lost") if late else answer
 
 
 def simulated_names() -> tuple[str, ...]:
@@ -176,12 +160,3 @@ def simulated_names() -> tuple[str, ...]:
 
     names = [PREFIX + model for model in ARCHITECTURES]
     return tuple(sorted(names, key=lambda name: (name != "sim:h200", name)))
-
-
-def _reply_limits(plan: Plan) -> MessageLimits:
-    size = sum(
-        buffer.size * dtype_of(buffer.dtype).itemsize
-        for buffer in plan.buffers
-        if buffer.role is not Role.SCRATCH
-    )
-    return MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + size)

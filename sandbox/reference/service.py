@@ -6,18 +6,17 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from sandbox.budget import Budget
+from sandbox.asking import LimitReached, ask_within
+from sandbox.closing import AsyncClosing
 from sandbox.device import Array
-from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError
+from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
-from sandbox.worker_process import WorkerKilledError, WorkerMemoryError, WorkerSpentError
 
 T = TypeVar("T", Expected, ComparisonAnswer)
 
@@ -37,7 +36,7 @@ class ReferenceFailedError(UsageError):
     """reference.py failed; the text names its line and what it raised."""
 
 
-class References:
+class References(AsyncClosing):
     """Runs references in confined workers. Use as an async context manager, or call `aclose`."""
 
     def __init__(
@@ -125,30 +124,18 @@ class References:
         """Stop the workers; safe to call twice."""
         await self._pool.aclose()
 
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()
-
     async def _ask(self, call: object, kind: type[T], cpu_s: float) -> T:
-        try:
-            reply = await self._pool.request(
-                call, kind, ReferenceFault, deadline_s=Budget(cpu_s).wall_s, cpu_s=cpu_s
-            )
-        except WorkerSpentError as error:
-            text = f"reference.py did not finish within {cpu_s:g} s of processor time"
-            raise ReferenceFailedError(text) from error
-        except (WorkerKilledError, WorkerDeadlineError) as error:
-            # The machine's fault, or that of a reference that sleeps: whoever asks may try again.
-            raise WorkerDiedError(f"the worker of reference.py was lost: {error}") from error
-        except WorkerMemoryError as error:
+        reply = await ask_within(cpu_s, self._pool, call, kind, ReferenceFault)
+        if isinstance(reply, LimitReached):
+            if reply.limit == "processor time":
+                raise ReferenceFailedError(
+                    f"reference.py did not finish within {cpu_s:g} s of processor time"
+                )
+            if reply.limit != "memory":
+                # The machine's fault, or that of a reference that sleeps: whoever asks may try again.
+                raise WorkerDiedError(f"the worker of reference.py was lost: {reply.said}")
             limit = self._memory_bytes / (1 << 30)
-            raise ReferenceFailedError(f"reference.py needs more than {limit:g} GiB of memory") from error
+            raise ReferenceFailedError(f"reference.py needs more than {limit:g} GiB of memory")
         if isinstance(reply, ReferenceFault):
             place = "reference.py" if reply.line is None else f"reference.py, line {reply.line}"
             raise ReferenceFailedError(f"{place}: {reply.message}")

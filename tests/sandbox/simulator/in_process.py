@@ -20,6 +20,7 @@ from sandbox.program import CompileRequest, CompileResult, Program
 from sandbox.reference.role import ReferenceRole
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
+from sandbox.verdict import Provenance
 from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, ToolboxParts
@@ -85,6 +86,8 @@ class Simulator:
 
     name = "sim:h200"
     architecture = "sm_90"
+    provenance = Provenance.ESTIMATED
+    measures = False
 
     def __init__(self) -> None:
         self.notes: set[str] = set()
