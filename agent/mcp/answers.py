@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
 
 from agent.results import RunState, Stop
 from sandbox.verdict import Provenance, Verdict
+from tools.mcp import limits
 
 
 class BestSoFar(BaseModel):
@@ -44,7 +47,7 @@ class Candidate(BaseModel):
     candidate: int
     features: list[str]
     verdict: Verdict
-    message: str
+    message: Annotated[str, AfterValidator(lambda text: text[: limits.SUMMARY])]
     latency_us: float | None = None
     provenance: Provenance
     speedup: float | None = None

@@ -95,14 +95,7 @@ class Followed:
         best = self.best
         if best is None or best.latency_us is None:
             return None
-        return BestSoFar(
-            latency_us=best.latency_us,
-            provenance=best.provenance,
-            speedup=best.speedup,
-            features=best.features,
-            round=best.round,
-            candidate=best.candidate,
-        )
+        return BestSoFar.model_validate(best, from_attributes=True)
 
 
 class Progress:

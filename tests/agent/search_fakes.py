@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar, cast
 
 from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext, WriteContext
 from agent.models.fallback import default_critique, default_plans
+from sandbox.device import Bottleneck
 from sandbox.errors import WorkerDiedError
 from sandbox.program import Diagnostic
 from sandbox.verdict import Provenance, Verdict
@@ -228,7 +229,7 @@ def _report(
 def _profiled(kernel: str) -> ProfileReport:
     latency = _latency(kernel)
     speedup = BASELINE_US / latency
-    return ProfileReport(Verdict.PASS, "", latency, Provenance.ESTIMATED, speedup, bottleneck="dram")
+    return ProfileReport(Verdict.PASS, "", latency, Provenance.ESTIMATED, speedup, bottleneck=Bottleneck.DRAM)
 
 
 def _latency(kernel: str) -> float:

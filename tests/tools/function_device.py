@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from sandbox.budget import Budget
-from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
+from sandbox.device import Array, Bottleneck, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
 from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
@@ -88,7 +88,7 @@ class FunctionDevice:
                 launch.line,
                 latency / len(plan.launches),
                 Provenance.ESTIMATED,
-                "dram",
+                Bottleneck.DRAM,
                 0.5,
                 1,
                 1,

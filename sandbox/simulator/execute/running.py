@@ -122,11 +122,14 @@ def run(
         arena = _fill(plan, loaded, inputs, poison)
         watched = _watch(plan, loaded, arena) if hazards else None
         inputs_only = InputWrites({b.name: DTYPE_BYTES[b.dtype] for b in plan.buffers if b.role is Role.IN})
-        notes: dict[str, None] = {}
+        notes, undefined = dict[str, None](), dict[str, None]()
         printed: list[str] = []
         for launch in plan.launches:
             setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            printed += _execute(setup, watched, notes, effort, inputs=inputs_only, order=_Order(poison))
+            order = _Order(poison)
+            printed += _execute(
+                setup, watched, notes, effort, inputs=inputs_only, order=order, undefined=undefined
+            )
     except FaultError as error:
         return RunResult(fault=error.fault, seconds=time.monotonic() - started)
     outputs = {
@@ -134,7 +137,8 @@ def run(
     }
     kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
     text = "".join(printed)[:PRINT_LIMIT]
-    return RunResult(None, outputs, kept, text, tuple(notes), time.monotonic() - started, effort.work)
+    seconds = time.monotonic() - started
+    return RunResult(None, outputs, kept, text, tuple(notes), seconds, tuple(undefined), effort.work)
 
 
 def prepare(
@@ -197,6 +201,7 @@ def _execute(
     *,
     inputs: InputWrites,
     order: _Order,
+    undefined: dict[str, None],
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
     check_whole(setup)
@@ -212,6 +217,7 @@ def _execute(
             within = _within(setup, notes) if launch_wide else []
             machine = setup.machine(blocks, (*within, *launch_wide))
             machine.backwards, machine.notes = order.backwards, notes
+            machine.undefined = undefined
             drift = order.backwards and setup.loaded.atomic
             yield Under(Scheduler(setup, machine, effort=effort, drift=drift), machine, within)
 

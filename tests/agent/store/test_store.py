@@ -21,10 +21,10 @@ from agent.store.files import KernelFiles, kernel_sha
 from agent.store.liveness import Owner, process_started, this_process
 from agent.store.records import Draft, Judgement, dump_report, load_report
 from agent.store.replies import Reply, ReplyKey
-from sandbox.device import Fault
+from sandbox.device import Bottleneck, Fault
 from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
-from tools.reports import CaseReport, CheckReport, Mismatch, TestReport
+from tools.reports import CaseReport, CheckReport, Mismatch, ProfileReport, TestReport
 
 NEW = NewRun(
     SearchRequest(task="soft max"), "Soft Max", Path("/tasks/soft"), "ab" * 32, "sim:h200", "process", "m", 7
@@ -168,6 +168,16 @@ def test_a_report_with_nan_and_faults_reads_back_as_it_was():
     assert read is not None
     assert read.cases[0].worst_ratio is not None
     assert math.isnan(read.cases[0].worst_ratio)
+
+
+def test_a_stored_report_reads_back_whatever_bounds_its_kernel():
+    profile = ProfileReport(Verdict.PASS, "", 1.0, bottleneck=Bottleneck.SHARED_MEMORY)
+    report = CheckReport(Verdict.PASS, "t", "d", Provenance.COUNTED, "m", profile=profile)
+    text = dump_report(report)
+    assert '"bottleneck": "shared_memory"' in text
+    assert load_report(text) == report
+    other = load_report(text.replace("shared_memory", "a name of another version"))
+    assert other.profile == replace(profile, bottleneck=Bottleneck.UNKNOWN)
 
 
 def test_events_are_numbered_for_each_run(store: Store):

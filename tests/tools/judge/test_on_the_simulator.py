@@ -51,6 +51,11 @@ async def outcome_of(box: LocalToolbox, task: Task, body: str) -> TestReport:
             Verdict.INPUT_MODIFIED,
             "wrote to its input x",
         ),
+        (
+            "if (i < n) { float v = 2.0f * x[i]; y[i] = i % 32 ? v : __shfl_down_sync(1u, v, 1); }",
+            Verdict.WRONG_RESULT,
+            "reads lanes that take no part: what it gets is undefined.",
+        ),
     ],
 )
 async def test_a_kernel_gets_the_verdict_it_deserves(
