@@ -23,8 +23,8 @@ RIGHT = "if (i < n) y[i] = 2.0f * x[i];"
 
 
 @asynccontextmanager
-async def toolbox(cache: Path, run_s: float = 10.0) -> AsyncGenerator[LocalToolbox]:
-    async with LocalToolbox("sim:h200", cache=cache, limits=Limits(run_s=run_s)) as box:
+async def toolbox(cache: Path) -> AsyncGenerator[LocalToolbox]:
+    async with LocalToolbox("sim:h200", cache=cache) as box:
         yield box
 
 
@@ -67,15 +67,13 @@ async def test_a_kernel_gets_the_verdict_it_deserves(
     assert said in report.message
 
 
-async def test_an_endless_loop_ends_at_its_deadline_and_the_next_kernel_is_judged(
+async def test_an_endless_loop_exceeds_its_work_and_the_next_kernel_is_judged(
     tmp_path: Path, doubling: Task
 ) -> None:
-    async with toolbox(tmp_path, run_s=1.0) as box:
-        await outcome_of(box, doubling, RIGHT)
-        start = time.monotonic()
+    async with toolbox(tmp_path) as box:
         report = await outcome_of(box, doubling, "while (n) {}")
         assert report.verdict is Verdict.TIMEOUT
-        assert time.monotonic() - start < 4
+        assert "the task's baseline does" in report.message
         assert (await outcome_of(box, doubling, RIGHT)).verdict is Verdict.PASS
 
 
