@@ -77,7 +77,7 @@ class TaskOracle:
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
         """Ask the task's own `compare` function; see `Oracle`."""
-        expected = Expected({answer.name: answer.values for answer in question.expected}, {}, True, False)
+        expected = Expected({answer.name: answer.values for answer in question.expected}, {}, True, {})
         inputs = {**question.inputs, **self._arrays(question.scalars)}
         return await once_more(lambda: self._answers.compare(self._task.reference, inputs, outputs, expected))
 
