@@ -16,9 +16,9 @@ from sandbox.timing.measured import PairTimer
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo, together
+from tools.judge.families import Court, said_of
 from tools.judge.freezing import Frozen, freeze, load_frozen, store_frozen
 from tools.judge.oracle import TaskOracle, bench_samples
-from tools.judge.scaling import Scaling, scaling_subject
 from tools.judge.stress import FAMILIES, stress_case
 from tools.judge.testing import Rules, Subject, fresh_seed, judge_results
 from tools.kernel import file as kernel_file
@@ -239,24 +239,21 @@ class LocalToolbox:
         if compiled.verdict is not Verdict.PASS:
             return TestReport(compiled.verdict, compiled.message)
         rules = replace(self._rules, constants=frozen.constants)
-        subjects = [*_subjects(task, compiled), *_stress(task, compiled, frozen.families).values()]
-        judgement = await judge_results(
-            task, self._parts.device, self._oracle(task), subjects, rules, seed=seed
-        )
-        if judgement.report.verdict is not Verdict.PASS or not frozen.degrees:
-            return judgement.report
-        return await self._test_scaling(task, compiled, frozen, judgement.report)
+        court = Court(task, self._parts.device, self._oracle(task), rules)
+        families = _stress(task, compiled, frozen.families)
 
-    async def _test_scaling(
-        self, task: Task, compiled: _Compiled, frozen: Frozen, passed: TestReport
-    ) -> TestReport:
-        subject = scaling_subject(task, _subjects(task, compiled))
-        assert subject is not None, "the task was found to scale when it was frozen"
-        scaling = Scaling(task, self._parts.device, self._oracle(task), subject, self._rules.deadline_s)
-        objection = await scaling.objection(frozen.degrees, passed.cases[0].seed)
-        return (
-            passed if objection is None else replace(passed, verdict=Verdict.WRONG_RESULT, message=objection)
-        )
+        async def baseline(family: str) -> Subject:
+            own = await self._compile_tests(task, task.baseline, None)
+            return _stress(task, own, (family,))[family]
+
+        judgement, dropped = await court.judge(_subjects(task, compiled), families, baseline, seed=seed)
+        if not dropped:
+            return judgement.report
+        kept = tuple(family for family in frozen.families if family not in dropped)
+        narrowed = replace(frozen, families=kept)
+        self._frozen.put(task.sha, narrowed)
+        await asyncio.to_thread(store_frozen, self._cache, task, self.device, narrowed)
+        return replace(judgement.report, message=judgement.report.message + said_of(dropped))
 
     async def _sweep(self, check: Check, judged: _Judged, settings: Sequence[Tune]) -> None:
         async def profile(tune: Tune) -> Profiled:

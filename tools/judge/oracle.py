@@ -73,6 +73,7 @@ class TaskOracle:
             tuple(self._expectation(name, case, expected) for name in self._dtypes),
             generators.scalars_for(self._task, case, seed),
             expected.has_compare,
+            expected.untraced,
         )
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
