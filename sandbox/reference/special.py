@@ -128,8 +128,6 @@ def digamma(x: Any) -> Any:
         return np.where(mirrored, value - math.pi / np.tan(math.pi * x), value)
 
 
-
-
 NAMES = (
     "digamma", "erf", "erfc", "expit", "gamma", "gammaln", "lgamma", "log_softmax", "logit", "logsumexp", "ndtr",
     "softmax", "xlogy",

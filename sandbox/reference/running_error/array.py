@@ -39,17 +39,22 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         last: The own rounding of the last operation in units of `|v|`: a sum of these terms, computed in its
             accumulator's precision, has only that much of it.
         narrow: All values fit 16 bits exactly, so that tensor cores may multiply them.
+        coarse: Where an output is half precision, arithmetic on these may be too. What follows from indices and
+            constants alone, as an angle from a position, is computed in float32.
     """
 
     __array_priority__ = 1000
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
-    def __init__(self, v: Any, s: Any = None, *, last: float = 0.0, narrow: bool = False) -> None:
+    def __init__(
+        self, v: Any, s: Any = None, *, last: float = 0.0, narrow: bool = False, coarse: bool = True
+    ) -> None:
         """Take values, and a scale that can be broadcast to them; None where they are exact."""
         current().spend()
         self.v: Any = np.asarray(v)
         self.last = last
         self.narrow = narrow
+        self.coarse = coarse
         self._parent: tuple[Traced, Move] | None = None
         if s is not None:
             s = np.asarray(s, np.float64)
@@ -74,7 +79,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def summand(self) -> Array:
         """The scale as terms of a sum: the last operation counts in the precision of the accumulator."""
         precision = current()
-        if not self.last or precision.accumulated == precision.elementwise:
+        if not self.last or not self.coarse or precision.accumulated == precision.elementwise:
             return self.scale()
         less = self.last * (precision.elementwise - precision.accumulated)
         return np.maximum(self.scale() - less * np.abs(self.v), 0)
@@ -82,7 +87,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def moved(self, v: Any, move: Move) -> Traced:
         """Return what a function that only moves elements makes of this: `v` are its values."""
         v = np.asarray(v)
-        result = Traced(v, last=self.last, narrow=self.narrow)
+        result = Traced(v, last=self.last, narrow=self.narrow, coarse=self.coarse)
         if v.base is not None and np.may_share_memory(v, self.v):
             result._parent = (self, move)
         elif self.s is not None:
@@ -118,12 +123,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         if before is not None and value.v.ndim == 0:
             scale = self._own_scale()
             scale += finite(doubt * np.abs(before - value.v))
-        self._forget(value.narrow)
+        self._forget(value.narrow, value.coarse)
 
-    def _forget(self, narrow: bool) -> None:
-        self.last, self.narrow = 0.0, self.narrow and narrow
+    def _forget(self, narrow: bool, coarse: bool) -> None:
+        self.last, self.narrow, self.coarse = 0.0, self.narrow and narrow, self.coarse or coarse
         if self._parent is not None:
-            self._parent[0]._forget(narrow)
+            self._parent[0]._forget(narrow, coarse)
 
     def write(self, result: Traced) -> Traced:
         """Become a result: what `out=` and `+=` do."""
@@ -140,7 +145,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             raise Untraceable(f"np.{ufunc.__name__} writes into an array that is not traced")
         apply = UFUNC_RULES.get(ufunc) if method == "__call__" else METHOD_RULES.get((method, ufunc))
         if apply is None:
-            raise Untraceable(f"no rule for np.{ufunc.__name__}{'' if method == '__call__' else '.' + method}")
+            raise Untraceable(
+                f"no rule for np.{ufunc.__name__}{'' if method == '__call__' else '.' + method}"
+            )
         if target is None:
             return apply(*inputs, **kwargs)
         if inputs and inputs[0] is target:
@@ -204,12 +211,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def real(self) -> Traced:
         """The real part."""
-        return Traced(self.v.real, self.s)
+        return Traced(self.v.real, self.s, coarse=self.coarse)
 
     @property
     def imag(self) -> Traced:
         """The imaginary part."""
-        return Traced(self.v.imag, self.s if np.iscomplexobj(self.v) else None)
+        return Traced(self.v.imag, self.s if np.iscomplexobj(self.v) else None, coarse=self.coarse)
 
     @property
     def flat(self) -> Traced:
@@ -231,9 +238,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     def copy(self, *args: Any, **kwargs: Any) -> Traced:
         """Copy."""
-        return Traced(
-            self.v.copy(), None if self.s is None else self.s.copy(), last=self.last, narrow=self.narrow
-        )
+        scale = None if self.s is None else self.s.copy()
+        return Traced(self.v.copy(), scale, last=self.last, narrow=self.narrow, coarse=self.coarse)
 
     def flatten(self, order: str = "C") -> Traced:
         """Copy into a row."""
@@ -299,7 +305,7 @@ def finite(scale: Any) -> Any:
 
 
 def lift(value: Any) -> Traced:
-    """Trace a constant: it is off by up to half a unit where the output's dtype does not hold it."""
+    """Trace a constant: it is off by up to half a unit where float32 does not hold it."""
     if isinstance(value, Traced):
         return value
     if isinstance(value, (list, tuple)):
@@ -308,12 +314,12 @@ def lift(value: Any) -> Traced:
         raise Untraceable(f"{value!r} is used as a number")
     v = np.asarray(value)
     if v.dtype.kind not in "fc":
-        return Traced(v)
-    held = _rounded(v, current().dtype)
+        return Traced(v, coarse=False)
+    held = _rounded(v, "float64" if current().dtype == "float64" else "float32")
     off = (held != v) & np.isfinite(v)
     if not off.any():
-        return Traced(v)
-    return Traced(v, np.where(off, np.abs(v) / 2, 0.0))
+        return Traced(v, coarse=False)
+    return Traced(v, np.where(off, np.abs(v) * (current().accumulated / 2), 0.0), coarse=False)
 
 
 def stacked(values: Any) -> Traced:
@@ -325,7 +331,7 @@ def stacked(values: Any) -> Traced:
 
 def narrow_input(array: Array, dtype: str) -> Traced:
     """Trace an input: exact, and fit for tensor cores where its dtype has 16 bits or fewer."""
-    return Traced(array, narrow=dtype in HALVES or dtype in ("int8", "uint8", "bool"))
+    return Traced(array, narrow=dtype in HALVES or dtype in ("int8", "uint8", "bool"), coarse=dtype in HALVES)
 
 
 def _rounded(v: Array, dtype: str) -> Array:
@@ -343,13 +349,13 @@ def converted(x: Traced, dtype: np.dtype[Any]) -> Traced:
     """Convert to a dtype."""
     v = x.v.astype(dtype)
     if x.s is None:
-        return Traced(v, narrow=x.narrow)
+        return Traced(v, narrow=x.narrow, coarse=x.coarse)
     if dtype.kind in "iu" and x.v.dtype.kind == "f":
         return cast("Traced", Traced(v, cast("Any", np.trunc(cast("Any", x))).s))
     if dtype.kind == "b":
         return cast("Traced", cast("Any", x) != 0)
     epsilon, precision = EPSILON.get(dtype.name, 0.0), current()
     if epsilon <= precision.epsilon:
-        return Traced(v, x.s, last=x.last, narrow=x.narrow)
+        return Traced(v, x.s, last=x.last, narrow=x.narrow, coarse=x.coarse)
     # Rounded in the reference itself: what is right may round to the neighbour.
     return Traced(v, x.s + precision.jump(np.abs(x.v) * epsilon, np.where(x.s > 0, 0.0, np.inf)))

@@ -21,6 +21,7 @@ Derivative = Callable[[Any, Any], Any]
 
 _LN2, _LN10 = math.log(2), math.log(10)
 _TINY = 1e-300
+_LEAST_NORMAL = 2.0**-14
 
 
 def _root(x: Any, z: Any) -> Any:
@@ -86,20 +87,32 @@ _LOGICAL = (np.logical_and, np.logical_or, np.logical_xor, np.bitwise_and, np.bi
 _STEPS = (np.floor, np.ceil, np.trunc, np.rint)
 
 
-def result(z: Any, passed: Any, units: float, *, in_place: bool = False) -> Traced:
+def result(z: Any, passed: Any, units: float, *operands: Traced, in_place: bool = False) -> Traced:
     """Return a result with what its operands pass on and `units` of own rounding, none for whole numbers.
 
     What is added in place is a sum under way, and has the accumulator's precision.
     """
     z = np.asarray(z)
-    if z.dtype.kind not in "fc":
-        return Traced(z, None if passed is None else finite(passed))
+    coarse = _coarse(operands)
+    weight = units * (current().accumulated if in_place else _weight(coarse))
+    if not weight or z.dtype.kind not in "fc":
+        return Traced(z, None if passed is None else finite(passed), coarse=coarse)
+    size = np.abs(z)
+    if coarse and not in_place and current().dtype == "float16":
+        # Below the normal range, which is not far in float16, the spacing stays what it is.
+        size = np.where(size == 0, 0.0, np.maximum(size, _LEAST_NORMAL))
+    own = size * weight
+    last = 0.0 if in_place else units
+    return Traced(z, finite(own if passed is None else own + passed), last=last, coarse=coarse)
+
+
+def _coarse(operands: Sequence[Traced]) -> bool:
+    return not operands or any(operand.coarse for operand in operands)
+
+
+def _weight(coarse: bool) -> float:
     precision = current()
-    weight = units * (precision.accumulated if in_place else precision.elementwise)
-    if not weight:
-        return Traced(z, None if passed is None else finite(passed))
-    own = np.abs(z) * weight
-    return Traced(z, finite(own if passed is None else own + passed), last=0.0 if in_place else units)
+    return precision.elementwise if coarse else precision.accumulated
 
 
 def _sum(parts: Sequence[Array | None]) -> Any:
@@ -122,7 +135,7 @@ def _smooth(ufunc: Any) -> None:
         if passed is not None and ufunc is np.sqrt:
             # The root of what is all error is the root of that error, however small the result.
             passed = np.minimum(passed, np.sqrt(x.s / current().epsilon))
-        made = result(z, passed, units)
+        made = result(z, passed, units, x)
         if not units:
             made.last, made.narrow = x.last, x.narrow
         return made
@@ -132,7 +145,8 @@ def _smooth(ufunc: Any) -> None:
 
 def _exact(ufunc: Any) -> None:
     def apply(*operands: Any, in_place: bool = False, **kwargs: Any) -> Traced:
-        return Traced(ufunc(*(lift(one).v for one in operands), **kwargs))
+        traced = [lift(one) for one in operands]
+        return Traced(ufunc(*(one.v for one in traced), **kwargs), coarse=_coarse(traced))
 
     UFUNC_RULES[ufunc] = apply
 
@@ -168,9 +182,9 @@ def _step(ufunc: Any) -> None:
         x = lift(x)
         z = ufunc(x.v, **kwargs)
         if x.s is None:
-            return Traced(z)
+            return Traced(z, coarse=x.coarse)
         offset = x.v + 0.5 if ufunc is np.rint else x.v
-        return Traced(z, current().jump(1.0, _slack(offset - np.rint(offset), x.s)))
+        return Traced(z, current().jump(1.0, _slack(offset - np.rint(offset), x.s)), coarse=x.coarse)
 
     UFUNC_RULES[ufunc] = apply
 
@@ -196,21 +210,23 @@ def _is_zero(x: Traced) -> bool:
 def _add(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
     if _is_zero(y) or _is_zero(x):
         other = x if _is_zero(y) else y
-        return Traced(z, other.s, last=other.last)
-    return result(z, _sum((x.s, y.summand() if in_place and y.s is not None else y.s)), 1, in_place=in_place)
+        return Traced(z, other.s, last=other.last, coarse=other.coarse)
+    return result(
+        z, _sum((x.s, y.summand() if in_place and y.s is not None else y.s)), 1, x, y, in_place=in_place
+    )
 
 
 @_define(np.multiply)
 def _multiply(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
     passed = _sum((_times(np.abs(y.v), x.s), _times(np.abs(x.v), y.s)))
-    return result(z, passed, 2 if np.iscomplexobj(z) else 1)
+    return result(z, passed, 2 if np.iscomplexobj(z) else 1, x, y)
 
 
 @_define(np.divide)
 def _divide(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
     inverse = 1 / np.abs(y.v)
     passed = _sum((_times(inverse, x.s), _times(np.abs(z) * inverse, y.s)))
-    return result(z, passed, 3 if np.iscomplexobj(z) else 1)
+    return result(z, passed, 3 if np.iscomplexobj(z) else 1, x, y)
 
 
 @_define(np.power)
@@ -224,10 +240,10 @@ def _power(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
         )
     )
     if y.v.ndim == 0 and y.s is None and float(abs(2 * y.v)) in (0, 1, 2, 3, 4, 6, 8):
-        return result(z, passed, float(max(1, abs(y.v))))
+        return result(z, passed, float(max(1, abs(y.v))), x, y)
     # Through exp2(y * log2(x)) the exponent's own rounding counts.
-    own = np.abs(y.v * np.log(np.maximum(base, _TINY))) * size * current().elementwise
-    return result(z, _sum((passed, finite(own))), 4)
+    own = np.abs(y.v * np.log(np.maximum(base, _TINY))) * size * _weight(_coarse((x, y)))
+    return result(z, _sum((passed, finite(own))), 4, x, y)
 
 
 def _extreme(ufunc: Any, larger: bool) -> None:
@@ -251,28 +267,28 @@ def _remainder(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
     turns = np.abs(np.floor(x.v / np.where(y.v == 0, 1, y.v)))
     passed = _sum((x.s, _times(turns, y.s)))
     if passed is None:
-        return result(z, None, 1)
+        return result(z, None, 1, x, y)
     edge = np.minimum(np.abs(z), np.abs(np.abs(y.v) - np.abs(z)))
-    return result(z, passed + current().jump(np.abs(y.v), _slack(edge, passed)), 1)
+    return result(z, passed + current().jump(np.abs(y.v), _slack(edge, passed)), 1, x, y)
 
 
 @_define(np.floor_divide)
 def _floor_divide(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
     if np.asarray(z).dtype.kind not in "f":
-        return Traced(z)
+        return Traced(z, coarse=x.coarse or y.coarse)
     return UFUNC_RULES[np.floor](UFUNC_RULES[np.divide](x, y))
 
 
 @_define(np.arctan2)
 def _arctan2(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
     square = np.maximum(x.v * x.v + y.v * y.v, _TINY)
-    return result(z, _sum((_times(np.abs(y.v) / square, x.s), _times(np.abs(x.v) / square, y.s))), 3)
+    return result(z, _sum((_times(np.abs(y.v) / square, x.s), _times(np.abs(x.v) / square, y.s))), 3, x, y)
 
 
 @_define(np.hypot)
 def _hypot(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
     size = np.maximum(np.abs(z), _TINY)
-    return result(z, _sum((_times(np.abs(x.v) / size, x.s), _times(np.abs(y.v) / size, y.s))), 3)
+    return result(z, _sum((_times(np.abs(x.v) / size, x.s), _times(np.abs(y.v) / size, y.s))), 3, x, y)
 
 
 def _log_of_sum(ufunc: Any, exp: Any) -> None:
@@ -280,8 +296,8 @@ def _log_of_sum(ufunc: Any, exp: Any) -> None:
         x, y = lift(x), lift(y)
         z = ufunc(x.v, y.v, **kwargs)
         passed = _sum((_times(exp(x.v - z), x.s), _times(exp(y.v - z), y.s)))
-        larger = np.maximum(np.abs(x.v), np.abs(y.v)) * current().elementwise
-        return result(z, _sum((passed, finite(larger))), 2)
+        larger = np.maximum(np.abs(x.v), np.abs(y.v)) * _weight(_coarse((x, y)))
+        return result(z, _sum((passed, finite(larger))), 2, x, y)
 
     UFUNC_RULES[ufunc] = apply
 

@@ -34,7 +34,9 @@ for _function in (
 @rule(np.compress)
 def _compress(condition: Any, x: Any, axis: Any = None) -> Traced:
     x, condition = lift(x), plain(condition)
-    return x.moved(np.compress(condition, x.v, axis=axis), lambda array: np.compress(condition, array, axis=axis))
+    return x.moved(
+        np.compress(condition, x.v, axis=axis), lambda array: np.compress(condition, array, axis=axis)
+    )
 
 
 @rule(np.extract)
@@ -49,13 +51,14 @@ def _join(function: Any) -> None:
         parts = [lift(one) for one in arrays]
         z = function([part.v for part in parts], *args, **keywords)
         last, narrow = max((part.last for part in parts), default=0.0), all(part.narrow for part in parts)
+        coarse = any(part.coarse for part in parts)
         if all(part.s is None for part in parts):
-            return Traced(z, narrow=narrow)
+            return Traced(z, narrow=narrow, coarse=coarse)
         keywords.pop("dtype", None)
         scale = function([part.scale() for part in parts], *args, **keywords)
         # The summand of parts that were made otherwise than the last is bounded by what they have.
         even = all(part.last == last for part in parts)
-        return Traced(z, scale, last=last if even else 0.0, narrow=narrow)
+        return Traced(z, scale, last=last if even else 0.0, narrow=narrow, coarse=coarse)
 
     rule(function)(apply)
 
@@ -152,7 +155,10 @@ def _meshgrid(*arrays: Any, **keywords: Any) -> list[Any]:
     values = np.meshgrid(*(part.v for part in parts), **keywords)
     scales = np.meshgrid(*(part.scale() for part in parts), **keywords)
     pairs = zip(parts, values, scales, strict=True)
-    return [Traced(np.array(v), None if part.s is None else np.array(s)) for part, v, s in pairs]
+    return [
+        Traced(np.array(v), None if part.s is None else np.array(s), coarse=part.coarse)
+        for part, v, s in pairs
+    ]
 
 
 @rule(np.copyto)
@@ -196,7 +202,7 @@ def _like(value: float | None) -> Callable[..., Traced]:
         if value is not None and fill is not None:
             dtype, fill = fill, None  # by position, the second of these is the dtype
         z = np.zeros_like(x.v, dtype=dtype, shape=shape)
-        made = Traced(z, narrow=True)
+        made = Traced(z, narrow=True, coarse=False)
         if value is None:
             made[...] = fill
         elif value:

@@ -76,13 +76,15 @@ def _made(function: Any, *, narrow: bool = False) -> Callable[..., Traced]:
 
 def _full(shape: Any, value: Any, dtype: Any = None, **keywords: Any) -> Traced:
     value = lift(value)
-    found = Traced(np.zeros(plain(shape), dtype or value.v.dtype))
+    found = Traced(np.zeros(plain(shape), dtype or value.v.dtype), coarse=False)
     found[...] = value
     return found
 
 
 def _from_function(function: Any, shape: Any, *, dtype: Any = float, **keywords: Any) -> Any:
-    return function(*(Traced(one) for one in np.indices(shape, dtype=np.dtype(dtype))), **keywords)
+    return function(
+        *(Traced(one, coarse=False) for one in np.indices(shape, dtype=np.dtype(dtype))), **keywords
+    )
 
 
 def _from_iterable(values: Any, dtype: Any = None, count: int = -1) -> Traced:
@@ -112,7 +114,9 @@ class _Vectorized:
             if array.v.dtype.kind != "f":
                 continue
             step = np.maximum(np.abs(array.v), 1e-6) * 2.0**-20
-            moved = [self._plain(*values[:place], array.v + sign * step, *values[place + 1 :]) for sign in (1, -1)]
+            moved = [
+                self._plain(*values[:place], array.v + sign * step, *values[place + 1 :]) for sign in (1, -1)
+            ]
             slope = np.maximum(np.abs(moved[0] - with_floats), np.abs(moved[1] - with_floats)) / step
             # Inside, the function rounds as often as it likes: count every operand as rounded once.
             passed = passed + slope * (array.scale() + np.abs(array.v) * current().elementwise)
@@ -131,7 +135,9 @@ def _as_strided(x: Any, shape: Any = None, strides: Any = None, **keywords: Any)
     if not (x.v.flags.c_contiguous and scale.flags.c_contiguous and x.v.itemsize == scale.itemsize):
         raise Untraceable("np.lib.stride_tricks.as_strided of an array that is not contiguous")
     view = np.lib.stride_tricks.as_strided
-    return Traced(view(x.v, shape, strides), None if x.s is None else view(scale, shape, strides), narrow=x.narrow)
+    return Traced(
+        view(x.v, shape, strides), None if x.s is None else view(scale, shape, strides), narrow=x.narrow
+    )
 
 
 def _element(name: str) -> Callable[..., Any]:
@@ -174,8 +180,13 @@ def _windows() -> ModuleType:
 
 def _numpy() -> ModuleType:
     names: dict[str, Any] = {name: _ScalarType(name) for name in _SCALARS}
-    names |= {name: _array(copies=False) for name in ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")}
-    names |= {name: _made(getattr(np, name), narrow=True) for name in ("zeros", "ones", "eye", "identity", "tri")}
+    names |= {
+        name: _array(copies=False)
+        for name in ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
+    }
+    names |= {
+        name: _made(getattr(np, name), narrow=True) for name in ("zeros", "ones", "eye", "identity", "tri")
+    }
     names |= {
         name: _made(getattr(np, name))
         for name in ("arange", "linspace", "logspace", "geomspace", "hanning", "hamming", "blackman", "bartlett", "kaiser", "indices")
@@ -223,7 +234,11 @@ def importing(replaced: Mapping[str, ModuleType]) -> Import:
     facade = _special()
 
     def load(
-        name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0  # noqa: A002
+        name: str,
+        globals: Any = None,
+        locals: Any = None,
+        fromlist: Any = (),
+        level: int = 0,  # noqa: A002
     ) -> Any:
         if name == "special" or (name == "scipy.special" and fromlist):
             return facade

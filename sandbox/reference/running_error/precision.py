@@ -64,7 +64,9 @@ class Precision:
         """
         self.budget.left -= 1
         if self.budget.left < 0:
-            raise Untraceable(f"it takes more than {_MOST_OPERATIONS} operations on arrays: a loop over elements")
+            raise Untraceable(
+                f"it takes more than {_MOST_OPERATIONS} operations on arrays: a loop over elements"
+            )
 
     def jump(self, size: Any, slack: Any) -> Any:
         """Return the scale of a value that jumps by `size` where `slack`, its distance from the jump, is little.

@@ -20,8 +20,9 @@ def multilinear(form: Form, operands: Sequence[Traced], terms: float, *, tensor_
     """Return a product that is a sum of `terms` products of one element from each operand."""
     values = [operand.v for operand in operands]
     z = np.asarray(form(*values))
+    coarse = any(operand.coarse for operand in operands)
     if z.dtype.kind not in "fc":
-        return Traced(z)
+        return Traced(z, coarse=coarse)
     sizes = [_absolute(value) for value in values]
     same = all(size is value for size, value in zip(sizes, values, strict=True))
     absolute = z if same else form(*sizes)
@@ -33,7 +34,7 @@ def multilinear(form: Form, operands: Sequence[Traced], terms: float, *, tensor_
         scale = operand.s
         if scale is not None and scale.any():
             own = own + form(*sizes[:place], scale, *sizes[place + 1 :])
-    return Traced(z, finite(own))
+    return Traced(z, finite(own), coarse=coarse)
 
 
 def _absolute(value: Array) -> Array:
@@ -196,7 +197,9 @@ def _cholesky(a: Any) -> Traced:
     a = lift(a)
     z = np.linalg.cholesky(a.v)
     inverse, factor = np.abs(np.linalg.inv(z)), np.abs(z)
-    error = a.scale() + current().accumulated * (factor @ np.swapaxes(factor, -1, -2)) * (1 + np.sqrt(a.shape[-1]))
+    error = a.scale() + current().accumulated * (factor @ np.swapaxes(factor, -1, -2)) * (
+        1 + np.sqrt(a.shape[-1])
+    )
     return Traced(z, finite(np.tril(factor @ np.tril(inverse @ error @ np.swapaxes(inverse, -1, -2)))))
 
 
@@ -225,7 +228,11 @@ def _fourier(function: Any, whole: bool) -> None:
         x = lift(x)
         z = function(x.v, *args, **keywords)
         axes = _transformed(x, whole, args, keywords)
-        each = np.abs(x.v) * current().accumulated * (2 + math.log2(max(2, math.prod(x.shape[axis] for axis in axes))))
+        each = (
+            np.abs(x.v)
+            * current().accumulated
+            * (2 + math.log2(max(2, math.prod(x.shape[axis] for axis in axes))))
+        )
         total = np.sum(each + x.scale(), axis=axes, keepdims=True)
         inverse = function.__name__.startswith("i")
         norm = keywords.get("norm")

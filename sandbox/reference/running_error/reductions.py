@@ -38,7 +38,13 @@ def _axes(keywords: dict[str, Any]) -> dict[str, Any]:
 
 @rule(np.sum, np.nansum)
 def sum_of(
-    x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False, where: Any = None, initial: Any = None
+    x: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    *,
+    keepdims: Any = False,
+    where: Any = None,
+    initial: Any = None,
 ) -> Traced:
     """Sum; see `Precision.of_sum`."""
     x = _masked(x, where, 0.0)
@@ -59,14 +65,20 @@ def _plus(one: Any, other: Any) -> Any:
 
 
 @rule(np.mean, np.nanmean)
-def mean_of(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False, where: Any = None) -> Traced:
+def mean_of(
+    x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False, where: Any = None
+) -> Traced:
     """Sum, and divide; the divisor's rounding belongs to the sum."""
     total = sum_of(x, axis, keepdims=keepdims, where=where)
     if _bare(where) is not None:
-        count: Any = np.sum(np.broadcast_to(plain(where), lift(x).shape), axis=axis, keepdims=bool(_bare(keepdims)))
+        count: Any = np.sum(
+            np.broadcast_to(plain(where), lift(x).shape), axis=axis, keepdims=bool(_bare(keepdims))
+        )
     else:
         count = lift(x).v.size / max(1, total.v.size)
-    z = np.mean(lift(x).v, axis=axis, dtype=dtype, keepdims=bool(_bare(keepdims) or False), where=_mask(where))
+    z = np.mean(
+        lift(x).v, axis=axis, dtype=dtype, keepdims=bool(_bare(keepdims) or False), where=_mask(where)
+    )
     passed = None if total.s is None else total.s / count
     return result(z, passed, 1, in_place=True)
 
@@ -107,7 +119,9 @@ def std_of(x: Any, axis: Any = None, dtype: Any = None, **keywords: Any) -> Trac
 
 
 @rule(np.prod, np.nanprod)
-def prod_of(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False, where: Any = None) -> Traced:
+def prod_of(
+    x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False, where: Any = None
+) -> Traced:
     """Product: relative errors add up."""
     x = _masked(x, where, 1.0)
     keepdims = bool(_bare(keepdims) or False)

@@ -26,7 +26,9 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if condition.s is not None and condition.s.any():
         scale = finite(condition.s * np.abs(x.v - y.v)) + (0 if scale is None else scale)
     last = min(x.last, y.last) if x.s is not None and y.s is not None else max(x.last, y.last)
-    return Traced(z, scale, last=last, narrow=x.narrow and (y.narrow or not y.v.any()))
+    return Traced(
+        z, scale, last=last, narrow=x.narrow and (y.narrow or not y.v.any()), coarse=x.coarse or y.coarse
+    )
 
 
 @rule(np.select)
@@ -133,7 +135,9 @@ def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Traced:
     weights = lift(weights)
     counts = np.bincount(where, minlength=minlength)
     z = np.bincount(where, weights.v, minlength)
-    own = current().of_sum(np.bincount(where, np.abs(weights.v), minlength), z, cast("Any", np.maximum(counts, 1)))
+    own = current().of_sum(
+        np.bincount(where, np.abs(weights.v), minlength), z, cast("Any", np.maximum(counts, 1))
+    )
     return Traced(z, own + np.bincount(where, weights.summand(), minlength))
 
 

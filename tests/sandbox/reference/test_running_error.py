@@ -44,7 +44,11 @@ def traced(name: str, inputs: dict[str, Any], dtype: str = "float32") -> dict[st
 def test_a_reference_is_traced_and_float32_arithmetic_stays_within_its_scale(name: str) -> None:
     for seed in range(3):
         inputs = inputs_of(name, seed)
-        exact, single, found = computed(name, inputs, np.float64), computed(name, inputs, np.float32), traced(name, inputs)
+        exact, single, found = (
+            computed(name, inputs, np.float64),
+            computed(name, inputs, np.float32),
+            traced(name, inputs),
+        )
         assert found.keys() == exact.keys()
         for output, values in exact.items():
             np.testing.assert_allclose(found[output].values, values, rtol=1e-12, atol=0, equal_nan=True)
