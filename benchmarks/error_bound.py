@@ -7,11 +7,12 @@ Honest kernels are the tasks' baselines, the kernels of `benchmarks.ranking` and
 
 - at test sizes on the simulator, with the families of values, for every seed;
 - at benchmark sizes on the simulator, for one seed, where the run ends within a limit; and
-- at benchmark sizes as the reference itself computed in float32 by NumPy, for every seed, with the least constant of the
-  bound: this is honest arithmetic too, and costs little.
+- at benchmark sizes as the reference itself computed in float32 by NumPy, for every seed, with the least constant
+  of the bound: this is honest arithmetic too, and costs little.
 
 Kernels that lose precision must be refused, for five seeds each; and lazy outputs (zeros, an output's own median
-everywhere) lie far outside. A number is the largest `error / bound` over all elements, cases and inputs: at most 1 passes.
+everywhere) lie far outside. A number is the largest `error / bound` over all elements, cases and inputs: at most 1
+passes.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ def summary(rows: list[Row]) -> list[str]:
         refused = sum(not row.passed for row in judged)
         inputs, worst = sum(row.inputs for row in judged), max((row.ratio for row in judged), default=0.0)
         lines.append(
-            f"honest at {at}: refused {refused} / {len(judged)} kernels over {inputs} inputs, largest error {worst:.2g} of "
-            f"its bound; not judged {skipped}"
+            f"honest at {at}: refused {refused} / {len(judged)} kernels over {inputs} inputs, largest error "
+            f"{worst:.2g} of its bound; not judged {skipped}"
         )
     lost = [row for row in rows if not row.honest and row.at == "test"]
     lines.append(f"lost precision: refused {sum(not row.passed for row in lost)} / {len(lost)} kernels")
@@ -209,7 +210,7 @@ class Bench:
         worst = 0.0
         for seed in range(1, seeds + 1):
             question = await self.oracle(task).question(case, seed)
-            outputs = _in_float32(task, case, question.inputs | question.scalars)
+            outputs = _in_float32(task, case, {**question.inputs, **question.scalars})
             for answer in question.expected:
                 with np.errstate(over="ignore"):
                     got = np.asarray(outputs[answer.name]).astype(numpy_dtype(answer.dtype))

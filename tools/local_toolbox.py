@@ -20,7 +20,7 @@ from tools.judge.families import Court, said_of
 from tools.judge.freezing import Frozen, freeze, load_frozen, store_frozen
 from tools.judge.oracle import TaskOracle, bench_samples
 from tools.judge.stress import FAMILIES, stress_case
-from tools.judge.testing import Rules, Subject, fresh_seed, judge_results
+from tools.judge.testing import Rules, Subject, fresh_seed
 from tools.kernel import file as kernel_file
 from tools.parts import Limits, Parts, local_parts
 from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport

@@ -19,7 +19,9 @@ from tools.tasks.task import Task
 _HERE = Path(__file__).parent
 _DTYPES = ("float16", "bfloat16", "float32", "float64", "int32")
 _PRELUDE = {
-    "float16": "#include <cuda_fp16.h>\ntypedef __half T;\n#define F(x) __half2float(x)\n#define H(x) __float2half_rn(x)\n",
+    "float16": (
+        "#include <cuda_fp16.h>\ntypedef __half T;\n#define F(x) __half2float(x)\n#define H(x) __float2half_rn(x)\n"
+    ),
     "bfloat16": (
         "#include <cuda_bf16.h>\ntypedef __nv_bfloat16 T;\n"
         "#define F(x) __bfloat162float(x)\n#define H(x) __float2bfloat16_rn(x)\n"

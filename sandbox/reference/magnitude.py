@@ -1,12 +1,12 @@
 """How far rounding may move an output, by perturbation: the scale S where a reference cannot be traced.
 
 The bound on an element is `c * eps(dtype) * S + ulp`, S being the sum of the absolute terms behind it. A traced run
-(`sandbox.reference.running_error`) follows every rounding; what it has no rule for is estimated here. Every floating
-input is moved by one unit in its last place, once all of them up and then each at random, and the float64 reference is
-computed again; inputs of different dtypes one dtype at a time, each move divided by its own eps, and the results added,
-so that S does not depend on how coarse the inputs are. Then the reference is run on float32 arrays, whose arithmetic
-rounds at every step. S is the largest move over the draws, divided by eps. Outputs that jump (a rounding, an argmax) get
-a large S at the jump.
+(`sandbox.reference.running_error`) follows every rounding; what it has no rule for is estimated here. Every
+floating input is moved by one unit in its last place, once all of them up and then each at random, and the float64
+reference is computed again; inputs of different dtypes one dtype at a time, each move divided by its own eps, and
+the results added, so that S does not depend on how coarse the inputs are. Then the reference is run on float32
+arrays, whose arithmetic rounds at every step. S is the largest move over the draws, divided by eps. Outputs that
+jump (a rounding, an argmax) get a large S at the jump.
 
 A few draws leave some of many elements with next to nothing. So no element gets less than its like: the floor is a
 power of the output's magnitude, fitted to all elements, at the level of the element's row and of the whole output.
@@ -101,12 +101,13 @@ def _collect(moved: dict[str, Array], found: Mapping[str, Array], outputs: Mappi
 def _at_least_its_like(scale: Array, output: Array) -> Array:
     """Return a scale that is never below the output itself, nor below half of what its like have."""
     size = np.abs(output)
-    finite = np.isfinite(output) & np.isfinite(scale)
+    finite: Array = np.isfinite(output) & np.isfinite(scale)
     scale = np.where(finite, np.fmax(scale, size), 0.0)
     known = finite & (scale > 0) & (size > 0)
     if np.count_nonzero(known) < _ROW:
         return scale
-    x = np.log(np.where(known, size, float(np.min(size[known]))))
+    least = float(np.min(size, where=known, initial=np.inf))
+    x = np.log(np.where(known, size, least))
     y = np.log(np.where(known, scale, 1.0))
     spread = float(np.var(x[known]))
     together = float(np.mean((x[known] - x[known].mean()) * (y[known] - y[known].mean())))

@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
+import numpy
+
+np: Any = numpy
 
 ERF: Any = np.frompyfunc(math.erf, 1, 1)
 ERFC: Any = np.frompyfunc(math.erfc, 1, 1)
 
 
 def _finite_or(value: float, compute: Any) -> Any:
-    def guarded(x: float) -> float:
+    def guarded(x: float) -> Any:
         try:
             return compute(x)
         except (ValueError, OverflowError):  # a pole, or beyond the range
@@ -37,12 +39,11 @@ def evaluate(ufunc: Any, *operands: Any, **kwargs: Any) -> Any:
 
 
 def _elementwise(ufunc: Any, x: Any) -> Any:
-    result = ufunc(x)
-    return np.float64(result) if isinstance(result, float) else _floats(result)
-
-
-def _floats(result: Any) -> Any:
-    return result.astype(np.float64) if isinstance(result, np.ndarray) else result
+    result: Any = ufunc(x)
+    if isinstance(result, float):
+        return np.float64(result)
+    # A traced array has its dtype already.
+    return np.asarray(result, np.float64) if result.__class__ is numpy.ndarray else result
 
 
 def erf(x: Any) -> Any:

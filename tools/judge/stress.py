@@ -30,8 +30,11 @@ FAMILIES = (
     "normal(10000, 0.01)",
     SCALED,
 )
-"""Generator calls, see `tools.tasks.value_families`, and the task's own values times a power of two. An offset with a
-small spread catches cancellation, as in one-pass variances; multiples a clamp, a threshold or a narrow intermediate."""
+"""Generator calls, see `tools.tasks.value_families`, and the task's own values times a power of two.
+
+An offset with a small spread catches cancellation, as in one-pass variances; multiples catch a clamp, a threshold
+or a narrow intermediate.
+"""
 
 _WIDE = frozenset({"float32", "float64"})
 _NEEDS_WIDE = frozenset({"normal(10000, 0.01)"})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
+import numpy
 
-from sandbox.reference.running_error.precision import EPSILON, HALVES, Array, Untraceable, current
+from sandbox.reference.running_error.precision import EPSILON, HALVES, Array, Untraceable, current, np
 
 Move = Callable[[Any], Any]
 UFUNC_RULES: dict[Any, Callable[..., Any]] = {}
@@ -31,7 +31,7 @@ def rule(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return register
 
 
-class Traced(np.lib.mixins.NDArrayOperatorsMixin):
+class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
     """Values, and the scale of their error: the error is about epsilon times the scale.
 
     Attributes:
@@ -103,9 +103,10 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
                 above, move = self._parent
                 scale = above._own_scale()
                 self._s = _as_view(move(scale), scale)
-        elif self._parent is None and not cast("Array", self._s).flags.writeable:
-            self._s = cast("Array", self._s).copy()
-        return cast("Array", self._s)
+        scale: Any = self._s
+        if self._parent is None and not scale.flags.writeable:
+            scale = self._s = scale.copy()
+        return scale
 
     def __getitem__(self, key: Any) -> Traced:
         key = plain(key)
@@ -140,7 +141,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Apply a ufunc, or one of its methods, by its rule."""
         out = kwargs.pop("out", None)
-        target = out[0] if isinstance(out, tuple) else out
+        target: Any = out[0] if out.__class__ is tuple else out
         if target is not None and not isinstance(target, Traced):
             raise Untraceable(f"np.{ufunc.__name__} writes into an array that is not traced")
         apply = UFUNC_RULES.get(ufunc) if method == "__call__" else METHOD_RULES.get((method, ufunc))
@@ -199,12 +200,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         raise Untraceable(f"no rule for the array's attribute {name}")
 
     @property
-    def T(self) -> Traced:  # noqa: N802  NumPy's name
+    def T(self) -> Traced:
         """Transposed."""
         return self.moved(self.v.T, lambda array: array.T)
 
     @property
-    def mT(self) -> Traced:  # noqa: N802  NumPy's name
+    def mT(self) -> Traced:
         """Matrices transposed."""
         return self.moved(self.v.mT, lambda array: array.mT)
 
@@ -267,18 +268,21 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     def sort(self, axis: int = -1, **kwargs: Any) -> None:
         """Sort in place."""
-        self[...] = np.sort(cast("Any", self), axis=axis)
+        self[...] = np.sort(self, axis=axis)
 
     def partition(self, kth: Any, axis: int = -1, **kwargs: Any) -> None:
         """Partition in place."""
-        self[...] = np.partition(cast("Any", self), kth, axis=axis)
+        self[...] = np.partition(self, kth, axis=axis)
 
 
-_SAME = frozenset("shape ndim size dtype nbytes itemsize flags strides base".split())
+_SAME = frozenset(("shape", "ndim", "size", "dtype", "nbytes", "itemsize", "flags", "strides", "base"))
 _FUNCTIONS = frozenset(
-    "sum mean var std prod max min argmax argmin argsort argpartition cumsum cumprod clip dot ravel swapaxes "
-    "squeeze repeat take diagonal trace any all nonzero round compress choose searchsorted conj conjugate put".split()
-)
+    (
+        "all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip", "compress", "conj",
+        "conjugate", "cumprod", "cumsum", "diagonal", "dot", "max", "mean", "min", "nonzero", "prod", "put",
+        "ravel", "repeat", "round", "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
+    )
+)  # fmt: skip
 
 
 def _as_view(scale: Any, above: Array) -> Array:
@@ -292,10 +296,10 @@ def plain(key: Any) -> Any:
     """Return the same with values in the place of traced arrays, in tuples and lists too."""
     if isinstance(key, Traced):
         return key.v
-    if isinstance(key, tuple):
-        return tuple(plain(one) for one in cast("tuple[Any, ...]", key))
-    if isinstance(key, list):
-        return [plain(one) for one in cast("list[Any]", key)]
+    if key.__class__ is tuple:
+        return tuple(plain(one) for one in key)
+    if key.__class__ is list:
+        return [plain(one) for one in key]
     return key
 
 
@@ -309,7 +313,7 @@ def lift(value: Any) -> Traced:
     if isinstance(value, Traced):
         return value
     if isinstance(value, (list, tuple)):
-        return stacked(cast("Any", value))
+        return stacked(value)
     if value is None or isinstance(value, (str, bytes)):
         raise Untraceable(f"{value!r} is used as a number")
     v = np.asarray(value)
@@ -326,7 +330,7 @@ def stacked(values: Any) -> Traced:
     """Trace nested lists."""
     if not any(isinstance(one, (list, tuple, Traced)) for one in values):
         return lift(np.asarray(values))
-    return cast("Traced", np.stack([cast("Any", lift(one)) for one in values]))
+    return np.stack([lift(one) for one in values])
 
 
 def narrow_input(array: Array, dtype: str) -> Traced:
@@ -345,15 +349,15 @@ def _rounded(v: Array, dtype: str) -> Array:
     return np.ldexp(np.rint(np.ldexp(fraction, bits)), exponent - bits)
 
 
-def converted(x: Traced, dtype: np.dtype[Any]) -> Traced:
+def converted(x: Traced, dtype: numpy.dtype[Any]) -> Traced:
     """Convert to a dtype."""
     v = x.v.astype(dtype)
     if x.s is None:
         return Traced(v, narrow=x.narrow, coarse=x.coarse)
     if dtype.kind in "iu" and x.v.dtype.kind == "f":
-        return cast("Traced", Traced(v, cast("Any", np.trunc(cast("Any", x))).s))
+        return Traced(v, np.trunc(x).s)
     if dtype.kind == "b":
-        return cast("Traced", cast("Any", x) != 0)
+        return x != 0
     epsilon, precision = EPSILON.get(dtype.name, 0.0), current()
     if epsilon <= precision.epsilon:
         return Traced(v, x.s, last=x.last, narrow=x.narrow, coarse=x.coarse)

@@ -1,7 +1,8 @@
 """Rules of ufuncs: how an element's error follows from those of its operands.
 
-The units of own rounding are the maximum errors of CUDA's float32 functions (CUDA C++ Programming Guide, "Mathematical
-Functions"), in units in the last place; arithmetic has one, where a correctly rounded result has a half.
+The units of own rounding are the maximum errors of CUDA's float32 functions (CUDA C++ Programming Guide,
+"Mathematical Functions"), in units in the last place; arithmetic has one, where a correctly rounded result has half
+of one.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from sandbox.reference import special
 from sandbox.reference.running_error.array import UFUNC_RULES, Traced, finite, lift
-from sandbox.reference.running_error.precision import Array, current
+from sandbox.reference.running_error.precision import Array, current, np
 
 Derivative = Callable[[Any, Any], Any]
 """From value and result the absolute value of the derivative."""
@@ -131,10 +130,12 @@ def _smooth(ufunc: Any) -> None:
     def apply(x: Any, *, in_place: bool = False, **kwargs: Any) -> Traced:
         x = lift(x)
         z = special.evaluate(ufunc, x.v, **kwargs)
-        passed = None if x.s is None else derivative(x.v, z) * x.s
-        if passed is not None and ufunc is np.sqrt:
-            # The root of what is all error is the root of that error, however small the result.
-            passed = np.minimum(passed, np.sqrt(x.s / current().epsilon))
+        scale, passed = x.s, None
+        if scale is not None:
+            passed = derivative(x.v, z) * scale
+            if ufunc is np.sqrt:
+                # The root of what is all error is the root of that error, however small the result.
+                passed = np.minimum(passed, np.sqrt(scale / current().epsilon))
         made = result(z, passed, units, x)
         if not units:
             made.last, made.narrow = x.last, x.narrow

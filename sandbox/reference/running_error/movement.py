@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from sandbox.reference.running_error.array import Traced, lift, plain, rule
-from sandbox.reference.running_error.precision import Untraceable
-from sandbox.reference.running_error.reductions import np_
+from sandbox.reference.running_error.precision import Untraceable, np
 
 
 def _move(function: Any) -> None:
     def apply(x: Any, *args: Any, **keywords: Any) -> Traced:
         x, args = lift(x), plain(args)
         keywords = {name: plain(value) for name, value in keywords.items()}
-        return x.moved(function(x.v, *args, **keywords), lambda array: function(array, *args, **keywords))
+
+        def move(array: Any) -> Any:
+            return function(array, *args, **keywords)
+
+        return x.moved(move(x.v), move)
 
     rule(function)(apply)
 
@@ -34,9 +35,11 @@ for _function in (
 @rule(np.compress)
 def _compress(condition: Any, x: Any, axis: Any = None) -> Traced:
     x, condition = lift(x), plain(condition)
-    return x.moved(
-        np.compress(condition, x.v, axis=axis), lambda array: np.compress(condition, array, axis=axis)
-    )
+
+    def move(array: Any) -> Any:
+        return np.compress(condition, array, axis=axis)
+
+    return x.moved(move(x.v), move)
 
 
 @rule(np.extract)
@@ -69,14 +72,15 @@ for _function in (np.concatenate, np.concat, np.stack, np.vstack, np.hstack, np.
 
 @rule(np.block)
 def _block(arrays: Any) -> Any:
-    if not isinstance(arrays, list):
+    if arrays.__class__ is not list:
         return lift(arrays)
-    inner = [_block(one) for one in cast("list[Any]", arrays)]
-    depth, below = 0, arrays
-    while isinstance(below, list):
-        depth, below = depth + 1, cast("list[Any]", below)[0]
-    wide = [np_.reshape(one, (1,) * max(0, depth - one.ndim) + one.shape) for one in inner]
-    return np_.concatenate(wide, axis=-depth)
+    inner = [_block(one) for one in arrays]
+    depth = 0
+    below: Any = arrays
+    while below.__class__ is list:
+        depth, below = depth + 1, below[0]
+    wide = [np.reshape(one, (1,) * max(0, depth - one.ndim) + one.shape) for one in inner]
+    return np.concatenate(wide, axis=-depth)
 
 
 def _split(function: Any) -> None:
@@ -98,7 +102,7 @@ for _function in (np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit):
 
 @rule(np.unstack)
 def _unstack(x: Any, *, axis: int = 0) -> tuple[Any, ...]:
-    return tuple(cast("Any", np_.moveaxis(lift(x), axis, 0)))
+    return tuple(np.moveaxis(lift(x), axis, 0))
 
 
 @rule(np.pad)
@@ -109,7 +113,7 @@ def _pad(x: Any, width: Any, mode: Any = "constant", **keywords: Any) -> Traced:
     keywords = {name: plain(value) for name, value in keywords.items()}
     z = np.pad(x.v, width, mode=mode, **keywords)
     others = {} if mode == "constant" else keywords
-    scale = None if x.s is None else np.pad(x.s, width, mode=mode, **cast("Any", others))
+    scale = None if x.s is None else np.pad(x.s, width, mode=mode, **others)
     fits = mode != "constant" or not keywords
     return Traced(z, scale, last=x.last, narrow=x.narrow and fits)
 
@@ -117,8 +121,8 @@ def _pad(x: Any, width: Any, mode: Any = "constant", **keywords: Any) -> Traced:
 @rule(np.append)
 def _append(x: Any, values: Any, axis: Any = None) -> Any:
     if axis is None:
-        return np_.concatenate([np_.ravel(lift(x)), np_.ravel(lift(values))])
-    return np_.concatenate([lift(x), lift(values)], axis=axis)
+        return np.concatenate([np.ravel(lift(x)), np.ravel(lift(values))])
+    return np.concatenate([lift(x), lift(values)], axis=axis)
 
 
 @rule(np.insert)
@@ -146,7 +150,7 @@ def _at_least_2d(x: Any) -> Any:
 def _broadcast_arrays(*arrays: Any, **keywords: Any) -> tuple[Any, ...]:
     parts = [lift(one) for one in arrays]
     shape = np.broadcast_shapes(*(part.shape for part in parts))
-    return tuple(np_.broadcast_to(part, shape) for part in parts)
+    return tuple(np.broadcast_to(part, shape) for part in parts)
 
 
 @rule(np.meshgrid)
@@ -165,7 +169,7 @@ def _meshgrid(*arrays: Any, **keywords: Any) -> list[Any]:
 def _copyto(target: Any, source: Any, casting: str = "same_kind", where: Any = True) -> None:
     if not isinstance(target, Traced):
         raise Untraceable("np.copyto into an array that is not traced")
-    target[...] = source if where is True else np_.where(where, source, target)
+    target[...] = source if where is True else np.where(where, source, target)
 
 
 @rule(np.put_along_axis)
@@ -188,7 +192,7 @@ def _fill_diagonal(x: Any, value: Any, wrap: bool = False) -> None:
 
 @rule(np.putmask)
 def _putmask(x: Any, mask: Any, values: Any) -> None:
-    x[...] = np_.where(mask, values, x)
+    x[...] = np.where(mask, values, x)
 
 
 @rule(np.copy)

@@ -6,15 +6,12 @@ import builtins
 import math
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from sandbox.reference import special
 from sandbox.reference.running_error.array import UFUNC_RULES, Traced, converted, finite, lift, plain
 from sandbox.reference.running_error.elementwise import result
-from sandbox.reference.running_error.precision import Untraceable, current
-from sandbox.reference.running_error.reductions import np_
+from sandbox.reference.running_error.precision import Untraceable, current, np
 
 
 class Overlay(ModuleType):
@@ -104,11 +101,11 @@ class _Vectorized:
     def __call__(self, *operands: Any, **keywords: Any) -> Any:
         if keywords:
             raise Untraceable("np.vectorize with named arguments")
-        if self._function in _ELEMENTS and len(operands) == 1:
+        if self._function in _ELEMENTS.values() and len(operands) == 1:
             return self._function(lift(operands[0]))
         arrays = [lift(one) for one in operands]
         values = [array.v for array in arrays]
-        with_floats = cast("Any", self._plain(*values))
+        with_floats = self._plain(*values)
         passed: Any = 0.0
         for place, array in enumerate(arrays):
             if array.v.dtype.kind != "f":
@@ -127,6 +124,10 @@ def _from_python(function: Any, nin: int, nout: int, **keywords: Any) -> Any:
     if nout != 1:
         raise Untraceable("np.frompyfunc with several results")
     return _Vectorized(function)
+
+
+def _open_mesh(*axes: Any) -> Any:
+    return np.ix_(*plain(axes))
 
 
 def _as_strided(x: Any, shape: Any = None, strides: Any = None, **keywords: Any) -> Traced:
@@ -148,7 +149,7 @@ def _element(name: str) -> Callable[..., Any]:
         if not any(isinstance(one, Traced) for one in args):
             return own(*args)
         if name == "log" and len(args) == 2:
-            return np_.log(lift(args[0])) / np_.log(lift(args[1]))
+            return np.log(lift(args[0])) / np.log(lift(args[1]))
         found = UFUNC_RULES[ufunc](*args)
         return converted(found, np.dtype(np.int64)) if name in ("floor", "ceil", "trunc") else found
 
@@ -156,19 +157,28 @@ def _element(name: str) -> Callable[..., Any]:
 
 
 _UFUNCS: dict[str, Any] = {
-    "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p,
-    "sqrt": np.sqrt, "cbrt": np.cbrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos,
+    "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log10": np.log10,
+    "log1p": np.log1p, "sqrt": np.sqrt, "cbrt": np.cbrt, "sin": np.sin, "cos": np.cos, "tan": np.tan,
+    "asin": np.arcsin, "acos": np.arccos,
     "atan": np.arctan, "atan2": np.arctan2, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.power, "fabs": np.fabs, "floor": np.floor, "ceil": np.ceil,
-    "trunc": np.trunc, "fmod": np.fmod, "hypot": np.hypot, "copysign": np.copysign, "isnan": np.isnan, "isinf": np.isinf,
+    "trunc": np.trunc, "fmod": np.fmod, "hypot": np.hypot, "copysign": np.copysign, "isnan": np.isnan,
+    "isinf": np.isinf,
     "isfinite": np.isfinite, "degrees": np.degrees, "radians": np.radians, "erf": special.ERF, "erfc": special.ERFC,
     "gamma": special.GAMMA, "lgamma": special.LGAMMA, "ldexp": np.ldexp,
 }  # fmt: skip
-_MATH = {name: _element(name) for name in _UFUNCS} | {
-    "fsum": lambda values: np_.sum(lift(list(values))),
-    "prod": lambda values, start=1: np_.prod(lift(list(values))) * start,
-}
-_ELEMENTS = frozenset(_MATH[name] for name in _UFUNCS)
+
+
+def _sum_of_list(values: Any) -> Any:
+    return np.sum(lift(list(values)))
+
+
+def _product_of_list(values: Any, *, start: Any = 1) -> Any:
+    return np.prod(lift(list(values))) * start
+
+
+_ELEMENTS = {name: _element(name) for name in _UFUNCS}
+_MATH = _ELEMENTS | {"fsum": _sum_of_list, "prod": _product_of_list}
 _SCALARS = (
     "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
 )  # fmt: skip
@@ -189,7 +199,10 @@ def _numpy() -> ModuleType:
     }
     names |= {
         name: _made(getattr(np, name))
-        for name in ("arange", "linspace", "logspace", "geomspace", "hanning", "hamming", "blackman", "bartlett", "kaiser", "indices")
+        for name in (
+            "arange", "linspace", "logspace", "geomspace", "hanning", "hamming", "blackman", "bartlett", "kaiser",
+            "indices",
+        )
     }  # fmt: skip
     return Overlay(
         np,
@@ -203,7 +216,7 @@ def _numpy() -> ModuleType:
             "vectorize": _Vectorized,
             "frompyfunc": _from_python,
             "ndarray": _Array,
-            "ix_": lambda *axes: np.ix_(*plain(axes)),
+            "ix_": _open_mesh,
             "lib": Overlay(np.lib, {"stride_tricks": _windows()}),
         },
     )
@@ -238,7 +251,7 @@ def importing(replaced: Mapping[str, ModuleType]) -> Import:
         globals: Any = None,
         locals: Any = None,
         fromlist: Any = (),
-        level: int = 0,  # noqa: A002
+        level: int = 0,
     ) -> Any:
         if name == "special" or (name == "scipy.special" and fromlist):
             return facade

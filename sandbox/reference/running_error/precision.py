@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+import numpy
 
-Array = np.ndarray[Any, Any]
+Array = numpy.ndarray[Any, Any]
+
+np: Any = numpy
+"""NumPy as the rules see it: its stubs know plain arrays only."""
 
 EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
 """Distance from 1 to the next number, by dtype name."""
@@ -25,7 +28,7 @@ _SERIAL = 16.0
 _TENSOR_STEPS = 128.0
 
 
-class Untraceable(Exception):  # noqa: N818  not a failure of the reference: what it does has no rule
+class Untraceable(Exception):
     """The running error analysis has no rule for what the reference does; the text names it."""
 
 
@@ -124,7 +127,7 @@ def current() -> Precision:
 
 
 @contextmanager
-def tracing(precision: Precision) -> Iterator[None]:
+def tracing(precision: Precision) -> Generator[None]:
     """Trace with this precision."""
     token = _current.set(precision)
     try:

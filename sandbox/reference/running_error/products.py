@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
-import numpy as np
-
-from sandbox.reference.running_error.array import UFUNC_RULES, Traced, finite, lift, rule
-from sandbox.reference.running_error.precision import Array, Untraceable, current
-from sandbox.reference.running_error.reductions import np_
+from sandbox.reference.running_error.array import FUNCTION_RULES, UFUNC_RULES, Traced, finite, lift, rule
+from sandbox.reference.running_error.precision import Array, Untraceable, current, np
 
 Form = Callable[..., Any]
 """From plain operands their product."""
@@ -46,13 +44,17 @@ def _absolute(value: Array) -> Array:
 
 def _matmul(a: Any, b: Any, *, in_place: bool = False, **keywords: Any) -> Traced:
     a, b = lift(a), lift(b)
-    return multilinear(lambda x, y: np.matmul(x, y, **keywords), (a, b), a.shape[-1])
+    return multilinear(partial(np.matmul, **keywords), (a, b), a.shape[-1])
 
 
 def _pair(function: Any, terms: Callable[[Traced, Traced], float]) -> None:
     def apply(a: Any, b: Any, *args: Any, **keywords: Any) -> Traced:
         a, b = lift(a), lift(b)
-        return multilinear(lambda x, y: function(x, y, *args, **keywords), (a, b), terms(a, b))
+
+        def form(x: Any, y: Any) -> Any:
+            return function(x, y, *args, **keywords)
+
+        return multilinear(form, (a, b), terms(a, b))
 
     rule(function)(apply)
 
@@ -72,7 +74,7 @@ _pair(np.outer, lambda a, b: 1)
 _pair(np.convolve, lambda a, b: min(a.size, b.size))
 _pair(np.correlate, lambda a, b: min(a.size, b.size))
 UFUNC_RULES[np.matmul] = _matmul
-UFUNC_RULES[np.vecdot] = lambda a, b, in_place=False, **keywords: np_.vecdot(a, b)
+UFUNC_RULES[np.vecdot] = FUNCTION_RULES.pop(np.vecdot)
 
 
 @rule(np.tensordot)
@@ -83,7 +85,7 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Traced:
     else:
         first: Any = axes[0]
         terms = math.prod(a.shape[axis] for axis in ([first] if isinstance(first, int) else first))
-    return multilinear(lambda x, y: np.tensordot(x, y, axes), (a, b), terms)
+    return multilinear(partial(np.tensordot, axes=axes), (a, b), terms)
 
 
 @rule(np.einsum)
@@ -100,7 +102,7 @@ def _einsum(*operands: Any, **keywords: Any) -> Traced:
         passed = None if x.s is None else np.einsum(form, x.summand())
         own = current().of_sum(np.einsum(form, np.abs(x.v)), np.asarray(z), terms) if terms > 1 else None
         return Traced(z, passed if own is None else finite(own if passed is None else own + passed))
-    return multilinear(lambda *values: np.einsum(form, *values, **keywords), arrays, terms)
+    return multilinear(partial(np.einsum, form, **keywords), arrays, terms)
 
 
 def _contracted(form: str, arrays: Sequence[Traced], z: Array) -> float:
@@ -124,27 +126,27 @@ def _cross(a: Any, b: Any, axis: int = -1, **keywords: Any) -> Any:
     a, b = lift(a), lift(b)
     if keywords or a.shape[axis] != 3 or b.shape[axis] != 3:
         raise Untraceable("np.cross other than of three elements")
-    x, y = cast("Any", np_.moveaxis(a, axis, -1)), cast("Any", np_.moveaxis(b, axis, -1))
+    x, y = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
     parts = [x[..., i] * y[..., j] - x[..., j] * y[..., i] for i, j in ((1, 2), (2, 0), (0, 1))]
-    return np_.stack(parts, axis)
+    return np.stack(parts, axis)
 
 
 @rule(np.linalg.norm)
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002  NumPy's name
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     x = lift(x)
     matrix = (axis is None and x.ndim == 2) or isinstance(axis, tuple)
-    size = cast("Any", np_.abs(x))
+    size = np.abs(x)
     if ord in (None, "fro") or (ord == 2 and not matrix):
-        return np_.sqrt(np_.sum(size * size, axis=axis, keepdims=keepdims))
+        return np.sqrt(np.sum(size * size, axis=axis, keepdims=keepdims))
     if matrix:
         raise Untraceable(f"np.linalg.norm of a matrix with ord={ord!r}")
     if ord == 1:
-        return np_.sum(size, axis=axis, keepdims=keepdims)
+        return np.sum(size, axis=axis, keepdims=keepdims)
     if ord in (math.inf, -math.inf):
-        return (np_.max if ord > 0 else np_.min)(size, axis=axis, keepdims=keepdims)
+        return (np.max if ord > 0 else np.min)(size, axis=axis, keepdims=keepdims)
     if ord == 0:
-        return np_.sum((x != 0) * 1.0, axis=axis, keepdims=keepdims)
-    return np_.sum(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+        return np.sum((x != 0) * 1.0, axis=axis, keepdims=keepdims)
+    return np.sum(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
 def _solved(a: Traced, x: Array, residual: Array) -> Traced:
@@ -185,8 +187,8 @@ def _least_squares(a: Any, b: Any, rcond: Any = None) -> tuple[Any, ...]:
     """As the normal equations, which is what kernels solve."""
     a, b = lift(a), lift(b)
     found = np.linalg.lstsq(a.v, b.v, rcond=rcond)
-    gram = cast("Any", a.T) @ a
-    right = cast("Any", a.T) @ b
+    gram = a.T @ a
+    right = a.T @ b
     scale = _solved(gram, found[0], right.scale())
     return (scale, lift(found[1]), int(found[2]), lift(found[3]))
 
@@ -270,6 +272,6 @@ def _plane(function: Any, general: Any) -> None:
     rule(function)(apply)
 
 
-_plane(np.fft.fft2, np_.fft.fftn)
-_plane(np.fft.ifft2, np_.fft.ifftn)
-_plane(np.fft.rfft2, np_.fft.rfftn)
+_plane(np.fft.fft2, np.fft.fftn)
+_plane(np.fft.ifft2, np.fft.ifftn)
+_plane(np.fft.rfft2, np.fft.rfftn)

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from sandbox.reference.running_error.array import METHOD_RULES, Traced, finite, lift, plain, rule
 from sandbox.reference.running_error.elementwise import result
-from sandbox.reference.running_error.precision import Array, Untraceable, current
+from sandbox.reference.running_error.precision import Array, Untraceable, current, np
 
-_MISSING: Any = getattr(np, "_NoValue")  # noqa: B009  NumPy's own mark of an argument that was not given
-np_: Any = np
-"""NumPy as traced arrays see it: its stubs know arrays only."""
-
-
-def _only(given: dict[str, Any], *known: str) -> None:
-    for name, value in given.items():
-        if name not in known and value is not None and value is not _MISSING:
-            raise Untraceable(f"a reduction with {name}=")
+_MISSING: Any = np._NoValue
 
 
 def _bare(value: Any) -> Any:
@@ -29,7 +19,7 @@ def _bare(value: Any) -> Any:
 
 def _masked(x: Any, where: Any, neutral: float) -> Traced:
     x = lift(x)
-    return x if _bare(where) is None or where is True else cast("Traced", np_.where(where, x, neutral))
+    return x if _bare(where) is None or where is True else np.where(where, x, neutral)
 
 
 def _axes(keywords: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +105,7 @@ def var_of(
 @rule(np.std, np.nanstd)
 def std_of(x: Any, axis: Any = None, dtype: Any = None, **keywords: Any) -> Traced:
     """Root of the variance."""
-    return cast("Traced", np_.sqrt(var_of(x, axis, **keywords)))
+    return np.sqrt(var_of(x, axis, **keywords))
 
 
 @rule(np.prod, np.nanprod)
@@ -151,7 +141,7 @@ def _extreme(function: Any, neutral: float) -> Callable[..., Traced]:
         if _bare(initial) is not None:
             held = lift(initial)
             least = apply(x, axis, keepdims=keepdims) if x.v.size else held
-            return cast("Traced", (np_.maximum if neutral < 0 else np_.minimum)(least, held))
+            return (np.maximum if neutral < 0 else np.minimum)(least, held)
         z = function(x.v, axis=axis, keepdims=True)
         scale = None if x.s is None else _near_extreme(x, z, axis)
         made = Traced(z, scale, narrow=x.narrow)
@@ -183,7 +173,7 @@ def cumsum_of(x: Any, axis: Any = None, dtype: Any = None) -> Traced:
     shape = [1] * z.ndim
     shape[axis or 0] = z.shape[axis or 0]
     terms = np.arange(1, shape[axis or 0] + 1, dtype=np.float64).reshape(shape)
-    own = current().of_sum(np.cumsum(np.abs(x.v), axis=axis), z, cast("Any", terms))
+    own = current().of_sum(np.cumsum(np.abs(x.v), axis=axis), z, terms)
     return Traced(z, finite(_plus(own, passed)))
 
 
@@ -212,12 +202,12 @@ def _by_slices(ufunc: Any, combine: Callable[..., Any]) -> Callable[..., Traced]
         x = lift(x)
         starts = [int(start) for start in np.asarray(plain(indices))]
         ends = [*starts[1:], x.shape[axis]]
-        rows = cast("Any", np_.moveaxis(x, axis, 0))
+        rows = np.moveaxis(x, axis, 0)
         parts = [
             combine(rows[start:end], axis=0) if end > start else rows[start]
             for start, end in zip(starts, ends, strict=True)
         ]
-        made = cast("Any", np_.moveaxis(np_.stack(parts), 0, axis))
+        made = np.moveaxis(np.stack(parts), 0, axis)
         return Traced(ufunc.reduceat(x.v, starts, axis=axis), made.s)
 
     return apply
@@ -282,6 +272,13 @@ def _reduce(whole: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+def _accumulate(running: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(x: Any, axis: int = 0, dtype: Any = None) -> Any:
+        return running(x, axis)
+
+    return apply
+
+
 for _ufunc, _whole in _REDUCED.items():
     METHOD_RULES["reduce", _ufunc] = _reduce(_whole)
     METHOD_RULES["reduceat", _ufunc] = _by_slices(_ufunc, _whole)
@@ -293,7 +290,7 @@ for _ufunc in (np.less, np.greater, np.equal, np.less_equal, np.greater_equal):
     METHOD_RULES["outer", _ufunc] = _outer(_ufunc)
 for _ufunc in (np.maximum, np.minimum, np.fmax, np.fmin):
     METHOD_RULES["accumulate", _ufunc] = _running_extreme(_ufunc)
-METHOD_RULES["accumulate", np.add] = lambda x, axis=0, dtype=None: cumsum_of(x, axis)
-METHOD_RULES["accumulate", np.multiply] = lambda x, axis=0, dtype=None: cumprod_of(x, axis)
+METHOD_RULES["accumulate", np.add] = _accumulate(cumsum_of)
+METHOD_RULES["accumulate", np.multiply] = _accumulate(cumprod_of)
 rule(np.all)(_all_or_any(np.all))
 rule(np.any)(_all_or_any(np.any))

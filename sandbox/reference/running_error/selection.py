@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from sandbox.reference.running_error.array import Traced, finite, lift, plain, rule
 from sandbox.reference.running_error.elementwise import result
-from sandbox.reference.running_error.precision import Array, Untraceable, current
-from sandbox.reference.running_error.reductions import np_
+from sandbox.reference.running_error.precision import Array, Untraceable, current, np
 
 
 @rule(np.where)
@@ -35,7 +32,7 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
 def _select(conditions: Any, choices: Any, default: Any = 0) -> Any:
     made: Any = lift(default)
     for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
-        made = np_.where(condition, choice, made)
+        made = np.where(condition, choice, made)
     return made
 
 
@@ -53,7 +50,7 @@ def _choose(index: Any, choices: Any, **keywords: Any) -> Any:
     options = [lift(one) for one in choices]
     made: Any = options[0]
     for place, option in enumerate(options[1:], 1):
-        made = np_.where(index == place, option, made)
+        made = np.where(index == place, option, made)
     return made
 
 
@@ -63,8 +60,8 @@ def _clip(x: Any, low: Any = None, high: Any = None, **keywords: Any) -> Any:
     high = keywords.get("a_max", keywords.get("max", high))
     made: Any = lift(x)
     if low is not None:
-        made = np_.maximum(made, low)
-    return made if high is None else np_.minimum(made, high)
+        made = np.maximum(made, low)
+    return made if high is None else np.minimum(made, high)
 
 
 def _neighbours(scale: Array, axis: int) -> Array:
@@ -101,15 +98,16 @@ def _indices(function: Any) -> None:
 
     def apply(*args: Any, **keywords: Any) -> Any:
         found = function(*plain(args), **{name: plain(value) for name, value in keywords.items()})
-        if isinstance(found, tuple):
-            return tuple(Traced(one) for one in cast("tuple[Any, ...]", found))
+        if found.__class__ is tuple:
+            return tuple(Traced(one) for one in found)
         return Traced(found) if isinstance(found, (np.ndarray, np.generic)) else found
 
     rule(function)(apply)
 
 
 for _function in (
-    np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.lexsort, np.searchsorted, np.digitize, np.nonzero,
+    np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.lexsort, np.searchsorted,
+    np.digitize, np.nonzero,
     np.flatnonzero, np.argwhere, np.count_nonzero, np.isin, np.array_equal, np.allclose, np.isclose, np.array_equiv,
     np.isnan, np.iscomplexobj, np.isrealobj, np.unravel_index, np.ravel_multi_index, np.tril_indices_from,
     np.triu_indices_from, np.histogram_bin_edges, np.isposinf, np.isneginf, np.packbits, np.unpackbits,
@@ -124,7 +122,7 @@ def _unique(x: Any, *args: Any, **keywords: Any) -> Any:
     if x.s is not None and x.s.any():
         raise Untraceable("np.unique of computed values")
     found = np.unique(x.v, *args, **keywords)
-    return tuple(Traced(one) for one in cast("Any", found)) if isinstance(found, tuple) else Traced(found)
+    return tuple(Traced(one) for one in found) if found.__class__ is tuple else Traced(found)
 
 
 @rule(np.bincount)
@@ -135,14 +133,12 @@ def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Traced:
     weights = lift(weights)
     counts = np.bincount(where, minlength=minlength)
     z = np.bincount(where, weights.v, minlength)
-    own = current().of_sum(
-        np.bincount(where, np.abs(weights.v), minlength), z, cast("Any", np.maximum(counts, 1))
-    )
+    own = current().of_sum(np.bincount(where, np.abs(weights.v), minlength), z, np.maximum(counts, 1))
     return Traced(z, own + np.bincount(where, weights.summand(), minlength))
 
 
 @rule(np.histogram)
-def _histogram(x: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:  # noqa: A002
+def _histogram(x: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     if weights is not None or density:
         raise Untraceable("np.histogram with weights or density")
     counts, edges = np.histogram(plain(lift(x)), plain(bins), range)
@@ -159,7 +155,7 @@ def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, **keywords: Any) ->
 def _round(x: Any, decimals: int = 0) -> Any:
     x = lift(x)
     if decimals == 0 or x.v.dtype.kind in "iub":
-        return np_.rint(x) if x.v.dtype.kind == "f" else x
+        return np.rint(x) if x.v.dtype.kind == "f" else x
     z, step = np.round(x.v, decimals), 10.0**-decimals
     if x.s is None:
         return result(z, None, 1)
@@ -170,15 +166,15 @@ def _round(x: Any, decimals: int = 0) -> Any:
 
 @rule(np.diff)
 def _diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    made: Any = np_.moveaxis(lift(x), axis, -1)
+    made: Any = np.moveaxis(lift(x), axis, -1)
     for more, first in ((prepend, True), (append, False)):
-        if more is not None and more is not getattr(np, "_NoValue"):  # noqa: B009
+        if more is not None and more is not np._NoValue:
             edge = lift(more)
-            edge = edge if edge.ndim else np_.broadcast_to(edge, (*made.shape[:-1], 1))
-            made = np_.concatenate([edge, made] if first else [made, edge], axis=-1)
+            edge = edge if edge.ndim else np.broadcast_to(edge, (*made.shape[:-1], 1))
+            made = np.concatenate([edge, made] if first else [made, edge], axis=-1)
     for _ in range(n):
         made = made[..., 1:] - made[..., :-1]
-    return np_.moveaxis(made, -1, axis)
+    return np.moveaxis(made, -1, axis)
 
 
 @rule(np.ediff1d)
@@ -195,18 +191,18 @@ def _gradient(f: Any, *spacing: Any, axis: Any = None, edge_order: int = 1) -> A
     step: Any = spacing[0] if spacing else 1.0
     found: list[Any] = []
     for one in axes:
-        x: Any = np_.moveaxis(f, one, -1)
+        x: Any = np.moveaxis(f, one, -1)
         inner = (x[..., 2:] - x[..., :-2]) / (2 * step)
         first, last = (x[..., 1:2] - x[..., 0:1]) / step, (x[..., -1:] - x[..., -2:-1]) / step
-        found.append(np_.moveaxis(np_.concatenate([first, inner, last], axis=-1), -1, one))
+        found.append(np.moveaxis(np.concatenate([first, inner, last], axis=-1), -1, one))
     return found[0] if len(found) == 1 else tuple(found)
 
 
 @rule(np.trapezoid)
 def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    values: Any = np_.moveaxis(lift(y), axis, -1)
+    values: Any = np.moveaxis(lift(y), axis, -1)
     steps = dx if x is None else _diff(lift(x), axis=axis)
-    return np_.sum(steps * (values[..., 1:] + values[..., :-1]) / 2.0, axis=-1)
+    return np.sum(steps * (values[..., 1:] + values[..., :-1]) / 2.0, axis=-1)
 
 
 @rule(np.average)
@@ -214,19 +210,19 @@ def _average(x: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
     if returned:
         raise Untraceable("np.average with returned=True")
     if weights is None:
-        return np_.mean(lift(x), axis=axis, **keywords)
+        return np.mean(lift(x), axis=axis, **keywords)
     x, weights = lift(x), lift(weights)
     if weights.shape != x.shape:
         shape = [1] * x.ndim
         shape[axis] = weights.size
         weights = weights.reshape(shape)
-    spread = np_.broadcast_to(weights, x.shape)
-    return np_.sum(x * weights, axis=axis, **keywords) / np_.sum(spread, axis=axis, **keywords)
+    spread = np.broadcast_to(weights, x.shape)
+    return np.sum(x * weights, axis=axis, **keywords) / np.sum(spread, axis=axis, **keywords)
 
 
 @rule(np.trace)
 def _trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    return np_.sum(np_.diagonal(lift(x), offset, axis1, axis2), axis=-1)
+    return np.sum(np.diagonal(lift(x), offset, axis1, axis2), axis=-1)
 
 
 @rule(np.polyval)
@@ -239,9 +235,9 @@ def _polyval(coefficients: Any, x: Any) -> Any:
 
 @rule(np.sinc)
 def _sinc(x: Any) -> Any:
-    y = np.pi * cast("Any", lift(x))
-    safe = np_.where(y.v == 0, 1.0, y)
-    return np_.where(y.v == 0, 1.0, np_.sin(safe) / safe)
+    y = np.pi * lift(x)
+    safe = np.where(y.v == 0, 1.0, y)
+    return np.where(y.v == 0, 1.0, np.sin(safe) / safe)
 
 
 @rule(np.interp)
@@ -264,7 +260,7 @@ def _quantile(function: Any, share: Callable[[Any], Any]) -> None:
             x, axis = x.reshape(-1), 0
         if keywords.get("method", "linear") != "linear" or np.ndim(plain(q)) or isinstance(axis, tuple):
             raise Untraceable("quantiles other than one linear one of one axis")
-        rows: Any = np_.moveaxis(_sort(x, axis=axis), axis, 0)
+        rows: Any = np.moveaxis(_sort(x, axis=axis), axis, 0)
         place = share(float(plain(q))) * (rows.shape[0] - 1)
         low = int(np.floor(place))
         made = rows[low]
@@ -272,7 +268,7 @@ def _quantile(function: Any, share: Callable[[Any], Any]) -> None:
             made = made + (rows[low + 1] - made) * (place - low)
         z = function(x.v, plain(q), axis=axis)
         made = Traced(z, lift(made).s)
-        return np_.expand_dims(made, axis) if keepdims else made
+        return np.expand_dims(made, axis) if keepdims else made
 
     rule(function)(apply)
 
@@ -284,7 +280,7 @@ _quantile(np.nanquantile, lambda q: q)
 
 @rule(np.median)
 def _median(x: Any, axis: Any = None, **keywords: Any) -> Any:
-    made: Any = np_.quantile(lift(x), 0.5, axis=axis, keepdims=bool(keywords.get("keepdims")))
+    made: Any = np.quantile(lift(x), 0.5, axis=axis, keepdims=bool(keywords.get("keepdims")))
     return Traced(np.median(lift(x).v, axis=axis, keepdims=bool(keywords.get("keepdims"))), made.s)
 
 
@@ -292,25 +288,25 @@ def _median(x: Any, axis: Any = None, **keywords: Any) -> Any:
 def _cov(x: Any, rowvar: bool = True, bias: bool = False, ddof: Any = None, **keywords: Any) -> Any:
     x = lift(x)
     rows: Any = x if rowvar or x.ndim == 1 else x.T
-    rows = np_.atleast_2d(rows)
-    centred = rows - np_.mean(rows, axis=1, keepdims=True)
+    rows = np.atleast_2d(rows)
+    centred = rows - np.mean(rows, axis=1, keepdims=True)
     less = ddof if ddof is not None else 0 if bias else 1
     made = centred @ centred.T / (rows.shape[1] - less)
-    return np_.squeeze(made)
+    return np.squeeze(made)
 
 
 @rule(np.apply_along_axis)
 def _apply_along_axis(function: Any, axis: int, x: Any, *args: Any, **keywords: Any) -> Any:
-    rows: Any = np_.moveaxis(lift(x), axis, -1)
+    rows: Any = np.moveaxis(lift(x), axis, -1)
     lead = rows.shape[:-1]
     found = [lift(function(row, *args, **keywords)) for row in rows.reshape((-1, rows.shape[-1]))]
-    made: Any = np_.reshape(np_.stack(found), lead + found[0].shape)
-    return np_.moveaxis(made, -1, axis) if found[0].ndim else made
+    made: Any = np.reshape(np.stack(found), lead + found[0].shape)
+    return np.moveaxis(made, -1, axis) if found[0].ndim else made
 
 
 @rule(np.vander)
 def _vander(x: Any, n: Any = None, increasing: bool = False) -> Any:
     x = lift(x)
     powers = range(n or x.size)
-    columns = [cast("Any", x) ** power for power in (powers if increasing else reversed(powers))]
-    return np_.stack(columns, axis=-1)
+    columns = [x**power for power in (powers if increasing else reversed(powers))]
+    return np.stack(columns, axis=-1)
