@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
+import numpy
 
 from sandbox.device import Array
-from sandbox.reference.running_error.precision import EPSILON
+from sandbox.reference.running_error.precision import EPSILON, np
 
 Evaluate = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
@@ -57,7 +57,7 @@ def estimate(
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
     wanted: Mapping[str, str],
-    random: np.random.Generator,
+    random: numpy.random.Generator,
     draws: int,
 ) -> dict[str, Array]:
     """Estimate S; see the module's text.
@@ -106,7 +106,7 @@ def _at_least_its_like(scale: Array, output: Array) -> Array:
     known = finite & (scale > 0) & (size > 0)
     if np.count_nonzero(known) < _ROW:
         return scale
-    least = float(np.min(size, where=known, initial=np.inf))
+    least = float(np.min(size[known]))
     x = np.log(np.where(known, size, least))
     y = np.log(np.where(known, scale, 1.0))
     spread = float(np.var(x[known]))
@@ -130,7 +130,7 @@ def _single(inputs: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _perturbed(
-    inputs: Mapping[str, Array], steps: Mapping[str, Array], random: np.random.Generator | None
+    inputs: Mapping[str, Array], steps: Mapping[str, Array], random: numpy.random.Generator | None
 ) -> dict[str, Array]:
     """Move inputs by these steps: up, or each element up or down at random."""
     moved: dict[str, Array] = {}

@@ -233,18 +233,22 @@ def _divide(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
 @_define(np.power)
 @_define(np.float_power)
 def _power(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
-    base, size = np.abs(x.v), np.abs(z)
+    if y.v.ndim == 0 and y.s is None and float(abs(2 * y.v)) in (2, 3, 4, 6, 8):
+        # By products, roots and quotients.
+        slope = np.abs(y.v) * np.abs(np.power(x.v, y.v - 1)) if x.s is not None else None
+        return result(z, _times(slope, x.s), float(max(1, abs(y.v))), x, y)
+    size = np.abs(z)
+    base = np.maximum(np.abs(x.v), _TINY)
+    logarithm = np.abs(np.log(base))
     passed = _sum(
         (
-            _times(np.abs(y.v) * size / np.maximum(base, _TINY), x.s),
-            _times(size * np.abs(np.log(np.maximum(base, _TINY))), y.s),
+            None if x.s is None else _times(np.abs(y.v) * size / base, x.s),
+            None if y.s is None else _times(size * logarithm, y.s),
         )
     )
-    if y.v.ndim == 0 and y.s is None and float(abs(2 * y.v)) in (0, 1, 2, 3, 4, 6, 8):
-        return result(z, passed, float(max(1, abs(y.v))), x, y)
     # Through exp2(y * log2(x)) the exponent's own rounding counts.
-    own = np.abs(y.v * np.log(np.maximum(base, _TINY))) * size * _weight(_coarse((x, y)))
-    return result(z, _sum((passed, finite(own))), 4, x, y)
+    own = finite(np.abs(y.v) * logarithm * size * _weight(_coarse((x, y))))
+    return result(z, _sum((passed, own)), 4, x, y)
 
 
 def _extreme(ufunc: Any, larger: bool) -> None:
