@@ -214,10 +214,18 @@ class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
         """The real part."""
         return Traced(self.v.real, self.s, coarse=self.coarse)
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self[...] = lift(value) + 1j * self.imag
+
     @property
     def imag(self) -> Traced:
         """The imaginary part."""
         return Traced(self.v.imag, self.s if np.iscomplexobj(self.v) else None, coarse=self.coarse)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self[...] = self.real + 1j * lift(value)
 
     @property
     def flat(self) -> Traced:

@@ -27,7 +27,7 @@ for _function in (
     np.squeeze, np.expand_dims, np.swapaxes, np.moveaxis, np.rollaxis, np.repeat, np.tile, np.ravel, np.broadcast_to,
     np.diagonal, np.diag, np.diagflat, np.triu, np.tril, np.take, np.take_along_axis, np.delete, np.compress,
     np.lib.stride_tricks.sliding_window_view, np.fft.fftshift, np.fft.ifftshift, np.resize, np.extract,
-    np.trim_zeros, np.unstack,
+    np.trim_zeros, np.unstack, np.linalg.diagonal, np.linalg.matrix_transpose,
 ):  # fmt: skip
     _move(_function)
 
@@ -146,6 +146,12 @@ def _at_least_2d(x: Any) -> Any:
     return x if x.ndim > 1 else x[None, :]
 
 
+@rule(np.atleast_3d)
+def _at_least_3d(x: Any) -> Any:
+    x = _at_least_2d(x)
+    return x if x.ndim > 2 else x[:, :, None]
+
+
 @rule(np.broadcast_arrays)
 def _broadcast_arrays(*arrays: Any, **keywords: Any) -> tuple[Any, ...]:
     parts = [lift(one) for one in arrays]
@@ -193,6 +199,17 @@ def _fill_diagonal(x: Any, value: Any, wrap: bool = False) -> None:
 @rule(np.putmask)
 def _putmask(x: Any, mask: Any, values: Any) -> None:
     x[...] = np.where(mask, values, x)
+
+
+@rule(np.put)
+def _put(x: Any, indices: Any, values: Any, **keywords: Any) -> None:
+    x.reshape(-1)[plain(indices)] = values
+
+
+@rule(np.place)
+def _place(x: Any, mask: Any, values: Any) -> None:
+    count = int(np.count_nonzero(plain(mask)))
+    x[plain(mask)] = np.resize(lift(values), count)
 
 
 @rule(np.copy)

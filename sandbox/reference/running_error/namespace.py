@@ -9,7 +9,16 @@ from types import ModuleType
 from typing import Any
 
 from sandbox.reference import special
-from sandbox.reference.running_error.array import UFUNC_RULES, Traced, converted, finite, lift, plain
+from sandbox.reference.running_error.array import (
+    FUNCTION_RULES,
+    UFUNC_RULES,
+    Traced,
+    converted,
+    finite,
+    lift,
+    plain,
+    stacked,
+)
 from sandbox.reference.running_error.elementwise import result
 from sandbox.reference.running_error.precision import Untraceable, current, np
 
@@ -25,6 +34,56 @@ class Overlay(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._module, name)
+
+
+class _Call:
+    """A function or ufunc of NumPy that takes lists of traced elements as arrays, which it would not ask about."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self._function(*(_array_of(one) for one in args), **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._function, name)
+        return _Call(found) if callable(found) and not name.startswith("_") else found
+
+
+def _array_of(value: Any) -> Any:
+    return stacked(value) if value.__class__ in (list, tuple) and _holds_traced(value) else value
+
+
+def _holds_traced(values: Any) -> bool:
+    nested = (one for one in values if one.__class__ in (list, tuple))
+    return any(isinstance(one, Traced) for one in values) or any(_holds_traced(one) for one in nested)
+
+
+class _Numpy(Overlay):
+    """NumPy; functions of sequences of arrays are left as they are."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = super().__getattr__(name)
+        if name in _OF_SEQUENCES or not (isinstance(found, np.ufunc) or _has_rule(found)):
+            return found
+        self.__dict__[name] = wrapped = _Call(found)
+        return wrapped
+
+
+_OF_SEQUENCES = frozenset(
+    ("concatenate", "concat", "stack", "vstack", "hstack", "dstack", "column_stack", "block", "select", "choose",
+     "piecewise", "meshgrid", "broadcast_arrays", "lexsort", "where", "nonzero", "unravel_index", "ravel_multi_index")
+)  # fmt: skip
+
+
+def _has_rule(function: Any) -> bool:
+    return callable(function) and not isinstance(function, type) and function in FUNCTION_RULES
+
+
+def _elements(x: Any, **keywords: Any) -> Any:
+    if keywords:
+        raise Untraceable("np.nditer with options")
+    return iter(lift(x).reshape(-1))
 
 
 class _ArrayKind(type):
@@ -204,7 +263,7 @@ def _numpy() -> ModuleType:
             "indices",
         )
     }  # fmt: skip
-    return Overlay(
+    return _Numpy(
         np,
         names
         | {
@@ -217,6 +276,7 @@ def _numpy() -> ModuleType:
             "frompyfunc": _from_python,
             "ndarray": _Array,
             "ix_": _open_mesh,
+            "nditer": _elements,
             "lib": Overlay(np.lib, {"stride_tricks": _windows()}),
         },
     )

@@ -71,10 +71,12 @@ _pair(np.matvec, _last)
 _pair(np.vecmat, _last)
 _pair(np.kron, lambda a, b: 1)
 _pair(np.outer, lambda a, b: 1)
+_pair(np.linalg.outer, lambda a, b: 1)
+_pair(np.linalg.vecdot, _last)
+_pair(np.linalg.matmul, _last)
 _pair(np.convolve, lambda a, b: min(a.size, b.size))
 _pair(np.correlate, lambda a, b: min(a.size, b.size))
 UFUNC_RULES[np.matmul] = _matmul
-UFUNC_RULES[np.vecdot] = FUNCTION_RULES.pop(np.vecdot)
 
 
 @rule(np.tensordot)
@@ -182,6 +184,13 @@ def _determinant(a: Any) -> Traced:
     return Traced(z, finite(np.abs(z) * moved.sum(axis=(-1, -2)) * a.shape[-1]))
 
 
+@rule(np.linalg.slogdet)
+def _log_determinant(a: Any) -> tuple[Any, Any]:
+    sign, size = np.linalg.slogdet(lift(a).v)
+    moved = _determinant(a)
+    return Traced(sign), Traced(size, finite(moved.scale() / np.abs(moved.v)) + np.abs(size))
+
+
 @rule(np.linalg.lstsq)
 def _least_squares(a: Any, b: Any, rcond: Any = None) -> tuple[Any, ...]:
     """As the normal equations, which is what kernels solve."""
@@ -261,6 +270,12 @@ for _name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
     _fourier(getattr(np.fft, _name), whole=False)
 for _name in ("fftn", "ifftn", "rfftn", "irfftn"):
     _fourier(getattr(np.fft, _name), whole=True)
+
+
+for _ufunc in (np.vecdot, np.matvec, np.vecmat):
+    UFUNC_RULES[_ufunc] = FUNCTION_RULES.pop(_ufunc)
+FUNCTION_RULES[np.linalg.tensordot] = FUNCTION_RULES[np.tensordot]
+FUNCTION_RULES[np.linalg.cross] = FUNCTION_RULES[np.cross]
 
 
 def _plane(function: Any, general: Any) -> None:

@@ -292,5 +292,21 @@ for _ufunc in (np.maximum, np.minimum, np.fmax, np.fmin):
     METHOD_RULES["accumulate", _ufunc] = _running_extreme(_ufunc)
 METHOD_RULES["accumulate", np.add] = _accumulate(cumsum_of)
 METHOD_RULES["accumulate", np.multiply] = _accumulate(cumprod_of)
+
+
+@rule(np.cumulative_sum)
+def _cumulative_sum(x: Any, *, axis: Any = None, **keywords: Any) -> Traced:
+    if keywords:
+        raise Untraceable("np.cumulative_sum with options")
+    return cumsum_of(x, axis)
+
+
+@rule(np.cumulative_prod)
+def _cumulative_product(x: Any, *, axis: Any = None, **keywords: Any) -> Traced:
+    if keywords:
+        raise Untraceable("np.cumulative_prod with options")
+    return cumprod_of(x, axis)
+
+
 rule(np.all)(_all_or_any(np.all))
 rule(np.any)(_all_or_any(np.any))

@@ -276,6 +276,7 @@ def _quantile(function: Any, share: Callable[[Any], Any]) -> None:
 _quantile(np.quantile, lambda q: q)
 _quantile(np.percentile, lambda q: q / 100)
 _quantile(np.nanquantile, lambda q: q)
+_quantile(np.nanpercentile, lambda q: q / 100)
 
 
 @rule(np.median)
@@ -293,6 +294,33 @@ def _cov(x: Any, rowvar: bool = True, bias: bool = False, ddof: Any = None, **ke
     less = ddof if ddof is not None else 0 if bias else 1
     made = centred @ centred.T / (rows.shape[1] - less)
     return np.squeeze(made)
+
+
+@rule(np.corrcoef)
+def _corrcoef(x: Any, rowvar: bool = True, **keywords: Any) -> Any:
+    covariance = _cov(x, rowvar)
+    deviation = np.sqrt(np.diag(covariance))
+    return covariance / (deviation[:, None] * deviation[None, :])
+
+
+@rule(np.angle)
+def _angle(z: Any, deg: bool = False) -> Any:
+    z = lift(z)
+    turned = np.arctan2(z.imag, z.real)
+    return turned * (180 / np.pi) if deg else turned
+
+
+@rule(np.fix)
+def _fix(x: Any) -> Any:
+    return np.trunc(lift(x))
+
+
+@rule(np.i0)
+def _bessel(x: Any) -> Traced:
+    """Modified Bessel function of order 0; its derivative, that of order 1, is never larger."""
+    x = lift(x)
+    z = np.i0(x.v)
+    return result(z, None if x.s is None else np.abs(z) * x.s, 6, x)
 
 
 @rule(np.apply_along_axis)
