@@ -23,7 +23,7 @@ HALVES = frozenset({"float16", "bfloat16"})
 _FLOAT32_UNITS = 8.0
 """A unit of the bound of a half is this many of float32's, where the arithmetic is float32's."""
 
-_MOST_OPERATIONS = 200_000
+_MOST_OPERATIONS = 100_000
 _SERIAL = 16.0
 _TENSOR_STEPS = 128.0
 
