@@ -33,6 +33,7 @@ from rich.table import Table
 
 from benchmarks.error_corpus import Corpus, Sample
 from benchmarks.ranking import families
+from sandbox.dtypes import numpy_dtype
 from sandbox.reference.running_error.trace import load
 from sandbox.verdict import Verdict
 from tools.judge.comparison import compare
@@ -40,11 +41,11 @@ from tools.judge.freezing import FLOORS, load_frozen
 from tools.judge.oracle import TaskOracle
 from tools.judge.testing import Rules, Subject, judge_results
 from tools.local_toolbox import LocalToolbox
-from tools.parts import Parts, local_parts
+from tools.parts import ToolboxParts, local_parts
 from tools.stages.compiling import CompileStage
 from tools.tasks import folder as task_folder
-from tools.tasks.generators import numpy_dtype
 from tools.tasks.task import Case, Task
+from tools.toolbox import TestOrder
 
 DEVICE = "sim:h200"
 _LOST_SEEDS = 5
@@ -166,7 +167,7 @@ async def at_tests(box: LocalToolbox, task: Task, sample: Sample, judgements: in
     """Judge a kernel as a candidate is, several times; every judgement takes two inputs of every case."""
     worst, refused, message = 0.0, 0, ""
     for seed in range(judgements):
-        report = await box.test(task, sample.text, seed=1 + 2 * seed)
+        report = await box.do(TestOrder(task, sample.text, seed=1 + 2 * seed))
         if report.verdict is not Verdict.PASS:
             refused, message = refused + 1, f"{report.verdict}: {report.message}"
             if not sample.honest and report.verdict is not Verdict.WRONG_RESULT:
@@ -180,7 +181,7 @@ async def at_tests(box: LocalToolbox, task: Task, sample: Sample, judgements: in
 class Bench:
     """Judges kernels at benchmark sizes."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ToolboxParts) -> None:
         """Use the parts of a toolbox."""
         self._parts = parts
         self._compiling = CompileStage(parts.compiler, parts.device.architecture, 60.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -94,13 +95,37 @@ class Hotspot:
     share: float
 
 
+class Bottleneck(StrEnum):
+    """What bounds a launch: the resource that it needs longest, by the names that reports have always had."""
+
+    DRAM = "dram"
+    L2 = "l2"
+    L1 = "l1"
+    SHARED_MEMORY = "shared_memory"
+    FMA = "fma"
+    ALU = "alu"
+    FP64 = "fp64"
+    FP16 = "fp16"
+    XU = "xu"
+    TENSOR = "tensor"
+    ISSUE = "issue"
+    ATOMICS = "atomics"
+    LATENCY = "latency"
+    """No unit is busy: threads wait."""
+    UNKNOWN = ""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Bottleneck:
+        """Read a stored report of a version that knew other names."""
+        return cls.UNKNOWN
+
+
 @dataclass(frozen=True)
 class LaunchProfile:
     """One launch of the plan, profiled.
 
     Attributes:
         latency_us: Time of this launch, microseconds, launch cost included.
-        bottleneck: What bounds it, one of the names in `sandbox.simulator.cost.estimate` or an ncu section.
         roofline_fraction: Least possible time over this time, 0 to 1.
         sampled_blocks: Blocks that were executed; fewer than `total_blocks` means extrapolated.
         hotspots: Lines to look at first, the most costly first; counted on the sampled blocks.
@@ -111,7 +136,7 @@ class LaunchProfile:
     line: int
     latency_us: float
     provenance: Provenance
-    bottleneck: str
+    bottleneck: Bottleneck
     roofline_fraction: float
     sampled_blocks: int
     total_blocks: int
@@ -161,6 +186,16 @@ class Device(Protocol):
     @property
     def architecture(self) -> str:
         """What to compile for: `sm_90`."""
+        ...
+
+    @property
+    def provenance(self) -> Provenance:
+        """Of its times: measured or estimated."""
+        ...
+
+    @property
+    def measures(self) -> bool:
+        """Whether it times pair by pair: it is a `sandbox.timing.measured.PairTimer` then."""
         ...
 
     async def run(

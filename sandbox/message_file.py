@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from sandbox.errors import WorkerProtocolError
-from sandbox.wire import PREAMBLE_BYTES, Limits, Message, bytes_view, header_length, pack, parse_header
+from sandbox.wire import PREAMBLE_BYTES, Message, MessageLimits, bytes_view, header_length, pack, parse_header
 
-LIMITS = Limits(total=16 << 30)
+LIMITS = MessageLimits(total=16 << 30)
 """Inputs at a benchmark's sizes fit."""
 
 

@@ -45,6 +45,11 @@ class KernelResources:
     spill_store_bytes: int
     spill_load_bytes: int
 
+    @property
+    def spill_bytes(self) -> int:
+        """Registers spilled to local memory, stored and loaded."""
+        return self.spill_store_bytes + self.spill_load_bytes
+
 
 @dataclass(frozen=True)
 class Program:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sandbox.closing import Closes
 from sandbox.compiler.service import Compiler
 from sandbox.device import Device
 from sandbox.devices.open import open_device
@@ -45,14 +46,6 @@ class Limits:
     hazard_s: float = 120.0
 
 
-class Closes(Protocol):
-    """Something with workers."""
-
-    async def aclose(self) -> None:
-        """Stop them."""
-        ...
-
-
 class CompilerService(Compiles, Closes, Protocol):
     """What compiles."""
 
@@ -62,7 +55,7 @@ class AnswerService(Answers, Closes, Protocol):
 
 
 @dataclass(frozen=True)
-class Parts:
+class ToolboxParts:
     """What a toolbox is made of; it owns them. `width` is how many plans the device runs at once."""
 
     compiler: CompilerService
@@ -72,7 +65,7 @@ class Parts:
     width: int = 1
 
 
-def local_parts(device: str, cache: Path, workers: int | None) -> Parts:
+def local_parts(device: str, cache: Path, workers: int | None) -> ToolboxParts:
     """Return the parts of a toolbox on this machine; nothing is started until it is used.
 
     Args:
@@ -88,4 +81,4 @@ def local_parts(device: str, cache: Path, workers: int | None) -> Parts:
     isolation = choose_isolation()
     opened = open_device(device, isolation, workers=width)
     compiler = Compiler(isolation, cache=cache / "compiled", workers=width)
-    return Parts(compiler, References(isolation), opened, isolation.name, width)
+    return ToolboxParts(compiler, References(isolation), opened, isolation.name, width)

@@ -18,7 +18,6 @@ from agent.composer.shapes import (
     normal,
     padded,
 )
-from sandbox.plan import Role
 from tools.tasks.task import Task, TaskArgument
 
 _DTYPES = frozenset({"float16", "bfloat16", "float32", "float64", "int32", "int64", "bool"})
@@ -117,7 +116,7 @@ def recognise(task: Task) -> Family | NotKnown:
     odd = [argument for argument in task.arguments if argument.dtype not in _DTYPES]
     if odd:
         return NotKnown(f"argument {odd[0].name} has dtype {odd[0].dtype}")
-    inputs = [argument for argument in task.arguments if argument.role is not Role.OUT]
+    inputs = [argument for argument in task.arguments if argument.role != "out"]
     try:
         reading = read(task.reference, [argument.name for argument in inputs], task.dims)
         lowering = Lowering({argument.name: argument.shape for argument in inputs})
@@ -140,7 +139,7 @@ def _problem(task: Task, reading: Reading, lowering: Lowering) -> Problem:
 
 
 def _check_outputs(problem: Problem, outputs: Mapping[str, Lowered]) -> None:
-    written = {a.name for a in problem.arguments.values() if a.role in (Role.OUT, Role.INOUT)}
+    written = {a.name for a in problem.arguments.values() if a.is_output}
     if written != set(outputs):
         raise ShapeError(f"the reference returns {sorted(outputs)}, the task's outputs are {sorted(written)}")
     for name, (_, shape) in outputs.items():

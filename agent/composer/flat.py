@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.composer.expressions import ITEM_BYTES, dims, leaves, storage
+from agent.composer.expressions import dims, leaves, storage
 from agent.composer.families import Problem, place
 from agent.composer.ir import Dim, Leaf, Node
 from agent.composer.kernel_text import Parameter, buffers, extent, indent
 from agent.composer.names import Names
 from agent.composer.shapes import Shape, product
-from sandbox.plan import Role
+from sandbox.dtypes import DTYPE_BYTES
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class FlatSpace:
         """Elements that fill a 16-byte access of the widest array."""
         dtypes = [self.problem.arguments[leaf.name].dtype for leaf in self.full()]
         dtypes += [self.problem.arguments[name].dtype for name in self._outputs]
-        return 16 // max(ITEM_BYTES[dtype] for dtype in dtypes)
+        return 16 // max(DTYPE_BYTES[dtype] for dtype in dtypes)
 
     def full(self) -> list[Leaf]:
         """The leaves with a value of their own at each element."""
@@ -68,7 +68,7 @@ class FlatSpace:
         found: dict[Node, str] = {node: text for node, text in texts.items() if isinstance(node, Dim)}
         for leaf in self.leaves:
             name = texts[leaf]
-            if self.problem.arguments[leaf.name].role is None:
+            if self.problem.arguments[leaf.name].is_scalar:
                 found[leaf] = name
                 continue
             match place(leaf, self._space).kind:
@@ -93,10 +93,6 @@ class FlatSpace:
                 f"const Pack<{ctype}> {name}_pack = reinterpret_cast<const Pack<{ctype}>*>({name})[v];"
             )
         return lines
-
-    def is_output(self, name: str) -> bool:
-        """Whether the argument is written."""
-        return self.problem.arguments[name].role in (Role.OUT, Role.INOUT)
 
 
 def _group(index: str) -> str:

@@ -221,7 +221,7 @@ class _Emission:
         )
         values: dict[Node, str] = {}
         for leaf in leaves:
-            values[leaf] = known[leaf.name] + ("" if arguments[leaf.name].role is None else "[0]")
+            values[leaf] = known[leaf.name] + ("" if arguments[leaf.name].is_scalar else "[0]")
         parameters = list(declared.parameters)
         for node in finish.inputs:
             if not isinstance(node, Leaf | Reduce):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from agent.composer.expressions import Kind, Types, storage
 from agent.composer.names import Names
 from agent.composer.shapes import ShapeError
-from sandbox.plan import Role
 from tools.tasks.task import TaskArgument
 
 _FEATURES_LINE = "// features: "
@@ -46,12 +45,12 @@ def buffers(arguments: Iterable[TaskArgument], names: Names, *, read_only: bool)
     for argument in arguments:
         name = chosen[argument.name] = names.fresh(argument.name)
         kind = storage(argument.dtype)
-        if argument.role is None:
+        if argument.is_scalar:
             declaration = f"const {kind} {name}"
             if argument.dtype in _HEADERS:
                 raise ShapeError(f"scalar {argument.name} of dtype {argument.dtype}")
         else:
-            const = "const " if argument.role is Role.IN else ""
+            const = "const " if argument.role == "in" else ""
             declaration = f"{const}{kind}*{' __restrict__' if read_only else ''} {name}"
         parameters.append(Parameter(declaration, argument.name))
     return Buffers(chosen, tuple(parameters))

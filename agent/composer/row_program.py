@@ -90,7 +90,7 @@ class RowProgram:
         for leaf in self.leaves:
             name = self.buffer[leaf.name]
             kind = place(leaf, self.family.space).kind
-            if self.family.problem.arguments[leaf.name].role is None:
+            if self.family.problem.arguments[leaf.name].is_scalar:
                 self.values[leaf] = name
             elif kind in ("row", "one"):
                 self.values[leaf] = f"{name}[{'row' if kind == 'row' else '0'}]"

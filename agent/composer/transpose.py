@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.expressions import ITEM_BYTES, storage
+from agent.composer.expressions import storage
 from agent.composer.families import Transposition
 from agent.composer.functions import FunctionMaker
 from agent.composer.ir import Dim, Leaf, Node
@@ -21,6 +21,7 @@ from agent.composer.kernel_text import (
 )
 from agent.composer.names import Names
 from agent.composer.options import Options
+from sandbox.dtypes import DTYPE_BYTES
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class _Emission:
                 sizes.append(extent(self._values[node], node.text))
             elif isinstance(node, Leaf) and node != family.source:
                 name = declared.names[node.name]
-                self._values[node] = name if arguments[node.name].role is None else f"{name}[0]"
+                self._values[node] = name if arguments[node.name].is_scalar else f"{name}[0]"
         self._cols, self._rows = family.space
         sizes += [extent("rows", self._rows), extent("cols", self._cols)]
         self._parameters = (*declared.parameters, *sizes)
@@ -160,14 +161,14 @@ const int first_col = blockIdx.x * TILE;
 
     def _vector(self) -> tuple[list[str], str, str]:
         source, target = storage(self._source.dtype), storage(self._target.dtype)
-        wide_in = min(16 // ITEM_BYTES[self._source.dtype], 8)
-        wide_out = min(16 // ITEM_BYTES[self._target.dtype], 8)
+        wide_in = min(16 // DTYPE_BYTES[self._source.dtype], 8)
+        wide_out = min(16 // DTYPE_BYTES[self._target.dtype], 8)
         cols, rows = _operand(self._cols), _operand(self._rows)
         directives = [
             tune(
                 "TILE",
                 32,
-                (32, 64) if ITEM_BYTES[self._source.dtype] <= 4 else (16, 32),
+                (32, 64) if DTYPE_BYTES[self._source.dtype] <= 4 else (16, 32),
                 swept=self._options.block_size_tuning,
             ),
             tune("BLOCK", 256, (128, 256), swept=self._options.block_size_tuning),

@@ -73,7 +73,7 @@ def critique_request(context: CritiqueContext) -> str:
 def task_text(task: Task) -> str:
     """Return a task as models read it; the same text for the whole of a run."""
     arguments = "\n".join(
-        f"- `{argument.name}`: {argument.role or 'scalar'} {argument.dtype}"
+        f"- `{argument.name}`: {argument.role} {argument.dtype}"
         + (f"[{', '.join(argument.shape)}]" if argument.shape else "")
         for argument in task.arguments
     )

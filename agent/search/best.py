@@ -11,6 +11,7 @@ from agent.models.base import Trial
 from agent.search.deps import Deps
 from agent.store.records import Judgement
 from sandbox.verdict import Verdict
+from tools.toolbox import CheckOrder
 
 _TUNE = re.compile(r"^(?P<head>\s*//@\s*tune\s+(?P<name>\w+)\s*=\s*)(?P<value>-?\w+)", re.MULTILINE)
 
@@ -41,8 +42,8 @@ async def confirm(deps: Deps) -> None:
     """
     for trial in deps.store.candidates.ranked(deps.run):
         kernel = settled(deps.parent(trial).kernel, trial.record.tune)
-        check = deps.toolbox.check(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
-        report = await deps.interruption.guard(check)
+        order = CheckOrder(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
+        report = await deps.interruption.guard(deps.toolbox.do(order))
         if report.verdict is Verdict.PASS:
             _keep(deps, trial)
             return

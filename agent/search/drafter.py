@@ -11,7 +11,7 @@ from string import Template
 import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from agent.models.base import ProposalError
 from agent.models.feedback import feedback
@@ -21,7 +21,7 @@ from prompts import load_role
 from sandbox.errors import UsageError
 from tools.mcp.drafts import NewTask
 from tools.mcp.translation import KERNEL_FILE_RULES
-from tools.tasks.drafting import render
+from tools.tasks.drafting import write_folder
 from tools.tasks.folder import load
 from tools.tasks.task import Task
 
@@ -95,17 +95,11 @@ def _written(reply: str, folder: Path) -> Task:
         raise UsageError(f"it has no fenced block of {' and '.join(missing)}")
     try:
         fields = {**json.loads(blocks["json"]), "reference": blocks["python"], "baseline": blocks["cuda"]}
-        draft = NewTask.model_validate(fields).draft()
+        draft = TypeAdapter(NewTask).validate_python(fields)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8])
         raise UsageError(wrong) from None
     except (json.JSONDecodeError, TypeError) as error:
         raise UsageError(f"the json block is not an object of JSON: {error}") from None
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("task.toml", render(draft)),
-        ("reference.py", draft.reference),
-        ("baseline.cu", draft.baseline),
-    ):
-        (folder / name).write_text(text, encoding="utf-8")
+    write_folder(draft, folder)
     return load(folder)

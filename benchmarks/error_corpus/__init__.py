@@ -13,11 +13,11 @@ from typing import Any
 
 import tomli_w
 
+from sandbox.dtypes import DTYPE_BYTES
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
 
 _HERE = Path(__file__).parent
-_DTYPES = ("float16", "bfloat16", "float32", "float64", "int32")
 _PRELUDE = {
     "float16": (
         "#include <cuda_fp16.h>\ntypedef __half T;\n#define F(x) __half2float(x)\n#define H(x) __float2half_rn(x)\n"
@@ -106,7 +106,7 @@ def _table(name: str, entry: Mapping[str, Any], dtype: str) -> dict[str, Any]:
 
 def _argument(name: str, text: str, dtype: str) -> dict[str, str]:
     role, *words = text.split()
-    chosen = words.pop(0) if words[0] in _DTYPES else dtype
+    chosen = words.pop(0) if words[0] in DTYPE_BYTES else dtype
     data = words.pop() if words[-1].endswith(")") else "normal(0, 1)"
     argument = {"name": name, "role": role, "dtype": chosen, "shape": " ".join(words)}
     return argument if role == "out" else argument | {"data": data}

@@ -36,10 +36,10 @@ from sandbox.isolation.base import Isolation
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
-from sandbox.timing.measured import PairTimer
+from sandbox.timing.measured import times_pairs
 from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
-from tools.parts import CompilerService, Limits, Parts
+from tools.parts import CompilerService, Limits, ToolboxParts
 from tools.toolbox import Toolbox
 
 SHARES = {
@@ -102,11 +102,11 @@ async def measure(
         references, cache = References(isolation), Path(name)
 
         def gpu_tools() -> Toolbox:
-            timer = EventTimer(gpu, gpu, results.ceilings) if isinstance(gpu, PairTimer) else gpu
-            parts = Parts(compiler, references, timer, isolation.name)
+            timer = EventTimer(gpu, gpu, results.ceilings) if times_pairs(gpu) else gpu
+            parts = ToolboxParts(compiler, references, timer, isolation.name)
             return LocalToolbox(cache=cache, limits=LIMITS, parts=parts)
 
-        parts = Parts(compiler, references, simulator, isolation.name, run.width)
+        parts = ToolboxParts(compiler, references, simulator, isolation.name, run.width)
         simulator_tools = LocalToolbox(cache=cache, limits=LIMITS, parts=parts)
         machine = Machine(gpu, simulator, gpu_tools, simulator_tools, compiler)
 

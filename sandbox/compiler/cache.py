@@ -13,7 +13,7 @@ from sandbox import codec, wire
 from sandbox.errors import WorkerProtocolError
 from sandbox.program import CompileResult
 
-_LIMITS = wire.Limits()
+_LIMITS = wire.MessageLimits()
 _SUFFIX = ".compiled"
 
 

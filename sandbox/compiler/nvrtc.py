@@ -24,7 +24,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class NvrtcAnswer:
     """What NVRTC said.
 
     Attributes:
@@ -59,7 +59,7 @@ class Nvrtc:
         self._api: Any = importlib.import_module("cuda.bindings.nvrtc")
         self.version = ".".join(str(part) for part in self._call("nvrtcVersion"))
 
-    def compile(self, unit: Unit) -> Outcome:
+    def compile(self, unit: Unit) -> NvrtcAnswer:
         """Compile one unit; a failure of the source is an outcome.
 
         Raises:
@@ -76,7 +76,7 @@ class Nvrtc:
         finally:
             self._api.nvrtcDestroyProgram(program)
 
-    def _compile(self, program: Any, unit: Unit) -> Outcome:
+    def _compile(self, program: Any, unit: Unit) -> NvrtcAnswer:
         for name in unit.names:
             self._call("nvrtcAddNameExpression", program, name.encode())
         options = [option.encode() for option in unit.options]
@@ -85,8 +85,8 @@ class Nvrtc:
         text = log.decode(errors="replace")
         if int(status):
             memory = int(status) == _OUT_OF_MEMORY
-            return Outcome(text, error=str(status.name), out_of_memory=memory)
-        return Outcome(
+            return NvrtcAnswer(text, error=str(status.name), out_of_memory=memory)
+        return NvrtcAnswer(
             text,
             ptx=self._text("nvrtcGetPTXSize", "nvrtcGetPTX", program).rstrip(b"\0"),
             cubin=self._text("nvrtcGetCUBINSize", "nvrtcGetCUBIN", program),

@@ -72,7 +72,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Report:
+class CompilerReport:
     """What the compiler's text says."""
 
     diagnostics: tuple[Diagnostic, ...]
@@ -80,7 +80,7 @@ class Report:
     resources: tuple[KernelResources, ...]
 
 
-def read(log: str, sources: Sources, names: Sequence[str], symbols: Mapping[str, str]) -> Report:
+def read(log: str, sources: Sources, names: Sequence[str], symbols: Mapping[str, str]) -> CompilerReport:
     """Read the compiler's text.
 
     Args:
@@ -104,7 +104,7 @@ def read(log: str, sources: Sources, names: Sequence[str], symbols: Mapping[str,
         if diagnostic is not None and diagnostic not in diagnostics:
             diagnostics.append(diagnostic)
     text = "\n".join(kept).encode()[:LOG_BYTES].decode(errors="ignore")
-    return Report(_ordered(diagnostics), text, _resources(infos, symbols))
+    return CompilerReport(_ordered(diagnostics), text, _resources(infos, symbols))
 
 
 def _ordered(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.compiler import headers, report
-from sandbox.compiler.nvrtc import Nvrtc, Outcome, Unit
+from sandbox.compiler.nvrtc import Nvrtc, NvrtcAnswer, Unit
 from sandbox.program import CompileRequest, CompileResult, Diagnostic, Program
 from sandbox.worker.messages import CompileCall
 
@@ -61,7 +61,7 @@ def _unit(request: CompileRequest, include: Sequence[str], supplied: Mapping[str
 
 
 def _result(
-    request: CompileRequest, outcome: Outcome, sources: report.Sources, version: str
+    request: CompileRequest, outcome: NvrtcAnswer, sources: report.Sources, version: str
 ) -> CompileResult:
     read = report.read(outcome.log, sources, request.kernels, outcome.lowered)
     if outcome.error is not None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
-from sandbox.cuda.buffers import GUARD_BYTES, Array, Buffers, GuardHit
+from sandbox.cuda.buffers import GUARD_BYTES, Array, DeviceBuffers, GuardHit
 from sandbox.cuda.driver import Driver, DriverError
 from sandbox.cuda.harness import Harness
 from sandbox.cuda.loading import Loaded, RefusedError, refusal
@@ -95,19 +95,19 @@ def afterwards(give_back: Callable[[], None]) -> Generator[None]:
     give_back()
 
 
-def allocated(driver: Driver, harness: Harness, plan: Plan, secret: int, guard: int) -> Buffers:
+def allocated(driver: Driver, harness: Harness, plan: Plan, secret: int, guard: int) -> DeviceBuffers:
     """Return a plan's buffers.
 
     Raises:
         RefusedError: The GPU has not enough memory.
     """
     try:
-        return Buffers(driver, harness, plan, secret, guard)
+        return DeviceBuffers(driver, harness, plan, secret, guard)
     except DriverError as error:
         raise refusal(error, "the plan's buffers do not fit the GPU", None) from error
 
 
-def fill(buffers: Buffers, inputs: Mapping[str, Array], poison: int) -> None:
+def fill(buffers: DeviceBuffers, inputs: Mapping[str, Array], poison: int) -> None:
     """Write the inputs; poison outputs and scratch."""
     for name, placed in buffers.placed.items():
         given = placed.spec.role in {Role.IN, Role.INOUT}

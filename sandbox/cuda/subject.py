@@ -76,7 +76,7 @@ class _Left:
     values: dict[tuple[int, ...], dict[str, Array]]
 
 
-class Subject:
+class RepeatedPlan:
     """A plan in place. A failure names it by `RefusedError`."""
 
     def __init__(

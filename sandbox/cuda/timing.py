@@ -18,7 +18,7 @@ from sandbox.cuda.buffers import GUARD_BYTES, Array
 from sandbox.cuda.driver import Driver
 from sandbox.cuda.harness import WORD, Harness
 from sandbox.cuda.loading import RefusedError
-from sandbox.cuda.subject import InputSets, Subject
+from sandbox.cuda.subject import InputSets, RepeatedPlan
 from sandbox.timing.measured import PairedTimes, TimedPlan
 from sandbox.timing.schedule import BASELINE, CANDIDATE, TimingRules, block_order, enough
 from sandbox.timing.stability import stable
@@ -46,7 +46,7 @@ class _Samples:
     dropped: int = 0
 
 
-class Timing:
+class PairTiming:
     """One timing: whom to time, on which inputs, how carefully. Use once."""
 
     def __init__(
@@ -102,12 +102,12 @@ class Timing:
         self._flush = self._driver.allocate(2 * self._flush_bytes)
         self._harness.fill(self._flush, 2 * self._flush_bytes, self._secret)
         sets = InputSets(self._driver, self._harness, inputs)
-        subjects: list[Subject] = []
+        subjects: list[RepeatedPlan] = []
         for who, timed in enumerate([candidate] if baseline is None else [candidate, baseline]):
             self._current = who
             kept = self._rules.kept
             subjects.append(
-                Subject(self._driver, self._harness, timed, sets, self._secret + who, self._guard, kept)
+                RepeatedPlan(self._driver, self._harness, timed, sets, self._secret + who, self._guard, kept)
             )
         launches = max(len(timed.plan.launches) for timed in (candidate, baseline or candidate))
         self._delay_ns = _DELAY_NS + launches * _DELAY_PER_LAUNCH_NS
@@ -119,7 +119,7 @@ class Timing:
         self._driver.free(self._flush)
         return found
 
-    def _result(self, subjects: Sequence[Subject], samples: _Samples) -> PairedTimes:
+    def _result(self, subjects: Sequence[RepeatedPlan], samples: _Samples) -> PairedTimes:
         outputs, unkept = subjects[CANDIDATE].outputs()
         found = PairedTimes(
             None,
@@ -143,7 +143,7 @@ class Timing:
     def _medians(self, samples: _Samples) -> list[float]:
         return [summary(times).median if times else 0.0 for times in samples.times]
 
-    def _warm_up(self, subjects: Sequence[Subject], sets: int, started: float) -> None:
+    def _warm_up(self, subjects: Sequence[RepeatedPlan], sets: int, started: float) -> None:
         times: list[list[float]] = [[] for _ in subjects]
         turn = 0
         while True:
@@ -155,7 +155,7 @@ class Timing:
             if settled or passed >= min(_LONGEST_WARM * self._rules.warm_s, self._rules.limit_s / 2):
                 return
 
-    def _sample(self, subjects: Sequence[Subject], sets: int, started: float) -> _Samples:
+    def _sample(self, subjects: Sequence[RepeatedPlan], sets: int, started: float) -> _Samples:
         samples, block = _Samples(), 0
         paired = len(subjects) > 1
         while True:
@@ -167,7 +167,7 @@ class Timing:
                 return samples
 
     def _block(
-        self, subjects: Sequence[Subject], order: Sequence[int], index: int, samples: _Samples
+        self, subjects: Sequence[RepeatedPlan], order: Sequence[int], index: int, samples: _Samples
     ) -> None:
         """Take the pairs of one block: neighbours in the order, or single samples without a baseline."""
         size = len(subjects)
@@ -182,7 +182,7 @@ class Timing:
             for who, microseconds in taken.items():
                 samples.times[who].append(microseconds)
 
-    def _one(self, subjects: Sequence[Subject], who: int, index: int, *, keep: bool = True) -> float:
+    def _one(self, subjects: Sequence[RepeatedPlan], who: int, index: int, *, keep: bool = True) -> float:
         """Take one sample, microseconds; again, with a longer delay, where the GPU ran dry before all was queued."""
         self._current = who
         subject = subjects[who]
@@ -210,7 +210,7 @@ class Timing:
         last = driver.record()
         return (first, last), 1e9 * (self._clock() - queued)
 
-    def _parts(self, subject: Subject) -> tuple[float, ...]:
+    def _parts(self, subject: RepeatedPlan) -> tuple[float, ...]:
         taken: list[list[float]] = []
         for _ in range(_PARTS_SAMPLES):
             self._poison += 1 << 20
@@ -221,12 +221,12 @@ class Timing:
             taken.append([self._driver.elapsed_us(*pair) for pair in pairwise(events)])
         return tuple(summary(one).median for one in zip(*taken, strict=True))
 
-    def _empty(self, subject: Subject) -> float:
+    def _empty(self, subject: RepeatedPlan) -> float:
         events, _ = self._between_events(lambda: self._harness.nothing(*subject.shape))
         self._driver.synchronize()
         return self._driver.elapsed_us(*events)
 
-    def _warm(self, subject: Subject, cold_us: float) -> tuple[float, float] | None:
+    def _warm(self, subject: RepeatedPlan, cold_us: float) -> tuple[float, float] | None:
         """Return the time of one run among many, by a graph, and what launches from the host add; None if unsound."""
         if subject.changes_its_inputs:
             return None

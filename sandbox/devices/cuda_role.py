@@ -12,7 +12,7 @@ from sandbox.cuda.buffers import GUARD_BYTES
 from sandbox.cuda.driver import Driver
 from sandbox.cuda.harness import Harness
 from sandbox.cuda.plain_run import run_plainly
-from sandbox.cuda.timing import Timing
+from sandbox.cuda.timing import PairTiming
 from sandbox.device import RunResult
 from sandbox.worker.messages import (
     CudaAnswer,
@@ -46,7 +46,7 @@ class CudaRole:
     ) -> CudaAnswer | CudaTimes | CudaHealth | RunResult:
         """Run, time, or say how the GPU is."""
         if isinstance(call, CudaTimeCall):
-            timing = Timing(self.driver, self.harness, call.rules, guard=self.guard)
+            timing = PairTiming(self.driver, self.harness, call.rules, guard=self.guard)
             return timing.times(call.candidate, call.baseline, call.inputs)
         if isinstance(call, RunCall):
             return run_plainly(

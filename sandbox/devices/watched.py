@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from sandbox.errors import WorkerDeadlineError, WorkerDiedError, WorkerError
 from sandbox.pool import WorkerPool
-from sandbox.wire import Limits
+from sandbox.wire import MessageLimits
 from sandbox.worker_process import REPLY_LIMITS, WorkerMemoryError
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class WatchedPool:
         call: object,
         *accepted: type[T],
         deadline_s: float,
-        limits: Limits = REPLY_LIMITS,
+        limits: MessageLimits = REPLY_LIMITS,
         spent: Callable[[T], bool] | None = None,
     ) -> T:
         """Ask as `WorkerPool.request` does, but try the device out first where the last request hung or died.

@@ -30,7 +30,7 @@ Time = Callable[[Program, Plan, Mapping[str, Array]], Awaitable[float | None]]
 
 
 @dataclass(frozen=True)
-class Ceilings:
+class MeasuredRates:
     """Rates that kernels written for nothing else reached; measured.
 
     Attributes:
@@ -65,7 +65,7 @@ def _plan(kernel: str, read: int, written: int, blocks: int, count: int) -> Plan
     return Plan(buffers, (Launch(kernel, (blocks, 1, 1), (_BLOCK, 1, 1), 0, arguments, 1),))
 
 
-async def measure(time: Time, architecture: str) -> Ceilings | None:
+async def measure(time: Time, architecture: str) -> MeasuredRates | None:
     """Measure both; None where a kernel did not run.
 
     Args:
@@ -79,10 +79,12 @@ async def measure(time: Time, architecture: str) -> Ceilings | None:
     computed = await time(compiled, fma_plan(), sample)
     if not copied or not computed:
         return None
-    return Ceilings(2 * 4 * COPIED / copied / 1e3, THREADS * TURNS * FLOPS_A_TURN / computed / 1e3)
+    return MeasuredRates(2 * 4 * COPIED / copied / 1e3, THREADS * TURNS * FLOPS_A_TURN / computed / 1e3)
 
 
-async def ceilings(time: Time, architecture: str, *, device: str, folder: Path | None) -> Ceilings | None:
+async def ceilings(
+    time: Time, architecture: str, *, device: str, folder: Path | None
+) -> MeasuredRates | None:
     """Return the ceilings from their file, else measure them and write it.
 
     Args:
@@ -104,9 +106,9 @@ async def ceilings(time: Time, architecture: str, *, device: str, folder: Path |
     return found
 
 
-def _kept(file: Path | None) -> Ceilings | None:
+def _kept(file: Path | None) -> MeasuredRates | None:
     try:
-        kept = Ceilings(**json.loads(file.read_text())) if file is not None else None
+        kept = MeasuredRates(**json.loads(file.read_text())) if file is not None else None
     except (OSError, ValueError, TypeError):
         return None
     usable = kept is not None and all(

@@ -53,7 +53,7 @@ COUNTERS_FORBIDDEN = (
 
 
 @dataclass(frozen=True)
-class Profiled:
+class NcuLaunch:
     """One launch as Nsight Compute saw it.
 
     Attributes:
@@ -90,7 +90,7 @@ def command(
     ]  # fmt: skip
 
 
-def read(text: str) -> list[Profiled]:
+def read(text: str) -> list[NcuLaunch]:
     """Read the table, one row a launch (`--page raw`) or one row a metric (older versions and other pages).
 
     Lines around it (`==PROF==`, what the program printed) are skipped; thousands separators are understood.
@@ -105,13 +105,13 @@ def read(text: str) -> list[Profiled]:
     return _long(header, whole) if _LONG in header else _wide(header, whole)
 
 
-def _wide(header: list[str], rows: list[list[str]]) -> list[Profiled]:
+def _wide(header: list[str], rows: list[list[str]]) -> list[NcuLaunch]:
     if not rows:
         return []
     kernel, first = header.index("Kernel Name"), _first_metric(header)
     units = rows[0] if not rows[0][kernel] else [""] * len(header)
     return [
-        Profiled(
+        NcuLaunch(
             row[kernel],
             {
                 name: (number, unit)
@@ -128,7 +128,7 @@ def _first_metric(header: list[str]) -> int:
     return next((index for index, name in enumerate(header) if "__" in name), len(header))
 
 
-def _long(header: list[str], rows: list[list[str]]) -> list[Profiled]:
+def _long(header: list[str], rows: list[list[str]]) -> list[NcuLaunch]:
     launches: dict[str, tuple[str, dict[str, tuple[float, str]]]] = {}
     for row in rows:
         fact = dict(zip(header, row, strict=True))
@@ -136,7 +136,7 @@ def _long(header: list[str], rows: list[list[str]]) -> list[Profiled]:
         number = _number(fact["Metric Value"])
         if number is not None:
             values[fact[_LONG]] = (number, fact.get("Metric Unit", ""))
-    return [Profiled(kernel, values) for kernel, values in launches.values()]
+    return [NcuLaunch(kernel, values) for kernel, values in launches.values()]
 
 
 def _number(text: str) -> float | None:
@@ -147,7 +147,7 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def metrics(launch: Profiled) -> tuple[Metric, ...]:
+def metrics(launch: NcuLaunch) -> tuple[Metric, ...]:
     """Return what was measured under the simulator's names and in its units, in the simulator's order first."""
     named = [name for name in UNITS if name in launch.values]
     named += sorted(set(launch.values) - set(UNITS))

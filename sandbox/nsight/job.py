@@ -22,7 +22,7 @@ _SUBJECT = "sandbox/nsight/subject.py"
 
 
 @dataclass(frozen=True)
-class Target:
+class PlanRunner:
     """Who runs the plan.
 
     Attributes:
@@ -45,7 +45,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Job:
+class PreparedPlan:
     """A plan that is ready to be run.
 
     Attributes:
@@ -59,8 +59,8 @@ class Job:
 
 @contextmanager
 def prepared(
-    target: Target, program: Program, plan: Plan, samples: Mapping[str, Array], deadline_s: float
-) -> Generator[Job]:
+    target: PlanRunner, program: Program, plan: Plan, samples: Mapping[str, Array], deadline_s: float
+) -> Generator[PreparedPlan]:
     """Write a job into a folder of its own.
 
     Args:
@@ -78,4 +78,4 @@ def prepared(
         roots = dict.fromkeys(str(import_root(package)) for package in installed(target.packages))
         root = source_root()
         words = (str(interpreter()), "-I", "-S", "-B", str(root / _SUBJECT), str(folder / "job"), target.role)
-        yield Job(folder, (*words, str(root), *roots))
+        yield PreparedPlan(folder, (*words, str(root), *roots))

@@ -10,16 +10,16 @@ import math
 from collections.abc import Sequence
 
 from sandbox.device import LaunchProfile, Metric
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.nsight import counters
-from sandbox.nsight.ceilings import Ceilings
-from sandbox.nsight.counters import Profiled
+from sandbox.nsight.ceilings import MeasuredRates
+from sandbox.nsight.counters import NcuLaunch
 from sandbox.nsight.limits import bottleneck, roofline_fraction
 from sandbox.plan import BufferArgument, Launch, Plan
 from sandbox.program import Program
-from sandbox.simulator.cost.occupancy import occupancy
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
+from sandbox.simulator.gpus.occupancy import occupancy
 from sandbox.verdict import Provenance
-from sandbox.wire import dtype_of
 
 _THROUGH_L2 = "lts__t_bytes.sum"
 _TENSOR = "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_elapsed"
@@ -29,8 +29,8 @@ def launch_profiles(
     program: Program,
     plan: Plan,
     latencies_us: Sequence[float],
-    counted: Sequence[Profiled] = (),
-    ceilings: Ceilings | None = None,
+    counted: Sequence[NcuLaunch] = (),
+    ceilings: MeasuredRates | None = None,
     note: str = "",
 ) -> tuple[LaunchProfile, ...]:
     """Return a profile for every launch of a plan.
@@ -45,7 +45,7 @@ def launch_profiles(
     """
     profiles: list[LaunchProfile] = []
     for index, (launch, latency) in enumerate(zip(plan.launches, latencies_us, strict=True)):
-        seen = counted[index] if counted else Profiled(launch.kernel)
+        seen = counted[index] if counted else NcuLaunch(launch.kernel)
         values = {name: value for name, (value, _) in seen.values.items()}
         blocks = math.prod(launch.grid)
         profiles.append(
@@ -59,7 +59,7 @@ def launch_profiles(
 
 
 def _fraction(
-    plan: Plan, launch: Launch, latency_us: float, values: dict[str, float], ceilings: Ceilings | None
+    plan: Plan, launch: Launch, latency_us: float, values: dict[str, float], ceilings: MeasuredRates | None
 ) -> float:
     """The least time for what must move or be computed over the time taken.
 
@@ -67,7 +67,7 @@ def _fraction(
     """
     if ceilings is None:
         return 0.0
-    sizes = {buffer.name: buffer.size * dtype_of(buffer.dtype).itemsize for buffer in plan.buffers}
+    sizes = {buffer.name: buffer.size * DTYPE_BYTES[buffer.dtype] for buffer in plan.buffers}
     given = {argument.name for argument in launch.arguments if isinstance(argument, BufferArgument)}
     moved = min(sum(sizes[name] for name in given), values.get(_THROUGH_L2, math.inf))
     operations = sum((2 if "fma" in name else 1) * values.get(name, 0.0) for name in counters.FLOPS)

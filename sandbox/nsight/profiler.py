@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sandbox.device import Array
 from sandbox.nsight import counters
-from sandbox.nsight.counters import Profiled
-from sandbox.nsight.job import Job, Target, prepared
+from sandbox.nsight.counters import NcuLaunch
+from sandbox.nsight.job import PlanRunner, PreparedPlan, prepared
 from sandbox.nsight.programs import ask_async, find_program
 from sandbox.plan import Plan
 from sandbox.program import Program
@@ -30,14 +30,14 @@ class Counters:
         note: Why nothing was measured, or which metrics are missing; empty where all is well.
     """
 
-    launches: tuple[Profiled, ...] = ()
+    launches: tuple[NcuLaunch, ...] = ()
     note: str = ""
 
 
 class Profiler:
     """Runs plans under Nsight Compute; remembers which metrics there are not, and that counters are forbidden."""
 
-    def __init__(self, target: Target, *, program: Path | None = None) -> None:
+    def __init__(self, target: PlanRunner, *, program: Path | None = None) -> None:
         """Find `ncu`; nothing is started until it is used.
 
         Args:
@@ -73,7 +73,7 @@ class Profiler:
             return await self._ask(self._program, job, _symbols(program, plan), deadline_s, full=full)
 
     async def _ask(
-        self, ncu: Path, job: Job, symbols: Sequence[str], deadline_s: float, *, full: bool
+        self, ncu: Path, job: PreparedPlan, symbols: Sequence[str], deadline_s: float, *, full: bool
     ) -> Counters:
         said = ""
         for _ in range(_ATTEMPTS):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sandbox.device import Array, Inspection
 from sandbox.nsight import sanitizer_report
-from sandbox.nsight.job import BUFFERS, Job, Target, prepared
+from sandbox.nsight.job import BUFFERS, PlanRunner, PreparedPlan, prepared
 from sandbox.nsight.programs import ask_async, find_program
-from sandbox.nsight.sanitizer_report import Buffers, Report
+from sandbox.nsight.sanitizer_report import DeviceBuffers, SanitizerReport
 from sandbox.plan import Plan
 from sandbox.program import Program
 
@@ -35,7 +35,7 @@ _NEWER = "--initcheck-address-space"
 class Sanitizer:
     """Runs plans under compute-sanitizer."""
 
-    def __init__(self, target: Target, *, program: Path | None = None) -> None:
+    def __init__(self, target: PlanRunner, *, program: Path | None = None) -> None:
         """Find it; nothing is started until it is used.
 
         Args:
@@ -77,8 +77,8 @@ class Sanitizer:
         return Inspection(None, "; ".join([clean, *notes]), tuple(ran))
 
     async def _ask(
-        self, sanitizer: Path, tool: str, job: Job, program: Program, deadline_s: float
-    ) -> Report | str:
+        self, sanitizer: Path, tool: str, job: PreparedPlan, program: Program, deadline_s: float
+    ) -> SanitizerReport | str:
         """Return what the tool found, or why that is not known."""
         options = _OPTIONS[tool]
         while True:
@@ -110,7 +110,7 @@ def command(sanitizer: Path, tool: str, log: Path, options: tuple[str, ...]) -> 
     ]  # fmt: skip
 
 
-def _buffers(job: Job) -> Buffers:
+def _buffers(job: PreparedPlan) -> DeviceBuffers:
     """Where the subject put the buffers, as it says itself."""
     try:
         found = json.loads((job.folder / BUFFERS).read_text())

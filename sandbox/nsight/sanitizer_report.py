@@ -39,10 +39,10 @@ _SUMMARY = re.compile(r"^(?:ERROR|RACECHECK) SUMMARY: (?P<count>\d+)")
 _TOOL_FAILED = (
     "Internal Sanitizer Error",
     "No attachable process found",
-    "Target application terminated before",
+    "PlanRunner application terminated before",
 )
 
-Buffers = Mapping[str, tuple[int, int]]
+DeviceBuffers = Mapping[str, tuple[int, int]]
 """By name, where a buffer lies: its address and its size in bytes."""
 
 
@@ -55,7 +55,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class SanitizerReport:
     """What one tool said.
 
     Attributes:
@@ -67,7 +67,7 @@ class Report:
     total: int | None
 
 
-def read(text: str, names: Mapping[str, str], buffers: Buffers) -> Report:
+def read(text: str, names: Mapping[str, str], buffers: DeviceBuffers) -> SanitizerReport:
     """Read the text of one tool.
 
     Args:
@@ -87,7 +87,7 @@ def read(text: str, names: Mapping[str, str], buffers: Buffers) -> Report:
         finding = _finding(block, names, buffers)
         if finding is not None:
             findings.append(finding)
-    return Report(tuple(findings), None if failed else total)
+    return SanitizerReport(tuple(findings), None if failed else total)
 
 
 def _blocks(text: str) -> list[list[str]]:
@@ -106,7 +106,7 @@ def _blocks(text: str) -> list[list[str]]:
     return blocks
 
 
-def _finding(block: list[str], names: Mapping[str, str], buffers: Buffers) -> Finding | None:
+def _finding(block: list[str], names: Mapping[str, str], buffers: DeviceBuffers) -> Finding | None:
     severity = _SEVERITY.match(block[0])
     head = block[0][severity.end() :] if severity else block[0]
     verdict = next((verdict for start, verdict in _KINDS if head.startswith(start)), None)
@@ -132,7 +132,7 @@ def _kernel(place: re.Match[str] | None, names: Mapping[str, str]) -> str | None
     return names.get(symbol, symbol) if symbol else None
 
 
-def _where(block: list[str], buffers: Buffers) -> tuple[str | None, int | None]:
+def _where(block: list[str], buffers: DeviceBuffers) -> tuple[str | None, int | None]:
     """The buffer nearest to the address that is named, and the offset from its start."""
     found = next((match for line in block[1:] if (match := _ADDRESS.search(line))), None)
     if found is None or not buffers:

@@ -19,18 +19,17 @@ from collections.abc import Callable, Mapping
 import numpy
 
 from sandbox.device import Array
-from sandbox.reference.running_error.precision import EPSILON, np
+from sandbox.dtypes import FLOATS
+from sandbox.reference.running_error.precision import np
 
 Evaluate = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
-_MANTISSA_BITS = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
-_LEAST_EXPONENT = {"float16": -14, "bfloat16": -126, "float32": -126, "float64": -1022}
 _ROW = 8
 
 
 def is_floating(array: Array) -> bool:
     """Say whether an array holds floating numbers, bfloat16 included."""
-    return array.dtype.name in _MANTISSA_BITS
+    return array.dtype.name in FLOATS
 
 
 def as_float64(array: Array) -> Array:
@@ -47,9 +46,9 @@ def unit_in_last_place(array: Array) -> Array:
     wide = as_float64(array)
     finite = np.isfinite(wide)
     _, exponent = np.frexp(np.where(finite, wide, 0.0))
-    name = array.dtype.name
-    exponent = np.maximum(np.where(wide == 0, -(1 << 20), exponent - 1), _LEAST_EXPONENT[name])
-    return np.where(finite, np.ldexp(1.0, exponent - _MANTISSA_BITS[name]), 0.0)
+    layout = FLOATS[array.dtype.name]
+    exponent = np.maximum(np.where(wide == 0, -(1 << 20), exponent - 1), layout.least_exponent)
+    return np.where(finite, np.ldexp(1.0, exponent - layout.fraction_bits), 0.0)
 
 
 def estimate(
@@ -81,12 +80,12 @@ def estimate(
             _collect(moved, perturbed, outputs)
         with np.errstate(over="ignore"):
             for name in wanted:
-                scale[name] = scale[name] + moved[name] / EPSILON[kind]
+                scale[name] = scale[name] + moved[name] / FLOATS[kind].epsilon
     single = {name: np.zeros_like(outputs[name]) for name in wanted}
     _collect(single, evaluate(_single(inputs)), outputs)
     for name, dtype in wanted.items():
         if dtype != "float64":
-            scale[name] = np.fmax(scale[name], single[name] / EPSILON[dtype])
+            scale[name] = np.fmax(scale[name], single[name] / FLOATS[dtype].epsilon)
         scale[name] = _at_least_its_like(scale[name], outputs[name])
     return scale
 

@@ -14,7 +14,7 @@ from sandbox.device import Array
 from sandbox.reference.magnitude import as_float64, estimate, is_floating
 from sandbox.reference.running_error.precision import Untraceable, precision_of
 from sandbox.reference.running_error.trace import FILE, Trace, load, trace
-from sandbox.worker.messages import CompareCall, Comparison, Expected, ReferenceCall, ReferenceFault
+from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
 
 _MESSAGE_CHARACTERS = 1_000
 
@@ -31,7 +31,7 @@ class ReferenceRole:
 
     accepts: tuple[type[Any], ...] = (ReferenceCall, CompareCall)
 
-    def answer(self, call: ReferenceCall | CompareCall) -> Expected | Comparison | ReferenceFault:
+    def answer(self, call: ReferenceCall | CompareCall) -> Expected | ComparisonAnswer | ReferenceFault:
         """Run the reference; what it raises is an answer."""
         try:
             with np.errstate(all="ignore"):
@@ -111,14 +111,14 @@ def _magnitude(module: ModuleType, call: ReferenceCall, outputs: Mapping[str, Ar
     return {name: np.abs(array.astype(np.float64)) for name, array in given.items()}
 
 
-def _comparison(call: CompareCall) -> Comparison:
+def _comparison(call: CompareCall) -> ComparisonAnswer:
     compare = _function(load(call.text), "compare")
     if compare is None:
         raise _ContractError("it defines no function `compare`")
     reason = compare(_arguments(call.outputs), dict(call.expected), _arguments(call.inputs))
     if reason is not None and not isinstance(reason, str):
         raise _ContractError(f"`compare` returned {type(reason).__name__}: expected None or a reason (text)")
-    return Comparison(None if reason is None else reason[:_MESSAGE_CHARACTERS])
+    return ComparisonAnswer(None if reason is None else reason[:_MESSAGE_CHARACTERS])
 
 
 def _function(module: ModuleType, name: str) -> Function | None:

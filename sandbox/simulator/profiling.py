@@ -16,15 +16,15 @@ from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.counting import Counter
 from sandbox.simulator.cost.estimate import estimate
 from sandbox.simulator.cost.hotspots import hotspots
-from sandbox.simulator.cost.occupancy import Occupancy, occupancy
 from sandbox.simulator.cost.traffic import LaunchShape, reaches
 from sandbox.simulator.execute.launching import LaunchSetup, batches, buffer_sizes
 from sandbox.simulator.execute.running import initialise_globals, load, prepare
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.gpus.occupancy import Occupancy, occupancy
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.sparse import SparseArena
-from sandbox.simulator.metrics.row import Launch as CountedLaunch
+from sandbox.simulator.metrics.row import CountedLaunch
 from sandbox.simulator.metrics.table import metrics
 from sandbox.verdict import Provenance
 

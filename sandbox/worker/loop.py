@@ -8,10 +8,10 @@ import traceback
 from dataclasses import dataclass
 
 from sandbox import codec
-from sandbox.wire import BlockingChannel, EndOfStreamError, Limits
+from sandbox.wire import BlockingChannel, EndOfStreamError, MessageLimits
 from sandbox.worker import limits
 from sandbox.worker.messages import Failure, FailureKind, Ready
-from sandbox.worker.roles import Role, load_role
+from sandbox.worker.roles import WorkerRole, load_role
 
 _TRACEBACK_CHARACTERS = 8_000
 
@@ -42,14 +42,14 @@ def serve(settings: Settings) -> None:
         return
     os.set_inheritable(settings.fd, False)
     with socket.socket(fileno=settings.fd) as connection:
-        channel = BlockingChannel(connection, Limits())
+        channel = BlockingChannel(connection, MessageLimits())
         role = load_role(settings.role, settings.resources)
         channel.send(codec.to_message(Ready()))
         while _answer(channel, role):
             pass
 
 
-def _answer(channel: BlockingChannel, role: Role) -> bool:
+def _answer(channel: BlockingChannel, role: WorkerRole) -> bool:
     """Answer one request; return whether this worker may be asked again."""
     try:
         message = channel.receive()

@@ -145,7 +145,7 @@ class ReferenceCall:
 
 @dataclass(frozen=True)
 class CompareCall:
-    """Role `reference`: judge outputs by the reference's own `compare`; the reply is a `Comparison`."""
+    """Role `reference`: judge outputs by the reference's own `compare`; the reply is a `ComparisonAnswer`."""
 
     text: str
     inputs: Mapping[str, Array]
@@ -174,7 +174,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparisonAnswer:
     """The answer of a reference's `compare`: None where the outputs are right, else the reason."""
 
     reason: str | None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 
-class Role(Protocol):
+class WorkerRole(Protocol):
     """What a worker does."""
 
     @property
@@ -19,7 +19,7 @@ class Role(Protocol):
         ...
 
 
-def load_role(name: str, resources: Mapping[str, list[str]]) -> Role:
+def load_role(name: str, resources: Mapping[str, list[str]]) -> WorkerRole:
     """Return the role of that name.
 
     Args:

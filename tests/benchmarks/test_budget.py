@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,12 @@ from benchmarks.gpu.results import Kernel, Results, markdown
 from sandbox.device import LaunchProfile
 from sandbox.errors import UsageError
 from sandbox.facts import Fact
-from sandbox.timing.measured import PairTimer
 from sandbox.verdict import Provenance, Verdict
 from tests.benchmarks.compiler_in_process import InProcess
 from tests.benchmarks.fake_gpu_run import kernels
 from tools.reports import CheckReport, ProfileReport, ShapeTiming
+from tools.tasks.task import Task
+from tools.toolbox import Order, ProfileOrder
 
 
 @dataclass
@@ -125,14 +127,14 @@ class Tools:
     asked: list[str] = field(default_factory=list)
     name: str = "cuda:0"
     architecture: str = "sm_90"
+    measures: bool = True
 
-    async def check(self, task, kernel, *, benches) -> CheckReport:
+    async def do(self, order: Order[Task, Any]) -> CheckReport | ProfileReport:
+        if isinstance(order, ProfileOrder):
+            return self._report(Provenance.ESTIMATED)
         self._note("time")
         profile = self._report(Provenance.MEASURED)
-        return CheckReport(Verdict.PASS, task.name, self.name, Provenance.MEASURED, "", profile=profile)
-
-    async def profile(self, task, kernel) -> ProfileReport:
-        return self._report(Provenance.ESTIMATED)
+        return CheckReport(Verdict.PASS, order.task.name, self.name, Provenance.MEASURED, "", profile=profile)
 
     async def time_pairs(self, candidate, baseline, inputs, *, rules, deadline_s):
         raise AssertionError("toolboxes time")
@@ -169,7 +171,6 @@ def measured(watch: Watch, seconds: float) -> tuple[Results, Tools]:
             clock.part(1.0)
             await part()
 
-    assert isinstance(tools, PairTimer)
     asyncio.run(all_parts())
     return results, tools
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.error_bound import Bench, Row, at_tests, summary
 from benchmarks.error_corpus import Corpus
 from tools.local_toolbox import LocalToolbox
-from tools.parts import Parts, local_parts
+from tools.parts import ToolboxParts, local_parts
 
 JUDGED = {
     ("product_of_mixed_magnitudes", "float32"): ["plain", "tf32", "dropped_tail"],
@@ -26,7 +26,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+async def parts(tmp_path: Path) -> AsyncIterator[ToolboxParts]:
     opened = local_parts("sim:h200", tmp_path, 1)
     async with LocalToolbox("sim:h200", cache=tmp_path, parts=opened):
         yield opened
@@ -57,7 +57,7 @@ async def test_honest_kernels_pass_and_lost_precision_does_not(tmp_path: Path, c
 
 
 async def test_float32_arithmetic_stays_within_the_bound_at_benchmark_sizes(
-    corpus: Corpus, parts: Parts
+    corpus: Corpus, parts: ToolboxParts
 ) -> None:
     task = corpus.task("jacobi", "float32")
     row = await Bench(parts).by_numpy(task, task.benches[0], 1)

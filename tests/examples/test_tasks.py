@@ -11,14 +11,14 @@ import pytest
 
 from sandbox.compiler.role import CompileRole
 from sandbox.compiler.toolkit import find_toolkit
-from sandbox.plan import Role
+from sandbox.dtypes import numpy_dtype
 from sandbox.program import CompileRequest, Program
 from sandbox.simulator.execute import running
 from sandbox.worker.messages import CompileCall
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
 from tools.tasks import folder as task_folder
-from tools.tasks.generators import inputs_for, numpy_dtype
+from tools.tasks.generators import inputs_for
 from tools.tasks.task import Case, Task, argument_size
 
 TASKS = {name: task_folder.find(name) for name in task_folder.names()}
@@ -63,7 +63,7 @@ def test_the_eight_tasks_are_here() -> None:
 @pytest.mark.parametrize(("task", "case"), CASES)
 def test_the_reference_answers_every_test_case_in_the_outputs_shapes(task: Task, case: Case) -> None:
     expected = _expected(task, case)
-    outputs = [argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT)]
+    outputs = [argument for argument in task.arguments if argument.is_output]
     assert set(expected) == {argument.name for argument in outputs}
     for argument in outputs:
         answer = expected[argument.name]

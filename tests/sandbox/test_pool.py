@@ -16,7 +16,7 @@ from sandbox.errors import WorkerDeadlineError, WorkerDiedError, WorkerProtocolE
 from sandbox.isolation.base import Isolation, WorkerSpec, source_root
 from sandbox.isolation.process import ProcessIsolation
 from sandbox.pool import WorkerPool
-from sandbox.wire import Limits
+from sandbox.wire import MessageLimits
 from sandbox.worker.messages import Expected, ReferenceCall, ReferenceFault
 from sandbox.worker_process import Worker, WorkerFailedError, WorkerMemoryError
 
@@ -40,7 +40,7 @@ def call(text: str) -> ReferenceCall:
     return ReferenceCall(text, {"x": np.zeros(3)}, {}, 0, 0)
 
 
-async def ask(pool: WorkerPool, text: str, deadline_s: float = 20, **more: Limits) -> Expected:
+async def ask(pool: WorkerPool, text: str, deadline_s: float = 20, **more: MessageLimits) -> Expected:
     reply = await pool.request(call(text), Expected, ReferenceFault, deadline_s=deadline_s, **more)
     assert isinstance(reply, Expected), reply
     return reply
@@ -130,7 +130,7 @@ async def test_an_answer_over_the_limit_is_refused(bubblewrapped: Isolation) -> 
     text = "import numpy\ndef reference(x): return {'y': numpy.ones(1 << 20)}"
     async with WorkerPool(SPEC, bubblewrapped) as pool:
         with pytest.raises(WorkerProtocolError, match="over the limit"):
-            await ask(pool, text, limits=Limits(1 << 20, 1 << 20))
+            await ask(pool, text, limits=MessageLimits(1 << 20, 1 << 20))
 
 
 async def test_a_worker_that_prints_without_end_is_drained_and_killed(isolation: Isolation) -> None:

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sandbox import wire
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.errors import WorkerProtocolError
-from sandbox.wire import AsyncChannel, BlockingChannel, Limits, Message
+from sandbox.wire import AsyncChannel, BlockingChannel, Message, MessageLimits
 
-LIMITS = Limits(header=10_000, total=1_000_000)
-GENEROUS = Limits()
+LIMITS = MessageLimits(header=10_000, total=1_000_000)
+GENEROUS = MessageLimits()
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -24,20 +25,20 @@ json_values = st.recursive(
     max_leaves=10,
 )
 arrays = hnp.arrays(
-    st.sampled_from([np.dtype(name) for name in sorted(wire.DTYPES - {"bfloat16"})]),
+    st.sampled_from([np.dtype(name) for name in sorted(DTYPE_BYTES.keys() - {"bfloat16"})]),
     hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5),
 )
 buffers = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=50) | arrays), max_size=4)
 
 
-def through_blocking_sockets(message: Message, limits: Limits = GENEROUS) -> Message:
+def through_blocking_sockets(message: Message, limits: MessageLimits = GENEROUS) -> Message:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         BlockingChannel(ours, limits).send(message)
         return BlockingChannel(theirs, limits).receive()
 
 
-async def received_by_parent(raw: bytes, limits: Limits = LIMITS) -> Message:
+async def received_by_parent(raw: bytes, limits: MessageLimits = LIMITS) -> Message:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
@@ -88,13 +89,13 @@ async def test_the_parent_sends_and_receives_megabytes() -> None:
         array = np.random.default_rng(0).random(1_000_000)
 
         def echo() -> None:
-            channel = BlockingChannel(theirs, Limits())
+            channel = BlockingChannel(theirs, MessageLimits())
             channel.send(channel.receive())
 
         other = asyncio.create_task(asyncio.to_thread(echo))
         channel = AsyncChannel(ours)
-        await channel.send(Message("x", (("a", array),)), Limits())
-        received = await channel.receive(Limits())
+        await channel.send(Message("x", (("a", array),)), MessageLimits())
+        received = await channel.receive(MessageLimits())
         await other
     assert_same(received.buffers[0][1], array)
 
@@ -140,7 +141,9 @@ async def test_a_message_over_the_limits_is_refused_by_its_length_alone() -> Non
 async def test_deep_json_is_a_protocol_error() -> None:
     text = b'{"body":' + b"[" * 100_000 + b"\n"
     with pytest.raises(WorkerProtocolError):
-        await received_by_parent(b"warpwright:" + f"{len(text):012x}".encode() + b"\n" + text, Limits())
+        await received_by_parent(
+            b"warpwright:" + f"{len(text):012x}".encode() + b"\n" + text, MessageLimits()
+        )
 
 
 def test_what_is_too_long_is_not_sent() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
+from sandbox.dtypes import numpy_dtype
 from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Provenance
-from tools.tasks.generators import numpy_dtype
 
 Kernel = Callable[[Program, Plan, dict[str, Array]], Fault | None]
 """Writes to the buffers, which it gets by name; what it returns is the run's fault."""
@@ -47,6 +47,16 @@ class FunctionDevice:
     def architecture(self) -> str:
         """What to compile for."""
         return self._architecture
+
+    @property
+    def provenance(self) -> Provenance:
+        """A clock's times are given, not estimated."""
+        return Provenance.MEASURED
+
+    @property
+    def measures(self) -> bool:
+        """Whether it times pair by pair."""
+        return False
 
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float

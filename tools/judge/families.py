@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sandbox.device import Device
 from sandbox.verdict import Verdict
 from tools.judge.questions import Oracle
-from tools.judge.testing import Judgement, Rules, Subject, judge_results
+from tools.judge.testing import JudgedResults, Rules, Subject, judge_results
 from tools.tasks.task import Task
 
 ROOM = 0.5
@@ -42,7 +42,7 @@ class Court:
         baseline: Callable[[str], Awaitable[Subject]],
         *,
         seed: int | None = None,
-    ) -> tuple[Judgement, tuple[str, ...]]:
+    ) -> tuple[JudgedResults, tuple[str, ...]]:
         """Judge a candidate on the task's cases and on families of values.
 
         Where it gets a wrong result on a family, the baseline is run on that very input; where that fails too, the

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import cast
 
 from sandbox.device import Device
+from sandbox.dtypes import FLOATS
 from sandbox.errors import UsageError
-from sandbox.plan import Role
 from sandbox.verdict import Verdict
-from tools.judge.error_bound import FORMATS
 from tools.judge.families import Court
 from tools.judge.questions import Oracle
 from tools.judge.stress import FAMILIES
@@ -156,5 +155,5 @@ def _path(folder: Path, task: Task, device: str) -> Path:
 
 
 def _floating_outputs(task: Task) -> dict[str, str]:
-    outputs = (argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT))
-    return {argument.name: argument.dtype for argument in outputs if argument.dtype in FORMATS}
+    outputs = (argument for argument in task.arguments if argument.is_output)
+    return {argument.name: argument.dtype for argument in outputs if argument.dtype in FLOATS}

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from sandbox.dtypes import numpy_dtype
 from sandbox.errors import UsageError
-from sandbox.plan import Role
 from sandbox.worker.messages import Expected
 from tools.awaiting import Memo, once_more
 from tools.judge.comparison import Expectation
@@ -56,7 +56,7 @@ class TaskOracle:
     def __init__(self, task: Task, answers: Answers) -> None:
         self._task = task
         self._answers = answers
-        outputs = [argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT)]
+        outputs = [argument for argument in task.arguments if argument.is_output]
         self._outputs = {argument.name: argument for argument in outputs}
         self._dtypes = {argument.name: argument.dtype for argument in outputs}
         self._asked: Memo[tuple[str, int], tuple[dict[str, Array], Expected]] = Memo(_REMEMBERED)
@@ -92,9 +92,7 @@ class TaskOracle:
 
     def _arrays(self, scalars: Mapping[str, int | float]) -> dict[str, Array]:
         dtypes = {argument.name: argument.dtype for argument in self._task.arguments}
-        return {
-            name: np.asarray(value, generators.numpy_dtype(dtypes[name])) for name, value in scalars.items()
-        }
+        return {name: np.asarray(value, numpy_dtype(dtypes[name])) for name, value in scalars.items()}
 
     def _expectation(self, name: str, case: Case, expected: Expected) -> Expectation:
         values = expected.outputs[name]

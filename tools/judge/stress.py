@@ -74,7 +74,7 @@ def _elements(task: Task, case: Case) -> int:
 
 
 def _free(argument: TaskArgument) -> bool:
-    if argument.data is None or argument.role is None or "float" not in argument.dtype:
+    if argument.data is None or argument.is_scalar or "float" not in argument.dtype:
         return False
     name, numbers = parse_call(argument.data)
     return name == "normal" or (name == "uniform" and numbers[0] < 0 < numbers[1])

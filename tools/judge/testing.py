@@ -60,7 +60,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class JudgedResults:
     """A test report, and what else became known.
 
     Attributes:
@@ -86,7 +86,7 @@ async def judge_results(
     rules: Rules,
     *,
     seed: int | None = None,
-) -> Judgement:
+) -> JudgedResults:
     """Try a candidate on every case with several seeds; stop at the first failure in that order.
 
     Repetition r of a case uses the input of `seed + r`, so the seed in any case's report replays it. Where
@@ -158,7 +158,7 @@ class _Outcome:
     untraced: str = ""
 
 
-def _judgement(outcomes: Sequence[tuple[_Trial, _Outcome]], total: int) -> Judgement:
+def _judgement(outcomes: Sequence[tuple[_Trial, _Outcome]], total: int) -> JudgedResults:
     cases: list[CaseReport] = []
     constants: dict[str, float] = {}
     guessed = next((outcome.untraced for _, outcome in outcomes if outcome.untraced), "")
@@ -172,11 +172,11 @@ def _judgement(outcomes: Sequence[tuple[_Trial, _Outcome]], total: int) -> Judge
             if outcome.report.verdict is Verdict.WRONG_RESULT:
                 message = shorten(f"{message}{note}")
             report = TestReport(outcome.report.verdict, message, tuple(cases), total)
-            return Judgement(report, constants, trial.subject.case)
+            return JudgedResults(report, constants, trial.subject.case)
     ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
     worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
     message = f"All {total} inputs passed{worst}.{note}"
-    return Judgement(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
+    return JudgedResults(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
 
 
 def _guessed(reason: str) -> str:

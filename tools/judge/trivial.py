@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sandbox.dtypes import numpy_dtype
 from sandbox.errors import UsageError
 from sandbox.poison import poison_bytes
 from tools.judge.comparison import Expectation, compare
 from tools.judge.error_bound import Array
 from tools.judge.questions import Oracle, Question
-from tools.tasks.generators import numpy_dtype
 from tools.tasks.task import Case, Task
 
 Values = Mapping[str, Array]

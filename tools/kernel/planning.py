@@ -10,7 +10,7 @@ from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarA
 from sandbox.program import CompileRequest
 from tools import expressions
 from tools.expressions import Expression, ExpressionError
-from tools.kernel.directives import Argument, Define, LaunchDirective, Scratch, Tunable
+from tools.kernel.directives import Define, LaunchArgument, LaunchDirective, Scratch, Tunable
 from tools.kernel.file import KernelFile
 from tools.kernel.source_text import identifiers
 from tools.tasks.generators import constant_scalar
@@ -129,12 +129,14 @@ class _Scope:
         self._given = scalars
         self.names: dict[str, int] = {name: dims[name] for name in task.dims}
         self.macros: dict[str, int] = {}
-        self._scalars = {argument.name: argument for argument in task.arguments if argument.role is None}
+        self._scalars = {argument.name: argument for argument in task.arguments if argument.is_scalar}
         self.buffers: dict[str, BufferSpec] = {}
         for argument in task.arguments:
-            if argument.role is not None:
+            if not argument.is_scalar:
                 size = math.prod(argument_size(argument, dims))
-                self.buffers[argument.name] = BufferSpec(argument.name, argument.role, argument.dtype, size)
+                self.buffers[argument.name] = BufferSpec(
+                    argument.name, Role(argument.role), argument.dtype, size
+                )
 
     def steps(self) -> Iterator[Scratch | LaunchDirective]:
         """Walk the directives in file order, taking in names; yield each scratch and launch when reached."""
@@ -205,7 +207,7 @@ class _Scope:
         x, y, z = [*values, 1, 1, 1][:3]
         return x, y, z
 
-    def _argument(self, argument: Argument, line: int) -> BufferArgument | ScalarArgument:
+    def _argument(self, argument: LaunchArgument, line: int) -> BufferArgument | ScalarArgument:
         if argument.name in self.buffers:
             return BufferArgument(argument.name)
         if argument.name in self._scalars:
@@ -220,7 +222,7 @@ class _Scope:
             raise self._file.error(reason, line)
         return ScalarArgument(dtype, float(value) if dtype.startswith("float") else value)
 
-    def _check_argument(self, argument: Argument, expression: Expression, line: int) -> None:
+    def _check_argument(self, argument: LaunchArgument, expression: Expression, line: int) -> None:
         for name in sorted(expression.names - self.names.keys()):
             if name in self.buffers or name in self._scalars:
                 reason = f"expected `{name}` to be passed alone, found it inside `{argument.text}`"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, Field, GetJsonSchemaHandler, RootModel
+from pydantic_core import CoreSchema
 
 from sandbox.verdict import Provenance, Verdict
+from tools.mcp.limits import Few, FewHotLines, FewMetrics, Message
+from tools.tasks.task import WholeTask
 
 PROVENANCE = (
     "measured: on a GPU. counted: exact, by the simulator. "
@@ -43,48 +49,23 @@ class TaskList(BaseModel):
     tasks: list[TaskLine]
 
 
-class Argument(BaseModel):
-    """One argument of a task, which launches name."""
-
-    name: str
-    role: str = Field(description="in, out, inout (buffers, passed as pointers) or scalar.")
-    dtype: str
-    shape: list[str] = Field(description="Expressions in the dims; empty for a scalar.")
-    data: str | None = Field(description="What it is filled with in tests, unless a case says otherwise.")
-
-
-class TaskCase(BaseModel):
-    """Sizes, and data that replace the arguments' own."""
-
-    dims: dict[str, int]
-    data: dict[str, str] = Field(default_factory=dict[str, str])
-
-
-class TaskTarget(BaseModel):
-    """When a kernel is fast enough; what is null is not asked for."""
-
-    latency_us: float | None
-    speedup: float | None = Field(description="Over the baseline.")
-    roofline: float | None = Field(description="Least possible time over time taken.")
-
-
-class TaskDetails(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class TaskSheet(WholeTask):
     """Everything needed to write a kernel for a task."""
 
-    name: str
-    summary: str
-    dims: list[str]
-    arguments: list[Argument]
-    tests: list[TaskCase] = Field(description="Every one must pass, with random inputs.")
-    benches: list[TaskCase] = Field(description="The sizes that latency is about.")
-    flops: str = Field(description="Least floating point operations, an expression in the dims.")
-    bytes: str = Field(description="Least bytes moved, an expression in the dims.")
-    deterministic: bool = Field(description="Whether two runs must agree bit for bit.")
-    target: TaskTarget
-    reference: str = Field(description="reference.py: what must be computed, in NumPy.")
-    baseline: str = Field(description="baseline.cu: a plain correct kernel file, to start from.")
-    kernel_file_rules: str = Field(description="How a kernel file is written.")
+    kernel_file_rules: str = field(metadata={"description": "How a kernel file is written."})
     sha: str
+
+
+class TaskDetails(RootModel[TaskSheet]):
+    """What get_task answers: a sheet. The server makes nothing of a dataclass's metadata, but reads a model's."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the sheet's own schema: beside a reference to it the server would publish it twice."""
+        return {**handler.resolve_ref_schema(handler(core_schema)), "title": cls.__name__}
 
 
 class KernelUse(BaseModel):
@@ -102,7 +83,7 @@ class CompilerMessage(BaseModel):
 
     severity: str
     line: int | None = Field(description="Line of the kernel file.")
-    message: str
+    message: Message
 
 
 class CompileAnswer(BaseModel):
@@ -112,9 +93,13 @@ class CompileAnswer(BaseModel):
     message: str
     task: str
     architecture: str
-    kernels: list[KernelUse] = Field(description="The first few kernels.")
-    compiler_messages: list[CompilerMessage] = Field(description="The first few, errors first.")
-    suspicious: list[str] = Field(description="Constructs that honest kernels seldom need; a warning only.")
+    kernels: Annotated[list[KernelUse], Few] = Field(description="The first few kernels.")
+    compiler_messages: Annotated[list[CompilerMessage], Few] = Field(
+        description="The first few, errors first."
+    )
+    suspicious: Annotated[list[str], Few] = Field(
+        description="Constructs that honest kernels seldom need; a warning only."
+    )
     ptx_key: str = Field(description="Kernel files with the same key compile to the same code.")
     next_step: str
 
@@ -135,9 +120,11 @@ class FailedCase(BaseModel):
     dims: dict[str, int]
     seed: int = Field(description="Replays this input: test_kernel(seed=...).")
     wrong: int
-    never_written: int
+    never_written: int = Field(validation_alias=AliasChoices("never_written", "unwritten"))
     total: int
-    first: list[WrongElement] = Field(description="The first few wrong elements in row-major order.")
+    first: Annotated[list[WrongElement], Few] = Field(
+        description="The first few wrong elements in row-major order."
+    )
     line: int | None = Field(description="Line of the kernel file where a fault happened.")
     block: list[int] | None = Field(description="Block that faulted, x y z.")
     thread: list[int] | None = Field(description="Thread that faulted, x y z.")
@@ -186,8 +173,10 @@ class LaunchLine(BaseModel):
     roofline_fraction: float = Field(description="Least possible time over this time, 0 to 1.")
     sampled_blocks: int = Field(description="Fewer than total_blocks: counts are extrapolated.")
     total_blocks: int
-    metrics: list[MetricLine]
-    hot_lines: list[HotLine] = Field(description="Where to look first.")
+    metrics: Annotated[list[MetricLine], FewMetrics]
+    hot_lines: Annotated[list[HotLine], FewHotLines] = Field(
+        validation_alias=AliasChoices("hot_lines", "hotspots"), description="Where to look first."
+    )
     note: str = Field(description="Why counters are missing and how to get them; empty where none is.")
 
 
@@ -195,13 +184,15 @@ class MeasuredTiming(BaseModel):
     """How sure a measured speed-up is; times in microseconds."""
 
     speedup: float
-    low: float = Field(description="Of its 95 percent interval.")
-    high: float
+    low: float = Field(
+        validation_alias=AliasChoices("low", "speedup_low"), description="Of its 95 percent interval."
+    )
+    high: float = Field(validation_alias=AliasChoices("high", "speedup_high"))
     pairs: int = Field(description="Samples, each beside one of the baseline's.")
     warm_us: float | None = Field(description="One run among many back to back.")
     empty_us: float = Field(description="An empty kernel: what of the latency is the launch.")
     noise: float | None = Field(description="By how much the baseline differs from itself, relative.")
-    notes: list[str] = Field(description="What should give pause.")
+    notes: Annotated[list[str], Few] = Field(description="What should give pause.")
 
 
 class ShapeLine(BaseModel):
@@ -211,7 +202,7 @@ class ShapeLine(BaseModel):
     latency_us: float
     baseline_us: float | None
     provenance: Provenance = Field(description=PROVENANCE)
-    launches: list[LaunchLine] = Field(description="The first few launches.")
+    launches: Annotated[list[LaunchLine], Few] = Field(description="The first few launches.")
     timing: MeasuredTiming | None = Field(description="null for an estimate.")
 
 
@@ -225,4 +216,4 @@ class ProfileAnswer(JudgeAnswer):
     )
     bottleneck: str = ""
     roofline_fraction: float | None = None
-    shapes: list[ShapeLine] = Field(default_factory=list[ShapeLine])
+    shapes: Annotated[list[ShapeLine], Few] = Field(default_factory=list[ShapeLine])

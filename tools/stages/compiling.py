@@ -11,6 +11,7 @@ from typing import Protocol
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, CompileResult, Diagnostic, KernelResources, Program
 from sandbox.verdict import Verdict
+from tools.awaiting import together
 from tools.judge.explanation import shorten
 from tools.kernel import file as kernel_file
 from tools.kernel import planning, signatures
@@ -55,6 +56,14 @@ class Compiled:
 
 
 @dataclass(frozen=True)
+class CompiledCases:
+    """A kernel compiled for every test case; `builds` is complete only where the report passes."""
+
+    report: CompileReport
+    builds: tuple[Build, ...]
+
+
+@dataclass(frozen=True)
 class CompileStage:
     """Compiles kernel files for one architecture.
 
@@ -84,6 +93,15 @@ class CompileStage:
             return Compiled(
                 CompileReport(Verdict.REJECTED, shorten(str(error)), architecture=self.architecture)
             )
+
+    async def compile_tests(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None
+    ) -> CompiledCases:
+        """Compile a kernel file for every test case of a task; the report is the first failure's, if any."""
+        compiled = await together(self.compile(task, kernel, case.dims, tune) for case in task.tests)
+        failed = next((one for one in compiled if one.build is None), None)
+        builds = tuple(one.build for one in compiled if one.build is not None)
+        return CompiledCases((failed or compiled[0]).report, builds)
 
     async def _compile(
         self, task: Task, parsed: KernelFile, dims: Mapping[str, int], tune: Mapping[str, int]
@@ -127,7 +145,7 @@ def ptx_key(ptx: str) -> str:
 
 def any_scalars(task: Task) -> dict[str, int | float]:
     """Return a value for every scalar: which one does not matter for the shape of a plan."""
-    return {argument.name: 0 for argument in task.arguments if argument.role is None}
+    return {argument.name: 0 for argument in task.arguments if argument.is_scalar}
 
 
 def _summary(program: Program) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sandbox.device import Device, ProfileResult
+from sandbox.device import Bottleneck, Device, ProfileResult
 from sandbox.plan import Plan
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo, together
@@ -177,7 +177,7 @@ def _provenance(shapes: Sequence[ShapeTiming]) -> Provenance:
     return Provenance.MEASURED if measured else Provenance.ESTIMATED
 
 
-def _bound(shapes: Sequence[ShapeTiming]) -> tuple[str, float | None]:
+def _bound(shapes: Sequence[ShapeTiming]) -> tuple[Bottleneck, float | None]:
     """Return what bounds the longest launch of the slowest shape, and the roofline fraction of all launches.
 
     The fraction is the mean over launches weighted by their time: least possible time over time taken.
@@ -185,7 +185,7 @@ def _bound(shapes: Sequence[ShapeTiming]) -> tuple[str, float | None]:
     launches = [launch for shape in shapes for launch in shape.launches]
     total = math.fsum(launch.latency_us for launch in launches)
     if not total:
-        return "", None
+        return Bottleneck.UNKNOWN, None
     slowest = max(shapes, key=lambda shape: shape.latency_us)
     longest = max(slowest.launches, key=lambda launch: launch.latency_us, default=launches[0])
     least = math.fsum(launch.roofline_fraction * launch.latency_us for launch in launches)

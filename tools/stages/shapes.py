@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from sandbox.device import Device
 from sandbox.verdict import Provenance, Verdict
 from tools.judge.questions import Oracle
 from tools.judge.testing import Rules, Subject, judge_results
-from tools.reports import ProfileReport, ShapeTiming, TestReport
+from tools.reports import ShapeTiming, TestReport
 from tools.stages.compiling import CompileStage
+from tools.stages.judgement import CheckContext
 from tools.tasks.task import Case, Task
 
 WORK = "smsp__thread_inst_executed.sum"
@@ -18,63 +19,48 @@ WORK = "smsp__thread_inst_executed.sum"
 
 
 @dataclass(frozen=True)
-class BenchJudge:
+class ShapeStage:
     """Judges kernels at benchmark shapes on one device.
 
     Attributes:
+        oracle: Returns what knows a task's answers.
         budget: Thread-instructions that the simulator may execute for one shape.
         deadline_s: Seconds of wall time for one shape.
     """
 
     compiling: CompileStage
     device: Device
+    oracle: Callable[[Task], Oracle]
     budget: float
     deadline_s: float
 
-    async def judge(
-        self,
-        task: Task,
-        kernel: str,
-        profile: ProfileReport,
-        oracle: Oracle,
-        constants: Mapping[str, float],
-        seed: int,
-        tune: Mapping[str, int] | None = None,
-    ) -> TestReport:
-        """Judge one fresh input at every shape that the budget allows.
-
-        Args:
-            task: What must be computed.
-            kernel: Text of a kernel file that compiled and was profiled.
-            profile: Its profile, for the work at every shape.
-            oracle: Knows the task's answers.
-            constants: Of the error bound, by output.
-            seed: Of the inputs.
-            tune: Values of the tunables that were profiled.
+    async def judge(self, context: CheckContext) -> TestReport:
+        """Judge one fresh input of a kernel that was profiled, at every shape that the budget allows.
 
         Raises:
             WorkerError: The environment failed twice.
         """
+        task, profile = context.order.task, context.report.profile
+        assert profile is not None, "a stage before has profiled"
         work = [_work(timing) for timing in profile.shapes]
         chosen = [case for case, cost in zip(task.benches, work, strict=True) if cost <= self.budget]
-        left = [dict(case.dims) for case in task.benches if case not in chosen]
+        left = tuple(dict(case.dims) for case in task.benches if case not in chosen)
+        passed = TestReport(Verdict.PASS, _message(task, chosen, work, self.budget), unjudged=left)
         if not chosen:
-            return TestReport(Verdict.PASS, _message(task, chosen, work, self.budget), (), 0, tuple(left))
-        subjects = [await self._subject(task, kernel, case, tune) for case in chosen]
+            return passed
+        subjects = [await self._subject(context, case) for case in chosen]
         # One at a time: a run at these sizes takes a gigabyte or two.
-        rules = Rules(constants, seeds=1, deadline_s=self.deadline_s)
-        report = (await judge_results(task, self.device, oracle, subjects, rules, seed=seed)).report
-        message = (
-            report.message
-            if report.verdict is not Verdict.PASS
-            else _message(task, chosen, work, self.budget)
-        )
-        return TestReport(report.verdict, message, report.cases, report.cases_total, tuple(left))
+        rules = Rules(context.frozen.constants, seeds=1, deadline_s=self.deadline_s)
+        judged = await judge_results(task, self.device, self.oracle(task), subjects, rules, seed=context.seed)
+        report = judged.report
+        message = passed.message if report.verdict is Verdict.PASS else report.message
+        return replace(report, message=message, unjudged=left)
 
-    async def _subject(self, task: Task, kernel: str, case: Case, tune: Mapping[str, int] | None) -> Subject:
-        build = (await self.compiling.compile(task, kernel, case.dims, tune)).build
-        assert build is not None, "what was profiled has compiled"
-        return Subject(case, build.program, build.plan, once=True)
+    async def _subject(self, context: CheckContext, case: Case) -> Subject:
+        order = context.order
+        compiled = await self.compiling.compile(order.task, order.kernel, case.dims, context.report.tune)
+        assert compiled.build is not None, "what was profiled has compiled"
+        return Subject(case, compiled.build.program, compiled.build.plan, once=True)
 
 
 def _work(timing: ShapeTiming) -> float:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sandbox.verdict import Verdict
 from tools.awaiting import together
 from tools.reports import ProfileReport, TestReport
-from tools.stages.profiling import Profiled
 
 Tune = Mapping[str, int]
 
@@ -37,7 +36,7 @@ class Sweep:
 
 async def sweep_settings(
     settings: Sequence[Tune],
-    profile: Callable[[Tune], Awaitable[Profiled]],
+    profile: Callable[[Tune], Awaitable[ProfileReport]],
     test: Callable[[Tune], Awaitable[TestReport]],
 ) -> Sweep:
     """Profile every setting, then test the fastest ones until one is correct.
@@ -47,7 +46,7 @@ async def sweep_settings(
         profile: Profiles the kernel under a setting.
         test: Tests the kernel under a setting.
     """
-    profiles = [profiled.report for profiled in await together(profile(setting) for setting in settings)]
+    profiles = await together(profile(setting) for setting in settings)
     ranked = sorted(
         (latency, position)
         for position, report in enumerate(profiles)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy
 
-from sandbox.reference.running_error.precision import EPSILON, HALVES, Array, Untraceable, current, np
+from sandbox.dtypes import FLOATS
+from sandbox.reference.running_error.precision import HALVES, Array, Untraceable, current, np
 
 Move = Callable[[Any], Any]
 UFUNC_RULES: dict[Any, Callable[..., Any]] = {}
@@ -352,7 +353,7 @@ def _rounded(v: Array, dtype: str) -> Array:
     wide = v.astype(np.float64)
     if dtype == "float64":
         return wide
-    bits = {"float32": 24, "float16": 11, "bfloat16": 8}[dtype]
+    bits = FLOATS[dtype].fraction_bits + 1
     fraction, exponent = np.frexp(wide)
     return np.ldexp(np.rint(np.ldexp(fraction, bits)), exponent - bits)
 
@@ -366,7 +367,7 @@ def converted(x: Traced, dtype: numpy.dtype[Any]) -> Traced:
         return Traced(v, np.trunc(x).s)
     if dtype.kind == "b":
         return x != 0
-    epsilon, precision = EPSILON.get(dtype.name, 0.0), current()
+    epsilon, precision = (FLOATS[dtype.name].epsilon if dtype.name in FLOATS else 0.0), current()
     if epsilon <= precision.epsilon:
         return Traced(v, x.s, last=x.last, narrow=x.narrow, coarse=x.coarse)
     # Rounded in the reference itself: what is right may round to the neighbour.

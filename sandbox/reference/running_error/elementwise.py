@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sandbox.dtypes import FLOATS
 from sandbox.reference import special
 from sandbox.reference.running_error.array import UFUNC_RULES, Traced, finite, lift
 from sandbox.reference.running_error.precision import Array, current, np
@@ -20,7 +21,6 @@ Derivative = Callable[[Any, Any], Any]
 
 _LN2, _LN10 = math.log(2), math.log(10)
 _TINY = 1e-300
-_LEAST_NORMAL = 2.0**-14
 
 
 def _root(x: Any, z: Any) -> Any:
@@ -99,7 +99,7 @@ def result(z: Any, passed: Any, units: float, *operands: Traced, in_place: bool 
     size = np.abs(z)
     if coarse and not in_place and current().dtype == "float16":
         # Below the normal range, which is not far in float16, the spacing stays what it is.
-        size = np.where(size == 0, 0.0, np.maximum(size, _LEAST_NORMAL))
+        size = np.where(size == 0, 0.0, np.maximum(size, FLOATS["float16"].smallest_normal))
     own = size * weight
     last = 0.0 if in_place else units
     return Traced(z, finite(own if passed is None else own + passed), last=last, coarse=coarse)

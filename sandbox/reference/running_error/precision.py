@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy
 
+from sandbox.dtypes import FLOATS
+
 Array = numpy.ndarray[Any, Any]
 
 np: Any = numpy
 """NumPy as the rules see it: its stubs know plain arrays only."""
-
-EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
-"""Distance from 1 to the next number, by dtype name."""
 
 HALVES = frozenset({"float16", "bfloat16"})
 
@@ -45,7 +44,7 @@ class Precision:
 
     Attributes:
         dtype: The output's dtype name.
-        epsilon: Of that dtype; an error is about `epsilon` times the scale.
+        epsilon: Distance from 1 to the next number; an error is about `epsilon` times the scale.
         elementwise: For arithmetic on elements: 1.
         accumulated: For sums and products of arrays. Those of halves are accumulated in float32, unless the task
             says otherwise.
@@ -108,14 +107,16 @@ def precision_of(dtype: str, accumulate: str | None = None) -> Precision:
     """Return the precision of an output.
 
     Args:
-        dtype: Its dtype name, one of `EPSILON`.
+        dtype: Its dtype name, one of `FLOATS`.
         accumulate: The dtype that sums may be accumulated in; None for float32, or float64 for float64.
     """
-    epsilon = EPSILON[dtype]
+    epsilon = FLOATS[dtype].epsilon
     if dtype not in HALVES:
         return Precision(dtype, epsilon, 1.0, 8.0)
     half = accumulate in HALVES
-    return Precision(dtype, epsilon, 1.0 if half else _FLOAT32_UNITS * EPSILON["float32"] / epsilon, 1.0)
+    return Precision(
+        dtype, epsilon, 1.0 if half else _FLOAT32_UNITS * FLOATS["float32"].epsilon / epsilon, 1.0
+    )
 
 
 _current: ContextVar[Precision] = ContextVar("precision")

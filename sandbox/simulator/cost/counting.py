@@ -12,11 +12,11 @@ from sandbox.simulator.cost.caches import BlockCaches, Footprint
 from sandbox.simulator.cost.coalescing import distinct, global_sectors, shared_wavefronts
 from sandbox.simulator.cost.contention import Contention, longest_runs
 from sandbox.simulator.decode.code import BasicBlock
-from sandbox.simulator.machine.lanes import by_warp
-from sandbox.simulator.machine.state import Access, Machine, Observer
+from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.lanes import EVERYONE, by_warp
+from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
 
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 _PAST_L1 = frozenset({"volatile", "relaxed", "acquire", "cg", "cv"})
 
 
@@ -99,7 +99,7 @@ class Counter(Observer):
             count = self.blocks[id(block)] = BlockCount(block, machine.activation.function)
         self._count_branch(machine)
         self._before = (count, machine.mask, machine.registers) if block.jump.guard is not None else None
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         if machine.mask is None:
             count.warps += geometry.warps * machine.blocks
             count.lanes += geometry.threads * machine.blocks
@@ -118,15 +118,15 @@ class Counter(Observer):
         if jump.guard is None or jump.kind == "table":
             return
         chosen = registers[jump.guard]
-        taken = by_warp(chosen if mask is None else chosen & mask, machine.place.geometry, fill=False)
-        rest = by_warp(~chosen if mask is None else ~chosen & mask, machine.place.geometry, fill=False)
+        taken = by_warp(chosen if mask is None else chosen & mask, machine.batch.geometry, fill=False)
+        rest = by_warp(~chosen if mask is None else ~chosen & mask, machine.batch.geometry, fill=False)
         some: Array = np.any(taken, axis=1)
         others: Array = np.any(rest, axis=1)
         repeat = machine.blocks // some.shape[1]
         count.branches += int((some | others).sum()) * repeat
         count.divergent += int((some & others).sum()) * repeat
 
-    def global_access(self, machine: Machine, access: Access) -> None:
+    def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Count requests, sectors and L1 misses."""
         site = self._site(machine, access, _space(access))
         offsets, active, repeat = _by_warp(machine, access)
@@ -144,7 +144,7 @@ class Counter(Observer):
             site.queue.add(sectors, self._sampled[block])
             self._contend(machine, access, site)
 
-    def shared_access(self, machine: Machine, access: Access) -> None:
+    def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Count requests and wavefronts."""
         site = self._site(machine, access, "shared")
         offsets, active, repeat = _by_warp(machine, access)
@@ -153,7 +153,7 @@ class Counter(Observer):
         site.wavefronts += int(wavefronts.sum()) * repeat
         site.ideal += int(np.count_nonzero(wavefronts)) * repeat
 
-    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+    def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
         """A copy writes shared memory as a store does."""
         self.shared_access(machine, replace(access, kind="store"))
 
@@ -161,7 +161,7 @@ class Counter(Observer):
         """Count barriers of blocks."""
         self.barriers += machine.blocks if released is None else int(released.any(axis=(0, 1)).sum())
 
-    def _site(self, machine: Machine, access: Access, space: str) -> Site:
+    def _site(self, machine: Machine, access: MemoryAccess, space: str) -> Site:
         key = (id(access.instruction), space)
         site = self.sites.get(key)
         if site is None:
@@ -186,24 +186,24 @@ class Counter(Observer):
         else:
             site.misses += sectors.size
 
-    def _contend(self, machine: Machine, access: Access, site: Site) -> None:
-        mask = _EVERYONE if access.mask is None else access.mask
+    def _contend(self, machine: Machine, access: MemoryAccess, site: Site) -> None:
+        mask = EVERYONE if access.mask is None else access.mask
         where = np.broadcast_to(mask, machine.shape)
         blocks = np.broadcast_to(self._sampled, machine.shape)[where]
         site.contention.add(np.broadcast_to(access.offsets, machine.shape)[where], blocks)
 
 
-def _space(access: Access) -> str:
+def _space(access: MemoryAccess) -> str:
     return "const" if "const" in access.instruction.modifiers else "global"
 
 
-def _by_warp(machine: Machine, access: Access) -> tuple[Array, Array | None, int]:
+def _by_warp(machine: Machine, access: MemoryAccess) -> tuple[Array, Array | None, int]:
     """Offsets and active lanes by warp, and how many blocks one column of them stands for."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     if access.mask is None and geometry.threads == geometry.warps * 32:
         offsets = by_warp(access.offsets, geometry)
         return offsets, None, machine.blocks // offsets.shape[2]
-    mask = _EVERYONE if access.mask is None else access.mask
+    mask = EVERYONE if access.mask is None else access.mask
     blocks = max(access.offsets.shape[2], mask.shape[2])
     offsets = by_warp(np.broadcast_to(access.offsets, (*access.offsets.shape[:2], blocks)), geometry)
     active = by_warp(np.broadcast_to(mask, (*mask.shape[:2], blocks)), geometry, fill=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sandbox.simulator.cost.counting import BlockCount
-from sandbox.simulator.ptx.syntax import Address, Instruction, Negated, Operand, Pair, Register, Vector
+from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Negated, Operand, Pair, Register, Vector
 
 _NO_TARGET = frozenset(
     {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
@@ -16,7 +16,7 @@ def reads_and_writes(instruction: Instruction) -> tuple[list[str], list[str]]:
     """Names of the registers it reads, its guard among them, and of those it writes."""
     operands = instruction.operands
     guard = [instruction.guard.register.name] if instruction.guard else []
-    if instruction.opcode in _NO_TARGET or not operands or isinstance(operands[0], Address):
+    if instruction.opcode in _NO_TARGET or not operands or isinstance(operands[0], AddressOperand):
         return [*guard, *(name for operand in operands for name in _names(operand))], []
     return [*guard, *(name for operand in operands[1:] for name in _names(operand))], _names(operands[0])
 
@@ -43,7 +43,7 @@ def _names(operand: Operand | None) -> list[str]:
         return [operand.name]
     if isinstance(operand, Negated):
         return [operand.register.name]
-    if isinstance(operand, Address):
+    if isinstance(operand, AddressOperand):
         return _names(operand.base)
     if isinstance(operand, Vector):
         return [name for element in operand.elements for name in _names(element)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.counting import Counter, Site
-from sandbox.simulator.cost.occupancy import Occupancy
+from sandbox.simulator.gpus.occupancy import Occupancy
 from sandbox.simulator.machine.sparse import SparseArena
 
 

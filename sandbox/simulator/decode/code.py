@@ -8,9 +8,6 @@ from sandbox.device import Array
 from sandbox.simulator.machine.state import Step
 from sandbox.simulator.ptx.syntax import Function, Instruction
 
-BLOCK_BARRIERS = frozenset({"bar", "barrier"})
-WARP_SYNCS = frozenset({"shfl", "vote", "match", "redux", "elect"})
-WHOLE_WARP = frozenset({"mma", "wmma", "ldmatrix", "stmatrix", "movmatrix"})
 CONTROL = {
     "bra": ("9.7.12.3", "Branch, uniform or divergent; every lane's path is followed"),
     "brx": ("9.7.12.4", "Branch through a table of targets"),
@@ -24,40 +21,6 @@ CONTROL = {
 }
 """What ends a basic block; PTX ISA 9.0 sections and what docs/ptx.md says."""
 ENDS = frozenset(CONTROL)
-
-
-def is_block_barrier(instruction: Instruction) -> bool:
-    """`bar.sync`, `bar.red`, `barrier.cluster.wait`...: a place to wait; arriving, and warp barriers, are none."""
-    if instruction.opcode not in BLOCK_BARRIERS or "warp" in instruction.modifiers:
-        return False
-    return "arrive" not in instruction.modifiers
-
-
-def is_warp_sync(instruction: Instruction) -> bool:
-    """An instruction that the lanes of its member mask, or all lanes of the warp, execute together."""
-    if instruction.opcode in BLOCK_BARRIERS:
-        return "warp" in instruction.modifiers
-    return instruction.opcode in WARP_SYNCS | WHOLE_WARP and "sync" in instruction.modifiers
-
-
-def orders_some(instruction: Instruction) -> bool:
-    """Whether it orders other than by holding the whole block: what `OrderedHazards` is for."""
-    parts = instruction.modifiers
-    if instruction.opcode in BLOCK_BARRIERS and "warp" not in parts:
-        counted = len(instruction.operands) - (2 if "red" in parts else 0) > 1
-        return "arrive" in parts or "cluster" in parts or counted
-    return instruction.opcode == "mbarrier" or (instruction.opcode == "cp" and "async" in parts)
-
-
-def is_poll(instruction: Instruction) -> bool:
-    """What a thread does again and again while it waits for another: scheduling only."""
-    if instruction.opcode in {"nanosleep", "atom"}:
-        return True
-    if instruction.opcode == "mbarrier":
-        return bool({"test_wait", "try_wait"} & set(instruction.modifiers))
-    return instruction.opcode == "ld" and bool(
-        {"volatile", "relaxed", "acquire"} & set(instruction.modifiers)
-    )
 
 
 @dataclass(frozen=True)

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnusedImport]  fills the catalogue
-from sandbox.simulator.decode.code import (
+from sandbox.simulator.decode.code import ENDS, SHARED_GAP, Barrier, BasicBlock, Call, Code, Jump
+from sandbox.simulator.decode.formulas import formula_step
+from sandbox.simulator.decode.slots import SlotTable
+from sandbox.simulator.decode.waiting import waiting_loads
+from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.state import Machine, Step
+from sandbox.simulator.ptx.kinds import (
     BLOCK_BARRIERS,
-    ENDS,
-    SHARED_GAP,
     WHOLE_WARP,
-    Barrier,
-    BasicBlock,
-    Call,
-    Code,
-    Jump,
     is_block_barrier,
     is_poll,
     is_warp_sync,
     orders_some,
 )
-from sandbox.simulator.decode.formulas import formula_step
-from sandbox.simulator.decode.slots import SlotTable
-from sandbox.simulator.hazards.waiting import waiting_loads
-from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
-from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import (
-    Address,
+    AddressOperand,
     Function,
     Immediate,
     Instruction,
@@ -258,7 +252,7 @@ def _refusal(instruction: Instruction, reason: str) -> Step:
     what = f"unsupported: {instruction.mnemonic}" + ("" if reason in instruction.mnemonic else f" ({reason})")
 
     def refuse(machine: Machine) -> None:
-        raise FaultError(machine.place.fault(Verdict.UNSUPPORTED, what, instruction))
+        raise FaultError(machine.batch.fault(Verdict.UNSUPPORTED, what, instruction))
 
     return refuse
 
@@ -289,8 +283,8 @@ def _registers(instruction: Instruction) -> tuple[list[str], list[str]]:
         written: list[str] = []
         sources = operands
     else:
-        written = [] if isinstance(operands[0], Address) else list(register_names(operands[0]))
-        sources = operands[1:] if not isinstance(operands[0], Address) else operands
+        written = [] if isinstance(operands[0], AddressOperand) else list(register_names(operands[0]))
+        sources = operands[1:] if not isinstance(operands[0], AddressOperand) else operands
     read = [name for operand in sources for name in register_names(operand)]
     if instruction.guard is not None:
         # A guarded write keeps the old value in other lanes, so it reads its target too.

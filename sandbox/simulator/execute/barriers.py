@@ -15,17 +15,12 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.decode.code import Barrier
+from sandbox.simulator.machine.arrivals import CLUSTER, NUMBERS
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import WARP, by_warp
+from sandbox.simulator.machine.lanes import EVERYONE, Mask, count_threads, covers, missing
 from sandbox.simulator.machine.state import Activation, Machine
 from sandbox.simulator.ptx.types import PRED, U32
 from sandbox.verdict import Verdict
-
-Mask = Array | None
-NUMBERS = 16
-CLUSTER = -1
-"""Stands for the cluster barrier where a barrier's number is asked for."""
-EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -60,22 +55,6 @@ class _Group:
         return self.activation.registers[slot]
 
 
-def union(a: Mask, b: Mask) -> Mask:
-    """Lanes of either mask; None is everyone."""
-    return None if a is None or b is None else a | b
-
-
-def missing(machine: Machine, mask: Array) -> Array:
-    """Live lanes that are not in a mask."""
-    absent: Array = ~mask
-    return absent if machine.live is None else machine.live & absent
-
-
-def covers(machine: Machine, mask: Mask) -> bool:
-    """Whether a mask holds every lane that is alive."""
-    return mask is None or not bool(missing(machine, mask).any())
-
-
 class Barriers:
     """The barriers of one batch of blocks.
 
@@ -97,7 +76,12 @@ class Barriers:
     def wait(self, position: Position, barrier: Barrier, mask: Mask) -> None:
         """Lanes come to a barrier: let those on that need not wait, keep the others."""
         machine = self._machine
-        if not self._groups and barrier.scope == "block" and covers(machine, mask) and self._plain(barrier):
+        if (
+            not self._groups
+            and barrier.scope == "block"
+            and covers(machine.live, mask)
+            and self._plain(barrier)
+        ):
             group = _Group(position, barrier, machine.activation, EVERYONE if mask is None else mask)
             self._open([group], None)
             return
@@ -110,11 +94,11 @@ class Barriers:
     def _plain(self, barrier: Barrier) -> bool:
         """A barrier that all live threads together open, whatever its number."""
         registers = self._machine.registers
-        if "barrier arrivals" in self._machine.extra or np.ptp(registers[barrier.number].view(U32)):
+        if self._machine.arrivals.numbered is not None or np.ptp(registers[barrier.number].view(U32)):
             return False
         if barrier.threads is None:
             return True
-        return bool((registers[barrier.threads].view(U32) == self._machine.place.geometry.threads).all())
+        return bool((registers[barrier.threads].view(U32) == self._machine.batch.geometry.threads).all())
 
     def settle(self) -> bool:
         """Open every barrier that can open; whether one did."""
@@ -123,7 +107,7 @@ class Barriers:
             if group.barrier.scope == "cluster":
                 free = self._cluster_complete(group)
             elif group.barrier.together:
-                absent = missing(self._machine, group.mask)
+                absent = missing(self._machine.live, group.mask)
                 free = ~np.logical_or.reduce(absent, axis=(0, 1), keepdims=True)
             else:
                 continue
@@ -150,7 +134,7 @@ class Barriers:
 
     def _arrivals(self, number: int) -> Array:
         """Threads that have arrived without waiting (bar.arrive), shape (1, 1, blocks), a view."""
-        found: Array | None = self._machine.extra.get("barrier arrivals")
+        found = self._machine.arrivals.numbered
         return np.zeros((1, 1, self._machine.blocks), np.int64) if found is None else found[number]
 
     def _needed(self, group: _Group, lanes: Array) -> Array:
@@ -163,14 +147,14 @@ class Barriers:
 
     def _counted(self, lanes: Array) -> Array:
         """Threads of each block, a warp that is there with all its live lanes counting as a whole one."""
-        return count_threads(self._machine, lanes)
+        return count_threads(self._machine.batch.geometry, self._machine.live, lanes)
 
     def _cluster_complete(self, group: _Group) -> Array:
         machine = self._machine
-        arrivals: Array = machine.extra.get("cluster arrivals", np.zeros(machine.shape, np.int64))
+        arrivals = machine.arrivals.cluster
         live = np.broadcast_to(EVERYONE if machine.live is None else machine.live, machine.shape)
         least = np.where(live, arrivals, np.iinfo(np.int64).max).min(axis=(0, 1))
-        size = machine.place.geometry.cluster_size
+        size = machine.batch.geometry.cluster_size
         least = np.repeat(least.reshape(-1, size).min(axis=1), size)
         return group.mask & (arrivals <= least)
 
@@ -213,7 +197,7 @@ class Barriers:
             gone = self._came & ~live & lanes.any(axis=(0, 1), keepdims=True)
             if gone.any():
                 what = "barrier that threads skipped which had come to an earlier one; they left the kernel instead"
-                place = self._machine.place
+                place = self._machine.batch
                 raise FaultError(
                     place.fault(Verdict.BARRIER_DIVERGENCE, what, group.barrier.instruction, gone)
                 )
@@ -246,20 +230,9 @@ class Barriers:
         )
         if group.barrier.threads is not None:
             what, others = "barrier not reached by as many threads as it counts", others
-        return self._machine.place.fault(
+        return self._machine.batch.fault(
             Verdict.BARRIER_DIVERGENCE, what + others, group.barrier.instruction, group.mask
         )
-
-
-def count_threads(machine: Machine, lanes: Array) -> Array:
-    """How many threads of each block are among the lanes, shape (1, 1, blocks); whole warps count 32."""
-    geometry = machine.place.geometry
-    live = np.broadcast_to(EVERYONE if machine.live is None else machine.live, machine.shape)
-    here = by_warp(np.broadcast_to(lanes, machine.shape), geometry, fill=False)
-    alive = by_warp(live, geometry, fill=False)
-    whole = here.any(axis=1) & ~(alive & ~here).any(axis=1)
-    counted = np.where(whole, WARP, here.sum(axis=1)).sum(axis=0)
-    return counted.reshape(1, 1, -1)
 
 
 def _lanes_with(group: _Group, number: int) -> Array:

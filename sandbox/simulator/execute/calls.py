@@ -11,13 +11,13 @@ from sandbox.simulator.decode.code import BasicBlock, Code, Jump
 from sandbox.simulator.execute.launching import LaunchSetup
 from sandbox.simulator.execute.printing import BUILTINS
 from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.local import LIMIT
 from sandbox.simulator.machine.state import Activation, Machine
 from sandbox.simulator.ptx.types import U64
 from sandbox.verdict import Verdict
 
 MAX_DEPTH = 128
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 
 Mask = Array | None
 
@@ -50,7 +50,7 @@ class CallStack:
             return
         assert jump.call.pointer is not None
         pointer = self._machine.registers[jump.call.pointer].view(U64)
-        active = _EVERYONE if mask is None else mask
+        active = EVERYONE if mask is None else mask
         lanes = np.broadcast_to(active, np.broadcast_shapes(active.shape, pointer.shape))
         for address in np.unique(np.broadcast_to(pointer, lanes.shape)[lanes]):
             chosen = (pointer == address) & active
@@ -58,7 +58,7 @@ class CallStack:
             if name is None:
                 what = f"call through a pointer to {int(address):#x}, which is no function"
                 raise FaultError(
-                    self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, chosen)
+                    self._machine.batch.fault(Verdict.MEMORY_FAULT, what, jump.instruction, chosen)
                 )
             yield self._enter_named(frame, jump, name, chosen), chosen
 
@@ -81,7 +81,7 @@ class CallStack:
             return None
         if name not in self._setup.loaded.module.functions:
             what = f"unsupported: call of {name}"
-            raise FaultError(self._machine.place.fault(Verdict.UNSUPPORTED, what, jump.instruction))
+            raise FaultError(self._machine.batch.fault(Verdict.UNSUPPORTED, what, jump.instruction))
         callee = self._frame_for(frame, jump, name)
         names = [parameter.name for parameter in self._codes[callee].function.parameters]
         renamed = dict(zip(jump.call.arguments, names, strict=False))
@@ -99,11 +99,10 @@ class CallStack:
                 what = (
                     f"stack overflow: calls {caller.depth + 1} deep, {base + code.local_bytes} bytes of stack"
                 )
-                raise FaultError(self._machine.place.fault(Verdict.RESOURCE_LIMIT, what, jump.instruction))
-            specials = self._machine.extra["specials"]
+                raise FaultError(self._machine.batch.fault(Verdict.RESOURCE_LIMIT, what, jump.instruction))
             self._machine.local_bytes = max(self._machine.local_bytes, base + code.local_bytes)
             self._by_path[path] = len(self.frames)
-            self.frames.append(self._setup.activation(code, specials, base, caller.depth + 1))
+            self.frames.append(self._setup.activation(code, self._machine.specials, base, caller.depth + 1))
             self._codes.append(code)
             self._parents.append((frame, jump))
         return self._by_path[path]

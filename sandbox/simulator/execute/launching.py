@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from sandbox.device import Array, Fault
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import BufferArgument, Launch, LaunchMode, Plan, ScalarArgument
 from sandbox.program import Program
-from sandbox.simulator.cost.occupancy import occupancy
 from sandbox.simulator.decode.code import Code
 from sandbox.simulator.decode.decoder import decode
 from sandbox.simulator.gpus.architectures import Architecture
-from sandbox.simulator.machine.faults import FaultError, Place
+from sandbox.simulator.gpus.occupancy import occupancy
+from sandbox.simulator.machine.faults import Batch, FaultError
 from sandbox.simulator.machine.lanes import Geometry, special_registers
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.state import Activation, Machine, Observer, Shared
@@ -186,7 +187,7 @@ def _argument_bytes(argument: BufferArgument | ScalarArgument, arena: Arena) -> 
 
 def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, str]]:
     """Sizes in bytes and message labels of every buffer and every device global."""
-    sizes = {b.name: b.size * itemsize(b.dtype) for b in plan.buffers}
+    sizes = {b.name: b.size * DTYPE_BYTES[b.dtype] for b in plan.buffers}
     labels = {b.name: f"{b.name} ({b.dtype}[{b.size}])" for b in plan.buffers}
     for variable in module.variables.values():
         if variable.space in {"global", "const"}:
@@ -196,11 +197,6 @@ def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, 
         sizes[WORKSPACE] = _WORKSPACE_BYTES
         labels[WORKSPACE] = "the grid barrier of the cooperative launch"
     return sizes, labels
-
-
-def itemsize(dtype: str) -> int:
-    """Bytes of one element; bfloat16 is the one dtype that NumPy does not know."""
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -226,17 +222,20 @@ class LaunchSetup:
         """A machine for a batch of linear block indices."""
         specials = special_registers(self.geometry, blocks) | self._device_registers(blocks)
         return Machine(
-            place=Place(self.launch.kernel, self.geometry, blocks),
+            batch=Batch(self.launch.kernel, self.geometry, blocks),
             arena=self.arena,
             shared=self._shared(len(blocks)),
             parameters=self.parameters,
             activation=self.activation(self.code, specials, local_base=0, depth=0),
             local_bytes=self.code.local_bytes,
             observers=observers,
-            extra={"specials": specials, "target": self.loaded.module.target},
+            specials=specials,
+            target=self.loaded.module.target,
         )
 
-    def activation(self, code: Code, specials: dict[str, Array], local_base: int, depth: int) -> Activation:
+    def activation(
+        self, code: Code, specials: Mapping[str, Array], local_base: int, depth: int
+    ) -> Activation:
         """Registers of a function about to run: constants, special registers and addresses filled in."""
         registers = list(code.initial)
         for name, slot in code.specials.items():

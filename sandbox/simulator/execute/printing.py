@@ -9,7 +9,6 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.decode.code import Jump
-from sandbox.simulator.instructions.loads import argument
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.memory import GLOBAL_BASE, LOCAL_BASE
 from sandbox.simulator.machine.state import Machine
@@ -46,8 +45,8 @@ def _vprintf(machine: Machine, jump: Jump) -> None:
     if _full(machine.printed):
         return
     names = jump.call.arguments
-    formats = _lane_values(machine, argument(machine, names[0], 0, _U64))
-    buffers = _lane_values(machine, argument(machine, names[1], 0, _U64))
+    formats = _lane_values(machine, machine.argument(names[0], 0, _U64))
+    buffers = _lane_values(machine, machine.argument(names[1], 0, _U64))
     active = np.argwhere(np.moveaxis(np.broadcast_to(machine.active, machine.shape), 2, 0))
     for (block, row, column), text, buffer in zip(active, formats, buffers, strict=True):
         if _full(machine.printed):
@@ -115,11 +114,11 @@ def _python_spec(flags: str, width: int | None, precision: int | None, kind: str
 def _assert_failed(machine: Machine, jump: Jump) -> None:
     assert jump.call is not None
     names = jump.call.arguments
-    message = _string(machine, int(_lane_values(machine, argument(machine, names[0], 0, _U64))[0]))
-    line = int(_lane_values(machine, argument(machine, names[2], 0, _S32))[0])
+    message = _string(machine, int(_lane_values(machine, machine.argument(names[0], 0, _U64))[0]))
+    line = int(_lane_values(machine, machine.argument(names[2], 0, _S32))[0])
     shown = message[:_SHOWN].encode("unicode_escape").decode()  # the kernel may pass any text
     what = f"assertion `{shown}` failed at line {line}"
-    raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, machine.active))
+    raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, jump.instruction, machine.active))
 
 
 BUILTINS: dict[str, Callable[[Machine, Jump], None]] = {"vprintf": _vprintf, "__assertfail": _assert_failed}

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from sandbox.device import Array, RunResult
+from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
@@ -22,7 +23,6 @@ from sandbox.simulator.execute.launching import (
     check_resident,
     check_whole,
     cluster_of,
-    itemsize,
     pack_parameters,
 )
 from sandbox.simulator.execute.printing import PRINT_LIMIT
@@ -117,7 +117,7 @@ def run(
         loaded = load(program)
         arena = _fill(plan, loaded, inputs, poison)
         watched = _watch(plan, loaded, arena) if hazards else None
-        inputs_only = InputWrites({b.name: itemsize(b.dtype) for b in plan.buffers if b.role is Role.IN})
+        inputs_only = InputWrites({b.name: DTYPE_BYTES[b.dtype] for b in plan.buffers if b.role is Role.IN})
         notes: dict[str, None] = {}
         printed: list[str] = []
         for launch in plan.launches:
@@ -170,8 +170,8 @@ def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched
     return {
         buffer.name: watch(
             arena.allocations[buffer.name].start,
-            buffer.size * itemsize(buffer.dtype),
-            itemsize(buffer.dtype),
+            buffer.size * DTYPE_BYTES[buffer.dtype],
+            DTYPE_BYTES[buffer.dtype],
             written=buffer.role is Role.INOUT,
         )
         for buffer in plan.buffers
@@ -211,7 +211,7 @@ def _execute(
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
             within = _within(setup, notes) if launch_wide else []
             machine = setup.machine(blocks, (*within, *launch_wide))
-            machine.extra |= {"backwards": order.backwards, "notes": notes}
+            machine.backwards, machine.notes = order.backwards, notes
             drift = order.backwards and setup.loaded.atomic
             Scheduler(setup, machine, deadline=deadline, drift=drift).run()
             printed += machine.printed
@@ -257,9 +257,4 @@ def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
 
 
 def _read(arena: Arena, name: str, dtype: str) -> Array:
-    data = arena.buffer(name).copy()
-    if dtype == "bfloat16":
-        import ml_dtypes
-
-        return data.view(ml_dtypes.bfloat16)
-    return data.view(dtype)
+    return arena.buffer(name).copy().view(numpy_dtype(dtype))

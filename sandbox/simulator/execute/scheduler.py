@@ -14,16 +14,27 @@ from dataclasses import replace
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.decode.code import BLOCK_BARRIERS, Barrier, BasicBlock, Jump, is_poll
-from sandbox.simulator.execute.barriers import EVERYONE, Barriers, Mask, Position, covers, missing, union
+from sandbox.simulator.decode.code import Barrier, BasicBlock, Jump
+from sandbox.simulator.execute.barriers import Barriers, Position
 from sandbox.simulator.execute.calls import CallStack
 from sandbox.simulator.execute.launching import LaunchSetup
 from sandbox.simulator.hazards.members import check_members
 from sandbox.simulator.instructions.warps import ballot
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import WARP, Geometry, by_warp, from_warps
+from sandbox.simulator.machine.lanes import (
+    EVERYONE,
+    WARP,
+    Geometry,
+    Mask,
+    by_warp,
+    covers,
+    from_warps,
+    missing,
+    union,
+)
 from sandbox.simulator.machine.mbarriers import deadlock
 from sandbox.simulator.machine.state import Machine
+from sandbox.simulator.ptx.kinds import BLOCK_BARRIERS, is_poll
 from sandbox.simulator.ptx.types import PRED, U32
 from sandbox.verdict import Verdict
 
@@ -59,7 +70,7 @@ class Scheduler:
         self._machine = machine
         self._listener = listener
         self._deadline = deadline
-        self._sides = _sides(machine.place.geometry) if drift else ()
+        self._sides = _sides(machine.batch.geometry) if drift else ()
         self._pending: dict[Position, Mask] = {}
         self._waiting: dict[Position, Mask] = {}
         self._barriers = Barriers(machine, self._resume)
@@ -147,7 +158,7 @@ class Scheduler:
 
     def _set_lanes(self, mask: Mask) -> None:
         machine = self._machine
-        everyone = covers(machine, mask)
+        everyone = covers(machine.live, mask)
         machine.mask = None if everyone and machine.live is None else mask
         machine.merge = None if everyone else mask
         machine.force = False
@@ -188,7 +199,7 @@ class Scheduler:
             "the kernel did not end before its deadline, and was still running here: look for a loop that never "
             "ends, a flag that some threads never set, or far too much work"
         )
-        return self._machine.place.fault(Verdict.TIMEOUT, what, instruction, lanes)
+        return self._machine.batch.fault(Verdict.TIMEOUT, what, instruction, lanes)
 
     def _leave(self, at: Position, jump: Jump, mask: Mask) -> None:
         if jump.kind == "fall":
@@ -232,7 +243,7 @@ class Scheduler:
         elif jump.kind == "trap":
             what = "the kernel stopped itself (trap, or a failed assert)"
             lanes = EVERYONE if mask is None else mask
-            raise FaultError(self._machine.place.fault(Verdict.MEMORY_FAULT, what, jump.instruction, lanes))
+            raise FaultError(self._machine.batch.fault(Verdict.MEMORY_FAULT, what, jump.instruction, lanes))
         else:
             machine = self._machine
             left = EVERYONE if mask is None else mask
@@ -264,7 +275,7 @@ class Scheduler:
 
     def _synchronise(self, position: Position, block: BasicBlock, mask: Mask) -> Mask:
         """Let those lanes on whose warp is complete; the others are parked at the block."""
-        if mask is not None and not covers(self._machine, mask):
+        if mask is not None and not covers(self._machine.live, mask):
             held = self._held(block, mask)
             parked = mask & held
             if parked.any():
@@ -287,11 +298,11 @@ class Scheduler:
     def _held(self, block: BasicBlock, mask: Array) -> Array:
         """Lanes of warps that named a live lane in their member mask which is elsewhere."""
         assert block.warp_sync is not None
-        geometry = self._machine.place.geometry
+        geometry = self._machine.batch.geometry
         members = by_warp(self._machine.registers[block.warp_sync[1]].view(U32), geometry)
         active = by_warp(mask, geometry, fill=False)
         named = np.bitwise_or.reduce(np.where(active, members, U32.type(0)), axis=1, keepdims=True)
-        absent = ballot(by_warp(missing(self._machine, mask), geometry, fill=False))
+        absent = ballot(by_warp(missing(self._machine.live, mask), geometry, fill=False))
         held: Array = (named & absent) != 0
         return from_warps(np.broadcast_to(held, (geometry.warps, WARP, held.shape[2])), geometry)
 
@@ -317,7 +328,7 @@ class Scheduler:
         assert block.warp_sync is not None
         others = "others wait at another one" if len(self._waiting) > 1 else "the others can never arrive"
         what = f"warp-wide instruction not reached by every lane that its mask names; {others}"
-        return self._machine.place.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)
+        return self._machine.batch.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)
 
 
 def _sides(geometry: Geometry) -> tuple[Array, ...]:

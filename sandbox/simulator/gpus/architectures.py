@@ -9,9 +9,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.simulator.numerics.tensor import TensorRates
-
 KIB, MIB = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TensorRates:
+    """Dense multiply-adds a clock and SM that `mma.sync` reaches, by type of source and of result."""
+
+    f16_f16: int
+    f16_f32: int
+    tf32_f32: int
+    f8_f16: int
+    f8_f32: int
+    f64: int
+    i8: int
+    i4: int
+    b1: int
+
+    def of(self, kind: str) -> int:
+        """The rate of a kind."""
+        return {
+            "f16_f16": self.f16_f16,
+            "f16_f32": self.f16_f32,
+            "bf16_f32": self.f16_f32,
+            "tf32_f32": self.tf32_f32,
+            "f8_f16": self.f8_f16,
+            "f8_f32": self.f8_f32,
+            "f64": self.f64,
+            "i8": self.i8,
+            "i4": self.i4,
+            "b1": self.b1,
+        }[kind]
 
 
 @dataclass(frozen=True)

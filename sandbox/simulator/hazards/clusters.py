@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.execute.barriers import CLUSTER
 from sandbox.simulator.hazards.clocks import Clocks
-from sandbox.simulator.hazards.findings import Deed, race
+from sandbox.simulator.hazards.findings import Deed, RaceSite, race
 from sandbox.simulator.hazards.ordered import OrderedHazards
-from sandbox.simulator.hazards.touches import Place, Touch, by_thread, shared_units
+from sandbox.simulator.hazards.touches import Touch, by_thread, shared_units
+from sandbox.simulator.machine.access import MemoryAccess, SyncKey
+from sandbox.simulator.machine.arrivals import CLUSTER
 from sandbox.simulator.machine.clusters import RANKS, REMOTE
-from sandbox.simulator.machine.state import Access, Machine, SyncKey
+from sandbox.simulator.machine.state import Machine
 
 _BARRIER_OBJECTS = frozenset({"mbarrier"})
 
@@ -25,11 +26,11 @@ class ClusterLayout:
 
     def groups(self, machine: Machine) -> int:
         """Clusters."""
-        return machine.blocks // machine.place.geometry.cluster_size
+        return machine.blocks // machine.batch.geometry.cluster_size
 
     def agents(self, machine: Machine) -> int:
         """Blocks of a cluster."""
-        return machine.place.geometry.cluster_size
+        return machine.batch.geometry.cluster_size
 
     def units(self, machine: Machine, granularity: int) -> int:
         """Units of all of its blocks, one after another."""
@@ -40,7 +41,7 @@ class ClusterLayout:
         return np.maximum.reduce(self._by_rank(machine, by_thread(machine, values)), axis=2)
 
     def touches(
-        self, machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+        self, machine: Machine, access: MemoryAccess, granularity: int, clocks: Clocks, copies: Array | None
     ) -> list[Touch]:
         """One element for each unit and block, however many threads touch it."""
         owner = machine.shared.block_index.reshape(1, 1, -1) if access.owner is None else access.owner
@@ -64,7 +65,7 @@ class ClusterLayout:
             for k in range(max(1, access.size // granularity))
         ]
 
-    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: Place) -> Fault:
+    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite) -> Fault:
         """Between blocks of a cluster."""
         size, units = self.agents(machine), shared_units(machine, granularity)
         unit, rank = int(touch.unit[where.lane]), int(touch.thread[where.lane])
@@ -89,15 +90,15 @@ class ClusterHazards(OrderedHazards):
     def __init__(self, granularity: int, notes: dict[str, None]) -> None:
         super().__init__(granularity, notes, ClusterLayout())
 
-    def global_access(self, machine: Machine, access: Access) -> None:
+    def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Nothing: blocks share global memory with all blocks."""
 
-    def shared_access(self, machine: Machine, access: Access) -> None:
+    def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge the access."""
         if access.instruction.opcode not in _BARRIER_OBJECTS:
             self._of(machine).take(machine, access)
 
-    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+    def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
         """A copy counts as a store here."""
         self._of(machine).take(machine, access)
 
@@ -123,7 +124,7 @@ class ClusterHazards(OrderedHazards):
         if key[0] != "mbarrier":
             super().complete(machine, key, blocks)
             return
-        size = machine.place.geometry.cluster_size
+        size = machine.batch.geometry.cluster_size
         for rank in range(size):
             super().complete(machine, (REMOTE, key[1] * RANKS + rank), blocks.reshape(-1, size)[:, rank])
 
@@ -132,7 +133,7 @@ class ClusterHazards(OrderedHazards):
         if key[0] != "mbarrier":
             super().acquire(machine, key, lanes)
             return
-        size = machine.place.geometry.cluster_size
+        size = machine.batch.geometry.cluster_size
         ranks = machine.shared.block_index % size
         for rank in range(size):
             mine = np.broadcast_to(ranks == rank, (1, 1, machine.blocks))

@@ -1,4 +1,4 @@
-"""How races in shared memory are told, and which of them are harmless."""
+"""How races in shared memory are told."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ class Deed:
         return f"{_VERBS[kind]} at line {self.instruction.line}"
 
 
+@dataclass(frozen=True)
+class RaceSite:
+    """Where a race was found: the lane of the access, the group, and why nothing orders it where that is known."""
+
+    lane: int
+    group: int
+    reason: str = ""
+
+
 def race(
     machine: Machine,
     byte: int,
@@ -45,7 +54,7 @@ def race(
     memory: str = "shared memory",
 ) -> Fault:
     """The fault of two accesses that nothing orders; `where` are the block of the batch and the second thread."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     block, thread = where
     lanes = np.zeros((geometry.threads, machine.blocks), dtype=np.bool_)
     lanes[thread, block] = True
@@ -57,7 +66,7 @@ def race(
     culprit = (
         before if before.kind == "store" and now.kind != "store" and not reason.startswith("a copy") else now
     )
-    return machine.place.fault(
+    return machine.batch.fault(
         Verdict.RACE,
         what,
         culprit.instruction,

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sandbox.device import Array, Fault
-from sandbox.simulator.execute.barriers import CLUSTER
 from sandbox.simulator.hazards.log import thread_range
 from sandbox.simulator.hazards.ordering import BLOCK_SHIFT, NOBODY, Ordering, block_of, thread_of
 from sandbox.simulator.hazards.shadow import Watched
+from sandbox.simulator.machine.access import MemoryAccess, SyncKey
+from sandbox.simulator.machine.arrivals import CLUSTER
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import Geometry
-from sandbox.simulator.machine.state import Access, Machine, Observer, SyncKey
+from sandbox.simulator.machine.lanes import EVERYONE, Geometry
+from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.verdict import Verdict
 
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 _MANY = np.int64(-2)
 ORDERINGS = frozenset({"acquire", "release", "acq_rel", "sc"})
 _STRONG = ORDERINGS | {"relaxed"}
@@ -53,7 +53,7 @@ class GlobalHazards(Observer):
         self._waits = waits
         self._order = Ordering(geometry)
 
-    def global_access(self, machine: Machine, access: Access) -> None:
+    def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge one access against what came before it in this launch."""
         modifiers = set(access.instruction.modifiers)
         ordering = ORDERINGS & modifiers
@@ -61,7 +61,7 @@ class GlobalHazards(Observer):
             self._order.fence(machine, inner="cta" in modifiers)
         strong = access.kind == "atomic" or self._is_strong(access, modifiers)
         if "cta" not in modifiers and (access.kind == "atomic" or (access.kind == "load" and strong)):
-            self._order.acquire(machine, _EVERYONE if access.mask is None else access.mask)
+            self._order.acquire(machine, EVERYONE if access.mask is None else access.mask)
         low, high = int(access.offsets.min()), int(access.offsets.max())
         near = machine.arena.nearest(low)
         if near is not None and near.start <= low and high < near.end and near.name not in self.buffers:
@@ -82,7 +82,7 @@ class GlobalHazards(Observer):
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Accesses of a block before its barrier are ordered before those after it."""
-        which = machine.place.blocks
+        which = machine.batch.blocks
         if released is not None:
             which = which[np.broadcast_to(released.any(axis=(0, 1)), (machine.blocks,))]
         if number == CLUSTER:
@@ -93,7 +93,7 @@ class GlobalHazards(Observer):
     def complete(self, machine: Machine, key: SyncKey, blocks: Array) -> None:
         """A phase of an mbarrier is over: taken for a barrier of the whole block."""
         if key[0] == "mbarrier":
-            self._order.barrier(machine.place.blocks[blocks])
+            self._order.barrier(machine.batch.blocks[blocks])
 
     def warp_barrier(self, machine: Machine) -> None:
         """`bar.warp.sync` orders the accesses of a warp."""
@@ -103,18 +103,18 @@ class GlobalHazards(Observer):
         """A fence publishes what its thread wrote, and what its block wrote before its last barrier."""
         self._order.fence(machine, inner=inner)
 
-    def _is_strong(self, access: Access, modifiers: set[str]) -> bool:
+    def _is_strong(self, access: MemoryAccess, modifiers: set[str]) -> bool:
         if modifiers & _STRONG:
             return True
         return "volatile" in modifiers and (access.kind == "store" or id(access.instruction) in self._waits)
 
-    def _lanes(self, machine: Machine, access: Access) -> tuple[Array, Array]:
+    def _lanes(self, machine: Machine, access: MemoryAccess) -> tuple[Array, Array]:
         """Flat byte offsets of the active lanes, and the agent behind each."""
-        mask = _EVERYONE if access.mask is None else access.mask
+        mask = EVERYONE if access.mask is None else access.mask
         shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
         low, high = thread_range(machine, shape)
         # An element that stands for several threads counts as its first one, and once more as its last.
-        agent = self._order.agents(machine.place.blocks.reshape(1, 1, -1), low)
+        agent = self._order.agents(machine.batch.blocks.reshape(1, 1, -1), low)
         where = np.broadcast_to(mask, shape)
         offsets = np.broadcast_to(access.offsets, shape)[where]
         agents = np.broadcast_to(agent, shape)[where]
@@ -185,7 +185,7 @@ class GlobalHazards(Observer):
         held: Watched | None,
     ) -> None:
         """Report a race, unless every store writes the value of its rivals (and that `held` already)."""
-        access, place = case.access, case.machine.place
+        access, place = case.access, case.machine.batch
         before, agent, wrong = found
         position = int(np.argmax(wrong))
         if (
@@ -212,7 +212,7 @@ class _Case:
     """One access to one buffer."""
 
     machine: Machine
-    access: Access
+    access: MemoryAccess
     watched: Watched
     label: str
     strong: bool
@@ -231,7 +231,7 @@ def _never_written(case: _Case, unit: Array, agent: Array) -> Fault:
     verb = "read" if case.access.kind == "load" else "atomic operation"
     what = f"{verb} on {case.element(unit, position)}, which nothing wrote in this run"
     who = _identity(int(agent[position]))
-    fault = case.machine.place.fault(Verdict.UNINITIALIZED, what, case.access.instruction, agent=who)
+    fault = case.machine.batch.fault(Verdict.UNINITIALIZED, what, case.access.instruction, agent=who)
     return case.located(fault, unit, position)
 
 
@@ -239,12 +239,12 @@ def _identity(agent: int) -> tuple[int, int]:
     return agent >> BLOCK_SHIFT, thread_of(agent)
 
 
-def same_value(machine: Machine, access: Access, racing: Array, held: Watched | None) -> bool:
+def same_value(machine: Machine, access: MemoryAccess, racing: Array, held: Watched | None) -> bool:
     """Whether every store to the racing units writes one value, and where `held` the value already there."""
     if len(access.values) != 1:
         return False
     value = access.values[0]
-    mask = _EVERYONE if access.mask is None else access.mask
+    mask = EVERYONE if access.mask is None else access.mask
     lead = np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2], value.shape[:2])
     shape = (*lead, machine.blocks)
     where = np.broadcast_to(mask, shape)

@@ -14,12 +14,21 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.hazards.clocks import Clocks
-from sandbox.simulator.hazards.findings import Deed, note
-from sandbox.simulator.hazards.meetings import meetings, merged
-from sandbox.simulator.hazards.touches import NOBODY, BlockLayout, Layout, Place, Table, Touch
-from sandbox.simulator.hazards.values import held, stored
+from sandbox.simulator.hazards.findings import Deed, RaceSite, note
+from sandbox.simulator.hazards.touches import (
+    NOBODY,
+    BlockLayout,
+    Layout,
+    Table,
+    Touch,
+    held,
+    meetings,
+    merged,
+    stored,
+)
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
 
@@ -66,7 +75,7 @@ class History:
         self._writer, self._by = Table(self.units, NOBODY, np.int32), Table(self.units, 0, np.int32)
         self._time = Table(self.units, 0, np.int64)
 
-    def take(self, machine: Machine, access: Access, copies: Array | None = None) -> None:
+    def take(self, machine: Machine, access: MemoryAccess, copies: Array | None = None) -> None:
         """Judge an access against writers; keep it to be judged against readers.
 
         Raises:
@@ -167,7 +176,7 @@ class History:
         place, values = place[order], values[order]
         return bool(((place[1:] != place[:-1]) | (values[1:] == values[:-1])).all())
 
-    def elsewhere(self, machine: Machine, access: Access) -> None:
+    def elsewhere(self, machine: Machine, access: MemoryAccess) -> None:
         """Lanes touch the memory of other blocks: only who wrote anything there at all is kept."""
         assert access.owner is not None
         away = access.owner != machine.shared.block_index
@@ -199,7 +208,7 @@ class History:
             late = (known < touch.time) & (touch.agent != whose)[:, None]
             if late.any():
                 lane, group = touch.first(late)
-                place = Place(lane, group, _ENDED)
+                place = RaceSite(lane, group, _ENDED)
                 self.flush(machine)
                 before = Deed(touch.instruction, touch.kind, int(touch.agent[lane]), 0)
                 raise FaultError(self.layout.race(machine, self.granularity, before, touch, place))
@@ -307,12 +316,12 @@ class History:
                 reason = "a copy that its own thread has not waited for"
             elif owner != thread:
                 reason = "a copy that another thread waited for, without a barrier after its wait"
-        place = Place(lane, block, reason)
+        place = RaceSite(lane, block, reason)
         raise FaultError(self.layout.race(machine, self.granularity, before, touch, place))
 
     def _never_written(self, machine: Machine, touch: Touch) -> None:
         lane, _ = touch.first(~self._written.get(touch).astype(np.bool_))
         byte = int(touch.unit[lane]) * self.granularity
-        thread = machine.place.geometry.thread_coordinates(int(touch.lane[lane]))
+        thread = machine.batch.geometry.thread_coordinates(int(touch.lane[lane]))
         what = f"read of byte {byte} of shared memory, which nothing wrote, by thread {thread}"
-        raise FaultError(machine.place.fault(Verdict.UNINITIALIZED, what, touch.instruction))
+        raise FaultError(machine.batch.fault(Verdict.UNINITIALIZED, what, touch.instruction))

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.memory import Allocation
-from sandbox.simulator.machine.state import Access, Machine, Observer
+from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.verdict import Verdict
 
 
@@ -23,7 +24,7 @@ class InputWrites(Observer):
     def __init__(self, widths: Mapping[str, int]) -> None:
         self._widths = widths
 
-    def global_access(self, machine: Machine, access: Access) -> None:
+    def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge one access.
 
         Raises:
@@ -38,7 +39,7 @@ class InputWrites(Observer):
         for name in self._widths:
             self._refuse(machine, access, machine.arena.allocations[name])
 
-    def _refuse(self, machine: Machine, access: Access, allocation: Allocation) -> None:
+    def _refuse(self, machine: Machine, access: MemoryAccess, allocation: Allocation) -> None:
         inside = (access.offsets >= allocation.start) & (access.offsets < allocation.end)
         lanes = inside if access.mask is None else inside & access.mask
         if not lanes.any():
@@ -47,5 +48,5 @@ class InputWrites(Observer):
         element = offset // self._widths[allocation.name]
         verb = "made an atomic operation on" if access.kind == "atomic" else "wrote to"
         what = f"the kernel {verb} its input {allocation.name}, at element {element} of {allocation.label}"
-        fault = machine.place.fault(Verdict.INPUT_MODIFIED, what, access.instruction, lanes)
+        fault = machine.batch.fault(Verdict.INPUT_MODIFIED, what, access.instruction, lanes)
         raise FaultError(replace(fault, buffer=allocation.name, offset=offset))

@@ -12,16 +12,15 @@ from functools import lru_cache, partial
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.decode.code import WHOLE_WARP
-from sandbox.simulator.machine.lanes import WARP
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.lanes import EVERYONE, WARP
+from sandbox.simulator.machine.state import Machine
+from sandbox.simulator.ptx.kinds import WHOLE_WARP
 from sandbox.simulator.ptx.syntax import Instruction
-
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
-class Entry:
+class LoggedAccess:
     """One access, flattened: lanes with the same address and neighbouring axes are one element.
 
     Attributes:
@@ -39,9 +38,9 @@ class Entry:
     value: Callable[[], Array | None]
 
 
-def entries(machine: Machine, access: Access, granularity: int, per_block: bool) -> list[Entry]:
+def entries(machine: Machine, access: MemoryAccess, granularity: int, per_block: bool) -> list[LoggedAccess]:
     """Flatten an access into units; a wide access becomes one entry for each unit it spans."""
-    mask = _EVERYONE if access.mask is None else access.mask
+    mask = EVERYONE if access.mask is None else access.mask
     shape: tuple[int, ...] = np.broadcast_shapes(access.offsets.shape, mask.shape)
     if per_block:
         shape = (shape[0], shape[1], machine.blocks)
@@ -57,13 +56,13 @@ def entries(machine: Machine, access: Access, granularity: int, per_block: bool)
     base = _flat(access.offsets // granularity, shape, where)
     low, high = _flat(low, shape, where), _flat(high, shape, where)
     block = _flat(np.arange(shape[2]), shape, where) if per_block else None
-    found: list[Entry] = []
+    found: list[LoggedAccess] = []
     for k in range(max(1, access.size // granularity)):
         unit = base + k
         if block is not None:
             unit = unit * machine.blocks + block
         value = partial(_stored, access, k * granularity, shape, where)
-        found.append(Entry(access.instruction, access.kind, unit, low, high, value))
+        found.append(LoggedAccess(access.instruction, access.kind, unit, low, high, value))
     return found
 
 
@@ -74,7 +73,7 @@ def _flat(value: Array, shape: tuple[int, ...], where: Array | None) -> Array:
 
 def thread_range(machine: Machine, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Smallest and largest linear thread index behind each element of a lane-shaped array with short axes."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     return _range(geometry.rows, geometry.columns, shape[0], shape[1])
 
 
@@ -95,7 +94,7 @@ def _axis(length: int, present: int) -> tuple[Array, Array]:
     return index, index
 
 
-def _stored(access: Access, position: int, shape: tuple[int, ...], where: Array | None) -> Array | None:
+def _stored(access: MemoryAccess, position: int, shape: tuple[int, ...], where: Array | None) -> Array | None:
     """The element stored at a byte position; with an axis of blocks where only the value has one."""
     if access.kind != "store" or not access.values:
         return None

@@ -33,7 +33,7 @@ def check_members(machine: Machine, instruction: Instruction, members: Array) ->
     """
     if members.size == 1 and int(members.flat[0]) == _FULL:
         return
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     masks = by_warp(members, geometry)
     active = by_warp(machine.active, geometry, fill=False)
     outside = active & (masks >> _LANE & U32.type(1) == 0)
@@ -59,6 +59,6 @@ def _first(masks: Array, lanes: Array) -> int:
 
 
 def _stop(machine: Machine, instruction: Instruction, lanes: Array, what: str) -> None:
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     spread = from_warps(np.broadcast_to(lanes, (geometry.warps, WARP, lanes.shape[2])), geometry)
-    raise FaultError(machine.place.fault(Verdict.BARRIER_DIVERGENCE, what, instruction, spread))
+    raise FaultError(machine.batch.fault(Verdict.BARRIER_DIVERGENCE, what, instruction, spread))

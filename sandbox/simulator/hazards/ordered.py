@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.execute.barriers import CLUSTER
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.history import History
 from sandbox.simulator.hazards.touches import BlockLayout, Layout
-from sandbox.simulator.machine.copies import copies_of
+from sandbox.simulator.machine.access import MemoryAccess, SyncKey
+from sandbox.simulator.machine.arrivals import CLUSTER
 from sandbox.simulator.machine.lanes import WARP
-from sandbox.simulator.machine.state import Access, Machine, Observer, SyncKey
+from sandbox.simulator.machine.state import Machine, Observer
 
 
 @dataclass
@@ -37,18 +37,18 @@ class OrderedHazards(Observer):
     _history: History | None = None
     _published: dict[tuple[SyncKey, bool], Array] = field(default_factory=dict[tuple[SyncKey, bool], Array])
 
-    def global_access(self, machine: Machine, access: Access) -> None:
+    def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """A write to what a copy under way still reads is a fault."""
-        if access.kind != "load" and "copies" in machine.extra:
-            copies_of(machine).check_source(machine, access)
+        if access.kind != "load":
+            machine.copies.check_source(machine.batch, access)
 
-    def shared_access(self, machine: Machine, access: Access) -> None:
+    def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge the access."""
         self._of(machine).take(machine, access)
         if access.owner is not None:
             self._of(machine).elsewhere(machine, access)
 
-    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+    def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
         """A store by the thread's copies, who know what the thread knows now."""
         self._flush(machine)
         self._of(machine).take(machine, access, clock)

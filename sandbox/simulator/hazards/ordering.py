@@ -72,8 +72,8 @@ class Ordering:
         self._now += 1
         active = by_warp(machine.active, self._geometry, fill=False).any(axis=1)
         taking_part = np.broadcast_to(active, (self._geometry.warps, machine.blocks)).T
-        rows = self._warps[machine.place.blocks]
-        self._warps[machine.place.blocks] = np.where(taking_part, self._now, rows)
+        rows = self._warps[machine.batch.blocks]
+        self._warps[machine.batch.blocks] = np.where(taking_part, self._now, rows)
 
     def fence(self, machine: Machine, *, inner: bool = False) -> None:
         """The active lanes publish what they did, and what their block did before its last barrier.
@@ -97,7 +97,7 @@ class Ordering:
         self._latest[blocks] = self._now
         full = np.broadcast_to(lanes, machine.shape)
         order = np.arange(full.size).reshape(full.shape)
-        turn = -1 if machine.extra.get("backwards") else 1
+        turn = -1 if machine.backwards else 1
         order = order[::turn, ::turn]
         taking_part = full.any(axis=(0, 1))
         self._turns[0, blocks] = np.where(full, order, full.size).min(axis=(0, 1))[taking_part]
@@ -165,8 +165,8 @@ class Ordering:
         self._now += 1
         full = np.broadcast_to(machine.active if lanes is None else lanes, machine.shape)
         chosen = full.reshape(-1, machine.blocks).T
-        rows = table[machine.place.blocks]
-        table[machine.place.blocks] = np.where(chosen, self._now, rows)
+        rows = table[machine.batch.blocks]
+        table[machine.batch.blocks] = np.where(chosen, self._now, rows)
         self._now += 1
         return table
 
@@ -187,4 +187,4 @@ def _of_active(machine: Machine) -> Array:
 
 def _of(machine: Machine, lanes: Array) -> Array:
     """Linear blocks that have a true lane."""
-    return machine.place.blocks[np.broadcast_to(lanes.any(axis=(0, 1)), (machine.blocks,))]
+    return machine.batch.blocks[np.broadcast_to(lanes.any(axis=(0, 1)), (machine.blocks,))]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.hazards.log import Entry, entries, warps
+from sandbox.simulator.hazards.log import LoggedAccess, entries, warps
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import by_warp
-from sandbox.simulator.machine.state import Access, Machine, Observer
+from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
 
@@ -32,13 +33,13 @@ class SharedHazards(Observer):
 
     granularity: int
     notes: dict[str, None]
-    _log: list[Entry] = field(default_factory=list[Entry])
-    _window: list[Entry] = field(default_factory=list[Entry])
+    _log: list[LoggedAccess] = field(default_factory=list[LoggedAccess])
+    _window: list[LoggedAccess] = field(default_factory=list[LoggedAccess])
     _size: int = 0
     _per_block: bool = False
     _written: Array | None = None
 
-    def shared_access(self, machine: Machine, access: Access) -> None:
+    def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Log the access; a read of what nothing wrote is a fault at once."""
         varying = access.offsets.shape[2] > 1 or (access.mask is not None and access.mask.shape[2] > 1)
         if varying and not self._per_block:
@@ -76,7 +77,7 @@ class SharedHazards(Observer):
 
     def _order_warps(self, machine: Machine, lanes: Array) -> None:
         """Forget what the warps of these lanes did: it is ordered before what they do now."""
-        absent = np.logical_not(by_warp(lanes, machine.place.geometry, fill=False).any(axis=(1, 2)))
+        absent = np.logical_not(by_warp(lanes, machine.batch.geometry, fill=False).any(axis=(1, 2)))
         kept = [_only(entry, absent[warps(entry.low)]) for entry in self._window] if absent.any() else []
         self._window = [entry for entry in kept if entry.unit.size]
 
@@ -128,10 +129,10 @@ class SharedHazards(Observer):
 
     def _judge_blocks(self, machine: Machine) -> None:
         """Races between warps since the last barrier of the block."""
-        if machine.place.geometry.warps > 1 and any(entry.kind != "load" for entry in self._log):
+        if machine.batch.geometry.warps > 1 and any(entry.kind != "load" for entry in self._log):
             self._judge(machine, self._log, within_warp=False)
 
-    def _judge(self, machine: Machine, log: list[Entry], *, within_warp: bool) -> None:
+    def _judge(self, machine: Machine, log: list[LoggedAccess], *, within_warp: bool) -> None:
         unit = np.concatenate([entry.unit for entry in log])
         low = np.concatenate([entry.low for entry in log])
         high = np.concatenate([entry.high for entry in log])
@@ -146,7 +147,7 @@ class SharedHazards(Observer):
             self._report(machine, log, unit, suspects, within_warp)
 
     def _report(
-        self, machine: Machine, log: list[Entry], unit: Array, suspects: Array, within_warp: bool
+        self, machine: Machine, log: list[LoggedAccess], unit: Array, suspects: Array, within_warp: bool
     ) -> None:
         positions = np.concatenate([np.full(entry.unit.size, i) for i, entry in enumerate(log)])
         starts = np.cumsum([0, *(entry.unit.size for entry in log)])
@@ -171,11 +172,11 @@ class SharedHazards(Observer):
             guilty = next(m for m in members.tolist() if log[int(positions[m])].instruction is culprit)
             entry, element = log[int(positions[guilty])], int(guilty - starts[positions[guilty]])
             block = int(entry.unit[element]) % machine.blocks if self._per_block else 0
-            agent = (int(machine.place.blocks[block]), int(entry.low[element]))
-            fault = machine.place.fault(Verdict.RACE, what, culprit, agent=agent)
+            agent = (int(machine.batch.blocks[block]), int(entry.low[element]))
+            fault = machine.batch.fault(Verdict.RACE, what, culprit, agent=agent)
             raise FaultError(replace(fault, buffer="shared memory", offset=byte))
 
-    def _never_written(self, machine: Machine, access: Access, entry: Entry) -> None:
+    def _never_written(self, machine: Machine, access: MemoryAccess, entry: LoggedAccess) -> None:
         written = self._written_units(machine)
         position = int(np.argmin(written.take(entry.unit)))
         unit, block = int(entry.unit[position]), 0
@@ -187,8 +188,8 @@ class SharedHazards(Observer):
             self.notes[f"{where}, reads shared memory that nothing wrote; unused, or results differ"] = None
             return
         what = f"read of byte {byte} of shared memory, which nothing wrote"
-        agent = (int(machine.place.blocks[block]), int(entry.low[position]))
-        fault = machine.place.fault(Verdict.UNINITIALIZED, what, access.instruction, agent=agent)
+        agent = (int(machine.batch.blocks[block]), int(entry.low[position]))
+        fault = machine.batch.fault(Verdict.UNINITIALIZED, what, access.instruction, agent=agent)
         raise FaultError(replace(fault, buffer="shared memory", offset=byte))
 
 
@@ -224,7 +225,7 @@ def conflicting(unit: Array, low: Array, high: Array, kinds: Array) -> Array:
     return unit[starts[several & (stores | (atomics & loads))]]
 
 
-def _by_block(entry: Entry, blocks: Array) -> Entry:
+def _by_block(entry: LoggedAccess, blocks: Array) -> LoggedAccess:
     def spread(values: Array) -> Array:
         return np.repeat(values, blocks.size)
 
@@ -236,19 +237,21 @@ def _by_block(entry: Entry, blocks: Array) -> Entry:
         return np.broadcast_to(stored, (len(stored), blocks.size)).reshape(-1)
 
     unit = (entry.unit[:, None] * blocks.size + blocks).reshape(-1)
-    return Entry(entry.instruction, entry.kind, unit, spread(entry.low), spread(entry.high), value)
+    return LoggedAccess(entry.instruction, entry.kind, unit, spread(entry.low), spread(entry.high), value)
 
 
-def _only(entry: Entry, keep: Array) -> Entry:
+def _only(entry: LoggedAccess, keep: Array) -> LoggedAccess:
     def value() -> Array | None:
         stored = entry.value()
         return None if stored is None else stored[keep]
 
-    return Entry(entry.instruction, entry.kind, entry.unit[keep], entry.low[keep], entry.high[keep], value)
+    return LoggedAccess(
+        entry.instruction, entry.kind, entry.unit[keep], entry.low[keep], entry.high[keep], value
+    )
 
 
-def _merged(log: list[Entry]) -> list[Entry]:
-    merged: dict[int, list[Entry]] = {}
+def _merged(log: list[LoggedAccess]) -> list[LoggedAccess]:
+    merged: dict[int, list[LoggedAccess]] = {}
     for entry in log:
         merged.setdefault(id(entry.instruction), []).append(entry)
     return [_merge(group) for group in merged.values()]
@@ -258,15 +261,15 @@ def _unknown() -> None:
     """Too many elements to remember what each stored."""
 
 
-def _merge(group: list[Entry]) -> Entry:
+def _merge(group: list[LoggedAccess]) -> LoggedAccess:
     unit = np.concatenate([entry.unit for entry in group])
     low = np.concatenate([entry.low for entry in group])
     high = np.concatenate([entry.high for entry in group])
     _, first = np.unique(np.stack([unit, low, high]), axis=1, return_index=True)
-    return Entry(group[0].instruction, group[0].kind, unit[first], low[first], high[first], _unknown)
+    return LoggedAccess(group[0].instruction, group[0].kind, unit[first], low[first], high[first], _unknown)
 
 
-def _same_value(log: list[Entry], which: Array, elements: Array, blocks: int) -> bool:
+def _same_value(log: list[LoggedAccess], which: Array, elements: Array, blocks: int) -> bool:
     """Whether these elements of these entries all store one value, block by block."""
     seen: set[bytes] = set()
     found: list[int] = np.unique(which).tolist()
@@ -279,15 +282,15 @@ def _same_value(log: list[Entry], which: Array, elements: Array, blocks: int) ->
     return len(seen) == 1
 
 
-def _lines(involved: list[Entry]) -> str:
+def _lines(involved: list[LoggedAccess]) -> str:
     lines = sorted({entry.instruction.line or 0 for entry in involved})
     return ("line " if len(lines) == 1 else "lines ") + ", ".join(map(str, lines))
 
 
-def _deeds(involved: list[Entry]) -> str:
+def _deeds(involved: list[LoggedAccess]) -> str:
     verbs = {"load": "read", "store": "written", "atomic": "changed atomically"}
     return ", ".join(dict.fromkeys(f"{verbs[e.kind]} at line {e.instruction.line}" for e in involved))
 
 
-def _culprit(involved: list[Entry]) -> Instruction:
+def _culprit(involved: list[LoggedAccess]) -> Instruction:
     return next((entry for entry in involved if entry.kind == "store"), involved[0]).instruction

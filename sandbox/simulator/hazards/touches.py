@@ -1,4 +1,8 @@
-"""What is remembered of every unit of shared memory, and accesses in the form in which they are kept."""
+"""What is remembered of every unit of shared memory, and accesses in the form in which they are kept.
+
+Of two kept accesses it can be asked which of their elements meet, and of a store what it writes and what memory held
+before: a race of equal values harms nobody.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,13 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
-from sandbox.simulator.hazards.findings import Deed, race
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.hazards.findings import Deed, RaceSite, race
+from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.lanes import EVERYONE
+from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.syntax import Instruction
 
 NOBODY = -1
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a race was found: the lane of the access, the group, and why nothing orders it where that is known."""
-
-    lane: int
-    group: int
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Touch:
         time: Of the agent, shape (n, 1), or (n, blocks) where `block` is None and blocks differ.
     """
 
-    access: Access
+    access: MemoryAccess
     offset: int
     unit: Array
     thread: Array
@@ -99,12 +96,12 @@ class Layout(Protocol):
         ...
 
     def touches(
-        self, machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+        self, machine: Machine, access: MemoryAccess, granularity: int, clocks: Clocks, copies: Array | None
     ) -> list[Touch]:
         """Flatten an access; `copies` is the clock of asynchronous ones, lane-shaped."""
         ...
 
-    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: Place) -> Fault:
+    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite) -> Fault:
         """The fault of two accesses that nothing orders."""
         ...
 
@@ -118,7 +115,7 @@ class BlockLayout:
 
     def agents(self, machine: Machine) -> int:
         """Threads of a block."""
-        return machine.place.geometry.threads
+        return machine.batch.geometry.threads
 
     def units(self, machine: Machine, granularity: int) -> int:
         """Units of a block's shared memory."""
@@ -129,7 +126,7 @@ class BlockLayout:
         return by_thread(machine, values)
 
     def touches(
-        self, machine: Machine, access: Access, granularity: int, clocks: Clocks, copies: Array | None
+        self, machine: Machine, access: MemoryAccess, granularity: int, clocks: Clocks, copies: Array | None
     ) -> list[Touch]:
         """The lanes that touch the memory of their own block."""
         mask = access.mask
@@ -151,7 +148,7 @@ class BlockLayout:
             for k in range(max(1, access.size // granularity))
         ]
 
-    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: Place) -> Fault:
+    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite) -> Fault:
         """Between threads of a block."""
         now = Deed(touch.instruction, touch.kind, int(touch.agent[where.lane]), 0)
         byte = int(touch.unit[where.lane]) * granularity
@@ -165,8 +162,8 @@ def shared_units(machine: Machine, granularity: int) -> int:
 
 def by_thread(machine: Machine, values: Array | None) -> Array:
     """A lane-shaped value as (blocks or 1, T); None is true everywhere."""
-    geometry = machine.place.geometry
-    full = np.ones((1, 1, 1), np.bool_) if values is None else values
+    geometry = machine.batch.geometry
+    full = EVERYONE if values is None else values
     full = np.broadcast_to(full, (geometry.rows, geometry.columns, full.shape[2]))
     return full.reshape(geometry.threads, -1).T
 
@@ -201,3 +198,60 @@ class Table:
         """From here on every block has values of its own."""
         if self.columns == 1:
             self._values = np.repeat(self._values, blocks, axis=1)
+
+
+def stored(machine: Machine, touch: Touch) -> Array | None:
+    """What lanes (with blocks) store, as unsigned integers; None where unknown."""
+    values = touch.access.values
+    if touch.kind != "store" or not values:
+        return None
+    size = int(values[0].dtype.itemsize)
+    value: Array = values[min(touch.offset // size, len(values) - 1)]
+    full = np.ascontiguousarray(np.broadcast_to(value, machine.shape)).reshape(-1, machine.blocks)
+    return full.view(f"uint{size * 8}")[touch.thread, touch.block]
+
+
+def held(machine: Machine, touch: Touch) -> Array:
+    """What shared memory holds where lanes (with blocks) are about to store, as unsigned integers."""
+    size = int(touch.access.values[0].dtype.itemsize)
+    assert touch.block is not None
+    offsets = np.broadcast_to(touch.access.offsets, machine.shape).reshape(-1, machine.blocks)
+    base = offsets[touch.thread, touch.block] + touch.offset // size * size
+    byte = base[:, None] + np.arange(size)
+    data = machine.shared.bytes[byte >> 2, touch.block[:, None], byte & 3]
+    return np.ascontiguousarray(data).view(f"uint{size * 8}")[:, 0]
+
+
+def meetings(one: Touch, other: Touch, groups: int) -> tuple[Array, Array]:
+    """Positions in both of every pair of elements at the same unit; both must be expanded."""
+    assert one.block is not None
+    assert other.block is not None
+    place = other.unit * groups + other.block
+    order = np.argsort(place, kind="stable")
+    sought = one.unit * groups + one.block
+    low, high = (np.searchsorted(place[order], sought, side) for side in ("left", "right"))
+    count = high - low
+    which = np.repeat(np.arange(one.unit.size), count)
+    first = np.repeat(low - (np.cumsum(count) - count), count)
+    return which, order[first + np.arange(int(count.sum()))]
+
+
+def merged(touches: list[Touch]) -> list[Touch]:
+    """One list for each instruction that differs between blocks, of each agent only its last time at a unit."""
+    groups: dict[int, list[Touch]] = {}
+    merged: list[Touch] = []
+    for touch in touches:
+        if touch.block is None:
+            merged.append(touch)
+        else:
+            groups.setdefault(id(touch.instruction), []).append(touch)
+    for group in groups.values():
+        names = ("unit", "thread", "lane", "block", "agent", "time")
+        unit, thread, lane, block, agent, time = (
+            np.concatenate([getattr(touch, name) for touch in reversed(group)]) for name in names
+        )
+        key = (unit * (int(block.max()) + 1) + block) * (int(agent.max()) + 1) + agent
+        _, first = np.unique(key, return_index=True)
+        fields = unit[first], thread[first], lane[first], block[first], agent[first], time[first]
+        merged.append(Touch(group[0].access, group[0].offset, *fields))
+    return merged

@@ -10,10 +10,11 @@ from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand
 from sandbox.simulator.instructions.mbarrier import arrive_after_copies
-from sandbox.simulator.machine.copies import Copy, copies_of
+from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.copies import Copy
 from sandbox.simulator.machine.memory import GLOBAL_BASE
-from sandbox.simulator.machine.spaces import checked_global, checked_shared, load_global
-from sandbox.simulator.machine.state import Access, Machine, Step
+from sandbox.simulator.machine.spaces import checked_global, checked_shared, land_copies, load_global
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand, Register
 from sandbox.simulator.ptx.types import TYPES, U8, U32
 
@@ -55,7 +56,7 @@ def _copying(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         store = to.access(machine, "copy", 0, machine.mask)
         store = checked_shared(machine, store, machine.shared.size, "shared memory")
         words, offsets = _read(machine, origin, amount, size)
-        copies = copies_of(machine)
+        copies = machine.copies
         for observer in machine.observers:
             observer.shared_copy(machine, store, copies.clock)
         lanes = np.broadcast_to(machine.active, machine.shape)
@@ -89,7 +90,7 @@ def _read(machine: Machine, origin: MemoryOperand, amount: Array, size: int) -> 
         some = machine.active & (amount > byte) & (amount < size)
         if some.any():
             access = origin.access(machine, "load", GLOBAL_BASE, some)
-            access = Access(access.instruction, access.offsets + byte, 1, "load", some)
+            access = MemoryAccess(access.instruction, access.offsets + byte, 1, "load", some)
             value = load_global(machine, access, U8, 1)[0].astype(U32) << U32.type(8 * (byte % 4))
             words[byte // 4] = words[byte // 4] | np.where(some, value, U32.type(0))
             offsets = np.where(some, checked_global(machine, access).offsets - byte, offsets)
@@ -98,15 +99,15 @@ def _read(machine: Machine, origin: MemoryOperand, amount: Array, size: int) -> 
 
 def _commit(machine: Machine) -> None:
     """`cp.async.commit_group` (9.7.9.25.3.2)."""
-    copies_of(machine).commit(machine.active)
+    machine.copies.commit(machine.active)
 
 
 def _wait_all(machine: Machine) -> None:
     """`cp.async.wait_all` (9.7.9.25.3.3): all copies, those of no group yet included."""
-    copies = copies_of(machine)
+    copies = machine.copies
     done = copies.clock
     copies.clock = copies.clock + machine.active
-    copies.land(machine, machine.active, None)
+    land_copies(machine, None)
     for observer in machine.observers:
         observer.copies_done(machine, machine.mask, done)
 
@@ -115,9 +116,9 @@ def _waiting(recent: int) -> Step:
     """`cp.async.wait_group N` (9.7.9.25.3.3): all groups but the last N."""
 
     def run(machine: Machine) -> None:
-        copies = copies_of(machine)
+        copies = machine.copies
         before = copies.groups - recent
-        copies.land(machine, machine.active, before)
+        land_copies(machine, before)
         for observer in machine.observers:
             observer.copies_done(machine, machine.mask, copies.end_of(before - 1))
 

@@ -15,9 +15,11 @@ from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.instructions.half import BFLOAT, HALF, join, split
 from sandbox.simulator.instructions.loads import MemoryOperand, elements, memory_operand, space_of, windows
+from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.memory import GLOBAL_BASE
 from sandbox.simulator.machine.spaces import checked_global, checked_shared, select
-from sandbox.simulator.machine.state import Access, Machine, Step
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Operand, Register, Vector
 from sandbox.simulator.ptx.types import U32, U64, Dtype, PtxType
 
@@ -155,7 +157,7 @@ def _atomic(
     return run
 
 
-def _accesses(machine: Machine, operand: MemoryOperand, space: str) -> list[tuple[str, Access]]:
+def _accesses(machine: Machine, operand: MemoryOperand, space: str) -> list[tuple[str, MemoryAccess]]:
     if space == "global":
         return [(space, operand.access(machine, "atomic", GLOBAL_BASE, machine.mask))]
     if space == "shared":
@@ -167,7 +169,12 @@ def _accesses(machine: Machine, operand: MemoryOperand, space: str) -> list[tupl
 
 
 def apply(
-    machine: Machine, space: str, access: Access, operands: list[Array], operation: Operation, wanted: bool
+    machine: Machine,
+    space: str,
+    access: MemoryAccess,
+    operands: list[Array],
+    operation: Operation,
+    wanted: bool,
 ) -> Array | None:
     """Apply an atomic in every active lane, one lane after another; the old values where `wanted`.
 
@@ -182,8 +189,8 @@ def apply(
         for observer in machine.observers:
             observer.shared_access(machine, access)
     memory, index = _flat_memory(machine, space, access, operands[0].dtype)
-    everywhere = np.ones((1, 1, 1), np.bool_) if access.mask is None else access.mask
-    turn = -1 if machine.extra.get("backwards") else 1
+    everywhere = EVERYONE if access.mask is None else access.mask
+    turn = -1 if machine.backwards else 1
     lanes = np.broadcast_to(everywhere, machine.shape)[::turn, ::turn]
     where, *values = select(lanes, *(value[::turn, ::turn] for value in (index, *operands)))
     if not wanted and operation.unordered is not None:
@@ -198,7 +205,7 @@ def apply(
     return old
 
 
-def _flat_memory(machine: Machine, space: str, access: Access, dtype: Dtype) -> tuple[Array, Array]:
+def _flat_memory(machine: Machine, space: str, access: MemoryAccess, dtype: Dtype) -> tuple[Array, Array]:
     """A flat array of the memory as `dtype` and every lane's index into it."""
     size = dtype.itemsize
     if space == "global":

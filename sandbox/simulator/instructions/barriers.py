@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sandbox.device import Array
-from sandbox.simulator.execute.barriers import CLUSTER, NUMBERS, count_threads
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
+from sandbox.simulator.machine.arrivals import CLUSTER
+from sandbox.simulator.machine.lanes import count_threads
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.simulator.ptx.types import TYPES, U32
@@ -23,13 +23,12 @@ def arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     number = slots.source(i.operands[0], TYPES["u32"])
 
     def run(machine: Machine) -> None:
-        shape = (NUMBERS, 1, 1, machine.blocks)
-        arrivals: Array = machine.extra.setdefault("barrier arrivals", np.zeros(shape, np.int64))
+        arrivals = machine.arrivals.numbered_of(machine.blocks)
         where = machine.registers[number].view(U32)
         active = np.broadcast_to(machine.active, machine.shape)
         for n in np.unique(np.broadcast_to(where, machine.shape)[active]).tolist():
             lanes = active & (where == n)
-            arrivals[n] += count_threads(machine, lanes)
+            arrivals[n] += count_threads(machine.batch.geometry, machine.live, lanes)
             for observer in machine.observers:
                 observer.arrive(machine, ("bar", n), lanes, None)
 
@@ -37,8 +36,7 @@ def arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 
 def _arrive_at_cluster(machine: Machine) -> None:
-    arrivals: Array = machine.extra.setdefault("cluster arrivals", np.zeros(machine.shape, np.int64))
-    machine.extra["cluster arrivals"] = arrivals + machine.active
+    machine.arrivals.cluster = machine.arrivals.cluster + machine.active
     for observer in machine.observers:
         observer.arrive(machine, ("bar", CLUSTER), machine.mask, None)
 

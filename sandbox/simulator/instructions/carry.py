@@ -10,11 +10,9 @@ from sandbox.simulator.instructions.integer import multiply_high
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Register
 
-_NO = np.zeros((1, 1, 1), np.bool_)
-
 
 def _flag(machine: Machine, use: bool, absent: bool) -> Array:
-    return machine.extra.get("carry", _NO) if use else np.full((1, 1, 1), absent)
+    return machine.carry if use else np.full((1, 1, 1), absent)
 
 
 def _carry(i: Instruction, m: Modifiers, slots: Slots, subtract: bool, use: bool) -> Step:
@@ -36,7 +34,7 @@ def _carry(i: Instruction, m: Modifiers, slots: Slots, subtract: bool, use: bool
         carry = _flag(machine, use, absent=subtract)
         result = x + y + carry.astype(dtype)
         if keep:
-            machine.extra["carry"] = (result < x) | ((result == x) & carry)
+            machine.carry = (result < x) | ((result == x) & carry)
         machine.write(destination, result)
 
     return run
@@ -79,7 +77,7 @@ def _mad_carry(i: Instruction, m: Modifiers, slots: Slots, use: bool) -> Step:
         carry = _flag(machine, use, absent=False)
         total = half + machine.registers[c].view(dtype) + carry.astype(dtype)
         if keep:
-            machine.extra["carry"] = (total < half) | ((total == half) & carry)
+            machine.carry = (total < half) | ((total == half) & carry)
         machine.write(destination, total)
 
     return run

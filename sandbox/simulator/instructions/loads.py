@@ -9,12 +9,14 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.local import load_local, store_local
 from sandbox.simulator.machine.memory import GLOBAL_BASE, LOCAL_BASE, SHARED_BASE, WINDOW
 from sandbox.simulator.machine.spaces import load_global, load_shared, offsets_of, store_global, store_shared
-from sandbox.simulator.machine.state import Access, Machine, Step
-from sandbox.simulator.ptx.syntax import Address, Instruction, Operand, Register, Symbol, Vector
+from sandbox.simulator.machine.state import Machine, Step
+from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Operand, Register, Symbol, Vector
 from sandbox.simulator.ptx.types import TYPES, U64, Dtype, PtxType
 from sandbox.verdict import Verdict
 
@@ -31,20 +33,20 @@ class MemoryOperand:
     displacement: int
     size: int
 
-    def access(self, machine: Machine, kind: str, window: int, mask: Array | None) -> Access:
+    def access(self, machine: Machine, kind: str, window: int, mask: Array | None) -> MemoryAccess:
         """The access in a window that starts at that address."""
         offsets = offsets_of(machine.registers[self.base], window, self.displacement)
-        return Access(self.instruction, offsets, self.size, kind, mask)
+        return MemoryAccess(self.instruction, offsets, self.size, kind, mask)
 
-    def store(self, machine: Machine, window: int, mask: Array | None, values: list[Array]) -> Access:
+    def store(self, machine: Machine, window: int, mask: Array | None, values: list[Array]) -> MemoryAccess:
         """The access of a store in a window that starts at that address."""
         offsets = offsets_of(machine.registers[self.base], window, self.displacement)
-        return Access(self.instruction, offsets, self.size, "store", mask, tuple(values))
+        return MemoryAccess(self.instruction, offsets, self.size, "store", mask, tuple(values))
 
 
 def memory_operand(i: Instruction, operand: Operand, size: int, slots: Slots) -> MemoryOperand:
     """Decode an address operand."""
-    assert isinstance(operand, Address)
+    assert isinstance(operand, AddressOperand)
     return MemoryOperand(i, slots.source(operand.base, _U64), operand.offset, size)
 
 
@@ -99,7 +101,7 @@ def _load_parameter(
     source: Operand, kind: PtxType, targets: list[tuple[int, int] | None], slots: Slots
 ) -> Step:
     """Kernel parameters are the same in every lane; parameters of a call differ per lane."""
-    assert isinstance(source, Address)
+    assert isinstance(source, AddressOperand)
     if not isinstance(source.base, Symbol):
         raise refuse("ld.param through a register")
     name, start = source.base.name, source.base.offset + source.offset
@@ -109,7 +111,7 @@ def _load_parameter(
         for position, place in enumerate(targets):
             offset = start + position * kind.bytes
             if data is None:
-                value = argument(machine, name, offset, kind)
+                value = machine.argument(name, offset, kind)
             else:
                 value = np.frombuffer(data, dtype=kind.dtype, count=1, offset=offset).reshape(1, 1, 1)
             if place is not None:
@@ -144,7 +146,7 @@ def narrow(value: Array, kind: PtxType) -> Array:
 
 
 def _store_parameter(target: Operand, kind: PtxType, sources: list[int]) -> Step:
-    assert isinstance(target, Address)
+    assert isinstance(target, AddressOperand)
     assert isinstance(target.base, Symbol)
     name, start = target.base.name, target.base.offset + target.offset
 
@@ -154,26 +156,6 @@ def _store_parameter(target: Operand, kind: PtxType, sources: list[int]) -> Step
             machine.pass_argument((name, start + position * kind.bytes), value)
 
     return run
-
-
-def argument(machine: Machine, name: str, offset: int, kind: PtxType) -> Array:
-    """Read parameter space of a call; bytes written one by one are joined."""
-    arguments = machine.activation.arguments
-    found = arguments.get((name, offset))
-    if found is not None and found.dtype.itemsize == kind.bytes:
-        return found.view(kind.dtype)
-    unsigned = np.dtype(f"uint{kind.bits}")
-    value = np.zeros((1, 1, 1), dtype=unsigned)
-    position = 0
-    while position < kind.bytes:
-        piece = arguments.get((name, offset + position))
-        if piece is None:
-            position += 1
-            continue
-        bits = piece.view(f"uint{piece.dtype.itemsize * 8}").astype(unsigned)
-        value = value | bits << unsigned.type(8 * position)
-        position += piece.dtype.itemsize
-    return value.view(kind.dtype)
 
 
 Reader = Callable[[Machine, MemoryOperand, Dtype, int], list[Array]]
@@ -219,17 +201,17 @@ def windows(machine: Machine, operand: MemoryOperand) -> list[tuple[str, int, Ar
         if base <= low and high < base + WINDOW:
             return [(name, base, machine.mask)]
     found: list[tuple[str, int, Array | None]] = []
-    rest = np.ones((1, 1, 1), np.bool_) if machine.mask is None else machine.mask
+    rest = EVERYONE if machine.mask is None else machine.mask
     for name, base in _WINDOWS:
         inside = (address >= np.uint64(base)) & (address < np.uint64(base + WINDOW)) & rest
         rest = rest & ~inside
         if inside.any():
             found.append((name, base, inside))
     if rest.any():
-        index, *_ = machine.place.first(rest)
+        index, *_ = machine.batch.first(rest)
         value = int(np.broadcast_to(address, machine.shape)[index])
         what = f"{operand.size}-byte access at address {value:#x}, which is no buffer"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, operand.instruction, rest))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, operand.instruction, rest))
     return found
 
 

@@ -45,7 +45,7 @@ def whole_warps(machine: Machine, instruction: Instruction) -> None:
     Raises:
         FaultError: Some lanes of a warp are missing.
     """
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     if machine.mask is None and geometry.threads % WARP == 0:
         return
     active = spelled_out(machine)
@@ -55,7 +55,7 @@ def whole_warps(machine: Machine, instruction: Instruction) -> None:
         here = int(count[wrong.any(axis=1, keepdims=True)].flat[0])
         what = f"{instruction.mnemonic} executed by {here} lanes of a warp; it takes all {WARP}"
         lanes = threads_of(wrong, geometry)
-        raise FaultError(machine.place.fault(Verdict.BARRIER_DIVERGENCE, what, instruction, lanes))
+        raise FaultError(machine.batch.fault(Verdict.BARRIER_DIVERGENCE, what, instruction, lanes))
 
 
 def registers_of(operand: Operand) -> tuple[Operand, ...]:
@@ -66,7 +66,7 @@ def registers_of(operand: Operand) -> tuple[Operand, ...]:
 
 def gather(machine: Machine, slots: tuple[int, ...], dtype: Dtype) -> Array:
     """A fragment's registers, shape (warps or 1, blocks or 1, 32, registers), contiguous."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     values = [warps_of(machine.registers[slot].view(dtype), geometry) for slot in slots]
     warps, _, blocks = np.broadcast_shapes(*(value.shape for value in values))
     found = np.empty((warps, blocks, WARP, len(values)), dtype=dtype)
@@ -77,7 +77,7 @@ def gather(machine: Machine, slots: tuple[int, ...], dtype: Dtype) -> Array:
 
 def scatter(machine: Machine, slots: tuple[int, ...], registers: Array) -> None:
     """Write a fragment's registers; the inverse of `gather`."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     for position, slot in enumerate(slots):
         value = np.ascontiguousarray(registers[..., position].transpose(0, 2, 1))
         machine.write(slot, threads_of(value, geometry))

@@ -11,10 +11,9 @@ from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, s
 from sandbox.simulator.instructions.loads import memory_operand, windows
 from sandbox.simulator.machine import mbarriers
 from sandbox.simulator.machine.clusters import RANKS, REMOTE
-from sandbox.simulator.machine.copies import copies_of
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.memory import SHARED_BASE
-from sandbox.simulator.machine.spaces import checked_shared
+from sandbox.simulator.machine.spaces import checked_shared, land_copies
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand, Register
 from sandbox.simulator.ptx.types import TYPES, U32, U64
@@ -48,7 +47,7 @@ def _objects(i: Instruction, m: Modifiers, address: Operand, slots: Slots) -> Ob
         base = 0 if named else SHARED_BASE
         if not named and {name for name, _, _ in windows(machine, operand)} != {"shared"}:
             what = "an mbarrier that is not in shared memory"
-            raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, i, machine.active))
+            raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, i, machine.active))
         access = operand.access(machine, kind, base, machine.mask)
         access = checked_shared(machine, access, machine.shared.size, "shared memory")
         for observer in machine.observers:
@@ -58,7 +57,7 @@ def _objects(i: Instruction, m: Modifiers, address: Operand, slots: Slots) -> Ob
             away = active & (access.owner != machine.shared.block_index)
             if away.any() and remote is None:
                 what = f"unsupported: {i.mnemonic} on an mbarrier of another block"
-                raise FaultError(machine.place.fault(Verdict.UNSUPPORTED, what, i, away))
+                raise FaultError(machine.batch.fault(Verdict.UNSUPPORTED, what, i, away))
             for offset in np.unique(np.broadcast_to(access.offsets, machine.shape)[away]).tolist():
                 assert remote is not None
                 remote(machine, offset, away & (access.offsets == offset), access.owner)
@@ -91,7 +90,7 @@ def _initialise(i: Instruction, m: Modifiers, slots: Slots) -> Step:
             if (lanes & wrong).any():
                 count_given = int(counts[lanes & wrong][0])
                 what = f"an mbarrier for {count_given} arrivals; 1 to {mbarriers.MAX_COUNT} are allowed"
-                raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, i, lanes & wrong))
+                raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, i, lanes & wrong))
             mbarriers.write(machine, offset, mbarriers.initial(wanted).word(), _blocks(lanes))
 
     return run
@@ -152,7 +151,7 @@ def _count(machine: Machine, i: Instruction, m: Modifiers, offset: int, lanes: A
     over |= (total >= state.pending) & (total > 0) & ("noComplete" in m)
     if over.any():
         what = f"more arrivals than the phase of the mbarrier at byte {offset} of shared memory has pending"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, i, lanes & over))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, i, lanes & over))
     flat = counts.reshape(-1, machine.blocks)
     before = np.cumsum(flat, axis=0) - flat
     late = before - state.pending
@@ -163,7 +162,7 @@ def _count(machine: Machine, i: Instruction, m: Modifiers, offset: int, lanes: A
         state.expected = np.maximum(state.expected - total, 0)
     ended = mbarriers.arrive(state, total)
     mbarriers.write(machine, offset, state.word(), _blocks(lanes))
-    machine.extra.pop(mbarriers.STALLED, None)
+    machine.stalled = None
     _tell(machine, offset, None if "relaxed" in m else lanes, ended > 0)
     return token.reshape(machine.shape)
 
@@ -178,8 +177,8 @@ def _count_remote(
     state = mbarriers.read(machine, offset, blocks.reshape(1, 1, -1), i)
     ended = np.where(blocks, mbarriers.arrive(state, total), 0)
     mbarriers.write(machine, offset, state.word(), blocks)
-    machine.extra.pop(mbarriers.STALLED, None)
-    ranks = np.broadcast_to(given[0] % machine.place.geometry.cluster_size, machine.shape)
+    machine.stalled = None
+    ranks = np.broadcast_to(given[0] % machine.batch.geometry.cluster_size, machine.shape)
     for rank in np.unique(ranks[lanes]).tolist():
         for observer in machine.observers:
             observer.arrive(machine, (REMOTE, offset * RANKS + rank), lanes & (ranks == rank), None)
@@ -214,7 +213,7 @@ def _transactions(i: Instruction, m: Modifiers, slots: Slots) -> Step:
             over = (state.pending == 0) & (state.transactions == 0) & _blocks(lanes)
             ended = np.where(over, mbarriers.arrive(state, np.zeros(machine.blocks, np.int64)), 0)
             mbarriers.write(machine, offset, state.word(), over)
-            machine.extra.pop(mbarriers.STALLED, None)
+            machine.stalled = None
             _tell(machine, offset, None, ended > 0)
 
     return run
@@ -262,10 +261,10 @@ def arrive_after_copies(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     objects = _objects(i, m, i.operands[0], slots)
 
     def run(machine: Machine) -> None:
-        copies = copies_of(machine)
+        copies = machine.copies
         clock = copies.clock
         copies.clock = clock + machine.active
-        copies.land(machine, machine.active, None)
+        land_copies(machine, None)
         for offset, lanes in objects(machine, "atomic"):
             for observer in machine.observers:
                 observer.arrive(machine, ("mbarrier", offset), lanes, clock)
@@ -282,7 +281,7 @@ def _count_copies(machine: Machine, i: Instruction, offset: int, lanes: Array) -
     state = mbarriers.read(machine, offset, lanes, i)
     ended = mbarriers.arrive(state, lanes.sum(axis=(0, 1)))
     mbarriers.write(machine, offset, state.word(), _blocks(lanes))
-    machine.extra.pop(mbarriers.STALLED, None)
+    machine.stalled = None
     _tell(machine, offset, None, ended > 0)
 
 

@@ -41,8 +41,8 @@ def _clock(destination: int, kind: PtxType) -> Step:
     """Time here is the number of reads so far, times an arbitrary step: it grows, and measures nothing."""
 
     def run(machine: Machine) -> None:
-        ticks = machine.extra["ticks"] = int(machine.extra.get("ticks", 0)) + _TICKS
-        machine.write(destination, np.full((1, 1, 1), ticks & (1 << kind.bits) - 1, dtype=kind.dtype))
+        machine.ticks += _TICKS
+        machine.write(destination, np.full((1, 1, 1), machine.ticks & (1 << kind.bits) - 1, dtype=kind.dtype))
 
     return run
 

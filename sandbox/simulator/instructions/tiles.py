@@ -11,10 +11,11 @@ from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, s
 from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand, space_of
 from sandbox.simulator.instructions.matrix import gather, registers_of, scatter, targets_of, whole_warps
 from sandbox.simulator.instructions.warps import threads_of, warps_of
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.lanes import WARP
 from sandbox.simulator.machine.memory import SHARED_BASE
 from sandbox.simulator.machine.spaces import checked_shared, load_shared, store_shared
-from sandbox.simulator.machine.state import Access, Machine, Step
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Operand
 from sandbox.simulator.ptx.types import TYPES, U16, U32
 
@@ -59,7 +60,7 @@ def stmatrix(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         rows[:, :, : 8 * len(sources)] = (
             flat.take(order, axis=2).view(U32).reshape(*flat.shape[:2], 8 * len(sources), 4)
         )
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         values = [threads_of(rows[..., k].transpose(0, 2, 1), geometry) for k in range(4)]
         values = [np.ascontiguousarray(value) for value in values]
         store_shared(
@@ -112,14 +113,14 @@ def _operand(
     return operand, None if count == 4 else providers
 
 
-def _access(machine: Machine, operand: MemoryOperand, kind: str, providers: Array | None) -> Access:
+def _access(machine: Machine, operand: MemoryOperand, kind: str, providers: Array | None) -> MemoryAccess:
     mask = machine.mask
     if providers is not None:
-        if machine.extra.get("target") == "sm_75":
+        if machine.target == "sm_75":
             # There every lane must give a valid address, whether or not it is used.
             every = operand.access(machine, kind, 0, mask)
             checked_shared(machine, every, machine.shared.size, "shared memory")
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         lanes = threads_of(providers, geometry)
         mask = lanes if mask is None else lanes & mask
     return operand.access(machine, kind, 0, mask)
@@ -127,7 +128,7 @@ def _access(machine: Machine, operand: MemoryOperand, kind: str, providers: Arra
 
 def _rows(machine: Machine, words: list[Array]) -> Array:
     """What every lane read, shape (warps, blocks, 32, 4)."""
-    lanes = [warps_of(word, machine.place.geometry) for word in words]
+    lanes = [warps_of(word, machine.batch.geometry) for word in words]
     warps, _, blocks = np.broadcast_shapes(*(lane.shape for lane in lanes))
     rows = np.empty((warps, blocks, WARP, 4), dtype=U32)
     for position, lane in enumerate(lanes):

@@ -37,14 +37,12 @@ def threads_of(value: Array, geometry: Geometry) -> Array:
 
 def active_lanes(machine: Machine) -> Array:
     """Lanes that execute now, by warp; lanes beyond the block are inactive."""
-    everywhere = np.ones((1, 1, 1), np.bool_)
-    return warps_of(everywhere if machine.mask is None else machine.mask, machine.place.geometry, fill=False)
+    return warps_of(machine.active, machine.batch.geometry, fill=False)
 
 
 def spelled_out(machine: Machine) -> Array:
     """Active lanes as (warps, 32, blocks or 1)."""
-    everywhere = np.ones((1, 1, 1), np.bool_)
-    return by_warp(everywhere if machine.mask is None else machine.mask, machine.place.geometry, fill=False)
+    return by_warp(machine.active, machine.batch.geometry, fill=False)
 
 
 def ballot(predicate: Array) -> Array:
@@ -70,7 +68,7 @@ def shfl(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     mode = next(part for part in m.parts if part in {"up", "down", "bfly", "idx"})
 
     def run(machine: Machine) -> None:
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         value, amount, limits = (warps_of(machine.registers[s].view(U32), geometry) for s in (a, b, c))
         source, inside = _source_lane(mode, amount, limits)
         if first is not None:
@@ -93,7 +91,7 @@ def _undefined_from_others(
     machine: Machine, i: Instruction, found: Array, source: Array, members: Array
 ) -> Array:
     """What comes from a lane that is inactive, or not in the mask, is undefined: here absurd, and noted."""
-    geometry = machine.place.geometry
+    geometry = machine.batch.geometry
     active = spelled_out(machine)
     taking_part = _gather(np.broadcast_to(active, (geometry.warps, WARP, active.shape[2])), source)
     named = by_warp(members, geometry) >> source.astype(U32) & np.uint32(1)
@@ -101,8 +99,8 @@ def _undefined_from_others(
     if not wrong.any():
         return found
     note = f"{i.mnemonic} at line {i.line} reads lanes that take no part: what it gets is undefined"
-    machine.extra.setdefault("notes", {})[note] = None
-    absurd = _ABSURD[bool(machine.extra.get("backwards"))]
+    machine.notes[note] = None
+    absurd = _ABSURD[machine.backwards]
     return np.where(wrong, absurd, np.broadcast_to(found, np.broadcast_shapes(found.shape, wrong.shape)))
 
 
@@ -149,7 +147,7 @@ def vote(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     mode = next(part for part in m.parts if part in {"all", "any", "uni", "ballot"})
 
     def run(machine: Machine) -> None:
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         predicate, active = warps_of(machine.registers[origin], geometry), active_lanes(machine)
         member = warps_of(machine.registers[members].view(U32), geometry)
         predicate = ~predicate if inverted else predicate
@@ -168,7 +166,7 @@ def activemask(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     destination = slots.target(target)
 
     def run(machine: Machine) -> None:
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         lanes = spelled_out(machine)
         machine.write(destination, threads_of(ballot(lanes), geometry))
 
@@ -183,7 +181,7 @@ def match(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     members = slots.source(i.operands[2], _U32)
 
     def run(machine: Machine) -> None:
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         value = by_warp(machine.registers[origin].view(f"uint{m.type.bits}"), geometry)
         member = by_warp(machine.registers[members].view(U32), geometry)
         active = spelled_out(machine)
@@ -223,7 +221,7 @@ def redux(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     function, identity = _REDUCTIONS[name], _identity(name, kind.dtype)
 
     def run(machine: Machine) -> None:
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         value = by_warp(machine.registers[origin].view(kind.dtype), geometry)
         active, member = spelled_out(machine), by_warp(machine.registers[mask].view(U32), geometry)
         value, member, active = np.broadcast_arrays(value, member, active)
@@ -251,7 +249,7 @@ def elect(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     members = slots.source(i.operands[1], _U32)
 
     def run(machine: Machine) -> None:
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         member, active = by_warp(machine.registers[members].view(U32), geometry), spelled_out(machine)
         named = ballot(active) & member
         lowest = named & (~named + np.uint32(1))

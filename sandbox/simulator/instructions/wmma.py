@@ -26,11 +26,12 @@ from sandbox.simulator.instructions.matrix import (
     whole_warps,
 )
 from sandbox.simulator.instructions.warps import threads_of, warps_of
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import WARP
 from sandbox.simulator.machine.memory import GLOBAL_BASE
 from sandbox.simulator.machine.spaces import load_global, load_shared, store_global, store_shared
-from sandbox.simulator.machine.state import Access, Machine, Step
+from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.numerics.elements import ELEMENTS, Element
 from sandbox.simulator.numerics.fragments import Fragment, accumulator, left, right
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand
@@ -158,7 +159,7 @@ class _Where:
         Raises:
             FaultError: Misaligned, or not the same in all lanes of a warp.
         """
-        geometry = machine.place.geometry
+        geometry = machine.batch.geometry
         address = (
             warps_of(machine.registers[self.operand.base], geometry).astype(S64) + self.operand.displacement
         )
@@ -179,11 +180,11 @@ class _Where:
         if np.any(active & ((address & (self.promised - 1)) != 0)):
             what = f"{self.instruction.mnemonic} at line {self.instruction.line}"
             note = f"{what}: its address shall be a multiple of {self.promised} bytes; CUDA promises nothing for less"
-            machine.extra.setdefault("notes", {})[note] = None
+            machine.notes[note] = None
         return address, stride
 
     def _fault(self, machine: Machine, what: str, lanes: Array | None) -> FaultError:
-        return FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, self.instruction, lanes))
+        return FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, self.instruction, lanes))
 
 
 def _where(i: Instruction, m: Modifiers, address: Operand, rest: tuple[Operand, ...], slots: Slots) -> _Where:
@@ -225,7 +226,7 @@ def _load(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 def _read(machine: Machine, where: _Where) -> Array:
     """32-bit words of a tile as the accesses move them, shape (warps, blocks, 32, words)."""
-    geometry, count = machine.place.geometry, where.tile.width // 4
+    geometry, count = machine.batch.geometry, where.tile.width // 4
     address, stride = where.start(machine)
     words: list[Array] = []
     for space, window, mask in where.spaces(machine):
@@ -233,7 +234,7 @@ def _read(machine: Machine, where: _Where) -> Array:
         here: list[Array] = []
         for line, byte in where.tile.accesses:
             offsets = threads_of(address + (stride * line + byte - window), geometry)
-            access = Access(where.instruction, offsets, where.tile.width, "load", mask)
+            access = MemoryAccess(where.instruction, offsets, where.tile.width, "load", mask)
             here += [warps_of(word, geometry) for word in read(machine, access, U32, count)]
         if words:
             chosen = warps_of(machine.active if mask is None else mask, geometry, fill=False)
@@ -264,7 +265,7 @@ def _store(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 
 def _write(machine: Machine, where: _Where, words: Array) -> None:
-    geometry, count = machine.place.geometry, where.tile.width // 4
+    geometry, count = machine.batch.geometry, where.tile.width // 4
     address, stride = where.start(machine)
     for space, window, mask in where.spaces(machine):
         write = store_global if space == "global" else store_shared
@@ -277,6 +278,6 @@ def _write(machine: Machine, where: _Where, words: Array) -> None:
             ]
             write(
                 machine,
-                Access(where.instruction, offsets, where.tile.width, "store", mask, tuple(values)),
+                MemoryAccess(where.instruction, offsets, where.tile.width, "store", mask, tuple(values)),
                 values,
             )

@@ -11,8 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.lanes import EVERYONE
+from sandbox.simulator.machine.state import Machine
 from sandbox.verdict import Verdict
 
 RANK_UNIT = 1 << 24
@@ -22,19 +24,19 @@ RANKS = 16
 _OWN_ONLY = frozenset({"shared", "shared::cta"})
 
 
-def reaches_out(machine: Machine, access: Access, high: int) -> bool:
+def reaches_out(machine: Machine, access: MemoryAccess, high: int) -> bool:
     """Whether an access that ends at byte `high` may be to another block, and its instruction able to."""
     return (
         high > RANK_UNIT
         and access.owner is None
-        and machine.place.geometry.cluster_size > 1
+        and machine.batch.geometry.cluster_size > 1
         and _OWN_ONLY.isdisjoint(access.instruction.modifiers)
     )
 
 
 def own_rank(machine: Machine) -> Array:
     """Rank of each block of the batch in its cluster, shape (1, 1, B); ranks follow each other in a batch."""
-    return np.arange(machine.blocks).reshape(1, 1, -1) % machine.place.geometry.cluster_size
+    return np.arange(machine.blocks).reshape(1, 1, -1) % machine.batch.geometry.cluster_size
 
 
 def rank_of(machine: Machine, offsets: Array) -> Array:
@@ -43,24 +45,24 @@ def rank_of(machine: Machine, offsets: Array) -> Array:
     return np.where(field == 0, own_rank(machine), field - 1)
 
 
-def in_cluster(machine: Machine, access: Access) -> Access:
+def in_cluster(machine: Machine, access: MemoryAccess) -> MemoryAccess:
     """The access with offsets in each block's own window, and its `owner`.
 
     Raises:
         FaultError: A lane's address belongs to no block of the cluster, or to one that has ended.
     """
-    size = machine.place.geometry.cluster_size
+    size = machine.batch.geometry.cluster_size
     rank = rank_of(machine, access.offsets)
-    active = np.ones((1, 1, 1), np.bool_) if access.mask is None else access.mask
+    active = EVERYONE if access.mask is None else access.mask
     nobody = (rank < 0) | (rank >= size)
     if (nobody & active).any():
         what = f"an address in shared memory of the cluster that belongs to none of its {size} blocks"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, nobody & active))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, nobody & active))
     rank = np.where(nobody, 0, rank)
     owner = np.arange(machine.blocks).reshape(1, 1, -1) // size * size + rank
     if machine.live is not None:
         ended = ~np.broadcast_to(machine.live.any(axis=(0, 1)), (machine.blocks,))[owner]
         if (ended & active).any():
             what = "access to the shared memory of a block of the cluster that has ended"
-            raise FaultError(machine.place.fault(Verdict.RACE, what, access.instruction, ended & active))
+            raise FaultError(machine.batch.fault(Verdict.RACE, what, access.instruction, ended & active))
     return replace(access, offsets=access.offsets % RANK_UNIT, owner=owner)

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.spaces import store_element
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.faults import Batch, FaultError
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.verdict import Verdict
 
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
 _ZERO = np.zeros((1, 1, 1), dtype=np.int64)
 
 
@@ -32,7 +31,7 @@ class Copy:
         group: Which cp.async-group of its thread it belongs to.
     """
 
-    store: Access
+    store: MemoryAccess
     source: Array
     read: Array
     words: list[Array]
@@ -76,38 +75,36 @@ class Copies:
                 found = np.where(group == n, self.history[n], found)
         return found
 
-    def land(self, machine: Machine, active: Array, before: Array | None) -> None:
-        """Finish the copies of active threads in groups below `before`; None: all of them."""
-        left: list[Copy] = []
+    def finish(self, active: Array, before: Array | None) -> list[tuple[Copy, Array]]:
+        """Take out the copies of active threads in groups below `before` (None: all), with those threads."""
+        finished: list[tuple[Copy, Array]] = []
         for copy in self.under_way:
             done = copy.lanes & active
             if before is not None:
                 done = done & (copy.group < before)
-            if not done.any():
-                left.append(copy)
-                continue
-            for k, word in enumerate(copy.words):
-                store_element(machine, copy.store.offsets + 4 * k, word, done)
-            copy.lanes = copy.lanes & ~done
-            if copy.lanes.any():
-                left.append(copy)
-        self.under_way = left
+            if done.any():
+                finished.append((copy, done))
+                copy.lanes = copy.lanes & ~done
+        self.under_way = [copy for copy in self.under_way if copy.lanes.any()]
+        return finished
 
-    def check_source(self, machine: Machine, access: Access) -> None:
+    def check_source(self, batch: Batch, access: MemoryAccess) -> None:
         """A write to what a copy under way still reads is a race.
 
         Raises:
             FaultError: It is one.
         """
+        if not self.under_way:
+            return
         low, high = int(access.offsets.min()), int(access.offsets.max()) + access.size
         for copy in self.under_way:
             if low >= int(copy.source.max()) + 16 or high <= int(copy.source.min()):
                 continue
-            lanes = _EVERYONE if access.mask is None else access.mask
+            lanes = EVERYONE if access.mask is None else access.mask
             written = np.unique(
-                np.broadcast_to(access.offsets, machine.shape)[np.broadcast_to(lanes, machine.shape)]
+                np.broadcast_to(access.offsets, batch.shape)[np.broadcast_to(lanes, batch.shape)]
             )
-            start = np.broadcast_to(copy.source, machine.shape)
+            start = np.broadcast_to(copy.source, batch.shape)
             first = np.minimum(np.searchsorted(written, start - access.size + 1), written.size - 1)
             hit = (written[first] > start - access.size) & (written[first] < start + copy.read) & copy.lanes
             if hit.any():
@@ -115,10 +112,4 @@ class Copies:
                     f"race on global memory: written at line {access.instruction.line} while the copy of line "
                     f"{copy.store.instruction.line} from there has not been waited for"
                 )
-                raise FaultError(machine.place.fault(Verdict.RACE, what, access.instruction, hit))
-
-
-def copies_of(machine: Machine) -> Copies:
-    """The copies of a machine's batch."""
-    found: Copies = machine.extra.setdefault("copies", Copies())
-    return found
+                raise FaultError(batch.fault(Verdict.RACE, what, access.instruction, hit))

@@ -21,12 +21,17 @@ class FaultError(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class Batch:
     """Where the machine is: the launched kernel, its geometry, and the blocks of the batch, shape (B,)."""
 
     kernel: str
     geometry: Geometry
     blocks: Array
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of a value that differs in every lane."""
+        return (self.geometry.rows, self.geometry.columns, len(self.blocks))
 
     def first(
         self, lanes: Array
@@ -36,8 +41,7 @@ class Place:
         Args:
             lanes: bool, broadcastable to (rows, columns, B).
         """
-        shape = (self.geometry.rows, self.geometry.columns, len(self.blocks))
-        full = np.broadcast_to(lanes, shape)
+        full = np.broadcast_to(lanes, self.shape)
         order = np.argsort(self.blocks)
         block_first = np.moveaxis(full, 2, 0)[order]
         position = int(np.argmax(block_first.reshape(-1)))

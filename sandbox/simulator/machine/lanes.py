@@ -21,6 +21,10 @@ from sandbox.simulator.ptx.types import PRED, U32, constant
 
 WARP = 32
 LANES_PER_BATCH = 32768
+Mask = Array | None
+"""Lanes, bool and lane-shaped; None is everyone."""
+EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
+"""Every lane as an array."""
 
 
 @dataclass(frozen=True)
@@ -187,3 +191,31 @@ def from_warps(value: Array, geometry: Geometry) -> Array:
     blocks = value.shape[2]
     flat = value.reshape(geometry.warps * WARP, blocks)[: geometry.threads]
     return flat.reshape(geometry.rows, geometry.columns, blocks)
+
+
+def union(a: Mask, b: Mask) -> Mask:
+    """Lanes of either mask."""
+    return None if a is None or b is None else a | b
+
+
+def missing(live: Mask, mask: Array) -> Array:
+    """Live lanes that are not in a mask."""
+    absent: Array = ~mask
+    return absent if live is None else live & absent
+
+
+def covers(live: Mask, mask: Mask) -> bool:
+    """Whether a mask holds every lane that is alive."""
+    return mask is None or not bool(missing(live, mask).any())
+
+
+def count_threads(geometry: Geometry, live: Mask, lanes: Array) -> Array:
+    """How many threads of each block are among the lanes, int64, shape (1, 1, blocks).
+
+    A warp that is there with all its live lanes counts as a whole one, 32 (PTX ISA 9.0, section 9.7.13.1: barriers
+    count warps). `lanes` has all axes at their full length.
+    """
+    here = by_warp(lanes, geometry, fill=False)
+    alive = by_warp(np.broadcast_to(EVERYONE if live is None else live, lanes.shape), geometry, fill=False)
+    whole = here.any(axis=1) & ~(alive & ~here).any(axis=1)
+    return np.where(whole, WARP, here.sum(axis=1)).sum(axis=0).reshape(1, 1, -1)

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.spaces import checked_shared, select
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.types import U8, Dtype
 from sandbox.verdict import Verdict
 
@@ -33,17 +35,17 @@ def _frame(machine: Machine) -> Array:
 
 def _written(machine: Machine) -> Array:
     """Which bytes of the stack something wrote, of the frame's shape."""
-    known: Array | None = machine.extra.get("local written")
+    known = machine.local_written
     size = len(_frame(machine))
     if known is None or len(known) < size:
         written = np.zeros((size, *machine.shape), dtype=np.bool_)
         if known is not None:
             written[: len(known)] = known
-        machine.extra["local written"] = known = written
+        machine.local_written = known = written
     return known
 
 
-def _check_written(machine: Machine, access: Access, size: int, count: int) -> None:
+def _check_written(machine: Machine, access: MemoryAccess, size: int, count: int) -> None:
     """Elements that are partly written may be copies of padded structures; those of which nothing is are no data."""
     lanes = tuple(np.ogrid[tuple(slice(0, n) for n in machine.shape)])
     written = _written(machine)
@@ -52,14 +54,14 @@ def _check_written(machine: Machine, access: Access, size: int, count: int) -> N
         known = np.logical_or.reduce([written[(start + byte, *lanes)] for byte in range(size)])
         lost = ~known & machine.active if access.mask is None else ~known & access.mask
         if lost.any():
-            index, *_ = machine.place.first(lost)
+            index, *_ = machine.batch.first(lost)
             offset = int(np.broadcast_to(start, machine.shape)[index])
             what = f"read of byte {offset} of local memory, which nothing wrote"
-            fault = machine.place.fault(Verdict.UNINITIALIZED, what, access.instruction, lost)
+            fault = machine.batch.fault(Verdict.UNINITIALIZED, what, access.instruction, lost)
             raise FaultError(replace(fault, buffer="local memory", offset=offset))
 
 
-def load_local(machine: Machine, access: Access, dtype: Dtype, count: int) -> list[Array]:
+def load_local(machine: Machine, access: MemoryAccess, dtype: Dtype, count: int) -> list[Array]:
     """Read `count` consecutive elements of local memory in every lane."""
     access = checked_shared(machine, access, machine.local_bytes, "local memory")
     frame = _frame(machine)
@@ -75,12 +77,12 @@ def load_local(machine: Machine, access: Access, dtype: Dtype, count: int) -> li
     return values
 
 
-def store_local(machine: Machine, access: Access, values: list[Array]) -> None:
+def store_local(machine: Machine, access: MemoryAccess, values: list[Array]) -> None:
     """Write consecutive elements of local memory in the lanes that take part."""
     access = checked_shared(machine, access, machine.local_bytes, "local memory")
     frame, written = _frame(machine), _written(machine)
     rows, columns, blocks = np.ogrid[tuple(slice(0, n) for n in machine.shape)]
-    everywhere = np.ones((1, 1, 1), dtype=np.bool_) if access.mask is None else access.mask
+    everywhere = EVERYONE if access.mask is None else access.mask
     for k, value in enumerate(values):
         size = value.dtype.itemsize
         element = np.ascontiguousarray(np.broadcast_to(value, machine.shape))

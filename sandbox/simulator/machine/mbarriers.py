@@ -23,7 +23,6 @@ _TRANSACTIONS = 2 * COUNT_BITS
 _BIAS = 1 << 20
 _PHASE = 61
 _MARK, _MARK_VALUE = 62, 2
-STALLED = "stalled"
 PATIENCE = 1000
 """Failed waits of every thread without any arrival after which nobody is expected to arrive."""
 
@@ -76,7 +75,7 @@ def read(machine: Machine, offset: int, lanes: Array, instruction: Instruction) 
     wrong = (word >> U64.type(_MARK)) != _MARK_VALUE
     if (wrong & lanes).any():
         what = f"no mbarrier at byte {offset} of shared memory: not initialised, invalidated or overwritten"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, instruction, lanes & wrong))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, instruction, lanes & wrong))
     signed = word.astype(np.int64)
     return State(
         signed & MAX_COUNT,
@@ -107,17 +106,17 @@ def arrive(state: State, total: Array) -> Array:
 
 def stall(machine: Machine, failed: Array) -> None:
     """Lanes have waited in vain once more."""
-    before: Array = machine.extra.get(STALLED, np.zeros(machine.shape, dtype=np.int32))
-    machine.extra[STALLED] = before + failed
+    before = np.zeros(machine.shape, dtype=np.int32) if machine.stalled is None else machine.stalled
+    machine.stalled = before + failed
 
 
 def deadlock(machine: Machine, runnable: Array, instruction: Instruction) -> Fault | None:
     """The fault where every lane that could run has long waited in vain, and nobody arrived meanwhile."""
-    stalled: Array | None = machine.extra.get(STALLED)
+    stalled = machine.stalled
     if stalled is None or not runnable.any() or (stalled < PATIENCE)[runnable].any():
         return None
     what = (
         "deadlock: threads wait at an mbarrier for a phase that cannot end, because every other thread has "
         "ended or waits as well; compare its count with who arrives, and the parity that is waited for"
     )
-    return machine.place.fault(Verdict.TIMEOUT, what, instruction, runnable)
+    return machine.batch.fault(Verdict.TIMEOUT, what, instruction, runnable)

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from sandbox.device import Array, Fault
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.clusters import in_cluster, reaches_out
 from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.memory import GLOBAL_BASE
-from sandbox.simulator.machine.state import Access, Machine
+from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.types import S64, U32, U64, Dtype
 from sandbox.verdict import Verdict
 
@@ -18,7 +20,7 @@ _SHARED = "shared memory"
 _VERBS = {"load": "read", "store": "write", "atomic": "atomic", "copy": "copy"}
 
 
-def checked_global(machine: Machine, access: Access) -> Access:
+def checked_global(machine: Machine, access: MemoryAccess) -> MemoryAccess:
     """Check bounds and alignment of a global access; inactive lanes are moved to a harmless address.
 
     The offsets of the access returned index `Arena.view`.
@@ -39,7 +41,7 @@ def checked_global(machine: Machine, access: Access) -> Access:
     return access if offsets is access.offsets else _moved(access, offsets)
 
 
-def checked_shared(machine: Machine, access: Access, limit: int, what: str) -> Access:
+def checked_shared(machine: Machine, access: MemoryAccess, limit: int, what: str) -> MemoryAccess:
     """Check bounds and alignment against [0, limit), in shared memory against its variables.
 
     `what` names the memory in messages.
@@ -62,7 +64,7 @@ def checked_shared(machine: Machine, access: Access, limit: int, what: str) -> A
     return access if offsets is access.offsets else _moved(access, offsets)
 
 
-def _moved(access: Access, offsets: Array) -> Access:
+def _moved(access: MemoryAccess, offsets: Array) -> MemoryAccess:
     return replace(access, offsets=offsets)
 
 
@@ -74,29 +76,29 @@ def _replace(offsets: Array, wrong: Array, mask: Array | None) -> Array:
     return np.where(wrong, full.reshape(-1)[position], offsets)
 
 
-def _aligned(machine: Machine, access: Access, offsets: Array) -> Array:
+def _aligned(machine: Machine, access: MemoryAccess, offsets: Array) -> Array:
     low_bits = access.size - 1
     if not low_bits or not int(np.bitwise_or.reduce(offsets, axis=None)) & low_bits:
         return offsets
     wrong = (offsets & low_bits) != 0
     active = wrong if access.mask is None else wrong & access.mask
     if active.any():
-        index, *_ = machine.place.first(active)
+        index, *_ = machine.batch.first(active)
         address = int(np.broadcast_to(offsets, machine.shape)[index])
         verb = f"misaligned {access.size}-byte {_VERBS[access.kind]}"
         what = f"{verb}: offset {address} is not a multiple of {access.size}"
-        raise FaultError(machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active))
+        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, active))
     return _replace(offsets, wrong, access.mask)
 
 
-def _global_fault(machine: Machine, access: Access, active: Array) -> Fault:
-    index, *_ = machine.place.first(active)
+def _global_fault(machine: Machine, access: MemoryAccess, active: Array) -> Fault:
+    index, *_ = machine.batch.first(active)
     offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
     verb = _VERBS[access.kind]
     near = machine.arena.nearest(offset)
     if near is None or not -(1 << 32) < offset < machine.arena.extent + (1 << 32):
         what = f"{access.size}-byte {verb} at address {GLOBAL_BASE + offset:#x}, which is no buffer"
-        return machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
+        return machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
     if offset < near.start:
         where = f"{near.start - offset} bytes before the start of {near.label}"
     elif offset < near.end:
@@ -104,7 +106,7 @@ def _global_fault(machine: Machine, access: Access, active: Array) -> Fault:
     else:
         where = f"{offset - near.end} bytes past the end of {near.label}"
     what = f"out-of-bounds {access.size}-byte {verb}, {where}"
-    fault = machine.place.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
+    fault = machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, active)
     return _with_buffer(fault, near.name, offset - near.start)
 
 
@@ -112,8 +114,8 @@ def _with_buffer(fault: Fault, name: str, offset: int) -> Fault:
     return replace(fault, buffer=name, offset=offset)
 
 
-def _window_fault(machine: Machine, access: Access, active: Array, limit: int, what: str) -> Fault:
-    index, *_ = machine.place.first(active)
+def _window_fault(machine: Machine, access: MemoryAccess, active: Array, limit: int, what: str) -> Fault:
+    index, *_ = machine.batch.first(active)
     offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
     region = machine.shared.region(offset) if what == _SHARED else None
     if region is not None:
@@ -123,11 +125,11 @@ def _window_fault(machine: Machine, access: Access, active: Array, limit: int, w
     text = (
         f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
     )
-    fault = machine.place.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
+    fault = machine.batch.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
     return _with_buffer(fault, what, offset)
 
 
-def load_global(machine: Machine, access: Access, dtype: Dtype, count: int) -> list[Array]:
+def load_global(machine: Machine, access: MemoryAccess, dtype: Dtype, count: int) -> list[Array]:
     """Read `count` consecutive elements of a dtype in every lane."""
     access = checked_global(machine, access)
     for observer in machine.observers:
@@ -138,7 +140,7 @@ def load_global(machine: Machine, access: Access, dtype: Dtype, count: int) -> l
     return [view.take(index + k if k else index).view(dtype) for k in range(count)]
 
 
-def store_global(machine: Machine, access: Access, values: list[Array]) -> None:
+def store_global(machine: Machine, access: MemoryAccess, values: list[Array]) -> None:
     """Write consecutive elements in the lanes that take part; of lanes that collide, the last wins."""
     access = checked_global(machine, access)
     for observer in machine.observers:
@@ -168,7 +170,7 @@ def select(mask: Array, *values: Array) -> tuple[Array, ...]:
     return tuple(np.broadcast_to(value, shape)[full] for value in values)
 
 
-def load_shared(machine: Machine, access: Access, dtype: Dtype, count: int) -> list[Array]:
+def load_shared(machine: Machine, access: MemoryAccess, dtype: Dtype, count: int) -> list[Array]:
     """Read `count` consecutive elements of shared memory in every lane."""
     access = checked_shared(machine, access, machine.shared.size, _SHARED)
     for observer in machine.observers:
@@ -201,7 +203,7 @@ def _narrow_view(machine: Machine, offsets: Array, size: int) -> tuple[Array, Ar
     return view, (offsets & 3) >> (size - 1)
 
 
-def store_shared(machine: Machine, access: Access, values: list[Array]) -> None:
+def store_shared(machine: Machine, access: MemoryAccess, values: list[Array]) -> None:
     """Write consecutive elements of shared memory in the lanes that take part."""
     access = checked_shared(machine, access, machine.shared.size, _SHARED)
     for observer in machine.observers:
@@ -239,7 +241,7 @@ def store_element(
         value,
         *([part] if part is not None else []),
     ]
-    everywhere = np.ones((1, 1, 1), dtype=np.bool_) if mask is None else mask
+    everywhere = EVERYONE if mask is None else mask
     row, block, element, *rest = select(everywhere, *fields)
     view[(row, block, *rest)] = element
 
@@ -261,3 +263,10 @@ def offsets_of(address: Array, base: int, displacement: int) -> Array:
     delta = displacement - base
     wide = address.view(S64) if address.dtype.itemsize == 8 else address.astype(S64)
     return wide + delta if delta else wide
+
+
+def land_copies(machine: Machine, before: Array | None) -> None:
+    """Write the copies of the active threads in groups below `before` (None: all) to shared memory."""
+    for copy, done in machine.copies.finish(machine.active, before):
+        for k, word in enumerate(copy.words):
+            store_element(machine, copy.store.offsets + 4 * k, word, done)

@@ -3,61 +3,34 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.machine.faults import Place
+from sandbox.simulator.machine.access import MemoryAccess, SyncKey
+from sandbox.simulator.machine.arrivals import Arrivals
+from sandbox.simulator.machine.copies import Copies
+from sandbox.simulator.machine.faults import Batch
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.memory import Arena
-from sandbox.simulator.ptx.syntax import Instruction
-from sandbox.simulator.ptx.types import U8, U16, U32
+from sandbox.simulator.ptx.types import U8, U16, U32, PtxType
 
 Step = Callable[["Machine"], None]
-SyncKey = tuple[str, int]
-"""What threads synchronise through: a kind ("bar", "mbarrier", "cluster") and its number or byte offset."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """One memory access of a lock step.
-
-    Attributes:
-        offsets: Byte offsets into the space, int64, lane-shaped.
-        size: Bytes a lane touches.
-        kind: "load", "store" or "atomic".
-        mask: Lanes that take part, None for all.
-        values: What is stored, where known; lane-shaped.
-        owner: Shared memory of another block of the cluster: positions in the batch of the blocks whose it is,
-            lane-shaped; None for each lane's own.
-    """
-
-    instruction: Instruction
-    offsets: Array
-    size: int
-    kind: str
-    mask: Array | None
-    values: tuple[Array, ...] = ()
-    owner: Array | None = None
-
-    @property
-    def reads(self) -> bool:
-        """Whether something must lie there before; an exchange may be the first to write."""
-        return self.kind == "load" or (self.kind == "atomic" and "exch" not in self.instruction.modifiers)
 
 
 class Observer:
     """Listens to memory accesses and synchronisation; counters and hazard checks override what they need."""
 
-    def global_access(self, machine: Machine, access: Access) -> None:
+    def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Called before an access to global memory takes effect, bounds already checked."""
 
-    def shared_access(self, machine: Machine, access: Access) -> None:
+    def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Called before an access to shared memory takes effect, bounds already checked."""
 
-    def shared_copy(self, machine: Machine, access: Access, clock: Array) -> None:
+    def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
         """Called when cp.async is issued, for its store to shared memory.
 
         `clock` numbers the copies of each thread: lane-shaped, int64, it never falls.
@@ -164,10 +137,19 @@ class Machine:
         force: Merge even into temporaries: the instruction is guarded.
         live: Lanes that have not exited; None for all.
         printed: What device printf wrote.
-        extra: State of single instructions: the carry flag, the clock.
+        specials: Values of the special registers, by name.
+        target: What the PTX was compiled for, "sm_90".
+        backwards: Whether the order of threads that nothing orders is reversed.
+        notes: Findings that are no failure, shared by the batches of a run; a dict for its order.
+        arrivals: Who came to barriers without waiting.
+        copies: Asynchronous copies under way.
+        stalled: How often each thread has waited in vain at mbarriers since the last arrival; None for never.
+        local_written: Which bytes of local memory something wrote, of `local`'s shape.
+        carry: The carry flag (PTX ISA 9.0, section 9.7.2), lane-shaped.
+        ticks: What the clock registers read last.
     """
 
-    place: Place
+    batch: Batch
     arena: Arena
     shared: Shared
     parameters: dict[str, bytes]
@@ -180,7 +162,16 @@ class Machine:
     live: Array | None = None
     local: Array | None = None
     printed: list[str] = field(default_factory=list[str])
-    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    specials: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    target: str = ""
+    backwards: bool = False
+    notes: dict[str, None] = field(default_factory=dict[str, None])
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    copies: Copies = field(default_factory=Copies)
+    stalled: Array | None = None
+    local_written: Array | None = None
+    carry: Array = field(default_factory=lambda: ~EVERYONE)
+    ticks: int = 0
 
     def __post_init__(self) -> None:
         self.enter(self.activation)
@@ -194,17 +185,17 @@ class Machine:
     @property
     def blocks(self) -> int:
         """Blocks in this batch."""
-        return len(self.place.blocks)
+        return len(self.batch.blocks)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of a value that differs in every lane."""
-        return (self.place.geometry.rows, self.place.geometry.columns, self.blocks)
+        return self.batch.shape
 
     @property
     def active(self) -> Array:
         """Lanes whose memory accesses count, as an array."""
-        return _EVERYONE if self.mask is None else self.mask
+        return EVERYONE if self.mask is None else self.mask
 
     def write(self, slot: int, value: Array) -> None:
         """Write a register in the lanes that count."""
@@ -219,8 +210,24 @@ class Machine:
             value = np.where(self.merge, value, _as(old, value.dtype))
         self.activation.arguments[key] = value
 
-
-_EVERYONE = np.ones((1, 1, 1), dtype=np.bool_)
+    def argument(self, name: str, offset: int, kind: PtxType) -> Array:
+        """Read parameter space; bytes written one by one are joined."""
+        arguments = self.activation.arguments
+        found = arguments.get((name, offset))
+        if found is not None and found.dtype.itemsize == kind.bytes:
+            return found.view(kind.dtype)
+        unsigned = np.dtype(f"uint{kind.bits}")
+        value = np.zeros((1, 1, 1), dtype=unsigned)
+        position = 0
+        while position < kind.bytes:
+            piece = arguments.get((name, offset + position))
+            if piece is None:
+                position += 1
+                continue
+            bits = piece.view(f"uint{piece.dtype.itemsize * 8}").astype(unsigned)
+            value = value | bits << unsigned.type(8 * position)
+            position += piece.dtype.itemsize
+        return value.view(kind.dtype)
 
 
 def _as(value: Array, dtype: np.dtype[Any]) -> Array:

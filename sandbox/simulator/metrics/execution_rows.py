@@ -6,7 +6,7 @@ import math
 
 from sandbox.simulator.cost.estimate import instructions_by_pipe, thread_instructions
 from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, TENSOR, XU
-from sandbox.simulator.metrics.row import Launch, Row
+from sandbox.simulator.metrics.row import CountedLaunch, Row
 
 
 def _pipe(pipe: str) -> Row:
@@ -29,33 +29,33 @@ def _limit(metric: str, name: str, what: str) -> Row:
     )
 
 
-def _instructions(launch: Launch) -> float:
+def _instructions(launch: CountedLaunch) -> float:
     return sum(instructions_by_pipe(launch.counter).values())
 
 
-def _lanes(launch: Launch) -> float | None:
+def _lanes(launch: CountedLaunch) -> float | None:
     instructions = _instructions(launch)
     return thread_instructions(launch.counter) / instructions if instructions else None
 
 
-def _branches(launch: Launch) -> float:
+def _branches(launch: CountedLaunch) -> float:
     return sum(count.branches for count in launch.counter.blocks.values())
 
 
-def _divergent(launch: Launch) -> float:
+def _divergent(launch: CountedLaunch) -> float:
     return sum(count.divergent for count in launch.counter.blocks.values())
 
 
-def _uniform(launch: Launch) -> float | None:
+def _uniform(launch: CountedLaunch) -> float | None:
     branches = _branches(launch)
     return 100 * (1 - _divergent(launch) / branches) if branches else None
 
 
-def _waves(launch: Launch) -> float:
+def _waves(launch: CountedLaunch) -> float:
     return launch.shape.waves(launch.architecture.multiprocessors)
 
 
-def _tail(launch: Launch) -> float:
+def _tail(launch: CountedLaunch) -> float:
     waves = _waves(launch)
     return 100 * (1 - waves / math.ceil(waves))
 

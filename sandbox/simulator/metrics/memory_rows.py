@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.estimate import local_requests
-from sandbox.simulator.metrics.row import Launch, Number, Row, Value
+from sandbox.simulator.metrics.row import CountedLaunch, Number, Row, Value
 
 _ACCESSES = {
     "ld": ("global loads", ("load",)),
@@ -30,7 +30,7 @@ def _where(value: Number, space: str, *kinds: str) -> Value:
 
 
 def _ratio(above: Number, below: Number) -> Value:
-    def value(launch: Launch) -> float | None:
+    def value(launch: CountedLaunch) -> float | None:
         divisor = below(launch)
         return above(launch) / divisor if divisor else None
 
@@ -70,7 +70,7 @@ def _global_efficiency(short: str) -> list[Row]:
     end = f"pipe_lsu_mem_global_op_{short}"
     requests, sectors = _of("requests", "global", *kinds), _of("sectors", "global", *kinds)
 
-    def asked(launch: Launch) -> float:
+    def asked(launch: CountedLaunch) -> float:
         return sum(100 * site.lanes * site.size / SECTOR for site in launch.sites("global", *kinds))
 
     return [
@@ -126,7 +126,7 @@ def _shared_sums(short: str) -> list[Row]:
     ]
 
 
-def _busiest(launch: Launch) -> float | None:
+def _busiest(launch: CountedLaunch) -> float | None:
     sites = launch.sites("global", "atom", "red")
     return max((site.contention.busiest(launch.shape.scale) for site in sites), default=None)
 
@@ -142,7 +142,7 @@ def _local(short: str, opcode: str) -> Row:
     )
 
 
-def _copies(launch: Launch) -> float | None:
+def _copies(launch: CountedLaunch) -> float | None:
     sites = launch.sites("shared", "store")
     return sum(site.requests for site in sites if site.instruction.opcode == "cp") or None
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from sandbox.simulator.cost.coalescing import SECTOR
-from sandbox.simulator.metrics.row import Launch, Row
+from sandbox.simulator.metrics.row import CountedLaunch, Row
 
 
-def _l1_hit_rate(launch: Launch) -> float | None:
+def _l1_hit_rate(launch: CountedLaunch) -> float | None:
     loads = launch.sites("global", "load")
     sectors = sum(site.sectors for site in loads)
     return 100 * max(0.0, 1 - sum(site.misses for site in loads) / sectors) if sectors else None
 
 
-def _l2_hit_rate(launch: Launch) -> float | None:
+def _l2_hit_rate(launch: CountedLaunch) -> float | None:
     moved = launch.result.traffic
     through = moved.l2_read + moved.l2_write
     return 100 * max(0.0, 1 - moved.dram / through) if through else None
 
 
-def _dram_share(launch: Launch) -> float:
+def _dram_share(launch: CountedLaunch) -> float:
     peak = launch.architecture.dram_gbps * 1e3 * launch.result.latency_us
     return min(100.0, 100 * launch.result.traffic.dram / peak)
 

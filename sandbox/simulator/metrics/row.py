@@ -14,7 +14,7 @@ from sandbox.simulator.gpus.architectures import Architecture
 
 
 @dataclass(frozen=True)
-class Launch:
+class CountedLaunch:
     """Everything known of one launch."""
 
     counter: Counter
@@ -37,8 +37,8 @@ class Launch:
         return "red" if id(site.instruction) in self._reductions else "atom"
 
 
-Value = Callable[[Launch], float | None]
-Number = Callable[[Launch], float]
+Value = Callable[[CountedLaunch], float | None]
+Number = Callable[[CountedLaunch], float]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sandbox.device import Metric
 from sandbox.simulator.metrics.execution_rows import EXECUTION_ROWS, LAUNCH_ROWS
 from sandbox.simulator.metrics.memory_rows import ATOMIC_ROWS, COPY_ROWS, GLOBAL_ROWS, LOCAL_ROWS, SHARED_ROWS
 from sandbox.simulator.metrics.model_rows import MODEL_ROWS
-from sandbox.simulator.metrics.row import Launch, Row
+from sandbox.simulator.metrics.row import CountedLaunch, Row
 from sandbox.simulator.metrics.tensor_rows import TENSOR_ROWS
 from sandbox.verdict import Provenance
 
@@ -19,7 +19,7 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "Global memory": GLOBAL_ROWS,
     "Shared memory": SHARED_ROWS,
     "Global atomics": ATOMIC_ROWS,
-    "Launch and occupancy": LAUNCH_ROWS,
+    "CountedLaunch and occupancy": LAUNCH_ROWS,
     "Instructions, lanes and branches": EXECUTION_ROWS,
     "Tensor cores": TENSOR_ROWS,
     "Local memory": LOCAL_ROWS,
@@ -31,12 +31,12 @@ ROWS: tuple[Row, ...] = tuple(row for rows in GROUPS.values() for row in rows)
 """Every metric, in the order in which they are shown."""
 
 
-def metrics(launch: Launch) -> tuple[Metric, ...]:
+def metrics(launch: CountedLaunch) -> tuple[Metric, ...]:
     """Every metric that applies to a launch."""
     return tuple(_metric(row, value, launch) for row in ROWS if (value := row.value(launch)) is not None)
 
 
-def _metric(row: Row, value: float, launch: Launch) -> Metric:
+def _metric(row: Row, value: float, launch: CountedLaunch) -> Metric:
     """Counts of a sample are scaled to the grid, and then are estimates, as is what a model says."""
     shape = launch.shape
     whole = shape.sampled == shape.blocks

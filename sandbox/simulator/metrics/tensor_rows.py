@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.simulator.metrics.row import Launch, Row
+from sandbox.simulator.metrics.row import CountedLaunch, Row
 from sandbox.simulator.numerics.tensor import PATHS, MatrixWork, matrix_work
 
 
-def _executed(launch: Launch) -> Iterator[tuple[MatrixWork, int]]:
+def _executed(launch: CountedLaunch) -> Iterator[tuple[MatrixWork, int]]:
     """Every matrix instruction of the sample, and how many warps executed it."""
     for count in launch.counter.blocks.values():
         for instruction in count.block.instructions:
@@ -17,17 +17,17 @@ def _executed(launch: Launch) -> Iterator[tuple[MatrixWork, int]]:
                 yield work, count.warps
 
 
-def _instructions(launch: Launch, unit: str | None) -> float | None:
+def _instructions(launch: CountedLaunch, unit: str | None) -> float | None:
     found = (work.instructions * warps for work, warps in _executed(launch) if unit in {None, work.unit})
     return sum(found) or None
 
 
-def _operations(launch: Launch, path: str) -> float | None:
+def _operations(launch: CountedLaunch, path: str) -> float | None:
     found = (2 * work.multiply_adds * warps for work, warps in _executed(launch) if work.path == path)
     return sum(found) or None
 
 
-def _share(launch: Launch) -> float | None:
+def _share(launch: CountedLaunch) -> float | None:
     busy = launch.result.parts["tensor"]
     return 100 * min(1.0, busy / launch.result.latency_us) if busy else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 
-from sandbox.simulator.ptx.syntax import Parameter, Variable
+from sandbox.simulator.ptx.syntax import FormalParameter, Variable
 from sandbox.simulator.ptx.types import TYPES
 
 _PARAMETER = re.compile(
@@ -21,13 +21,13 @@ _VARIABLE = re.compile(
 _ADDRESS_OF = re.compile(r"(?:generic\()?([A-Za-z_$][\w$]*)\)?(?:\s*\+\s*(\d+))?")
 
 
-def parse_parameters(text: str) -> list[Parameter]:
+def parse_parameters(text: str) -> list[FormalParameter]:
     """Every `.param` declaration in a parameter list, in order; sizes in bytes."""
-    found: list[Parameter] = []
+    found: list[FormalParameter] = []
     for match in _PARAMETER.finditer(text):
         unit = TYPES[match["type"]].bytes
         size = unit * int(match["count"] or 1)
-        found.append(Parameter(match["name"], match["type"], size, int(match["align"] or unit)))
+        found.append(FormalParameter(match["name"], match["type"], size, int(match["align"] or unit)))
     return found
 
 

@@ -6,7 +6,16 @@ import re
 import struct
 from collections.abc import Callable
 
-from sandbox.simulator.ptx.syntax import Address, Immediate, Negated, Operand, Pair, Register, Symbol, Vector
+from sandbox.simulator.ptx.syntax import (
+    AddressOperand,
+    Immediate,
+    Negated,
+    Operand,
+    Pair,
+    Register,
+    Symbol,
+    Vector,
+)
 
 _HEX_FLOAT = re.compile(r"0[fF]([0-9a-fA-F]{8})|0[dD]([0-9a-fA-F]{16})")
 _INTEGER = re.compile(r"-?(0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)U?")
@@ -72,9 +81,9 @@ def _scalar(text: str, rename: Rename) -> Register | Immediate | Symbol:
     return Symbol(text)
 
 
-def _address(text: str, rename: Rename) -> Address:
+def _address(text: str, rename: Rename) -> AddressOperand:
     match = re.fullmatch(r"(.+?)\s*(?:\+\s*(-?\w+))?", text)
     assert match is not None
     base = _scalar(match[1], rename)
     offset = int(match[2], 0) if match[2] else 0
-    return Address(base, offset)
+    return AddressOperand(base, offset)

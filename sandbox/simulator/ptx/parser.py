@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from sandbox.simulator.ptx.declarations import parse_parameters, parse_variable
 from sandbox.simulator.ptx.locations import Locations
 from sandbox.simulator.ptx.operands import parse_operand, split_operands
-from sandbox.simulator.ptx.syntax import Function, Guard, Instruction, Module, Parameter, Register, Variable
+from sandbox.simulator.ptx.syntax import (
+    FormalParameter,
+    Function,
+    Guard,
+    Instruction,
+    Module,
+    Register,
+    Variable,
+)
 
 
 class PtxSyntaxError(ValueError):
@@ -36,7 +44,7 @@ class _Body:
     instructions: list[Instruction] = field(default_factory=list[Instruction])
     labels: dict[str, int] = field(default_factory=dict[str, int])
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    parameters: list[Parameter] = field(default_factory=list[Parameter])
+    parameters: list[FormalParameter] = field(default_factory=list[FormalParameter])
 
     def rename(self, name: str) -> str:
         """The unique name of a register: inline assembly redeclares names in inner scopes."""
@@ -53,7 +61,7 @@ class _Body:
         self.registers[unique] = kind
 
 
-class _Reader:
+class _ModuleParser:
     def __init__(self, text: str, file_name: str) -> None:
         self.version = ""
         self.target = ""
@@ -231,6 +239,6 @@ def parse(text: str, file_name: str = "kernel.cu") -> Module:
     Raises:
         PtxSyntaxError: The text is not PTX that this parser reads.
     """
-    reader = _Reader(text, file_name)
+    reader = _ModuleParser(text, file_name)
     reader.read(text.replace("\0", ""))
     return Module(reader.version, reader.target, reader.functions, reader.variables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.simulator.ptx.syntax import Address, Negated, Operand, Pair, Register, Vector
+from sandbox.simulator.ptx.syntax import AddressOperand, Negated, Operand, Pair, Register, Vector
 
 
 def register_names(operand: Operand | None) -> Iterator[str]:
@@ -13,7 +13,7 @@ def register_names(operand: Operand | None) -> Iterator[str]:
         yield operand.name
     elif isinstance(operand, Negated):
         yield operand.register.name
-    elif isinstance(operand, Address):
+    elif isinstance(operand, AddressOperand):
         yield from register_names(operand.base)
     elif isinstance(operand, Vector):
         for element in operand.elements:

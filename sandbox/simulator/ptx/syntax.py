@@ -29,7 +29,7 @@ class Symbol:
 
 
 @dataclass(frozen=True)
-class Address:
+class AddressOperand:
     """A memory operand `[base+offset]`; the base is a register, a symbol or an immediate address."""
 
     base: Register | Symbol | Immediate
@@ -58,7 +58,7 @@ class Negated:
     register: Register
 
 
-Operand = Register | Immediate | Symbol | Address | Vector | Pair | Negated
+Operand = Register | Immediate | Symbol | AddressOperand | Vector | Pair | Negated
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Parameter:
+class FormalParameter:
     """A parameter of a kernel or function; `kind` is a PTX type name."""
 
     name: str
@@ -137,8 +137,8 @@ class Function:
 
     name: str
     is_entry: bool
-    parameters: tuple[Parameter, ...]
-    results: tuple[Parameter, ...] = ()
+    parameters: tuple[FormalParameter, ...]
+    results: tuple[FormalParameter, ...] = ()
     registers: dict[str, str] = field(default_factory=dict[str, str])
     variables: tuple[Variable, ...] = ()
     body: tuple[Instruction, ...] = ()

@@ -18,13 +18,12 @@ from sandbox.compiler import headers
 from sandbox.compiler.nvrtc import Nvrtc, Unit
 from sandbox.compiler.role import OPTIONS
 from sandbox.compiler.toolkit import find_toolkit
-from sandbox.plan import Role
 from sandbox.program import Program
 from sandbox.simulator.execute import running
 from tools.expressions import parse
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
-from tools.tasks.task import Target, Task, TaskArgument
+from tools.tasks.task import Task, TaskArgument
 
 
 def make_task(reference: str, arguments: Sequence[str], dims: str, *, deterministic: bool = True) -> Task:
@@ -34,8 +33,7 @@ def make_task(reference: str, arguments: Sequence[str], dims: str, *, determinis
         role, name, dtype, *shape = text.split(maxsplit=3)
         extents = tuple(part.strip() for part in shape[0].split(",")) if shape else ()
         data = "constant(0.5)" if role == "scalar" else None
-        parsed.append(TaskArgument(name, None if role == "scalar" else Role(role), dtype, extents, data))
-    target = Target()
+        parsed.append(TaskArgument(name, role, dtype, extents, data))
     return Task(
         "untold",
         "A task.",
@@ -46,11 +44,10 @@ def make_task(reference: str, arguments: Sequence[str], dims: str, *, determinis
         "1",
         "1",
         deterministic,
-        target,
-        Path(),
-        "",
-        reference,
-        "",
+        folder=Path(),
+        sha="",
+        reference=reference,
+        baseline="",
     )
 
 
@@ -103,7 +100,7 @@ def run(
     rng = np.random.default_rng(sum(dims.values()))
     inputs: dict[str, Any] = {}
     for argument in task.arguments:
-        if argument.role in (Role.IN, Role.INOUT):
+        if argument.is_input:
             drawn = rng.normal(size=_sizes(argument, dims))
             drawn = (
                 drawn * 100
@@ -121,7 +118,7 @@ def run(
         assert np.array_equal(array.view(np.uint8), flat[name].view(np.uint8)), f"{name} was modified"
     whole = ("int", "bool")
     given = {n: a if a.dtype.name.startswith(whole) else a.astype(np.float64) for n, a in inputs.items()}
-    scalars = {argument.name: 0.5 for argument in task.arguments if argument.role is None}
+    scalars = {argument.name: 0.5 for argument in task.arguments if argument.is_scalar}
     expected = {
         n: np.asarray(v, dtype=np.float64).reshape(-1)
         for n, v in reference(**given, **scalars, **dims).items()

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.cuda.driver import LaunchSettings
 from sandbox.cuda.harness import Harness
-from sandbox.cuda.timing import Timing
+from sandbox.cuda.timing import PairTiming
 from sandbox.plan import Role
 from sandbox.timing.measured import PairedTimes, TimedPlan
 from sandbox.timing.schedule import LOOKS, TimingRules
@@ -51,7 +51,7 @@ def timed(
     rules: TimingRules = RULES,
     wall: Wall | None = None,
 ) -> CudaTimes:
-    timing = Timing(driver, Harness(driver), rules, guard=1 << 8, clock=wall or Wall(1e-5))
+    timing = PairTiming(driver, Harness(driver), rules, guard=1 << 8, clock=wall or Wall(1e-5))
     return timing.times(candidate, baseline, SETS)
 
 
@@ -211,7 +211,7 @@ def test_a_kernel_that_changes_its_inputs_has_no_warm_time() -> None:
     plan = replace(PLAN, buffers=buffers, launches=(LAUNCH,))
     driver = gpu()
     sets = [one | {"y": np.zeros(SIZE, np.float32)} for one in SETS]
-    timing = Timing(driver, Harness(driver), RULES, guard=1 << 8, clock=Wall(1e-5))
+    timing = PairTiming(driver, Harness(driver), RULES, guard=1 << 8, clock=Wall(1e-5))
     times: PairedTimes = timing.times(replace(CANDIDATE, plan=plan), None, sets).times
     assert (times.fault, times.warm, times.gap) == (None, None, None)
     assert not driver.called("begin_graph")

@@ -22,11 +22,11 @@ from sandbox.devices.open import device_name, open_device
 from sandbox.errors import MissingDependencyError, UsageError, WorkerDeadlineError
 from sandbox.isolation.gpu import GpuNode, gpus
 from sandbox.isolation.process import ProcessIsolation
-from sandbox.nsight.job import Target
+from sandbox.nsight.job import PlanRunner
 from sandbox.timing.measured import TimedPlan
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
-from sandbox.wire import Limits
+from sandbox.wire import MessageLimits
 from sandbox.worker_process import REPLY_LIMITS, WorkerMemoryError
 from tests.sandbox.cuda.recording_driver import FACTS, RecordingDriver, doubling
 from tests.sandbox.cuda.test_running import LAUNCH, PLAN, PROGRAM, SIZE, X
@@ -42,11 +42,16 @@ class Workers:
         self.opened: list[RecordingDriver] = []
         self.role: CudaRole | None = None
         self.error: Exception | None = None
-        self.limits: list[Limits] = []
+        self.limits: list[MessageLimits] = []
         self.closed = False
 
     async def request(
-        self, call: Any, *accepted: Any, deadline_s: float, limits: Limits = REPLY_LIMITS, spent: Any = None
+        self,
+        call: Any,
+        *accepted: Any,
+        deadline_s: float,
+        limits: MessageLimits = REPLY_LIMITS,
+        spent: Any = None,
     ) -> Any:
         if self.error is not None:
             raise self.error
@@ -67,7 +72,7 @@ class Workers:
 
 def device(workers: Workers, folder: Path) -> CudaDevice:
     lock = DeviceLock(folder / "lock")
-    return CudaDevice(GPU, workers, workers, lock, Target("cuda:0", "cuda:0"), folder)
+    return CudaDevice(GPU, workers, workers, lock, PlanRunner("cuda:0", "cuda:0"), folder)
 
 
 async def test_a_plan_runs_and_its_buffers_come_back(tmp_path: Path) -> None:

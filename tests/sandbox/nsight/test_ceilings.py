@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sandbox.nsight import ceilings
-from sandbox.nsight.ceilings import FLOPS_A_TURN, Ceilings
+from sandbox.nsight.ceilings import FLOPS_A_TURN, MeasuredRates
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from tests.sandbox.nsight.stand_ins import compile_in_process
@@ -59,7 +59,7 @@ async def test_ceilings_are_measured_once_for_a_device_and_driver(tmp_path):
     other = await ceilings.ceilings(time, "sm_90", device="GPU-1/581", folder=tmp_path)
     assert first == again == other
     # 2 * 256 MiB in 100 us; 2^20 threads * 64 turns * 128 operations in 200 us.
-    assert first == Ceilings(pytest.approx(5368.7, rel=1e-4), pytest.approx(42949.7, rel=1e-4))
+    assert first == MeasuredRates(pytest.approx(5368.7, rel=1e-4), pytest.approx(42949.7, rel=1e-4))
     assert timed == ["ceiling_copy", "ceiling_fma"] * 2
     for file in tmp_path.glob("*.json"):
         file.write_text('{"copy_gbps": -1.0, "fma_gflops": 3.0}')

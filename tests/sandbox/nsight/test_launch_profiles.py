@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.nsight import counters
-from sandbox.nsight.ceilings import Ceilings
+from sandbox.nsight.ceilings import MeasuredRates
 from sandbox.nsight.launch_profiles import launch_profiles
 from sandbox.verdict import Provenance
 from tests.sandbox.nsight.stand_ins import doubled, recorded
@@ -12,7 +12,7 @@ from tests.sandbox.nsight.stand_ins import doubled, recorded
 def test_counters_times_and_ceilings_make_the_simulators_kind_of_profile():
     program, plan = doubled()
     counted = counters.read(recorded("ncu_raw.csv", symbol=program.symbols["doubled"]))
-    first, second = launch_profiles(program, plan, [2.0, 4.0], counted, Ceilings(8.0, 1000.0))
+    first, second = launch_profiles(program, plan, [2.0, 4.0], counted, MeasuredRates(8.0, 1000.0))
     assert (first.kernel, first.line, first.latency_us) == ("doubled", 3, 2.0)
     assert first.provenance is Provenance.MEASURED
     assert (first.bottleneck, second.bottleneck) == ("dram", "latency")

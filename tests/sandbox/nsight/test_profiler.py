@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sandbox.nsight import counters
-from sandbox.nsight.job import Target
+from sandbox.nsight.job import PlanRunner
 from sandbox.nsight.profiler import NOT_INSTALLED, Profiler
 from tests.sandbox.nsight.stand_ins import SAMPLE, doubled, recorded
 
-TARGET = Target("simulate", "h200", packages=("numpy", "ml_dtypes"))
+TARGET = PlanRunner("simulate", "h200", packages=("numpy", "ml_dtypes"))
 
 
 async def count(profiler: Profiler, *, full: bool = False):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.nsight.job import Target
+from sandbox.nsight.job import PlanRunner
 from sandbox.nsight.sanitizer import NOT_INSTALLED, TOOLS, Sanitizer
 from sandbox.verdict import Verdict
 from tests.sandbox.nsight.stand_ins import SAMPLE, SIZE, doubled, recorded
 
-TARGET = Target("simulate", "h200", packages=("numpy", "ml_dtypes"))
+TARGET = PlanRunner("simulate", "h200", packages=("numpy", "ml_dtypes"))
 CLEAN = recorded("sanitizer_clean.txt")
 
 
@@ -70,7 +70,7 @@ async def test_without_it_the_message_says_so(monkeypatch):
 @pytest.mark.parametrize("text", ["", "not JSON", '{"y": 3}', "[1]", '{"y": ["a", 1]}'])
 async def test_places_of_buffers_that_make_no_sense_are_left_out(stand_in, tmp_path, monkeypatch, text):
     from sandbox.nsight import sanitizer as module
-    from sandbox.nsight.job import BUFFERS, Job
+    from sandbox.nsight.job import BUFFERS, PreparedPlan
 
     (tmp_path / BUFFERS).write_text(text)
-    assert module._buffers(Job(tmp_path, ())) == {}
+    assert module._buffers(PreparedPlan(tmp_path, ())) == {}

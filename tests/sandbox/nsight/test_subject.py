@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sandbox.nsight.job import Target, prepared
+from sandbox.nsight.job import PlanRunner, prepared
 from sandbox.nsight.subject import LAUNCH_REFUSED
 from tests.sandbox.nsight.stand_ins import SAMPLE, doubled
 
-TARGET = Target("simulate", "h200", packages=("numpy", "ml_dtypes"))
+TARGET = PlanRunner("simulate", "h200", packages=("numpy", "ml_dtypes"))
 
 
 @pytest.mark.parametrize(("threads", "status"), [(256, 0), (2048, LAUNCH_REFUSED)])

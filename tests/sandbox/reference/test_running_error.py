@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sandbox.reference.running_error.precision import EPSILON, Untraceable, precision_of
+from sandbox.dtypes import FLOATS
+from sandbox.reference.running_error.precision import Untraceable, precision_of
 from sandbox.reference.running_error.trace import Trace, load, trace
 from tools.tasks.generators import generate
 
@@ -55,7 +56,7 @@ def test_a_reference_is_traced_and_float32_arithmetic_stays_within_its_scale(nam
             np.testing.assert_allclose(found[output].values, values, rtol=1e-12, atol=0, equal_nan=True)
             if np.asarray(values).dtype.kind != "f":
                 continue
-            bound = 4 * EPSILON["float32"] * np.maximum(found[output].scale, np.abs(values))
+            bound = 4 * FLOATS["float32"].epsilon * np.maximum(found[output].scale, np.abs(values))
             assert (np.abs(single[output] - values) <= bound).all()
 
 
@@ -65,7 +66,7 @@ def test_the_scale_does_not_let_zeros_pass(name: str) -> None:
     for output, values in computed(name, inputs, np.float64).items():
         if np.asarray(values).dtype.kind == "f":
             scale = np.maximum(traced(name, inputs)[output].scale, np.abs(values))
-            assert (np.abs(values) > 64 * EPSILON["float32"] * scale).any()
+            assert (np.abs(values) > 64 * FLOATS["float32"].epsilon * scale).any()
 
 
 @pytest.mark.parametrize("name", [name for name in STYLES if name not in TRACED])

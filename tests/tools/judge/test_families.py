@@ -22,6 +22,7 @@ from tools.judge.stress import stress_case
 from tools.judge.testing import Rules, Subject
 from tools.local_toolbox import LocalToolbox
 from tools.tasks.task import Case, Task
+from tools.toolbox import TestOrder
 
 KERNEL = """\
 //@ launch f<<<ceil_div(n, 64), 64>>>(x, y, n)
@@ -65,7 +66,7 @@ async def test_a_clamp_that_no_random_input_reaches_is_found(doubling: Task, too
     wide = replace(
         doubling, arguments=(replace(doubling.arguments[0], data="normal(0, 1e35)"), doubling.arguments[1])
     )
-    report = await toolbox.test(wide, kernel("y[i] = fminf(2 * x[i], 1e36f);"))
+    report = await toolbox.do(TestOrder(wide, kernel("y[i] = fminf(2 * x[i], 1e36f);")))
     assert report.verdict is Verdict.WRONG_RESULT
     assert "normal(0, 2.56e+37)" in report.message
 
@@ -74,7 +75,7 @@ async def test_a_clamp_that_no_random_input_reaches_is_found(doubling: Task, too
 async def test_honest_kernels_pass_on_multiples(
     doubling: Task, toolbox: LocalToolbox, statement: str
 ) -> None:
-    report = await toolbox.test(doubling, kernel(statement))
+    report = await toolbox.do(TestOrder(doubling, kernel(statement)))
     assert report.verdict is Verdict.PASS, report.message
 
 
@@ -87,7 +88,7 @@ async def test_a_kernel_that_is_more_precise_than_the_baseline_passes(
     task = replace(
         doubling, arguments=arguments, reference=text, baseline=HALF_EPSILON_ROWS % IN_HALF, sha="53" * 32
     )
-    report = await toolbox.test(task, HALF_EPSILON_ROWS % IN_FLOAT)
+    report = await toolbox.do(TestOrder(task, HALF_EPSILON_ROWS % IN_FLOAT))
     assert report.verdict is Verdict.PASS, report.message
 
 

@@ -21,7 +21,7 @@ from tests.tools.function_device import FunctionDevice
 from tools.judge.freezing import CAPS, FLOORS, Frozen, constants_of, freeze, load_frozen, store_frozen
 from tools.judge.oracle import TaskOracle
 from tools.judge.testing import Rules, Subject
-from tools.tasks.task import Case, Target, Task, TaskArgument
+from tools.tasks.task import Case, Task, TaskArgument
 
 Buffers = dict[str, np.ndarray[Any, Any]]
 PROGRAM = Program("key", "sm_90", "", b"", {"k": "k"}, ())
@@ -117,9 +117,9 @@ def test_exact_outputs_have_no_constant() -> None:
 
 
 def task_with_output(dtype: str) -> Task:
-    argument = TaskArgument("y", Role.OUT, dtype, ("n",))
+    argument = TaskArgument("y", "out", dtype, ("n",))
     return Task(
-        "t", "", ("n",), (argument,), (), (), "", "", True, Target(), Path("t"), "ab" * 32, "", ""
+        "t", "", ("n",), (argument,), (), (), "", "", folder=Path("t"), sha="ab" * 32, reference="", baseline=""
     )  # fmt: skip
 
 

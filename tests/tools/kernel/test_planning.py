@@ -7,28 +7,26 @@ import pytest
 from sandbox.plan import BufferArgument, BufferSpec, LaunchMode, Plan, Role, ScalarArgument
 from tools.kernel.file import KernelFileError, parse
 from tools.kernel.planning import compile_request, plan
-from tools.tasks.task import Case, Target, Task, TaskArgument, TaskError
+from tools.tasks.task import Case, Task, TaskArgument, TaskError
 
-ALPHA = TaskArgument("alpha", None, "float32", (), "constant(0.5)")
-BETA = TaskArgument("beta", None, "int64", (), "integers(1, 9)")
+ALPHA = TaskArgument("alpha", "scalar", "float32", (), "constant(0.5)")
+BETA = TaskArgument("beta", "scalar", "int64", (), "integers(1, 9)")
 SUM = Task(
     "sum",
     "",
     ("n",),
     (
-        TaskArgument("x", Role.IN, "float32", ("n",), "normal(0, 1)"),
-        TaskArgument("out", Role.OUT, "float32", ("1",)),
+        TaskArgument("x", "in", "float32", ("n",), "normal(0, 1)"),
+        TaskArgument("out", "out", "float32", ("1",)),
     ),
     (Case({"n": 1000}),),
     (Case({"n": 1000}),),
     "n",
     "4 * n",
-    True,
-    Target(),
-    Path(),
-    "",
-    "",
-    "",
+    folder=Path(),
+    sha="",
+    reference="",
+    baseline="",
 )
 KERNEL = """\
 //@ tune   BLOCK = 256 in 64, 128, 256, 512

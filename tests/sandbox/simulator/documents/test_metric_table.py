@@ -8,10 +8,10 @@ from sandbox.simulator.cost.caches import Footprint
 from sandbox.simulator.cost.constants import documented
 from sandbox.simulator.cost.counting import Counter
 from sandbox.simulator.cost.estimate import estimate
-from sandbox.simulator.cost.occupancy import occupancy
 from sandbox.simulator.cost.traffic import LaunchShape
 from sandbox.simulator.documents.metric_table import DOCUMENT, table
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
+from sandbox.simulator.gpus.occupancy import occupancy
 from sandbox.simulator.metrics.table import ROWS
 
 COST_MODEL = DOCUMENT.with_name("cost-model.md")

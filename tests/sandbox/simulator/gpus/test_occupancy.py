@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.simulator.cost.occupancy import occupancy
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
+from sandbox.simulator.gpus.occupancy import occupancy
 
 # What cudaOccMaxActiveBlocksPerMultiprocessor of cuda_occupancy.h (CUDA 13.0) answers for a block of threads,
 # with registers a thread and bytes of shared memory: blocks on an SM, and the blocks that warps, the limit on
