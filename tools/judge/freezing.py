@@ -56,6 +56,10 @@ class Frozen:
     families: tuple[str, ...] = ()
 
 
+class BaselineError(UsageError):
+    """A task's own baseline is wrong, so that nothing can be calibrated by it; the text says how."""
+
+
 def constants_of(task: Task, needed: Mapping[str, float]) -> dict[str, float]:
     """Return the constant of every floating output: the margin times what the baseline needed, within bounds.
 
@@ -91,7 +95,8 @@ async def freeze(
         stress: The baseline, compiled for every family of values that suits the task.
 
     Raises:
-        UsageError: The baseline fails, or a kernel that computes nothing would pass every test.
+        BaselineError: The baseline fails.
+        UsageError: A kernel that computes nothing would pass every test.
     """
     caps = {name: CAPS[dtype] for name, dtype in _floating_outputs(task).items()}
     seed = int(task.sha[:8], 16)
@@ -100,7 +105,7 @@ async def freeze(
     )
     report = judgement.report
     if report.verdict is not Verdict.PASS:
-        raise UsageError(
+        raise BaselineError(
             f"task {task.name}: its baseline is not correct ({report.verdict}): {report.message}"
         )
     constants = constants_of(task, judgement.constants)
@@ -108,6 +113,11 @@ async def freeze(
     court = Court(task, device, oracle, replace(rules, constants=constants))
     survived = [family for family, subject in (stress or {}).items() if await court.survives(subject, seed)]
     return Frozen(constants, tuple(survived))
+
+
+def uncalibrated(task: Task) -> Frozen:
+    """Return what a candidate is judged by while the task's baseline is wrong: the least constants, no families."""
+    return Frozen(constants_of(task, {}))
 
 
 def load_frozen(folder: Path, task: Task, device: str) -> Frozen | None:

@@ -35,6 +35,7 @@ class Answers(Protocol):
         dims: Mapping[str, int],
         dtypes: Mapping[str, str],
         *,
+        accumulate: str | None = None,
         seed: int = 0,
     ) -> Expected:
         """Compute the outputs and the scale of their error bound."""
@@ -86,7 +87,9 @@ class TaskOracle:
         buffers = generators.inputs_for(self._task, case, seed)
         inputs = {**buffers, **self._arrays(generators.scalars_for(self._task, case, seed))}
         expected = await once_more(
-            lambda: self._answers.expected(self._task.reference, inputs, case.dims, self._dtypes)
+            lambda: self._answers.expected(
+                self._task.reference, inputs, case.dims, self._dtypes, accumulate=self._task.accumulate
+            )
         )
         return buffers, expected
 

@@ -64,7 +64,8 @@ class ResultStage:
         """Judge a task's own baseline, and fix by it what candidates are judged by.
 
         Raises:
-            UsageError: The baseline fails, or a kernel that computes nothing would pass every test.
+            BaselineError: The baseline gives wrong results, or faults.
+            UsageError: The baseline does not compile, or a kernel that computes nothing would pass every test.
             WorkerError: The environment failed twice.
         """
         compiled = await self.compiling.compile_tests(task, task.baseline)

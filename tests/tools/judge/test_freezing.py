@@ -89,6 +89,26 @@ async def test_a_task_that_zeros_pass_cannot_be_used(doubling: Task, references:
         await frozen(trivial, references, zeros)
 
 
+async def test_an_output_that_is_declared_trivial_may_be_zero_but_must_be_written(
+    doubling: Task, references: References
+) -> None:
+    x, y = doubling.arguments
+    declared = replace(y, trivial=True, reason="twice nothing")
+    trivial = replace(
+        doubling, arguments=(x, declared), reference="def reference(x, n):\n    return {'y': 0 * x}\n"
+    )
+
+    def zeros(buffers: Buffers) -> None:
+        buffers["y"][:] = 0
+
+    def nothing(buffers: Buffers) -> None:
+        pass
+
+    assert await frozen(trivial, references, zeros)
+    with pytest.raises(UsageError, match="never written"):
+        await frozen(trivial, references, nothing)
+
+
 async def test_zeros_may_be_right_in_some_cases(doubling: Task, references: References) -> None:
     cases = (Case({"n": 5}, {"x": "constant(0)"}), Case({"n": 5}))
     assert await frozen(replace(doubling, tests=cases), references, doubles)

@@ -29,6 +29,7 @@ class Doubler:
         dims: Mapping[str, int],
         dtypes: Mapping[str, str],
         *,
+        accumulate: str | None = None,
         seed: int = 0,
     ) -> Expected:
         self.asked += 1
