@@ -166,8 +166,8 @@ class WholeTask(TaskSpec):
             "reference.py: `def reference(inputs and dims by name)` that returns a dict from each output's name to"
             " its values, in NumPy. It gets float64; it says what is right. `from special import erf` offers erf,"
             " erfc, gamma, lgamma, ndtr, expit, logsumexp, softmax. A result may err by some eps * S; S, the sum of"
-            " the absolute terms behind each element, follows from the reference, and `def magnitude(...)`, called and"
-            " answered alike, overrides it where it does not (eigenvalues, loops over elements).",
+            " the absolute terms behind each element, follows from the reference, and `def magnitude(...)`, called"
+            " and answered alike, overrides it where it does not (eigenvalues, loops over elements).",
             max_length=_TEXT,
         )
     )
