@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
@@ -29,13 +28,13 @@ from tools.stages.profiling import ProfileStage
 from tools.stages.shapes import ShapeStage
 from tools.stages.testing import ResultStage
 from tools.tasks.task import Task
-from tools.toolbox import CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder
+from tools.toolbox import CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder, Toolbox
 
 R = TypeVar("R")
 
 
-class LocalToolbox:
-    """Implements `tools.toolbox.Toolbox` with workers of its own; orders may be given concurrently.
+class LocalToolbox(Toolbox):
+    """A toolbox with workers of its own; orders may be given concurrently.
 
     A task is frozen on its first use (see `tools.judge.freezing`), which takes a few runs of its baseline.
     """
@@ -98,7 +97,7 @@ class LocalToolbox:
             case TestOrder():
                 return await self._test(order)
             case ProfileOrder(task, kernel, tune, full):
-                return (await self._stages.profiling.profile(task, kernel, tune, full=full)).report
+                return await self._stages.profiling.profile(task, kernel, tune, full=full)
             case CheckOrder():
                 return await self._check(order)
             case _:
@@ -183,13 +182,3 @@ class LocalToolbox:
         await asyncio.gather(
             self._parts.device.aclose(), self._parts.compiler.aclose(), self._parts.answers.aclose()
         )
-
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()

@@ -272,14 +272,14 @@ def _map_leaves(node: Node, change: Callable[[Leaf], Leaf]) -> Node:
 
 
 @dataclass(frozen=True)
-class Place:
+class LeafIndexing:
     """Where a leaf is read in a space: `full`, `one`, `column` (by last index) or `row` (by the others)."""
 
     kind: str
     leaf: Leaf = field(compare=False)
 
 
-def place(leaf: Leaf, space: Shape) -> Place:
+def place(leaf: Leaf, space: Shape) -> LeafIndexing:
     """Say how a leaf is indexed.
 
     Raises:
@@ -287,13 +287,13 @@ def place(leaf: Leaf, space: Shape) -> Place:
     """
     shape = padded(leaf.shape or (), len(space))
     if is_single(shape):
-        return Place("one", leaf)
+        return LeafIndexing("one", leaf)
     if shape == space:
-        return Place("full", leaf)
+        return LeafIndexing("full", leaf)
     if is_single(shape[:-1]) and shape[-1:] == space[-1:]:
-        return Place("column", leaf)
+        return LeafIndexing("column", leaf)
     if shape[:-1] == space[:-1] and shape[-1] == "1":
-        return Place("row", leaf)
+        return LeafIndexing("row", leaf)
     raise ShapeError(f"input {leaf.name} of shape ({', '.join(leaf.shape or ())}) in ({', '.join(space)})")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.composer.expressions import dims, leaves, storage
 from agent.composer.families import Problem, place
 from agent.composer.ir import Dim, Leaf, Node
-from agent.composer.kernel_text import Parameter, buffers, extent, indent
+from agent.composer.kernel_text import KernelParameter, buffers, extent, indent
 from agent.composer.names import Names
 from agent.composer.shapes import Shape, product
 from sandbox.dtypes import DTYPE_BYTES
@@ -45,7 +45,9 @@ class FlatSpace:
         """The leaves with a value of their own at each element."""
         return [leaf for leaf in self.leaves if place(leaf, self._space).kind == "full"]
 
-    def parameters(self, names: Names, *, read_only: bool) -> tuple[tuple[Parameter, ...], dict[Node, str]]:
+    def parameters(
+        self, names: Names, *, read_only: bool
+    ) -> tuple[tuple[KernelParameter, ...], dict[Node, str]]:
         """Declare what the loops touch; returns the parameters and a C name for each leaf, output and size.
 
         Outputs are keyed by a leaf without shape.

@@ -9,7 +9,7 @@ from agent.composer.expressions import Kind, Writer, storage
 from agent.composer.families import MatrixProduct, place
 from agent.composer.functions import FunctionMaker
 from agent.composer.ir import Dim, Leaf, Node
-from agent.composer.kernel_text import Parameter, buffers, extent
+from agent.composer.kernel_text import KernelParameter, buffers, extent
 from agent.composer.names import Names
 from agent.composer.shapes import ShapeError
 from sandbox.dtypes import DTYPE_BYTES
@@ -26,7 +26,7 @@ class Piece:
     functions: Sequence[str] = ()
 
 
-class Parts:
+class ProductCode:
     """Names and C expressions for one matrix product."""
 
     def __init__(self, family: MatrixProduct, *, read_only: bool) -> None:
@@ -42,7 +42,6 @@ class Parts:
         self.ctype = maker.types.name(kind)
         output = self._arguments[family.output].dtype
         self.output_ctype = storage(output)
-        self.output_bytes = DTYPE_BYTES[output]
         self.function = maker.make("final_value", family.value, {family.product: kind}, output)
         self._bind(read_only=read_only)
 
@@ -54,7 +53,7 @@ class Parts:
         declared = buffers((self._arguments[name] for name in touched), names, read_only=read_only)
         self.names = declared.names
         self._values: dict[Node, str] = {}
-        sizes: list[Parameter] = []
+        sizes: list[KernelParameter] = []
         for node in self.function.inputs:
             if isinstance(node, Dim):
                 self._values[node] = names.fresh("extent")
@@ -164,4 +163,4 @@ class Parts:
         return f"{self.output_name}[static_cast<size_t>({row}) * n + {col}] = {self.final(row, col, total)};"
 
 
-Access = Callable[[str, str], str]
+ElementAccess = Callable[[str, str], str]

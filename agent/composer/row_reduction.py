@@ -21,10 +21,10 @@ _CACHE_ITEMS = 32
 
 def emit(family: RowReduction, options: RowOptions) -> str:
     """Write the kernel file."""
-    return _Emission(family, options).text()
+    return _RowEmission(family, options).text()
 
 
-class _Emission:
+class _RowEmission:
     def __init__(self, family: RowReduction, options: RowOptions) -> None:
         self._family = family
         self._options = options

@@ -10,7 +10,7 @@ from agent.composer.functions import FunctionMaker
 from agent.composer.ir import Dim, Leaf, Node
 from agent.composer.kernel_text import (
     SIZED_PACK,
-    Parameter,
+    KernelParameter,
     buffers,
     extent,
     file_text,
@@ -53,10 +53,10 @@ def features(family: Transposition) -> tuple[str, ...]:
 
 def emit(family: Transposition, options: TransposeOptions) -> str:
     """Write the kernel file."""
-    return _Emission(family, options).text()
+    return _TransposeEmission(family, options).text()
 
 
-class _Emission:
+class _TransposeEmission:
     def __init__(self, family: Transposition, options: TransposeOptions) -> None:
         self._family = family
         self._options = options
@@ -70,7 +70,7 @@ class _Emission:
         declared = buffers((arguments[name] for name in touched), names, read_only=options.read_only_cache)
         self._x, self._y = declared.names[family.source.name], declared.names[family.output]
         self._values: dict[Node, str] = {}
-        sizes: list[Parameter] = []
+        sizes: list[KernelParameter] = []
         for node in self._function.inputs:
             if isinstance(node, Dim):
                 self._values[node] = names.fresh("extent")

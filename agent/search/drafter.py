@@ -13,8 +13,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import TypeAdapter, ValidationError
 
-from agent.models.base import ProposalError
 from agent.models.feedback import feedback
+from agent.proposer import ProposalError
 from agent.search.run_report import markdown
 from agent.store import Store
 from prompts import load_role
@@ -82,7 +82,7 @@ def about(store: Store, run: str, task: Task, model: BaseChatModel) -> Talk:
         facts.extend(
             f"# What the tools said of the best kernel\n\n{feedback(trial, best)}"
             for trial in store.candidates.trials(run)
-            if (trial.record.round, trial.record.candidate) == key
+            if (trial.round, trial.candidate) == key
         )
     facts.append(f"# Reference\n\n```python\n{task.reference}\n```")
     return Talk(model, (SystemMessage(load_role("explainer") + "\n\n" + "\n\n".join(facts)),))

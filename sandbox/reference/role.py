@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.dtypes import FLOATS
 from sandbox.reference.magnitude import as_float64, estimate, is_floating
 from sandbox.reference.running_error.precision import Untraceable, precision_of
 from sandbox.reference.running_error.trace import FILE, Trace, load, trace
@@ -57,7 +58,8 @@ def _expected(call: ReferenceCall) -> Expected:
     floating = {name: array for name, array in outputs.items() if array.dtype == np.float64}
     magnitude = _magnitude(module, call, floating)
     scales = dict.fromkeys(magnitude, "given")
-    missing = {name: call.dtypes.get(name, "float64") for name in floating.keys() - magnitude.keys()}
+    unknown = floating.keys() - magnitude.keys()
+    missing = {name: dtype for name, dtype in call.dtypes.items() if name in unknown and dtype in FLOATS}
     traced, reason = _traced(call, outputs, missing)
     magnitude |= traced
     scales |= dict.fromkeys(traced, "traced")

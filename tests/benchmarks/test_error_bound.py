@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.error_bound import Bench, Row, at_tests, summary
 from benchmarks.error_corpus import Corpus
+from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
 from tools.parts import ToolboxParts, local_parts
 
@@ -46,7 +47,7 @@ def test_every_task_of_the_corpus_can_be_read(corpus: Corpus) -> None:
 
 async def test_honest_kernels_pass_and_lost_precision_does_not(tmp_path: Path, corpus: Corpus) -> None:
     judged: dict[tuple[str, str], list[str]] = {task: [] for task in JUDGED}
-    async with LocalToolbox("sim:h200", cache=tmp_path, workers=1) as box:
+    async with in_process.toolbox(tmp_path) as box:
         for sample in corpus.samples():
             task = (sample.task, sample.dtype)
             if sample.kernel in JUDGED.get(task, []):

@@ -2,19 +2,14 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from dataclasses import replace
-from functools import cache
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
 from sandbox.dtypes import numpy_dtype
-from sandbox.program import CompileRequest, Program
 from sandbox.simulator.execute import running
-from sandbox.worker.messages import CompileCall
+from tests.compiling import compiled
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
 from tools.tasks import folder as task_folder
@@ -44,15 +39,6 @@ def _expected(task: Task, case: Case, function: str = "reference") -> dict[str, 
         for name, value in inputs_for(task, case, 11).items()
     }
     return getattr(_reference(task), function)(**inputs, **case.dims)
-
-
-@cache
-def _compiled(request: CompileRequest) -> Program:
-    toolkit = find_toolkit()
-    role = CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(p) for p in toolkit.include]})
-    program = role.answer(CompileCall(request)).program
-    assert program is not None
-    return replace(program, key=request.source)
 
 
 def test_the_eight_tasks_are_here() -> None:
@@ -111,7 +97,9 @@ def test_a_test_case_runs_within_a_second_of_processor_time_with_every_check_on(
     task: Task, case: Case
 ) -> None:
     file = kernel_file.parse(task.baseline)
-    program = _compiled(planning.compile_request(file, task, case.dims, None, "sm_90"))
+    request = planning.compile_request(file, task, case.dims, None, "sm_90")
+    program = compiled(request, assembled=False).program
+    assert program is not None
     inputs = {name: np.ascontiguousarray(v).reshape(-1) for name, v in inputs_for(task, case, 11).items()}
     started = time.process_time()
     result = running.run(program, planning.plan(file, task, case.dims), inputs, 5)

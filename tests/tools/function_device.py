@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
+from sandbox.device import Array, Bottleneck, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
 from sandbox.dtypes import numpy_dtype
 from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
@@ -87,7 +87,7 @@ class FunctionDevice:
                 launch.line,
                 latency / len(plan.launches),
                 Provenance.ESTIMATED,
-                "dram",
+                Bottleneck.DRAM,
                 0.5,
                 1,
                 1,

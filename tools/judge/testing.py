@@ -232,7 +232,7 @@ class _Judge:
         if question.many_answers:
             return await self._judge_by_task(attempt, result, where)
         comparisons = self._compare(attempt, result)
-        report = _comparison_report(trial, comparisons, where, result.notes)
+        report = _comparison_report(trial, comparisons, where, result.undefined)
         return _Outcome(report, comparisons, question.untraced)
 
     async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> _Outcome:
@@ -257,10 +257,9 @@ class _Judge:
         return tuple(comparisons)
 
 
-def _with_cause(message: str, notes: tuple[str, ...]) -> str:
+def _with_cause(message: str, undefined: tuple[str, ...]) -> str:
     """A wrong result beside what the device found undefined on the way."""
-    causes = [note for note in notes if note.endswith("undefined")]
-    return shorten(f"{message} Note: {causes[0]}.") if causes else message
+    return shorten(f"{message} Note: {undefined[0]}.") if undefined else message
 
 
 def _case_report(trial: _Trial, verdict: Verdict, message: str) -> CaseReport:
@@ -278,14 +277,16 @@ def _fault_report(trial: _Trial, fault: Fault, where: str) -> CaseReport:
 
 
 def _comparison_report(
-    trial: _Trial, comparisons: tuple[Comparison, ...], where: str, notes: tuple[str, ...]
+    trial: _Trial, comparisons: tuple[Comparison, ...], where: str, undefined: tuple[str, ...]
 ) -> CaseReport:
     wrong = sum(comparison.wrong for comparison in comparisons)
     # JSON has no infinity: what a NaN or an inexact integer is worth stays unset.
     worst = max((comparison.worst_ratio for comparison in comparisons), default=0.0)
     report = _case_report(trial, Verdict.PASS, "")
     if wrong:
-        report = _case_report(trial, Verdict.WRONG_RESULT, _with_cause(explain(comparisons, where), notes))
+        report = _case_report(
+            trial, Verdict.WRONG_RESULT, _with_cause(explain(comparisons, where), undefined)
+        )
     return replace(
         report,
         wrong=wrong,

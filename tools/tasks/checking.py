@@ -11,7 +11,7 @@ from tools import expressions
 from tools.expressions import CASTS, FUNCTION_NAMES, ExpressionError
 from tools.tasks.errors import GeneratorError, TaskError
 from tools.tasks.generators import check_call
-from tools.tasks.table import Lines, Place
+from tools.tasks.table import KeyLines, Place
 from tools.tasks.task import Case, TaskArgument, TaskSpec, argument_size
 
 MAX_SIZE = 2**40
@@ -22,7 +22,7 @@ _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _TOP = Place()
 
 
-def check_spec(spec: TaskSpec, lines: Lines) -> None:
+def check_spec(spec: TaskSpec, lines: KeyLines) -> None:
     """Check what a task.toml says, as far as that can be done without its other files.
 
     Raises:
@@ -32,7 +32,7 @@ def check_spec(spec: TaskSpec, lines: Lines) -> None:
 
 
 class _Checker:
-    def __init__(self, spec: TaskSpec, lines: Lines) -> None:
+    def __init__(self, spec: TaskSpec, lines: KeyLines) -> None:
         self._spec = spec
         self._error = lines.error
 

@@ -119,10 +119,14 @@ def samples_for(task: TaskSpec, case: Case, seed: int, limit: int) -> dict[str, 
 def scalars_for(task: TaskSpec, case: Case, seed: int) -> dict[str, Number]:
     """Make the values of the task's scalars for a case, rounded into their dtypes."""
     return {
-        argument.name: _fill(argument, case, seed, ()).astype(object).item()
+        argument.name: _plain(_fill(argument, case, seed, ()).astype(object).item())
         for argument in task.arguments
         if argument.is_scalar
     }
+
+
+def _plain(value: Number) -> Number:
+    return int(value) if isinstance(value, bool) else value
 
 
 def constant_scalar(argument: TaskArgument) -> Number | None:

@@ -33,7 +33,7 @@ class Place:
     index: int = 0
 
 
-class Lines:
+class KeyLines:
     """The lines of a task.toml, by table and key; good enough for messages."""
 
     def __init__(self, text: str, file: str) -> None:
@@ -63,7 +63,7 @@ class Lines:
         return TaskError(f"{self._file}:{line}: {where}{key + ': ' if key else ''}{reason}")
 
 
-def read_table(text: str, file: str) -> tuple[TaskSpec, Lines]:
+def read_table(text: str, file: str) -> tuple[TaskSpec, KeyLines]:
     """Read the text of a task.toml: every key has its type and its limits; what it means is not looked at.
 
     Args:
@@ -82,12 +82,12 @@ def read_table(text: str, file: str) -> tuple[TaskSpec, Lines]:
         match = re.search(r"\(at line (\d+)", str(error))
         line = int(match[1]) if match else text.count("\n") + 1
         raise TaskError(f"{file}:{line}: expected TOML: {error}") from None
-    lines = Lines(text, file)
+    lines = KeyLines(text, file)
     return _Reader(lines).build(TaskSpec, table, Place()), lines
 
 
 @dataclass(frozen=True)
-class Entry:
+class TableEntry:
     """A field of one of the task's classes, and its key in task.toml.
 
     Attributes:
@@ -105,16 +105,16 @@ class Entry:
 
 
 @cache
-def entries(owner: type) -> tuple[Entry, ...]:
+def entries(owner: type) -> tuple[TableEntry, ...]:
     """List the fields of one of the task's classes, in order, with their keys in task.toml."""
     hints = get_type_hints(owner)
     return tuple(_entry(one, hints[one.name]) for one in dataclasses.fields(owner))
 
 
-def _entry(one: dataclasses.Field[Any], hint: Any) -> Entry:
+def _entry(one: dataclasses.Field[Any], hint: Any) -> TableEntry:
     section, _, key = str(one.metadata.get("toml", one.name)).rpartition(".")
     default = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
-    return Entry(one.name, _without_none(hint), section, key, default, one.metadata)
+    return TableEntry(one.name, _without_none(hint), section, key, default, one.metadata)
 
 
 def to_table(owner: type, value: object) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def to_table(owner: type, value: object) -> dict[str, Any]:
     return table
 
 
-def _toml(entry: Entry, item: Any) -> Any:
+def _toml(entry: TableEntry, item: Any) -> Any:
     if entry.limits.get("joined"):
         return ", ".join(item)
     if dataclasses.is_dataclass(entry.hint):
@@ -147,7 +147,7 @@ def _without_none(hint: Any) -> Any:
 class _Reader:
     """Builds the task's classes from parsed TOML, or raises with the line of the key at fault."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: KeyLines) -> None:
         self._error = lines.error
 
     def build(self, owner: type[T], table: _Table, place: Place) -> T:
@@ -172,7 +172,7 @@ class _Reader:
                 hint = f"; did you mean `{close[0]}`?" if close else ""
                 raise self._error(f"expected one of {', '.join(known)}, found `{key}`{hint}", place, key)
 
-    def _value(self, entry: Entry, value: object, place: Place) -> Any:
+    def _value(self, entry: TableEntry, value: object, place: Place) -> Any:
         hint, origin = entry.hint, get_origin(entry.hint)
         if hint is bool:
             if not isinstance(value, bool):
@@ -192,13 +192,13 @@ class _Reader:
         text = self._text(entry, value, place)
         return self._bounded(entry, tuple(split_arguments(text)), place) if origin is tuple else text
 
-    def _bounded(self, entry: Entry, value: tuple[T, ...], place: Place) -> tuple[T, ...]:
+    def _bounded(self, entry: TableEntry, value: tuple[T, ...], place: Place) -> tuple[T, ...]:
         most = entry.limits.get("max_length", math.inf)
         if len(value) > most:
             raise self._error(f"expected at most {most}, found {len(value)}", place, entry.key)
         return value
 
-    def _text(self, entry: Entry, value: object, place: Place) -> str:
+    def _text(self, entry: TableEntry, value: object, place: Place) -> str:
         if not isinstance(value, str) or not value.strip():
             found = "nothing" if value is None else repr(value)
             raise self._error(f"expected a text, found {found}", place, entry.key)
@@ -207,13 +207,13 @@ class _Reader:
             raise self._error(f"expected at most {most} characters, found {len(text)}", place, entry.key)
         return text
 
-    def _choice(self, entry: Entry, value: object, place: Place) -> str:
+    def _choice(self, entry: TableEntry, value: object, place: Place) -> str:
         text, known = self._text(entry, value, place), get_args(entry.hint)
         if text not in known:
             raise self._error(f"expected one of {', '.join(known)}, found `{text}`", place, entry.key)
         return text
 
-    def _number(self, entry: Entry, value: object, place: Place) -> float:
+    def _number(self, entry: TableEntry, value: object, place: Place) -> float:
         least, most = entry.limits["gt"], entry.limits.get("le", math.inf)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not least < cast("float", value) <= most or value == math.inf:
@@ -221,7 +221,7 @@ class _Reader:
             raise self._error(f"expected a number {limit}, found {value!r}", place, entry.key)
         return float(cast("float", value))
 
-    def _names(self, entry: Entry, value: object, place: Place) -> tuple[str, ...]:
+    def _names(self, entry: TableEntry, value: object, place: Place) -> tuple[str, ...]:
         if not isinstance(value, list) or not value:
             raise self._error(f"expected a list of {entry.limits['items']}", place, entry.key)
         for name in cast("list[object]", value):
@@ -231,7 +231,7 @@ class _Reader:
                 )
         return self._bounded(entry, tuple(cast("list[str]", value)), place)
 
-    def _tables(self, entry: Entry, value: object, place: Place) -> tuple[Any, ...]:
+    def _tables(self, entry: TableEntry, value: object, place: Place) -> tuple[Any, ...]:
         if value is None or value == []:
             raise self._error(f"expected at least one [[{entry.key}]] table", place, entry.key)
         items = cast("list[object]", value) if isinstance(value, list) else []
@@ -241,7 +241,7 @@ class _Reader:
         found = tuple(self.build(member, item, Place(entry.key, index)) for index, item in enumerate(tables))
         return self._bounded(entry, found, place)
 
-    def _mapping(self, entry: Entry, value: object, place: Place) -> dict[str, Any]:
+    def _mapping(self, entry: TableEntry, value: object, place: Place) -> dict[str, Any]:
         table = dict(self._table(value, place, entry.key))
         self._bounded(entry, tuple(table), place)
         kind = get_args(entry.hint)[1]

@@ -118,11 +118,14 @@ def run(
         arena = _fill(plan, loaded, inputs, poison)
         watched = _watch(plan, loaded, arena) if hazards else None
         inputs_only = InputWrites({b.name: DTYPE_BYTES[b.dtype] for b in plan.buffers if b.role is Role.IN})
-        notes: dict[str, None] = {}
+        notes, undefined = dict[str, None](), dict[str, None]()
         printed: list[str] = []
         for launch in plan.launches:
             setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            printed += _execute(setup, watched, notes, deadline, inputs=inputs_only, order=_Order(poison))
+            order = _Order(poison)
+            printed += _execute(
+                setup, watched, notes, deadline, inputs=inputs_only, order=order, undefined=undefined
+            )
     except FaultError as error:
         return RunResult(fault=error.fault, seconds=time.monotonic() - started)
     outputs = {
@@ -130,7 +133,8 @@ def run(
     }
     kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
     text = "".join(printed)[:PRINT_LIMIT]
-    return RunResult(None, outputs, kept, text, tuple(notes), time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return RunResult(None, outputs, kept, text, tuple(notes), seconds, tuple(undefined))
 
 
 def prepare(
@@ -198,6 +202,7 @@ def _execute(
     *,
     inputs: InputWrites,
     order: _Order,
+    undefined: dict[str, None],
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
     check_whole(setup)
@@ -211,7 +216,7 @@ def _execute(
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
             within = _within(setup, notes) if launch_wide else []
             machine = setup.machine(blocks, (*within, *launch_wide))
-            machine.backwards, machine.notes = order.backwards, notes
+            machine.backwards, machine.notes, machine.undefined = order.backwards, notes, undefined
             drift = order.backwards and setup.loaded.atomic
             Scheduler(setup, machine, deadline=deadline, drift=drift).run()
             printed += machine.printed

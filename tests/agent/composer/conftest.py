@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from sandbox.compiler import headers
-from sandbox.compiler.nvrtc import Nvrtc, Unit
-from sandbox.compiler.role import OPTIONS
-from sandbox.compiler.toolkit import find_toolkit
 from sandbox.program import Program
 from sandbox.simulator.execute import running
+from tests import compiling
 from tools.expressions import parse
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
@@ -51,26 +46,13 @@ def make_task(reference: str, arguments: Sequence[str], dims: str, *, determinis
     )
 
 
-@cache
-def _nvrtc() -> Nvrtc:
-    return Nvrtc(find_toolkit().library)
-
-
-@cache
-def _compiled(source: str, defines: tuple[tuple[str, str], ...], kernels: tuple[str, ...]) -> Program:
-    options = [*OPTIONS, "--gpu-architecture=sm_90", *(f"-I{folder}" for folder in find_toolkit().include)]
-    options += [f"-D{name}={value}" for name, value in defines]
-    outcome = _nvrtc().compile(Unit(source.encode(), "kernel.cu", options, headers.in_memory(), kernels))
-    assert outcome.error is None, f"{outcome.log}\n{source}"
-    assert "warning" not in outcome.log, f"{outcome.log}\n{source}"
-    key = hashlib.sha256(repr((source, defines, kernels)).encode()).hexdigest()
-    return Program(key, "sm_90", outcome.ptx.decode(), outcome.cubin, dict(outcome.lowered), ())
-
-
 def build(task: Task, text: str, dims: Mapping[str, int], tune: Mapping[str, int] | None = None) -> Program:
     """Compile a kernel file for some sizes; fails the test where the compiler complains."""
     request = planning.compile_request(kernel_file.parse(text), task, dims, tune, "sm_90")
-    return _compiled(request.source, request.defines, request.kernels)
+    result = compiling.compiled(request, assembled=False)
+    assert result.program is not None, f"{result.log}\n{text}"
+    assert "warning" not in result.log, f"{result.log}\n{text}"
+    return result.program
 
 
 def _dtype(name: str) -> np.dtype[Any]:

@@ -15,6 +15,7 @@ from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role
 from sandbox.program import Program
 from sandbox.reference.service import References
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator import in_process
 from tests.tools.function_device import FunctionDevice
 from tools.judge.families import Court, said_of
 from tools.judge.oracle import TaskOracle
@@ -53,7 +54,7 @@ IN_FLOAT = "float scale = rsqrtf(all[0] / n + 1e-5f);"
 
 @pytest.fixture
 async def toolbox(tmp_path: Path) -> AsyncIterator[LocalToolbox]:
-    async with LocalToolbox("sim:h200", cache=tmp_path, workers=1) as opened:
+    async with in_process.toolbox(tmp_path) as opened:
         yield opened
 
 

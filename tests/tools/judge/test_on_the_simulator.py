@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator.in_process import toolbox
 from tools.awaiting import together
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits
@@ -23,7 +24,7 @@ RIGHT = "if (i < n) y[i] = 2.0f * x[i];"
 
 
 @asynccontextmanager
-async def toolbox(cache: Path, run_s: float = 10.0) -> AsyncGenerator[LocalToolbox]:
+async def workers(cache: Path, run_s: float = 60.0) -> AsyncGenerator[LocalToolbox]:
     async with LocalToolbox("sim:h200", cache=cache, limits=Limits(run_s=run_s)) as box:
         yield box
 
@@ -51,6 +52,11 @@ async def outcome_of(box: LocalToolbox, task: Task, body: str) -> TestReport:
             Verdict.INPUT_MODIFIED,
             "wrote to its input x",
         ),
+        (
+            "if (i < n) { float v = 2.0f * x[i]; y[i] = i % 32 ? v : __shfl_down_sync(1u, v, 1); }",
+            Verdict.WRONG_RESULT,
+            "reads lanes that take no part: what it gets is undefined.",
+        ),
     ],
 )
 async def test_a_kernel_gets_the_verdict_it_deserves(
@@ -65,7 +71,7 @@ async def test_a_kernel_gets_the_verdict_it_deserves(
 async def test_an_endless_loop_ends_at_its_deadline_and_the_next_kernel_is_judged(
     tmp_path: Path, doubling: Task
 ) -> None:
-    async with toolbox(tmp_path, run_s=1.0) as box:
+    async with workers(tmp_path, run_s=1.0) as box:
         await outcome_of(box, doubling, RIGHT)
         start = time.monotonic()
         report = await outcome_of(box, doubling, "while (n) {}")
@@ -84,7 +90,7 @@ async def test_a_result_that_depends_on_the_order_of_threads_is_no_pass(
 
 async def test_many_candidates_are_judged_at_once(tmp_path: Path, doubling: Task) -> None:
     bodies = [RIGHT, "", RIGHT, "y[i] = 2.0f * x[i];"] * 3
-    async with toolbox(tmp_path) as box:
+    async with workers(tmp_path) as box:
         reports = await together(outcome_of(box, doubling, body) for body in bodies)
     expected = [Verdict.PASS, Verdict.WRONG_RESULT, Verdict.PASS, Verdict.MEMORY_FAULT] * 3
     assert [report.verdict for report in reports] == expected

@@ -11,6 +11,7 @@ from tools.kernel.file import KernelFileError
 from tools.tasks import folder as task_folder
 from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.checking import check_spec
+from tools.tasks.errors import TaskNotFoundError
 from tools.tasks.table import read_table
 from tools.tasks.task import Case, Target, TaskArgument, TaskError, argument_size
 
@@ -256,5 +257,6 @@ def test_a_folder_of_ones_own_adds_tasks_and_hides_neither_bundled_ones_nor_draf
     assert [task.name for task in catalogue.tasks()] == sorted([*task_folder.names(), "scale"])
     assert catalogue.find("scale").folder == (own / "scale").resolve()
     assert catalogue.find("softmax").folder == task_folder.find("softmax").folder
-    with pytest.raises(TaskError, match="no task is called"):
+    with pytest.raises(TaskNotFoundError, match="no task is called") as raised:
         catalogue.find(str(own / "scale"))
+    assert raised.value.known == tuple(catalogue.names())
