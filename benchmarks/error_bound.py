@@ -7,8 +7,8 @@ Honest kernels are the tasks' baselines, the kernels of `benchmarks.ranking` and
 
 - at test sizes on the simulator, with the families of values, for every seed;
 - at benchmark sizes on the simulator, for one seed, where the run ends within a limit; and
-- at benchmark sizes as the reference itself computed in float32 by NumPy, for every seed, with the least constant
-  of the bound: this is honest arithmetic too, and costs little.
+- at benchmark sizes as the reference itself computed in float32 by NumPy, for every seed (for two beyond 4 million
+  elements), with the least constant of the bound: this is honest arithmetic too, and costs little.
 
 Kernels that lose precision must be refused, for five seeds each; and lazy outputs (zeros, an output's own median
 everywhere) lie far outside. A number is the largest `error / bound` over all elements, cases and inputs: at most 1
@@ -44,12 +44,14 @@ from tools.local_toolbox import LocalToolbox
 from tools.parts import ToolboxParts, local_parts
 from tools.stages.compiling import CompileStage
 from tools.tasks import folder as task_folder
-from tools.tasks.task import Case, Task
+from tools.tasks.task import Case, Task, argument_size
 from tools.toolbox import TestOrder
 
 DEVICE = "sim:h200"
 _LOST_SEEDS = 5
 _BENCH_S = 60.0
+_LARGE = 1 << 22
+_LARGE_SEEDS = 2
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ async def measure(seeds: int, only: str = "") -> list[Row]:
         bench = Bench(parts)
         async with LocalToolbox(DEVICE, cache=Path(cache), parts=parts) as box:
             for task, sample in kernels(corpus, only):
+                typer.echo(f"{task.name}, {sample.kernel}", err=True)
                 rows.append(
                     await at_tests(box, task, sample, max(1, seeds // 2) if sample.honest else _LOST_SEEDS)
                 )
@@ -209,6 +212,8 @@ class Bench:
         if not floating <= {"float32", "float16", "bfloat16"}:
             return Row(task.name, "float32 NumPy", True, "bench, NumPy", 0, 0.0, None)
         worst = 0.0
+        size = sum(math.prod(argument_size(argument, case.dims)) for argument in task.arguments)
+        seeds = min(seeds, _LARGE_SEEDS) if size > _LARGE else seeds
         for seed in range(1, seeds + 1):
             question = await self.oracle(task).question(case, seed)
             outputs = _in_float32(task, case, {**question.inputs, **question.scalars})
