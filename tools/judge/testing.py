@@ -61,10 +61,16 @@ class Rules:
 
 @dataclass(frozen=True)
 class JudgedResults:
-    """A test report, and for every output the least constant of the error bound that accepts all of it."""
+    """A test report, and what else became known.
+
+    Attributes:
+        constants: For every output the least constant of the error bound that accepts all of it.
+        failed: The case that the report ends with, where it failed.
+    """
 
     report: TestReport
     constants: Mapping[str, float] = field(default_factory=dict[str, float])
+    failed: Case | None = None
 
 
 def fresh_seed() -> int:
@@ -119,7 +125,7 @@ async def judge_results(
                     pass
 
     await together(runner() for _ in range(max(1, rules.width)))
-    return _judgement([outcomes[position] for position in sorted(outcomes)], len(trials))
+    return _judgement([(trials[position], outcomes[position]) for position in sorted(outcomes)], len(trials))
 
 
 @dataclass(frozen=True)
@@ -149,22 +155,35 @@ class _Attempt:
 class _Outcome:
     report: CaseReport
     comparisons: tuple[Comparison, ...] = ()
+    untraced: str = ""
 
 
-def _judgement(outcomes: Sequence[_Outcome], total: int) -> JudgedResults:
+def _judgement(outcomes: Sequence[tuple[_Trial, _Outcome]], total: int) -> JudgedResults:
     cases: list[CaseReport] = []
     constants: dict[str, float] = {}
-    for outcome in outcomes:
+    guessed = next((outcome.untraced for _, outcome in outcomes if outcome.untraced), "")
+    note = f" {_guessed(guessed)}" if guessed else ""
+    for trial, outcome in outcomes:
         cases.append(outcome.report)
         for comparison in outcome.comparisons:
             constants[comparison.output] = max(constants.get(comparison.output, 0.0), comparison.constant)
         if outcome.report.verdict is not Verdict.PASS:
-            report = TestReport(outcome.report.verdict, outcome.report.message, tuple(cases), total)
-            return JudgedResults(report, constants)
+            message = outcome.report.message
+            if outcome.report.verdict is Verdict.WRONG_RESULT:
+                message = shorten(f"{message}{note}")
+            report = TestReport(outcome.report.verdict, message, tuple(cases), total)
+            return JudgedResults(report, constants, trial.subject.case)
     ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
     worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
-    message = f"All {total} inputs passed{worst}."
+    message = f"All {total} inputs passed{worst}.{note}"
     return JudgedResults(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
+
+
+def _guessed(reason: str) -> str:
+    return (
+        f"The scale of the error bound is estimated by perturbation, as reference.py cannot be traced ({reason}); "
+        "`magnitude` can give it."
+    )
 
 
 @dataclass(frozen=True)
@@ -213,7 +232,8 @@ class _Judge:
         if question.many_answers:
             return await self._judge_by_task(attempt, result, where)
         comparisons = self._compare(attempt, result)
-        return _Outcome(_comparison_report(trial, comparisons, where, result.undefined), comparisons)
+        report = _comparison_report(trial, comparisons, where, result.undefined)
+        return _Outcome(report, comparisons, question.untraced)
 
     async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> _Outcome:
         trial, question = attempt.trial, attempt.question

@@ -48,9 +48,11 @@ class Answers:
         dims: Mapping[str, int],
         dtypes: Mapping[str, str],
         *,
+        accumulate: str | None = None,
         seed: int = 0,
     ) -> Expected:
-        answer = ReferenceRole().answer(ReferenceCall(text, dict(inputs), dict(dims), 4, seed))
+        call = ReferenceCall(text, dict(inputs), dict(dims), dtypes, 4, seed, accumulate)
+        answer = ReferenceRole().answer(call)
         assert isinstance(answer, Expected), answer
         return answer
 
