@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import BaseModel, Field
 
-from pydantic import AfterValidator, BaseModel, Field
-
+from agent.candidates import Candidate
 from agent.results import RunState, Stop
 from sandbox.verdict import Provenance, Verdict
-from tools.mcp import limits
 
 
 class BestSoFar(BaseModel):
@@ -38,22 +36,6 @@ class SearchStatus(BaseModel):
     best: BestSoFar | None = None
     message: str = Field(description="What happened last.")
     next_step: str = Field(description="The call to make next.")
-
-
-class Candidate(BaseModel):
-    """One candidate of a search."""
-
-    round: int
-    candidate: int
-    features: list[str]
-    verdict: Verdict
-    message: Annotated[str, AfterValidator(lambda text: text[: limits.SUMMARY])]
-    latency_us: float | None = None
-    provenance: Provenance
-    speedup: float | None = None
-    sha: str | None = Field(
-        default=None, description="Of its kernel: warpwright://kernels/SHA holds the text."
-    )
 
 
 class BestKernelText(BestSoFar):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import UTC
 
+from agent.candidates import Candidate, Trial
 from agent.home import Home
 from agent.mcp.access.tenancy import admit, caller_catalogue, tenant
 from agent.mcp.answers import BestKernelText, SearchLine, SearchList, SearchOutcome, SearchStatus
@@ -118,7 +119,7 @@ class SearchService:
                 "state": self._store.get_run(run).state,
                 "best": self._best(result),
                 "candidates_total": len(result.candidates),
-                "candidates": result.candidates[-limits.CANDIDATES :],
+                "candidates": [_listed(trial) for trial in result.candidates[-limits.CANDIDATES :]],
             },
             from_attributes=True,
         )
@@ -134,3 +135,9 @@ class SearchService:
             kernel=self._store.kernels.read(result.run, best.sha),
             path=str(best.path),
         )
+
+
+def _listed(trial: Trial) -> Candidate:
+    """A candidate as a list shows it; the whole of its message is in the run's report."""
+    shown = trial.model_dump(include=set(Candidate.model_fields))
+    return Candidate.model_validate({**shown, "message": trial.message[: limits.SUMMARY]})

@@ -14,8 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext, WriteContext
+from agent.candidates import CandidatePlan
 from agent.models.fallback import default_critique, default_plans
+from agent.models.reply import written_of
+from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
 from sandbox.device import Bottleneck
 from sandbox.errors import WorkerDiedError
 from sandbox.program import Diagnostic
@@ -187,13 +189,13 @@ class ScriptedProposer:
         self.plans.append(context)
         return default_plans(context)
 
-    async def write(self, context: WriteContext) -> str:
+    async def write(self, context: WriteContext) -> Written:
         self.writes.append(context)
         await asyncio.sleep(0)
         reply = self._replies.pop(0) if self._replies else "nothing more to say"
         if isinstance(reply, Exception):
             raise reply
-        return reply
+        return written_of(reply, context.plan.features)
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         await asyncio.sleep(0)

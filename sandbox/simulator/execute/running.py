@@ -216,8 +216,7 @@ def _execute(
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
             within = _within(setup, notes) if launch_wide else []
             machine = setup.machine(blocks, (*within, *launch_wide))
-            machine.backwards, machine.notes = order.backwards, notes
-            machine.undefined = undefined
+            machine.backwards, machine.notes, machine.undefined = order.backwards, notes, undefined
             drift = order.backwards and setup.loaded.atomic
             yield Under(Scheduler(setup, machine, effort=effort, drift=drift), machine, within)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator.in_process import toolbox
 from tools.awaiting import together
 from tools.local_toolbox import LocalToolbox
-from tools.parts import Limits
 from tools.reports import TestReport
 from tools.tasks.folder import find, names
 from tools.tasks.task import Case, Task
@@ -23,7 +22,7 @@ RIGHT = "if (i < n) y[i] = 2.0f * x[i];"
 
 
 @asynccontextmanager
-async def toolbox(cache: Path) -> AsyncGenerator[LocalToolbox]:
+async def workers(cache: Path) -> AsyncGenerator[LocalToolbox]:
     async with LocalToolbox("sim:h200", cache=cache) as box:
         yield box
 
@@ -70,7 +69,7 @@ async def test_a_kernel_gets_the_verdict_it_deserves(
 async def test_an_endless_loop_exceeds_its_work_and_the_next_kernel_is_judged(
     tmp_path: Path, doubling: Task
 ) -> None:
-    async with toolbox(tmp_path) as box:
+    async with workers(tmp_path) as box:
         report = await outcome_of(box, doubling, "while (n) {}")
         assert report.verdict is Verdict.TIMEOUT
         assert "the task's baseline does" in report.message
@@ -87,7 +86,7 @@ async def test_a_result_that_depends_on_the_order_of_threads_is_no_pass(
 
 async def test_many_candidates_are_judged_at_once(tmp_path: Path, doubling: Task) -> None:
     bodies = [RIGHT, "", RIGHT, "y[i] = 2.0f * x[i];"] * 3
-    async with toolbox(tmp_path) as box:
+    async with workers(tmp_path) as box:
         reports = await together(outcome_of(box, doubling, body) for body in bodies)
     expected = [Verdict.PASS, Verdict.WRONG_RESULT, Verdict.PASS, Verdict.MEMORY_FAULT] * 3
     assert [report.verdict for report in reports] == expected
