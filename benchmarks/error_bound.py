@@ -198,11 +198,13 @@ class Bench:
         compiled = await self._compiling.compile(task, sample.text, case.dims, None)
         assert compiled.build is not None, compiled.report.message
         subject = Subject(case, compiled.build.program, compiled.build.plan, once=True)
-        rules = Rules(_least(task), seeds=1, deadline_s=_BENCH_S)
+        rules = Rules(_least(task), seeds=1, seconds=_BENCH_S)
         found = await judge_results(task, self._parts.device, self.oracle(task), [subject], rules, seed=1)
         report = found.report
         ratio = report.cases[0].worst_ratio
-        passed = None if report.verdict is Verdict.TIMEOUT else report.verdict is Verdict.PASS
+        passed = (
+            None if report.verdict in {Verdict.TIMEOUT, Verdict.UNDECIDED} else report.verdict is Verdict.PASS
+        )
         ratio = math.inf if ratio is None else ratio
         return Row(task.name, sample.kernel, True, "bench", 1, ratio, passed, report.message)
 
