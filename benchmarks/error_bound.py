@@ -1,6 +1,6 @@
 """How much of the error bound honest kernels use, and whether lost precision is refused.
 
-    python -m benchmarks.error_bound [--seeds 20] [--only NAME] [--json]
+    python -m benchmarks.error_bound [--seeds 20] [--only NAME] [--at test,bench,numpy] [--json]
 
 Honest kernels are the tasks' baselines, the kernels of `benchmarks.ranking` and the honest ones of
 `benchmarks.error_corpus`: none may be refused. They are judged
@@ -81,10 +81,13 @@ def main(
     *,
     seeds: Annotated[int, typer.Option(help="Inputs that each honest kernel is judged with.")] = 20,
     only: Annotated[str, typer.Option(help="Only tasks whose name begins so.")] = "",
+    at: Annotated[
+        str, typer.Option(help="Where: test, bench, numpy, several with commas.")
+    ] = "test,bench,numpy",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Judge honest kernels and kernels that lose precision; fail where a verdict is wrong."""
-    rows = asyncio.run(measure(seeds, only))
+    rows = asyncio.run(measure(seeds, only, frozenset(at.split(","))))
     wrong = [row for row in rows if row.passed is not None and row.passed is not row.honest]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
@@ -125,7 +128,7 @@ def summary(rows: list[Row]) -> list[str]:
     return lines
 
 
-async def measure(seeds: int, only: str = "") -> list[Row]:
+async def measure(seeds: int, only: str, at: frozenset[str]) -> list[Row]:
     """Judge every kernel in every way."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as cache:
@@ -135,24 +138,28 @@ async def measure(seeds: int, only: str = "") -> list[Row]:
         async with LocalToolbox(DEVICE, cache=Path(cache), parts=parts) as box:
             for task, sample in kernels(corpus, only):
                 typer.echo(f"{task.name}, {sample.kernel}", err=True)
-                rows.append(
-                    await at_tests(box, task, sample, max(1, seeds // 2) if sample.honest else _LOST_SEEDS)
-                )
-                if not sample.honest:
-                    continue
-                rows += [await bench.simulated(task, sample, case) for case in task.benches]
-                if sample.kernel in ("plain", "baseline"):
+                if "test" in at:
+                    judgements = max(1, seeds // 2) if sample.honest else _LOST_SEEDS
+                    rows.append(await at_tests(box, task, sample, judgements))
+                if sample.honest and "bench" in at:
+                    rows += [await bench.simulated(task, sample, case) for case in task.benches]
+                if sample.kernel in ("plain", "baseline") and "numpy" in at:
                     rows += [await bench.by_numpy(task, case, seeds) for case in task.benches]
-            for name in task_folder.names():
-                if name.startswith(only):
-                    rows += await lazy(
-                        task_folder.find(name), bench.oracle(task_folder.find(name)), Path(cache)
-                    )
+            if "test" in at:
+                rows += await _lazy_outputs(bench, only, Path(cache))
     return rows
+
+
+async def _lazy_outputs(bench: Bench, only: str, cache: Path) -> list[Row]:
+    tasks = [task_folder.find(name) for name in task_folder.names() if name.startswith(only)]
+    return [row for task in tasks for row in await lazy(task, bench.oracle(task), cache)]
 
 
 def kernels(corpus: Corpus, only: str = "") -> Iterator[tuple[Task, Sample]]:
     """Every kernel with its task."""
+    for sample in corpus.samples():
+        if sample.task.startswith(only):
+            yield corpus.task(sample.task, sample.dtype), sample
     for name in task_folder.names():
         task = task_folder.find(name)
         if name.startswith(only):
@@ -161,9 +168,6 @@ def kernels(corpus: Corpus, only: str = "") -> Iterator[tuple[Task, Sample]]:
         if path.parent.name.startswith(only):
             sample = Sample(path.parent.name, "", f"ranking {path.stem}", True, path.read_text())
             yield families.task(path.parent.name), sample
-    for sample in corpus.samples():
-        if sample.task.startswith(only):
-            yield corpus.task(sample.task, sample.dtype), sample
 
 
 async def at_tests(box: LocalToolbox, task: Task, sample: Sample, judgements: int) -> Row:
