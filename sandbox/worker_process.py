@@ -20,7 +20,7 @@ from sandbox.worker.messages import Allowance, Failure, FailureKind, Ready
 
 T = TypeVar("T")
 
-_START_SECONDS = 30.0
+_START_SECONDS = 300.0
 _REAP_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 _OUTPUT_BYTES = 16 << 10
