@@ -117,6 +117,7 @@ class Code:
         granularity: Bytes of the narrowest shared-memory access, at most 4.
         ordered: Whether threads synchronise other than by barriers of the whole block, or copy asynchronously.
         waits: Identities of the loads in whose value a loop waits for another thread.
+        looks: Identities of the loads whose value is only compared, before an atomic operation on the same location.
         shared: Offset of every shared variable, `SHARED_GAP` more than it is on a device for each one before it;
             `shared_bytes` the total on a device, of static ones.
         shared_sizes: Bytes of every shared variable; 0 for dynamic shared memory.
@@ -136,6 +137,7 @@ class Code:
     granularity: int = 4
     ordered: bool = False
     waits: frozenset[int] = frozenset()
+    looks: frozenset[int] = frozenset()
 
     @property
     def shared_gaps(self) -> int:

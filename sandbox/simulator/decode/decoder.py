@@ -6,7 +6,7 @@ import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnu
 from sandbox.simulator.decode.code import ENDS, SHARED_GAP, Barrier, BasicBlock, Call, Code, Jump
 from sandbox.simulator.decode.formulas import formula_step
 from sandbox.simulator.decode.slots import SlotTable
-from sandbox.simulator.decode.waiting import waiting_loads
+from sandbox.simulator.decode.waiting import load_uses
 from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.state import Machine, Step
@@ -53,6 +53,7 @@ def decode(module: Module, name: str) -> Code:
         _block(function, slots, at, index, bounds[index], bounds[index + 1]) for index in range(len(starts))
     ]
     blocks.append(BasicBlock(len(starts), (), Jump("return"), ()))
+    uses = load_uses(tuple(blocks))
     inside = [variable for other in reachable(module, name) for variable in other.variables]
     shared, shared_bytes = _layout((*module.variables.values(), *inside), "shared")
     local, local_bytes = _layout(function.variables, "local")
@@ -69,7 +70,8 @@ def decode(module: Module, name: str) -> Code:
         local=local,
         local_bytes=local_bytes,
         granularity=min(_granularity(other) for other in reachable(module, name)),
-        waits=waiting_loads(tuple(blocks)),
+        waits=uses.waits,
+        looks=uses.looks,
         ordered=any(orders_some(i) for other in reachable(module, name) for i in other.body),
     )
 

@@ -48,9 +48,9 @@ class LoadedProgram:
 
     @cached_property
     def atomic(self) -> bool:
-        """Whether any function uses atomic operations: the one way to speak without a barrier that is no race."""
+        """Whether any function uses atomic operations or mbarriers: ways to speak without a barrier that are no race."""
         bodies = (function.body for function in self.module.functions.values())
-        return any(instruction.opcode in {"atom", "red"} for body in bodies for instruction in body)
+        return any(instruction.opcode in {"atom", "red", "mbarrier"} for body in bodies for instruction in body)
 
     def kernel(self, name: str) -> Code:
         """The executable form of a launched kernel.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -28,16 +28,13 @@ from sandbox.simulator.execute.launching import (
 from sandbox.simulator.execute.printing import PRINT_LIMIT
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
-from sandbox.simulator.hazards.clusters import ClusterHazards
-from sandbox.simulator.hazards.globals import GlobalHazards
-from sandbox.simulator.hazards.inputs import InputWrites
-from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.shadow import Watched, watch
-from sandbox.simulator.hazards.shared import SharedHazards
+from sandbox.simulator.hazards.shared import SuspectedError
+from sandbox.simulator.hazards.watching import Watch, WatchedKernel
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import Geometry
 from sandbox.simulator.machine.memory import Arena
-from sandbox.simulator.machine.state import Observer
+from sandbox.verdict import Verdict
 
 _FILL_WORDS = 1 << 14
 
@@ -113,24 +110,90 @@ def run(
     """
     started = time.monotonic()
     deadline = None if deadline_s is None else started + deadline_s
-    try:
-        loaded = load(program)
-        arena = _fill(plan, loaded, inputs, poison)
-        watched = _watch(plan, loaded, arena) if hazards else None
-        inputs_only = InputWrites({b.name: itemsize(b.dtype) for b in plan.buffers if b.role is Role.IN})
+    attempt = _Attempt(program, plan, inputs, poison, architecture, deadline)
+    result = _judged(attempt) if hazards else attempt.run(None).result
+    return replace(result, seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a run ended with, and the watch over it."""
+
+    result: RunResult
+    watch: Watch | None = None
+    suspected: bool = False
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A run that can be repeated: another one with the same arguments does the same."""
+
+    program: Program
+    plan: Plan
+    inputs: Mapping[str, Array]
+    poison: int
+    architecture: str
+    deadline: float | None
+
+    def run(self, exact: bool | None, *, inverted: bool = False) -> _Outcome:
+        """Run once.
+
+        Args:
+            exact: Whether hazards are looked for with vector clocks throughout; None not to look for any.
+            inverted: Flip every bit that memory holds before something writes it.
+        """
         notes: dict[str, None] = {}
         printed: list[str] = []
-        for launch in plan.launches:
-            setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            printed += _execute(setup, watched, notes, deadline, inputs=inputs_only, order=_Order(poison))
-    except FaultError as error:
-        return RunResult(fault=error.fault, seconds=time.monotonic() - started)
-    outputs = {
-        b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}
-    }
-    kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
-    text = "".join(printed)[:PRINT_LIMIT]
-    return RunResult(None, outputs, kept, text, tuple(notes), time.monotonic() - started)
+        watch = None
+        try:
+            loaded = load(self.program)
+            arena = _fill(self.plan, loaded, self.inputs, self.poison, inverted=inverted)
+            if exact is not None:
+                inputs = {b.name: itemsize(b.dtype) for b in self.plan.buffers if b.role is Role.IN}
+                watch = Watch(_watch(self.plan, loaded, arena), inputs, exact)
+                notes = watch.findings.notes
+            for launch in self.plan.launches:
+                setup = prepare(loaded, launch, arena, self.poison, ARCHITECTURES[self.architecture])
+                setup = replace(setup, fill=~setup.fill) if inverted else setup
+                printed += _execute(setup, watch, notes, self.deadline, _Order(self.poison))
+        except FaultError as error:
+            return _Outcome(RunResult(fault=error.fault), watch)
+        except SuspectedError:
+            return _Outcome(RunResult(None), watch, suspected=True)
+        buffers = self.plan.buffers
+        outputs = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role in {Role.OUT, Role.INOUT}}
+        kept = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role is Role.IN}
+        text = "".join(printed)[:PRINT_LIMIT]
+        return _Outcome(RunResult(None, outputs, kept, text, tuple(notes)), watch)
+
+
+def _judged(attempt: _Attempt) -> RunResult:
+    """Run under the fast watch, and under vector clocks where that suspects a race; then settle dead reads."""
+    outcome = attempt.run(exact=False)
+    fault = outcome.result.fault
+    if outcome.suspected or (fault is not None and fault.verdict is Verdict.RACE):
+        outcome = attempt.run(exact=True)
+    assert outcome.watch is not None
+    read = outcome.watch.findings.dead_read
+    if read is None:
+        return outcome.result
+    if outcome.result.fault is None and _same(outcome, attempt.run(None, inverted=True).result):
+        note = f"{read.message}; nothing comes of it: other bytes there give the same results"
+        return replace(outcome.result, notes=(*outcome.result.notes, note))
+    return RunResult(read)
+
+
+def _same(outcome: _Outcome, other: RunResult) -> bool:
+    """Whether a run with other bytes in unwritten memory gave the same results, wherever something was written."""
+    if other.fault is not None or outcome.watch is None:
+        return False
+    for name, found in outcome.result.outputs.items():
+        shadow = outcome.watch.buffers[name]
+        first, second = (np.ascontiguousarray(a).view(np.uint8) for a in (found, other.outputs[name]))
+        written = np.repeat(shadow.written, shadow.granularity)[: first.size]
+        if (first != second)[written].any():
+            return False
+    return True
 
 
 def prepare(
@@ -191,44 +254,31 @@ def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
 
 
 def _execute(
-    setup: LaunchSetup,
-    watched: dict[str, Watched] | None,
-    notes: dict[str, None],
-    deadline: float | None,
-    *,
-    inputs: InputWrites,
-    order: _Order,
+    setup: LaunchSetup, watch: Watch | None, notes: dict[str, None], deadline: float | None, order: _Order
 ) -> list[str]:
-    """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
+    """Run every batch of a launch, watching for hazards unless `watch` is None; what the kernel printed."""
     check_whole(setup)
     printed: list[str] = []
-    for shadow in (watched or {}).values():
-        shadow.start_launch()
-    launch_wide: tuple[Observer, ...] = ()
-    if watched is not None:
-        launch_wide = (inputs, GlobalHazards(watched, setup.geometry, notes, setup.code.waits))
+    code = setup.code
+    kernel = WatchedKernel(code.granularity, code.ordered, code.waits, code.looks)
+    launch = watch.launch(kernel, setup.geometry, setup.arena.extent // 4 + 4) if watch else None
     with np.errstate(all="ignore"):
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
-            within = _within(setup, notes) if launch_wide else []
-            machine = setup.machine(blocks, (*within, *launch_wide))
+            machine = setup.machine(blocks, launch.observers(blocks) if launch else ())
             machine.backwards, machine.notes = order.backwards, notes
+            if launch:
+                launch.start(machine)
             drift = order.backwards and setup.loaded.atomic
             Scheduler(setup, machine, deadline=deadline, drift=drift).run()
             printed += machine.printed
-            for watch_shared in within:
-                watch_shared.finish(machine)
+            if launch:
+                launch.finish(machine)
     return printed
 
 
-def _within(setup: LaunchSetup, notes: dict[str, None]) -> list[SharedHazards | OrderedHazards]:
-    """The watches over the shared memory of one batch."""
-    granularity = setup.code.granularity
-    if setup.geometry.cluster_size > 1:
-        return [OrderedHazards(granularity, notes), ClusterHazards(granularity, notes)]
-    return [(OrderedHazards if setup.code.ordered else SharedHazards)(granularity, notes)]
-
-
-def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:
+def _fill(
+    plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int, *, inverted: bool
+) -> Arena:
     """A fresh arena: inputs copied in, outputs and scratch poisoned, device globals at their initial image."""
     arena = Arena(*buffer_sizes(plan, loaded.module))
     for buffer in plan.buffers:
@@ -236,7 +286,7 @@ def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison
         if buffer.role in {Role.IN, Role.INOUT}:
             target[:] = np.ascontiguousarray(inputs[buffer.name]).reshape(-1).view(np.uint8)
         else:
-            target[:] = poison_bytes(poison, buffer.name, target.size)
+            target[:] = poison_bytes(poison, buffer.name, target.size) ^ (0xFF if inverted else 0)
     initialise_globals(arena, loaded)
     return arena
 

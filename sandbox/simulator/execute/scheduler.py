@@ -292,8 +292,9 @@ class Scheduler:
         if self._machine.observers and instruction.guard is None:
             check_members(self._machine, instruction, self._machine.registers[members].view(U32))
         if instruction.opcode in BLOCK_BARRIERS:
+            named = self._machine.registers[members].view(U32)
             for observer in self._machine.observers:
-                observer.warp_barrier(self._machine)
+                observer.warp_barrier(self._machine, named)
 
     def _held(self, block: BasicBlock, mask: Array) -> Array:
         """Lanes of warps that named a live lane in their member mask which is elsewhere."""

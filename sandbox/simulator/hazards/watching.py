@@ -1,0 +1,97 @@
+"""The hazard checks of one run, launch by launch and batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sandbox.device import Array
+from sandbox.simulator.hazards.clusters import ClusterHazards
+from sandbox.simulator.hazards.findings import Findings
+from sandbox.simulator.hazards.globals import GlobalHazards
+from sandbox.simulator.hazards.inputs import InputWrites
+from sandbox.simulator.hazards.order import Order
+from sandbox.simulator.hazards.ordered import OrderedHazards
+from sandbox.simulator.hazards.shadow import Watched
+from sandbox.simulator.hazards.shared import SharedHazards
+from sandbox.simulator.hazards.touches import BlockLayout
+from sandbox.simulator.machine.lanes import Geometry
+from sandbox.simulator.machine.state import Machine, Observer
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Of one run.
+
+    Attributes:
+        buffers: Shadows of what kernels may write.
+        inputs: Bytes of an element of each input, by name.
+        exact: Whether every block is watched with vector clocks.
+    """
+
+    buffers: dict[str, Watched]
+    inputs: Mapping[str, int]
+    exact: bool
+    findings: Findings = field(default_factory=Findings)
+
+    def launch(self, kernel: WatchedKernel, geometry: Geometry, words: int) -> LaunchWatch:
+        """A launch begins; `words` is the size of global memory, of four bytes each."""
+        for shadow in self.buffers.values():
+            shadow.start_launch()
+        order = Order(geometry, words)
+        wide = GlobalHazards(self.buffers, order, self.findings, kernel.waits, kernel.looks)
+        return LaunchWatch(self, kernel, order, (InputWrites(self.inputs), wide))
+
+
+@dataclass(frozen=True)
+class WatchedKernel:
+    """What hazard checks want to know of a kernel: see `Code`."""
+
+    granularity: int
+    ordered: bool
+    waits: frozenset[int]
+    looks: frozenset[int]
+
+
+@dataclass
+class LaunchWatch:
+    """Of one launch."""
+
+    watch: Watch
+    kernel: WatchedKernel
+    order: Order
+    wide: tuple[Observer, ...]
+    _within: list[SharedHazards | OrderedHazards] = field(default_factory=list[SharedHazards | OrderedHazards])
+
+    def observers(self, blocks: Array) -> tuple[Observer, ...]:
+        """Those of a batch of linear blocks that is about to run."""
+        kernel, findings = self.kernel, self.watch.findings
+        clustered = self.order.geometry.cluster_size > 1
+        self.order.start_batch(blocks, None)
+        if clustered or kernel.ordered or self.watch.exact:
+            layout = BlockLayout(whole_warps=not kernel.ordered)
+            ordered = OrderedHazards(
+                kernel.granularity, findings, self.order, kernel.waits, kernel.looks, layout=layout
+            )
+            self._within = [ordered]
+            if clustered:
+                self._within.append(ClusterHazards(kernel.granularity, findings, self.order))
+        else:
+            self._within = [SharedHazards(kernel.granularity, findings)]
+        return (*self._within, *self.wide)
+
+    def start(self, machine: Machine) -> None:
+        """The batch has its machine."""
+        for one in self._within:
+            if isinstance(one, OrderedHazards):
+                one.attach(machine)
+
+    def finish(self, machine: Machine) -> None:
+        """The batch has ended: judge what is left.
+
+        Raises:
+            FaultError: There was a race.
+            SuspectedError: There may have been one.
+        """
+        for one in self._within:
+            one.finish(machine)
