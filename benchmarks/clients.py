@@ -56,7 +56,7 @@ class _Server:
 @contextmanager
 def _server(home: Path) -> Generator[_Server]:
     environment = {**os.environ, "WARPWRIGHT_HOME": str(home), "PYTHONPATH": str(_ROOT)}
-    command = [sys.executable, "-m", "agent.cli", "serve", "--http", "--port", "0", "--device", "sim:h200"]
+    command = [sys.executable, "-m", "warpwright", "serve", "--http", "--port", "0", "--device", "sim:h200"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:

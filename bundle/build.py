@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _FOLDERS = ("agent", "tools", "sandbox", "prompts", "examples/tasks")
-_FILES = ("pyproject.toml", "README.md", "LICENSE", "bundle/serve.py")
+_FILES = ("warpwright.py", "pyproject.toml", "README.md", "LICENSE", "bundle/serve.py")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from agent.cli import main
+from warpwright import main
 
 # A field that was left empty reaches this process as an empty variable.
 for name in ("WARPWRIGHT_MODEL", "OPENAI_BASE_URL", "WARPWRIGHT_API_KEY", "WARPWRIGHT_DEVICE"):

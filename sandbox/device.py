@@ -163,6 +163,16 @@ class Device(Protocol):
         """What to compile for: `sm_90`."""
         ...
 
+    @property
+    def provenance(self) -> Provenance:
+        """Of its times: measured or estimated."""
+        ...
+
+    @property
+    def measures(self) -> bool:
+        """Whether it times pair by pair: it is a `sandbox.timing.measured.PairTimer` then."""
+        ...
+
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
     ) -> RunResult:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from sandbox.closing import AsyncClosing
 from sandbox.errors import WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.wire import MessageLimits
@@ -15,7 +15,7 @@ from sandbox.worker_process import REPLY_LIMITS, Worker
 T = TypeVar("T")
 
 
-class WorkerPool:
+class WorkerPool(AsyncClosing):
     """Up to `size` persistent workers of one role; dead ones are replaced when they are next needed.
 
     A deadline covers a request from the moment a ready worker takes it: neither the wait for a free worker
@@ -86,16 +86,6 @@ class WorkerPool:
             self._slots.release()
         await asyncio.gather(*(worker.reap() for worker in self._all))
         self._all.clear()
-
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()
 
     async def _take(self) -> Worker:
         if self._closed:

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from sandbox.errors import WorkerProtocolError
 
 Array = np.ndarray[Any, Any]
@@ -29,12 +30,6 @@ PREAMBLE_BYTES = len(_MAGIC) + _DIGITS + 1
 
 BYTES = "bytes"
 """The dtype that marks a buffer of plain bytes."""
-
-DTYPES = frozenset(
-    [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
-    + ["bool", "float16", "float32", "float64", "bfloat16"]
-)
-"""Element types that may cross the wire, by NumPy's names."""
 
 _MAX_DIMENSIONS = 8
 _MAX_BUFFERS = 4096
@@ -56,19 +51,10 @@ class Message:
     buffers: tuple[tuple[str, Buffer], ...] = ()
 
 
-def dtype_of(name: str) -> np.dtype[Any]:
-    """Return the NumPy dtype of an allowed name; `bfloat16` comes from ml_dtypes.
-
-    Raises:
-        WorkerProtocolError: The name is not one of `DTYPES`.
-    """
-    if name not in DTYPES:
+def _dtype(name: str) -> np.dtype[Any]:
+    if name not in DTYPE_BYTES:
         raise WorkerProtocolError(f"a buffer has the unknown dtype {name!r:.60}")
-    if name == "bfloat16":
-        import ml_dtypes  # only where bfloat16 is used: not every worker sees it
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(name)
+    return numpy_dtype(name)
 
 
 def pack(message: Message, limits: MessageLimits) -> list[memoryview | bytes]:
@@ -85,7 +71,7 @@ def pack(message: Message, limits: MessageLimits) -> list[memoryview | bytes]:
             raw.append(buffer)
             continue
         array = np.ascontiguousarray(buffer)
-        native = dtype_of(array.dtype.name)
+        native = _dtype(array.dtype.name)
         array = array.astype(native, copy=False).reshape(buffer.shape)
         described.append({"name": name, "dtype": array.dtype.name, "shape": list(array.shape)})
         raw.append(bytes_view(array))
@@ -122,7 +108,7 @@ class Outline:
     def allocate(self) -> list[tuple[str, str, Array]]:
         """Return an uninitialised array for every buffer, plain bytes as uint8."""
         return [
-            (name, dtype, np.empty(shape, np.uint8 if dtype == BYTES else dtype_of(dtype)))
+            (name, dtype, np.empty(shape, np.uint8 if dtype == BYTES else _dtype(dtype)))
             for name, dtype, shape in self.buffers
         ]
 
@@ -170,7 +156,7 @@ def _described(entry: object) -> tuple[str, str, tuple[int, ...]]:
 
 def _size(buffer: tuple[str, str, tuple[int, ...]]) -> int:
     _, dtype, shape = buffer
-    return math.prod(shape) * (1 if dtype == BYTES else dtype_of(dtype).itemsize)
+    return math.prod(shape) * (1 if dtype == BYTES else _dtype(dtype).itemsize)
 
 
 def _check_lengths(header: int, total: int, limits: MessageLimits) -> None:
@@ -244,6 +230,10 @@ class AsyncChannel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        self.sent = 0
+        """Bytes so far."""
+        self.received = 0
+        """Bytes so far."""
 
     async def send(self, message: Message, limits: MessageLimits) -> None:
         """Write one message.
@@ -255,6 +245,7 @@ class AsyncChannel:
         loop = asyncio.get_running_loop()
         for part in pack(message, limits):
             await loop.sock_sendall(self._socket, part)
+            self.sent += len(part)
 
     async def receive(self, limits: MessageLimits) -> Message:
         """Read one message; what the worker sends is not trusted.
@@ -284,6 +275,7 @@ class AsyncChannel:
             if not count:
                 raise EndOfStreamError(clean=first and not done)
             done += count
+            self.received += count
 
 
 if sys.byteorder != "little":  # pragma: no cover

@@ -7,11 +7,13 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from typing import Any, TypeVar
 
 from sandbox import codec
 from sandbox.errors import WorkerDeadlineError, WorkerDiedError, WorkerError
 from sandbox.isolation.base import Isolation, WorkerSpec, has_terminal
+from sandbox.tracing import trace
 from sandbox.wire import AsyncChannel, EndOfStreamError, MessageLimits
 from sandbox.worker.messages import Failure, FailureKind, Ready
 
@@ -22,7 +24,6 @@ _REAP_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 _OUTPUT_BYTES = 16 << 10
 _READ_BYTES = 64 << 10
-_MEMORY_SIGNS = ("out of memory", "bad_alloc", "MemoryError", "Cannot allocate memory")
 REQUEST_LIMITS = MessageLimits()
 REPLY_LIMITS = MessageLimits(header=32 << 20, total=2 << 30)
 
@@ -38,8 +39,11 @@ class WorkerFailedError(WorkerError):
 class Worker:
     """One worker process and the private socket to it. It serves one request at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process, connection: socket.socket, output: int) -> None:
+    def __init__(
+        self, role: str, process: asyncio.subprocess.Process, connection: socket.socket, output: int
+    ) -> None:
         """Use `Worker.start`."""
+        self._role = role
         self._process = process
         self._socket = connection
         self._channel = AsyncChannel(connection)
@@ -75,7 +79,7 @@ class Worker:
                 )
             )  # fmt: skip
             process = await _whole(spawning)
-            worker = cls(process, ours, reading)
+            worker = cls(spec.role, process, ours, reading)
             undo.pop_all()
         try:
             await worker._exchange(None, (Ready,), _START_SECONDS, REPLY_LIMITS)
@@ -114,13 +118,27 @@ class Worker:
             WorkerFailedError: The worker met a bug of ours.
         """
         self.served += 1
-        reply = await self._exchange(call, (*accepted, Failure), deadline_s, limits)
+        reply = await self._traced(call, (*accepted, Failure), deadline_s, limits)
         if not isinstance(reply, Failure):
             return reply
         await self.kill()
         if reply.kind is FailureKind.MEMORY:
             raise WorkerMemoryError(f"the worker reached its memory limit: {reply.message:.300}")
         raise WorkerFailedError(f"the worker failed:\n{reply.message:.8000}")
+
+    async def _traced(
+        self, call: object, accepted: tuple[type[Any], ...], deadline_s: float, limits: MessageLimits
+    ) -> Any:
+        started, sent, received = time.monotonic(), self._channel.sent, self._channel.received
+        failure = ""
+        try:
+            return await self._exchange(call, accepted, deadline_s, limits)
+        except BaseException as error:
+            failure = type(error).__name__
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            trace(self._role, self._channel.sent - sent, self._channel.received - received, seconds, failure)
 
     async def _exchange(
         self, call: object, accepted: tuple[type[Any], ...], deadline_s: float, limits: MessageLimits

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.errors import UsageError
-from sandbox.timing.measured import PairTimer
+from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo, together
@@ -101,7 +101,7 @@ class LocalToolbox:
 
     def _profile_stage(self) -> ProfileStage | MeasureStage:
         device, seconds = self._parts.device, self._limits.profile_s
-        if isinstance(device, PairTimer):
+        if times_pairs(device):
             rules = TimingRules(limit_s=self._limits.timing_s)
             return MeasureStage(
                 self._compiling, device, self._oracle, self._constants, 2 * seconds, rules,
@@ -125,7 +125,7 @@ class LocalToolbox:
 
     @property
     def _measures(self) -> bool:
-        return not self.device.startswith("sim:")
+        return self._parts.device.provenance is Provenance.MEASURED
 
     async def compile(self, task: Task, kernel: str, tune: Tune | None = None) -> CompileReport:
         """Parse, check against the task and compile, for the first test case."""

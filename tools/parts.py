@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sandbox.closing import Closes
 from sandbox.compiler.service import Compiler
 from sandbox.device import Device
 from sandbox.devices.open import open_device
@@ -43,14 +44,6 @@ class Limits:
     bench_work: float = 6e9
     bench_s: float = 120.0
     hazard_s: float = 120.0
-
-
-class Closes(Protocol):
-    """Something with workers."""
-
-    async def aclose(self) -> None:
-        """Stop them."""
-        ...
 
 
 class CompilerService(Compiles, Closes, Protocol):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import chat, doctor, kernels, runs, search, serve, tasks, token
+from agent.cli import chat, doctor, kernels, runs, search, serve, supervise, tasks, token
 
 app = typer.Typer(
     name="warpwright",
@@ -52,3 +52,4 @@ app.command("resume")(search.resume)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 app.add_typer(token.app, name="token")
+app.command("supervise", hidden=True)(supervise.supervise)

@@ -11,7 +11,6 @@ from agent.composer.ir import Dim, Leaf, Node
 from agent.composer.kernel_text import Parameter, buffers, extent, indent
 from agent.composer.names import Names
 from agent.composer.shapes import Shape, product
-from sandbox.plan import Role
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,6 @@ class FlatSpace:
                 f"const Pack<{ctype}> {name}_pack = reinterpret_cast<const Pack<{ctype}>*>({name})[v];"
             )
         return lines
-
-    def is_output(self, name: str) -> bool:
-        """Whether the argument is written."""
-        return self.problem.arguments[name].role in (Role.OUT, Role.INOUT)
 
 
 def _group(index: str) -> str:

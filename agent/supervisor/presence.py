@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.home import Home
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ENTRY = Path(__file__).resolve().parents[2] / "warpwright.py"
 _START_S = 20.0
 """How long a supervisor that was started may take before another one is."""
 
@@ -100,15 +100,13 @@ def _lock(home: Home) -> Path:
 def _spawn(home: Home, idle_s: float | None) -> int:
     """Start a supervisor in a session of its own; it holds none of this process's descriptors."""
     home.root.mkdir(parents=True, exist_ok=True)
-    # -P: the folder that the client happens to work in may hold packages of these names.
-    words = [sys.executable, "-P", "-m", "agent.supervisor", str(home.root)]
-    checkout = [str(_ROOT)] if (_ROOT / "pyproject.toml").is_file() else []
-    path = os.pathsep.join([*checkout, *filter(None, [os.environ.get("PYTHONPATH")])])
+    # By path and with -P: neither PYTHONPATH nor the folder that the client happens to work in is asked for it.
+    words = [sys.executable, "-P", str(_ENTRY), "supervise", str(home.root)]
     log = str(home.root / "supervisor.log")
     return os.posix_spawn(
         sys.executable,
         words if idle_s is None else [*words, str(idle_s)],
-        {**os.environ, **({"PYTHONPATH": path} if path else {})},
+        os.environ,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),

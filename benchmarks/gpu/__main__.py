@@ -36,7 +36,7 @@ from sandbox.isolation.base import Isolation
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
-from sandbox.timing.measured import PairTimer
+from sandbox.timing.measured import times_pairs
 from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
 from tools.parts import CompilerService, Limits, Parts
@@ -102,7 +102,7 @@ async def measure(
         references, cache = References(isolation), Path(name)
 
         def gpu_tools() -> Toolbox:
-            timer = EventTimer(gpu, gpu, results.ceilings) if isinstance(gpu, PairTimer) else gpu
+            timer = EventTimer(gpu, gpu, results.ceilings) if times_pairs(gpu) else gpu
             parts = Parts(compiler, references, timer, isolation.name)
             return LocalToolbox(cache=cache, limits=LIMITS, parts=parts)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sandbox.device import Array, Device, Inspection, LaunchProfile, ProfileResult, RunResult
-from sandbox.nsight.ceilings import Ceilings as Rates
+from sandbox.nsight.ceilings import MeasuredRates
 from sandbox.nsight.launch_profiles import launch_profiles
 from sandbox.plan import Plan
 from sandbox.program import Program
 from sandbox.timing.measured import PairedTimes, PairTimer, TimedPlan
 from sandbox.timing.plausibility import Ceilings
 from sandbox.timing.schedule import TimingRules
+from sandbox.verdict import Provenance
 
 
 class EventTimer:
@@ -20,7 +21,7 @@ class EventTimer:
     It is the owner's to close, and closing this does nothing.
     """
 
-    def __init__(self, device: Device, timer: PairTimer, rates: Rates | None) -> None:
+    def __init__(self, device: Device, timer: PairTimer, rates: MeasuredRates | None) -> None:
         """Use this device.
 
         Args:
@@ -41,6 +42,16 @@ class EventTimer:
     def architecture(self) -> str:
         """See `Device`."""
         return self._device.architecture
+
+    @property
+    def provenance(self) -> Provenance:
+        """See `Device`."""
+        return Provenance.MEASURED
+
+    @property
+    def measures(self) -> bool:
+        """See `Device`."""
+        return True
 
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float

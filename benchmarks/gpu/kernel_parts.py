@@ -14,7 +14,7 @@ from benchmarks.gpu.measuring import Machine
 from benchmarks.gpu.results import Kernel, Results
 from sandbox.device import LaunchProfile
 from sandbox.errors import UsageError
-from sandbox.timing.measured import PairTimer, TimedPlan
+from sandbox.timing.measured import TimedPlan, times_pairs
 from sandbox.verdict import Provenance, Verdict
 from tools.judge.oracle import bench_samples
 from tools.reports import CheckReport, ProfileReport
@@ -143,7 +143,7 @@ class KernelParts:
         samples = bench_samples(entry.task, case)
         program, plan = compiled.build.program, compiled.build.plan(samples.scalars)
         gpu = self._machine.gpu
-        if isinstance(gpu, PairTimer):
+        if times_pairs(gpu):
             return await gpu.explain(TimedPlan(program, plan), samples.buffers, times, deadline_s=ITEM_S)
         return (await gpu.profile(program, plan, samples.buffers, deadline_s=ITEM_S)).launches
 

@@ -12,7 +12,7 @@ from benchmarks.gpu.instruction_tests import Agreement
 from benchmarks.gpu.tables import number, table
 from benchmarks.ranking.ranks import spearman
 from sandbox.facts import Fact
-from sandbox.nsight.ceilings import Ceilings
+from sandbox.nsight.ceilings import MeasuredRates
 
 SHOULD_BE_EXACT = (
     "smsp__inst_executed.sum",
@@ -87,7 +87,7 @@ class Results:
     date: str
     device: str = ""
     facts: list[Fact] = field(default_factory=list[Fact])
-    ceilings: Ceilings | None = None
+    ceilings: MeasuredRates | None = None
     instructions: list[Agreement] = field(default_factory=list[Agreement])
     same_results: list[SameResults] = field(default_factory=list[SameResults])
     kernels: list[Kernel] = field(default_factory=list[Kernel])

@@ -24,7 +24,7 @@ async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]
 async def search(task: str) -> None:
     """Start a small search, follow it to its end, and print the best kernel."""
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "agent.cli", "serve"], env=dict(os.environ)
+        command=sys.executable, args=["-m", "warpwright", "serve"], env=dict(os.environ)
     )
     async with Client(server) as client:
         status = await call(client, "start_search", task=task, candidates=2, depth=1)

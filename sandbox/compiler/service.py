@@ -8,20 +8,19 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from sandbox.asking import LimitReached, ask
+from sandbox.closing import AsyncClosing
 from sandbox.compiler import headers
 from sandbox.compiler.cache import CompileCache
 from sandbox.compiler.role import OPTIONS
 from sandbox.compiler.toolkit import Toolkit, find_toolkit
-from sandbox.errors import UsageError, WorkerDeadlineError, WorkerDiedError
+from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
 from sandbox.wire import MessageLimits
 from sandbox.worker.messages import CompileCall
-from sandbox.worker_process import WorkerMemoryError
 
 MEMORY_BYTES = 4 << 30
 """Address space of a compile worker; about 0.5 GiB of it are libraries."""
@@ -33,7 +32,7 @@ _KERNEL = re.compile(r"[A-Za-z_][^\n\r\0\\#\"';{}]*")
 _ARCHITECTURE = re.compile(r"sm_\d{2,3}[af]?")
 
 
-class Compiler:
+class Compiler(AsyncClosing):
     """Compiles kernel files in confined workers. Use as an async context manager, or call `aclose`."""
 
     def __init__(
@@ -101,16 +100,6 @@ class Compiler:
         if self._cache:
             await asyncio.to_thread(self._cache.prune)
 
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()
-
     async def _run(self, request: CompileRequest, key: str, deadline_s: float) -> CompileResult:
         result = await self._ask(request, deadline_s)
         if result.program is not None:
@@ -122,16 +111,14 @@ class Compiler:
     async def _ask(self, request: CompileRequest, deadline_s: float) -> CompileResult:
         for last in (False, True):
             try:
-                return await self._pool.request(
-                    CompileCall(request), CompileResult, deadline_s=deadline_s, limits=_REPLY_LIMITS
+                answer = await ask(
+                    self._pool,
+                    CompileCall(request),
+                    CompileResult,
+                    deadline_s=deadline_s,
+                    limits=_REPLY_LIMITS,
                 )
-            except WorkerDeadlineError:
-                return _stopped("deadline", f"the compiler was stopped after {deadline_s:g} s")
-            except WorkerMemoryError:
-                text = (
-                    "the compiler ran out of memory: look for huge arrays, and for what expands without end"
-                )
-                return CompileResult(None, (Diagnostic("error", text),), limit="memory")
+                return _limited(answer, deadline_s) if isinstance(answer, LimitReached) else answer
             except WorkerDiedError:
                 # Once may be the machine's fault, twice is the file's; but only if workers start at all.
                 if last:
@@ -164,12 +151,16 @@ def compile_spec(toolkit: Toolkit, memory_bytes: int = MEMORY_BYTES) -> WorkerSp
     )  # fmt: skip
 
 
-def _stopped(limit: str, what: str) -> CompileResult:
+def _limited(reached: LimitReached, deadline_s: float) -> CompileResult:
+    if reached.limit == "memory":
+        text = "the compiler ran out of memory: look for huge arrays, and for what expands without end"
+        return CompileResult(None, (Diagnostic("error", text),), limit="memory")
     advice = (
         "look for templates, constexpr functions or macros that expand without end, loops that are unrolled "
         "too often, and huge arrays with initial values"
     )
-    return CompileResult(None, (Diagnostic("error", f"{what}: {advice}"),), limit=limit)
+    text = f"the compiler was stopped after {deadline_s:g} s: {advice}"
+    return CompileResult(None, (Diagnostic("error", text),), limit="deadline")
 
 
 def _identity(toolkit: Toolkit) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 from sandbox.cuda.driver import Bytes, Driver
 from sandbox.cuda.harness import WORD, Harness
 from sandbox.cuda.noise import noise_words
+from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from sandbox.plan import BufferSpec, Plan, Role
-from sandbox.wire import dtype_of
 
 Array = np.ndarray[Any, Any]
 
@@ -87,7 +87,7 @@ class DeviceBuffers:
             raise
 
     def _place(self, spec: BufferSpec, guard: int, seed: int) -> None:
-        size = spec.size * dtype_of(spec.dtype).itemsize
+        size = spec.size * DTYPE_BYTES[spec.dtype]
         total = guard + -(-size // _ALIGNMENT) * _ALIGNMENT + guard
         base = self._driver.allocate(total)
         self.placed[spec.name] = Placed(spec, base, guard, size, total, seed)
@@ -109,7 +109,7 @@ class DeviceBuffers:
         """Return what the buffers of these roles hold, flat, in their dtype."""
         wanted = set(roles)
         return {
-            name: self._driver.to_host(placed.address, placed.size).view(dtype_of(placed.spec.dtype))
+            name: self._driver.to_host(placed.address, placed.size).view(numpy_dtype(placed.spec.dtype))
             for name, placed in self.placed.items()
             if placed.spec.role in wanted
         }

@@ -10,10 +10,10 @@ import numpy as np
 from sandbox.cuda.driver import Driver, DriverError, LaunchSettings
 from sandbox.cuda.errors import meaning
 from sandbox.device import Fault
+from sandbox.dtypes import numpy_dtype
 from sandbox.plan import BufferArgument, Launch, LaunchMode, ScalarArgument
 from sandbox.program import Program
 from sandbox.verdict import Verdict
-from sandbox.wire import dtype_of
 
 Addresses = Callable[[str], int]
 """From a buffer's name to its address."""
@@ -113,7 +113,7 @@ def argument_bytes(argument: BufferArgument | ScalarArgument, addresses: Address
     """Return a kernel argument as its bytes: an address, or a scalar in its dtype."""
     if isinstance(argument, BufferArgument):
         return struct.pack("Q", addresses(argument.name))
-    return np.array(argument.value, dtype_of(argument.dtype)).tobytes()
+    return np.array(argument.value, numpy_dtype(argument.dtype)).tobytes()
 
 
 def refusal(error: DriverError, what: str, launch: Launch | None) -> RefusedError:

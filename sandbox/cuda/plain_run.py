@@ -15,9 +15,9 @@ from sandbox.cuda.buffers import Array, as_bytes
 from sandbox.cuda.driver import Driver, DriverError
 from sandbox.cuda.loading import Loaded, RefusedError, refusal
 from sandbox.device import RunResult
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import Plan
 from sandbox.program import Program
-from sandbox.wire import dtype_of
 
 
 def run_plainly(
@@ -63,7 +63,7 @@ def _placed(driver: Driver, plan: Plan) -> dict[str, tuple[int, int]]:
     places: dict[str, tuple[int, int]] = {}
     try:
         for buffer in plan.buffers:
-            size = buffer.size * dtype_of(buffer.dtype).itemsize
+            size = buffer.size * DTYPE_BYTES[buffer.dtype]
             places[buffer.name] = (driver.allocate(size), size)
     except DriverError as error:
         raise refusal(error, "the plan's buffers do not fit the GPU", None) from error

@@ -9,18 +9,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import TypeVar
 
+from sandbox.asking import LimitReached, Workers, ask
+from sandbox.closing import AsyncClosing, Closes
 from sandbox.cuda.noise import digest_words, noise_words
 from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
 from sandbox.devices.cuda_conditions import conditions, seen
 from sandbox.devices.cuda_present import PresentGpu
 from sandbox.devices.cuda_role import PROBE_WORDS
 from sandbox.devices.device_lock import DeviceLock, lock_path
+from sandbox.devices.limit_faults import limit_fault
 from sandbox.devices.plan_buffers import bytes_back, repeated
 from sandbox.devices.watched import Probe, WatchedPool
-from sandbox.errors import WorkerDeadlineError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.isolation.gpu import environment
 from sandbox.nsight.ceilings import MeasuredRates
@@ -46,7 +47,6 @@ from sandbox.worker.messages import (
     CudaTimeCall,
     CudaTimes,
 )
-from sandbox.worker_process import WorkerMemoryError
 
 T = TypeVar("T")
 
@@ -62,30 +62,7 @@ _GRACE_S = 2.0
 """For what is not the candidate's: buffers, guard zones, copies."""
 
 
-class Workers(Protocol):
-    """What answers calls: `WatchedPool` before a GPU."""
-
-    async def request(
-        self,
-        call: object,
-        *accepted: type[T],
-        deadline_s: float,
-        limits: MessageLimits = ...,
-        spent: Callable[[T], bool] | None = None,
-    ) -> T:
-        """See `WorkerPool.request`."""
-        ...
-
-
-class Closes(Protocol):
-    """What is stopped in the end."""
-
-    async def aclose(self) -> None:
-        """Stop it."""
-        ...
-
-
-class CudaDevice:
+class CudaDevice(AsyncClosing):
     """A GPU behind one worker process; implements `sandbox.device.Device`.
 
     Calls run one after the other; the wait for the worker, and for timings of other processes, is not charged
@@ -131,6 +108,16 @@ class CudaDevice:
     def architecture(self) -> str:
         """See `Device`."""
         return self._gpu.architecture
+
+    @property
+    def provenance(self) -> Provenance:
+        """See `Device`."""
+        return Provenance.MEASURED
+
+    @property
+    def measures(self) -> bool:
+        """See `Device`."""
+        return True
 
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
@@ -252,36 +239,18 @@ class CudaDevice:
         """See `Device`."""
         await self._pool.aclose()
 
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()
-
     async def _ask(
         self, call: object, kind: type[T], deadline_s: float, back: int, spent: Callable[[T], bool]
     ) -> T | Fault:
         limits = MessageLimits(_HEADER_BYTES, _HEADER_BYTES + back)
-        try:
-            return await self._workers.request(
-                call, kind, deadline_s=deadline_s + _GRACE_S, limits=limits, spent=spent
+        answer = await ask(
+            self._workers, call, kind, deadline_s=deadline_s + _GRACE_S, limits=limits, spent=spent
+        )
+        if isinstance(answer, LimitReached):
+            return limit_fault(
+                answer, self.name, deadline_s=deadline_s, memory_bytes=MEMORY_BYTES, suspects="buffers"
             )
-        except WorkerDeadlineError:
-            return Fault(
-                Verdict.TIMEOUT,
-                f"the kernel did not finish within {deadline_s:g} s on {self.name}: look for a loop that never "
-                "ends, a barrier or flag that some threads never reach, or far too much work",
-            )
-        except WorkerMemoryError:
-            return Fault(
-                Verdict.RESOURCE_LIMIT,
-                f"running the kernel on {self.name} took more than {MEMORY_BYTES >> 30} GiB of host memory: look "
-                "for buffers larger than the task needs",
-            )
+        return answer
 
 
 def packages() -> tuple[str, ...]:

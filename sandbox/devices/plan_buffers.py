@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import Plan, Role
-from sandbox.wire import dtype_of
 
 
 def repeated(plan: Plan, samples: Mapping[str, Array]) -> dict[str, Array]:
@@ -20,8 +20,6 @@ def repeated(plan: Plan, samples: Mapping[str, Array]) -> dict[str, Array]:
 def bytes_back(plan: Plan) -> int:
     """Return the size of all buffers of a plan that come back, bytes."""
     sizes = (
-        buffer.size * dtype_of(buffer.dtype).itemsize
-        for buffer in plan.buffers
-        if buffer.role is not Role.SCRATCH
+        buffer.size * DTYPE_BYTES[buffer.dtype] for buffer in plan.buffers if buffer.role is not Role.SCRATCH
     )
     return sum(sizes)

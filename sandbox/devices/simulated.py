@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from sandbox.asking import LimitReached, ask
+from sandbox.closing import AsyncClosing
 from sandbox.device import Array, Fault, Inspection, ProfileResult, RunResult
-from sandbox.errors import UsageError, WorkerDeadlineError
+from sandbox.devices.limit_faults import limit_fault
+from sandbox.devices.plan_buffers import bytes_back
+from sandbox.errors import UsageError
 from sandbox.isolation.base import Isolation, WorkerSpec
-from sandbox.plan import Plan, Role
+from sandbox.plan import Plan
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
-from sandbox.verdict import Verdict
-from sandbox.wire import MessageLimits, dtype_of
+from sandbox.verdict import Provenance, Verdict
+from sandbox.wire import MessageLimits
 from sandbox.worker.messages import ProfileCall, RunCall
-from sandbox.worker_process import WorkerFailedError, WorkerMemoryError
+from sandbox.worker_process import WorkerFailedError
 
 T = TypeVar("T", RunResult, ProfileResult)
 
@@ -28,7 +31,7 @@ _GRACE_S = 1.0
 """The simulator ends a run at its deadline itself, and says where; a worker that does not is killed."""
 
 
-class SimulatedDevice:
+class SimulatedDevice(AsyncClosing):
     """A GPU that is simulated by worker processes; implements `sandbox.device.Device`.
 
     Up to `workers` calls run at once, further ones wait; the wait is not charged to a call's deadline.
@@ -67,12 +70,23 @@ class SimulatedDevice:
 
         return ARCHITECTURES[self._model].compute
 
+    @property
+    def provenance(self) -> Provenance:
+        """See `Device`."""
+        return Provenance.ESTIMATED
+
+    @property
+    def measures(self) -> bool:
+        """See `Device`."""
+        return False
+
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
     ) -> RunResult:
         """See `Device`."""
         call = RunCall(program, plan, inputs, poison, self._model, deadline_s)
-        outcome = await self._ask(call, RunResult, deadline_s, _reply_limits(plan))
+        limits = MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + bytes_back(plan))
+        outcome = await self._ask(call, RunResult, deadline_s, limits)
         return RunResult(outcome) if isinstance(outcome, Fault) else outcome
 
     async def profile(
@@ -99,37 +113,23 @@ class SimulatedDevice:
         """See `Device`."""
         await self._pool.aclose()
 
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()
-
     async def _ask(self, call: object, kind: type[T], deadline_s: float, limits: MessageLimits) -> T | Fault:
         try:
-            allowed = deadline_s + _GRACE_S
-            return await self._pool.request(call, kind, deadline_s=allowed, limits=limits)
-        except WorkerDeadlineError:
-            return Fault(
-                Verdict.TIMEOUT,
-                f"the kernel did not finish within {deadline_s:g} s on {self._name}: look for a loop that "
-                "never ends, a barrier or flag that some threads never reach, or far too much work",
-            )
+            answer = await ask(self._pool, call, kind, deadline_s=deadline_s + _GRACE_S, limits=limits)
         except WorkerFailedError as error:
             reason = str(error).strip().splitlines()[-1]
             return Fault(
                 Verdict.UNSUPPORTED, f"{self._name} failed on this kernel, which is a bug of it: {reason}"
             )
-        except WorkerMemoryError:
-            return Fault(
-                Verdict.RESOURCE_LIMIT,
-                f"running the kernel on {self._name} took more than {self._memory_bytes / (1 << 30):g} GiB "
-                "of host memory: look for buffers or shared memory larger than the task needs",
+        if isinstance(answer, LimitReached):
+            return limit_fault(
+                answer,
+                self._name,
+                deadline_s=deadline_s,
+                memory_bytes=self._memory_bytes,
+                suspects="buffers or shared memory",
             )
+        return answer
 
 
 def simulated_names() -> tuple[str, ...]:
@@ -138,12 +138,3 @@ def simulated_names() -> tuple[str, ...]:
 
     names = [PREFIX + model for model in ARCHITECTURES]
     return tuple(sorted(names, key=lambda name: (name != "sim:h200", name)))
-
-
-def _reply_limits(plan: Plan) -> MessageLimits:
-    size = sum(
-        buffer.size * dtype_of(buffer.dtype).itemsize
-        for buffer in plan.buffers
-        if buffer.role is not Role.SCRATCH
-    )
-    return MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + size)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from sandbox.device import LaunchProfile, Metric
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.nsight import counters
 from sandbox.nsight.ceilings import MeasuredRates
 from sandbox.nsight.counters import NcuLaunch
@@ -19,7 +20,6 @@ from sandbox.program import Program
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.gpus.occupancy import occupancy
 from sandbox.verdict import Provenance
-from sandbox.wire import dtype_of
 
 _THROUGH_L2 = "lts__t_bytes.sum"
 _TENSOR = "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_elapsed"
@@ -67,7 +67,7 @@ def _fraction(
     """
     if ceilings is None:
         return 0.0
-    sizes = {buffer.name: buffer.size * dtype_of(buffer.dtype).itemsize for buffer in plan.buffers}
+    sizes = {buffer.name: buffer.size * DTYPE_BYTES[buffer.dtype] for buffer in plan.buffers}
     given = {argument.name for argument in launch.arguments if isinstance(argument, BufferArgument)}
     moved = min(sum(sizes[name] for name in given), values.get(_THROUGH_L2, math.inf))
     operations = sum((2 if "fma" in name else 1) * values.get(name, 0.0) for name in counters.FLOPS)

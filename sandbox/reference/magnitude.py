@@ -18,16 +18,14 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.dtypes import FLOATS
 
 Evaluate = Callable[[Mapping[str, Array]], Mapping[str, Array]]
-
-_MANTISSA_BITS = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
-_LEAST_EXPONENT = {"float16": -14, "bfloat16": -126, "float32": -126, "float64": -1022}
 
 
 def is_floating(array: Array) -> bool:
     """Say whether an array holds floating numbers, bfloat16 included."""
-    return array.dtype.name in _MANTISSA_BITS
+    return array.dtype.name in FLOATS
 
 
 def as_float64(array: Array) -> Array:
@@ -44,9 +42,9 @@ def unit_in_last_place(array: Array) -> Array:
     wide = as_float64(array)
     finite = np.isfinite(wide)
     _, exponent = np.frexp(np.where(finite, wide, 0.0))
-    name = array.dtype.name
-    exponent = np.maximum(np.where(wide == 0, -(1 << 20), exponent - 1), _LEAST_EXPONENT[name])
-    return np.where(finite, np.ldexp(1.0, exponent - _MANTISSA_BITS[name]), 0.0)
+    layout = FLOATS[array.dtype.name]
+    exponent = np.maximum(np.where(wide == 0, -(1 << 20), exponent - 1), layout.least_exponent)
+    return np.where(finite, np.ldexp(1.0, exponent - layout.fraction_bits), 0.0)
 
 
 def estimate(
@@ -80,7 +78,7 @@ def estimate(
                     moved[name] = np.fmax(moved[name], np.abs(perturbed[name] - outputs[name]))
         with np.errstate(over="ignore"):
             for name in wanted:
-                scale[name] = scale[name] + moved[name] * 2.0 ** _MANTISSA_BITS[kind]
+                scale[name] = scale[name] + moved[name] * 2.0 ** FLOATS[kind].fraction_bits
     for name in wanted:
         finite = np.isfinite(outputs[name]) & np.isfinite(scale[name])
         scale[name] = np.where(finite, np.fmax(scale[name], np.abs(outputs[name])), 0.0)

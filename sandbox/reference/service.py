@@ -6,17 +6,17 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from sandbox.asking import LimitReached, ask
+from sandbox.closing import AsyncClosing
 from sandbox.device import Array
-from sandbox.errors import UsageError, WorkerDeadlineError
+from sandbox.errors import UsageError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
-from sandbox.worker_process import WorkerMemoryError
 
 T = TypeVar("T", Expected, ComparisonAnswer)
 
@@ -34,7 +34,7 @@ class ReferenceFailedError(UsageError):
     """reference.py failed; the text names its line and what it raised."""
 
 
-class References:
+class References(AsyncClosing):
     """Runs references in confined workers. Use as an async context manager, or call `aclose`."""
 
     def __init__(
@@ -122,24 +122,13 @@ class References:
         """Stop the workers; safe to call twice."""
         await self._pool.aclose()
 
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()
-
     async def _ask(self, call: object, kind: type[T], deadline_s: float) -> T:
-        try:
-            reply = await self._pool.request(call, kind, ReferenceFault, deadline_s=deadline_s)
-        except WorkerDeadlineError as error:
-            raise ReferenceFailedError(f"reference.py did not finish within {deadline_s:g} s") from error
-        except WorkerMemoryError as error:
+        reply = await ask(self._pool, call, kind, ReferenceFault, deadline_s=deadline_s)
+        if isinstance(reply, LimitReached):
+            if reply.limit == "deadline":
+                raise ReferenceFailedError(f"reference.py did not finish within {deadline_s:g} s")
             limit = self._memory_bytes / (1 << 30)
-            raise ReferenceFailedError(f"reference.py needs more than {limit:g} GiB of memory") from error
+            raise ReferenceFailedError(f"reference.py needs more than {limit:g} GiB of memory")
         if isinstance(reply, ReferenceFault):
             place = "reference.py" if reply.line is None else f"reference.py, line {reply.line}"
             raise ReferenceFailedError(f"{place}: {reply.message}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
-from sandbox.device import Array, Fault, LaunchProfile
+from sandbox.device import Array, Device, Fault, LaunchProfile
 from sandbox.plan import Plan
 from sandbox.program import Program
 from sandbox.timing.plausibility import Ceilings
@@ -76,7 +76,6 @@ class PairedTimes:
     concerns: tuple[str, ...] = ()
 
 
-@runtime_checkable
 class PairTimer(Protocol):
     """A device that times, and does so pair by pair; the others estimate, through `Device.profile`."""
 
@@ -123,3 +122,12 @@ class PairTimer(Protocol):
     async def ceilings(self) -> Ceilings | None:
         """Return what the device cannot exceed, from measured rates; None where they could not be measured."""
         ...
+
+
+class MeasuringDevice(Device, PairTimer, Protocol):
+    """A device that times its plans."""
+
+
+def times_pairs(device: Device) -> TypeGuard[MeasuringDevice]:
+    """Say, to the type checker too, whether a device is a `PairTimer` as well: it says so itself."""
+    return device.measures

@@ -78,6 +78,8 @@ class StandIn:
 
     name = "cuda:0"
     architecture = "sm_90"
+    provenance = Provenance.MEASURED
+    measures = True
 
     async def run(self, program, plan, inputs, *, poison, deadline_s):
         return running.run(program, plan, inputs, poison)

@@ -7,17 +7,17 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import warpwright
 from agent.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+VERSION = warpwright.__version__
 
 
 def read(name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sandbox import wire
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.errors import WorkerProtocolError
 from sandbox.wire import AsyncChannel, BlockingChannel, Message, MessageLimits
 
@@ -24,7 +25,7 @@ json_values = st.recursive(
     max_leaves=10,
 )
 arrays = hnp.arrays(
-    st.sampled_from([np.dtype(name) for name in sorted(wire.DTYPES - {"bfloat16"})]),
+    st.sampled_from([np.dtype(name) for name in sorted(DTYPE_BYTES.keys() - {"bfloat16"})]),
     hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5),
 )
 buffers = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=50) | arrays), max_size=4)

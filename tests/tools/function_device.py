@@ -48,6 +48,16 @@ class FunctionDevice:
         """What to compile for."""
         return self._architecture
 
+    @property
+    def provenance(self) -> Provenance:
+        """A clock's times are given, not estimated."""
+        return Provenance.MEASURED
+
+    @property
+    def measures(self) -> bool:
+        """Whether it times pair by pair."""
+        return False
+
     async def run(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
     ) -> RunResult:

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from sandbox.device import Array, Fault
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import BufferArgument, Launch, LaunchMode, Plan, ScalarArgument
 from sandbox.program import Program
 from sandbox.simulator.decode.code import Code
@@ -186,7 +187,7 @@ def _argument_bytes(argument: BufferArgument | ScalarArgument, arena: Arena) -> 
 
 def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, str]]:
     """Sizes in bytes and message labels of every buffer and every device global."""
-    sizes = {b.name: b.size * itemsize(b.dtype) for b in plan.buffers}
+    sizes = {b.name: b.size * DTYPE_BYTES[b.dtype] for b in plan.buffers}
     labels = {b.name: f"{b.name} ({b.dtype}[{b.size}])" for b in plan.buffers}
     for variable in module.variables.values():
         if variable.space in {"global", "const"}:
@@ -196,11 +197,6 @@ def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, 
         sizes[WORKSPACE] = _WORKSPACE_BYTES
         labels[WORKSPACE] = "the grid barrier of the cooperative launch"
     return sizes, labels
-
-
-def itemsize(dtype: str) -> int:
-    """Bytes of one element; bfloat16 is the one dtype that NumPy does not know."""
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
 @dataclass(frozen=True)

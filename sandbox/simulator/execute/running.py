@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from sandbox.device import Array, RunResult
+from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
@@ -22,7 +23,6 @@ from sandbox.simulator.execute.launching import (
     check_resident,
     check_whole,
     cluster_of,
-    itemsize,
     pack_parameters,
 )
 from sandbox.simulator.execute.printing import PRINT_LIMIT
@@ -149,7 +149,7 @@ class _Attempt:
             loaded = load(self.program)
             arena = _fill(self.plan, loaded, self.inputs, self.poison, inverted=inverted)
             if exact is not None:
-                inputs = {b.name: itemsize(b.dtype) for b in self.plan.buffers if b.role is Role.IN}
+                inputs = {b.name: DTYPE_BYTES[b.dtype] for b in self.plan.buffers if b.role is Role.IN}
                 watch = Watch(_watch(self.plan, loaded, arena), inputs, exact)
                 notes = watch.findings.notes
             for launch in self.plan.launches:
@@ -233,8 +233,8 @@ def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched
     return {
         buffer.name: watch(
             arena.allocations[buffer.name].start,
-            buffer.size * itemsize(buffer.dtype),
-            itemsize(buffer.dtype),
+            buffer.size * DTYPE_BYTES[buffer.dtype],
+            DTYPE_BYTES[buffer.dtype],
             written=buffer.role is Role.INOUT,
         )
         for buffer in plan.buffers
@@ -307,9 +307,4 @@ def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
 
 
 def _read(arena: Arena, name: str, dtype: str) -> Array:
-    data = arena.buffer(name).copy()
-    if dtype == "bfloat16":
-        import ml_dtypes
-
-        return data.view(ml_dtypes.bfloat16)
-    return data.view(dtype)
+    return arena.buffer(name).copy().view(numpy_dtype(dtype))

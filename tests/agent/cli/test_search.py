@@ -89,7 +89,7 @@ def test_wrong_arguments_exit_2(arguments: tuple[str, ...], warpwright: Warpwrig
 def test_an_interrupted_search_says_how_to_go_on_and_does(
     number: signal.Signals, status: int, as_json: AsJson, home: Path
 ) -> None:
-    command = [sys.executable, "-m", "agent.cli", "optimize", "softmax", "--depth", "8"]
+    command = [sys.executable, "-m", "warpwright", "optimize", "softmax", "--depth", "8"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -104,7 +104,7 @@ def test_an_interrupted_search_says_how_to_go_on_and_does(
 
 def test_exit_statuses_reach_the_shell(good: Path, wrong: Path, quick: str) -> None:
     def status(*arguments: object) -> int:
-        command = [sys.executable, "-m", "agent.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "warpwright", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
 
     assert status("check", good, "--task", quick) == 0
@@ -116,7 +116,7 @@ def test_exit_statuses_reach_the_shell(good: Path, wrong: Path, quick: str) -> N
 def test_a_reader_that_stops_reading_ends_the_command_without_a_traceback(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "agent.cli", "tasks", "--json"]
+    command = [sys.executable, "-m", "warpwright", "tasks", "--json"]
     finished = subprocess.run(
         command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False
     )
@@ -128,7 +128,7 @@ def test_nothing_but_json_reaches_standard_output(home: Path, quick: str) -> Non
     command = [
         sys.executable,
         "-m",
-        "agent.cli",
+        "warpwright",
         "optimize",
         quick,
         "--candidates",

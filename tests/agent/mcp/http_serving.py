@@ -91,7 +91,7 @@ def environment(home: Path) -> dict[str, str]:
 
 @contextmanager
 def http_server(home: Path, *options: str) -> Iterator[Served]:
-    command = [sys.executable, "-m", "agent.cli", "serve", "--http", "--port", "0", *options]
+    command = [sys.executable, "-m", "warpwright", "serve", "--http", "--port", "0", *options]
     process = subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     with process:

@@ -17,7 +17,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 ROOT = Path(__file__).parents[3]
-SERVE = [sys.executable, "-m", "agent.cli", "serve"]
+SERVE = [sys.executable, "-m", "warpwright", "serve"]
 ADD = """\
 //@ launch add<<<ceil_div(n, 128), 128>>>(x, y, out, n)
 extern "C" __global__ void add(const float* x, const float* y, float* out, int n) {

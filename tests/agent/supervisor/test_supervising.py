@@ -228,7 +228,7 @@ def test_one_process_is_the_supervisor_and_a_second_one_ends_at_once(home: Home)
     with presence(home) as mine:
         assert mine
         assert supervisor_of(home) == os.getpid()
-        words = [sys.executable, "-m", "agent.supervisor", str(home.root), "60"]
+        words = [sys.executable, "-m", "warpwright", "supervise", str(home.root), "60"]
         assert subprocess.run(words, timeout=60, check=False, cwd=Path(__file__).parents[3]).returncode == 0
     assert supervisor_of(home) is None
 
@@ -241,6 +241,7 @@ async def test_a_supervisor_is_started_where_none_is_and_again_after_it_ended(
     impostor.mkdir(parents=True)
     (impostor / "__init__.py").write_text("raise SystemExit('not this one')")
     monkeypatch.chdir(impostor.parent)
+    monkeypatch.setenv("PYTHONPATH", str(impostor.parent))
     starter = Starter(home, idle_s=30)
 
     async def there() -> int:

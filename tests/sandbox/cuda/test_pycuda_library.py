@@ -13,7 +13,7 @@ import pytest
 from sandbox.devices.cuda_present import PresentGpu, find_gpu
 from sandbox.errors import MissingDependencyError
 from sandbox.isolation import gpu
-from sandbox.nsight.job import Target, prepared
+from sandbox.nsight.job import PlanRunner, prepared
 from tests.sandbox.cuda.fake_driver.build import BUS_ID, NAME
 from tests.sandbox.cuda.standing_in import GPU, INPUTS, NODES, SIZE, built, plan, program, python
 
@@ -151,7 +151,7 @@ raise SystemExit(5)
 def test_what_nvidias_tools_look_at_ends_with_its_own_status(
     stand_in: Path, kernel: str, status: int
 ) -> None:
-    target = Target("cuda:0", "cuda:0", ("numpy", "pycuda"), tuple(gpu.environment().items()))
+    target = PlanRunner("cuda:0", "cuda:0", ("numpy", "pycuda"), tuple(gpu.environment().items()))
     with prepared(target, program(), plan(kernel), INPUTS, 10) as job:
         ended = subprocess.run(job.command, env=target.environment, capture_output=True, check=False)
         assert (ended.returncode, b"not empty" in ended.stderr) == (status, False), ended.stderr

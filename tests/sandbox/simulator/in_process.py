@@ -19,9 +19,10 @@ from sandbox.program import CompileRequest, CompileResult, Program
 from sandbox.reference.role import ReferenceRole
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
+from sandbox.verdict import Provenance
 from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
 from tools.local_toolbox import LocalToolbox
-from tools.parts import MessageLimits, Parts
+from tools.parts import Limits, Parts
 from tools.stages.compiling import CompileStage
 from tools.tasks import generators
 from tools.tasks.task import Task
@@ -84,6 +85,8 @@ class Simulator:
 
     name = "sim:h200"
     architecture = "sm_90"
+    provenance = Provenance.ESTIMATED
+    measures = False
 
     def __init__(self) -> None:
         self.notes: set[str] = set()
@@ -108,7 +111,7 @@ class Simulator:
 def toolbox(folder: Path, device: Simulator, compiler: Compiles, run_s: float = 5.0) -> LocalToolbox:
     """A toolbox whose judge is the real one; `folder` keeps what it freezes."""
     parts = Parts(compiler, Answers(), device, "none", 1)
-    return LocalToolbox("sim:h200", cache=folder, limits=MessageLimits(run_s=run_s), parts=parts)
+    return LocalToolbox("sim:h200", cache=folder, limits=Limits(run_s=run_s), parts=parts)
 
 
 async def in_lock_step(task: Task, kernel: str, compiler: Compiles, seed: int) -> dict[str, Array]:

@@ -12,7 +12,7 @@ import pytest
 from sandbox.compiler.service import Compiler
 from sandbox.device import Fault, LaunchProfile
 from sandbox.isolation.choose import choose_isolation
-from sandbox.timing.measured import PairedTimes, PairTimer, TimedOutput, TimedPlan
+from sandbox.timing.measured import PairedTimes, TimedOutput, TimedPlan
 from sandbox.timing.plausibility import Ceilings
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
@@ -107,7 +107,6 @@ async def measured(
     async def constants(task: Task) -> Mapping[str, float]:
         return {"y": 8.0}
 
-    assert isinstance(timer, PairTimer)
     stage = MeasureStage(CompileStage(compiler, "sm_90"), timer, lambda task: Doubles(), constants)
     return (await stage.profile(task, task.baseline if kernel is None else kernel)).report
 

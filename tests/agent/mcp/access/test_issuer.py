@@ -64,7 +64,7 @@ async def test_while_the_issuer_is_down_known_keys_count_and_others_do_not(
 
 
 def start(home: Path, *options: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "agent.cli", "serve", *options]
+    command = [sys.executable, "-m", "warpwright", "serve", *options]
     ended = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=60)
     return ended.returncode, ended.stderr
 

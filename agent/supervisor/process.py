@@ -1,4 +1,4 @@
-"""`python -m agent.supervisor HOME [IDLE_SECONDS]`: do the jobs of a home until there are none for a while."""
+"""The supervisor as a process: `warpwright supervise HOME [IDLE_SECONDS]`, which servers start and nobody types."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,16 +36,11 @@ async def _supervise(home: Home, idle_s: float) -> None:
     await supervise(home, stop, idle_s)
 
 
-def main(words: list[str]) -> None:
-    """Be the supervisor of a home; end at once where another process is."""
-    home = Home(Path(words[0]).absolute())
+def be_supervisor(home: Home, idle_s: float = IDLE_S) -> None:
+    """Do the jobs of a home until there are none for so long; end at once where another process does them."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(process)d %(message)s")
     with presence(home) as mine:
         if mine:
             _give_way()
             os.chdir(home.root)  # or it would hold the folder that its first client began in
-            asyncio.run(_supervise(home, float(words[1]) if len(words) > 1 else IDLE_S))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+            asyncio.run(_supervise(home, idle_s))

@@ -1,5 +1,0 @@
-"""`python -m agent.cli` is `warpwright`."""
-
-from agent.cli import main
-
-main()
