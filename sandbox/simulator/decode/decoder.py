@@ -53,7 +53,6 @@ def decode(module: Module, name: str) -> Code:
         _block(function, slots, at, index, bounds[index], bounds[index + 1]) for index in range(len(starts))
     ]
     blocks.append(BasicBlock(len(starts), (), Jump("return"), ()))
-    uses = load_uses(tuple(blocks))
     inside = [variable for other in reachable(module, name) for variable in other.variables]
     shared, shared_bytes = _layout((*module.variables.values(), *inside), "shared")
     local, local_bytes = _layout(function.variables, "local")
@@ -70,8 +69,7 @@ def decode(module: Module, name: str) -> Code:
         local=local,
         local_bytes=local_bytes,
         granularity=min(_granularity(other) for other in reachable(module, name)),
-        waits=uses.waits,
-        looks=uses.looks,
+        uses=load_uses(tuple(blocks)),
         ordered=any(orders_some(i) for other in reachable(module, name) for i in other.body),
     )
 

@@ -10,20 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sandbox.simulator.decode.code import BasicBlock
+from sandbox.simulator.hazards.strength import LoadUses
 from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Operand, Register, Symbol
 
 _STRONG = frozenset({"volatile", "relaxed", "acquire", "mmio"})
 _NO_TARGET = frozenset({"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"})
 _COPIES = frozenset({"mov", "cvta"})
-
-
-@dataclass(frozen=True)
-class LoadUses:
-    """Identities of loads: those that a loop waits for, and those whose value is only checked."""
-
-    waits: frozenset[int]
-    looks: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -39,8 +32,14 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
     flow = _Flow(blocks)
     waits: set[int] = set()
     looks: set[int] = set()
+    unread: set[int] = set()
     for block in blocks:
         for instruction in block.instructions:
+            if instruction.opcode == "atom":
+                if flow.is_awaited(instruction, block):
+                    waits.add(id(instruction))
+                if not flow.is_read(instruction):
+                    unread.add(id(instruction))
             if instruction.opcode != "ld" or {"param", "local", "const", "nc"} & set(instruction.modifiers):
                 continue
             if _STRONG & set(instruction.modifiers):
@@ -48,7 +47,7 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
                     waits.add(id(instruction))
             elif flow.has_atomic(instruction) and flow.is_checked(instruction, block):
                 looks.add(id(instruction))
-    return LoadUses(frozenset(waits), frozenset(looks))
+    return LoadUses(frozenset(waits), frozenset(looks), frozenset(unread))
 
 
 class _Flow:
@@ -86,6 +85,10 @@ class _Flow:
                 if instruction.opcode in {"atom", "red"} and place is not None:
                     found.setdefault(place, []).append(_Use(instruction, block))
         return found
+
+    def is_read(self, instruction: Instruction) -> bool:
+        """Whether anything reads what an instruction returns."""
+        return any(name in self._readers for name in _written(instruction))
 
     def has_atomic(self, load: Instruction) -> bool:
         """Whether the function has an atomic operation on the location of a load."""

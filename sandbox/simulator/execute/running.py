@@ -260,7 +260,7 @@ def _execute(
     check_whole(setup)
     printed: list[str] = []
     code = setup.code
-    kernel = WatchedKernel(code.granularity, code.ordered, code.waits, code.looks)
+    kernel = WatchedKernel(code.granularity, code.ordered, code.uses)
     launch = watch.launch(kernel, setup.geometry, setup.arena.extent // 4 + 4) if watch else None
     with np.errstate(all="ignore"):
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):

@@ -13,6 +13,7 @@ from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.order import Order
+from sandbox.simulator.hazards.strength import Strengths
 from sandbox.simulator.hazards.touches import Deed, RaceSite, Touch, by_thread, race, shared_place, shared_units
 from sandbox.simulator.machine.access import MemoryAccess, SyncKey
 from sandbox.simulator.machine.arrivals import CLUSTER
@@ -102,8 +103,8 @@ class ClusterLayout:
 class ClusterHazards(OrderedHazards):
     """Watches one batch of whole clusters."""
 
-    def __init__(self, granularity: int, findings: Findings, order: Order) -> None:
-        super().__init__(granularity, findings, order, layout=ClusterLayout())
+    def __init__(self, granularity: int, findings: Findings, order: Order, strengths: Strengths) -> None:
+        super().__init__(granularity, findings, order, strengths, layout=ClusterLayout())
         self._started: Array | None = None
 
     def attach(self, machine: Machine) -> None:

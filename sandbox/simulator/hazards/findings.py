@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sandbox.device import Fault
-from sandbox.simulator.hazards.strength import strength
+from sandbox.simulator.hazards.strength import is_strong
 from sandbox.simulator.machine.faults import Batch
 from sandbox.simulator.machine.lanes import WARP
 from sandbox.simulator.ptx.syntax import Instruction
@@ -101,6 +101,6 @@ def _between_blocks(before: Side, now: Side) -> str:
         "that announces it and __threadfence() after the read that sees it (or release and acquire of "
         "cuda::atomic_ref), or a second launch"
     )
-    if strength(before.instruction).strong or strength(now.instruction).strong:
+    if is_strong(before.instruction) or is_strong(now.instruction):
         return f"volatile and relaxed accesses order nothing; {what}"
     return what

@@ -16,8 +16,8 @@ from sandbox.simulator.hazards.findings import Findings, Instructions, Side, tol
 from sandbox.simulator.hazards.log import thread_range
 from sandbox.simulator.hazards.order import BLOCK_SHIFT, NOBODY, Order, block_of, block_thread, thread_of
 from sandbox.simulator.hazards.readers import Found, Reads
-from sandbox.simulator.hazards.shadow import CHANGE, LOOK, STRONG, WAITS, WEAK, Watched
-from sandbox.simulator.hazards.strength import CLUSTER, GRID, Strength, fence_of, strength
+from sandbox.simulator.hazards.shadow import ADDS, CHANGE, LOOK, SETS, STRONG, WAITS, WEAK, Watched
+from sandbox.simulator.hazards.strength import CLUSTER, GRID, Strength, Strengths, fence_of
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.arrivals import CLUSTER as CLUSTER_BARRIER
 from sandbox.simulator.machine.faults import FaultError
@@ -42,8 +42,7 @@ class GlobalHazards(Observer):
         buffers: Shadows by buffer name.
         order: Of the launch.
         findings: Of the run.
-        waits: Loads whose value ends a loop (`Code.waits`).
-        looks: Loads whose value an atomic operation on the same location checks (`Code.looks`).
+        strengths: Of the kernel's instructions.
     """
 
     def __init__(
@@ -51,18 +50,17 @@ class GlobalHazards(Observer):
         buffers: dict[str, Watched],
         order: Order,
         findings: Findings,
-        waits: frozenset[int] = frozenset(),
-        looks: frozenset[int] = frozenset(),
+        strengths: Strengths,
     ) -> None:
         self.buffers = buffers
         self._order = order
         self._findings = findings
-        self._waits, self._looks = waits, looks
+        self._strengths = strengths
         self._instructions = Instructions()
 
     def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge one access against what came before it in this launch."""
-        how = strength(access.instruction)
+        how = self._strengths.of(access.instruction)
         if access.kind == "store" and how.strong:
             self._order.ticks.step()  # so that no other access of the thread has the tick of this one
         for case, unit, agents, width in self._cases(machine, access, how):
@@ -81,7 +79,7 @@ class GlobalHazards(Observer):
             done = np.ones(len(word), np.bool_)
         else:
             done = np.broadcast_to(wrote, machine.shape).reshape(-1, machine.blocks)[thread, position]
-        self._order.changed(lanes, word, strength(access.instruction), done)
+        self._order.changed(lanes, word, self._strengths.of(access.instruction), done)
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Accesses of a block before its barrier are ordered before those after it."""
@@ -170,7 +168,8 @@ class GlobalHazards(Observer):
         return tuple(np.concatenate([a, b]) for a, b in ((offsets, offsets), (agents, others), (width, width)))  # type: ignore[return-value]
 
     def _judge(self, case: _Case, unit: Array, agent: Array, width: Array) -> None:
-        watched, kind, how = case.watched, case.access.kind, case.how
+        watched, how = case.watched, case.how
+        kind = "load" if how.only_reads else case.access.kind
         if case.access.reads and not watched.written.take(unit).all():
             self._findings.unwritten(_never_written(case, unit, agent))
         before = watched.writer.take(unit)
@@ -204,8 +203,8 @@ class GlobalHazards(Observer):
         instruction = case.access.instruction
         if "nc" in instruction.modifiers:
             self._not_coherent(case, unit, agent)
-        reading = LOOK if id(instruction) in self._looks else _manner(case.how)
-        if case.how.strong and id(instruction) in self._waits:
+        reading = LOOK if self._strengths.looks(instruction) else _manner(case.how) & (CHANGE - 1)
+        if self._strengths.waits(instruction):
             reading += WAITS - STRONG
         number = self._instructions.number(instruction)
         readers.remember(case.watched, self._order, Reads(unit, agent, width, reading, number))
@@ -214,17 +213,7 @@ class GlobalHazards(Observer):
         watched, access, how = case.watched, case.access, case.how
         manner = watched.manner.take(unit)
         meets = self._meets(manner, how, before, agent) if how.strong else None
-        changed = manner >= CHANGE
-        if access.kind == "load":
-            waits = how.strong and id(access.instruction) in self._waits
-            if meets is not None:
-                exempt = meets if waits else meets & changed
-            else:
-                exempt = changed if id(access.instruction) in self._looks else None
-        elif access.kind == "atomic":
-            exempt = meets
-        else:
-            exempt = None if meets is None else meets & changed
+        exempt = self._exempt(access, how, manner, meets)
         racing = self._order.unordered(before, agent, exempt=exempt)
         if meets is None and not racing.any():
             # The last of several atomic operations does not stand for the others.
@@ -241,9 +230,25 @@ class GlobalHazards(Observer):
         writer = Side(self._instructions[int(watched.written_by[unit[first]])], *_who(int(before[first])))
         self._race(case, int(unit[first]), writer, int(agent[first]))
 
+    def _exempt(self, access: MemoryAccess, how: Strength, manner: Array, meets: Array | None) -> Array | None:
+        """Which of the last writes an access may meet though nothing orders them; None for none."""
+        changed, sets = manner >= CHANGE, manner >= SETS
+        if meets is None:
+            return changed if self._strengths.looks(access.instruction) else None
+        if self._strengths.waits(access.instruction):
+            return meets
+        if access.kind == "load" or how.only_reads:
+            return meets & changed & ~sets
+        adds = changed & (manner & ADDS != 0)
+        if how.adds:
+            return meets & changed & ~sets
+        if how.sets or access.kind == "store":
+            return meets & changed & ~adds
+        return meets
+
     def _judge_readers(self, case: _Case, unit: Array, agent: Array) -> None:
         how = case.how
-        if case.access.kind == "atomic":
+        if case.access.kind == "atomic" and not how.sets:
             manners, observed = (_CHECKED if how.scope == GRID else frozenset({LOOK})), False
         else:
             manners, observed = (_AWAITED if how.strong and how.scope == GRID else frozenset[int]()), how.strong
@@ -334,7 +339,9 @@ class _Case:
 
 
 def _manner(how: Strength) -> int:
-    return WEAK if not how.strong else STRONG + how.scope + (CHANGE if how.changes else 0)
+    if not how.strong:
+        return WEAK
+    return STRONG + how.scope + CHANGE * how.changes + ADDS * how.adds + SETS * how.sets
 
 
 def _never_written(case: _Case, unit: Array, agent: Array) -> Fault:

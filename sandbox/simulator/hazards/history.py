@@ -15,7 +15,7 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Findings
-from sandbox.simulator.hazards.strength import strength
+from sandbox.simulator.hazards.strength import Strengths, is_strong
 from sandbox.simulator.hazards.touches import (
     NOBODY,
     BlockLayout,
@@ -54,7 +54,7 @@ class History:
         clocks: What agents know.
         granularity: Bytes of a unit.
         findings: Of the run.
-        waits, looks: Loads that races are told of otherwise, as `GlobalHazards` has them.
+        strengths: Of the kernel's instructions.
     """
 
     layout: Layout
@@ -62,8 +62,7 @@ class History:
     granularity: int
     units: int
     findings: Findings
-    waits: frozenset[int] = frozenset()
-    looks: frozenset[int] = frozenset()
+    strengths: Strengths
     _written: Table = field(init=False)
     _writer: Table = field(init=False)
     _time: Table = field(init=False)
@@ -136,12 +135,12 @@ class History:
 
     def _strong(self, numbers: Array) -> Array:
         """Which instructions are strong stores: atomic operations, and loads that wait for them, may meet them."""
-        found = [strength(instruction).strong for instruction in self._instructions]
+        found = [is_strong(instruction) for instruction in self._instructions]
         return np.array(found or [False])[numbers]
 
     def _waits(self, touch: Touch) -> bool:
         """Whether a loop waits for what a strong load reads."""
-        return id(touch.instruction) in self.waits and strength(touch.instruction).strong
+        return self.strengths.waits(touch.instruction)
 
     def _benign(self, machine: Machine, touch: Touch, racing: Array) -> bool:
         """Whether the racing lanes store what memory holds already."""
@@ -243,7 +242,7 @@ class History:
             self._meet_atomics(machine, fresh)
         stores = [touch for touch in fresh if touch.kind in {"store", "copy"}]
         for strong in (False, True):
-            some = [store for store in stores if strength(store.instruction).strong is strong]
+            some = [store for store in stores if is_strong(store.instruction) is strong]
             if some:
                 self._meet_stores(machine, some, strong)
         if len(self._dirty) > _DIRTY or sum(t.unit.size for t in (*self._reads, *self._atomics)) > _LIMIT:
@@ -294,6 +293,7 @@ class History:
     def _meet_atomics(self, machine: Machine, fresh: list[Touch]) -> None:
         """Judge loads against atomics, and fresh atomics against earlier loads."""
         new = {id(touch) for touch in fresh}
+        self._meet_exchanges(machine, new)
         for atomic in self._atomics:
             self._mark.put(atomic, 0)
         loads = [touch for touch in self._reads if (self._mark.get(touch) == 0).any()]
@@ -301,11 +301,29 @@ class History:
             self._mark.put(atomic, NOBODY)
         columns = self._writer.columns
         for load in loads:
-            if strength(load.instruction).strong or id(load.instruction) in self.looks:
+            if is_strong(load.instruction) or self.strengths.looks(load.instruction):
                 continue
             for atomic in self._atomics:
                 if id(atomic) in new or id(load) in new:
                     self._meet(machine, atomic.expanded(columns), load.expanded(columns))
+
+    def _meet_exchanges(self, machine: Machine, new: set[int]) -> None:
+        """Exchanges, of which nobody reads the old value, against atomics that add to it or only read it.
+
+        They are no race, but which of them comes first decides what is there in the end.
+        """
+        how = self.strengths.of
+        sets = [touch for touch in self._atomics if how(touch.instruction).sets]
+        if not sets:
+            return
+        columns = self._writer.columns
+        for touch in self._atomics:
+            one = how(touch.instruction)
+            if not (one.adds or (one.only_reads and not self._waits(touch))):
+                continue
+            for other in sets:
+                if id(touch) in new or id(other) in new:
+                    self._meet(machine, other.expanded(columns), touch.expanded(columns))
 
     def _meet(self, machine: Machine, atomic: Touch, load: Touch) -> None:
         """A race where a load and an atomic touch one unit, and neither thread knows of the other's access."""

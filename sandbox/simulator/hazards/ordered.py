@@ -17,7 +17,7 @@ from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.handovers import Handovers
 from sandbox.simulator.hazards.history import History
 from sandbox.simulator.hazards.order import Order
-from sandbox.simulator.hazards.strength import fence_of, strength
+from sandbox.simulator.hazards.strength import Strengths, fence_of
 from sandbox.simulator.hazards.touches import BlockLayout, Layout
 from sandbox.simulator.machine.access import MemoryAccess, SyncKey
 from sandbox.simulator.machine.arrivals import CLUSTER
@@ -34,15 +34,14 @@ class OrderedHazards(Observer):
         granularity: Bytes of a unit: 4, or the narrowest access of the kernel.
         findings: Of the run.
         order: Of the launch.
-        waits, looks: Loads that races are told of otherwise, as `GlobalHazards` has them.
+        strengths: Of the kernel's instructions.
         layout: Who the agents are: threads.
     """
 
     granularity: int
     findings: Findings
     order: Order
-    waits: frozenset[int] = frozenset()
-    looks: frozenset[int] = frozenset()
+    strengths: Strengths
     layout: Layout = field(default_factory=BlockLayout)
     _history: History | None = None
     _handovers: Handovers | None = None
@@ -157,7 +156,7 @@ class OrderedHazards(Observer):
 
     def _told(self, space: str, machine: Machine, access: MemoryAccess) -> None:
         """What a load observes or a store releases."""
-        how = strength(access.instruction)
+        how = self.strengths.of(access.instruction)
         if access.kind == "load":
             concerned = how.observes and self._handovers is not None
         else:
@@ -178,7 +177,7 @@ class OrderedHazards(Observer):
         position, thread = lanes
         done = np.broadcast_to(EVERYONE if wrote is None else wrote, machine.shape)
         done = done.reshape(-1, machine.blocks)[thread, position]
-        self._talk(machine).changed(space, lanes, word, strength(access.instruction), done)
+        self._talk(machine).changed(space, lanes, word, self.strengths.of(access.instruction), done)
 
     def _words(self, machine: Machine, access: MemoryAccess) -> tuple[tuple[Array, Array], Array]:
         lanes = self.order.lanes(machine, EVERYONE if access.mask is None else access.mask)
@@ -196,7 +195,7 @@ class OrderedHazards(Observer):
             clocks = Clocks(self.layout.agents(machine), self.layout.groups(machine), self.order.ticks)
             units = self.layout.units(machine, self.granularity)
             self._history = History(
-                self.layout, clocks, self.granularity, units, self.findings, self.waits, self.looks
+                self.layout, clocks, self.granularity, units, self.findings, self.strengths
             )
         return self._history
 

@@ -13,8 +13,9 @@ MANY = np.int64(-2)
 """In place of a reader: threads of several blocks, which `Watched.others` lists."""
 ALL = np.int64(-3)
 """In place of a reader: too many to list."""
-WEAK, LOOK, STRONG, WAITS, CHANGE = 0, 1, 2, 5, 8
-"""How an access was made; STRONG plus its scope (WAITS for loads that a loop waits for), CHANGE more for `atom` and `red`."""
+WEAK, LOOK, STRONG, WAITS, CHANGE, ADDS, SETS = 0, 1, 2, 5, 8, 16, 32
+"""How an access was made: STRONG plus its scope (WAITS for loads that a loop waits for), CHANGE more for `atom` and
+`red`, ADDS or SETS more for those whose old value nobody looks at."""
 
 
 @dataclass

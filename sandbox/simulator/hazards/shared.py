@@ -10,6 +10,7 @@ from sandbox.device import Array
 from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.log import LoggedAccess, entries, warps
 from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.hazards.strength import Strengths
 from sandbox.simulator.hazards.touches import shared_place
 from sandbox.simulator.machine.lanes import WARP, by_warp
 from sandbox.simulator.machine.state import Machine, Observer
@@ -51,10 +52,12 @@ class SharedHazards(Observer):
     Attributes:
         granularity: Bytes of a unit: 4, or the narrowest access of the kernel.
         findings: Of the run.
+        strengths: Of the kernel's instructions.
     """
 
     granularity: int
     findings: Findings
+    strengths: Strengths
     _log: list[LoggedAccess] = field(default_factory=list[LoggedAccess])
     _window: list[LoggedAccess] = field(default_factory=list[LoggedAccess])
     _size: int = 0
@@ -164,7 +167,7 @@ class SharedHazards(Observer):
         unit = np.concatenate([entry.unit for entry in log])
         low = np.concatenate([entry.low for entry in log])
         high = np.concatenate([entry.high for entry in log])
-        kinds = np.repeat([_KIND[entry.kind] for entry in log], [entry.unit.size for entry in log])
+        kinds = np.repeat([self._kind(entry) for entry in log], [entry.unit.size for entry in log])
         if within_warp:
             # Elements that span warps hold a whole warp's worth of threads, or more, in each.
             unit = unit * _WARPS + warps(low)
@@ -173,6 +176,12 @@ class SharedHazards(Observer):
         suspects = conflicting(unit, low, high, kinds)
         if suspects.size:
             self._report(machine, log, unit, suspects)
+
+    def _kind(self, entry: LoggedAccess) -> int:
+        """An exchange whose old value nobody reads is a store."""
+        if entry.kind == "atomic" and self.strengths.of(entry.instruction).sets:
+            return _KIND["store"]
+        return _KIND[entry.kind]
 
     def _report(self, machine: Machine, log: list[LoggedAccess], unit: Array, suspects: Array) -> None:
         positions = np.concatenate([np.full(entry.unit.size, i) for i, entry in enumerate(log)])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.ptx.syntax import Immediate, Instruction
 
 BLOCK, CLUSTER, GRID = 0, 1, 2
 """Scopes, narrow to wide; `.sys` counts as `.gpu`, there is one device."""
@@ -24,7 +24,10 @@ class Strength:
         acquires: An acquire operation; a reduction never is one (section 8.8).
         releases: A release operation.
         changes: Reads and writes at once: `atom` and `red`.
-        observes: What it reads may begin an acquire pattern.
+        observes: What it reads may begin an acquire pattern: somebody looks at it.
+        sets: An exchange whose old value nobody looks at: a strong store.
+        adds: Another atomic operation of which nobody looks at the old value.
+        only_reads: Adds zero or the like: a strong load.
     """
 
     strong: bool
@@ -33,6 +36,70 @@ class Strength:
     releases: bool
     changes: bool
     observes: bool
+    sets: bool = False
+    adds: bool = False
+    only_reads: bool = False
+
+
+@dataclass(frozen=True)
+class LoadUses:
+    """What a kernel does with what it reads; identities of instructions.
+
+    Attributes:
+        waits: Loads and atomic operations whose value ends a loop.
+        looks: Plain loads whose value an atomic operation on the same location checks.
+        unread: Atomic operations whose old value nobody reads.
+    """
+
+    waits: frozenset[int] = frozenset()
+    looks: frozenset[int] = frozenset()
+    unread: frozenset[int] = frozenset()
+
+
+class Strengths:
+    """How strong the instructions of a kernel are, by what it does with what they read."""
+
+    def __init__(self, uses: LoadUses) -> None:
+        self._uses = uses
+        self._known: dict[int, Strength] = {}
+
+    def of(self, instruction: Instruction) -> Strength:
+        """Of a load, store, atomic operation or reduction."""
+        found = self._known.get(id(instruction))
+        if found is None:
+            found = self._known[id(instruction)] = self._find(instruction)
+        return found
+
+    def waits(self, instruction: Instruction) -> bool:
+        """Whether it is strong, and a loop waits for what it reads."""
+        return id(instruction) in self._uses.waits and self.of(instruction).strong
+
+    def looks(self, instruction: Instruction) -> bool:
+        """Whether it is a plain load that an atomic operation checks."""
+        return id(instruction) in self._uses.looks
+
+    def _find(self, instruction: Instruction) -> Strength:
+        found = _strength(instruction.opcode, instruction.modifiers)
+        if not found.changes:
+            return found
+        unread = instruction.opcode == "red" or id(instruction) in self._uses.unread
+        idle = _leaves_as_it_is(instruction)
+        sets = unread and "exch" in instruction.modifiers
+        return replace(
+            found,
+            observes=found.observes and not unread,
+            sets=sets,
+            adds=unread and not (sets or idle),
+            only_reads=idle,
+        )
+
+
+def _leaves_as_it_is(instruction: Instruction) -> bool:
+    """`atomicAdd(p, 0)`, `atomicOr(p, 0)`, `atomicCAS(p, 0, 0)`."""
+    given = [o.value for o in instruction.operands[-2:] if isinstance(o, Immediate)]
+    if "cas" in instruction.modifiers:
+        return len(given) == 2 and given[0] == given[1]
+    return bool(given) and given[-1] == 0 and not {"add", "or", "xor"}.isdisjoint(instruction.modifiers)
 
 
 @dataclass(frozen=True)
@@ -45,9 +112,9 @@ class Fence:
     releases: bool
 
 
-def strength(instruction: Instruction) -> Strength:
-    """The strength of a load, store, atomic operation or reduction."""
-    return _strength(instruction.opcode, instruction.modifiers)
+def is_strong(instruction: Instruction) -> bool:
+    """Whether it is relaxed or more."""
+    return _strength(instruction.opcode, instruction.modifiers).strong
 
 
 @lru_cache(maxsize=1024)

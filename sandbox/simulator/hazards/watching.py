@@ -14,6 +14,7 @@ from sandbox.simulator.hazards.order import Order
 from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.shadow import Watched
 from sandbox.simulator.hazards.shared import SharedHazards
+from sandbox.simulator.hazards.strength import LoadUses, Strengths
 from sandbox.simulator.hazards.touches import BlockLayout
 from sandbox.simulator.machine.lanes import Geometry
 from sandbox.simulator.machine.state import Machine, Observer
@@ -39,8 +40,9 @@ class Watch:
         for shadow in self.buffers.values():
             shadow.start_launch()
         order = Order(geometry, words)
-        wide = GlobalHazards(self.buffers, order, self.findings, kernel.waits, kernel.looks)
-        return LaunchWatch(self, kernel, order, (InputWrites(self.inputs), wide))
+        strengths = Strengths(kernel.uses)
+        wide = GlobalHazards(self.buffers, order, self.findings, strengths)
+        return LaunchWatch(self, kernel, order, strengths, (InputWrites(self.inputs), wide))
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,7 @@ class WatchedKernel:
 
     granularity: int
     ordered: bool
-    waits: frozenset[int]
-    looks: frozenset[int]
+    uses: LoadUses
 
 
 @dataclass
@@ -60,6 +61,7 @@ class LaunchWatch:
     watch: Watch
     kernel: WatchedKernel
     order: Order
+    strengths: Strengths
     wide: tuple[Observer, ...]
     _within: list[SharedHazards | OrderedHazards] = field(default_factory=list[SharedHazards | OrderedHazards])
 
@@ -71,13 +73,13 @@ class LaunchWatch:
         if clustered or kernel.ordered or self.watch.exact:
             layout = BlockLayout(whole_warps=not kernel.ordered)
             ordered = OrderedHazards(
-                kernel.granularity, findings, self.order, kernel.waits, kernel.looks, layout=layout
+                kernel.granularity, findings, self.order, self.strengths, layout=layout
             )
             self._within = [ordered]
             if clustered:
-                self._within.append(ClusterHazards(kernel.granularity, findings, self.order))
+                self._within.append(ClusterHazards(kernel.granularity, findings, self.order, self.strengths))
         else:
-            self._within = [SharedHazards(kernel.granularity, findings)]
+            self._within = [SharedHazards(kernel.granularity, findings, self.strengths)]
         return (*self._within, *self.wide)
 
     def start(self, machine: Machine) -> None:
