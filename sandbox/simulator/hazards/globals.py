@@ -14,9 +14,9 @@ from sandbox.device import Array, Fault
 from sandbox.simulator.hazards import readers
 from sandbox.simulator.hazards.findings import Findings, Instructions, Side, told
 from sandbox.simulator.hazards.log import thread_range
-from sandbox.simulator.hazards.order import BLOCK_SHIFT, NOBODY, Order, block_of, block_thread, thread_of
+from sandbox.simulator.hazards.order import BLOCK_SHIFT, NOBODY, OBSERVED, TICKET, Order, block_of, block_thread, thread_of
 from sandbox.simulator.hazards.readers import Found, Reads
-from sandbox.simulator.hazards.shadow import ADDS, CHANGE, LOOK, SETS, STRONG, WAITS, WEAK, Watched
+from sandbox.simulator.hazards.shadow import ADDS, CHANGE, LOOK, NONE, SETS, SEVERAL, STRONG, WAITS, WEAK, Watched
 from sandbox.simulator.hazards.strength import CLUSTER, GRID, Strength, Strengths, fence_of
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.arrivals import CLUSTER as CLUSTER_BARRIER
@@ -206,8 +206,19 @@ class GlobalHazards(Observer):
         reading = LOOK if self._strengths.looks(instruction) else _manner(case.how) & (CHANGE - 1)
         if self._strengths.waits(instruction):
             reading += WAITS - STRONG
+        if not case.how.strong:
+            self._cache(case, unit, agent)
         number = self._instructions.number(instruction)
         readers.remember(case.watched, self._order, Reads(unit, agent, width, reading, number))
+
+    @staticmethod
+    def _cache(case: _Case, unit: Array, agent: Array) -> None:
+        """Weak loads may leave what they read in the cache of their multiprocessor."""
+        cached, block = case.watched.cached.take(unit), block_of(agent)
+        case.watched.cached[unit] = np.where((cached == NONE) | (cached == block), block, SEVERAL)
+        collided = case.watched.cached.take(unit)
+        other = (collided >= 0) & (collided != block)
+        case.watched.cached[unit[other]] = SEVERAL
 
     def _judge_writer(self, case: _Case, unit: Array, agent: Array, before: Array) -> None:
         watched, access, how = case.watched, case.access, case.how
@@ -216,19 +227,41 @@ class GlobalHazards(Observer):
         exempt = self._exempt(access, how, manner, meets)
         racing = self._order.unordered(before, agent, exempt=exempt)
         if meets is None and not racing.any():
-            # The last of several atomic operations does not stand for the others.
-            before = watched.second.take(unit)
+            # The last of several atomic operations stands for the others only if it looked at what they left.
+            before = np.where(manner & ADDS != 0, watched.second.take(unit), NOBODY)
             racing = self._order.unordered(before, agent, exempt=exempt)
         if not racing.any():
             return
         if meets is not None:
             asked = np.where(racing & meets, before, NOBODY)
-            racing = (racing & ~meets) | self._order.unordered(asked, agent, observed=True)
+            racing = (racing & ~meets) | self._order.unordered(asked, agent, level=OBSERVED)
+        else:
+            racing &= ~self._after_ticket(case, unit, agent, np.where(racing, before, NOBODY))
         if not racing.any() or (access.kind == "store" and self._same(case, unit[racing], watched)):
             return
         first = int(np.argmax(racing))
         writer = Side(self._instructions[int(watched.written_by[unit[first]])], *_who(int(before[first])))
         self._race(case, int(unit[first]), writer, int(agent[first]))
+
+    def _after_ticket(self, case: _Case, unit: Array, agent: Array, before: Array) -> Array:
+        """Which accesses follow a ticket that tells them of the write, though no fence stands between.
+
+        PTX guarantees nothing there: the read needs an acquire. NVIDIA's own way of finding the last block ("Memory
+        Fence Functions" of the CUDA C++ Programming Guide, the sample threadFenceReduction) has none, and no device
+        can tell: what no other block has read in this launch cannot lie stale in a cache. It is noted.
+        """
+        if self._order.releases.empty:
+            return np.zeros(len(unit), np.bool_)
+        known = (before >= 0) & ~self._order.unordered(before, agent, level=TICKET)
+        if case.access.kind == "load":
+            cached = case.watched.cached.take(unit)
+            known &= (cached == NONE) | (cached == block_of(agent))
+        if known.any():
+            self._findings.note(
+                f"line {case.access.instruction.line} follows an atomic operation without a fence between: devices "
+                f"do what is meant, but PTX guarantees it only with __threadfence() after the atomic operation"
+            )
+        return known
 
     def _exempt(self, access: MemoryAccess, how: Strength, manner: Array, meets: Array | None) -> Array | None:
         """Which of the last writes an access may meet though nothing orders them; None for none."""

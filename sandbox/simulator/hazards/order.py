@@ -28,6 +28,9 @@ _THREADS = (1 << _THREAD_BITS) - 1
 _TIMES = (1 << _TIME_BITS) - 1
 NOBODY = np.int64(-1)
 _NEVER = -1
+ACQUIRED, TICKET, OBSERVED = range(3)
+"""How a release is known of: by an acquire; or, without one, by the old value of an atomic operation that no loop waits
+for; or by any strong read."""
 
 
 @dataclass
@@ -153,14 +156,14 @@ class Order:
         row = None if self.clocks is None else self.releases.save(self.clocks.view(position, thread))
         return self._publishing.release_now(lanes, strength, tick, floors, row)
 
-    def unordered(self, before: Array, agent: Array, *, exempt: Array | None = None, observed: bool = False) -> Array:
+    def unordered(self, before: Array, agent: Array, *, exempt: Array | None = None, level: int = ACQUIRED) -> Array:
         """Which accesses of `before` are neither the agent's own nor ordered before it.
 
         Args:
             before: Earlier agents, negative where there was none.
             agent: Who acts now.
             exempt: Those that nobody asks about.
-            observed: Whether it is enough that the agent's block has observed a release, without an acquire.
+            level: How the agent's block must know of the release: ACQUIRED, TICKET or OBSERVED.
         """
         suspects = before >= 0
         if exempt is not None:
@@ -183,7 +186,7 @@ class Order:
         across = np.flatnonzero(suspects & ~same_block)
         if across.size and not self.releases.empty:
             asked = Before(block[across], thread[across], time[across])
-            suspects[across] = ~self._across(asked, own_block[across], own[across], observed)
+            suspects[across] = ~self._across(asked, own_block[across], own[across], level)
         return suspects
 
     def replaces(self, last: Array, agent: Array, crowd: Array) -> Array:
@@ -236,12 +239,12 @@ class Order:
             return np.zeros(len(thread), np.bool_)
         return (thread // WARP == own // WARP) & (self._warps[position, own // WARP] >= time)
 
-    def _across(self, before: Before, own_block: Array, own: Array, observed: bool) -> Array:
+    def _across(self, before: Before, own_block: Array, own: Array, level: int) -> Array:
         """Which accesses of other blocks the blocks' threads know of."""
         known = np.zeros(len(own), np.bool_)
         for block in np.unique(own_block).tolist():
             chosen = np.flatnonzero(own_block == block)
-            for reference, who, when in self._references(block, observed):
+            for reference, who, when in self._references(block, level):
                 left = chosen[~known[chosen]]
                 if not left.size:
                     break
@@ -251,12 +254,13 @@ class Order:
                     known[left] = self.releases.covers(*reference, before.only(left), block)
         return known
 
-    def _references(self, block: int, observed: bool) -> list[tuple[tuple[int, int, int], Array, Array]]:
+    def _references(self, block: int, level: int) -> list[tuple[tuple[int, int, int], Array, Array]]:
         """Logs that a block's threads have acquired, the latest first: length and scope, who and when."""
         thread, log, version, scope, time = self.releases.acquired_by(block)
-        if observed:
+        if level != ACQUIRED:
             assert self._publishing is not None
-            more = self._publishing.observed_by(int(self._position[block]), self._barrier[block])
+            place, barrier = int(self._position[block]), int(self._barrier[block])
+            more = self._publishing.observed_by(place, barrier, tickets=level == TICKET)
             thread, log, version, scope, time = (
                 np.concatenate(pair) for pair in zip((thread, log, version, scope, time), more, strict=True)
             )

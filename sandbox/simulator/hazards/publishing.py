@@ -18,6 +18,9 @@ from sandbox.simulator.hazards.strength import CLUSTER, GRID, Fence, Strength
 from sandbox.simulator.machine.lanes import Geometry
 
 Lanes = tuple[Array, Array]
+Reference = tuple[int, int, bool]
+"""Of a log: how long it was, the scope of the read, and whether that was an atomic operation that no loop waits for."""
+_NOTHING: Reference = (0, 0, False)
 _LEVELS = (GRID, CLUSTER)
 _FIELDS = 4
 _TIME, _FLOOR, _WARP, _ROW = range(_FIELDS)
@@ -44,8 +47,9 @@ class Publishing:
         self._log: Array | None = None
         self._version = np.zeros(0, np.int64)
         self._scope = np.zeros(0, np.int64)
-        self._more: dict[tuple[int, int], dict[int, tuple[int, int]]] = {}
-        self._waiting: dict[int, dict[int, tuple[int, int]]] = {}
+        self._ticket = np.zeros(0, np.bool_)
+        self._more: dict[tuple[int, int], dict[int, Reference]] = {}
+        self._waiting: dict[int, dict[int, Reference]] = {}
         self._added: Array | None = None
         self._acquired: Array | None = None
 
@@ -92,9 +96,9 @@ class Publishing:
             found, thread = np.nonzero(self._log[positions])
             for position, lane in zip(positions[found].tolist(), thread.tolist(), strict=True):
                 known = self._waiting.setdefault(position, {})
-                for log, (version, scope) in self._pending(position, lane).items():
-                    if known.get(log, (0, 0))[0] < version:
-                        known[log] = version, scope
+                for log, reference in self._pending(position, lane).items():
+                    if known.get(log, _NOTHING)[0] < reference[0]:
+                        known[log] = reference
 
     def releasing(self, lanes: Lanes, strength: Strength) -> tuple[Array, Entries]:
         """Which lanes release by a write of this strength, thanks to earlier fences, and what."""
@@ -202,12 +206,17 @@ class Publishing:
         if self._log is None:
             self._log = np.zeros(self._shape, np.int64)
             self._version, self._scope = np.zeros_like(self._log), np.zeros_like(self._log)
+            self._ticket = np.zeros(self._shape, np.bool_)
         held = self._log[position, thread]
         for lane in np.flatnonzero((held > 0) & (held != log)).tolist():
             key = int(position[lane]), int(thread[lane])
-            self._more.setdefault(key, {})[int(held[lane])] = int(self._version[key]), int(self._scope[key])
+            self._more.setdefault(key, {})[int(held[lane])] = self._reference(key)
         self._log[position, thread] = log
         self._version[position, thread], self._scope[position, thread] = version, scope
+        self._ticket[position, thread] = strength.ticket
+
+    def _reference(self, key: tuple[int, int]) -> Reference:
+        return int(self._version[key]), int(self._scope[key]), bool(self._ticket[key])
 
     def _not_acquired_yet(self, lanes: Lanes, log: Array, version: Array) -> Array:
         if self._acquired is None:
@@ -217,21 +226,29 @@ class Publishing:
         fresh: Array = (held[0] != log) | (held[1] != version)
         return fresh
 
-    def observed_by(self, position: int, barrier: int) -> tuple[Array, ...]:
-        """What a block's threads have observed: thread, log, length, scope, and when, as far as all know of it."""
+    def observed_by(self, position: int, barrier: int, *, tickets: bool) -> tuple[Array, ...]:
+        """What a block's threads have observed: thread, log, length, scope, and when, as far as all know of it.
+
+        Args:
+            position: Of the block in the batch.
+            barrier: The tick of its last barrier.
+            tickets: Leave out what they did not observe by atomic operations that no loop waits for.
+        """
         rows: list[tuple[int, int, int, int, int]] = []
         if self._log is not None:
             for thread in np.flatnonzero(self._log[position]).tolist():
-                for log, (version, scope) in self._pending(position, thread).items():
-                    rows.append((thread, log, version, scope, int(barrier) + 1))
-        for log, (version, scope) in self._waiting.get(position, {}).items():
-            rows.append((0, log, version, scope, int(barrier)))
+                for log, (version, scope, ticket) in self._pending(position, thread).items():
+                    if ticket or not tickets:
+                        rows.append((thread, log, version, scope, int(barrier) + 1))
+        for log, (version, scope, ticket) in self._waiting.get(position, {}).items():
+            if ticket or not tickets:
+                rows.append((0, log, version, scope, int(barrier)))
         return tuple(np.array(rows, np.int64).reshape(-1, 5).T)
 
-    def _pending(self, position: int, thread: int) -> dict[int, tuple[int, int]]:
+    def _pending(self, position: int, thread: int) -> dict[int, Reference]:
         assert self._log is not None
         key = position, thread
-        latest = {int(self._log[key]): (int(self._version[key]), int(self._scope[key]))}
+        latest = {int(self._log[key]): self._reference(key)}
         return self._more.get(key, {}) | latest
 
     def _acquire(self, lanes: Lanes, fence: Fence, tick: int) -> None:
@@ -247,11 +264,11 @@ class Publishing:
             scope = np.minimum(self._scope[key], fence.scope)
             self._releases.acquire(self.blocks[mine], which, (self._log[key], self._version[key], scope), tick)
             for place in self._more.keys() & set(zip(mine.tolist(), which.tolist(), strict=True)):
-                rows += [(*place, log, *found) for log, found in self._more.pop(place).items()]
+                rows += [(*place, log, *found[:2]) for log, found in self._more.pop(place).items()]
             self._log[key] = 0
         if fence.total and self._waiting:
             for one, lane in zip(position.tolist(), thread.tolist(), strict=True):
-                rows += [(one, lane, log, *found) for log, found in self._waiting.get(one, {}).items()]
+                rows += [(one, lane, log, *found[:2]) for log, found in self._waiting.get(one, {}).items()]
         if rows:
             one, lane, log, version, scope = np.array(rows, np.int64).T
             scope = np.minimum(scope, fence.scope)

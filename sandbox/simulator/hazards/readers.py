@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.hazards.order import NOBODY, Order, block_of, warp_of
+from sandbox.simulator.hazards.order import NOBODY, OBSERVED, Order, block_of, warp_of
 from sandbox.simulator.hazards.shadow import ALL, MANY, Watched
 
 _MOST = 1 << 18
@@ -150,7 +150,7 @@ def _judge_single(
     racing = order.unordered(np.where(readers >= 0, readers, NOBODY), agent, exempt=free)
     if observed and racing.any():
         strong = racing & (reading >= 2)
-        racing &= ~strong | order.unordered(np.where(strong, readers, NOBODY), agent, observed=True)
+        racing &= ~strong | order.unordered(np.where(strong, readers, NOBODY), agent, level=OBSERVED)
     crowd = watched.crowd.take(unit)
     wide = np.flatnonzero((readers >= 0) & (crowd > 0) & ~free & ~racing)
     if wide.size:

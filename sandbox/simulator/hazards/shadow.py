@@ -13,6 +13,7 @@ MANY = np.int64(-2)
 """In place of a reader: threads of several blocks, which `Watched.others` lists."""
 ALL = np.int64(-3)
 """In place of a reader: too many to list."""
+NONE, SEVERAL = -1, -2
 WEAK, LOOK, STRONG, WAITS, CHANGE, ADDS, SETS = 0, 1, 2, 5, 8, 16, 32
 """How an access was made: STRONG plus its scope (WAITS for loads that a loop waits for), CHANGE more for `atom` and
 `red`, ADDS or SETS more for those whose old value nobody looks at."""
@@ -25,8 +26,10 @@ class Watched:
     Attributes:
         writer, reader: The last agent to write and to read in this launch.
         second: The last atomic operation of another thread than `writer`'s that nothing wrote since; NOBODY for none.
-        manner, reading: How: WEAK, LOOK, or STRONG and more.
+        manner, reading: How: NONE, SEVERAL = -1, -2
+WEAK, LOOK, or STRONG and more.
         written_by, read_by: By which instruction: a number of `Instructions`.
+        cached: The only block that read the unit by a weak load in this launch; NONE for none, SEVERAL for several.
         crowd: Who else read since, with nothing to order it after the reader: 1 for lanes of its warp, 2 for threads of its block.
         written: Whether anything was written in this run.
         others: Readers of units that threads of several blocks read: unit, agent, how and by which instruction.
@@ -43,6 +46,7 @@ class Watched:
     reading: Array
     read_by: Array
     crowd: Array
+    cached: Array
     written: Array
     itemsize: int
     others: Array = field(default_factory=lambda: np.zeros((4, 0), np.int64))
@@ -54,6 +58,7 @@ class Watched:
         self.second[:] = NOBODY
         self.reader[:] = NOBODY
         self.crowd[:] = 0
+        self.cached[:] = NONE
         self.others = self.others[:, :0]
         self.latest = NOBODY
 
@@ -72,7 +77,7 @@ class Watched:
             self.others[0] = self.others[0] * times + np.arange(self.others.shape[1]) % times
 
 
-_UNITS = ("writer", "second", "manner", "written_by", "reader", "reading", "read_by", "crowd", "written")
+_UNITS = ("writer", "second", "manner", "written_by", "reader", "reading", "read_by", "crowd", "cached", "written")
 
 
 def watch(start: int, nbytes: int, itemsize: int, *, written: bool) -> Watched:
@@ -90,6 +95,7 @@ def watch(start: int, nbytes: int, itemsize: int, *, written: bool) -> Watched:
         reading=np.zeros(units, dtype=np.uint8),
         read_by=np.zeros(units, dtype=np.int32),
         crowd=np.zeros(units, dtype=np.uint8),
+        cached=np.full(units, NONE, dtype=np.int32),
         written=np.full(units, written, dtype=np.bool_),
         itemsize=itemsize,
     )

@@ -11,6 +11,7 @@ BLOCK, CLUSTER, GRID = 0, 1, 2
 """Scopes, narrow to wide; `.sys` counts as `.gpu`, there is one device."""
 _SCOPES = {"cta": BLOCK, "cluster": CLUSTER, "gpu": GRID, "gl": GRID, "sys": GRID}
 _STRONG = frozenset({"relaxed", "acquire", "release", "acq_rel", "volatile", "mmio"})
+_ORDERED = _STRONG - {"volatile", "mmio"}
 _RMW = frozenset({"atom", "red"})
 
 
@@ -28,6 +29,8 @@ class Strength:
         sets: An exchange whose old value nobody looks at: a strong store.
         adds: Another atomic operation of which nobody looks at the old value.
         only_reads: Adds zero or the like: a strong load.
+        waits: A loop waits for what it reads.
+        ticket: An atomic operation without an explicit order of which somebody, but no loop, looks at the old value.
     """
 
     strong: bool
@@ -39,6 +42,8 @@ class Strength:
     sets: bool = False
     adds: bool = False
     only_reads: bool = False
+    waits: bool = False
+    ticket: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Strengths:
 
     def waits(self, instruction: Instruction) -> bool:
         """Whether it is strong, and a loop waits for what it reads."""
-        return id(instruction) in self._uses.waits and self.of(instruction).strong
+        return self.of(instruction).waits
 
     def looks(self, instruction: Instruction) -> bool:
         """Whether it is a plain load that an atomic operation checks."""
@@ -80,6 +85,7 @@ class Strengths:
 
     def _find(self, instruction: Instruction) -> Strength:
         found = _strength(instruction.opcode, instruction.modifiers)
+        found = replace(found, waits=found.strong and id(instruction) in self._uses.waits)
         if not found.changes:
             return found
         unread = instruction.opcode == "red" or id(instruction) in self._uses.unread
@@ -91,6 +97,7 @@ class Strengths:
             sets=sets,
             adds=unread and not (sets or idle),
             only_reads=idle,
+            ticket=not (unread or found.waits or _ORDERED & set(instruction.modifiers)),
         )
 
 
