@@ -30,24 +30,26 @@ class _Use:
 def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
     """Follow every load of a function that may meet what other threads do."""
     flow = _Flow(blocks)
-    waits: set[int] = set()
+    awaited = flow.awaited()
+    flags: set[int] = set()
+    tries: set[int] = set()
     looks: set[int] = set()
     unread: set[int] = set()
     for block in blocks:
         for instruction in block.instructions:
             if instruction.opcode == "atom":
-                if flow.is_awaited(instruction, block):
-                    waits.add(id(instruction))
+                if id(instruction) in awaited:
+                    tries.add(id(instruction))
                 if not flow.is_read(instruction):
                     unread.add(id(instruction))
             if instruction.opcode != "ld" or {"param", "local", "const", "nc"} & set(instruction.modifiers):
                 continue
             if _STRONG & set(instruction.modifiers):
-                if flow.is_awaited(instruction, block):
-                    waits.add(id(instruction))
+                if id(instruction) in awaited:
+                    flags.add(id(instruction))
             elif flow.has_atomic(instruction) and flow.is_checked(instruction, block):
                 looks.add(id(instruction))
-    return LoadUses(frozenset(waits), frozenset(looks), frozenset(unread))
+    return LoadUses(frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread))
 
 
 class _Flow:
@@ -94,7 +96,25 @@ class _Flow:
         """Whether the function has an atomic operation on the location of a load."""
         return self._place(load) in self._atomics
 
-    def is_awaited(self, load: Instruction, block: BasicBlock) -> bool:
+    def awaited(self) -> set[int]:
+        """Strong reads that loops wait for, and those before such a loop of the same location that decide a branch."""
+        reads = [
+            (instruction, block)
+            for block in self._blocks
+            for instruction in block.instructions
+            if instruction.opcode == "atom" or (instruction.opcode == "ld" and _STRONG & set(instruction.modifiers))
+        ]
+        found = {id(instruction) for instruction, block in reads if self._is_awaited(instruction, block)}
+        places = {self._place(instruction) for instruction, _ in reads if id(instruction) in found} - {None}
+        peeled = {
+            id(instruction)
+            for instruction, _ in reads
+            if self._place(instruction) in places
+            and any(use.instruction.opcode == "bra" for use in self._uses(instruction))
+        }
+        return found | peeled
+
+    def _is_awaited(self, load: Instruction, block: BasicBlock) -> bool:
         """Whether a loop around a load goes on or ends by its value."""
         for use in self._uses(load):
             last = use.block

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sandbox.device import Array, RunResult
+from sandbox.device import Array, Fault, RunResult
 from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.poison import poison_bytes
@@ -174,13 +174,20 @@ def _judged(attempt: _Attempt) -> RunResult:
     if outcome.suspected or (fault is not None and fault.verdict is Verdict.RACE):
         outcome = attempt.run(exact=True)
     assert outcome.watch is not None
-    read = outcome.watch.findings.dead_read
-    if read is None:
+    read, fault = outcome.watch.findings.dead_read, outcome.result.fault
+    if read is None or _races_there(fault, read):
         return outcome.result
-    if outcome.result.fault is None and _same(outcome, attempt.run(None, inverted=True).result):
+    if fault is None and _same(outcome, attempt.run(None, inverted=True).result):
         note = f"{read.message}; nothing comes of it: other bytes there give the same results"
         return replace(outcome.result, notes=(*outcome.result.notes, note))
     return RunResult(read)
+
+
+def _races_there(fault: Fault | None, read: Fault) -> bool:
+    """Whether what was read before anybody had written it is what others write at that time."""
+    if fault is None or fault.verdict is not Verdict.RACE or fault.buffer != read.buffer:
+        return False
+    return fault.buffer != "shared memory" or fault.offset == read.offset
 
 
 def _same(outcome: _Outcome, other: RunResult) -> bool:
@@ -264,7 +271,7 @@ def _execute(
     launch = watch.launch(kernel, setup.geometry, setup.arena.extent // 4 + 4) if watch else None
     with np.errstate(all="ignore"):
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
-            machine = setup.machine(blocks, launch.observers(blocks) if launch else ())
+            machine = setup.machine(blocks, launch.observers() if launch else ())
             machine.backwards, machine.notes = order.backwards, notes
             if launch:
                 launch.start(machine)

@@ -24,7 +24,6 @@ from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import (
     EVERYONE,
     WARP,
-    Geometry,
     Mask,
     by_warp,
     covers,
@@ -54,7 +53,7 @@ class Scheduler:
         listener: Called before each basic block, with the machine's active lanes set.
         deadline: `time.monotonic()` value past which the run ends as a timeout.
         drift: Hold every other warp of a block back until the others wait or have ended, instead of running all
-            in lock step.
+            in lock step. Where the kernel waits for what other threads do, every other block is held back as well.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Scheduler:
         self._machine = machine
         self._listener = listener
         self._deadline = deadline
-        self._sides = _sides(machine.batch.geometry) if drift else ()
+        self._sides = _sides(machine, setup.code.uses.waits) if drift else ()
         self._pending: dict[Position, Mask] = {}
         self._waiting: dict[Position, Mask] = {}
         self._barriers = Barriers(machine, self._resume)
@@ -332,10 +331,15 @@ class Scheduler:
         return self._machine.batch.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)
 
 
-def _sides(geometry: Geometry) -> tuple[Array, ...]:
-    """The lanes of even warps and those of odd ones; nothing where there is one warp."""
-    if geometry.warps == 1:
-        return ()
+def _sides(machine: Machine, waits: bool) -> tuple[Array, ...]:
+    """The lanes of even warps, and those of odd ones; where threads wait for others, those of odd blocks last of all.
+
+    Nothing where there is one side.
+    """
+    geometry = machine.batch.geometry
     linear = np.arange(geometry.threads).reshape(geometry.rows, geometry.columns, 1)
-    odd: Array = linear // WARP % 2 == 1
-    return (~odd, odd)
+    sides = [linear // WARP % 2 == n for n in range(min(geometry.warps, 2))]
+    if waits and machine.blocks > 1 and geometry.cluster_size == 1:
+        odd = np.arange(machine.blocks).reshape(1, 1, -1) % 2 == 1
+        sides = [*(side & ~odd for side in sides), np.broadcast_to(odd, machine.shape)]
+    return tuple(sides) if len(sides) > 1 else ()

@@ -11,10 +11,18 @@ import numpy as np
 from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Findings
-from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.order import Order
+from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.strength import Strengths
-from sandbox.simulator.hazards.touches import Deed, RaceSite, Touch, by_thread, race, shared_place, shared_units
+from sandbox.simulator.hazards.touches import (
+    Deed,
+    RaceSite,
+    Touch,
+    by_thread,
+    race,
+    shared_place,
+    shared_units,
+)
 from sandbox.simulator.machine.access import MemoryAccess, SyncKey
 from sandbox.simulator.machine.arrivals import CLUSTER
 from sandbox.simulator.machine.clusters import RANKS, REMOTE

@@ -14,9 +14,29 @@ from sandbox.device import Array, Fault
 from sandbox.simulator.hazards import readers
 from sandbox.simulator.hazards.findings import Findings, Instructions, Side, told
 from sandbox.simulator.hazards.log import thread_range
-from sandbox.simulator.hazards.order import BLOCK_SHIFT, NOBODY, OBSERVED, TICKET, Order, block_of, block_thread, thread_of
+from sandbox.simulator.hazards.order import (
+    BLOCK_SHIFT,
+    NOBODY,
+    OBSERVED,
+    TICKET,
+    Order,
+    block_of,
+    block_thread,
+    thread_of,
+)
 from sandbox.simulator.hazards.readers import Found, Reads
-from sandbox.simulator.hazards.shadow import ADDS, CHANGE, LOOK, NONE, SETS, SEVERAL, STRONG, WAITS, WEAK, Watched
+from sandbox.simulator.hazards.shadow import (
+    ADDS,
+    CHANGE,
+    LOOK,
+    NONE,
+    SETS,
+    SEVERAL,
+    STRONG,
+    WAITS,
+    WEAK,
+    Watched,
+)
 from sandbox.simulator.hazards.strength import CLUSTER, GRID, Strength, Strengths, fence_of
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.arrivals import CLUSTER as CLUSTER_BARRIER
@@ -61,6 +81,7 @@ class GlobalHazards(Observer):
     def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge one access against what came before it in this launch."""
         how = self._strengths.of(access.instruction)
+        self._order.enter(machine)
         if access.kind == "store" and how.strong:
             self._order.ticks.step()  # so that no other access of the thread has the tick of this one
         for case, unit, agents, width in self._cases(machine, access, how):
@@ -83,6 +104,7 @@ class GlobalHazards(Observer):
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Accesses of a block before its barrier are ordered before those after it."""
+        self._order.enter(machine)
         if number == CLUSTER_BARRIER:
             self._order.cluster_barrier(machine, released)
         elif number is None or self._whole(machine, released):
@@ -90,10 +112,12 @@ class GlobalHazards(Observer):
 
     def warp_barrier(self, machine: Machine, members: Array) -> None:
         """`bar.warp.sync` orders the accesses of a warp."""
+        self._order.enter(machine)
         self._order.warp_barrier(machine)
 
     def fence(self, machine: Machine, instruction: Instruction) -> None:
         """A fence releases what its thread knows of, and acquires what it has observed."""
+        self._order.enter(machine)
         self._order.fence(machine, fence_of(instruction.opcode, instruction.modifiers))
 
     @staticmethod

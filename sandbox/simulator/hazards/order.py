@@ -34,6 +34,22 @@ for; or by any strong read."""
 
 
 @dataclass
+class _Batch:
+    """What is remembered while a batch of blocks runs.
+
+    Attributes:
+        clocks: What the threads of its blocks know of each other, where barriers of whole blocks and whole warps are
+            not all there is.
+        warps: Tick of the last barrier of each warp, shape (B, warps).
+    """
+
+    of: object
+    publishing: Publishing
+    clocks: Clocks | None = None
+    warps: Array | None = None
+
+
+@dataclass
 class Order:
     """What has synchronised with what so far in one launch.
 
@@ -41,30 +57,51 @@ class Order:
         geometry: Of the launch.
         words: Of global memory, of four bytes each: locations are told apart by word.
         ticks: The launch's time.
-        clocks: What the threads of the batch's blocks know of each other, where barriers of whole blocks and whole warps
-            are not all there is.
     """
 
     geometry: Geometry
     words: int
     ticks: Ticks = field(default_factory=Ticks)
-    clocks: Clocks | None = None
     _clusters: Array | None = None
-    _warps: Array | None = None
+    _batches: dict[int, _Batch] = field(default_factory=dict[int, _Batch])
 
     def __post_init__(self) -> None:
         blocks = self.geometry.blocks
         self._barrier = np.full(blocks, _NEVER, dtype=np.int64)
         self._position = np.zeros(blocks, dtype=np.int64)
         self.releases = Releases(self.geometry, self.words)
-        self._publishing: Publishing | None = None
+        self._now: _Batch | None = None
 
-    def start_batch(self, blocks: Array, clocks: Clocks | None) -> None:
-        """Other blocks run from here on; linear ones, shape (B,)."""
-        self.clocks = clocks
-        self._position[blocks] = np.arange(len(blocks))
-        self._publishing = Publishing(self.geometry, blocks, self.releases)
-        self._warps = None
+    def enter(self, machine: Machine) -> None:
+        """A batch goes on, or begins: batches may take turns."""
+        batch = machine.batch
+        if self._now is not None and self._now.of is batch:
+            return
+        found = self._batches.get(id(batch))
+        if found is None:
+            self._position[batch.blocks] = np.arange(len(batch.blocks))
+            publishing = Publishing(self.geometry, batch.blocks, self.releases)
+            found = self._batches[id(batch)] = _Batch(batch, publishing)
+        self._now = found
+
+    def leave(self, machine: Machine) -> None:
+        """A batch has ended."""
+        self._batches.pop(id(machine.batch), None)
+        self._now = None
+
+    def attach(self, machine: Machine, clocks: Clocks) -> None:
+        """Vector clocks are kept of the threads of a batch."""
+        self.enter(machine)
+        self._batch.clocks = clocks
+
+    @property
+    def _batch(self) -> _Batch:
+        assert self._now is not None
+        return self._now
+
+    @property
+    def _publishing(self) -> Publishing:
+        return self._batch.publishing
 
     def agents(self, blocks: Array, threads: Array) -> Array:
         """The agents that act now, of linear blocks and linear threads."""
@@ -76,7 +113,6 @@ class Order:
         if released is not None:
             blocks = blocks[np.broadcast_to(released.any(axis=(0, 1)), (machine.blocks,))]
         self._barrier[blocks] = self.ticks.step()
-        assert self._publishing is not None
         self._publishing.barrier(self._position[blocks])
 
     def cluster_barrier(self, machine: Machine, released: Array | None) -> None:
@@ -91,22 +127,21 @@ class Order:
 
     def warp_barrier(self, machine: Machine) -> None:
         """The active lanes, whole warps, pass a barrier of their warp."""
-        if self._warps is None:
-            self._warps = np.full((machine.blocks, self.geometry.warps), _NEVER, dtype=np.int64)
+        if self._batch.warps is None:
+            self._batch.warps = np.full((machine.blocks, self.geometry.warps), _NEVER, dtype=np.int64)
         active = by_warp(machine.active, self.geometry, fill=False).any(axis=1)
         taking_part = np.broadcast_to(active, (self.geometry.warps, machine.blocks)).T
-        self._warps = np.where(taking_part, self.ticks.step(), self._warps)
+        self._batch.warps = np.where(taking_part, self.ticks.step(), self._batch.warps)
 
     def fence(self, machine: Machine, fence: Fence) -> None:
         """The active lanes execute a fence."""
         position, thread = self.lanes(machine, machine.active)
         blocks = machine.batch.blocks[position]
-        assert self._publishing is not None
         tick = self.ticks.step()
         floors = (self._barrier[blocks], self._warp_of(position, thread))
         row = None
-        if self.clocks is not None and fence.releases:
-            row = self.releases.save(self.clocks.view(position, thread))
+        if self._batch.clocks is not None and fence.releases:
+            row = self.releases.save(self._batch.clocks.view(position, thread))
         self._publishing.fence((position, thread), fence, tick, floors, row)
 
     def lanes(self, machine: Machine, mask: Array) -> tuple[Array, Array]:
@@ -119,14 +154,12 @@ class Order:
 
     def stored(self, lanes: tuple[Array, Array], word: Array, strength: Strength) -> None:
         """Lanes, positions and threads, have stored to words, strongly."""
-        assert self._publishing is not None
         wrote = np.full(len(word), self.ticks.step())
         releasing, entries = self._releasing(lanes, strength)
         self.releases.head(word, self._publishing.with_stores(lanes, releasing, entries, wrote, strength))
 
     def changed(self, lanes: tuple[Array, Array], word: Array, strength: Strength, wrote: Array) -> None:
         """Lanes, in the order in which they took effect, have made atomic operations on words."""
-        assert self._publishing is not None
         releasing, entries = self._releasing(lanes, strength)
         if releasing.any() and not strength.releases:
             again = self._publishing.again(lanes, self.releases.seen(word)[0], releasing, entries)
@@ -142,18 +175,16 @@ class Order:
 
     def seen(self, lanes: tuple[Array, Array], word: Array, strength: Strength) -> None:
         """Lanes have read words by strong loads."""
-        assert self._publishing is not None
         if not self.releases.empty:
             self._publishing.observe(lanes, self.releases.seen(word), strength, self.ticks)
 
     def _releasing(self, lanes: tuple[Array, Array], strength: Strength) -> tuple[Array, Entries]:
-        assert self._publishing is not None
         position, thread = lanes
         if not strength.releases:
             return self._publishing.releasing(lanes, strength)
         tick = self.ticks.step()
         floors = (self._barrier[self._publishing.blocks[position]], self._warp_of(position, thread))
-        row = None if self.clocks is None else self.releases.save(self.clocks.view(position, thread))
+        row = None if self._batch.clocks is None else self.releases.save(self._batch.clocks.view(position, thread))
         return self._publishing.release_now(lanes, strength, tick, floors, row)
 
     def unordered(self, before: Array, agent: Array, *, exempt: Array | None = None, level: int = ACQUIRED) -> Array:
@@ -199,10 +230,10 @@ class Order:
         block = np.where(together, last >> BLOCK_SHIFT, 0)
         later = self._barrier[block] >= time
         later |= (crowd == 0) & (last & _THREADS == agent & _THREADS)
-        if self._warps is not None:
+        if self._batch.warps is not None:
             warp = (last & _THREADS) // WARP
             same = (crowd < 2) & (warp == (agent & _THREADS) // WARP)
-            later |= same & (self._warps[self._position[block], np.where(together, warp, 0)] >= time)
+            later |= same & (self._batch.warps[self._position[agent >> BLOCK_SHIFT], np.where(together, warp, 0)] >= time)
         replaced: Array = together & later
         return replaced
 
@@ -233,11 +264,11 @@ class Order:
 
     def _inside(self, block: Array, thread: Array, own: Array, time: Array) -> Array:
         position = self._position[block]
-        if self.clocks is not None:
-            return self.clocks.knows(self.clocks.row(position), own, thread) >= time
-        if self._warps is None:
+        if self._batch.clocks is not None:
+            return self._batch.clocks.knows(self._batch.clocks.row(position), own, thread) >= time
+        if self._batch.warps is None:
             return np.zeros(len(thread), np.bool_)
-        return (thread // WARP == own // WARP) & (self._warps[position, own // WARP] >= time)
+        return (thread // WARP == own // WARP) & (self._batch.warps[position, own // WARP] >= time)
 
     def _across(self, before: Before, own_block: Array, own: Array, level: int) -> Array:
         """Which accesses of other blocks the blocks' threads know of."""
@@ -258,7 +289,6 @@ class Order:
         """Logs that a block's threads have acquired, the latest first: length and scope, who and when."""
         thread, log, version, scope, time = self.releases.acquired_by(block)
         if level != ACQUIRED:
-            assert self._publishing is not None
             place, barrier = int(self._position[block]), int(self._barrier[block])
             more = self._publishing.observed_by(place, barrier, tickets=level == TICKET)
             thread, log, version, scope, time = (
@@ -282,9 +312,9 @@ class Order:
         return aware
 
     def _warp_of(self, position: Array, thread: Array) -> Array:
-        if self._warps is None:
+        if self._batch.warps is None:
             return np.full(len(thread), _NEVER)
-        return self._warps[position, thread // WARP]
+        return self._batch.warps[position, thread // WARP]
 
 
 def block_of(agent: Array) -> Array:

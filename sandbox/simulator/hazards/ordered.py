@@ -49,7 +49,7 @@ class OrderedHazards(Observer):
 
     def attach(self, machine: Machine) -> None:
         """Give the order of global memory what the batch's threads know of each other."""
-        self.order.clocks = self._of(machine).clocks
+        self.order.attach(machine, self._of(machine).clocks)
 
     def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """A write to what a copy under way still reads is a fault."""

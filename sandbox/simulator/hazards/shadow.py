@@ -27,7 +27,7 @@ class Watched:
         writer, reader: The last agent to write and to read in this launch.
         second: The last atomic operation of another thread than `writer`'s that nothing wrote since; NOBODY for none.
         manner, reading: How: NONE, SEVERAL = -1, -2
-WEAK, LOOK, or STRONG and more.
+    WEAK, LOOK, or STRONG and more.
         written_by, read_by: By which instruction: a number of `Instructions`.
         cached: The only block that read the unit by a weak load in this launch; NONE for none, SEVERAL for several.
         crowd: Who else read since, with nothing to order it after the reader: 1 for lanes of its warp, 2 for threads of its block.

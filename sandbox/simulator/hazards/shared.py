@@ -9,9 +9,9 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.log import LoggedAccess, entries, warps
-from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.hazards.strength import Strengths
 from sandbox.simulator.hazards.touches import shared_place
+from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.lanes import WARP, by_warp
 from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.simulator.ptx.types import U32

@@ -51,14 +51,21 @@ class LoadUses:
     """What a kernel does with what it reads; identities of instructions.
 
     Attributes:
-        waits: Loads and atomic operations whose value ends a loop.
+        flags: Strong loads whose value ends a loop.
+        tries: Atomic operations whose old value ends a loop.
         looks: Plain loads whose value an atomic operation on the same location checks.
         unread: Atomic operations whose old value nobody reads.
     """
 
-    waits: frozenset[int] = frozenset()
+    flags: frozenset[int] = frozenset()
+    tries: frozenset[int] = frozenset()
     looks: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a loop waits for what other threads do."""
+        return bool(self.flags or self.tries)
 
 
 class Strengths:
@@ -85,7 +92,7 @@ class Strengths:
 
     def _find(self, instruction: Instruction) -> Strength:
         found = _strength(instruction.opcode, instruction.modifiers)
-        found = replace(found, waits=found.strong and id(instruction) in self._uses.waits)
+        found = replace(found, waits=found.strong and id(instruction) in self._uses.flags | self._uses.tries)
         if not found.changes:
             return found
         unread = instruction.opcode == "red" or id(instruction) in self._uses.unread

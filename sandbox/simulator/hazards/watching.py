@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.device import Array
 from sandbox.simulator.hazards.clusters import ClusterHazards
 from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.globals import GlobalHazards
@@ -65,11 +64,10 @@ class LaunchWatch:
     wide: tuple[Observer, ...]
     _within: list[SharedHazards | OrderedHazards] = field(default_factory=list[SharedHazards | OrderedHazards])
 
-    def observers(self, blocks: Array) -> tuple[Observer, ...]:
-        """Those of a batch of linear blocks that is about to run."""
+    def observers(self) -> tuple[Observer, ...]:
+        """Those of a batch that is about to run."""
         kernel, findings = self.kernel, self.watch.findings
         clustered = self.order.geometry.cluster_size > 1
-        self.order.start_batch(blocks, None)
         if clustered or kernel.ordered or self.watch.exact:
             layout = BlockLayout(whole_warps=not kernel.ordered)
             ordered = OrderedHazards(
@@ -97,3 +95,4 @@ class LaunchWatch:
         """
         for one in self._within:
             one.finish(machine)
+        self.order.leave(machine)
