@@ -34,6 +34,7 @@ from tools.local_toolbox import LocalToolbox
 from tools.tasks import folder as task_folder
 from tools.tasks.generators import numpy_dtype
 from tools.tasks.task import Task
+from tools.toolbox import TestOrder
 
 DEVICE = "sim:h200"
 
@@ -74,7 +75,7 @@ async def measure() -> list[Row]:
             References(choose_isolation()) as references,
         ):
             for task, name, text in kernels():
-                report = await box.test(task, text)
+                report = await box.do(TestOrder(task, text))
                 if report.verdict is not Verdict.PASS:
                     raise SystemExit(f"{task.name}, {name}: {report.verdict}: {report.message}")
                 ratios = [case.worst_ratio for case in report.cases if case.worst_ratio is not None]

@@ -28,6 +28,7 @@ from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits
 from tools.tasks import folder as task_folder
+from tools.toolbox import CheckOrder
 
 RUN_S = 2.0
 """Seconds that a candidate may run; the hanging ones take all of them."""
@@ -108,13 +109,13 @@ async def soak(candidates: int, workers: int) -> Result:
         async with LocalToolbox(
             "sim:h200", cache=Path(cache), workers=workers, limits=Limits(run_s=RUN_S)
         ) as box:
-            await box.check(task, task.baseline, profile=False)
+            await box.do(CheckOrder(task, task.baseline, profile=False))
             footprints.append(footprint(1))
             pending = kernels(candidates)
 
             async def judge() -> None:
                 for number, kind, kernel in pending:
-                    report = await box.check(task, kernel, profile=False)
+                    report = await box.do(CheckOrder(task, kernel, profile=False))
                     verdicts[kind][report.verdict.value] += 1
                     if report.verdict not in KINDS[kind][1]:
                         wrong.append(f"{number} ({kind}): {report.verdict}: {report.message}")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
 
+from sandbox.budget import Budget, Work
 from sandbox.plan import Plan
 from sandbox.program import Program
 from sandbox.verdict import Provenance, Verdict
@@ -55,6 +57,7 @@ class RunResult:
         printed: What device printf wrote, bounded.
         notes: Findings that are no failure, for example several threads writing one value.
         seconds: Host wall time of the run.
+        work: What a simulator executed; None on a GPU, and after a fault.
     """
 
     fault: Fault | None
@@ -63,6 +66,7 @@ class RunResult:
     printed: str = ""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    work: Work | None = None
 
 
 @dataclass(frozen=True)
@@ -94,13 +98,37 @@ class Hotspot:
     share: float
 
 
+class Bottleneck(StrEnum):
+    """What bounds a launch: the resource that it needs longest, by the names that reports have always had."""
+
+    DRAM = "dram"
+    L2 = "l2"
+    L1 = "l1"
+    SHARED_MEMORY = "shared_memory"
+    FMA = "fma"
+    ALU = "alu"
+    FP64 = "fp64"
+    FP16 = "fp16"
+    XU = "xu"
+    TENSOR = "tensor"
+    ISSUE = "issue"
+    ATOMICS = "atomics"
+    LATENCY = "latency"
+    """No unit is busy: threads wait."""
+    UNKNOWN = ""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Bottleneck:
+        """Read a stored report of a version that knew other names."""
+        return cls.UNKNOWN
+
+
 @dataclass(frozen=True)
 class LaunchProfile:
     """One launch of the plan, profiled.
 
     Attributes:
         latency_us: Time of this launch, microseconds, launch cost included.
-        bottleneck: What bounds it, one of the names in `sandbox.simulator.cost.estimate` or an ncu section.
         roofline_fraction: Least possible time over this time, 0 to 1.
         sampled_blocks: Blocks that were executed; fewer than `total_blocks` means extrapolated.
         hotspots: Lines to look at first, the most costly first; counted on the sampled blocks.
@@ -111,7 +139,7 @@ class LaunchProfile:
     line: int
     latency_us: float
     provenance: Provenance
-    bottleneck: str
+    bottleneck: Bottleneck
     roofline_fraction: float
     sampled_blocks: int
     total_blocks: int
@@ -146,10 +174,14 @@ class Inspection:
 
 
 class Device(Protocol):
-    """Runs plans; past `deadline_s` of any call the worker is killed and the fault is TIMEOUT.
+    """Runs plans within budgets: past its work a run is a TIMEOUT; what could not be judged is UNDECIDED.
 
-    Raises (all methods): WorkerDiedError where the worker ended through no fault of the candidate that is
-    known (a memory limit is a RESOURCE_LIMIT fault instead), MissingDependencyError where the device is
+    On a simulator only the work, and a livelock that is proved, make a TIMEOUT. A worker that was lost, or did not
+    answer, is replaced, and the call made once more when the machine has less to do; after that the fault is
+    UNDECIDED, as it is where the processor time was spent. A GPU runs kernels in real time: there `seconds` are
+    a deadline. A memory limit is a RESOURCE_LIMIT fault.
+
+    Raises (all methods): WorkerError where no worker can be started, MissingDependencyError where the device is
     absent.
     """
 
@@ -174,7 +206,7 @@ class Device(Protocol):
         ...
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """Execute the plan once.
 
@@ -183,12 +215,12 @@ class Device(Protocol):
             plan: What to launch.
             inputs: Flat arrays for every in and inout buffer, dtype and size as in the plan.
             poison: Seed of the random bytes that fill outputs and scratch beforehand.
-            deadline_s: Seconds of wall time.
+            budget: What the run may cost.
         """
         ...
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
         """Time the plan and collect metrics.
 
@@ -196,7 +228,7 @@ class Device(Protocol):
             program: Compiled for this device's architecture.
             plan: What to launch; buffers may be far larger than the samples.
             samples: For every in and inout buffer a flat array of at most that size; it is repeated to fill.
-            deadline_s: Seconds of wall time.
+            budget: What it may cost.
         """
         ...
 

@@ -45,6 +45,11 @@ class KernelResources:
     spill_store_bytes: int
     spill_load_bytes: int
 
+    @property
+    def spill_bytes(self) -> int:
+        """Registers spilled to local memory, stored and loaded."""
+        return self.spill_store_bytes + self.spill_load_bytes
+
 
 @dataclass(frozen=True)
 class Program:
@@ -71,7 +76,8 @@ class CompileResult:
 
     Attributes:
         log: The compiler's text, bounded, without any path of the host.
-        limit: Set to "deadline" or "memory" where the compiler was stopped rather than finished.
+        limit: Set to "deadline" or "memory" where the compiler was stopped rather than finished, by its own limits on
+            processor time and memory; to "lost" where the machine had neither for it.
     """
 
     program: Program | None

@@ -183,6 +183,8 @@ _FUNCTIONS: dict[str, tuple[_Function, int, int]] = {
 }
 FUNCTION_NAMES = frozenset(_FUNCTIONS)
 """Names that no dim, argument, scratch or scalar may take."""
+CASTS = {"i32": "int32", "i64": "int64", "f32": "float32", "f64": "float64"}
+"""Names that pass an expression to a kernel as a given dtype, as in `i64(rows * cols)`."""
 
 _BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,

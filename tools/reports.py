@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sandbox.device import Fault, LaunchProfile
+from sandbox.device import Bottleneck, Fault, LaunchProfile
 from sandbox.program import Diagnostic, KernelResources
 from sandbox.verdict import Provenance, Verdict
 
@@ -155,7 +155,7 @@ class ProfileReport:
     provenance: Provenance = Provenance.ESTIMATED
     speedup: float | None = None
     shapes: tuple[ShapeTiming, ...] = ()
-    bottleneck: str = ""
+    bottleneck: Bottleneck = Bottleneck.UNKNOWN
     roofline_fraction: float | None = None
 
 
@@ -207,3 +207,7 @@ class CheckReport:
     swept: int = 0
     bench: TestReport | None = None
     hazards: HazardReport | None = None
+
+
+AnyReport = CompileReport | TestReport | ProfileReport | CheckReport
+"""What carrying out an order on one kernel gives."""

@@ -1,22 +1,104 @@
-"""What the agent, the command line and the MCP server can do to one kernel, behind one interface."""
+"""What the agent, the command line and the MCP server can do to one kernel: orders, and who carries them out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Generic, Literal, Protocol, Self, TypeVar, cast
 
 from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
 from tools.tasks.task import Task
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Order(Generic[T, R]):
+    """What is to be done to one kernel; `R` is the report that comes of it.
+
+    Attributes:
+        task: What must be computed: a `Task`, or its name where the order has yet to reach whoever knows the task.
+        kernel: The text of a kernel file.
+    """
+
+    task: T
+    kernel: str
+
+    def on(self, task: Task) -> Order[Task, R]:
+        """Return the same order for the task that its name stands for."""
+        return replace(cast("Order[Task, R]", self), task=task)
+
+
+@dataclass(frozen=True)
+class CompileOrder(Order[T, CompileReport]):
+    """Parse, check against the task and compile, for the first test case.
+
+    Attributes:
+        tune: Overrides the defaults of the kernel's tunables.
+    """
+
+    tune: Mapping[str, int] | None = None
+    kind: Literal["compile"] = "compile"
+
+
+@dataclass(frozen=True)
+class TestOrder(Order[T, TestReport]):
+    """Judge results over every test case and several seeds.
+
+    Attributes:
+        tune: Overrides the defaults of the kernel's tunables.
+        seed: Replays one judgement.
+    """
+
+    __test__ = False  # not a pytest class
+
+    tune: Mapping[str, int] | None = None
+    seed: int | None = None
+    kind: Literal["test"] = "test"
+
+
+@dataclass(frozen=True)
+class ProfileOrder(Order[T, ProfileReport]):
+    """Time and count at the benchmark shapes, beside the baseline; says nothing of correctness.
+
+    Attributes:
+        tune: Overrides the defaults of the kernel's tunables.
+        full: Ask a GPU for every counter that Nsight Compute has; a simulator always tells all it counts.
+    """
+
+    tune: Mapping[str, int] | None = None
+    full: bool = False
+    kind: Literal["profile"] = "profile"
+
+
+@dataclass(frozen=True)
+class CheckOrder(Order[T, CheckReport]):
+    """Run every stage, each gating the next.
+
+    Attributes:
+        sweep: Try the tunables' values and keep the best correct ones.
+        profile: Count and time as well.
+        benches: Judge the results at the benchmark shapes too, once profiled.
+        thorough: Look for hazards with the device's own tools as well (compute-sanitizer on a GPU; a simulator
+            always looks, and has nothing to add).
+        seed: Replays one judgement.
+    """
+
+    sweep: bool = False
+    profile: bool = True
+    benches: bool = True
+    thorough: bool = False
+    seed: int | None = None
+    kind: Literal["check"] = "check"
+
+
+AnyOrder = CompileOrder[T] | TestOrder[T] | ProfileOrder[T] | CheckOrder[T]
+
 
 class Toolbox(Protocol):
-    """Compile, test and profile kernel files for a task on one device.
-
-    `kernel` is always the text of a kernel file; `tune` overrides the defaults of its tunables.
-    A failing kernel is a report, never an exception. Raises WorkerError where the environment failed twice.
-    Cancelling a call kills the worker that serves it.
-    """
+    """Compiles, tests and profiles kernel files on one device."""
 
     @property
     def device(self) -> str:
@@ -28,47 +110,14 @@ class Toolbox(Protocol):
         """Name of the isolation in use."""
         ...
 
-    async def compile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> CompileReport:
-        """Parse, check against the task and compile, for the first test case."""
-        ...
+    async def do(self, order: Order[Task, R]) -> R:
+        """Carry an order out and return its report; cancelling kills the worker that serves it.
 
-    async def test(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, seed: int | None = None
-    ) -> TestReport:
-        """Judge results over every test case and several seeds; `seed` replays one judgement."""
-        ...
+        A failing kernel is a report, never an exception.
 
-    async def profile(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
-    ) -> ProfileReport:
-        """Time and count at the benchmark shapes, beside the baseline; says nothing of correctness.
-
-        `full` asks a GPU for every counter that Nsight Compute has; a simulator always tells all it counts.
-        """
-        ...
-
-    async def check(
-        self,
-        task: Task,
-        kernel: str,
-        *,
-        sweep: bool = False,
-        profile: bool = True,
-        benches: bool = True,
-        thorough: bool = False,
-        seed: int | None = None,
-    ) -> CheckReport:
-        """Run every stage, each gating the next.
-
-        Args:
-            task: What must be computed.
-            kernel: Text of a kernel file.
-            sweep: Try the tunables' values and keep the best correct ones.
-            profile: Count and time as well.
-            benches: Judge the results at the benchmark shapes too, once profiled.
-            thorough: Look for hazards with the device's own tools as well (compute-sanitizer on a GPU; a simulator
-                always looks, and has nothing to add).
-            seed: Replays one judgement.
+        Raises:
+            UsageError: The task cannot be frozen, or its reference fails.
+            WorkerError: The environment failed twice.
         """
         ...
 

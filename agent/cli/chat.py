@@ -117,12 +117,12 @@ async def _keep(task: Task, device: str, tools: str | None) -> Task:
     """Judge the baseline, and freeze the task by keeping it among this person's own."""
     from agent.home import home
     from agent.toolboxes import open_toolbox
-    from tools.tasks.catalogue import TaskShelf
+    from tools.tasks.catalogue import TaskCatalogue
     from tools.tasks.drafting import keep_folder
 
     typer.echo("judging its baseline ...", err=True)
     async with open_toolbox(device, tools, home()) as toolbox:
-        return (await keep_folder(task.folder, TaskShelf(home().tasks), toolbox)).task
+        return (await keep_folder(task.folder, TaskCatalogue(home().tasks), toolbox)).task
 
 
 async def _search(request: SearchRequest) -> SearchResult:

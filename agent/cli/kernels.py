@@ -43,11 +43,13 @@ def check(  # noqa: PLR0913 - they are the options of the command
         from agent.cli import output, report_view
         from agent.home import home
         from tools.tasks.folder import find
+        from tools.toolbox import CheckOrder
 
         text, judged = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:
             with _waiting(f"checking {kernel} on {toolbox.device}", quiet=as_json):
-                report = await toolbox.check(judged, text, sweep=sweep, thorough=thorough, seed=seed)
+                order = CheckOrder(judged, text, sweep=sweep, thorough=thorough, seed=seed)
+                report = await toolbox.do(order)
         if as_json:
             output.print_json(report)
         else:
@@ -76,11 +78,12 @@ def profile(
         from agent.cli import output, report_view
         from agent.home import home
         from tools.tasks.folder import find
+        from tools.toolbox import ProfileOrder
 
         text, profiled = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:
             with _waiting(f"profiling {kernel} on {toolbox.device}", quiet=as_json):
-                report = await toolbox.profile(profiled, text, full=full)
+                report = await toolbox.do(ProfileOrder(profiled, text, full=full))
             device_name, isolation = toolbox.device, toolbox.isolation
         if as_json:
             output.print_json(report, task=profiled.name, device=device_name, isolation=isolation)

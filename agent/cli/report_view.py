@@ -64,7 +64,7 @@ def show_profile(console: Console, report: ProfileReport, *, device: str) -> Non
 def _show_resources(console: Console, resources: tuple[KernelResources, ...]) -> None:
     made = table("kernel", ">registers", ">shared bytes", ">spilled bytes")
     for kernel in resources:
-        spilled = kernel.spill_store_bytes + kernel.spill_load_bytes
+        spilled = kernel.spill_bytes
         made.add_row(kernel.name, str(kernel.registers), str(kernel.shared_bytes), str(spilled))
     console.print()
     console.print(made)

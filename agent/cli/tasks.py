@@ -12,9 +12,9 @@ def tasks(as_json: AsJson = False) -> None:
     async def work() -> ExitStatus:
         from agent.cli import output
         from agent.home import home
-        from tools.tasks.catalogue import TaskShelf
+        from tools.tasks.catalogue import TaskCatalogue
 
-        known = TaskShelf(home().tasks).tasks()
+        known = TaskCatalogue(home().tasks).tasks()
         if as_json:
             listed = [
                 {

@@ -8,17 +8,21 @@ from collections.abc import Mapping, Sequence
 from agent.composer.kernel_text import features_of
 from agent.composer.space import Space
 from agent.models.base import Critique, CritiqueContext, Parent, Trial
-from sandbox.device import LaunchProfile
+from sandbox.device import Bottleneck, LaunchProfile
 from sandbox.verdict import Verdict
 
-_REMEDIES: Mapping[str, tuple[str, ...]] = {
-    "dram": ("vectorized_loads", "register_blocking", "shared_memory_tiling", "read_only_cache"),
-    "l2": ("shared_memory_tiling", "register_blocking", "vectorized_loads"),
-    "l1": ("vectorized_loads", "register_blocking", "shared_memory_tiling", "bank_conflict_padding"),
-    "shared": ("bank_conflict_padding", "register_blocking", "vectorized_loads", "warp_shuffle_reduction"),
-    "latency": ("two_pass_reduction", "loop_unrolling", "vectorized_loads", "block_size_tuning"),
-    "atomic": ("two_pass_reduction", "warp_shuffle_reduction"),
-    "memory": ("vectorized_loads", "shared_memory_tiling", "register_blocking", "read_only_cache"),
+_REMEDIES: Mapping[Bottleneck, tuple[str, ...]] = {
+    Bottleneck.DRAM: ("vectorized_loads", "register_blocking", "shared_memory_tiling", "read_only_cache"),
+    Bottleneck.L2: ("shared_memory_tiling", "register_blocking", "vectorized_loads"),
+    Bottleneck.L1: ("vectorized_loads", "register_blocking", "shared_memory_tiling", "bank_conflict_padding"),
+    Bottleneck.SHARED_MEMORY: (
+        "bank_conflict_padding",
+        "register_blocking",
+        "vectorized_loads",
+        "warp_shuffle_reduction",
+    ),
+    Bottleneck.LATENCY: ("two_pass_reduction", "loop_unrolling", "vectorized_loads", "block_size_tuning"),
+    Bottleneck.ATOMICS: ("two_pass_reduction", "warp_shuffle_reduction"),
 }
 _BUSY = ("vectorized_loads", "loop_unrolling", "register_blocking", "grid_stride_loop")
 _MOST_HINTS = 3
@@ -28,7 +32,8 @@ def criticise(context: CritiqueContext, space: Space) -> Critique:
     """Name one thing that holds the search back."""
     if context.best is not None and (launch := _slowest(context.best)) is not None:
         return _of_best(context.best, launch, space)
-    failed = [trial for trial in context.trials if trial.record.verdict is not Verdict.PASS]
+    told = {Verdict.PASS, Verdict.UNDECIDED}
+    failed = [trial for trial in context.trials if trial.record.verdict not in told]
     if failed and context.best is None:
         return _of_failures(failed, space)
     return Critique("The best kernel has no profile to read; go on with what is untried.")
@@ -44,7 +49,7 @@ def _slowest(best: Parent) -> LaunchProfile | None:
 
 def _of_best(best: Parent, launch: LaunchProfile, space: Space) -> Critique:
     used = features_of(best.kernel) or ()
-    remedies = next((names for key, names in _REMEDIES.items() if key in launch.bottleneck.lower()), _BUSY)
+    remedies = _REMEDIES.get(launch.bottleneck, _BUSY)
     hints = tuple(name for name in remedies if name in space.features and name not in used)[:_MOST_HINTS]
     advice = f"try {', '.join(hints)}" if hints else "its remedies are all in use; tune what is there"
     text = (

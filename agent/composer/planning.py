@@ -64,6 +64,8 @@ def measured(history: Sequence[Trial], space: Space, baseline_us: float | None) 
             continue
         if record.verdict is Verdict.PASS and record.latency_us:
             found[features] = math.log(record.latency_us / (baseline_us or 1.0))
+        elif record.verdict is Verdict.UNDECIDED:
+            found.setdefault(features, 0.0)  # tried, and nothing learnt: as good as the baseline
         elif record.verdict is not Verdict.PASS:
             found.setdefault(features, FAILED)
     return found

@@ -1,4 +1,4 @@
-"""Jobs on single kernels as MCP tools: wait for one, cancel one."""
+"""JobService on single kernels as MCP tools: wait for one, cancel one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field, TypeAdapter
 
 from agent.mcp.searches import LONGEST_WAIT_S
-from agent.mcp.workshop import Workshop, workshop_of
-from agent.store.jobs import Job, JobState
+from agent.mcp.services import Services, services_of
+from agent.store.jobs import JUDGEMENT, Job, JobState
 from agent.supervisor.work import SEARCHES
 from sandbox.errors import WarpwrightError
 from tools.mcp.answers import ProfileAnswer, TestAnswer
@@ -40,7 +40,7 @@ _NEXT_STEPS = {
     JobState.INTERRUPTED: "Its process is gone: call the tool again. What was compiled is kept.",
 }
 _WAIT_S = 1.0
-_Ctx = Context[Workshop]
+_Ctx = Context[Services]
 _JobId = Annotated[str, Field(max_length=64, description="The job's id, as the tool's answer gave it.")]
 
 
@@ -55,7 +55,7 @@ class JobStatus(BaseModel):
     next_step: str
 
 
-def register(server: MCPServer[Workshop]) -> None:
+def register(server: MCPServer[Services]) -> None:
     """Add the tools to a server."""
     server.tool(
         title="Wait for a job on a kernel",
@@ -85,7 +85,7 @@ async def job_status(
     start = time.monotonic()
     try:
         while True:
-            found = await workshop_of(ctx).desk.jobs.until(job, _ended, min(_WAIT_S, wait_s))
+            found = await services_of(ctx).searches.jobs.until(job, _ended, min(_WAIT_S, wait_s))
             spent = time.monotonic() - start
             if _ended(found) or spent >= wait_s:
                 return _status(found)
@@ -96,7 +96,7 @@ async def job_status(
 
 async def cancel_job(ctx: _Ctx, job: _JobId) -> JobStatus:
     """Stop a job on a kernel that is no longer wanted; one that ended is left as it is."""
-    jobs = workshop_of(ctx).desk.jobs
+    jobs = services_of(ctx).searches.jobs
     try:
         await jobs.cancel(job)
         return _status(await jobs.until(job, _ended, 10.0))
@@ -109,6 +109,8 @@ def _ended(job: Job) -> bool:
 
 
 def _status(job: Job) -> JobStatus:
+    if job.kind == JUDGEMENT:
+        raise ToolError(f"job {job.id} is another machine's toolbox's")
     if job.kind in SEARCHES:
         raise ToolError(f"{job.id} is a search: search_status(run='{job.run}') tells of it")
     return JobStatus(

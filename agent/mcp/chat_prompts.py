@@ -7,7 +7,7 @@ from typing import Annotated
 from mcp.server import MCPServer
 from pydantic import Field
 
-from agent.mcp.workshop import Workshop
+from agent.mcp.services import Services
 from prompts import render_chat
 
 _LONGEST = 256 * 1024
@@ -15,7 +15,7 @@ _Task = Annotated[str, Field(max_length=4096, description="A task's name, see li
 _Kernel = Annotated[str, Field(max_length=_LONGEST, description="The whole kernel file.")]
 
 
-def register(server: MCPServer[Workshop]) -> None:
+def register(server: MCPServer[Services]) -> None:
     """Add the prompts to a server."""
     for title, function in (
         ("Optimise a kernel", optimize_kernel),

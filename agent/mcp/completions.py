@@ -16,9 +16,9 @@ from mcp.types import (
     ResourceTemplateReference,
 )
 
-from agent.mcp.workshop import Workshop
+from agent.mcp.services import Services
 from agent.store import Store
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 
 _MOST = 100
 _RUNS = 500
@@ -29,10 +29,10 @@ class View:
     """What one caller may name."""
 
     store: Store
-    shelf: TaskShelf
+    catalogue: TaskCatalogue
 
 
-def register(server: MCPServer[Workshop], view: Callable[[], View]) -> None:
+def register(server: MCPServer[Services], view: Callable[[], View]) -> None:
     """Complete names for a server.
 
     Args:
@@ -57,7 +57,7 @@ def register(server: MCPServer[Workshop], view: Callable[[], View]) -> None:
 def _names(kind: str, start: str, view: View, run: str) -> Iterable[str]:
     match kind:
         case "task":
-            return view.shelf.names()
+            return view.catalogue.names()
         case "run":
             return [one.run for one in view.store.list_runs(_RUNS)]
         case "sha" if re.fullmatch(r"[0-9a-f]{0,64}", start, re.ASCII):

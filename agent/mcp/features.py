@@ -9,7 +9,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field, StringConstraints
 
-from agent.mcp.workshop import Workshop
+from agent.mcp.services import Services
 from prompts import features
 
 _Name = Annotated[str, StringConstraints(max_length=64)]
@@ -38,7 +38,7 @@ class FeatureList(BaseModel):
     pages: list[FeaturePage]
 
 
-def register(server: MCPServer[Workshop]) -> None:
+def register(server: MCPServer[Services]) -> None:
     """Add the tool to a server."""
     server.tool(
         title="List optimisation techniques",

@@ -11,7 +11,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
-from agent.mcp.workshop import Workshop, workshop_of
+from agent.mcp.services import Services, services_of
 from agent.search.run_report import markdown
 from agent.store import Store
 from prompts import Feature, features
@@ -25,10 +25,10 @@ _JSON, _TEXT, _MARKDOWN, _CUDA = "application/json", "text/plain", "text/markdow
 _SHA = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 _LONGEST_NAME = 128
 _RUNS_LISTED = 100
-_Ctx = Context[Workshop]
+_Ctx = Context[Services]
 
 
-def register(server: MCPServer[Workshop]) -> None:
+def register(server: MCPServer[Services]) -> None:
     """Add the resources to a server: the library and the bundled tasks by name, the rest as templates."""
     for feature in features():
         server.resource(
@@ -63,11 +63,11 @@ def _bundled(name: str) -> Callable[[], str]:
 
 
 def _task(ctx: _Ctx, name: str) -> Task:
-    shelf = workshop_of(ctx).shelf
+    catalogue = services_of(ctx).catalogue
     # A name from a URI is never the path of a folder, whatever tools allow.
-    if len(name) > _LONGEST_NAME or name not in shelf.names():
+    if len(name) > _LONGEST_NAME or name not in catalogue.names():
         raise ResourceNotFoundError(f"there is no task {name[:_LONGEST_NAME]!r}; list_tasks names them")
-    return shelf.find(name)
+    return catalogue.find(name)
 
 
 def task(ctx: _Ctx, name: str) -> str:
@@ -87,17 +87,17 @@ def task_baseline(ctx: _Ctx, name: str) -> str:
 
 def kernel(ctx: _Ctx, sha: str) -> str:
     """A kernel file that a search wrote, by the sha256 of its text; the first eight digits are enough."""
-    found = workshop_of(ctx).store.runs.kernels(sha, 2) if _SHA.fullmatch(sha) else []
+    found = services_of(ctx).store.runs.kernels(sha, 2) if _SHA.fullmatch(sha) else []
     if len(found) != 1:
         what = "more than one kernel begins" if found else "there is no kernel that begins"
         raise ResourceNotFoundError(f"{what} with {sha[:64]!r}")
     (full, run), *_ = found
-    return workshop_of(ctx).store.kernels.read(run, full)
+    return services_of(ctx).store.kernels.read(run, full)
 
 
 def runs(ctx: _Ctx, limit: int = 20) -> str:
     """The searches of this machine, newest first, at most 100."""
-    listed = workshop_of(ctx).store.list_runs(min(max(limit, 1), _RUNS_LISTED))
+    listed = services_of(ctx).store.list_runs(min(max(limit, 1), _RUNS_LISTED))
     return json.dumps([one.model_dump(mode="json") for one in listed], indent=2)
 
 
@@ -147,7 +147,7 @@ _TEMPLATES: list[tuple[str, str, str, Callable[..., str]]] = [
 
 
 def _store(ctx: _Ctx) -> Store:
-    return workshop_of(ctx).store
+    return services_of(ctx).store
 
 
 def _name(run: str) -> str:

@@ -13,9 +13,9 @@ from mcp.types import CallToolResult, ResourceLink, TextContent, ToolAnnotations
 from pydantic import Field
 
 from agent.mcp.answers import SearchList, SearchOutcome, SearchStatus
-from agent.mcp.desk import SearchDesk
 from agent.mcp.resources import SCHEME
-from agent.mcp.workshop import Workshop, workshop_of
+from agent.mcp.search_service import SearchService
+from agent.mcp.services import Services, services_of
 from agent.results import RunState, SearchRequest
 from sandbox.errors import WarpwrightError
 
@@ -26,10 +26,10 @@ _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _Run = Annotated[
     str, Field(max_length=128, description="The run's name, as start_search and list_searches give it.")
 ]
-_Ctx = Context[Workshop]
+_Ctx = Context[Services]
 
 
-def register(server: MCPServer[Workshop]) -> None:
+def register(server: MCPServer[Services]) -> None:
     """Add the search tools to a server."""
     server.tool(
         title="Start a kernel search",
@@ -73,24 +73,24 @@ async def start_search(
     Use it when someone wants a faster kernel for a task; then call search_status until state is not
     "running", and search_result for the kernel. To judge a kernel you wrote yourself use test_kernel.
     """
-    desk = _desk(ctx)
+    service = _searches(ctx)
     if (task is None) == (resume is None):
         msg = "give either task (to start a search) or resume (to go on with one that stopped early)"
         raise ToolError(msg)
     try:
         if resume is not None:
-            return await desk.resume(resume)
+            return await service.resume(resume)
         assert task is not None
         request = SearchRequest(
             task=task,
-            device=desk.device,
+            device=service.device,
             model=model or os.environ.get("WARPWRIGHT_MODEL") or None,
-            base_url=desk.base_url,
+            base_url=service.base_url,
             candidates=candidates,
             depth=depth,
             seed=seed,
         )
-        return await desk.start(request)
+        return await service.start(request)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
 
@@ -107,19 +107,19 @@ async def search_status(
 
     Use it after start_search, again while state is "running"; next_step names the call to make after that.
     """
-    desk = _desk(ctx)
+    service = _searches(ctx)
     deadline = time.monotonic() + wait_s
     reported = -1
     try:
         while True:
-            status = await desk.status(run)
+            status = await service.status(run)
             if status.candidates_judged > reported:
                 reported = status.candidates_judged
                 await ctx.report_progress(reported, status.candidates_total, status.message)
             left = deadline - time.monotonic()
             if status.state is not RunState.RUNNING or left <= 0:
                 return status
-            await desk.wait(run, left)
+            await service.wait(run, left)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
 
@@ -131,7 +131,7 @@ async def search_result(ctx: _Ctx, run: _Run) -> Annotated[CallToolResult, Searc
     report and the profile of the best are linked as resources.
     """
     try:
-        outcome = await _desk(ctx).outcome(run)
+        outcome = await _searches(ctx).outcome(run)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
     return CallToolResult(
@@ -157,7 +157,7 @@ def _links(outcome: SearchOutcome) -> list[ResourceLink]:
 async def cancel_search(ctx: _Ctx, run: _Run) -> SearchStatus:
     """Stop a search that is no longer wanted. What it found is kept; a search that ended is left as it is."""
     try:
-        return await _desk(ctx).cancel(run)
+        return await _searches(ctx).cancel(run)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
 
@@ -169,8 +169,8 @@ async def list_searches(
 
     Use it to find a run whose name you lost.
     """
-    return await _desk(ctx).listing(limit)
+    return await _searches(ctx).listing(limit)
 
 
-def _desk(ctx: _Ctx) -> SearchDesk:
-    return workshop_of(ctx).desk
+def _searches(ctx: _Ctx) -> SearchService:
+    return services_of(ctx).searches

@@ -11,21 +11,20 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
-import anyio
 from mcp.server import MCPServer
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 
 from agent.home import Home
 from agent.mcp import background, chat_prompts, completions, features, resources, searches
-from agent.mcp.access.tenancy import shelf, tenant
+from agent.mcp.access.tenancy import caller_catalogue, tenant
 from agent.mcp.completions import View
+from agent.mcp.services import Services, open_services
 from agent.mcp.tasks_extension import SearchTasks
-from agent.mcp.workshop import Workshop, open_workshop
+from agent.mcp.toolbox_extension import ToolboxExtension
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
 from tools.mcp import register as register_kernel_tools
-from tools.mcp.lending import Lending
 
 _INSTRUCTIONS = """\
 warpwright writes fast CUDA kernels and proves them correct.
@@ -44,7 +43,7 @@ def build_server(
     base_url: str | None = None,
     token_verifier: TokenVerifier | None = None,
     auth: AuthSettings | None = None,
-) -> MCPServer[Workshop]:
+) -> MCPServer[Services]:
     """Return a server; each time it is served it opens a toolbox of its own.
 
     Args:
@@ -54,24 +53,19 @@ def build_server(
         token_verifier: Knows who calls over HTTP; None where every caller is this machine's own person.
         auth: What callers are told of how to authenticate; given where `token_verifier` is.
     """
-    lending = Lending()
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Workshop]) -> AsyncGenerator[Workshop, None]:
-        async with open_workshop(home, device, base_url) as workshop:
-            try:
-                yield workshop
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await lending.aclose()
+    async def lifespan(_: MCPServer[Services]) -> AsyncGenerator[Services, None]:
+        async with open_services(home, device, base_url) as services:
+            yield services
 
-    server = MCPServer[Workshop](
+    server = MCPServer[Services](
         "warpwright",
         title="warpwright: fast CUDA kernels, proven",
         instructions=_INSTRUCTIONS,
         version=version("warpwright"),
         lifespan=lifespan,
-        extensions=[lending, SearchTasks()],
+        extensions=[ToolboxExtension(), SearchTasks()],
         token_verifier=token_verifier,
         auth=auth,
         log_level="WARNING",
@@ -82,7 +76,7 @@ def build_server(
     background.register(server)
     resources.register(server)
     chat_prompts.register(server)
-    completions.register(server, lambda: View(Store(home, tenant()), shelf(home)))
+    completions.register(server, lambda: View(Store(home, tenant()), caller_catalogue(home)))
     return server
 
 

@@ -27,7 +27,7 @@ from mcp.types import (
 from pydantic import Field
 
 from agent.mcp.answers import SearchStatus
-from agent.mcp.workshop import Workshop
+from agent.mcp.services import Services
 from agent.results import RunState
 from sandbox.errors import UsageError
 
@@ -86,7 +86,7 @@ class SearchTasks(Extension):
     async def _cancel(self, ctx: _Ctx, params: TaskParams) -> HandlerResult:
         _admit(ctx, params)
         try:
-            await _workshop(ctx).desk.cancel(params.task_id)
+            await _services(ctx).searches.cancel(params.task_id)
         except UsageError as error:
             raise MCPError(INVALID_PARAMS, str(error)) from error
         return {"resultType": "complete"}
@@ -100,7 +100,7 @@ def _admit(ctx: _Ctx, params: TaskParams) -> None:
         raise MCPError(HEADER_MISMATCH, f"the {MCP_NAME_HEADER} header names another task than the request")
 
 
-def _workshop(ctx: _Ctx) -> Workshop:
+def _services(ctx: _Ctx) -> Services:
     return ctx.lifespan_context
 
 
@@ -110,10 +110,10 @@ def _offers_tasks(ctx: _Ctx) -> bool:
 
 
 async def _view(ctx: _Ctx, run: str) -> dict[str, Any]:
-    workshop = _workshop(ctx)
+    services = _services(ctx)
     try:
-        status = await workshop.desk.status(run)
-        created = workshop.store.get_run(run).created
+        status = await services.searches.status(run)
+        created = services.store.get_run(run).created
     except UsageError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
     seen: dict[str, Any] = {

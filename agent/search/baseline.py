@@ -9,7 +9,7 @@ from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.verdict import Verdict
 from tools.reports import CheckReport
 from tools.tasks.task import Task
-from tools.toolbox import Toolbox
+from tools.toolbox import CheckOrder, Toolbox
 
 
 async def judge_baseline(store: Store, run: str, task: Task, toolbox: Toolbox) -> CheckReport:
@@ -22,7 +22,7 @@ async def judge_baseline(store: Store, run: str, task: Task, toolbox: Toolbox) -
     report = store.runs.baseline(run)
     if report is not None:
         return report
-    report = await toolbox.check(task, task.baseline, benches=False)
+    report = await toolbox.do(CheckOrder(task, task.baseline, benches=False))
     _require_timed(task, report)
     draft = Draft(0, 0, None, (), "the task's baseline", store.kernels.keep(run, task.baseline))
     store.candidates.add(run, draft)
@@ -32,7 +32,7 @@ async def judge_baseline(store: Store, run: str, task: Task, toolbox: Toolbox) -
 
 
 def _require_timed(task: Task, report: CheckReport) -> None:
-    if report.verdict is Verdict.UNSUPPORTED:
+    if report.verdict in {Verdict.UNSUPPORTED, Verdict.UNDECIDED}:
         msg = f"{report.device} cannot judge the baseline of {task.name}: {report.message}"
         raise MissingDependencyError(msg)
     if report.verdict is not Verdict.PASS:

@@ -11,6 +11,7 @@ from agent.models.base import Trial
 from agent.search.deps import Deps
 from agent.store.records import Judgement
 from sandbox.verdict import Verdict
+from tools.toolbox import CheckOrder
 
 _TUNE = re.compile(r"^(?P<head>\s*//@\s*tune\s+(?P<name>\w+)\s*=\s*)(?P<value>-?\w+)", re.MULTILINE)
 
@@ -37,22 +38,26 @@ def offer(deps: Deps, trial: Trial) -> bool:
 async def confirm(deps: Deps) -> None:
     """Judge the best candidate on fresh inputs, at the benchmark shapes, and by tools that look for hazards.
 
-    Where it fails, the next best one.
+    Where it fails, or cannot be judged, the next best one: what is announced has passed twice.
     """
     for trial in deps.store.candidates.ranked(deps.run):
         kernel = settled(deps.parent(trial).kernel, trial.record.tune)
-        check = deps.toolbox.check(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
-        report = await deps.interruption.guard(check)
+        order = CheckOrder(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
+        report = await deps.interruption.guard(deps.toolbox.do(order))
         if report.verdict is Verdict.PASS:
             _keep(deps, trial)
             return
         _demote(
             deps,
             trial,
-            Judgement(report.verdict, f"passed, then failed when judged once more: {report.message}"),
+            Judgement(report.verdict, f"passed, then {_became(report.verdict)} once more: {report.message}"),
         )
     deps.store.candidates.clear_best(deps.run)
     deps.store.kernels.drop_best(deps.run)
+
+
+def _became(verdict: Verdict) -> str:
+    return "could not be judged" if verdict is Verdict.UNDECIDED else "failed when judged"
 
 
 def _keep(deps: Deps, trial: Trial) -> None:

@@ -25,7 +25,7 @@ _Next = Literal["planner", "__end__"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class RoundStanding:
     """What a round changed."""
 
     best_us: float | None
@@ -70,17 +70,17 @@ def _at_least(high: float | None, low: float | None) -> bool:
     return high is not None and low is not None and high >= low
 
 
-def _standing(state: SearchState, deps: Deps, best: Parent | None) -> Standing:
+def _standing(state: SearchState, deps: Deps, best: Parent | None) -> RoundStanding:
     lost = state["lost"] + 1 if deps.store.candidates.all_lost(deps.run, state["round"]) else 0
     now = None if best is None or best.trial is None else best.trial.record.latency_us
     before = state["best_us"]
     gained = now is not None and (before is None or now < before * (1 - _GAIN))
     waiting = now is None or lost > 0
     stalled = state["stalled"] if waiting else 0 if gained else state["stalled"] + 1
-    return Standing(best_us=now, stalled=stalled, lost=lost)
+    return RoundStanding(best_us=now, stalled=stalled, lost=lost)
 
 
-def _ending(deps: Deps, number: int, standing: Standing, best: Parent | None) -> Ending | None:
+def _ending(deps: Deps, number: int, standing: RoundStanding, best: Parent | None) -> Ending | None:
     if standing.lost >= LOST_ROUNDS or (standing.lost and number >= deps.request.depth):
         return "lost"
     if target_met(deps.task.target, best):
@@ -112,7 +112,7 @@ async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) 
 
 
 def _update(
-    standing: Standing, critique: Critique, ending: Ending | None, judged: list[JudgedItem]
+    standing: RoundStanding, critique: Critique, ending: Ending | None, judged: list[JudgedItem]
 ) -> dict[str, object]:
     return {
         "critique": CritiqueItem(text=critique.text, features=list(critique.features)),

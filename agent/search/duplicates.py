@@ -9,6 +9,7 @@ from agent.search.deps import Deps
 from agent.store.records import Draft, Judgement
 from sandbox.verdict import Verdict
 from tools.reports import CompileReport
+from tools.toolbox import CompileOrder
 
 _DIRECTIVE = re.compile(r"^\s*//@\s*(.*?)\s*$", re.MULTILINE)
 
@@ -27,7 +28,7 @@ async def original_of(deps: Deps, draft: Draft, kernel: str) -> Draft | None:
     same = deps.store.candidates.first_with(deps.run, draft.sha)
     if same is not None and (same.round, same.candidate) != (draft.round, draft.candidate):
         return same
-    compiled = await deps.interruption.guard(deps.toolbox.compile(deps.task, kernel))
+    compiled = await deps.interruption.guard(deps.toolbox.do(CompileOrder(deps.task, kernel)))
     key = identity(kernel, compiled)
     return None if key is None else deps.store.candidates.claim(deps.run, draft, key)
 

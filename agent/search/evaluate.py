@@ -13,6 +13,7 @@ from agent.store.records import Draft, Judgement
 from sandbox.errors import WorkerError
 from sandbox.verdict import Verdict
 from tools.reports import CheckReport
+from tools.toolbox import CheckOrder
 
 NO_KERNEL = (
     "the reply holds no kernel file: exactly one fenced ```cuda block was expected, with `//@ launch`"
@@ -95,11 +96,10 @@ async def _judge(deps: Deps, draft: Draft) -> Judgement | None:
         if original is not None:
             deps.store.candidates.wait_for(deps.run, draft, original)
             return repeated(deps, original)
-        report = await deps.interruption.guard(
-            deps.toolbox.check(deps.task, kernel, sweep=True, benches=False)
-        )
+        order = CheckOrder(deps.task, kernel, sweep=True, benches=False)
+        report = await deps.interruption.guard(deps.toolbox.do(order))
     except WorkerError as error:
-        return Judgement(Verdict.UNSUPPORTED, f"the tools gave no answer: {error}", lost=True)
+        return Judgement(Verdict.UNDECIDED, f"the tools gave no answer: {error}", lost=True)
     for stage in report.stages:
         deps.say(
             StageFinished(

@@ -11,7 +11,7 @@ from agent.store.candidates import Candidates
 from agent.store.database import Database
 from agent.store.event_log import EventLog, StoredEvent
 from agent.store.files import KernelFiles
-from agent.store.jobs import Jobs
+from agent.store.jobs import JobTable
 from agent.store.records import NewRun, Run, RunSummary
 from agent.store.replies import Replies
 from agent.store.runs import Runs
@@ -32,7 +32,7 @@ class Store:
         self.runs = Runs(database, tenant)
         self.candidates = Candidates(database)
         self.event_log = EventLog(database)
-        self.jobs = Jobs(database, tenant)
+        self.jobs = JobTable(database, tenant)
         self.kernels = KernelFiles(home.runs)
 
     def seen_by(self, tenant: str | None) -> Store:

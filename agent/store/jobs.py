@@ -1,7 +1,8 @@
-"""The table of jobs: work that outlives the call that asked for it, done by the supervisor of this home."""
+"""The table of jobs: work that outlives the call that asked for it, and who does it."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 import time
@@ -14,8 +15,10 @@ from sandbox.errors import UsageError
 
 SILENT_S = 60.0
 """A job whose process said nothing for so long is taken for interrupted, whatever its process id says."""
+JUDGEMENT = "judgement"
+"""The kind of a job that a server does itself, for the toolbox of another machine."""
 _KEPT_S = 7 * 24 * 3600.0
-_ENDED = "('completed', 'failed', 'cancelled')"
+_ENDED = "state IN ('completed', 'failed', 'cancelled')"
 
 
 class JobState(StrEnum):
@@ -35,12 +38,23 @@ class JobState(StrEnum):
         return self not in (JobState.WAITING, JobState.RUNNING)
 
 
+class JobProblem(StrEnum):
+    """Whose fault a failure is."""
+
+    USAGE = "usage"
+    """Of what was given."""
+    MISSING = "missing"
+    """Of a machine that lacks something."""
+    WORKER = "worker"
+    """Of the environment."""
+
+
 @dataclass(frozen=True)
 class NewJob:
     """What is asked for.
 
     Attributes:
-        kind: search, resume, or the kind of an order on one kernel.
+        kind: search, resume, judgement, or the kind of an order on one kernel.
         request: JSON that says the rest.
         device: Where the work is done.
         tenant: Whose job it is; empty for this machine's own.
@@ -54,18 +68,22 @@ class NewJob:
 
 @dataclass(frozen=True)
 class Job(NewJob):
-    """A stored job; `run` is the search's name once it has one, `answer` is JSON once the job completed."""
+    """A stored job; `run` is the search's name once it has one, `answer` is JSON once the job completed.
+
+    `problem` says whose fault it is that it failed, where that is known.
+    """
 
     id: str = ""
     state: JobState = JobState.WAITING
     run: str | None = None
     answer: str | None = None
     error: str = ""
+    problem: JobProblem | None = None
     created: float = 0.0
 
 
-class Jobs:
-    """Takes jobs in, hands them to the supervisor, and says where they stand."""
+class JobTable:
+    """Takes jobs in, hands them to whoever does them, and says where they stand."""
 
     def __init__(self, database: Database, tenant: str | None = None) -> None:
         """See the jobs of one tenant only; of all where that is None."""
@@ -83,30 +101,38 @@ class Jobs:
         Raises:
             UsageError: There are as many already.
         """
-        job, now = f"job-{secrets.token_hex(6)}", time.time()
         with self._database.write() as connection:
-            connection.execute(f"DELETE FROM jobs WHERE created < ? AND state IN {_ENDED}", (now - _KEPT_S,))
-            rows = connection.execute("SELECT * FROM jobs WHERE state IN ('waiting', 'running')").fetchall()
-            if sum(row["kind"] in kinds and not _state(row).ended for row in rows) >= most:
-                raise UsageError(
-                    f"{most} jobs like this are at work already; wait until one ends, or cancel one"
-                )
-            connection.execute(
-                "INSERT INTO jobs (id, kind, request, device, tenant, state, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (job, new.kind, new.request, new.device, new.tenant, JobState.WAITING, now),
-            )
-        return job
+            connection.execute(f"DELETE FROM jobs WHERE created < ? AND {_ENDED}", (time.time() - _KEPT_S,))
+            _refuse_more(connection, kinds, most)
+            return _insert(connection, new)
+
+    def begin(self, new: NewJob, *, most: int) -> Job:
+        """Store a job that this process does itself, at once.
+
+        Args:
+            new: What is asked for.
+            most: Jobs of this kind and tenant that may be at work at a time.
+
+        Raises:
+            UsageError: There are as many already.
+        """
+        with self._database.write() as connection:
+            _forget_lost(connection, new.kind)
+            _refuse_more(connection, (new.kind,), most, new.tenant)
+            return _take(connection, _insert(connection, new))
+
+    def forget(self, job: str) -> None:
+        """Remove a job that nobody will ask for again."""
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM jobs WHERE id = ?", (job,))
 
     def claim(self) -> Job | None:
         """Make this process the one that does the oldest waiting job; None where none waits."""
-        owner = this_process()
         with self._database.write() as connection:
             row = connection.execute(
-                "UPDATE jobs SET state = 'running', pid = ?, pid_started = ?, beat = ? WHERE id ="
-                " (SELECT id FROM jobs WHERE state = 'waiting' ORDER BY created, rowid LIMIT 1) RETURNING *",
-                (owner.pid, owner.started, time.time()),
+                "SELECT id FROM jobs WHERE state = 'waiting' ORDER BY created, rowid LIMIT 1"
             ).fetchone()
-        return None if row is None else _job(row)
+            return None if row is None else _take(connection, row["id"])
 
     def any_waits(self) -> bool:
         """Whether a job waits for a supervisor; takes no lock."""
@@ -126,11 +152,20 @@ class Jobs:
         with self._database.write() as connection:
             connection.execute("UPDATE jobs SET run = ? WHERE id = ?", (run, job))
 
-    def end(self, job: str, state: JobState, *, answer: str | None = None, error: str = "") -> None:
+    def end(
+        self,
+        job: str,
+        state: JobState,
+        *,
+        answer: str | None = None,
+        error: str = "",
+        problem: JobProblem | None = None,
+    ) -> None:
         """Record how a job ended."""
+        kept = answer if problem is None else json.dumps({"problem": problem})
         with self._database.write() as connection:
             connection.execute(
-                "UPDATE jobs SET state = ?, answer = ?, error = ? WHERE id = ?", (state, answer, error, job)
+                "UPDATE jobs SET state = ?, answer = ?, error = ? WHERE id = ?", (state, kept, error, job)
             )
 
     def cancel(self, job: str) -> None:
@@ -173,6 +208,43 @@ class Jobs:
         return row
 
 
+def _insert(connection: sqlite3.Connection, new: NewJob) -> str:
+    """Add a job that waits and return its id."""
+    job = f"job-{secrets.token_hex(6)}"
+    connection.execute(
+        "INSERT INTO jobs (id, kind, request, device, tenant, state, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (job, new.kind, new.request, new.device, new.tenant, JobState.WAITING, time.time()),
+    )
+    return job
+
+
+def _take(connection: sqlite3.Connection, job: str) -> Job:
+    """Make a job this process's own."""
+    owner = this_process()
+    row = connection.execute(
+        "UPDATE jobs SET state = 'running', pid = ?, pid_started = ?, beat = ? WHERE id = ? RETURNING *",
+        (owner.pid, owner.started, time.time(), job),
+    ).fetchone()
+    return _job(row)
+
+
+def _refuse_more(
+    connection: sqlite3.Connection, kinds: tuple[str, ...], most: int, tenant: str | None = None
+) -> None:
+    """Raise UsageError where so many jobs of these kinds, of one tenant or of all, wait or run."""
+    rows = connection.execute("SELECT * FROM jobs WHERE state IN ('waiting', 'running')").fetchall()
+    busy = [row for row in rows if row["kind"] in kinds and tenant in (None, row["tenant"])]
+    if sum(not _state(row).ended for row in busy) >= most:
+        raise UsageError(f"{most} jobs like this are at work already; wait until one ends, or cancel one")
+
+
+def _forget_lost(connection: sqlite3.Connection, kind: str) -> None:
+    """Remove the jobs of a kind that processes left behind which are gone: nobody can ask for them any more."""
+    rows = connection.execute("SELECT * FROM jobs WHERE kind = ? AND pid != 0", (kind,)).fetchall()
+    gone = [(row["id"],) for row in rows if not Owner(row["pid"], row["pid_started"]).alive]
+    connection.executemany("DELETE FROM jobs WHERE id = ?", gone)
+
+
 def _state(row: sqlite3.Row) -> JobState:
     state = JobState(row["state"])
     if state is not JobState.RUNNING:
@@ -182,15 +254,18 @@ def _state(row: sqlite3.Row) -> JobState:
 
 
 def _job(row: sqlite3.Row) -> Job:
+    state = _state(row)
+    failed = state is JobState.FAILED and row["answer"] is not None
     return Job(
         kind=row["kind"],
         request=row["request"],
         device=row["device"],
         tenant=row["tenant"],
         id=row["id"],
-        state=_state(row),
+        state=state,
         run=row["run"],
-        answer=row["answer"],
+        answer=row["answer"] if state is JobState.COMPLETED else None,
         error=row["error"],
+        problem=JobProblem(json.loads(row["answer"])["problem"]) if failed else None,
         created=row["created"],
     )

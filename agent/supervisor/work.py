@@ -18,8 +18,8 @@ from agent.search.starting import resume_search, start_search
 from agent.store.jobs import Job
 from agent.supervisor import keys
 from tools.local_toolbox import LocalToolbox
-from tools.mcp.orders import Order, carry_out
-from tools.tasks.catalogue import TaskShelf
+from tools.mcp.named_orders import NamedOrder, carry_out
+from tools.tasks.catalogue import TaskCatalogue
 from tools.toolbox import Toolbox
 
 SEARCHES = ("search", "resume")
@@ -43,7 +43,7 @@ class ResumeJob(BaseModel):
 class OrderJob(BaseModel):
     """An order on one kernel, and the tasks that it may name."""
 
-    order: Order
+    order: NamedOrder
     own: Path | None
     paths: bool
 
@@ -53,7 +53,7 @@ Listener = Callable[[Event], None]
 _ORDER: TypeAdapter[OrderJob] = TypeAdapter(OrderJob)
 
 
-class Workbench:
+class DeviceToolboxes:
     """One toolbox a device, opened when first needed."""
 
     def __init__(self, home: Home, make: ToolboxMaker | None = None) -> None:
@@ -109,8 +109,8 @@ class Workbench:
             )
             return None
         asked = _ORDER.validate_json(job.request)
-        shelf = TaskShelf(asked.own, asked.paths)
-        answer = await carry_out(asked.order, await self.toolbox(job.device), shelf)
+        catalogue = TaskCatalogue(asked.own, asked.paths)
+        answer = await carry_out(asked.order, await self.toolbox(job.device), catalogue)
         return answer.model_dump_json()
 
     async def _keys(self, ticket: str | None) -> dict[str, str] | None:

@@ -39,7 +39,7 @@ from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.timing.measured import times_pairs
 from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
-from tools.parts import CompilerService, Limits, Parts
+from tools.parts import CompilerService, Limits, ToolboxParts
 from tools.toolbox import Toolbox
 
 SHARES = {
@@ -103,10 +103,10 @@ async def measure(
 
         def gpu_tools() -> Toolbox:
             timer = EventTimer(gpu, gpu, results.ceilings) if times_pairs(gpu) else gpu
-            parts = Parts(compiler, references, timer, isolation.name)
+            parts = ToolboxParts(compiler, references, timer, isolation.name)
             return LocalToolbox(cache=cache, limits=LIMITS, parts=parts)
 
-        parts = Parts(compiler, references, simulator, isolation.name, run.width)
+        parts = ToolboxParts(compiler, references, simulator, isolation.name, run.width)
         simulator_tools = LocalToolbox(cache=cache, limits=LIMITS, parts=parts)
         machine = Machine(gpu, simulator, gpu_tools, simulator_tools, compiler)
 

@@ -12,6 +12,7 @@ from benchmarks.gpu.counts import compared
 from benchmarks.gpu.kernels import Entry
 from benchmarks.gpu.measuring import Machine
 from benchmarks.gpu.results import Kernel, Results
+from sandbox.budget import Budget
 from sandbox.device import LaunchProfile
 from sandbox.errors import UsageError
 from sandbox.timing.measured import TimedPlan, times_pairs
@@ -20,6 +21,7 @@ from tools.judge.oracle import bench_samples
 from tools.reports import CheckReport, ProfileReport
 from tools.stages.compiling import CompileStage
 from tools.tasks.task import Case
+from tools.toolbox import CheckOrder, ProfileOrder
 
 FIRST = 4.0
 """How much more the first kernel of a task is thought to take: the task is frozen, its answers are computed."""
@@ -67,9 +69,10 @@ class KernelParts:
         for some in groups:
             toolbox = self._machine.gpu_tools()
             for entry in some:
+                order = CheckOrder(entry.task, entry.text, benches=False)
                 report = await within(
                     next(limits), self._results.skipped, _said(entry),
-                    lambda entry=entry, toolbox=toolbox: toolbox.check(entry.task, entry.text, benches=False),
+                    lambda order=order, toolbox=toolbox: toolbox.do(order),
                 )  # fmt: skip
                 if report is not None:
                     self._note_timing(entry, report)
@@ -92,9 +95,9 @@ class KernelParts:
 
     async def _estimate(self, entry: Entry) -> None:
         what = f"estimate of {_said(entry)}"
-        work = self._machine.simulator_tools.profile
+        toolbox, order = self._machine.simulator_tools, ProfileOrder(entry.task, entry.text)
         limit_s = min(ITEM_S, self._clock.left)
-        report = await within(limit_s, self._results.skipped, what, lambda: work(entry.task, entry.text))
+        report = await within(limit_s, self._results.skipped, what, lambda: toolbox.do(order))
         if report is not None and report.verdict is Verdict.PASS:
             self._estimated[_name(entry)] = report
             self._note(entry, estimated_us=report.latency_us, estimated_bottleneck=report.bottleneck)
@@ -145,7 +148,7 @@ class KernelParts:
         gpu = self._machine.gpu
         if times_pairs(gpu):
             return await gpu.explain(TimedPlan(program, plan), samples.buffers, times, deadline_s=ITEM_S)
-        return (await gpu.profile(program, plan, samples.buffers, deadline_s=ITEM_S)).launches
+        return (await gpu.profile(program, plan, samples.buffers, budget=Budget(ITEM_S))).launches
 
     def _note_counters(self, entry: Entry, measured: Sequence[Sequence[LaunchProfile]]) -> None:
         launches = [one for some in measured for one in some]

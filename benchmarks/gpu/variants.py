@@ -36,7 +36,7 @@ from tools.parts import local_parts
 from tools.stages.compiling import CompileStage, any_scalars
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
-from tools.toolbox import Toolbox
+from tools.toolbox import CheckOrder, Toolbox
 
 OTHERS = 5
 """Kernels beside the best one, at most."""
@@ -173,7 +173,7 @@ async def _keep(task: Task, wanted: Wanted, out: Path) -> AsyncIterator[str]:
             for name, variant in named(chosen):
                 text = kept_file(variant, wanted.command(task), wanted.device)
                 # All of it once more, at the benchmark shapes too: the search judged there only its winner.
-                report = await toolbox.check(task, text)
+                report = await toolbox.do(CheckOrder(task, text))
                 if report.verdict is Verdict.PASS:
                     (folder / f"{name}.cu").write_text(text)
                 yield f"{task.name}/{name}: {report.verdict}: {report.message}"

@@ -21,6 +21,7 @@ from benchmarks.ranking.ranks import spearman
 from sandbox.errors import MissingDependencyError
 from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
+from tools.toolbox import CheckOrder, ProfileOrder
 
 _LINE = "{:<10} {:<11} {:>14} {:>14}  {}"
 
@@ -53,10 +54,10 @@ async def _latency(box: LocalToolbox, family: str, variant: str, check: bool) ->
     """
     task, text = families.task(family), families.kernel(family, variant)
     if check:
-        judged = await box.check(task, text, profile=False)
+        judged = await box.do(CheckOrder(task, text, profile=False))
         if judged.verdict is not Verdict.PASS:
             raise SystemExit(f"{family}/{variant} on {box.device}: {judged.verdict}: {judged.message}")
-    report = await box.profile(task, text)
+    report = await box.do(ProfileOrder(task, text))
     if report.latency_us is None:
         raise SystemExit(f"{family}/{variant} on {box.device}: {report.verdict}: {report.message}")
     return report.latency_us, report.bottleneck

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from sandbox.asking import LimitReached, ask
+from sandbox.asking import LimitReached, ask_within
 from sandbox.closing import AsyncClosing
 from sandbox.device import Array
-from sandbox.errors import UsageError
+from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
@@ -23,7 +23,9 @@ T = TypeVar("T", Expected, ComparisonAnswer)
 MEMORY_BYTES = 12 << 30
 """Address space of a reference worker."""
 
-DEADLINE_S = 120.0
+CPU_S = 120.0
+"""Seconds of processor time that one answer may take."""
+
 DRAWS = 4
 _LARGE_ELEMENTS = 1 << 22
 _LARGE_DRAWS = 2
@@ -67,7 +69,7 @@ class References(AsyncClosing):
         dtypes: Mapping[str, str],
         *,
         seed: int = 0,
-        deadline_s: float = DEADLINE_S,
+        cpu_s: float = CPU_S,
     ) -> Expected:
         """Compute what the outputs should be, and the scale of their error bound.
 
@@ -78,7 +80,7 @@ class References(AsyncClosing):
             dtypes: The outputs that the task wants, and their dtypes. For floating ones the answer is
                 float64; for integers it is what the reference returned (float64 too, if it did).
             seed: Seed of the perturbations behind an estimated magnitude.
-            deadline_s: Seconds of wall time.
+            cpu_s: Seconds of processor time.
 
         Raises:
             ReferenceFailedError: The reference raised, took too long, or returned something else.
@@ -92,7 +94,7 @@ class References(AsyncClosing):
         size = sum(array.size for array in inputs.values())
         draws = DRAWS if size < _LARGE_ELEMENTS else _LARGE_DRAWS
         call = ReferenceCall(text, dict(inputs), dict(dims), draws, seed)
-        expected = _checked(await self._ask(call, Expected, deadline_s), dtypes)
+        expected = _checked(await self._ask(call, Expected, cpu_s), dtypes)
         self._keep(key, expected)
         return expected
 
@@ -103,7 +105,7 @@ class References(AsyncClosing):
         outputs: Mapping[str, Array],
         expected: Expected,
         *,
-        deadline_s: float = DEADLINE_S,
+        cpu_s: float = CPU_S,
     ) -> str | None:
         """Ask the reference's own `compare`; None where the outputs are right, else the reason.
 
@@ -112,7 +114,7 @@ class References(AsyncClosing):
             WorkerError: The environment failed.
         """
         call = CompareCall(text, dict(inputs), dict(outputs), expected.outputs)
-        return (await self._ask(call, ComparisonAnswer, deadline_s)).reason
+        return (await self._ask(call, ComparisonAnswer, cpu_s)).reason
 
     async def warm(self) -> None:
         """Start a worker ahead of the first call."""
@@ -122,11 +124,16 @@ class References(AsyncClosing):
         """Stop the workers; safe to call twice."""
         await self._pool.aclose()
 
-    async def _ask(self, call: object, kind: type[T], deadline_s: float) -> T:
-        reply = await ask(self._pool, call, kind, ReferenceFault, deadline_s=deadline_s)
+    async def _ask(self, call: object, kind: type[T], cpu_s: float) -> T:
+        reply = await ask_within(cpu_s, self._pool, call, kind, ReferenceFault)
         if isinstance(reply, LimitReached):
-            if reply.limit == "deadline":
-                raise ReferenceFailedError(f"reference.py did not finish within {deadline_s:g} s")
+            if reply.limit == "processor time":
+                raise ReferenceFailedError(
+                    f"reference.py did not finish within {cpu_s:g} s of processor time"
+                )
+            if reply.limit != "memory":
+                # The machine's fault, or that of a reference that sleeps: whoever asks may try again.
+                raise WorkerDiedError(f"the worker of reference.py was lost: {reply.said}")
             limit = self._memory_bytes / (1 << 30)
             raise ReferenceFailedError(f"reference.py needs more than {limit:g} GiB of memory")
         if isinstance(reply, ReferenceFault):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sandbox.budget import Budget
 from sandbox.cuda.driver import GpuFacts
 from sandbox.device import Array, RunResult
 from sandbox.plan import Plan
@@ -37,6 +38,16 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """Comes before a request and has no reply: seconds of processor time that the answer may take.
+
+    The kernel ends a worker that takes more; by SIGXCPU, so that the parent knows why.
+    """
+
+    cpu_s: float
+
+
+@dataclass(frozen=True)
 class CompileCall:
     """Role `compile`: compile this; the reply is a `CompileResult` with the key left to the parent."""
 
@@ -45,14 +56,14 @@ class CompileCall:
 
 @dataclass(frozen=True)
 class RunCall:
-    """Role `simulate`: run the plan once within `deadline_s`; the reply is a `RunResult`."""
+    """Role `simulate`: run the plan once, within its budget; the reply is a `RunResult`."""
 
     program: Program
     plan: Plan
     inputs: Mapping[str, Array]
     poison: int
     architecture: str
-    deadline_s: float
+    budget: Budget
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class ProfileCall:
     plan: Plan
     samples: Mapping[str, Array]
     architecture: str
-    deadline_s: float
+    budget: Budget
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar, cast
 
 from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext, WriteContext
 from agent.models.fallback import default_critique, default_plans
@@ -20,6 +20,7 @@ from sandbox.errors import WorkerDiedError
 from sandbox.program import Diagnostic
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import (
+    AnyReport,
     CaseReport,
     CheckReport,
     CompileReport,
@@ -29,6 +30,9 @@ from tools.reports import (
     TestReport,
 )
 from tools.tasks.task import Task
+from tools.toolbox import CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder
+
+R = TypeVar("R")
 
 BASELINE_US = 100.0
 TASK_TOML = """\
@@ -103,8 +107,24 @@ class FakeToolbox:
         self.on_check: Callable[[str], None] = lambda kernel: None
         self.chosen: dict[str, int] = {}
 
-    async def compile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> CompileReport:
+    async def do(self, order: Order[Task, R]) -> R:
         await asyncio.sleep(0)
+        return cast("R", self.report(order))
+
+    def report(self, order: Order[Task, Any]) -> AnyReport:
+        match order:
+            case CompileOrder():
+                return self.compiled(order.kernel)
+            case TestOrder():
+                return TestReport(Verdict.PASS, "")
+            case ProfileOrder():
+                return _profiled(order.kernel)
+            case CheckOrder():
+                return self._check(order)
+            case _:
+                raise AssertionError(order)
+
+    def compiled(self, kernel: str) -> CompileReport:
         line = _line_of(kernel, "BROKEN")
         if line is not None:
             diagnostic = Diagnostic("error", 'identifier "BROKEN" is undefined', line)
@@ -114,41 +134,16 @@ class FakeToolbox:
         code = re.sub(r"\s+", "", kernel)
         return CompileReport(Verdict.PASS, "", ptx_key=hashlib.sha256(code.encode()).hexdigest())
 
-    async def test(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, seed: int | None = None
-    ) -> TestReport:
-        await asyncio.sleep(0)
-        return TestReport(Verdict.PASS, "")
-
-    async def profile(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
-    ) -> ProfileReport:
-        await asyncio.sleep(0)
-        latency = _latency(kernel)
-        return ProfileReport(
-            Verdict.PASS, "", latency, Provenance.ESTIMATED, BASELINE_US / latency, bottleneck="dram"
-        )
-
-    async def check(
-        self,
-        task: Task,
-        kernel: str,
-        *,
-        sweep: bool = False,
-        profile: bool = True,
-        benches: bool = True,
-        thorough: bool = False,
-        seed: int | None = None,
-    ) -> CheckReport:
-        await asyncio.sleep(0)
-        if thorough:
+    def _check(self, order: CheckOrder[Task]) -> CheckReport:
+        kernel = order.kernel
+        if order.thorough:
             self.inspected.append(kernel)
-        (self.confirmed if benches else self.checked).append(kernel)
+        (self.confirmed if order.benches else self.checked).append(kernel)
         self.on_check(kernel)
         if "CRASHES" in kernel:
             msg = "the worker died twice"
             raise WorkerDiedError(msg)
-        compiled = await self.compile(task, kernel)
+        compiled = self.compiled(kernel)
         if compiled.verdict is not Verdict.PASS:
             return _report(compiled.verdict, compiled.message, compiled)
         if "WRONG" in kernel:
@@ -156,12 +151,12 @@ class FakeToolbox:
             case = CaseReport({"n": 33}, 1, Verdict.WRONG_RESULT, "wrong", 30, 0, 33, 9.0, (first,))
             tested = TestReport(Verdict.WRONG_RESULT, "30 of 33 elements of y are wrong", (case,), 1)
             return _report(tested.verdict, tested.message, compiled, tested)
-        if benches and _latency(kernel) in self.late_failures:
+        if order.benches and _latency(kernel) in self.late_failures:
             tested = TestReport(Verdict.WRONG_RESULT, "wrong at a benchmark shape")
             return _report(tested.verdict, tested.message, compiled, tested)
-        timed = await self.profile(task, kernel)
         tested = TestReport(Verdict.PASS, "", cases_total=1)
-        return _report(Verdict.PASS, "correct", compiled, tested, timed, self.chosen if sweep else {})
+        tune = self.chosen if order.sweep else {}
+        return _report(Verdict.PASS, "correct", compiled, tested, _profiled(kernel), tune)
 
     async def aclose(self) -> None:
         return None
@@ -228,6 +223,12 @@ def _report(
         tune or {},
         "none",
     )
+
+
+def _profiled(kernel: str) -> ProfileReport:
+    latency = _latency(kernel)
+    speedup = BASELINE_US / latency
+    return ProfileReport(Verdict.PASS, "", latency, Provenance.ESTIMATED, speedup, bottleneck="dram")
 
 
 def _latency(kernel: str) -> float:

@@ -18,7 +18,7 @@ class InProcess:
             {"nvrtc": [str(kit.library)], "include": [str(path) for path in kit.include]}
         )
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         result = self._role.answer(CompileCall(request))
         if result.program is None:
             return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,8 @@ from sandbox.verdict import Provenance, Verdict
 from tests.benchmarks.compiler_in_process import InProcess
 from tests.benchmarks.fake_gpu_run import kernels
 from tools.reports import CheckReport, ProfileReport, ShapeTiming
+from tools.tasks.task import Task
+from tools.toolbox import Order, ProfileOrder
 
 
 @dataclass
@@ -126,13 +129,12 @@ class Tools:
     architecture: str = "sm_90"
     measures: bool = True
 
-    async def check(self, task, kernel, *, benches) -> CheckReport:
+    async def do(self, order: Order[Task, Any]) -> CheckReport | ProfileReport:
+        if isinstance(order, ProfileOrder):
+            return self._report(Provenance.ESTIMATED)
         self._note("time")
         profile = self._report(Provenance.MEASURED)
-        return CheckReport(Verdict.PASS, task.name, self.name, Provenance.MEASURED, "", profile=profile)
-
-    async def profile(self, task, kernel) -> ProfileReport:
-        return self._report(Provenance.ESTIMATED)
+        return CheckReport(Verdict.PASS, order.task.name, self.name, Provenance.MEASURED, "", profile=profile)
 
     async def time_pairs(self, candidate, baseline, inputs, *, rules, deadline_s):
         raise AssertionError("toolboxes time")

@@ -39,7 +39,7 @@ class InProcess:
         kit = find_toolkit()
         self._role = CompileRole({"nvrtc": [str(kit.library)], "include": [str(p) for p in kit.include]})
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         result = self._role.answer(CompileCall(request))
         assert result.program is not None, result.log
         key = hashlib.sha256(result.program.ptx.encode()).hexdigest()

@@ -23,9 +23,9 @@ from tests.tools.function_device import FunctionDevice
 from tools.awaiting import together
 from tools.judge.stress import FAMILIES
 from tools.local_toolbox import LocalToolbox
-from tools.parts import Limits, Parts
+from tools.parts import Limits, ToolboxParts
 from tools.tasks.task import Task
-from tools.toolbox import Toolbox
+from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
 Buffers = dict[str, np.ndarray[Any, Any]]
 Kernel = Callable[[Program, Plan, Buffers], Fault | None]
@@ -56,7 +56,7 @@ async def toolbox(
 ) -> AsyncGenerator[tuple[LocalToolbox, FunctionDevice]]:
     isolation = choose_isolation()
     device = FunctionDevice(kernel, clock)
-    parts = Parts(Compiler(isolation), References(isolation), device, isolation.name, 2)
+    parts = ToolboxParts(Compiler(isolation), References(isolation), device, isolation.name, 2)
     async with LocalToolbox(cache=cache, limits=limits, parts=parts) as box:
         yield box, device
     assert device.closed
@@ -68,7 +68,7 @@ def is_a_toolbox(box: LocalToolbox) -> Toolbox:
 
 async def test_every_stage_of_a_right_kernel_is_reported(tmp_path: Path, doubling: Task) -> None:
     async with toolbox(tmp_path) as (box, _):
-        report = await box.check(doubling, doubling.baseline)
+        report = await box.do(CheckOrder(doubling, doubling.baseline))
     assert report.verdict is Verdict.PASS
     assert [stage.name for stage in report.stages] == ["compile", "test", "profile", "shapes"]
     assert all(stage.verdict is Verdict.PASS and stage.seconds >= 0 for stage in report.stages)
@@ -83,30 +83,32 @@ async def test_every_stage_of_a_right_kernel_is_reported(tmp_path: Path, doublin
 
 async def test_a_sweep_keeps_the_fastest_setting_that_is_correct(tmp_path: Path, doubling: Task) -> None:
     async with toolbox(tmp_path) as (box, _):
-        best = await box.check(doubling, doubling.baseline, sweep=True)
+        best = await box.do(CheckOrder(doubling, doubling.baseline, sweep=True))
     assert (best.verdict, best.tune, best.swept) == (Verdict.PASS, {"BLOCK": 256}, 3)
     assert [stage.name for stage in best.stages] == ["compile", "test", "sweep", "shapes"]
     assert best.profile is not None
     assert best.profile.speedup == pytest.approx(2)
     async with toolbox(tmp_path, only_up_to(128)) as (box, _):
-        second = await box.check(doubling, doubling.baseline, sweep=True)
+        second = await box.do(CheckOrder(doubling, doubling.baseline, sweep=True))
     assert (second.verdict, second.tune) == (Verdict.PASS, {"BLOCK": 128})
     assert "1 fast but wrong" in second.message
 
 
 async def test_a_sweep_tries_no_more_settings_than_allowed(tmp_path: Path, doubling: Task) -> None:
     async with toolbox(tmp_path, limits=Limits(sweep=2)) as (box, _):
-        assert (await box.check(doubling, doubling.baseline, sweep=True)).swept == 2
+        assert (await box.do(CheckOrder(doubling, doubling.baseline, sweep=True))).swept == 2
 
 
 async def test_each_stage_gates_the_next(tmp_path: Path, doubling: Task) -> None:
     async with toolbox(tmp_path, only_up_to(128)) as (box, device):
-        broken = await box.check(doubling, doubling.baseline.replace("y[i]", "z[i]"), sweep=True)
+        broken = await box.do(CheckOrder(doubling, doubling.baseline.replace("y[i]", "z[i]"), sweep=True))
         assert broken.verdict is Verdict.COMPILE_ERROR
         assert [stage.name for stage in broken.stages] == ["compile"]
         assert broken.message == broken.stages[-1].message
         runs = len(device.poisons)
-        wrong = await box.check(doubling, doubling.baseline.replace("= 128 in", "= 256 in"), sweep=True)
+        wrong = await box.do(
+            CheckOrder(doubling, doubling.baseline.replace("= 128 in", "= 256 in"), sweep=True)
+        )
         assert wrong.verdict is Verdict.WRONG_RESULT
         assert [stage.name for stage in wrong.stages] == ["compile", "test"]
         assert wrong.test is not None
@@ -117,7 +119,7 @@ async def test_each_stage_gates_the_next(tmp_path: Path, doubling: Task) -> None
 
 async def test_without_profile_the_check_ends_after_the_tests(tmp_path: Path, doubling: Task) -> None:
     async with toolbox(tmp_path) as (box, device):
-        report = await box.check(doubling, doubling.baseline, profile=False)
+        report = await box.do(CheckOrder(doubling, doubling.baseline, profile=False))
         assert [stage.name for stage in report.stages] == ["compile", "test"]
         assert not device.profiled
 
@@ -130,10 +132,10 @@ async def test_a_seed_replays_a_judgement(tmp_path: Path, doubling: Task) -> Non
         seen.append(float(buffers["x"][0]))
 
     async with toolbox(tmp_path, remembers) as (box, _):
-        first = await box.test(doubling, doubling.baseline)
+        first = await box.do(TestOrder(doubling, doubling.baseline))
         count = len(first.cases)
         before = list(seen)
-        await box.test(doubling, doubling.baseline, seed=first.cases[0].seed)
+        await box.do(TestOrder(doubling, doubling.baseline, seed=first.cases[0].seed))
     again = seen[len(before) :]
     assert count == 4 + len(FAMILIES)
     assert sorted(before[-len(again) :]) == sorted(again)
@@ -141,14 +143,14 @@ async def test_a_seed_replays_a_judgement(tmp_path: Path, doubling: Task) -> Non
 
 async def test_the_task_is_frozen_once_and_remembered_on_disk(tmp_path: Path, doubling: Task) -> None:
     async with toolbox(tmp_path) as (box, device):
-        await together(box.test(doubling, doubling.baseline) for _ in range(2))
+        await together(box.do(TestOrder(doubling, doubling.baseline)) for _ in range(2))
         both = len(device.poisons)
     async with toolbox(tmp_path) as (box, device):
-        await box.test(doubling, doubling.baseline)
+        await box.do(TestOrder(doubling, doubling.baseline))
         one = len(device.poisons)
     assert both > 2 * one
     async with toolbox(tmp_path / "other") as (box, device):
-        await box.test(doubling, doubling.baseline)
+        await box.do(TestOrder(doubling, doubling.baseline))
         assert len(device.poisons) == both - one
 
 
@@ -156,21 +158,23 @@ async def test_a_task_with_a_broken_baseline_is_a_usage_error(tmp_path: Path, do
     broken = replace(doubling, baseline=doubling.baseline.replace("y[i]", "z[i]"))
     async with toolbox(tmp_path) as (box, _):
         with pytest.raises(UsageError, match=r"task double: its baseline does not compile: kernel\.cu:5"):
-            await box.check(broken, doubling.baseline)
+            await box.do(CheckOrder(broken, doubling.baseline))
         with pytest.raises(UsageError, match=r"reference\.py"):
-            await box.test(replace(doubling, sha="ff" * 32, reference="def reference(:"), doubling.baseline)
+            await box.do(
+                TestOrder(replace(doubling, sha="ff" * 32, reference="def reference(:"), doubling.baseline)
+            )
 
 
 async def test_a_reference_of_another_size_is_a_usage_error(tmp_path: Path, doubling: Task) -> None:
     short = replace(doubling, reference="def reference(x, n):\n    return {'y': x[1:]}\n")
     async with toolbox(tmp_path) as (box, _):
         with pytest.raises(UsageError, match=r"returned y of shape \(\d+,\): expected \(\d+,\)"):
-            await box.test(short, doubling.baseline)
+            await box.do(TestOrder(short, doubling.baseline))
 
 
 async def test_compile_and_profile_stand_alone(tmp_path: Path, doubling: Task) -> None:
     async with toolbox(tmp_path, only_up_to(0)) as (box, device):
-        compiled = await box.compile(doubling, doubling.baseline, {"BLOCK": 64})
-        profiled = await box.profile(doubling, doubling.baseline, {"BLOCK": 64})
+        compiled = await box.do(CompileOrder(doubling, doubling.baseline, {"BLOCK": 64}))
+        profiled = await box.do(ProfileOrder(doubling, doubling.baseline, {"BLOCK": 64}))
         assert (compiled.verdict, profiled.verdict) == (Verdict.PASS, Verdict.PASS)
         assert not device.poisons

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+from sandbox.budget import Work
 from sandbox.device import Device
 from sandbox.errors import UsageError
 from sandbox.plan import Role
@@ -40,7 +41,7 @@ term, less by the square root of the number of terms) is still refused in some e
 MARGIN = 4.0
 """A candidate may err this many times as much as the baseline: another order of summation is no mistake."""
 
-_VERSION = 3
+_VERSION = 5
 _SEEDS = 3
 
 
@@ -52,11 +53,13 @@ class Frozen:
         constants: Of the error bound, for every floating output.
         families: Value families that the baseline survives, and that every candidate must survive therefore.
         degrees: How each floating output scales with the inputs, see `tools.judge.scaling`; empty where not.
+        works: What the baseline did at each size, by `tools.judge.testing.size_key`; empty where a GPU ran it.
     """
 
     constants: Mapping[str, float]
     families: tuple[str, ...] = ()
     degrees: Mapping[str, int] = field(default_factory=dict[str, int])
+    works: Mapping[str, Work] = field(default_factory=dict[str, Work])
 
 
 def constants_of(task: Task, needed: Mapping[str, float]) -> dict[str, float]:
@@ -114,7 +117,8 @@ async def freeze(
         found = await judge_results(task, device, oracle, [replace(subject, once=False)], strict, seed=seed)
         if found.report.verdict is Verdict.PASS:
             survived.append(family)
-    return Frozen(constants, tuple(survived), await _degrees(task, device, oracle, subjects, rules))
+    degrees = await _degrees(task, device, oracle, subjects, rules)
+    return Frozen(constants, tuple(survived), degrees, judgement.works)
 
 
 async def _degrees(
@@ -124,7 +128,7 @@ async def _degrees(
     subject = scaling_subject(task, subjects)
     if subject is None:
         return {}
-    scaling = Scaling(task, device, oracle, subject, rules.deadline_s)
+    scaling = Scaling(task, device, oracle, subject, rules.seconds)
     seed = int(task.sha[:8], 16)
     found = [await scaling.degrees(seed + repetition) for repetition in range(_SEEDS)]
     return found[0] if all(one == found[0] for one in found) else {}
@@ -153,7 +157,24 @@ def load_frozen(folder: Path, task: Task, device: str) -> Frozen | None:
         n: d for n, d in cast("dict[str, object]", degrees).items() if isinstance(d, int) and n in numbers
     }
     known = tuple(family for family in FAMILIES if family in cast("list[object]", families))
-    return Frozen(numbers, known, scales) if len(known) == len(cast("list[object]", families)) else None
+    works = _works(record.get("works"))
+    if works is None or len(known) != len(cast("list[object]", families)):
+        return None
+    return Frozen(numbers, known, scales, works)
+
+
+def _works(stored: object) -> dict[str, Work] | None:
+    """What `store_frozen` kept of the baseline's work; None where it is not that."""
+    if not isinstance(stored, dict):
+        return None
+    works: dict[str, Work] = {}
+    for key, pair in cast("dict[str, object]", stored).items():
+        match pair:
+            case [int(threads), int(steps)]:
+                works[key] = Work(threads, steps)
+            case _:
+                return None
+    return works
 
 
 def store_frozen(folder: Path, task: Task, device: str, frozen: Frozen) -> None:
@@ -166,6 +187,7 @@ def store_frozen(folder: Path, task: Task, device: str, frozen: Frozen) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     record: dict[str, object] = {"task": task.name, "constants": dict(frozen.constants)}
     record |= {"families": list(frozen.families), "degrees": dict(frozen.degrees)}
+    record["works"] = {key: [work.thread_instructions, work.steps] for key, work in frozen.works.items()}
     text = json.dumps({"version": _VERSION} | record)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".new")
     with os.fdopen(descriptor, "w") as file:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import Array, Device, RunResult
 from tools.judge.error_bound import FORMATS
 from tools.judge.questions import Oracle, Question
@@ -31,14 +32,14 @@ class Scaling:
 
     Attributes:
         subject: The kernel, compiled for a case.
-        deadline_s: Seconds of wall time for one run.
+        seconds: Of processor time for one run; of wall time on a GPU.
     """
 
     task: Task
     device: Device
     oracle: Oracle
     subject: Subject
-    deadline_s: float
+    seconds: float
 
     async def degrees(self, seed: int) -> dict[str, int]:
         """Return how each floating output scales: `factor**degree`; empty where one of them does not."""
@@ -96,7 +97,7 @@ class Scaling:
         }
         plan = self.subject.plan(question.scalars)
         return await self.device.run(
-            self.subject.program, plan, inputs, poison=seed, deadline_s=self.deadline_s
+            self.subject.program, plan, inputs, poison=seed, budget=Budget(self.seconds)
         )
 
 

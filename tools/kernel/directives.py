@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
 from tools import expressions
-from tools.expressions import FUNCTION_NAMES, Expression, ExpressionError, split_arguments
+from tools.expressions import CASTS, FUNCTION_NAMES, Expression, ExpressionError, split_arguments
 from tools.tasks.task import DTYPE_BYTES
 
 MAX_LENGTH = 2000
 """Longest directive, characters."""
 MAX_VALUES = 64
 """Most values of one tunable."""
-CASTS = {"i32": "int32", "i64": "int64", "f32": "float32", "f64": "float64"}
-"""Names that pass an expression as a given dtype, as in `i64(rows * cols)`."""
 
 _TUNE_FORM = "`tune NAME = DEFAULT in VALUE, VALUE, ...`"
 _DEFINE_FORM = "`define NAME = EXPRESSION`"
@@ -69,7 +67,7 @@ class Scratch:
 
 
 @dataclass(frozen=True)
-class Argument:
+class LaunchArgument:
     """One launch argument as written.
 
     Attributes:
@@ -93,7 +91,7 @@ class LaunchDirective:
     grid: tuple[Expression, ...]
     block: tuple[Expression, ...]
     shared_bytes: Expression
-    arguments: tuple[Argument, ...]
+    arguments: tuple[LaunchArgument, ...]
     mode: LaunchMode
     cluster: tuple[Expression, ...]
     line: int
@@ -229,15 +227,15 @@ def _is_tuple(text: str) -> bool:
     return False
 
 
-def _argument(text: str) -> Argument:
+def _argument(text: str) -> LaunchArgument:
     name = text if _IDENTIFIER.fullmatch(text) else None
     cast = _CAST.fullmatch(text)
     if cast is None or not _is_tuple(text[3:].lstrip()):
-        return Argument(text, name, None, _expression(text, f"argument `{text[:60]}`"))
+        return LaunchArgument(text, name, None, _expression(text, f"argument `{text[:60]}`"))
     dtype, inner = CASTS[cast[1]], cast[2].strip()
     if dtype.startswith("float") and _FLOAT.fullmatch(inner):
-        return Argument(text, None, dtype, _literal(inner, dtype))
-    return Argument(text, None, dtype, _expression(inner, f"argument `{text[:60]}`"))
+        return LaunchArgument(text, None, dtype, _literal(inner, dtype))
+    return LaunchArgument(text, None, dtype, _expression(inner, f"argument `{text[:60]}`"))
 
 
 def _literal(text: str, dtype: str) -> float:

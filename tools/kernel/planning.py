@@ -10,7 +10,7 @@ from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarA
 from sandbox.program import CompileRequest
 from tools import expressions
 from tools.expressions import Expression, ExpressionError
-from tools.kernel.directives import Argument, Define, LaunchDirective, Scratch, Tunable
+from tools.kernel.directives import Define, LaunchArgument, LaunchDirective, Scratch, Tunable
 from tools.kernel.file import KernelFile
 from tools.kernel.source_text import identifiers
 from tools.tasks.generators import constant_scalar
@@ -205,7 +205,7 @@ class _Scope:
         x, y, z = [*values, 1, 1, 1][:3]
         return x, y, z
 
-    def _argument(self, argument: Argument, line: int) -> BufferArgument | ScalarArgument:
+    def _argument(self, argument: LaunchArgument, line: int) -> BufferArgument | ScalarArgument:
         if argument.name in self.buffers:
             return BufferArgument(argument.name)
         if argument.name in self._scalars:
@@ -220,7 +220,7 @@ class _Scope:
             raise self._file.error(reason, line)
         return ScalarArgument(dtype, float(value) if dtype.startswith("float") else value)
 
-    def _check_argument(self, argument: Argument, expression: Expression, line: int) -> None:
+    def _check_argument(self, argument: LaunchArgument, expression: Expression, line: int) -> None:
         for name in sorted(expression.names - self.names.keys()):
             if name in self.buffers or name in self._scalars:
                 reason = f"expected `{name}` to be passed alone, found it inside `{argument.text}`"

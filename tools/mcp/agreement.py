@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from sandbox.errors import UsageError
 from tools.mcp.drafts import NewTarget, NewTask
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.drafting import Draft, preview, render
 
 LONGEST_ANSWER_S = 40.0
@@ -46,11 +46,11 @@ class Agreement(BaseModel):
     )
 
 
-class HasShelf(Protocol):
-    """The part of a server's workshop that is needed here."""
+class HasCatalogue(Protocol):
+    """The part of a server's services that is needed here."""
 
     @property
-    def shelf(self) -> TaskShelf:
+    def catalogue(self) -> TaskCatalogue:
         """The tasks of the caller."""
         ...
 
@@ -63,9 +63,9 @@ async def ask_person(ctx: Context[Any], task: NewTask) -> Agreement | Elicit[Agr
     """
     if not _can_ask(ctx):
         return Agreement()
-    draft, workshop = task.draft(), cast("HasShelf", ctx.request_context.lifespan_context)
+    draft, services = task.draft(), cast("HasCatalogue", ctx.request_context.lifespan_context)
     try:
-        known = await preview(draft, workshop.shelf)
+        known = await preview(draft, services.catalogue)
     except UsageError as error:
         raise ToolError(str(error)) from error
     if known is not None:

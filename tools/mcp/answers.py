@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, Field
 
 from sandbox.verdict import Provenance, Verdict
+from tools.mcp.limits import Few, FewHotLines, FewMetrics, Message
 
 PROVENANCE = (
     "measured: on a GPU. counted: exact, by the simulator. "
@@ -102,7 +105,7 @@ class CompilerMessage(BaseModel):
 
     severity: str
     line: int | None = Field(description="Line of the kernel file.")
-    message: str
+    message: Message
 
 
 class CompileAnswer(BaseModel):
@@ -112,9 +115,13 @@ class CompileAnswer(BaseModel):
     message: str
     task: str
     architecture: str
-    kernels: list[KernelUse] = Field(description="The first few kernels.")
-    compiler_messages: list[CompilerMessage] = Field(description="The first few, errors first.")
-    suspicious: list[str] = Field(description="Constructs that honest kernels seldom need; a warning only.")
+    kernels: Annotated[list[KernelUse], Few] = Field(description="The first few kernels.")
+    compiler_messages: Annotated[list[CompilerMessage], Few] = Field(
+        description="The first few, errors first."
+    )
+    suspicious: Annotated[list[str], Few] = Field(
+        description="Constructs that honest kernels seldom need; a warning only."
+    )
     ptx_key: str = Field(description="Kernel files with the same key compile to the same code.")
     next_step: str
 
@@ -135,9 +142,11 @@ class FailedCase(BaseModel):
     dims: dict[str, int]
     seed: int = Field(description="Replays this input: test_kernel(seed=...).")
     wrong: int
-    never_written: int
+    never_written: int = Field(validation_alias=AliasChoices("never_written", "unwritten"))
     total: int
-    first: list[WrongElement] = Field(description="The first few wrong elements in row-major order.")
+    first: Annotated[list[WrongElement], Few] = Field(
+        description="The first few wrong elements in row-major order."
+    )
     line: int | None = Field(description="Line of the kernel file where a fault happened.")
     block: list[int] | None = Field(description="Block that faulted, x y z.")
     thread: list[int] | None = Field(description="Thread that faulted, x y z.")
@@ -186,8 +195,10 @@ class LaunchLine(BaseModel):
     roofline_fraction: float = Field(description="Least possible time over this time, 0 to 1.")
     sampled_blocks: int = Field(description="Fewer than total_blocks: counts are extrapolated.")
     total_blocks: int
-    metrics: list[MetricLine]
-    hot_lines: list[HotLine] = Field(description="Where to look first.")
+    metrics: Annotated[list[MetricLine], FewMetrics]
+    hot_lines: Annotated[list[HotLine], FewHotLines] = Field(
+        validation_alias=AliasChoices("hot_lines", "hotspots"), description="Where to look first."
+    )
     note: str = Field(description="Why counters are missing and how to get them; empty where none is.")
 
 
@@ -195,13 +206,15 @@ class MeasuredTiming(BaseModel):
     """How sure a measured speed-up is; times in microseconds."""
 
     speedup: float
-    low: float = Field(description="Of its 95 percent interval.")
-    high: float
+    low: float = Field(
+        validation_alias=AliasChoices("low", "speedup_low"), description="Of its 95 percent interval."
+    )
+    high: float = Field(validation_alias=AliasChoices("high", "speedup_high"))
     pairs: int = Field(description="Samples, each beside one of the baseline's.")
     warm_us: float | None = Field(description="One run among many back to back.")
     empty_us: float = Field(description="An empty kernel: what of the latency is the launch.")
     noise: float | None = Field(description="By how much the baseline differs from itself, relative.")
-    notes: list[str] = Field(description="What should give pause.")
+    notes: Annotated[list[str], Few] = Field(description="What should give pause.")
 
 
 class ShapeLine(BaseModel):
@@ -211,7 +224,7 @@ class ShapeLine(BaseModel):
     latency_us: float
     baseline_us: float | None
     provenance: Provenance = Field(description=PROVENANCE)
-    launches: list[LaunchLine] = Field(description="The first few launches.")
+    launches: Annotated[list[LaunchLine], Few] = Field(description="The first few launches.")
     timing: MeasuredTiming | None = Field(description="null for an estimate.")
 
 
@@ -225,4 +238,4 @@ class ProfileAnswer(JudgeAnswer):
     )
     bottleneck: str = ""
     roofline_fraction: float | None = None
-    shapes: list[ShapeLine] = Field(default_factory=list[ShapeLine])
+    shapes: Annotated[list[ShapeLine], Few] = Field(default_factory=list[ShapeLine])

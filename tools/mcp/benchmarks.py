@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from sandbox.verdict import Provenance, Verdict
-from tools.judge.explanation import shorten
 from tools.mcp.answers import PROVENANCE, FailedCase, JudgeAnswer
-from tools.mcp.translation import LIST_LIMIT, describe_failure
+from tools.mcp.limits import Few, Message, StageMessage
+from tools.mcp.translation import describe_failure
 from tools.reports import CheckReport
 from tools.tasks.task import Task
 
@@ -17,9 +18,9 @@ from tools.tasks.task import Task
 class StageLine(BaseModel):
     """One stage of a judgement."""
 
-    stage: str
+    stage: str = Field(validation_alias=AliasChoices("stage", "name"))
     verdict: Verdict
-    message: str
+    message: StageMessage
     seconds: float
 
 
@@ -36,7 +37,7 @@ class BenchmarkAnswer(JudgeAnswer):
     """The whole judgement on one kernel: right or wrong first, then how fast."""
 
     isolation: str = Field(default="", description="What confined the kernel while it ran.")
-    stages: list[StageLine] = Field(
+    stages: Annotated[list[StageLine], Few] = Field(
         default_factory=list[StageLine], description="In order, each gating the next."
     )
     failed: FailedCase | None = None
@@ -50,7 +51,7 @@ class BenchmarkAnswer(JudgeAnswer):
     roofline_fraction: float | None = Field(
         default=None, description="Least possible time over this time, 0 to 1."
     )
-    shapes: list[BenchShape] = Field(default_factory=list[BenchShape])
+    shapes: Annotated[list[BenchShape], Few] = Field(default_factory=list[BenchShape])
     tune: dict[str, int] = Field(
         default_factory=dict[str, int], description="The tunable values that were judged."
     )
@@ -63,7 +64,7 @@ class Standing(BaseModel):
 
     label: str
     verdict: Verdict
-    message: str
+    message: Message
     latency_us: float | None = Field(description="null unless the kernel is correct.")
     provenance: Provenance = Field(description=PROVENANCE)
     speedup: float | None = Field(description="Baseline latency over this latency.")
@@ -84,40 +85,19 @@ class CompareAnswer(JudgeAnswer):
 def describe_benchmark(task: Task, report: CheckReport) -> BenchmarkAnswer:
     """Return what benchmark_kernel answers."""
     right, profile = report.verdict is Verdict.PASS, report.profile
-    return BenchmarkAnswer(
-        verdict=report.verdict,
-        message=report.message,
-        task=task.name,
-        device=report.device,
-        isolation=report.isolation,
-        stages=[
-            StageLine(
-                stage=one.name, verdict=one.verdict, message=shorten(one.message, 300), seconds=one.seconds
-            )
-            for one in report.stages[:LIST_LIMIT]
-        ],
-        failed=next((found for one in (report.test, report.bench) if (found := describe_failure(one))), None),
-        latency_us=profile.latency_us if right and profile else None,
-        provenance=profile.provenance if profile else Provenance.ESTIMATED,
-        speedup=profile.speedup if right and profile else None,
-        bottleneck=profile.bottleneck if profile else "",
-        roofline_fraction=profile.roofline_fraction if profile else None,
-        shapes=[
-            BenchShape(
-                dims=shape.dims,
-                latency_us=shape.latency_us,
-                baseline_us=shape.baseline_us,
-                provenance=shape.provenance,
-            )
-            for shape in (profile.shapes[:LIST_LIMIT] if right and profile else ())
-        ],
-        tune=report.tune,
-        swept=report.swept,
-        kernel_sha=report.kernel_sha,
-        next_step="profile_kernel says what limits it; compare_kernels ranks it beside others."
+    next_step = (
+        "profile_kernel says what limits it; compare_kernels ranks it beside others."
         if right
-        else "Repair the kernel, then test_kernel.",
+        else "Repair the kernel, then test_kernel."
     )
+    failures = (describe_failure(one) for one in (report.test, report.bench))
+    facts = {**vars(report), "task": task.name, "next_step": next_step}
+    facts |= {"failed": next(filter(None, failures), None), "provenance": Provenance.ESTIMATED}
+    if profile is not None:
+        known = ("latency_us", "speedup", "shapes") if right else ()
+        known += ("provenance", "bottleneck", "roofline_fraction")
+        facts |= {name: getattr(profile, name) for name in known}
+    return BenchmarkAnswer.model_validate(facts, from_attributes=True)
 
 
 def describe_comparison(task: Task, reports: Sequence[tuple[str, CheckReport]]) -> CompareAnswer:
@@ -146,7 +126,7 @@ def _standing(label: str, report: CheckReport, best: float | None) -> Standing:
     return Standing(
         label=label,
         verdict=report.verdict,
-        message=shorten(report.message, 400),
+        message=report.message,
         latency_us=latency,
         provenance=profile.provenance if profile else Provenance.ESTIMATED,
         speedup=profile.speedup if right and profile else None,

@@ -19,22 +19,12 @@ from tools.mcp.answers import CompileAnswer, JudgeAnswer, ProfileAnswer, TaskDet
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
 from tools.mcp.device import DeviceInfo, describe_device
 from tools.mcp.drafts import CreatedTask, NewTask
-from tools.mcp.orders import (
-    Answer,
-    BenchmarkOrder,
-    CompareOrder,
-    CompileOrder,
-    CreateOrder,
-    Order,
-    ProfileOrder,
-    TestOrder,
-    carry_out,
-)
+from tools.mcp.named_orders import Answer, CompareOrder, CreateOrder, NamedOrder, carry_out
 from tools.mcp.translation import describe_task, task_line
 from tools.mcp.waiting import TookTooLongError, with_progress
-from tools.tasks.catalogue import TaskShelf
-from tools.tasks.task import Task
-from tools.toolbox import Toolbox
+from tools.tasks.catalogue import TaskCatalogue
+from tools.tasks.task import Task, TaskNotFoundError
+from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
 A = TypeVar("A", bound=Answer)
 J = TypeVar("J", bound=JudgeAnswer)
@@ -49,11 +39,11 @@ class HasToolbox(Protocol):
         ...
 
     @property
-    def shelf(self) -> TaskShelf:
+    def catalogue(self) -> TaskCatalogue:
         """The tasks that clients may name."""
         ...
 
-    async def go_on_later(self, order: Order) -> str:
+    async def go_on_later(self, order: NamedOrder) -> str:
         """Have an order carried out in the background; return the job's id.
 
         Raises:
@@ -131,9 +121,9 @@ async def list_tasks(ctx: _Context) -> TaskList:
     Use it first, to find the task that fits what is wanted; get_task then tells everything about it, and
     create_task makes one where none fits.
     """
-    workshop = _workshop(ctx)
-    tasks = await asyncio.to_thread(workshop.shelf.tasks)
-    return TaskList(device=workshop.toolbox.device, tasks=[task_line(task) for task in tasks])
+    services = _services(ctx)
+    tasks = await asyncio.to_thread(services.catalogue.tasks)
+    return TaskList(device=services.toolbox.device, tasks=[task_line(task) for task in tasks])
 
 
 async def get_task(ctx: _Context, task: _TaskName) -> TaskDetails:
@@ -154,7 +144,7 @@ async def create_task(
     what to mend. A client that can ask shows the draft to its person first. No task is ever overwritten.
     """
     task = agreed_task(task, said.data if isinstance(said, AcceptedElicitation) else None)
-    return await _judge(ctx, CreateOrder(draft=task), f"checking the new task {task.name}", CreatedTask)
+    return await _judge(ctx, CreateOrder(task), f"checking the new task {task.name}", CreatedTask)
 
 
 async def compile_kernel(
@@ -165,7 +155,7 @@ async def compile_kernel(
     Use it for quick feedback on syntax, names and arguments, and to see registers, shared memory and spills.
     A file that does not compile is an answer, with the lines to repair, not an error.
     """
-    order = CompileOrder(task=task, kernel=kernel, tune=tune)
+    order = CompileOrder(task, kernel, tune)
     try:
         return await _attempt(ctx, order, f"compiling for {task}", CompileAnswer)
     except TookTooLongError as error:
@@ -181,7 +171,7 @@ async def judge_kernel(
     error bound; faults, unwritten elements and modified inputs are found too. A wrong kernel is an answer: it
     names the case, the first wrong elements or the faulting line, and a seed that replays it.
     """
-    order = TestOrder(task=task, kernel=kernel, tune=tune, seed=seed)
+    order = TestOrder(task, kernel, tune, seed)
     return await _judge(ctx, order, f"testing for {task}", TestAnswer)
 
 
@@ -194,7 +184,7 @@ async def profile_kernel(
     Nsight Compute names them, say what to change. Numbers marked estimated come from a cost model: use them
     to rank kernels, and never call them measurements.
     """
-    order = ProfileOrder(task=task, kernel=kernel, tune=tune, full=full)
+    order = ProfileOrder(task, kernel, tune, full)
     return await _judge(ctx, order, f"profiling for {task}", ProfileAnswer)
 
 
@@ -207,7 +197,7 @@ async def benchmark_kernel(
     latency. With sweep it also finds the best values of the file's tunables. It takes longer than
     test_kernel and profile_kernel together.
     """
-    order = BenchmarkOrder(task=task, kernel=kernel, sweep=sweep, seed=seed)
+    order = CheckOrder(task, kernel, sweep=sweep, seed=seed)
     return await _judge(ctx, order, f"benchmarking for {task}", BenchmarkAnswer)
 
 
@@ -219,7 +209,7 @@ async def compare_kernels(
     Use it to choose between variants, or to show what a change gained. A wrong kernel has no latency here,
     however fast it is. Every speedup is against the task's baseline on the same device.
     """
-    order = CompareOrder(task=task, kernels=kernels, sweep=sweep)
+    order = CompareOrder(task, kernels, sweep)
     return await _judge(ctx, order, f"comparing {len(kernels)} kernels for {task}", CompareAnswer)
 
 
@@ -229,43 +219,43 @@ async def device_info(ctx: _Context) -> DeviceInfo:
     Use it before you choose block sizes, shared memory or how much work a thread does. On a simulated device
     latencies are estimates; the counts that a profile shows are exact.
     """
-    toolbox = _workshop(ctx).toolbox
+    toolbox = _services(ctx).toolbox
     return describe_device(toolbox.device, toolbox.isolation)
 
 
-def _workshop(ctx: _Context) -> HasToolbox:
+def _services(ctx: _Context) -> HasToolbox:
     return ctx.request_context.lifespan_context
 
 
 async def _find(ctx: _Context, name: str) -> Task:
     try:
-        return await asyncio.to_thread(_workshop(ctx).shelf.find, name)
+        return await asyncio.to_thread(_services(ctx).catalogue.find, name)
     except UsageError as error:
         raise ToolError(_with_advice(error)) from error
 
 
-async def _judge(ctx: _Context, order: Order, what: str, kind: type[J]) -> J:
+async def _judge(ctx: _Context, order: NamedOrder, what: str, kind: type[J]) -> J:
     """Carry an order out; where that takes longer than a call may, hand it over and say so."""
     try:
         return await _attempt(ctx, order, what, cast("type[Any]", kind))
     except TookTooLongError:
         try:
-            job = await _workshop(ctx).go_on_later(order)
+            job = await _services(ctx).go_on_later(order)
         except WarpwrightError as error:
             raise ToolError(f"{what} takes too long for one call, and {error}") from error
         return kind(
             job=job,
             message=f"{what} takes longer than a call may; it goes on in the background.",
             task=order.task,
-            device=_workshop(ctx).toolbox.device,
+            device=_services(ctx).toolbox.device,
             next_step=f"job_status(job='{job}') waits for the answer.",
         )
 
 
-async def _attempt(ctx: _Context, order: Order, what: str, kind: type[A]) -> A:
-    workshop = _workshop(ctx)
+async def _attempt(ctx: _Context, order: NamedOrder, what: str, kind: type[A]) -> A:
+    services = _services(ctx)
     try:
-        answer = await with_progress(ctx, carry_out(order, workshop.toolbox, workshop.shelf), what)
+        answer = await with_progress(ctx, carry_out(order, services.toolbox, services.catalogue), what)
     except WorkerError as error:
         msg = "the sandbox's worker died twice, through no known fault of the kernel; try once more"
         raise ToolError(msg) from error
@@ -277,5 +267,4 @@ async def _attempt(ctx: _Context, order: Order, what: str, kind: type[A]) -> A:
 
 def _with_advice(error: WarpwrightError) -> str:
     """Return what went wrong; whoever names a task that is not there learns how to find one."""
-    known = "Known tasks:" in str(error)
-    return f"{error}. list_tasks names the tasks." if known else str(error)
+    return f"{error}. list_tasks names the tasks." if isinstance(error, TaskNotFoundError) else str(error)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from dataclasses import fields
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
 from mcp.types import Request, RequestParams, Result
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from tools.kernel.file import MAX_BYTES
-from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
+from tools.reports import AnyReport, CheckReport, CompileReport, ProfileReport, TestReport
+from tools.tasks.task import Task, TaskError
+from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder
 
 EXTENSION = "io.github.warpwright/toolbox"
 PROTOCOL = "2026-07-28"
@@ -17,7 +20,6 @@ LONGEST_WAIT_S = 25.0
 
 R = TypeVar("R")
 Call = Literal["compile", "test", "profile", "check"]
-Report = CompileReport | TestReport | ProfileReport | CheckReport
 REPORTS: dict[Call, TypeAdapter[Any]] = {
     "compile": TypeAdapter(CompileReport),
     "test": TypeAdapter(TestReport),
@@ -48,7 +50,7 @@ class About(Result):
 
 
 class JudgeParams(RequestParams):
-    """One call of a toolbox; the task travels with it, as the texts of its files."""
+    """One order; the task travels with it, as the texts of its files, and what its kind does not ask is unset."""
 
     call: Call
     task_toml: _File
@@ -63,6 +65,49 @@ class JudgeParams(RequestParams):
     benches: bool = True
     thorough: bool = False
     full: bool = False
+
+
+_ORDERS: dict[Call, type[AnyOrder[Any]]] = {
+    "compile": CompileOrder,
+    "test": TestOrder,
+    "profile": ProfileOrder,
+    "check": CheckOrder,
+}
+
+
+def params_of(order: AnyOrder[Task]) -> JudgeParams:
+    """Return an order as it travels.
+
+    Raises:
+        TaskError: The task's folder cannot be read any more.
+    """
+    path = order.task.folder / "task.toml"
+    try:
+        toml = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"{path}: cannot be read: {error}") from None
+    return JudgeParams.model_validate(
+        {
+            **{name: getattr(order, name) for name in _choices(type(order))},
+            "call": order.kind,
+            "task_toml": toml,
+            "reference": order.task.reference,
+            "baseline": order.task.baseline,
+            "sha": order.task.sha,
+            "kernel": order.kernel.encode(errors="replace").decode(),
+        }
+    )
+
+
+def order_of(params: JudgeParams, task: Task) -> Order[Task, AnyReport]:
+    """Return the order that travelled, for the task that came with it."""
+    kind = _ORDERS[params.call]
+    order = kind(task, params.kernel, **{name: getattr(params, name) for name in _choices(kind)})
+    return cast("Order[Task, AnyReport]", order)
+
+
+def _choices(kind: type[AnyOrder[Any]]) -> list[str]:
+    return [one.name for one in fields(kind) if one.name not in ("task", "kernel", "kind")]
 
 
 class JudgeRequest(Request[JudgeParams, Literal["warpwright/judge"]]):
@@ -90,7 +135,7 @@ class WithdrawRequest(Request[JobParams, Literal["warpwright/withdraw"]]):
     method: Literal["warpwright/withdraw"] = "warpwright/withdraw"
 
 
-class Judgement(Result):
+class RemoteJudgement(Result):
     """Where a judgement stands. `report` is set once it is done; `problem` says whose fault it was otherwise."""
 
     result_type: Literal["complete"] = "complete"
@@ -106,7 +151,7 @@ class _Carrier(BaseModel, Generic[R]):
     report: R
 
 
-def dump(report: Report) -> dict[str, Any]:
+def dump(report: AnyReport) -> dict[str, Any]:
     """Return a report as plain JSON values."""
     text = _Carrier[type(report)](report=report).model_dump_json()
     return TypeAdapter(dict[str, Any]).validate_json(text)["report"]

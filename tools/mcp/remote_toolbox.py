@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -21,16 +20,16 @@ from tools.mcp.remote_calls import (
     About,
     AboutParams,
     AboutRequest,
-    Call,
     JobParams,
-    Judgement,
     JudgementRequest,
     JudgeParams,
     JudgeRequest,
+    RemoteJudgement,
     WithdrawRequest,
+    params_of,
 )
-from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
-from tools.tasks.task import Task, TaskError
+from tools.tasks.task import Task
+from tools.toolbox import AnyOrder, Order
 
 _RETRIES = 4
 """Of connecting, by httpx; nothing that reached the server is sent twice."""
@@ -38,7 +37,7 @@ _CONNECT_S = 10.0
 _ANSWER_S = 60.0
 _LARGEST_ANSWER = 64 * 1024 * 1024
 
-T = TypeVar("T")
+R = TypeVar("R")
 ResultT = TypeVar("ResultT", bound=Result)
 
 
@@ -74,37 +73,19 @@ class RemoteToolbox:
         assert self._about is not None, "a remote toolbox is entered before it is used"
         return self._about
 
-    async def compile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> CompileReport:
-        """Parse, check against the task and compile, for the first test case."""
-        return cast("CompileReport", await self._judge("compile", task, kernel, tune=_plain(tune)))
-
-    async def test(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, seed: int | None = None
-    ) -> TestReport:
-        """Judge results over every test case and several seeds; `seed` replays one judgement."""
-        return cast("TestReport", await self._judge("test", task, kernel, tune=_plain(tune), seed=seed))
-
-    async def profile(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
-    ) -> ProfileReport:
-        """Time and count at the benchmark shapes, beside the baseline; says nothing of correctness."""
-        told = await self._judge("profile", task, kernel, tune=_plain(tune), full=full)
-        return cast("ProfileReport", told)
-
-    async def check(
-        self,
-        task: Task,
-        kernel: str,
-        *,
-        sweep: bool = False,
-        profile: bool = True,
-        benches: bool = True,
-        thorough: bool = False,
-        seed: int | None = None,
-    ) -> CheckReport:
-        """Run every stage, each gating the next; see `tools.toolbox.Toolbox`."""
-        chosen = {"sweep": sweep, "profile": profile, "benches": benches, "thorough": thorough, "seed": seed}
-        return cast("CheckReport", await self._judge("check", task, kernel, **chosen))
+    async def do(self, order: Order[Task, R]) -> R:
+        """Have an order carried out there and return its report; see `tools.toolbox.Toolbox`."""
+        known = cast("AnyOrder[Task]", order)
+        params = await asyncio.to_thread(params_of, known)
+        read = REPORTS[known.kind].validate_python
+        try:
+            return read(await self._report(params))
+        except _LostError:
+            pass
+        try:
+            return read(await self._report(params))
+        except _LostError as error:
+            raise WorkerDiedError(f"the tools at {self.url} lost a judgement twice: {error}") from error
 
     async def aclose(self) -> None:
         """Nothing is held open between two calls."""
@@ -132,38 +113,23 @@ class RemoteToolbox:
         """Close."""
         await self.aclose()
 
-    async def _judge(self, call: Call, task: Task, kernel: str, **chosen: Any) -> object:
-        toml = await asyncio.to_thread(_toml, task)
-        params = JudgeParams(
-            call=call,
-            task_toml=toml,
-            reference=task.reference,
-            baseline=task.baseline,
-            sha=task.sha,
-            kernel=kernel.encode(errors="replace").decode(),
-            **chosen,
-        )
-        try:
-            return REPORTS[call].validate_python(await self._report(params))
-        except _LostError:
-            pass
-        try:
-            return REPORTS[call].validate_python(await self._report(params))
-        except _LostError as error:
-            raise WorkerDiedError(f"the tools at {self.url} lost a judgement twice: {error}") from error
-
     async def _report(self, params: JudgeParams) -> dict[str, Any]:
-        begun = await self._ask(JudgeRequest(params=params), Judgement)
+        try:
+            begun = await self._ask(JudgeRequest(params=params), RemoteJudgement)
+        except MCPError as error:
+            raise WorkerDiedError(f"the tools at {self.url} refuse: {error.message}") from error
         try:
             while begun.state == "working":
                 job = JobParams(job=begun.job)
                 try:
-                    begun = await self._ask(JudgementRequest(params=job), Judgement)
+                    begun = await self._ask(JudgementRequest(params=job), RemoteJudgement)
                 except MCPError as error:
                     raise _LostError(error.message) from error
         except asyncio.CancelledError:
             with suppress(WarpwrightError, MCPError):
-                await asyncio.shield(self._ask(WithdrawRequest(params=JobParams(job=begun.job)), Judgement))
+                await asyncio.shield(
+                    self._ask(WithdrawRequest(params=JobParams(job=begun.job)), RemoteJudgement)
+                )
             raise
         if begun.report is None:
             kinds = {"usage": UsageError, "missing": MissingDependencyError}
@@ -235,18 +201,6 @@ class RemoteToolbox:
                 return UsageError(f"the MCP server at {self.url} lends no tools: it is not warpwright's")
             case _:
                 return WorkerDiedError(f"the tools at {self.url} gave no answer: {error.message}")
-
-
-def _toml(task: Task) -> str:
-    path = task.folder / "task.toml"
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"{path}: cannot be read: {error}") from None
-
-
-def _plain(tune: Mapping[str, int] | None) -> dict[str, int] | None:
-    return None if tune is None else dict(tune)
 
 
 def _only(group: BaseExceptionGroup[Any]) -> MCPError:

@@ -1,41 +1,26 @@
-"""From reports to answers: pure functions that cut long lists and say which call comes next."""
+"""From reports to answers: pure functions that say which call comes next."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
-from sandbox.device import Fault, LaunchProfile
+from sandbox.device import Fault
 from sandbox.verdict import Verdict
 from tools.judge.explanation import shorten
+from tools.mcp import limits
 from tools.mcp.answers import (
     Argument,
     CompileAnswer,
-    CompilerMessage,
     FailedCase,
-    HotLine,
-    KernelUse,
-    LaunchLine,
-    MeasuredTiming,
-    MetricLine,
     ProfileAnswer,
-    ShapeLine,
     TaskCase,
     TaskDetails,
     TaskLine,
     TaskTarget,
     TestAnswer,
-    WrongElement,
 )
-from tools.reports import CaseReport, CompileReport, ProfileReport, TestReport, Timing
+from tools.reports import CaseReport, CompileReport, ProfileReport, TestReport
 from tools.tasks.task import Case, Task
-
-TEXT_LIMIT = 32 * 1024
-"""Characters of a task's reference and baseline at most."""
-LIST_LIMIT = 16
-"""Items of any list that a candidate or a task can make long."""
-METRIC_LIMIT = 48
-FULL_METRIC_LIMIT = 400
-HOT_LIMIT = 8
 
 KERNEL_FILE_RULES = """\
 A kernel file is one .cu text: device code only, no host code, no main. Directives say how to launch it:
@@ -54,7 +39,9 @@ once, in order. Every element of every output must be written; inputs must not b
 def task_line(task: Task) -> TaskLine:
     """Return a task as one line of a list."""
     return TaskLine(
-        name=task.name, summary=shorten(task.summary, 300), bench_dims=[case.dims for case in task.benches]
+        name=task.name,
+        summary=shorten(task.summary, limits.SUMMARY),
+        bench_dims=[case.dims for case in task.benches],
     )
 
 
@@ -80,8 +67,8 @@ def describe_task(task: Task) -> TaskDetails:
         bytes=task.bytes,
         deterministic=task.deterministic,
         target=TaskTarget(**asdict(task.target)),
-        reference=shorten(task.reference, TEXT_LIMIT),
-        baseline=shorten(task.baseline, TEXT_LIMIT),
+        reference=shorten(task.reference, limits.FILE),
+        baseline=shorten(task.baseline, limits.FILE),
         kernel_file_rules=KERNEL_FILE_RULES,
         sha=task.sha,
     )
@@ -90,34 +77,23 @@ def describe_task(task: Task) -> TaskDetails:
 def describe_compile(task: Task, report: CompileReport) -> CompileAnswer:
     """Return what compile_kernel answers."""
     passed = report.verdict is Verdict.PASS
-    return CompileAnswer(
-        verdict=report.verdict,
-        message=report.message,
-        task=task.name,
-        architecture=report.architecture,
-        kernels=[
-            KernelUse(
-                name=kernel.name,
-                registers=kernel.registers,
-                shared_bytes=kernel.shared_bytes,
-                stack_bytes=kernel.stack_bytes,
-                spill_bytes=kernel.spill_store_bytes + kernel.spill_load_bytes,
-            )
-            for kernel in report.resources[:LIST_LIMIT]
-        ],
-        compiler_messages=[
-            CompilerMessage(severity=one.severity, line=one.line, message=shorten(one.message, 400))
-            for one in report.diagnostics[:LIST_LIMIT]
-        ],
-        suspicious=[
+    facts = {
+        "verdict": report.verdict,
+        "message": report.message,
+        "task": task.name,
+        "architecture": report.architecture,
+        "kernels": report.resources,
+        "compiler_messages": report.diagnostics,
+        "suspicious": [
             f"{one.construct}{'' if one.line is None else f' at line {one.line}'}: {one.why}"
-            for one in report.suspicions[:LIST_LIMIT]
+            for one in report.suspicions
         ],
-        ptx_key=report.ptx_key,
-        next_step="test_kernel with the same kernel."
+        "ptx_key": report.ptx_key,
+        "next_step": "test_kernel with the same kernel."
         if passed
         else "Repair the kernel, then compile_kernel.",
-    )
+    }
+    return CompileAnswer.model_validate(facts, from_attributes=True)
 
 
 def describe_test(task: Task, report: TestReport, *, device: str, isolation: str) -> TestAnswer:
@@ -136,37 +112,16 @@ def describe_test(task: Task, report: TestReport, *, device: str, isolation: str
 
 
 def describe_profile(
-    task: Task, report: ProfileReport, device: str, *, metrics: int = METRIC_LIMIT
+    task: Task, report: ProfileReport, device: str, *, metrics: int = limits.METRICS
 ) -> ProfileAnswer:
     """Return what profile_kernel answers, with so many metrics a launch at most."""
-    passed = report.verdict is Verdict.PASS
-    return ProfileAnswer(
-        verdict=report.verdict,
-        message=report.message,
-        task=task.name,
-        device=device,
-        latency_us=report.latency_us,
-        provenance=report.provenance,
-        speedup=report.speedup,
-        bottleneck=report.bottleneck,
-        roofline_fraction=report.roofline_fraction,
-        shapes=[
-            ShapeLine(
-                dims=shape.dims,
-                latency_us=shape.latency_us,
-                baseline_us=shape.baseline_us,
-                provenance=shape.provenance,
-                launches=[_launch(launch, metrics) for launch in shape.launches[:LIST_LIMIT]],
-                timing=_timing(shape.timing),
-            )
-            for shape in report.shapes[:LIST_LIMIT]
-        ],
-        next_step=(
-            "Change what the bottleneck names, then test_kernel and profile_kernel again; or start_search."
-            if passed
-            else "Repair the kernel, then test_kernel."
-        ),
+    next_step = (
+        "Change what the bottleneck names, then test_kernel and profile_kernel again; or start_search."
+        if report.verdict is Verdict.PASS
+        else _after_test(report.verdict)
     )
+    facts = {**vars(report), "task": task.name, "device": device, "next_step": next_step}
+    return ProfileAnswer.model_validate(facts, from_attributes=True, context={"metrics": metrics})
 
 
 def describe_failure(report: TestReport | None) -> FailedCase | None:
@@ -179,6 +134,8 @@ def describe_failure(report: TestReport | None) -> FailedCase | None:
 def _after_test(verdict: Verdict) -> str:
     if verdict is Verdict.PASS:
         return "profile_kernel with the same kernel."
+    if verdict is Verdict.UNDECIDED:
+        return "test_kernel again when the machine has less to do; nothing is known against the kernel."
     if verdict is Verdict.UNSUPPORTED:
         return "Avoid what the message names, or judge on another device; the kernel may well be right."
     return "Repair the kernel, then test_kernel."
@@ -190,57 +147,5 @@ def _case(case: Case) -> TaskCase:
 
 def _failed_case(case: CaseReport) -> FailedCase:
     fault = case.fault or Fault(case.verdict, "")
-    return FailedCase(
-        dims=case.dims,
-        seed=case.seed,
-        wrong=case.wrong,
-        never_written=case.unwritten,
-        total=case.total,
-        first=[
-            WrongElement(
-                output=one.output, index=list(one.index), got=one.got, expected=one.expected, bound=one.bound
-            )
-            for one in case.first[:LIST_LIMIT]
-        ],
-        line=fault.line,
-        block=None if fault.block is None else list(fault.block),
-        thread=None if fault.thread is None else list(fault.thread),
-        buffer=fault.buffer,
-    )
-
-
-def _timing(timing: Timing | None) -> MeasuredTiming | None:
-    if timing is None:
-        return None
-    return MeasuredTiming(
-        speedup=timing.speedup,
-        low=timing.speedup_low,
-        high=timing.speedup_high,
-        pairs=timing.pairs,
-        warm_us=timing.warm_us,
-        empty_us=timing.empty_us,
-        noise=timing.noise,
-        notes=list(timing.notes[:LIST_LIMIT]),
-    )
-
-
-def _launch(launch: LaunchProfile, metrics: int) -> LaunchLine:
-    return LaunchLine(
-        kernel=launch.kernel,
-        line=launch.line,
-        latency_us=launch.latency_us,
-        provenance=launch.provenance,
-        bottleneck=launch.bottleneck,
-        roofline_fraction=launch.roofline_fraction,
-        sampled_blocks=launch.sampled_blocks,
-        total_blocks=launch.total_blocks,
-        metrics=[
-            MetricLine(name=one.name, value=one.value, unit=one.unit, provenance=one.provenance)
-            for one in launch.metrics[:metrics]
-        ],
-        hot_lines=[
-            HotLine(line=one.line, what=one.what, value=one.value, share=one.share)
-            for one in launch.hotspots[:HOT_LIMIT]
-        ],
-        note=launch.note,
-    )
+    where = {name: getattr(fault, name) for name in ("line", "block", "thread", "buffer")}
+    return FailedCase.model_validate({**vars(case), **where}, from_attributes=True)

@@ -11,6 +11,7 @@ from typing import Protocol
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, CompileResult, Diagnostic, KernelResources, Program
 from sandbox.verdict import Verdict
+from tools.awaiting import together
 from tools.judge.explanation import shorten
 from tools.kernel import file as kernel_file
 from tools.kernel import planning, signatures
@@ -26,7 +27,7 @@ SHOWN_ERRORS = 5
 class Compiles(Protocol):
     """The part of `sandbox.compiler.service.Compiler` that is needed here."""
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         """Compile one translation unit."""
         ...
 
@@ -55,16 +56,24 @@ class Compiled:
 
 
 @dataclass(frozen=True)
+class CompiledCases:
+    """A kernel compiled for every test case; `builds` is complete only where the report passes."""
+
+    report: CompileReport
+    builds: tuple[Build, ...]
+
+
+@dataclass(frozen=True)
 class CompileStage:
     """Compiles kernel files for one architecture.
 
     Attributes:
-        deadline_s: Seconds of wall time for one translation unit.
+        cpu_s: Seconds of processor time for one translation unit.
     """
 
     compiler: Compiles
     architecture: str
-    deadline_s: float = 30.0
+    cpu_s: float = 30.0
 
     async def compile(
         self, task: Task, kernel: str, dims: Mapping[str, int], tune: Mapping[str, int] | None = None
@@ -85,12 +94,21 @@ class CompileStage:
                 CompileReport(Verdict.REJECTED, shorten(str(error)), architecture=self.architecture)
             )
 
+    async def compile_tests(
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None
+    ) -> CompiledCases:
+        """Compile a kernel file for every test case of a task; the report is the first failure's, if any."""
+        compiled = await together(self.compile(task, kernel, case.dims, tune) for case in task.tests)
+        failed = next((one for one in compiled if one.build is None), None)
+        builds = tuple(one.build for one in compiled if one.build is not None)
+        return CompiledCases((failed or compiled[0]).report, builds)
+
     async def _compile(
         self, task: Task, parsed: KernelFile, dims: Mapping[str, int], tune: Mapping[str, int]
     ) -> Compiled:
         request = planning.compile_request(parsed, task, dims, tune, self.architecture)
         plan = planning.plan(parsed, task, dims, tune, any_scalars(task))
-        result = await self.compiler.compile(request, deadline_s=self.deadline_s)
+        result = await self.compiler.compile(request, cpu_s=self.cpu_s)
         if result.program is None:
             return Compiled(_failure(parsed, result, self.architecture))
         signatures.check(parsed, plan, result.program)
@@ -142,10 +160,16 @@ def _resources(kernel: KernelResources) -> str:
     return text
 
 
+_LIMITS = {
+    None: Verdict.COMPILE_ERROR,
+    "deadline": Verdict.TIMEOUT,
+    "memory": Verdict.RESOURCE_LIMIT,
+    "lost": Verdict.UNDECIDED,
+}
+
+
 def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
-    verdict = {None: Verdict.COMPILE_ERROR, "deadline": Verdict.TIMEOUT}.get(
-        result.limit, Verdict.RESOURCE_LIMIT
-    )
+    verdict = _LIMITS[result.limit]
     errors = [diagnostic for diagnostic in result.diagnostics if diagnostic.severity == "error"]
     lines = parsed.source.split("\n")
     shown = [_located(diagnostic, parsed.file, lines) for diagnostic in errors[:SHOWN_ERRORS]]

@@ -10,7 +10,7 @@ from tools.tasks.task import Task, TaskError
 
 
 @dataclass(frozen=True)
-class TaskShelf:
+class TaskCatalogue:
     """The bundled tasks, the caller's own, and any folder where that is allowed.
 
     Attributes:

@@ -15,9 +15,9 @@ from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tools.reports import ProfileReport
 from tools.tasks import folder as task_folder
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.task import Case, Target, Task
-from tools.toolbox import Toolbox
+from tools.toolbox import ProfileOrder, TestOrder, Toolbox
 
 NAME = r"[a-z][a-z0-9_]{0,47}"
 """What a new task may be called; it becomes the name of a folder."""
@@ -60,7 +60,7 @@ class Kept:
     profile: ProfileReport | None
 
 
-async def preview(draft: Draft, shelf: TaskShelf) -> Task | None:
+async def preview(draft: Draft, catalogue: TaskCatalogue) -> Task | None:
     """Check what can be checked of a draft without running it; return the same task where it is kept already.
 
     Raises:
@@ -68,10 +68,10 @@ async def preview(draft: Draft, shelf: TaskShelf) -> Task | None:
     """
     with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
         task = await asyncio.to_thread(_load, draft, Path(temporary) / _named(draft.name))
-    return await asyncio.to_thread(_same_or_none, task, shelf)
+    return await asyncio.to_thread(_same_or_none, task, catalogue)
 
 
-async def keep(draft: Draft, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
+async def keep(draft: Draft, catalogue: TaskCatalogue, toolbox: Toolbox) -> Kept:
     """Check a draft, judge its baseline, and only then put it where its owner's tasks are.
 
     Nothing is overwritten: the same task again is returned as it is, another one of that name is refused.
@@ -80,7 +80,7 @@ async def keep(draft: Draft, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
         UsageError: A field cannot be used, the name is taken, or the baseline is not correct; nothing is kept.
         WorkerError: The environment failed twice.
     """
-    own = shelf.own
+    own = catalogue.own
     if own is None:
         raise UsageError("this server keeps no tasks")
     name = _named(draft.name)
@@ -88,17 +88,17 @@ async def keep(draft: Draft, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=own, ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary) / name
         task = await asyncio.to_thread(_load, draft, folder)
-        return await _judged(task, folder, shelf, own, toolbox)
+        return await _judged(task, folder, catalogue, own, toolbox)
 
 
-async def keep_folder(folder: Path, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
+async def keep_folder(folder: Path, catalogue: TaskCatalogue, toolbox: Toolbox) -> Kept:
     """Do the same with a task folder that lies elsewhere, which stays where it is.
 
     Raises:
         UsageError: It cannot be used, the name is taken, or the baseline is not correct; nothing is kept.
         WorkerError: The environment failed twice.
     """
-    own = shelf.own
+    own = catalogue.own
     if own is None:
         raise UsageError("no tasks are kept here")
     task = await asyncio.to_thread(task_folder.load, folder)
@@ -107,17 +107,17 @@ async def keep_folder(folder: Path, shelf: TaskShelf, toolbox: Toolbox) -> Kept:
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=own, ignore_cleanup_errors=True) as temporary:
         copy = Path(temporary) / name
         await asyncio.to_thread(shutil.copytree, folder, copy)
-        return await _judged(await asyncio.to_thread(task_folder.load, copy), copy, shelf, own, toolbox)
+        return await _judged(await asyncio.to_thread(task_folder.load, copy), copy, catalogue, own, toolbox)
 
 
-async def _judged(task: Task, folder: Path, shelf: TaskShelf, own: Path, toolbox: Toolbox) -> Kept:
-    there = _same_or_none(task, shelf)
+async def _judged(task: Task, folder: Path, catalogue: TaskCatalogue, own: Path, toolbox: Toolbox) -> Kept:
+    there = _same_or_none(task, catalogue)
     if there is not None:
         return Kept(there, None)
-    tested = await toolbox.test(task, task.baseline)
+    tested = await toolbox.do(TestOrder(task, task.baseline))
     if tested.verdict is not Verdict.PASS:
         raise UsageError(f"its baseline is not correct ({tested.verdict}): {tested.message}")
-    profile = await toolbox.profile(task, task.baseline)
+    profile = await toolbox.do(ProfileOrder(task, task.baseline))
     if profile.verdict is not Verdict.PASS:
         raise UsageError(f"its baseline fails at the bench sizes ({profile.verdict}): {profile.message}")
     return Kept(await asyncio.to_thread(_move, folder, own / task.name), profile)
@@ -142,10 +142,10 @@ def _load(draft: Draft, folder: Path) -> Task:
         raise UsageError(str(error).replace(f"{folder.resolve()}/", "")) from None
 
 
-def _same_or_none(task: Task, shelf: TaskShelf) -> Task | None:
-    if task.name not in shelf.names():
+def _same_or_none(task: Task, catalogue: TaskCatalogue) -> Task | None:
+    if task.name not in catalogue.names():
         return None
-    there = shelf.find(task.name)
+    there = catalogue.find(task.name)
     if there.sha == task.sha:
         return there
     raise UsageError(

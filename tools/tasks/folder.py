@@ -10,7 +10,7 @@ from pathlib import Path
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
 from tools.tasks.table import TaskTable, read_table
-from tools.tasks.task import Case, Task, TaskError, argument_size
+from tools.tasks.task import Case, Task, TaskError, TaskNotFoundError, argument_size
 
 __all__ = ["TaskError", "all_tasks", "argument_size", "find", "folders", "load", "names"]
 
@@ -73,7 +73,8 @@ def find(name_or_path: str | Path, own: Path | None = None, *, paths: bool = Tru
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     listed = ", ".join(sorted(known)) or "none"
     what = "task or folder" if paths else "task"
-    raise TaskError(f"no {what} is called `{name[:200]}`.{hint} Known tasks: {listed}")
+    said = f"no {what} is called `{name[:200]}`.{hint} Known tasks: {listed}"
+    raise TaskNotFoundError(said, sorted(known))
 
 
 def _is_folder(path: str | Path) -> bool:

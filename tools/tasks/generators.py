@@ -10,7 +10,7 @@ import numpy as np
 
 from sandbox.plan import Role
 from tools.tasks.task import Case, Task, TaskArgument, TaskError, argument_size
-from tools.tasks.value_families import FAMILIES, Array, GeneratorError, Number, Target, numpy_dtype, rounded
+from tools.tasks.value_families import FAMILIES, Array, Filling, GeneratorError, Number, numpy_dtype, rounded
 
 __all__ = [
     "GENERATOR_NAMES",
@@ -78,9 +78,9 @@ def generate(call: str, shape: tuple[int, ...], dtype: str, rng: np.random.Gener
         GeneratorError: The call cannot be read, or does not suit the dtype.
     """
     name, numbers = parse_call(call)
-    target = Target(shape, numpy_dtype(dtype), dtype, rng)
-    values = FAMILIES[name][0](target, *numbers)
-    return np.ascontiguousarray(rounded(np.asarray(values), target)).reshape(shape)
+    filling = Filling(shape, numpy_dtype(dtype), dtype, rng)
+    values = FAMILIES[name][0](filling, *numbers)
+    return np.ascontiguousarray(rounded(np.asarray(values), filling)).reshape(shape)
 
 
 def check_call(call: str, dtype: str) -> None:

@@ -12,8 +12,7 @@ from typing import cast
 
 from sandbox.plan import Role
 from tools import expressions
-from tools.expressions import FUNCTION_NAMES, ExpressionError, split_arguments
-from tools.kernel.directives import CASTS
+from tools.expressions import CASTS, FUNCTION_NAMES, ExpressionError, split_arguments
 from tools.tasks.generators import GeneratorError, check_call
 from tools.tasks.task import DTYPE_BYTES, Case, Target, TaskArgument, TaskError, argument_size
 

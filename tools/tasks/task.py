@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,18 @@ DTYPE_BYTES = {
 
 class TaskError(UsageError):
     """A task cannot be found or used; the text names file, line and what was expected."""
+
+
+class TaskNotFoundError(TaskError):
+    """No task has such a name.
+
+    Attributes:
+        known: The names that there are, sorted.
+    """
+
+    def __init__(self, message: str, known: Sequence[str]) -> None:
+        super().__init__(message)
+        self.known = tuple(known)
 
 
 @dataclass(frozen=True)

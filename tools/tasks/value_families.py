@@ -40,7 +40,7 @@ class GeneratorError(TaskError):
 
 
 @dataclass(frozen=True)
-class Target:
+class Filling:
     """What to fill: a shape of a dtype, from one stream of random numbers."""
 
     shape: tuple[int, ...]
@@ -89,126 +89,126 @@ def _limits(dtype: np.dtype[Any]) -> _Limits:
     return _Limits(float(info.max), float(info.smallest_normal), float(info.smallest_subnormal))
 
 
-def rounded(values: Array, target: Target) -> Array:
+def rounded(values: Array, filling: Filling) -> Array:
     """Round into the dtype; what is finite and lies outside its range becomes its nearest finite value."""
-    if not target.floating:
-        return values.astype(target.dtype)
-    largest = _limits(target.dtype).largest
+    if not filling.floating:
+        return values.astype(filling.dtype)
+    largest = _limits(filling.dtype).largest
     clipped = np.where(np.isinf(values), values, np.clip(values, -largest, largest))
-    return clipped.astype(target.dtype)
+    return clipped.astype(filling.dtype)
 
 
-def _floats_only(target: Target, name: str) -> None:
-    if not target.floating:
+def _floats_only(filling: Filling, name: str) -> None:
+    if not filling.floating:
         raise GeneratorError(
-            f"`{name}` makes floating point values; expected another generator for {target.name}"
+            f"`{name}` makes floating point values; expected another generator for {filling.name}"
         )
 
 
-def _range(target: Target) -> tuple[int, int]:
+def _range(filling: Filling) -> tuple[int, int]:
     """The whole numbers that an integer dtype holds."""
-    if target.name == "bool":
+    if filling.name == "bool":
         return 0, 1
-    info = np.iinfo(target.dtype)
+    info = np.iinfo(filling.dtype)
     return int(info.min), int(info.max)
 
 
-def _uniform(target: Target, low: Number, high: Number) -> Array:
-    _floats_only(target, "uniform")
+def _uniform(filling: Filling, low: Number, high: Number) -> Array:
+    _floats_only(filling, "uniform")
     if low > high:
         raise GeneratorError(f"uniform: expected low <= high, found {low} and {high}")
-    return target.rng.uniform(low, high, target.shape)
+    return filling.rng.uniform(low, high, filling.shape)
 
 
-def _normal(target: Target, mean: Number, deviation: Number) -> Array:
-    _floats_only(target, "normal")
+def _normal(filling: Filling, mean: Number, deviation: Number) -> Array:
+    _floats_only(filling, "normal")
     if deviation < 0:
         raise GeneratorError(f"normal: expected a deviation of at least 0, found {deviation}")
-    return target.rng.normal(mean, deviation, target.shape)
+    return filling.rng.normal(mean, deviation, filling.shape)
 
 
-def _integers(target: Target, low: Number, high: Number) -> Array:
+def _integers(filling: Filling, low: Number, high: Number) -> Array:
     if not isinstance(low, int) or not isinstance(high, int) or low > high:
         raise GeneratorError(f"integers: expected whole low <= high, found {low} and {high}")
-    least, most = (-(2**53), 2**53) if target.floating else _range(target)
+    least, most = (-(2**53), 2**53) if filling.floating else _range(filling)
     if low < least or high > most:
         raise GeneratorError(
-            f"integers: expected {least} to {most} for {target.name}, found {low} and {high}"
+            f"integers: expected {least} to {most} for {filling.name}, found {low} and {high}"
         )
     kind = np.uint64 if high > 2**63 - 1 else np.int64
-    return target.rng.integers(low, high, target.shape, dtype=kind, endpoint=True)
+    return filling.rng.integers(low, high, filling.shape, dtype=kind, endpoint=True)
 
 
-def _constant(target: Target, value: Number) -> Array:
-    if not target.floating:
-        least, most = _range(target)
+def _constant(filling: Filling, value: Number) -> Array:
+    if not filling.floating:
+        least, most = _range(filling)
         if value != int(value) or not least <= value <= most:
-            raise GeneratorError(f"constant: expected a whole {target.name}, found {value}")
-        return np.full(target.shape, int(value), target.dtype)
-    return np.full(target.shape, float(value))
+            raise GeneratorError(f"constant: expected a whole {filling.name}, found {value}")
+        return np.full(filling.shape, int(value), filling.dtype)
+    return np.full(filling.shape, float(value))
 
 
-def _permutation(target: Target) -> Array:
-    size = math.prod(target.shape)
-    if not target.floating and size - 1 > _range(target)[1]:
-        raise GeneratorError(f"permutation: expected a dtype that holds {size - 1}, found {target.name}")
-    return target.rng.permutation(size).reshape(target.shape)
+def _permutation(filling: Filling) -> Array:
+    size = math.prod(filling.shape)
+    if not filling.floating and size - 1 > _range(filling)[1]:
+        raise GeneratorError(f"permutation: expected a dtype that holds {size - 1}, found {filling.name}")
+    return filling.rng.permutation(size).reshape(filling.shape)
 
 
-def _ties(target: Target, count: Number) -> Array:
+def _ties(filling: Filling, count: Number) -> Array:
     if not isinstance(count, int) or not 1 <= count <= 1000:
         raise GeneratorError(f"ties: expected a whole count from 1 to 1000, found {count}")
-    least = 0 if not target.floating and _range(target)[0] == 0 else -(count // 2)
-    return _integers(target, least, least + count - 1)
+    least = 0 if not filling.floating and _range(filling)[0] == 0 else -(count // 2)
+    return _integers(filling, least, least + count - 1)
 
 
-def _one_hot(target: Target) -> Array:
-    shape = target.shape or (1,)
+def _one_hot(filling: Filling) -> Array:
+    shape = filling.shape or (1,)
     values = np.zeros(shape)
     rows = values.reshape(-1, shape[-1])
-    anywhere = target.rng.integers(0, shape[-1], len(rows))
-    edge = (np.arange(len(rows)) + target.rng.integers(0, 3)) % 3
+    anywhere = filling.rng.integers(0, shape[-1], len(rows))
+    edge = (np.arange(len(rows)) + filling.rng.integers(0, 3)) % 3
     columns = np.where(edge == 0, 0, np.where(edge == 1, shape[-1] - 1, anywhere))
     rows[np.arange(len(rows)), columns] = 1
-    return values.reshape(target.shape)
+    return values.reshape(filling.shape)
 
 
-def _large(target: Target, scale: Number = 10000) -> Array:
-    if target.floating:
+def _large(filling: Filling, scale: Number = 10000) -> Array:
+    if filling.floating:
         if scale <= 0:
             raise GeneratorError(f"large: expected a scale above 0, found {scale}")
-        return target.rng.uniform(-scale, scale, target.shape)
-    least, most = _range(target)
-    values = _integers(target, most // 2, most)
-    flip = target.rng.integers(0, 2, target.shape, dtype=np.int64) if least < 0 else 0
+        return filling.rng.uniform(-scale, scale, filling.shape)
+    least, most = _range(filling)
+    values = _integers(filling, most // 2, most)
+    flip = filling.rng.integers(0, 2, filling.shape, dtype=np.int64) if least < 0 else 0
     return np.where(flip, -values, values)
 
 
-def _tiny(target: Target) -> Array:
-    _floats_only(target, "tiny")
-    return target.signs() * _limits(target.dtype).normal * target.rng.uniform(1, 1024, target.shape)
+def _tiny(filling: Filling) -> Array:
+    _floats_only(filling, "tiny")
+    return filling.signs() * _limits(filling.dtype).normal * filling.rng.uniform(1, 1024, filling.shape)
 
 
-def _denormal(target: Target) -> Array:
-    _floats_only(target, "denormal")
-    limits = _limits(target.dtype)
+def _denormal(filling: Filling) -> Array:
+    _floats_only(filling, "denormal")
+    limits = _limits(filling.dtype)
     steps = int(limits.normal / limits.subnormal)
-    return target.signs() * target.rng.integers(1, steps, target.shape) * limits.subnormal
+    return filling.signs() * filling.rng.integers(1, steps, filling.shape) * limits.subnormal
 
 
-def _mixed(target: Target, decades: Number = 3) -> Array:
-    _floats_only(target, "mixed")
+def _mixed(filling: Filling, decades: Number = 3) -> Array:
+    _floats_only(filling, "mixed")
     if not 0 < decades <= 30:
         raise GeneratorError(f"mixed: expected up to 30 decades, found {decades}")
-    return target.signs() * 10.0 ** target.rng.uniform(-decades, decades, target.shape)
+    return filling.signs() * 10.0 ** filling.rng.uniform(-decades, decades, filling.shape)
 
 
-def _specials(target: Target) -> Array:
-    _floats_only(target, "specials")
-    values = target.rng.normal(0, 1, target.shape)
+def _specials(filling: Filling) -> Array:
+    _floats_only(filling, "specials")
+    values = filling.rng.normal(0, 1, filling.shape)
     odd = np.array([np.nan, np.inf, -np.inf, -0.0])
-    chosen = target.rng.random(target.shape) < 1 / 16
-    return np.where(chosen, odd[target.rng.integers(0, odd.size, target.shape)], values)
+    chosen = filling.rng.random(filling.shape) < 1 / 16
+    return np.where(chosen, odd[filling.rng.integers(0, odd.size, filling.shape)], values)
 
 
 FAMILIES: Mapping[str, tuple[Callable[..., Array], int, int]] = {

@@ -25,7 +25,7 @@ from agent.mcp.access.oauth import OAuth
 from agent.mcp.access.rates import RateLimits
 from agent.mcp.access.tokens import Allowance, TokenFile
 from agent.mcp.server import build_server
-from agent.mcp.workshop import Workshop
+from agent.mcp.services import Services
 from sandbox.errors import UsageError
 from tools.local_toolbox import LocalToolbox
 
@@ -113,7 +113,7 @@ async def serve_http(
 
 async def serve_on(
     listening: socket.socket,
-    server: MCPServer[Workshop],
+    server: MCPServer[Services],
     address: Address,
     callers: TokenVerifier | None = None,
 ) -> None:
@@ -161,7 +161,7 @@ def listen(address: Address, *, authenticated: bool) -> socket.socket:
 
 
 def _build_app(
-    server: MCPServer[Workshop], address: Address, port: int, callers: TokenVerifier | None
+    server: MCPServer[Services], address: Address, port: int, callers: TokenVerifier | None
 ) -> Starlette:
     names = {"127.0.0.1", "localhost", "[::1]", socket.gethostname(), socket.getfqdn(), *address.names}
     names.add(f"[{address.host}]" if ":" in address.host else address.host)

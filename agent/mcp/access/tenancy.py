@@ -11,7 +11,7 @@ from agent.mcp.access.tokens import Allowance
 from agent.results import SearchRequest
 from agent.store import Store
 from sandbox.errors import UsageError
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 
 _DAY_S = 24 * 3600.0
 
@@ -28,10 +28,10 @@ def allowance() -> Allowance | None:
     return None if token is None else Allowance.model_validate(token.claims or {})
 
 
-def shelf(home: Home) -> TaskShelf:
+def caller_catalogue(home: Home) -> TaskCatalogue:
     """Return the tasks that the caller may name; only this machine's own person may name any folder."""
     name = tenant()
-    return TaskShelf(home.tasks) if name is None else TaskShelf(home.tenant(name).tasks, paths=False)
+    return TaskCatalogue(home.tasks) if name is None else TaskCatalogue(home.tenant(name).tasks, paths=False)
 
 
 def admit(store: Store, request: SearchRequest | None) -> None:

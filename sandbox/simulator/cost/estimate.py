@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sandbox.device import Bottleneck
 from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.cost.counting import Counter
@@ -29,13 +30,13 @@ class Estimate:
 
     Attributes:
         latency_us: Of the launch, `Architecture.launch_us` included.
-        bottleneck: The name in `parts` of the largest part.
+        bottleneck: The largest of `parts`.
         least_us: The least possible time of this launch: its launch, and the larger of the DRAM bytes it
             must move at peak bandwidth and the floating-point work it does at peak rate.
     """
 
     latency_us: float
-    bottleneck: str
+    bottleneck: Bottleneck
     parts: Mapping[str, float]
     traffic: Traffic
     least_us: float
@@ -73,7 +74,9 @@ def estimate(
     parts["latency"] = warp.clocks(load) / clock
     norm = _joined(parts, constants.smooth)
     least = architecture.launch_us + _least(counter, shape, architecture, moved)
-    return Estimate(architecture.launch_us + norm, max(parts, key=parts.__getitem__), parts, moved, least)
+    return Estimate(
+        architecture.launch_us + norm, Bottleneck(max(parts, key=parts.__getitem__)), parts, moved, least
+    )
 
 
 def _joined(parts: Mapping[str, float], smooth: float) -> float:

@@ -91,6 +91,7 @@ class BasicBlock:
         barrier: The barrier that is the block's only instruction; the scheduler's, not a step.
         warp_sync: The warp-wide instruction that the block starts with, and the slot of its member mask.
         polls: Whether the block reads what another thread may be about to change.
+        acts: Whether the block does what other threads may see, or reads a clock; atomic operations tell themselves.
     """
 
     index: int
@@ -100,6 +101,7 @@ class BasicBlock:
     barrier: Barrier | None = None
     warp_sync: tuple[Instruction, int] | None = None
     polls: bool = False
+    acts: bool = False
 
 
 SHARED_GAP = 128
@@ -118,6 +120,7 @@ class Code:
         granularity: Bytes of the narrowest shared-memory access, at most 4.
         ordered: Whether threads synchronise other than by barriers of the whole block, or copy asynchronously.
         uses: What it does with what it loads.
+        takes: Whether threads get values from atomic operations on global memory: tickets, places in a queue.
         shared: Offset of every shared variable, `SHARED_GAP` more than it is on a device for each one before it;
             `shared_bytes` the total on a device, of static ones.
         shared_sizes: Bytes of every shared variable; 0 for dynamic shared memory.
@@ -137,6 +140,7 @@ class Code:
     granularity: int = 4
     ordered: bool = False
     uses: LoadUses = field(default_factory=LoadUses)
+    takes: bool = False
 
     @property
     def shared_gaps(self) -> int:

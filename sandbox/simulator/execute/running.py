@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import Array, Fault, RunResult
 from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
+from sandbox.simulator.execute.effort import Effort
+from sandbox.simulator.execute.interleaving import finished
 from sandbox.simulator.execute.launching import (
     LaunchSetup,
     LoadedProgram,
@@ -30,10 +33,11 @@ from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.hazards.shadow import Watched, watch
 from sandbox.simulator.hazards.shared import SuspectedError
-from sandbox.simulator.hazards.watching import Watch, WatchedKernel
+from sandbox.simulator.hazards.watching import BatchWatch, Watch, WatchedKernel
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import Geometry
 from sandbox.simulator.machine.memory import Arena
+from sandbox.simulator.machine.state import Machine
 from sandbox.verdict import Verdict
 
 _FILL_WORDS = 1 << 14
@@ -92,7 +96,7 @@ def run(
     poison: int,
     *,
     architecture: str = "h200",
-    deadline_s: float | None = None,
+    budget: Budget | None = None,
     hazards: bool = True,
 ) -> RunResult:
     """Execute a plan once, every access checked.
@@ -105,12 +109,12 @@ def run(
             blocks, and the threads of a block at atomics, go in reverse order from another start, and in programs
             with atomics every other warp is held back, so that two runs show what depends on the order.
         architecture: A name in `ARCHITECTURES`, for its limits.
-        deadline_s: Seconds after which the run ends as a TIMEOUT fault that names where it was.
+        budget: What the run may cost; beyond the work it ends as a TIMEOUT fault that names where it was, beyond
+            the processor time as an UNDECIDED one.
         hazards: Whether to look for races and reads of what nothing wrote; bounds are always checked.
     """
     started = time.monotonic()
-    deadline = None if deadline_s is None else started + deadline_s
-    attempt = _Attempt(program, plan, inputs, poison, architecture, deadline)
+    attempt = _Attempt(program, plan, inputs, poison, architecture, budget)
     result = _judged(attempt) if hazards else attempt.run(None).result
     return replace(result, seconds=time.monotonic() - started)
 
@@ -133,7 +137,7 @@ class _Attempt:
     inputs: Mapping[str, Array]
     poison: int
     architecture: str
-    deadline: float | None
+    budget: Budget | None
 
     def run(self, exact: bool | None, *, inverted: bool = False) -> _Outcome:
         """Run once.
@@ -145,6 +149,7 @@ class _Attempt:
         notes: dict[str, None] = {}
         printed: list[str] = []
         watch = None
+        effort = Effort(self.budget)
         try:
             loaded = load(self.program)
             arena = _fill(self.plan, loaded, self.inputs, self.poison, inverted=inverted)
@@ -155,7 +160,7 @@ class _Attempt:
             for launch in self.plan.launches:
                 setup = prepare(loaded, launch, arena, self.poison, ARCHITECTURES[self.architecture])
                 setup = replace(setup, fill=~setup.fill) if inverted else setup
-                printed += _execute(setup, watch, notes, self.deadline, _Order(self.poison))
+                printed += _execute(setup, watch, notes, effort, _Order(self.poison))
         except FaultError as error:
             return _Outcome(RunResult(fault=error.fault), watch)
         except SuspectedError:
@@ -164,7 +169,7 @@ class _Attempt:
         outputs = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role in {Role.OUT, Role.INOUT}}
         kept = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role is Role.IN}
         text = "".join(printed)[:PRINT_LIMIT]
-        return _Outcome(RunResult(None, outputs, kept, text, tuple(notes)), watch)
+        return _Outcome(RunResult(None, outputs, kept, text, tuple(notes), work=effort.work), watch)
 
 
 def _judged(attempt: _Attempt) -> RunResult:
@@ -221,18 +226,13 @@ def prepare(
         arena=arena,
         parameters=pack_parameters(launch, code, arena),
         symbols=loaded.function_addresses()
-        | {name: arena.address(f"{name}@module") for name in module_variables(loaded)},
+        | {v.name: arena.address(f"{v.name}@module") for v in loaded.device_variables},
         fill=poison_bytes(poison, "shared memory", 4 * _FILL_WORDS).view(np.uint32),
         architecture=architecture,
     )
     if launch.mode is LaunchMode.COOPERATIVE:
         check_resident(setup)
     return setup
-
-
-def module_variables(loaded: LoadedProgram) -> list[str]:
-    """Device globals and constants of a program."""
-    return [v.name for v in loaded.module.variables.values() if v.space in {"global", "const"}]
 
 
 def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
@@ -251,7 +251,7 @@ def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched
 
 def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
     """Shadows of device variables; those without an initial image are zero."""
-    variables = [v for v in loaded.module.variables.values() if v.space == "global" and v.name[0] != "$"]
+    variables = [v for v in loaded.device_variables if v.space == "global" and v.name[0] != "$"]
     return {
         f"{v.name}@module": watch(
             arena.allocations[f"{v.name}@module"].start, v.size, min(4, v.align), written=True
@@ -261,7 +261,7 @@ def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
 
 
 def _execute(
-    setup: LaunchSetup, watch: Watch | None, notes: dict[str, None], deadline: float | None, order: _Order
+    setup: LaunchSetup, watch: Watch | None, notes: dict[str, None], effort: Effort, order: _Order
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watch` is None; what the kernel printed."""
     check_whole(setup)
@@ -269,25 +269,39 @@ def _execute(
     code = setup.code
     kernel = WatchedKernel(code.granularity, code.ordered, code.uses)
     launch = watch.launch(kernel, setup.geometry, setup.arena.extent // 4 + 4) if watch else None
-    with np.errstate(all="ignore"):
+
+    def started() -> Iterator[Under]:
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
-            machine = setup.machine(blocks, launch.observers() if launch else ())
+            within = launch.batch() if launch else None
+            machine = setup.machine(blocks, within.observers if within else ())
             machine.backwards, machine.notes = order.backwards, notes
-            if launch:
-                launch.start(machine)
+            if within:
+                within.start(machine)
             drift = order.backwards and setup.loaded.atomic
-            Scheduler(setup, machine, deadline=deadline, drift=drift).run()
-            printed += machine.printed
-            if launch:
-                launch.finish(machine)
+            yield Under(Scheduler(setup, machine, effort=effort, drift=drift), machine, within)
+
+    with np.errstate(all="ignore"):
+        for under in finished(started(), setup.resident_lanes):
+            printed += under.machine.printed
+            if under.within:
+                under.within.finish(under.machine)
     return printed
+
+
+@dataclass(frozen=True)
+class Under:
+    """A batch of blocks that is being run, with the watch over it."""
+
+    scheduler: Scheduler
+    machine: Machine
+    within: BatchWatch | None = None
 
 
 def _fill(
     plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int, *, inverted: bool
 ) -> Arena:
     """A fresh arena: inputs copied in, outputs and scratch poisoned, device globals at their initial image."""
-    arena = Arena(*buffer_sizes(plan, loaded.module))
+    arena = Arena(*buffer_sizes(plan, loaded))
     for buffer in plan.buffers:
         target = arena.buffer(buffer.name)
         if buffer.role in {Role.IN, Role.INOUT}:
@@ -301,11 +315,10 @@ def _fill(
 def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
     """Write the initial image of every device global; addresses in initialisers are resolved."""
     functions = loaded.function_addresses()
-    for name in module_variables(loaded):
-        variable = loaded.module.variables[name]
+    for variable in loaded.device_variables:
         if variable.initial is None:
             continue
-        target = arena.buffer(f"{name}@module")
+        target = arena.buffer(f"{variable.name}@module")
         target[:] = np.frombuffer(variable.initial, dtype=np.uint8)
         for offset, symbol in variable.references:
             base = int.from_bytes(target[offset : offset + 8].tobytes(), "little")

@@ -151,16 +151,14 @@ class GlobalHazards(Observer):
         self, machine: Machine, access: MemoryAccess, how: Strength
     ) -> list[tuple[_Case, Array, Array, Array]]:
         """Every watched buffer that is touched: units, agents, and how many threads each stands for."""
-        low, high = int(access.offsets.min()), int(access.offsets.max())
-        near = machine.arena.nearest(low)
-        if near is not None and near.start <= low and high < near.end and near.name not in self.buffers:
+        touched = [(a, self.buffers[a.name]) for a in machine.arena.touched(access.offsets) if a.name in self.buffers]
+        if not touched:
             return []
         offsets, agents, width = self._lanes(machine, access)
         found: list[tuple[_Case, Array, Array, Array]] = []
-        for name, watched in self.buffers.items():
-            allocation = machine.arena.allocations[name]
-            inside = (offsets >= allocation.start) & (offsets < allocation.end)
-            if not inside.any():
+        for allocation, watched in touched:
+            inside = np.flatnonzero((offsets >= allocation.start) & (offsets < allocation.end))
+            if not inside.size:
                 continue
             if access.kind != "load" and access.size < watched.granularity:
                 watched.refine(access.size)
@@ -177,19 +175,21 @@ class GlobalHazards(Observer):
         mask = EVERYONE if access.mask is None else access.mask
         shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
         low, high = thread_range(machine, shape)
-        # An element that stands for several threads counts as its first one, and once more as its last.
-        agent = self._order.agents(machine.batch.blocks.reshape(1, 1, -1), low)
-        where = np.broadcast_to(mask, shape)
+        # Far quicker than nonzero() where few lanes poll and the others wait.
+        where = np.unravel_index(np.flatnonzero(np.broadcast_to(mask, shape)), shape)
         offsets = np.broadcast_to(access.offsets, shape)[where]
-        agents = np.broadcast_to(agent, shape)[where]
-        if not (low != high).any():
-            return offsets, agents, np.zeros(1, np.uint8).repeat(len(agents))
-        wide = np.where(low == high, 0, np.where(low // WARP == high // WARP, 1, 2)).astype(np.uint8)
-        width = np.broadcast_to(wide, shape)[where]
+        blocks = machine.batch.blocks[where[2]]
+        first, last = low[where[0], where[1], 0], high[where[0], where[1], 0]
+        # An element that stands for several threads counts as its first one, and once more as its last.
+        agents = self._order.agents(blocks, first)
+        width = np.zeros(len(agents), np.uint8)
+        if not (first != last).any():
+            return offsets, agents, width
+        width = np.where(first == last, 0, np.where(first // WARP == last // WARP, 1, 2)).astype(np.uint8)
         if access.kind == "load":
             return offsets, agents, width
-        others = np.broadcast_to(agent - low + high, shape)[where]
-        return tuple(np.concatenate([a, b]) for a, b in ((offsets, offsets), (agents, others), (width, width)))  # type: ignore[return-value]
+        both = (offsets, offsets), (agents, self._order.agents(blocks, last)), (width, width)
+        return np.concatenate(both[0]), np.concatenate(both[1]), np.concatenate(both[2])
 
     def _judge(self, case: _Case, unit: Array, agent: Array, width: Array) -> None:
         watched, how = case.watched, case.how

@@ -148,7 +148,7 @@ class Order:
         """Positions in the batch and linear threads of the lanes of a mask, in the order in which atomics take them."""
         full = np.broadcast_to(mask, machine.shape)
         turn = -1 if machine.backwards else 1
-        row, column, position = np.nonzero(full[::turn, ::turn])
+        row, column, position = np.unravel_index(np.flatnonzero(full[::turn, ::turn]), full.shape)
         thread = row * self.geometry.columns + column
         return position, self.geometry.threads - 1 - thread if machine.backwards else thread
 

@@ -62,27 +62,36 @@ class LaunchWatch:
     order: Order
     strengths: Strengths
     wide: tuple[Observer, ...]
-    _within: list[SharedHazards | OrderedHazards] = field(default_factory=list[SharedHazards | OrderedHazards])
 
-    def observers(self) -> tuple[Observer, ...]:
-        """Those of a batch that is about to run."""
+    def batch(self) -> BatchWatch:
+        """A batch is about to run; batches may take turns."""
         kernel, findings = self.kernel, self.watch.findings
         clustered = self.order.geometry.cluster_size > 1
-        if clustered or kernel.ordered or self.watch.exact:
-            layout = BlockLayout(whole_warps=not kernel.ordered)
-            ordered = OrderedHazards(
-                kernel.granularity, findings, self.order, self.strengths, layout=layout
-            )
-            self._within = [ordered]
-            if clustered:
-                self._within.append(ClusterHazards(kernel.granularity, findings, self.order, self.strengths))
-        else:
-            self._within = [SharedHazards(kernel.granularity, findings, self.strengths)]
-        return (*self._within, *self.wide)
+        if not (clustered or kernel.ordered or self.watch.exact):
+            return BatchWatch(self, (SharedHazards(kernel.granularity, findings, self.strengths),))
+        layout = BlockLayout(whole_warps=not kernel.ordered)
+        ordered = OrderedHazards(kernel.granularity, findings, self.order, self.strengths, layout=layout)
+        if not clustered:
+            return BatchWatch(self, (ordered,))
+        blocks = ClusterHazards(kernel.granularity, findings, self.order, self.strengths)
+        return BatchWatch(self, (ordered, blocks))
+
+
+@dataclass(frozen=True)
+class BatchWatch:
+    """Of one batch."""
+
+    launch: LaunchWatch
+    within: tuple[SharedHazards | OrderedHazards, ...]
+
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        """Who listens to its machine."""
+        return (*self.within, *self.launch.wide)
 
     def start(self, machine: Machine) -> None:
         """The batch has its machine."""
-        for one in self._within:
+        for one in self.within:
             if isinstance(one, OrderedHazards):
                 one.attach(machine)
 
@@ -93,6 +102,6 @@ class LaunchWatch:
             FaultError: There was a race.
             SuspectedError: There may have been one.
         """
-        for one in self._within:
+        for one in self.within:
             one.finish(machine)
-        self.order.leave(machine)
+        self.launch.order.leave(machine)

@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from sandbox.budget import Budget
 from sandbox.compiler import headers
 from sandbox.compiler.nvrtc import Nvrtc, Unit
 from sandbox.compiler.role import OPTIONS
@@ -115,7 +116,7 @@ def run(
             inputs[argument.name] = np.asarray(drawn).astype(_dtype(argument.dtype))
     plan = planning.plan(kernel_file.parse(text), task, dims, tune)
     flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
-    result = running.run(build(task, text, dims, tune), plan, flat, 7, deadline_s=60)
+    result = running.run(build(task, text, dims, tune), plan, flat, 7, budget=Budget(60))
     assert result.fault is None, f"{result.fault}\n{text}"
     for name, array in result.inputs.items():
         assert np.array_equal(array.view(np.uint8), flat[name].view(np.uint8)), f"{name} was modified"

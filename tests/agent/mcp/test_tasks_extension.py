@@ -14,7 +14,7 @@ from mcp.types import CallToolResult, Request, RequestParams, Result
 from pydantic import Field
 
 from agent.home import Home
-from agent.mcp.jobs import Jobs
+from agent.mcp.job_service import Jobs
 from agent.mcp.server import build_server
 from agent.mcp.tasks_extension import EXTENSION
 from agent.results import SearchRequest

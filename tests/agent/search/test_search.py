@@ -19,6 +19,7 @@ from agent.store import Store
 from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.verdict import Verdict
 from tests.agent.search_fakes import BASELINE_US, FakeToolbox, ScriptedProposer, fenced, kernel, write_task
+from tools.toolbox import CheckOrder
 
 FAST, FASTER, SLOW = kernel("LATENCY 20"), kernel("LATENCY 10"), kernel("LATENCY 50")
 
@@ -105,12 +106,8 @@ async def test_kernels_that_compile_to_the_same_code_are_judged_once(
 async def test_the_same_code_launched_otherwise_is_another_kernel(
     home: Home, toolbox: FakeToolbox, request_of, monkeypatch: pytest.MonkeyPatch
 ):
-    compile_once = toolbox.compile
-
-    async def same_code(task, kernel, tune=None):
-        return await compile_once(task, FAST)
-
-    monkeypatch.setattr(toolbox, "compile", same_code)
+    compiled = toolbox.compiled
+    monkeypatch.setattr(toolbox, "compiled", lambda kernel: compiled(FAST))
     wider = FAST.replace("128 in 64, 128, 256", "128 in 64, 128, 256, 512")
     proposer = ScriptedProposer(fenced(FAST), fenced(wider))
     await start_search(request_of(candidates=2, depth=1), home=home, toolbox=toolbox, proposer=proposer)
@@ -233,15 +230,15 @@ async def test_a_cancelled_search_keeps_its_best_and_can_be_resumed(
             request_of(depth=3), home=home, toolbox=toolbox, proposer=proposer, on_event=heard.append
         )
     )
-    check = toolbox.check
+    do = toolbox.do
 
-    async def hang(task, text, **options):
-        if text == FASTER and not stuck.is_set():
+    async def hang(order):
+        if isinstance(order, CheckOrder) and order.kernel == FASTER and not stuck.is_set():
             stuck.set()
             await asyncio.Event().wait()
-        return await check(task, text, **options)
+        return await do(order)
 
-    toolbox.check = hang
+    toolbox.do = hang
     await asyncio.wait_for(stuck.wait(), 20)
     search.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -263,14 +260,15 @@ async def test_a_run_marked_as_cancelled_stops_by_itself(home: Home, toolbox: Fa
         if isinstance(event, CandidateJudged):
             store.mark_cancelled(event.run)
 
-    check = toolbox.check
+    do = toolbox.do
 
-    async def hang(task, text, **options):
+    async def hang(order):
+        text = order.kernel if isinstance(order, CheckOrder) else FAST
         if "nothing more" not in text and text != FAST and "LATENCY 100" not in text:
             await asyncio.Event().wait()
-        return await check(task, text, **options)
+        return await do(order)
 
-    toolbox.check = hang
+    toolbox.do = hang
     proposer = ScriptedProposer(fenced(FAST), fenced(FASTER))
     result = await start_search(
         request_of(depth=3), home=home, toolbox=toolbox, proposer=proposer, on_event=mark

@@ -11,11 +11,12 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from agent.home import Home
-from agent.mcp.jobs import MOST_SEARCHES, Jobs
+from agent.mcp.job_service import MOST_SEARCHES, JobService
 from agent.results import RunState, SearchRequest
 from agent.store import Store, jobs
 from agent.store.jobs import Job, JobState, NewJob
@@ -27,8 +28,11 @@ from sandbox.errors import UsageError
 from tests.agent.search_fakes import FakeToolbox, kernel, write_task
 from tests.agent.supervisors import end_supervisor
 from tools.mcp.benchmarks import BenchmarkAnswer
-from tools.mcp.orders import BenchmarkOrder, TestOrder
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
+from tools.tasks.task import Task
+from tools.toolbox import CheckOrder, Order, TestOrder
+
+R = TypeVar("R")
 
 
 class SlowToolbox(FakeToolbox):
@@ -39,16 +43,19 @@ class SlowToolbox(FakeToolbox):
         self.waiting = asyncio.Event()
         self.stopped = asyncio.Event()
 
-    async def test(self, *args: object, **more: object) -> object:  # type: ignore[override]
+    async def do(self, order: Order[Task, R]) -> R:
         self.waiting.set()
         try:
             await asyncio.Event().wait()
+            raise AssertionError
         finally:
             self.stopped.set()
 
 
 class BrokenToolbox(FakeToolbox):
-    async def test(self, *args: object, **more: object) -> object:  # type: ignore[override]
+    async def do(self, order: Order[Task, R]) -> R:
+        if isinstance(order, CheckOrder):
+            return await super().do(order)
         raise ZeroDivisionError("a mistake")
 
 
@@ -58,10 +65,10 @@ def store(home: Home) -> Store:
 
 
 @pytest.fixture
-def desk(home: Home, store: Store, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+def service(home: Home, store: Store, monkeypatch: pytest.MonkeyPatch) -> JobService:
     """What a server uses; here the supervisor runs in this process, so that none is started."""
     monkeypatch.setattr(Starter, "ensure", lambda self: None)
-    return Jobs(home, store, lambda: store)
+    return JobService(home, store, lambda: store)
 
 
 @asynccontextmanager
@@ -79,97 +86,98 @@ def ended(job: Job) -> bool:
     return job.state.ended
 
 
-def order(task_folder: Path, text: str) -> BenchmarkOrder:
-    return BenchmarkOrder(task=str(task_folder), kernel=text)
+def order(task_folder: Path, text: str) -> CheckOrder[str]:
+    return CheckOrder(str(task_folder), text)
 
 
 async def test_an_order_is_carried_out_and_its_answer_read_back(
-    home: Home, desk: Jobs, task_folder: Path
+    home: Home, service: JobService, task_folder: Path
 ) -> None:
-    shelf = TaskShelf(home.tasks)
+    catalogue = TaskCatalogue(home.tasks)
     async with supervised(home, FakeToolbox()):
-        good = await desk.order(order(task_folder, kernel("LATENCY 5.0")), "sim:fake", shelf)
-        bad = await desk.order(order(task_folder, kernel("WRONG")), "sim:fake", shelf)
-        lost = await desk.order(order(Path("no_such_task"), ""), "sim:fake", shelf)
-        found = [await desk.until(job, ended, 20) for job in (good, bad, lost)]
+        good = await service.order(order(task_folder, kernel("LATENCY 5.0")), "sim:fake", catalogue)
+        bad = await service.order(order(task_folder, kernel("WRONG")), "sim:fake", catalogue)
+        lost = await service.order(order(Path("no_such_task"), ""), "sim:fake", catalogue)
+        found = [await service.until(job, ended, 20) for job in (good, bad, lost)]
     assert [one.state for one in found] == ["completed", "completed", "failed"]
+    assert {one.kind for one in found} == {"benchmark"}
     answers = [BenchmarkAnswer.model_validate_json(one.answer or "") for one in found[:2]]
     assert [(one.verdict, one.latency_us) for one in answers] == [("pass", 5.0), ("wrong_result", None)]
     assert "no task or folder is called `no_such_task`" in found[2].error
 
 
 async def test_a_path_is_no_name_for_a_job_of_someone_who_may_not_use_paths(
-    home: Home, desk: Jobs, task_folder: Path
+    home: Home, service: JobService, task_folder: Path
 ) -> None:
-    shelf = TaskShelf(home.tasks, paths=False)
+    catalogue = TaskCatalogue(home.tasks, paths=False)
     async with supervised(home, FakeToolbox()):
-        job = await desk.order(order(task_folder, kernel()), "sim:fake", shelf)
-        assert "no task is called" in (await desk.until(job, ended, 20)).error
+        job = await service.order(order(task_folder, kernel()), "sim:fake", catalogue)
+        assert "no task is called" in (await service.until(job, ended, 20)).error
 
 
 async def test_a_job_is_cancelled_while_it_waits_and_while_it_works(
-    home: Home, desk: Jobs, task_folder: Path
+    home: Home, service: JobService, task_folder: Path
 ) -> None:
-    asked = TestOrder(task=str(task_folder), kernel=kernel())
-    waits = await desk.order(asked, "sim:fake", TaskShelf())
-    await desk.cancel(waits)
-    assert (await desk.get(waits)).state is JobState.CANCELLED
+    asked = TestOrder(str(task_folder), kernel())
+    waits = await service.order(asked, "sim:fake", TaskCatalogue())
+    await service.cancel(waits)
+    assert (await service.get(waits)).state is JobState.CANCELLED
     toolbox = SlowToolbox()
     async with supervised(home, toolbox):
-        works = await desk.order(asked, "sim:fake", TaskShelf())
+        works = await service.order(asked, "sim:fake", TaskCatalogue())
         await asyncio.wait_for(toolbox.waiting.wait(), 20)
-        await desk.cancel(works)
-        assert (await desk.until(works, ended, 20)).state is JobState.CANCELLED
+        await service.cancel(works)
+        assert (await service.until(works, ended, 20)).state is JobState.CANCELLED
     assert toolbox.stopped.is_set()
 
 
 async def test_what_is_at_work_when_the_supervisor_is_told_to_end_is_cancelled_in_order(
-    home: Home, desk: Jobs, task_folder: Path
+    home: Home, service: JobService, task_folder: Path
 ) -> None:
     toolbox = SlowToolbox()
     async with supervised(home, toolbox):
-        job = await desk.order(TestOrder(task=str(task_folder), kernel=""), "sim:fake", TaskShelf())
+        job = await service.order(TestOrder(str(task_folder), ""), "sim:fake", TaskCatalogue())
         await asyncio.wait_for(toolbox.waiting.wait(), 20)
-    assert (await desk.get(job)).state is JobState.CANCELLED
+    assert (await service.get(job)).state is JobState.CANCELLED
     assert toolbox.stopped.is_set()
 
 
 async def test_a_mistake_of_ours_fails_one_job_and_not_the_supervisor(
-    home: Home, desk: Jobs, task_folder: Path, caplog: pytest.LogCaptureFixture
+    home: Home, service: JobService, task_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with supervised(home, BrokenToolbox()):
-        bad = await desk.order(TestOrder(task=str(task_folder), kernel=""), "sim:fake", TaskShelf())
-        found = await desk.until(bad, ended, 20)
-        good = await desk.order(order(task_folder, kernel()), "sim:fake", TaskShelf())
-        assert (await desk.until(good, ended, 20)).state is JobState.COMPLETED
+        bad = await service.order(TestOrder(str(task_folder), ""), "sim:fake", TaskCatalogue())
+        found = await service.until(bad, ended, 20)
+        good = await service.order(order(task_folder, kernel()), "sim:fake", TaskCatalogue())
+        assert (await service.until(good, ended, 20)).state is JobState.COMPLETED
     assert found.state is JobState.FAILED
     assert "ZeroDivisionError" in found.error
     assert "a mistake" in caplog.text
 
 
 async def test_a_search_begins_goes_on_without_its_client_and_keeps_its_result(
-    home: Home, desk: Jobs, store: Store
+    home: Home, service: JobService, store: Store
 ) -> None:
     task = write_task(home.tasks / "twice")
     request = SearchRequest(task=str(task), candidates=1, depth=1, seed=7)
     async with supervised(home, FakeToolbox()):
-        run = await desk.search(request, "sim:fake")
+        run = await service.search(request, "sim:fake")
         async with asyncio.timeout(20):
             while store.get_run(run).state is RunState.RUNNING:
                 await asyncio.sleep(0.05)
         assert store.get_run(run).state is RunState.COMPLETED
-        await desk.resume(run)  # has ended: nothing to do, and no mistake
+        await service.resume(run)  # has ended: nothing to do, and no mistake
     assert store.get_result(run).candidates
 
 
 async def test_what_keeps_a_search_from_starting_is_told_to_whoever_asked(
-    home: Home, desk: Jobs, task_folder: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, service: JobService, task_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("WARPWRIGHT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     async with supervised(home, FakeToolbox()):
         with pytest.raises(UsageError, match="no API key for model 'some-model'"):
-            await desk.search(SearchRequest(task=str(task_folder), model="some-model"), "sim:fake")
+            await service.search(SearchRequest(task=str(task_folder), model="some-model"), "sim:fake")
     assert not [*(home.root / "keys").iterdir()]
 
 

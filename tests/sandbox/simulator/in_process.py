@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.compiler.role import CompileRole
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.device import ProfileResult, RunResult
@@ -22,7 +23,7 @@ from sandbox.simulator.execute import running
 from sandbox.verdict import Provenance
 from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
 from tools.local_toolbox import LocalToolbox
-from tools.parts import Limits, Parts
+from tools.parts import Limits, ToolboxParts
 from tools.stages.compiling import CompileStage
 from tools.tasks import generators
 from tools.tasks.task import Task
@@ -42,7 +43,7 @@ class Compiles:
     def __init__(self) -> None:
         self._kept: dict[CompileRequest, CompileResult] = {}
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         if request not in self._kept:
             result = _compiler().answer(CompileCall(request))
             if result.program is not None:
@@ -92,16 +93,16 @@ class Simulator:
         self.notes: set[str] = set()
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
-        result = running.run(program, plan, inputs, poison, deadline_s=deadline_s)
+        result = running.run(program, plan, inputs, poison, budget=budget)
         self.notes.update(result.notes)
         return result
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
-        return profiling.profile(program, plan, samples, "h200", deadline_s=deadline_s)
+        return profiling.profile(program, plan, samples, "h200", budget=budget)
 
     async def warm(self) -> None: ...
 
@@ -110,7 +111,7 @@ class Simulator:
 
 def toolbox(folder: Path, device: Simulator, compiler: Compiles, run_s: float = 5.0) -> LocalToolbox:
     """A toolbox whose judge is the real one; `folder` keeps what it freezes."""
-    parts = Parts(compiler, Answers(), device, "none", 1)
+    parts = ToolboxParts(compiler, Answers(), device, "none", 1)
     return LocalToolbox("sim:h200", cache=folder, limits=Limits(run_s=run_s), parts=parts)
 
 

@@ -18,6 +18,7 @@ from sandbox.verdict import Verdict
 from tests.sandbox.simulator.in_process import Compiles, Simulator, in_lock_step, toolbox
 from tools.tasks.folder import load
 from tools.tasks.task import Task
+from tools.toolbox import TestOrder
 
 PLANTED = Path(__file__).parent / "planted"
 NAMES = sorted(path.parent.name for path in PLANTED.glob("*/bugs.toml"))
@@ -74,11 +75,11 @@ async def judge(name: str, folder: Path) -> Outcome:
     vague: list[str] = []
     bugs = bugs_of(name)
     async with toolbox(folder, device, compiler, RUN_S) as box:
-        honest = await box.test(task, task.baseline, seed=SEED)
+        honest = await box.do(TestOrder(task, task.baseline, seed=SEED))
         notes = [note for note in device.notes if not note.endswith("benign")]
         accusation = honest.message if honest.verdict is not Verdict.PASS else "".join(notes)
         for bug in bugs:
-            report = await box.test(task, bug.plant(task), seed=SEED)
+            report = await box.do(TestOrder(task, bug.plant(task), seed=SEED))
             if report.verdict not in bug.verdicts:
                 missed.append(f"{name}: {bug.name}: {report.verdict}: {report.message}")
             fault = report.cases[-1].fault if report.cases else None

@@ -17,6 +17,7 @@ from tools.parts import Limits
 from tools.reports import TestReport
 from tools.tasks.folder import find, names
 from tools.tasks.task import Case, Task
+from tools.toolbox import CheckOrder, TestOrder
 
 RIGHT = "if (i < n) y[i] = 2.0f * x[i];"
 
@@ -28,7 +29,7 @@ async def toolbox(cache: Path, run_s: float = 10.0) -> AsyncGenerator[LocalToolb
 
 
 async def outcome_of(box: LocalToolbox, task: Task, body: str) -> TestReport:
-    return await box.test(task, task.baseline.replace(RIGHT, body))
+    return await box.do(TestOrder(task, task.baseline.replace(RIGHT, body)))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ async def test_a_sweep_on_the_simulator_is_never_slower_than_the_default(
     tmp_path: Path, doubling: Task
 ) -> None:
     async with toolbox(tmp_path) as box:
-        report = await box.check(doubling, doubling.baseline, sweep=True)
+        report = await box.do(CheckOrder(doubling, doubling.baseline, sweep=True))
     assert (report.verdict, report.swept) == (Verdict.PASS, 3)
     assert report.profile is not None
     assert report.profile.speedup is not None
@@ -109,8 +110,8 @@ async def test_a_scalar_argument_reaches_kernel_and_reference(tmp_path: Path) ->
     (folder / "baseline.cu").write_text(SCALE_KERNEL)
     task = find(folder)
     async with toolbox(tmp_path) as box:
-        assert (await box.check(task, task.baseline)).verdict is Verdict.PASS
-        wrong = await box.test(task, task.baseline.replace("a * x[i]", "(a + 1) * x[i]"))
+        assert (await box.do(CheckOrder(task, task.baseline))).verdict is Verdict.PASS
+        wrong = await box.do(TestOrder(task, task.baseline.replace("a * x[i]", "(a + 1) * x[i]")))
     assert wrong.verdict is Verdict.WRONG_RESULT
 
 
@@ -119,7 +120,7 @@ async def test_every_bundled_task_can_be_frozen_and_timed(tmp_path: Path, name: 
     task = find(name)
     async with toolbox(tmp_path) as box:
         # One of them at its benchmark shape too: that takes seconds each.
-        report = await box.check(task, task.baseline, benches=name == "matmul")
+        report = await box.do(CheckOrder(task, task.baseline, benches=name == "matmul"))
     assert report.verdict is Verdict.PASS, report.message
     assert (report.bench is not None) == (name == "matmul")
     assert report.profile is not None
@@ -132,7 +133,7 @@ async def test_a_failed_case_is_replayed_by_its_seed(tmp_path: Path, doubling: T
     async with toolbox(tmp_path) as box:
         first = (await outcome_of(box, task, "if (i < n) y[i] = x[i];")).cases[-1]
         wrong = task.baseline.replace(RIGHT, "if (i < n) y[i] = x[i];")
-        again = (await box.test(task, wrong, seed=first.seed)).cases[-1]
+        again = (await box.do(TestOrder(task, wrong, seed=first.seed))).cases[-1]
     assert again.first == first.first
 
 

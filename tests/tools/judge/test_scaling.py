@@ -11,6 +11,7 @@ import pytest
 from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
 from tools.tasks.task import Case, Task
+from tools.toolbox import TestOrder
 
 KERNEL = """\
 //@ launch f<<<ceil_div(n, 64), 64>>>(x, y, n)
@@ -43,7 +44,7 @@ async def test_a_clamp_that_no_random_input_reaches_is_found(doubling: Task, too
     lenient = replace(
         doubling, arguments=(replace(doubling.arguments[0], data="normal(0, 1e35)"), doubling.arguments[1])
     )
-    report = await toolbox.test(lenient, kernel("y[i] = fminf(2 * x[i], 1e36f);"))
+    report = await toolbox.do(TestOrder(lenient, kernel("y[i] = fminf(2 * x[i], 1e36f);")))
     assert report.verdict is Verdict.WRONG_RESULT
     assert "times 256 must give y times 256, to the last bit" in report.message
 
@@ -52,12 +53,12 @@ async def test_a_clamp_that_no_random_input_reaches_is_found(doubling: Task, too
 async def test_honest_kernels_scale_to_the_last_bit(
     doubling: Task, toolbox: LocalToolbox, statement: str
 ) -> None:
-    report = await toolbox.test(doubling, kernel(statement))
+    report = await toolbox.do(TestOrder(doubling, kernel(statement)))
     assert report.verdict is Verdict.PASS, report.message
 
 
 async def test_a_square_scales_with_the_square(squaring: Task, toolbox: LocalToolbox) -> None:
-    report = await toolbox.test(squaring, kernel("{ float a = fabsf(x[i]); y[i] = a * a; }"))
+    report = await toolbox.do(TestOrder(squaring, kernel("{ float a = fabsf(x[i]); y[i] = a * a; }")))
     assert report.verdict is Verdict.PASS, report.message
 
 
@@ -66,5 +67,5 @@ async def test_an_operation_that_does_not_scale_is_not_asked_to(
 ) -> None:
     shifted = "def reference(x, n):\n    return {'y': 2 * x + 1}\n"
     task = replace(doubling, reference=shifted, baseline=kernel("y[i] = 2 * x[i] + 1;"), sha="51" * 32)
-    report = await toolbox.test(task, kernel("y[i] = fmaf(x[i], 2, 1);"))
+    report = await toolbox.do(TestOrder(task, kernel("y[i] = fmaf(x[i], 2, 1);")))
     assert report.verdict is Verdict.PASS, report.message

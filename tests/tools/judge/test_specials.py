@@ -13,6 +13,7 @@ from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
 from tools.tasks.generators import inputs_for
 from tools.tasks.task import Case, Task
+from tools.toolbox import TestOrder
 
 KERNEL = """\
 //@ launch f<<<ceil_div(n, 64), 64>>>(x, y, n)
@@ -47,7 +48,7 @@ def test_specials_hold_a_nan_and_both_infinities(clamped: Task) -> None:
 async def test_a_kernel_that_propagates_nan_as_the_reference_does_passes(
     clamped: Task, toolbox: LocalToolbox
 ) -> None:
-    report = await toolbox.test(clamped, PROPAGATES)
+    report = await toolbox.do(TestOrder(clamped, PROPAGATES))
     assert report.verdict is Verdict.PASS, report.message
 
 
@@ -57,6 +58,6 @@ async def test_a_kernel_that_propagates_nan_as_the_reference_does_passes(
 async def test_a_kernel_that_swallows_nan_or_infinity_fails(
     clamped: Task, toolbox: LocalToolbox, formula: str
 ) -> None:
-    report = await toolbox.test(clamped, KERNEL % formula)
+    report = await toolbox.do(TestOrder(clamped, KERNEL % formula))
     assert report.verdict is Verdict.WRONG_RESULT
     assert "specials()" in report.message

@@ -20,7 +20,7 @@ from tests.tools.function_device import FunctionDevice
 from tools.judge.comparison import Expectation
 from tools.judge.explanation import LIMIT
 from tools.judge.questions import Question
-from tools.judge.testing import Judgement, Rules, Subject, judge_results
+from tools.judge.testing import JudgedResults, Rules, Subject, judge_results
 from tools.tasks.task import Case, Target, Task, TaskArgument
 
 Array = np.ndarray[Any, Any]
@@ -84,7 +84,7 @@ async def judged(
     task: Task = TASK,
     oracle: Doubling | None = None,
     width: int = 1,
-) -> tuple[Judgement, FunctionDevice]:
+) -> tuple[JudgedResults, FunctionDevice]:
     device = FunctionDevice(lambda program, plan, buffers: body(buffers))
     rules = Rules({"y": 8.0}, width=width)
     subjects = [subject(case) for case in task.tests]

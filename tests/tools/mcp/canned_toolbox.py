@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar, cast
 
 import pytest
 from mcp import Client
@@ -20,7 +20,7 @@ from sandbox.device import LaunchProfile, Metric
 from sandbox.program import Diagnostic, KernelResources
 from sandbox.verdict import Provenance, Verdict
 from tools.mcp import HasToolbox, register
-from tools.mcp.orders import Order
+from tools.mcp.named_orders import NamedOrder
 from tools.reports import (
     CaseReport,
     CheckReport,
@@ -31,8 +31,11 @@ from tools.reports import (
     StageReport,
     TestReport,
 )
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.task import Task
+from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder
+
+R = TypeVar("R")
 
 KERNEL = "//@ launch k<<<1, 1>>>()\n__global__ void k() {}\n"
 Mode = Literal["auto", "legacy"]
@@ -83,44 +86,30 @@ class CannedToolbox:
     profiled: ProfileReport = PROFILED
     error: Exception | None = None
     seconds: float = 0.0
-    calls: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+    orders: list[AnyOrder[Task]] = field(default_factory=list[AnyOrder[Task]])
     cancelled: int = 0
     device: str = "sim:h200"
     isolation: str = "bubblewrap"
 
-    async def compile(self, task: Task, kernel: str, tune: Mapping[str, int] | None = None) -> CompileReport:
-        await self._work(task.name, kernel, tune)
-        return self.compiled
+    async def do(self, order: Order[Task, R]) -> R:
+        self.orders.append(cast("AnyOrder[Task]", order))
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.error is not None:
+            raise self.error
+        prepared = {CompileOrder: self.compiled, TestOrder: self.tested, ProfileOrder: self.profiled}
+        return cast("R", self._checked(order) if isinstance(order, CheckOrder) else prepared[type(order)])
 
-    async def test(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, seed: int | None = None
-    ) -> TestReport:
-        await self._work(task.name, kernel, tune, seed)
-        return self.tested
-
-    async def profile(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
-    ) -> ProfileReport:
-        await self._work(task.name, kernel, tune, *(["full"] if full else []))
-        return self.profiled
-
-    async def check(
-        self,
-        task: Task,
-        kernel: str,
-        *,
-        sweep: bool = False,
-        profile: bool = True,
-        benches: bool = True,
-        thorough: bool = False,
-        seed: int | None = None,
-    ) -> CheckReport:
-        await self._work(task.name, kernel, sweep, seed)
+    def _checked(self, order: CheckOrder[Task]) -> CheckReport:
+        kernel = order.kernel
         right = "WRONG" not in kernel
         latency = float(kernel.rpartition("US=")[2].split()[0]) if "US=" in kernel else 3.0
         return CheckReport(
             Verdict.PASS if right else Verdict.WRONG_RESULT,
-            task.name,
+            order.task.name,
             self.device,
             Provenance.COUNTED,
             "right" if right else WRONG.message,
@@ -142,24 +131,14 @@ class CannedToolbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def _work(self, *call: Any) -> None:
-        self.calls.append(call)
-        try:
-            await asyncio.sleep(self.seconds)
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if self.error is not None:
-            raise self.error
-
 
 @dataclass(frozen=True)
-class Workshop:
+class Services:
     toolbox: CannedToolbox
-    shelf: TaskShelf
-    orders: list[Order] = field(default_factory=list[Order])
+    catalogue: TaskCatalogue
+    orders: list[NamedOrder] = field(default_factory=list[NamedOrder])
 
-    async def go_on_later(self, order: Order) -> str:
+    async def go_on_later(self, order: NamedOrder) -> str:
         self.orders.append(order)
         return "job-1"
 
@@ -168,12 +147,12 @@ def client(
     toolbox: CannedToolbox,
     mode: Mode = "auto",
     own: Path | None = None,
-    orders: list[Order] | None = None,
+    orders: list[NamedOrder] | None = None,
     asks: ElicitationFnT | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     @asynccontextmanager
     async def lifespan(_: MCPServer[HasToolbox]) -> AsyncGenerator[HasToolbox]:
-        yield Workshop(toolbox, TaskShelf(own, paths=False), [] if orders is None else orders)
+        yield Services(toolbox, TaskCatalogue(own, paths=False), [] if orders is None else orders)
 
     server = MCPServer[HasToolbox]("test", lifespan=lifespan, log_level="CRITICAL")
     register(server)

@@ -97,7 +97,7 @@ async def test_what_a_person_does_not_take_is_neither_judged_nor_kept(
         text = error_text(await create(connected))
     assert any(part in text for part in said.split("|"))
     assert not list(tmp_path.iterdir())
-    assert not toolbox.calls
+    assert not toolbox.orders
 
 
 @both_eras

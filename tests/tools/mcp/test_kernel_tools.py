@@ -28,22 +28,22 @@ from tests.tools.mcp.canned_toolbox import (
     structured,
 )
 from tools.mcp import waiting
-from tools.mcp.orders import (
-    BenchmarkOrder,
-    CompareOrder,
-    CompileOrder,
-    Order,
-    ProfileOrder,
-    TestOrder,
-    carry_out,
-)
+from tools.mcp.named_orders import CompareOrder, NamedOrder, carry_out
 from tools.reports import (
     CaseReport,
     ShapeTiming,
     TestReport,
     Timing,
 )
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
+from tools.tasks.task import Task
+from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, ProfileOrder, TestOrder
+
+
+def named(orders: list[AnyOrder[Task]]) -> list[AnyOrder[str]]:
+    """Return orders with their tasks' names, to compare them."""
+    return [replace(order, task=order.task.name) for order in orders]  # type: ignore[misc]
+
 
 GOLDEN = Path(__file__).parent / "golden"
 TOOLS = [
@@ -106,7 +106,7 @@ async def test_a_compiled_kernel_shows_what_it_uses(mode: Mode) -> None:
     ]
     assert answer["compiler_messages"] == [{"severity": "warning", "line": 3, "message": "unused"}]
     assert answer["next_step"].startswith("test_kernel")
-    assert toolbox.calls == [("softmax", KERNEL, {"BLOCK": 64})]
+    assert named(toolbox.orders) == [CompileOrder("softmax", KERNEL, {"BLOCK": 64})]
 
 
 @both_eras
@@ -120,7 +120,7 @@ async def test_a_wrong_kernel_is_an_answer_with_the_first_wrong_elements(mode: M
     failed = answer["failed"]
     assert (failed["seed"], failed["wrong"], failed["never_written"]) == (7, 2, 1)
     assert failed["first"] == [{"output": "out", "index": [4], "got": "nan", "expected": 2.0, "bound": 1e-6}]
-    assert toolbox.calls[0][-1] == 7
+    assert named(toolbox.orders) == [TestOrder("softmax", KERNEL, seed=7)]
 
 
 async def test_a_fault_tells_where_it_happened() -> None:
@@ -181,7 +181,7 @@ async def test_a_measured_profile_says_how_sure_it_is_what_gives_pause_and_where
     assert first["note"] == "counters are forbidden"
     assert first["hot_lines"] == [{"line": 4, "what": "sectors per request", "value": 32.0, "share": 0.8}] * 8
     assert len(first["metrics"]) == 100
-    assert toolbox.calls == [("softmax", KERNEL, None, "full")]
+    assert named(toolbox.orders) == [ProfileOrder("softmax", KERNEL, full=True)]
 
 
 @both_eras
@@ -199,7 +199,7 @@ async def test_arguments_out_of_bounds_never_reach_the_toolbox(mode: Mode, argum
     async with client(toolbox, mode) as connected:
         text = error_text(await connected.call_tool("test_kernel", {"task": "softmax", **arguments}))
     assert next(reversed(arguments)) in text
-    assert not toolbox.calls
+    assert not toolbox.orders
 
 
 @both_eras
@@ -240,7 +240,7 @@ async def test_what_takes_too_long_for_a_call_goes_on_as_a_job(
     mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "LONGEST_CALL_S", 0.1)
-    toolbox, orders = CannedToolbox(seconds=60), list[Order]()
+    toolbox, orders = CannedToolbox(seconds=60), list[NamedOrder]()
     async with client(toolbox, mode, orders=orders) as connected:
         arguments = {"task": "softmax", "kernel": KERNEL, "seed": 7}
         answer = structured(await connected.call_tool("test_kernel", arguments))
@@ -248,7 +248,7 @@ async def test_what_takes_too_long_for_a_call_goes_on_as_a_job(
         assert "job_status(job='job-1')" in answer["next_step"]
         text = error_text(await connected.call_tool("compile_kernel", {"task": "softmax", "kernel": KERNEL}))
         assert "try once more" in text
-    assert orders == [TestOrder(task="softmax", kernel=KERNEL, seed=7)]
+    assert orders == [TestOrder("softmax", KERNEL, seed=7)]
     assert toolbox.cancelled == 2
 
 
@@ -259,7 +259,7 @@ async def test_a_cancelled_call_cancels_the_work() -> None:
             connected.call_tool("compile_kernel", {"task": "softmax", "kernel": KERNEL})
         )
         async with asyncio.timeout(5):
-            while not toolbox.calls:
+            while not toolbox.orders:
                 await asyncio.sleep(0.01)
             call.cancel()
             while not toolbox.cancelled:
@@ -282,7 +282,10 @@ async def test_a_benchmark_gives_a_latency_only_to_a_kernel_that_is_right(mode: 
     assert (wrong["verdict"], wrong["latency_us"], wrong["speedup"]) == ("wrong_result", None, None)
     assert wrong["shapes"] == []
     assert wrong["failed"]["seed"] == 7
-    assert [call[2] for call in toolbox.calls] == [True, False]
+    assert named(toolbox.orders) == [
+        CheckOrder("softmax", KERNEL, sweep=True),
+        CheckOrder("softmax", f"// WRONG\n{KERNEL}"),
+    ]
 
 
 @both_eras
@@ -333,9 +336,9 @@ async def test_a_created_task_is_kept_once_its_baseline_passed_and_never_overwri
         listed = structured(await connected.call_tool("list_tasks", {}))["tasks"]
         assert "twice" in [task["name"] for task in listed]
     assert [folder.name for folder in own.iterdir()] == ["twice"]
-    assert toolbox.calls == [
-        ("twice", NEW_TASK["baseline"], None, None),
-        ("twice", NEW_TASK["baseline"], None),
+    assert named(toolbox.orders) == [
+        TestOrder("twice", NEW_TASK["baseline"]),
+        ProfileOrder("twice", NEW_TASK["baseline"]),
     ]
 
 
@@ -367,7 +370,7 @@ async def test_a_task_that_cannot_be_used_leaves_nothing_behind(
     assert len(text) < 4000
     assert str(tmp_path) not in text
     assert not list(tmp_path.iterdir())
-    assert not toolbox.calls
+    assert not toolbox.orders
 
 
 async def test_a_task_whose_baseline_is_wrong_is_not_kept(tmp_path: Path) -> None:
@@ -387,17 +390,16 @@ async def test_a_name_is_never_a_path_where_paths_are_not_allowed(name: str, tmp
 
 
 async def test_a_mcp_call_answers_what_the_python_call_does(tmp_path: Path) -> None:
-    orders = {
-        "test_kernel": TestOrder(task="softmax", kernel=KERNEL, seed=7),
-        "profile_kernel": ProfileOrder(task="softmax", kernel=KERNEL),
-        "benchmark_kernel": BenchmarkOrder(task="softmax", kernel=KERNEL),
-        "compare_kernels": CompareOrder(task="softmax", kernels={"a": KERNEL}),
-        "compile_kernel": CompileOrder(task="softmax", kernel=KERNEL),
-    }
+    calls = [
+        ("test_kernel", {"kernel": KERNEL, "seed": 7}, TestOrder("softmax", KERNEL, seed=7)),
+        ("profile_kernel", {"kernel": KERNEL}, ProfileOrder("softmax", KERNEL)),
+        ("benchmark_kernel", {"kernel": KERNEL}, CheckOrder("softmax", KERNEL)),
+        ("compare_kernels", {"kernels": {"a": KERNEL}}, CompareOrder("softmax", {"a": KERNEL})),
+        ("compile_kernel", {"kernel": KERNEL}, CompileOrder("softmax", KERNEL)),
+    ]
     toolbox = CannedToolbox()
     async with client(toolbox) as connected:
-        for tool, order in orders.items():
-            arguments = order.model_dump(exclude={"kind"}, exclude_none=True)
-            answer = structured(await connected.call_tool(tool, arguments))
-            expected = await carry_out(order, toolbox, TaskShelf(tmp_path))
+        for tool, arguments, order in calls:
+            answer = structured(await connected.call_tool(tool, {"task": "softmax", **arguments}))
+            expected = await carry_out(order, toolbox, TaskCatalogue(tmp_path))
             assert answer == expected.model_dump(mode="json")

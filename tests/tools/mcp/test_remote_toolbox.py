@@ -27,6 +27,7 @@ from tools.mcp.remote_toolbox import RemoteToolbox
 from tools.reports import CaseReport, CheckReport, Mismatch, TestReport
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
+from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder
 
 ADD = """\
 //@ tune BLOCK = 128 in 64, 128
@@ -84,16 +85,17 @@ async def test_reports_are_the_same_here_and_there(
             (ADD.replace("y[i];", "y[i]"), Verdict.COMPILE_ERROR),
             ("no kernel", Verdict.REJECTED),
         ):
-            local = await here.check(task, kernel, sweep=True, seed=7)
-            remote = await there.check(task, kernel, sweep=True, seed=7)
+            local = await here.do(CheckOrder(task, kernel, sweep=True, seed=7))
+            remote = await there.do(CheckOrder(task, kernel, sweep=True, seed=7))
             assert (local.verdict, type(remote)) == (verdict, CheckReport), local.message
             assert without_times(local) == without_times(remote)
         tune = {"BLOCK": 64}
-        for call in ("compile", "profile"):
-            reports = [await getattr(tools, call)(task, ADD, tune) for tools in (here, there)]
-            assert without_times(reports[0]) == without_times(reports[1])
-        reports = [await tools.test(task, ADD, tune, seed=3) for tools in (here, there)]
-        assert without_times(reports[0]) == without_times(reports[1])
+        for order in (
+            CompileOrder(task, ADD, tune),
+            ProfileOrder(task, ADD, tune),
+            TestOrder(task, ADD, tune, seed=3),
+        ):
+            assert without_times(await here.do(order)) == without_times(await there.do(order))
 
 
 async def test_a_search_gives_the_same_verdicts_through_both(
@@ -114,12 +116,12 @@ async def test_a_search_gives_the_same_verdicts_through_both(
 async def test_a_cancelled_call_stops_the_work_there(server: Served, token: str, adding: Task) -> None:
     task = task_folder.find("transpose")
     async with RemoteToolbox(server.url, token) as there:
-        call = asyncio.create_task(there.check(task, task.baseline))
+        call = asyncio.create_task(there.do(CheckOrder(task, task.baseline)))
         await asyncio.sleep(0.5)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        report = await there.check(adding, ADD)
+        report = await there.do(CheckOrder(adding, ADD))
         assert report.verdict is Verdict.PASS
 
 
@@ -144,7 +146,7 @@ async def test_tools_that_go_away_are_a_failure_of_the_environment(tmp_path: Pat
         async with RemoteToolbox(served.url) as there:
             os.kill(served.process.pid, signal.SIGKILL)
             with pytest.raises(WorkerError, match="no tools answer"):
-                await there.check(task, ADD)
+                await there.do(CheckOrder(task, ADD))
 
 
 def test_numbers_that_json_lacks_survive_the_way() -> None:

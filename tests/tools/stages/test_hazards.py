@@ -9,14 +9,15 @@ from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
 from tools.parts import local_parts
 from tools.tasks.task import Task
+from tools.toolbox import CheckOrder
 
 
 async def test_a_thorough_check_on_the_simulator_says_that_there_is_nothing_to_add(
     doubling: Task, tmp_path: Path
 ) -> None:
     async with LocalToolbox("sim:h200", cache=tmp_path, workers=1) as toolbox:
-        report = await toolbox.check(doubling, doubling.baseline, profile=False, thorough=True)
-        ordinary = await toolbox.check(doubling, doubling.baseline, profile=False)
+        report = await toolbox.do(CheckOrder(doubling, doubling.baseline, profile=False, thorough=True))
+        ordinary = await toolbox.do(CheckOrder(doubling, doubling.baseline, profile=False))
     assert report.verdict is Verdict.PASS
     assert [stage.name for stage in report.stages] == ["compile", "test", "hazards"]
     assert report.hazards is not None
@@ -40,7 +41,7 @@ async def test_a_hazard_in_a_kernel_with_right_results_is_the_verdict(
 
     monkeypatch.setattr(parts.device, "inspect", inspect)
     async with LocalToolbox(cache=tmp_path, parts=parts) as toolbox:
-        report = await toolbox.check(doubling, doubling.baseline, thorough=True)
+        report = await toolbox.do(CheckOrder(doubling, doubling.baseline, thorough=True))
     assert seen == [(300, 120.0), (33, 120.0)], "the largest case comes first"
     assert report.verdict is Verdict.RACE
     assert report.message == "racecheck: Race reported (line 4); at n=33."

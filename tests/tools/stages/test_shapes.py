@@ -12,6 +12,7 @@ from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits
 from tools.tasks.task import Task
+from tools.toolbox import CheckOrder
 
 RIGHT = """\
 //@ launch twice<<<ceil_div(n, 128), 128>>>(x, y, n)
@@ -32,8 +33,8 @@ async def toolbox(tmp_path: Path) -> AsyncIterator[LocalToolbox]:
 async def test_a_kernel_that_is_wrong_only_at_the_benchmark_sizes_is_found_out(
     doubling: Task, toolbox: LocalToolbox
 ) -> None:
-    assert (await toolbox.check(doubling, GATED, benches=False)).verdict is Verdict.PASS
-    report = await toolbox.check(doubling, GATED)
+    assert (await toolbox.do(CheckOrder(doubling, GATED, benches=False))).verdict is Verdict.PASS
+    report = await toolbox.do(CheckOrder(doubling, GATED))
     assert report.verdict is Verdict.WRONG_RESULT
     assert "n=4096" in report.message
     assert report.stages[-1].name == "shapes"
@@ -42,7 +43,7 @@ async def test_a_kernel_that_is_wrong_only_at_the_benchmark_sizes_is_found_out(
 
 
 async def test_a_right_kernel_is_right_at_every_shape(doubling: Task, toolbox: LocalToolbox) -> None:
-    report = await toolbox.check(doubling, RIGHT)
+    report = await toolbox.do(CheckOrder(doubling, RIGHT))
     assert report.verdict is Verdict.PASS
     assert report.bench is not None
     assert [case.dims for case in report.bench.cases] == [{"n": 4096}, {"n": 8192}]
@@ -55,7 +56,7 @@ async def test_shapes_over_the_budget_are_only_counted_and_the_report_says_so(
     sizes = (replace(doubling.benches[0], dims={"n": 1 << 20}), doubling.benches[0])
     task = replace(doubling, benches=sizes, sha="ab" * 32)
     async with LocalToolbox("sim:h200", cache=tmp_path, workers=1, limits=Limits(bench_work=1e6)) as toolbox:
-        report = await toolbox.check(task, RIGHT)
+        report = await toolbox.do(CheckOrder(task, RIGHT))
     assert report.verdict is Verdict.PASS
     assert report.bench is not None
     assert report.bench.unjudged == ({"n": 1 << 20},)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sandbox.verdict import Verdict
 from tools.reports import ProfileReport, TestReport
-from tools.stages.profiling import Profiled
 from tools.stages.sweeping import MAX_WRONG, Sweep, Tune, sweep_settings
 
 
@@ -13,11 +12,11 @@ async def swept(
 ) -> tuple[Sweep, list[int]]:
     tested: list[int] = []
 
-    async def profile(tune: Tune) -> Profiled:
+    async def profile(tune: Tune) -> ProfileReport:
         latency = latencies[tune["B"]]
         if latency is None:
-            return Profiled(ProfileReport(Verdict.LAUNCH_ERROR, f"B={tune['B']} is too large"))
-        return Profiled(ProfileReport(Verdict.PASS, f"{latency} us", latency))
+            return ProfileReport(Verdict.LAUNCH_ERROR, f"B={tune['B']} is too large")
+        return ProfileReport(Verdict.PASS, f"{latency} us", latency)
 
     async def test(tune: Tune) -> TestReport:
         tested.append(tune["B"])

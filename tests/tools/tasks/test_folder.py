@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sandbox.plan import Role
 from tools.kernel.file import KernelFileError
 from tools.tasks import folder as task_folder
-from tools.tasks.catalogue import TaskShelf
+from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.table import TaskTable, read_table
 from tools.tasks.task import Case, Target, TaskArgument, TaskError, argument_size
 
@@ -250,10 +250,10 @@ def test_a_folder_of_ones_own_adds_tasks_and_hides_neither_bundled_ones_nor_draf
         shutil.copytree(folder, own / name)
     (own / "broken").mkdir()
     (own / "broken" / "task.toml").write_text("no task")
-    shelf = TaskShelf(own, paths=False)
-    assert set(shelf.names()) - set(task_folder.names()) == {"scale", "broken"}
-    assert [task.name for task in shelf.tasks()] == sorted([*task_folder.names(), "scale"])
-    assert shelf.find("scale").folder == (own / "scale").resolve()
-    assert shelf.find("softmax").folder == task_folder.find("softmax").folder
+    catalogue = TaskCatalogue(own, paths=False)
+    assert set(catalogue.names()) - set(task_folder.names()) == {"scale", "broken"}
+    assert [task.name for task in catalogue.tasks()] == sorted([*task_folder.names(), "scale"])
+    assert catalogue.find("scale").folder == (own / "scale").resolve()
+    assert catalogue.find("softmax").folder == task_folder.find("softmax").folder
     with pytest.raises(TaskError, match="no task is called"):
-        shelf.find(str(own / "scale"))
+        catalogue.find(str(own / "scale"))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import RunResult
 from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, Role, ScalarArgument
 from sandbox.program import Program
@@ -26,7 +27,7 @@ from tests.sandbox.simulator.conftest import compile_cuda
 Array = np.ndarray[Any, Any]
 FOLDER = Path(__file__).parent / "idioms"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.cu"))
-DEADLINE_S = 20.0
+BUDGET = Budget(20.0)
 
 
 def _blocks_of(size: int, values: Array) -> Array:
@@ -120,7 +121,7 @@ class Idiom:
         )
         zeros = {b.name: np.zeros(b.size, np.int32) for b in buffers[1:]}
         program = replace(self.program, ptx=ptx, key=hashlib.sha256(ptx.encode()).hexdigest())
-        result = running.run(program, Plan(buffers, (launch,)), {"x": x} | zeros, poison, deadline_s=DEADLINE_S)
+        result = running.run(program, Plan(buffers, (launch,)), {"x": x} | zeros, poison, budget=BUDGET)
         return _failure(result, expected)
 
     def mutants(self) -> Iterator[Mutant]:

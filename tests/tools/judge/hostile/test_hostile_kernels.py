@@ -26,6 +26,7 @@ from tools.parts import Limits
 from tools.reports import CheckReport
 from tools.tasks.folder import find, load
 from tools.tasks.task import Task
+from tools.toolbox import CheckOrder, TestOrder
 
 HERE = Path(__file__).parent
 OWN_TASKS = {folder.name: folder for folder in sorted((HERE / "tasks").iterdir())}
@@ -112,7 +113,7 @@ async def judge_all(cache_folder: Path) -> dict[str, CheckReport]:
     async with AsyncExitStack() as stack:
         usual = await stack.enter_async_context(LocalToolbox("sim:h200", cache=cache_folder))
         for name in sorted({entry.task for entry in entries()}):  # frozen with time to spare
-            await usual.test(task(name), task(name).baseline)
+            await usual.do(TestOrder(task(name), task(name).baseline))
         limits = Limits(compile_s=5.0, run_s=ENDLESS_S)
         hurried = await stack.enter_async_context(LocalToolbox("sim:h200", cache=cache_folder, limits=limits))
         slots = asyncio.Semaphore(3)
@@ -120,7 +121,7 @@ async def judge_all(cache_folder: Path) -> dict[str, CheckReport]:
         async def judge(entry: Entry) -> CheckReport:
             async with slots:
                 box = hurried if entry.endless else usual
-                return await box.check(task(entry.task), entry.kernel, profile=entry.benches)
+                return await box.do(CheckOrder(task(entry.task), entry.kernel, profile=entry.benches))
 
         reports = await asyncio.gather(*(judge(entry) for entry in entries()))
     return {entry.name: report for entry, report in zip(entries(), reports, strict=True)}

@@ -1,4 +1,4 @@
-"""What one server owns while it lives: a toolbox, and the desk that speaks for searches and jobs."""
+"""What one server owns while it lives: a toolbox, and what answers for searches, jobs and judgements."""
 
 from __future__ import annotations
 
@@ -10,54 +10,59 @@ import anyio
 from mcp.server.mcpserver import Context
 
 from agent.home import Home
-from agent.mcp.access.tenancy import shelf, tenant
-from agent.mcp.desk import SearchDesk
+from agent.mcp.access.tenancy import caller_catalogue, tenant
+from agent.mcp.judgements import Judgements
+from agent.mcp.search_service import SearchService
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
-from tools.mcp.orders import Order
-from tools.tasks.catalogue import TaskShelf
+from tools.mcp.named_orders import NamedOrder
+from tools.tasks.catalogue import TaskCatalogue
 from tools.toolbox import Toolbox
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Services:
     """The tools and the searches of one server."""
 
     toolbox: Toolbox
-    desk: SearchDesk
+    searches: SearchService
+    judgements: Judgements
     home: Home
     every_run: Store
 
     @property
-    def shelf(self) -> TaskShelf:
+    def catalogue(self) -> TaskCatalogue:
         """The tasks that the caller of this request may name."""
-        return shelf(self.home)
+        return caller_catalogue(self.home)
 
     @property
     def store(self) -> Store:
         """The runs that the caller of this request may see."""
         return self.every_run.seen_by(tenant())
 
-    async def go_on_later(self, order: Order) -> str:
+    async def go_on_later(self, order: NamedOrder) -> str:
         """Have an order carried out in the background; return the job's id."""
-        return await self.desk.jobs.order(order, self.toolbox.device, self.shelf)
+        return await self.searches.jobs.order(order, self.toolbox.device, self.catalogue)
 
 
-def workshop_of(ctx: Context[Workshop]) -> Workshop:
+def services_of(ctx: Context[Services]) -> Services:
     """Return what the caller of a tool, or the reader of a resource, may use."""
     return ctx.request_context.lifespan_context
 
 
 @asynccontextmanager
-async def open_workshop(
+async def open_services(
     home: Home, device: str, base_url: str | None = None
-) -> AsyncGenerator[Workshop, None]:
+) -> AsyncGenerator[Services, None]:
     """Open a toolbox for one device; leaving stops its workers, while searches and jobs go on."""
+    store = Store(home)
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
-        desk = SearchDesk(home, toolbox, base_url)
+        searches, judgements = SearchService(home, toolbox, base_url), Judgements(store, toolbox)
+        judgements.open()
         try:
-            yield Workshop(toolbox, desk, home, Store(home))
+            yield Services(toolbox, searches, judgements, home, store)
         finally:
             # The server may be under cancellation already; what follows must still run to its end.
             with anyio.CancelScope(shield=True):
-                await desk.aclose()
+                await judgements.aclose()
+                await searches.aclose()

@@ -1,4 +1,4 @@
-"""Jobs as a server sees them: it hands work to the supervisor of its home, and reads the store."""
+"""JobService as a server sees them: it hands work to the supervisor of its home, and reads the store."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from agent.supervisor import keys
 from agent.supervisor.presence import Starter
 from agent.supervisor.work import SEARCHES, OrderJob, ResumeJob, SearchJob
 from sandbox.errors import UsageError
-from tools.mcp.orders import Order
-from tools.tasks.catalogue import TaskShelf
+from tools.mcp.named_orders import NamedOrder, called
+from tools.tasks.catalogue import TaskCatalogue
 
 MOST_SEARCHES = 8
 """Searches of one home at a time; more would only make each other wait."""
@@ -25,7 +25,7 @@ _START_S = 40.0
 _POLL_S = 0.1
 
 
-class Jobs:
+class JobService:
     """Hands jobs over and waits for them. Methods raise UsageError with a text that a client can act on."""
 
     def __init__(self, home: Home, store: Store, seen: Callable[[], Store]) -> None:
@@ -58,19 +58,18 @@ class Jobs:
         job = ResumeJob(run=run, ticket=ticket).model_dump_json()
         await self._run_of(NewJob("resume", job, stored.device, stored.request.tenant), ticket)
 
-    async def order(self, order: Order, device: str, shelf: TaskShelf) -> str:
+    async def order(self, order: NamedOrder, device: str, catalogue: TaskCatalogue) -> str:
         """Have an order carried out, and return the job's id at once."""
-        asked = OrderJob(order=order, own=shelf.own, paths=shelf.paths).model_dump_json()
-        return await self._add(
-            NewJob(order.kind, asked, device, self._seen().tenant or ""), MOST_ORDERS, (order.kind,)
-        )
+        asked = OrderJob(order=order, own=catalogue.own, paths=catalogue.paths).model_dump_json()
+        kind = called(order)
+        return await self._add(NewJob(kind, asked, device, self._seen().tenant or ""), MOST_ORDERS, (kind,))
 
     async def get(self, job: str) -> Job:
         """Return a job that the caller may see; one that waits gets a supervisor."""
-        found = await asyncio.to_thread(self._seen().jobs.get, job)
-        if found.state is JobState.WAITING:
+        stored = await asyncio.to_thread(self._seen().jobs.get, job)
+        if stored.state is JobState.WAITING:
             await asyncio.to_thread(self._starter.ensure)
-        return found
+        return stored
 
     async def cancel(self, job: str) -> None:
         """Ask a job to stop."""
@@ -83,9 +82,9 @@ class Jobs:
     async def until(self, job: str, enough: Callable[[Job], bool], seconds: float) -> Job:
         """Wait until a job is as wanted, at most so long, and return it as it is then."""
         deadline = time.monotonic() + seconds
-        while not enough(found := await self.get(job)) and time.monotonic() < deadline:
+        while not enough(stored := await self.get(job)) and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_S)
-        return found
+        return stored
 
     async def _ticket(self, model: str | None) -> str | None:
         if model is None:
@@ -102,15 +101,15 @@ class Jobs:
     async def _run_of(self, new: NewJob, ticket: str | None) -> str:
         try:
             job = await self._add(new, MOST_SEARCHES, SEARCHES)
-            found = await self.until(job, lambda one: one.run is not None or one.state.ended, _START_S)
-            if found.run is None and not found.state.ended:
+            stored = await self.until(job, lambda now: now.run is not None or now.state.ended, _START_S)
+            if stored.run is None and not stored.state.ended:
                 await self.cancel(job)
         finally:
             if ticket is not None:
                 keys.forget(self._home, ticket)
-        if found.run is not None:
-            return found.run
-        if found.state is JobState.COMPLETED:  # a run that had ended before
+        if stored.run is not None:
+            return stored.run
+        if stored.state is JobState.COMPLETED:  # a run that had ended before
             return ResumeJob.model_validate_json(new.request).run
         log = self._home.root / "supervisor.log"
-        raise UsageError(found.error or f"the search did not start ({found.state}); {log} may say why")
+        raise UsageError(stored.error or f"the search did not start ({stored.state}); {log} may say why")

@@ -1,4 +1,4 @@
-"""The search desk: has searches started, and answers for all of them, whichever process ran them."""
+"""The searches of a server: has searches started, and answers for all of them, whichever process ran them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import time
 from datetime import UTC
 
 from agent.home import Home
-from agent.mcp.access.tenancy import admit, shelf, tenant
+from agent.mcp.access.tenancy import admit, caller_catalogue, tenant
 from agent.mcp.answers import BestKernelText, Candidate, SearchLine, SearchList, SearchOutcome, SearchStatus
 from agent.mcp.following import Progress
-from agent.mcp.jobs import Jobs
+from agent.mcp.job_service import JobService
 from agent.mcp.watching import Watch
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.store import Store
+from tools.mcp import limits
 from tools.toolbox import Toolbox
 
 _CANCEL_GRACE_S = 10.0
-_CANDIDATES_SHOWN = 40
-_MESSAGE_LIMIT = 300
 
 
-class SearchDesk:
+class SearchService:
     """Answers the search tools. Methods raise WarpwrightError with a text that a client can act on."""
 
     def __init__(self, home: Home, toolbox: Toolbox, base_url: str | None = None) -> None:
@@ -36,7 +35,7 @@ class SearchDesk:
         self._home = home
         self._toolbox = toolbox
         self._all_runs = Store(home)
-        self.jobs = Jobs(home, self._all_runs, lambda: self._store)
+        self.jobs = JobService(home, self._all_runs, lambda: self._store)
         self._watch = Watch(self._all_runs)
         self._progress = Progress()
 
@@ -52,7 +51,7 @@ class SearchDesk:
 
     async def start(self, request: SearchRequest) -> SearchStatus:
         """Start a search; it outlives this server."""
-        task = await asyncio.to_thread(shelf(self._home).find, request.task)
+        task = await asyncio.to_thread(caller_catalogue(self._home).find, request.task)
         request = request.model_copy(update={"tenant": tenant() or "", "task": str(task.folder)})
         await asyncio.to_thread(admit, self._all_runs, request)
         return await self.status(await self.jobs.search(request, self.device))
@@ -137,13 +136,13 @@ class SearchDesk:
                     candidate=record.candidate,
                     features=record.features,
                     verdict=record.verdict,
-                    message=record.message[:_MESSAGE_LIMIT],
+                    message=record.message[: limits.SUMMARY],
                     latency_us=record.latency_us,
                     provenance=record.provenance,
                     speedup=record.speedup,
                     sha=record.sha,
                 )
-                for record in result.candidates[-_CANDIDATES_SHOWN:]
+                for record in result.candidates[-limits.CANDIDATES :]
             ],
         )
 

@@ -1,0 +1,93 @@
+"""Jobs at work in this process: each in a task of its own, stopped where someone asks, its state in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from agent.store.jobs import Job, JobProblem, JobState, JobTable
+from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
+
+_BEAT_S = 5.0
+_LOG = logging.getLogger(__name__)
+
+
+class JobRunner:
+    """Works on jobs that this process has made its own; what becomes of them is read from the table."""
+
+    def __init__(self, table: JobTable, carry_out: Callable[[Job], Awaitable[str | None]]) -> None:
+        """Start nothing yet; `carry_out` does a job and returns its answer as JSON."""
+        self._table = table
+        self._carry_out = carry_out
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._beaten = 0.0
+
+    def __len__(self) -> int:
+        """How many jobs are at work."""
+        return len(self._tasks)
+
+    def begin(self, job: Job) -> None:
+        """Work on a job that is this process's own."""
+        task = self._tasks[job.id] = asyncio.create_task(self._work(job))
+        task.add_done_callback(partial(self._ended, job))
+
+    async def wait(self, job: str, seconds: float) -> None:
+        """Return once a job is no longer at work here, at the latest after so many seconds."""
+        if (task := self._tasks.get(job)) is not None:
+            await asyncio.wait({task}, timeout=seconds)
+
+    async def stop(self, job: str) -> None:
+        """Cancel a job, and return once its work has ended."""
+        if (task := self._tasks.get(job)) is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def tend(self) -> None:
+        """Cancel what someone asked to stop, and say that this process still works; to be called every so often."""
+        if not self._tasks:
+            return
+        for job in await asyncio.to_thread(self._table.cancels_asked):
+            if (task := self._tasks.get(job)) is not None:
+                task.cancel()
+        if time.monotonic() - self._beaten > _BEAT_S:
+            self._beaten = time.monotonic()
+            await asyncio.to_thread(self._table.beat)
+
+    async def aclose(self) -> None:
+        """Cancel every job, and return once their work has ended."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _work(self, job: Job) -> None:
+        end = partial(self._table.end, job.id)
+        try:
+            end = partial(end, JobState.COMPLETED, answer=await self._carry_out(job))
+        except asyncio.CancelledError:
+            end(JobState.CANCELLED, error="cancelled")
+            raise
+        except WarpwrightError as error:
+            end = partial(end, JobState.FAILED, error=str(error), problem=_problem(error))
+        await asyncio.to_thread(end)
+
+    def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(job.id, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("job %s failed", job.id, exc_info=error)
+            said = f"{type(error).__name__}: a mistake of warpwright's; supervisor.log says more"
+            self._table.end(job.id, JobState.FAILED, error=said, problem=JobProblem.WORKER)
+
+
+def _problem(error: WarpwrightError) -> JobProblem:
+    match error:
+        case UsageError():
+            return JobProblem.USAGE
+        case MissingDependencyError():
+            return JobProblem.MISSING
+        case _:
+            return JobProblem.WORKER

@@ -1,0 +1,81 @@
+"""Orders that name their task: what the tools do at once, and what a job does later, is the same."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tools.awaiting import together
+from tools.mcp import limits
+from tools.mcp.answers import CompileAnswer, ProfileAnswer, TestAnswer
+from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer, describe_benchmark, describe_comparison
+from tools.mcp.drafts import CreatedTask, NewTask, describe_kept
+from tools.mcp.translation import describe_compile, describe_profile, describe_test
+from tools.tasks.catalogue import TaskCatalogue
+from tools.tasks.drafting import keep
+from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
+
+Answer = CompileAnswer | TestAnswer | ProfileAnswer | BenchmarkAnswer | CompareAnswer | CreatedTask
+"""What carrying out an order gives."""
+
+
+@dataclass(frozen=True)
+class CompareOrder:
+    """Check several kernels for one task; `kernels` are their texts by label."""
+
+    task: str
+    kernels: dict[str, str]
+    sweep: bool = False
+    kind: Literal["compare"] = "compare"
+
+
+@dataclass(frozen=True)
+class CreateOrder:
+    """Keep a new task."""
+
+    draft: NewTask
+    kind: Literal["create_task"] = "create_task"
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.draft.name
+
+
+NamedOrder = Annotated[AnyOrder[str] | CompareOrder | CreateOrder, Field(discriminator="kind")]
+
+
+def called(order: NamedOrder) -> str:
+    """Return what clients know an order's kind as: a check is their benchmark."""
+    return "benchmark" if isinstance(order, CheckOrder) else order.kind
+
+
+async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogue) -> Answer:
+    """Do what an order says, and return what its tool answers.
+
+    Raises:
+        UsageError: There is no such task, or it cannot be used.
+        WorkerError: The environment failed twice.
+    """
+    if isinstance(order, CreateOrder):
+        return describe_kept(await keep(order.draft.draft(), catalogue, toolbox), toolbox.device)
+    task = await asyncio.to_thread(catalogue.find, order.task)
+    match order:
+        case CompileOrder():
+            return describe_compile(task, await toolbox.do(order.on(task)))
+        case TestOrder():
+            tested = await toolbox.do(order.on(task))
+            return describe_test(task, tested, device=toolbox.device, isolation=toolbox.isolation)
+        case ProfileOrder():
+            profiled = await toolbox.do(order.on(task))
+            metrics = limits.ALL_METRICS if order.full else limits.METRICS
+            return describe_profile(task, profiled, toolbox.device, metrics=metrics)
+        case CheckOrder():
+            return describe_benchmark(task, await toolbox.do(order.on(task)))
+        case CompareOrder(_, kernels, sweep):
+            orders = [CheckOrder(task, kernel, sweep=sweep) for kernel in kernels.values()]
+            reports = await together(toolbox.do(order) for order in orders)
+            return describe_comparison(task, list(zip(kernels, reports, strict=True)))

@@ -1,0 +1,122 @@
+"""The stages of a check, in order: compile, test, sweep or profile, benchmark shapes, hazards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sandbox.verdict import Verdict
+from tools.kernel import file as kernel_file
+from tools.reports import CompileReport, ProfileReport, TestReport
+from tools.stages.compiling import CompiledCases, CompileStage
+from tools.stages.hazards import HazardStage
+from tools.stages.judgement import CheckContext, Stage, StageOutcome
+from tools.stages.measuring import MeasureStage
+from tools.stages.profiling import ProfileStage
+from tools.stages.shapes import ShapeStage
+from tools.stages.sweeping import sweep_settings
+from tools.stages.testing import ResultStage
+
+
+@dataclass(frozen=True)
+class CheckStages:
+    """What the stages of a check are made of.
+
+    Attributes:
+        settings: How many settings of the tunables a sweep tries at most.
+    """
+
+    compiling: CompileStage
+    results: ResultStage
+    profiling: ProfileStage | MeasureStage
+    shapes: ShapeStage
+    hazards: HazardStage
+    settings: int
+
+    def in_order(self) -> list[Stage]:
+        """Return every stage; each does nothing where the order does not ask for it."""
+        return [
+            Stage("compile", self._compile),
+            Stage("test", self._test),
+            Stage("sweep", self._sweep, timing=True),
+            Stage("profile", self._profile, timing=True),
+            Stage("shapes", self._judge_shapes, headline=False),
+            Stage("hazards", self._look_for_hazards, headline=False),
+        ]
+
+    async def _compile(self, context: CheckContext) -> StageOutcome:
+        compiled = await self.compiling.compile_tests(context.order.task, context.order.kernel)
+        tune = dict(compiled.builds[0].tune) if compiled.builds else {}
+        facts = {"compile": compiled.report, "tune": tune}
+        return StageOutcome(compiled.report.verdict, compiled.report.message, facts, compiled)
+
+    async def _test(self, context: CheckContext) -> StageOutcome:
+        report = await self._tested(context, _compiled(context))
+        return StageOutcome(report.verdict, report.message, {"test": report})
+
+    async def _tested(self, context: CheckContext, compiled: CompiledCases) -> TestReport:
+        return await self.results.test(context.order.task, compiled, context.frozen, context.seed)
+
+    async def _sweep(self, context: CheckContext) -> StageOutcome | None:
+        order = context.order
+        if not order.profile or not order.sweep:
+            return None
+        settings = kernel_file.sweep(_compiled(context).builds[0].kernel_file, self.settings)
+        if len(settings) < 2:
+            return None
+
+        async def profile(tune: Mapping[str, int]) -> ProfileReport:
+            return (await self.profiling.profile(order.task, order.kernel, tune)).report
+
+        async def test(tune: Mapping[str, int]) -> TestReport:
+            return await self._tested(
+                context, await self.compiling.compile_tests(order.task, order.kernel, tune)
+            )
+
+        async def compile_(tune: Mapping[str, int]) -> CompileReport:
+            first = order.task.benches[0].dims if order.task.benches else order.task.tests[0].dims
+            return (await self.compiling.compile(order.task, order.kernel, first, tune)).report
+
+        sweep = await sweep_settings(settings, profile, test, compile_)
+        facts: dict[str, object] = {
+            "profile": sweep.profile,
+            "provenance": sweep.profile.provenance,
+            "tune": dict(sweep.tune),
+            "swept": sweep.tried,
+        }
+        if sweep.test is not None:
+            first = order.task.tests[0].dims
+            compiled = await self.compiling.compile(order.task, order.kernel, first, sweep.tune)
+            facts |= {"test": sweep.test, "compile": compiled.report}
+        return StageOutcome(sweep.verdict, sweep.message, facts)
+
+    async def _profile(self, context: CheckContext) -> StageOutcome | None:
+        order = context.order
+        if not order.profile or context.report.profile is not None:
+            return None
+        report = (await self.profiling.profile(order.task, order.kernel)).report
+        facts = {"profile": report, "provenance": report.provenance}
+        return StageOutcome(report.verdict, report.message, facts)
+
+    async def _judge_shapes(self, context: CheckContext) -> StageOutcome | None:
+        profile = context.report.profile
+        if not context.order.benches or profile is None or profile.verdict is not Verdict.PASS:
+            return None
+        report = await self.shapes.judge(context)
+        return StageOutcome(report.verdict, report.message, {"bench": report})
+
+    async def _look_for_hazards(self, context: CheckContext) -> StageOutcome | None:
+        order = context.order
+        if not order.thorough:
+            return None
+        compiled = await self.compiling.compile_tests(order.task, order.kernel, context.report.tune)
+        assert compiled.report.verdict is Verdict.PASS, "what was tested has compiled"
+        report = await self.hazards.inspect(
+            order.task, compiled.builds, self.results.oracle(order.task), context.seed
+        )
+        return StageOutcome(report.verdict, report.message, {"hazards": report})
+
+
+def _compiled(context: CheckContext) -> CompiledCases:
+    assert context.compiled is not None, "the first stage compiles"
+    return context.compiled

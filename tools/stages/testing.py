@@ -1,0 +1,94 @@
+"""The test stage: results over every test case, values that no one would draw, and multiples of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sandbox.device import Device
+from sandbox.errors import UsageError
+from sandbox.verdict import Verdict
+from tools.judge.freezing import Frozen, freeze
+from tools.judge.questions import Oracle
+from tools.judge.scaling import Scaling, scaling_subject
+from tools.judge.stress import FAMILIES, stress_case
+from tools.judge.testing import Rules, Subject, judge_results
+from tools.reports import TestReport
+from tools.stages.compiling import CompiledCases, CompileStage
+from tools.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class ResultStage:
+    """Judges a kernel's results on one device.
+
+    Attributes:
+        oracle: Returns what knows a task's answers.
+        rules: How to judge; the constants of the error bound come with each task.
+    """
+
+    compiling: CompileStage
+    device: Device
+    oracle: Callable[[Task], Oracle]
+    rules: Rules
+
+    async def test(
+        self, task: Task, compiled: CompiledCases, frozen: Frozen, seed: int | None = None
+    ) -> TestReport:
+        """Judge a compiled kernel; where it did not compile, that is the report.
+
+        Raises:
+            UsageError: The task's reference fails.
+            WorkerError: The environment failed twice.
+        """
+        if compiled.report.verdict is not Verdict.PASS:
+            return TestReport(compiled.report.verdict, compiled.report.message)
+        rules = replace(self.rules, constants=frozen.constants, works=frozen.works)
+        subjects = [*_subjects(task, compiled), *_stress(task, compiled, frozen.families).values()]
+        judged = await judge_results(task, self.device, self.oracle(task), subjects, rules, seed=seed)
+        if judged.report.verdict is not Verdict.PASS or not frozen.degrees:
+            return judged.report
+        return await self._scaled(task, compiled, frozen, judged.report)
+
+    async def freeze(self, task: Task) -> Frozen:
+        """Judge a task's own baseline, and fix by it what candidates are judged by.
+
+        Raises:
+            UsageError: The baseline fails, or a kernel that computes nothing would pass every test.
+            WorkerError: The environment failed twice.
+        """
+        compiled = await self.compiling.compile_tests(task, task.baseline)
+        if compiled.report.verdict is not Verdict.PASS:
+            raise UsageError(f"task {task.name}: its baseline does not compile: {compiled.report.message}")
+        subjects, stress = _subjects(task, compiled), _stress(task, compiled, FAMILIES)
+        return await freeze(task, self.device, self.oracle(task), subjects, self.rules, stress)
+
+    async def _scaled(
+        self, task: Task, compiled: CompiledCases, frozen: Frozen, passed: TestReport
+    ) -> TestReport:
+        subject = scaling_subject(task, _subjects(task, compiled))
+        assert subject is not None, "the task was found to scale when it was frozen"
+        scaling = Scaling(task, self.device, self.oracle(task), subject, self.rules.seconds)
+        objection = await scaling.objection(frozen.degrees, passed.cases[0].seed)
+        if objection is None:
+            return passed
+        return replace(passed, verdict=Verdict.WRONG_RESULT, message=objection)
+
+
+def _subjects(task: Task, compiled: CompiledCases) -> list[Subject]:
+    return [
+        Subject(case, build.program, build.plan)
+        for case, build in zip(task.tests, compiled.builds, strict=True)
+    ]
+
+
+def _stress(task: Task, compiled: CompiledCases, families: Sequence[str]) -> dict[str, Subject]:
+    """The kernel on the values of each family that suits the task."""
+    builds = {repr(case.dims): build for case, build in zip(task.tests, compiled.builds, strict=True)}
+    subjects: dict[str, Subject] = {}
+    for family in families:
+        case = stress_case(task, family)
+        if case is not None:
+            build = builds[repr(case.dims)]
+            subjects[family] = Subject(case, build.program, build.plan, once=True)
+    return subjects
