@@ -15,7 +15,9 @@ from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Operand, Register, Symbol
 
 _STRONG = frozenset({"volatile", "relaxed", "acquire", "mmio"})
-_NO_TARGET = frozenset({"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"})
+_NO_TARGET = frozenset(
+    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"}
+)
 _COPIES = frozenset({"mov", "cvta"})
 
 
@@ -97,12 +99,13 @@ class _Flow:
         return self._place(load) in self._atomics
 
     def awaited(self) -> set[int]:
-        """Strong reads that loops wait for, and those before such a loop of the same location that decide a branch."""
+        """Strong reads that loops wait for, and those of the same location before such a loop."""
         reads = [
             (instruction, block)
             for block in self._blocks
             for instruction in block.instructions
-            if instruction.opcode == "atom" or (instruction.opcode == "ld" and _STRONG & set(instruction.modifiers))
+            if instruction.opcode == "atom"
+            or (instruction.opcode == "ld" and _STRONG & set(instruction.modifiers))
         ]
         found = {id(instruction) for instruction, block in reads if self._is_awaited(instruction, block)}
         places = {self._place(instruction) for instruction, _ in reads if id(instruction) in found} - {None}
@@ -141,9 +144,13 @@ class _Flow:
                 branches.append(use.block)
             elif id(instruction) in same:
                 swapped |= "cas" in instruction.modifiers or instruction.guard is not None
-            elif instruction.opcode in {"st", "atom", "red", "call", "ret", "brx"} or not _written(instruction):
+            elif instruction.opcode in {"st", "atom", "red", "call", "ret", "brx"} or not _written(
+                instruction
+            ):
                 return False
-        return swapped or any(self._decides(branch, use.block, block) for branch in branches for use in atomics)
+        return swapped or any(
+            self._decides(branch, use.block, block) for branch in branches for use in atomics
+        )
 
     def _decides(self, branch: BasicBlock, atomic: BasicBlock, load: BasicBlock) -> bool:
         """Whether it depends on a branch if control comes to an atomic operation, with no barrier between."""
@@ -176,7 +183,8 @@ class _Flow:
                 seen.add(id(use.instruction))
                 yield use
                 # An atomic operation returns what it finds, whatever it was given.
-                new = set() if use.instruction.opcode in {"atom", "ld"} else set(_written(use.instruction)) - names
+                fresh = use.instruction.opcode in {"atom", "ld"}
+                new = set[str]() if fresh else set(_written(use.instruction)) - names
                 names |= new
                 queue += new
 

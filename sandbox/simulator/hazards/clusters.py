@@ -85,7 +85,10 @@ class ClusterLayout:
         reason = where.reason or "blocks of one cluster: put cluster.sync() between"
         sides = [
             self.agent(machine, where.group, agent % self.agents(machine), lane)
-            for agent, lane in ((before.agent, 0), (int(touch.thread[where.lane]), int(touch.lane[where.lane])))
+            for agent, lane in (
+                (before.agent, 0),
+                (int(touch.thread[where.lane]), int(touch.lane[where.lane])),
+            )
         ]
         return race(machine, place, (before, sides[0]), (touch, sides[1]), reason)
 

@@ -144,14 +144,18 @@ class GlobalHazards(Observer):
         """Positions and threads of the active lanes, in the order in which atomics take them, and their words."""
         lanes = self._order.lanes(machine, EVERYONE if access.mask is None else access.mask)
         position, thread = lanes
-        word = np.broadcast_to(access.offsets, machine.shape).reshape(-1, machine.blocks)[thread, position] >> 2
+        word = (
+            np.broadcast_to(access.offsets, machine.shape).reshape(-1, machine.blocks)[thread, position] >> 2
+        )
         return lanes, word
 
     def _cases(
         self, machine: Machine, access: MemoryAccess, how: Strength
     ) -> list[tuple[_Case, Array, Array, Array]]:
         """Every watched buffer that is touched: units, agents, and how many threads each stands for."""
-        touched = [(a, self.buffers[a.name]) for a in machine.arena.touched(access.offsets) if a.name in self.buffers]
+        touched = [
+            (a, self.buffers[a.name]) for a in machine.arena.touched(access.offsets) if a.name in self.buffers
+        ]
         if not touched:
             return []
         offsets, agents, width = self._lanes(machine, access)
@@ -287,7 +291,9 @@ class GlobalHazards(Observer):
             )
         return known
 
-    def _exempt(self, access: MemoryAccess, how: Strength, manner: Array, meets: Array | None) -> Array | None:
+    def _exempt(
+        self, access: MemoryAccess, how: Strength, manner: Array, meets: Array | None
+    ) -> Array | None:
         """Which of the last writes an access may meet though nothing orders them; None for none."""
         changed, sets = manner >= CHANGE, manner >= SETS
         if meets is None:
@@ -308,7 +314,10 @@ class GlobalHazards(Observer):
         if case.access.kind == "atomic" and not how.sets:
             manners, observed = (_CHECKED if how.scope == GRID else frozenset({LOOK})), False
         else:
-            manners, observed = (_AWAITED if how.strong and how.scope == GRID else frozenset[int]()), how.strong
+            manners, observed = (
+                (_AWAITED if how.strong and how.scope == GRID else frozenset[int]()),
+                how.strong,
+            )
         found = readers.judge(case.watched, self._order, unit, agent, (manners, observed))
         if found is not None and not (
             case.access.kind == "store" and self._same(case, unit[found.position], case.watched)
@@ -327,7 +336,9 @@ class GlobalHazards(Observer):
         near = block_of(before) == block_of(agent)
         if (reach == CLUSTER).any():
             cluster = self._order.geometry.cluster_of
-            near |= (reach == CLUSTER) & (cluster(block_of(np.maximum(before, 0))) == cluster(block_of(agent)))
+            near |= (reach == CLUSTER) & (
+                cluster(block_of(np.maximum(before, 0))) == cluster(block_of(agent))
+            )
         found: Array = (manner >= STRONG) & (near | (reach >= GRID))
         return found
 

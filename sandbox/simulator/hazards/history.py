@@ -250,7 +250,7 @@ class History:
             self._reads, self._atomics = merged(self._reads), merged(self._atomics)
 
     def _meet_stores(self, machine: Machine, stores: list[Touch], strong: bool) -> None:
-        """Judge stores against earlier reads and atomics; strong ones may meet atomics, and loads that wait for them."""
+        """Judge stores against earlier reads and atomics; strong ones may meet atomics and loads that wait."""
         for store in stores:
             self._mark.put(store, store.thread[:, None])
         spared = [touch for touch in self._reads if strong and self._waits(touch)]

@@ -1,11 +1,11 @@
-"""Which accesses of one launch happen before which, as PTX's memory consistency model has it (PTX ISA 9.0, chapter 8).
+"""Which accesses of one launch happen before which (PTX ISA 9.0, chapter 8, "Memory Consistency Model").
 
-An agent is one number: linear block, tick of the access, thread. Ticks count the synchronisation events of the launch,
-so two accesses with no such event between them have the same tick, and to know of a thread up to a tick is to know of
-all that it did until then.
+An agent is one number: linear block, tick of the access, thread. Ticks count the synchronisation events of the
+launch, so two accesses with no such event between them have the same tick, and to know of a thread up to a tick is
+to know of all that it did until then.
 
-Inside a block, barriers order: all of it, or the lanes of a warp; where fewer take part `Clocks` keeps what every thread
-knows. Between blocks only releases that somebody observed do (`Releases`), and barriers of a cluster.
+Inside a block, barriers order: all of it, or the lanes of a warp; where fewer take part `Clocks` keeps what every
+thread knows. Between blocks only releases that somebody observed do (`Releases`), and barriers of a cluster.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _TIMES = (1 << _TIME_BITS) - 1
 NOBODY = np.int64(-1)
 _NEVER = -1
 ACQUIRED, TICKET, OBSERVED = range(3)
-"""How a release is known of: by an acquire; or, without one, by the old value of an atomic operation that no loop waits
-for; or by any strong read."""
+"""How a release is known of: by an acquire; or, without one, by the old value of an atomic operation that no loop
+waits for; or by any strong read."""
 
 
 @dataclass
@@ -145,7 +145,7 @@ class Order:
         self._publishing.fence((position, thread), fence, tick, floors, row)
 
     def lanes(self, machine: Machine, mask: Array) -> tuple[Array, Array]:
-        """Positions in the batch and linear threads of the lanes of a mask, in the order in which atomics take them."""
+        """Positions in the batch and linear threads of the lanes of a mask, in the order of atomics."""
         full = np.broadcast_to(mask, machine.shape)
         turn = -1 if machine.backwards else 1
         row, column, position = np.unravel_index(np.flatnonzero(full[::turn, ::turn]), full.shape)
@@ -168,7 +168,7 @@ class Order:
         log, version = self.releases.change(word, wrote, releasing, entries)
         adds = releasing & wrote
         if adds.any() and not strength.releases:
-            kept = tuple(values[adds] for values in lanes)
+            kept = lanes[0][adds], lanes[1][adds]
             self._publishing.added(kept, log[adds], entries.only(wrote[releasing]))
         if strength.observes:
             self._publishing.observe(lanes, (log, version), strength, self.ticks)
@@ -184,10 +184,16 @@ class Order:
             return self._publishing.releasing(lanes, strength)
         tick = self.ticks.step()
         floors = (self._barrier[self._publishing.blocks[position]], self._warp_of(position, thread))
-        row = None if self._batch.clocks is None else self.releases.save(self._batch.clocks.view(position, thread))
+        row = (
+            None
+            if self._batch.clocks is None
+            else self.releases.save(self._batch.clocks.view(position, thread))
+        )
         return self._publishing.release_now(lanes, strength, tick, floors, row)
 
-    def unordered(self, before: Array, agent: Array, *, exempt: Array | None = None, level: int = ACQUIRED) -> Array:
+    def unordered(
+        self, before: Array, agent: Array, *, exempt: Array | None = None, level: int = ACQUIRED
+    ) -> Array:
         """Which accesses of `before` are neither the agent's own nor ordered before it.
 
         Args:
@@ -233,12 +239,14 @@ class Order:
         if self._batch.warps is not None:
             warp = (last & _THREADS) // WARP
             same = (crowd < 2) & (warp == (agent & _THREADS) // WARP)
-            later |= same & (self._batch.warps[self._position[agent >> BLOCK_SHIFT], np.where(together, warp, 0)] >= time)
+            later |= same & (
+                self._batch.warps[self._position[agent >> BLOCK_SHIFT], np.where(together, warp, 0)] >= time
+            )
         replaced: Array = together & later
         return replaced
 
     def group_known(self, before: Array, agent: Array, width: Array) -> Array:
-        """Whether agents know of all that the warp (width 1) or the block (2) of earlier agents did up to their ticks."""
+        """Whether agents know of all that the warp (width 1) or block (2) of earlier agents did by their ticks."""
         time, block = before >> _THREAD_BITS & _TIMES, before >> BLOCK_SHIFT
         known = (block == agent >> BLOCK_SHIFT) & (self._barrier[block] >= time)
         left = np.flatnonzero(~known)

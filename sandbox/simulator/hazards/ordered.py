@@ -1,8 +1,8 @@
 """Races in shared memory where not every barrier is the whole block's.
 
-What threads know of each other is kept in vector clocks, which move at every synchronisation, and `History` judges each
-access by it. Blocks whose threads meet at barriers of the whole block and of whole warps alone are first watched by
-`SharedHazards`, which is faster and never misses what this finds.
+What threads know of each other is kept in vector clocks, which move at every synchronisation, and `History` judges
+each access by it. Blocks whose threads meet at barriers of the whole block and of whole warps alone are first watched
+by `SharedHazards`, which is faster and never misses what this finds.
 """
 
 from __future__ import annotations

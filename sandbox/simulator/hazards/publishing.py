@@ -4,7 +4,7 @@
 causality order, whoever makes it, and be observed by a read before fence B: then A precedes B in the order of all
 sc fences, since the other way round the read would precede the write that it reads (PTX ISA 9.0, sections 8.9.3 to
 8.10.6), and A synchronises with B. Hence what every thread of a block fenced before a barrier is released by
-whichever of them writes after it, and observed by one thread before a barrier is acquired by the fences of the others.
+whichever of them writes after it, and what one thread observed before a barrier the fences of the others acquire.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sandbox.simulator.machine.lanes import Geometry
 
 Lanes = tuple[Array, Array]
 Reference = tuple[int, int, bool]
-"""Of a log: how long it was, the scope of the read, and whether that was an atomic operation that no loop waits for."""
+"""Of a log: how long it was, the scope of the read, and whether that was a ticket (`Strength.ticket`)."""
 _NOTHING: Reference = (0, 0, False)
 _LEVELS = (GRID, CLUSTER)
 _FIELDS = 4
@@ -262,7 +262,9 @@ class Publishing:
         if mine.size:
             key = (mine, which)
             scope = np.minimum(self._scope[key], fence.scope)
-            self._releases.acquire(self.blocks[mine], which, (self._log[key], self._version[key], scope), tick)
+            self._releases.acquire(
+                self.blocks[mine], which, (self._log[key], self._version[key], scope), tick
+            )
             for place in self._more.keys() & set(zip(mine.tolist(), which.tolist(), strict=True)):
                 rows += [(*place, log, *found[:2]) for log, found in self._more.pop(place).items()]
             self._log[key] = 0

@@ -112,14 +112,17 @@ def _shorten(watched: Watched) -> None:
         watched.others = watched.others[:, :0]
 
 
-def judge(watched: Watched, order: Order, unit: Array, agent: Array, excused: tuple[frozenset[int], bool]) -> Found | None:
+def judge(
+    watched: Watched, order: Order, unit: Array, agent: Array, excused: tuple[frozenset[int], bool]
+) -> Found | None:
     """Readers since the last write that do not come before this one.
 
     Args:
         watched: The buffer.
         order: Of the launch.
-        unit, agent: Of the writing lanes.
-        excused: Manners of reading that this write may meet, and whether it meets strong ones once they were observed.
+        unit: Of the writing lanes.
+        agent: Of the writing lanes.
+        excused: Manners of reading that this write may meet; whether it meets strong ones that were observed.
     """
     readers = watched.reader.take(unit)
     there = np.flatnonzero(readers != NOBODY)

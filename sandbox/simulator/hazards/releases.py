@@ -1,10 +1,10 @@
 """What releases made known to those who observe them, location by location (PTX ISA 9.0, sections 8.8 and 8.9).
 
-A location that somebody released through has a log: one entry for each release pattern whose write it holds, itself or
-through the atomic operations that came after it ("observation order", section 8.9.2). Whoever reads the location
+A location that somebody released through has a log: one entry for each release pattern whose write it holds, itself
+or through the atomic operations that came after it ("observation order", section 8.9.2). Whoever reads the location
 observes the log as long as it is then: a reference of two numbers, which becomes knowledge with an acquire.
-An entry says up to which tick its thread, its warp and its whole block are covered, and so, through the references that
-its thread had acquired by then, whom else.
+An entry says up to which tick its thread, its warp and its whole block are covered, and so, through the references
+that its thread had acquired by then, whom else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sandbox.simulator.machine.lanes import WARP, Geometry
 
 NEVER = -1
 _MOST = 1 << 22
-"""Acquired references that are kept; of more, the oldest are forgotten: a race may then be seen where there is none."""
+"""Acquired references that are kept; of more, the oldest are forgotten: towards refusing."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,12 @@ class Releases:
 
     def forget(self, word: Array) -> None:
         """Something overwrote these words without releasing anything."""
-        if self._at is not None and word.size and self._low <= int(word.max()) and int(word.min()) <= self._high:
+        if (
+            self._at is not None
+            and word.size
+            and self._low <= int(word.max())
+            and int(word.min()) <= self._high
+        ):
             self._at[word] = 0
 
     def head(self, word: Array, entries: Entries) -> None:
@@ -217,12 +222,16 @@ class Releases:
             if not len(thread):
                 continue
             for e in entry[releasers == block].tolist():
-                who, own, warp, floor, row = (int(self._entries.get(n, e)) for n in ("thread", *_TIMES, "row"))
+                who, own, warp, floor, row = (
+                    int(self._entries.get(n, e)) for n in ("thread", *_TIMES, "row")
+                )
                 known = (time <= floor) | ((thread == who) & (time <= own))
                 known |= (thread // WARP == who // WARP) & (time <= warp)
                 if row >= 0:
                     known |= time <= self.rows[row][thread]
-                found.update(zip(other[known].tolist(), length[known].tolist(), scope[known].tolist(), strict=True))
+                found.update(
+                    zip(other[known].tolist(), length[known].tolist(), scope[known].tolist(), strict=True)
+                )
         return sorted(found)
 
     def _of_block(self, block: int) -> tuple[Array, ...]:

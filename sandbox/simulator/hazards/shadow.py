@@ -30,7 +30,7 @@ class Watched:
     WEAK, LOOK, or STRONG and more.
         written_by, read_by: By which instruction: a number of `Instructions`.
         cached: The only block that read the unit by a weak load in this launch; NONE for none, SEVERAL for several.
-        crowd: Who else read since, with nothing to order it after the reader: 1 for lanes of its warp, 2 for threads of its block.
+        crowd: Who else read since, not ordered after the reader: 1 for lanes of its warp, 2 for threads of its block.
         written: Whether anything was written in this run.
         others: Readers of units that threads of several blocks read: unit, agent, how and by which instruction.
         itemsize: Bytes of an element, for messages.
@@ -77,7 +77,18 @@ class Watched:
             self.others[0] = self.others[0] * times + np.arange(self.others.shape[1]) % times
 
 
-_UNITS = ("writer", "second", "manner", "written_by", "reader", "reading", "read_by", "crowd", "cached", "written")
+_UNITS = (
+    "writer",
+    "second",
+    "manner",
+    "written_by",
+    "reader",
+    "reading",
+    "read_by",
+    "crowd",
+    "cached",
+    "written",
+)
 
 
 def watch(start: int, nbytes: int, itemsize: int, *, written: bool) -> Watched:

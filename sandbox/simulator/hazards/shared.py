@@ -32,7 +32,9 @@ def whole_warps(machine: Machine, members: Array) -> bool:
     active = by_warp(machine.active, geometry, fill=False)
     live = np.ones_like(active) if machine.live is None else by_warp(machine.live, geometry, fill=False)
     here = active.any(axis=1, keepdims=True)
-    common = np.bitwise_and.reduce(np.where(active, by_warp(members, geometry), U32.type(0xFFFFFFFF)), axis=1, keepdims=True)
+    common = np.bitwise_and.reduce(
+        np.where(active, by_warp(members, geometry), U32.type(0xFFFFFFFF)), axis=1, keepdims=True
+    )
     named = common >> np.arange(WARP, dtype=U32).reshape(1, WARP, 1) & U32.type(1)
     inside = np.arange(geometry.warps * WARP).reshape(geometry.warps, WARP, 1) < geometry.threads
     return not bool((here & live & inside & ~(active & (named != 0))).any())

@@ -1,4 +1,4 @@
-"""How strong an access is: what PTX's memory model asks of two that touch one location (PTX ISA 9.0, sections 8.4 to 8.8)."""
+"""How strong an access is: what decides whether two may meet (PTX ISA 9.0, sections 8.4 to 8.8)."""
 
 from __future__ import annotations
 

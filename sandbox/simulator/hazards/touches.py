@@ -27,7 +27,7 @@ _WHOLE_WARP = frozenset({"mma", "wmma", "ldmatrix"})
 
 @dataclass(frozen=True)
 class Deed:
-    """The earlier side of a race: what was done, by which agent (a thread, or T plus one for its copies), and when."""
+    """The earlier side of a race: what was done, by which agent (a thread, or T plus one for its copies)."""
 
     instruction: Instruction
     kind: str
@@ -141,7 +141,7 @@ class BlockLayout:
     """The threads of a block are agents, and share its memory.
 
     Attributes:
-        whole_warps: Whether matrix loads count as reads of every lane of the warp, not of those that give the addresses.
+        whole_warps: Whether matrix loads count as reads of every lane of the warp, not only of who gives addresses.
     """
 
     whole_warps: bool = False
@@ -212,7 +212,7 @@ def race(
     now: tuple[Touch, tuple[int, int]],
     reason: str,
 ) -> Fault:
-    """The fault of two accesses that nothing orders: the name and the byte of the memory, and both with who did them."""
+    """The fault of two accesses that nothing orders: what the memory is called, its byte, and both sides."""
     deed, first = before
     touch, second = now
     sides = (

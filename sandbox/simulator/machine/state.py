@@ -148,6 +148,7 @@ class Machine:
         live: Lanes that have not exited; None for all.
         printed: What device printf wrote.
         specials: Values of the special registers, by name.
+        constants: Allocations in constant memory, by name.
         target: What the PTX was compiled for, "sm_90".
         backwards: Whether the order of threads that nothing orders is reversed.
         notes: Findings that are no failure, shared by the batches of a run; a dict for its order.
@@ -174,6 +175,7 @@ class Machine:
     local: Array | None = None
     printed: list[str] = field(default_factory=list[str])
     specials: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    constants: frozenset[str] = frozenset()
     target: str = ""
     backwards: bool = False
     notes: dict[str, None] = field(default_factory=dict[str, None])

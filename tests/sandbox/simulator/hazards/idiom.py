@@ -179,17 +179,25 @@ def changes(lines: list[str], position: int) -> Iterator[tuple[str, list[str]]]:
             alone = "{ .reg .b32 alone; mov.u32 alone, %lanemask_eq; bar.warp.sync alone; }"
             yield "bar.warp.sync of each lane by itself", with_line(*alone.replace("; ", ";\n").split("\n"))
         if text.startswith("cp.async.wait_group"):
-            yield "waits for one group less", with_line(re.sub(r"\d+;", lambda m: f"{int(m[0][:-1]) + 1};", line))
+            yield (
+                "waits for one group less",
+                with_line(re.sub(r"\d+;", lambda m: f"{int(m[0][:-1]) + 1};", line)),
+            )
     elif _MBARRIER.match(line):
         if order := _ORDER.search(line):
             yield f"mbarrier without {order[1]}", with_line(_ORDER.sub(".relaxed", line, count=1))
         else:
             yield (
                 "mbarrier relaxed",
-                with_line(re.sub(r"(mbarrier\.(?:arrive|try_wait|test_wait)(?:\.parity)?)", r"\1.relaxed.cta", line)),
+                with_line(
+                    re.sub(r"(mbarrier\.(?:arrive|try_wait|test_wait)(?:\.parity)?)", r"\1.relaxed.cta", line)
+                ),
             )
     elif "barrier.cluster.arrive" in text:
-        yield "cluster arrival relaxed", with_line(_ORDER.sub("", line).replace("arrive", "arrive.relaxed", 1))
+        yield (
+            "cluster arrival relaxed",
+            with_line(_ORDER.sub("", line).replace("arrive", "arrive.relaxed", 1)),
+        )
     elif _MEMORY.match(line) and not _PLAIN_SPACES.search(line):
         yield from ((what, with_line(new)) for what, new in _access_changes(line))
 
@@ -231,5 +239,8 @@ def _ends(line: str) -> bool:
     """Where a basic block begins or ends, or another synchronisation stands."""
     text = line.strip()
     return bool(
-        text.startswith("$") or _FENCE.match(line) or _BARRIER.match(line) or re.match(r"(@!?%p\d+\s+)?(bra|ret|call)\b", text)
+        text.startswith("$")
+        or _FENCE.match(line)
+        or _BARRIER.match(line)
+        or re.match(r"(@!?%p\d+\s+)?(bra|ret|call)\b", text)
     )
