@@ -37,6 +37,7 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
     tries: set[int] = set()
     looks: set[int] = set()
     unread: set[int] = set()
+    tickets = False
     for block in blocks:
         for instruction in block.instructions:
             if instruction.opcode == "atom":
@@ -44,6 +45,8 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
                     tries.add(id(instruction))
                 if not flow.is_read(instruction):
                     unread.add(id(instruction))
+                elif id(instruction) not in awaited:
+                    tickets = True
             if instruction.opcode != "ld" or {"param", "local", "const", "nc"} & set(instruction.modifiers):
                 continue
             if _STRONG & set(instruction.modifiers):
@@ -51,7 +54,7 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
                     flags.add(id(instruction))
             elif flow.has_atomic(instruction) and flow.is_checked(instruction, block):
                 looks.add(id(instruction))
-    return LoadUses(frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread))
+    return LoadUses(frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread), tickets)
 
 
 class _Flow:

@@ -7,6 +7,7 @@ Inputs have a watch of their own: nothing may write them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -153,23 +154,24 @@ class GlobalHazards(Observer):
         self, machine: Machine, access: MemoryAccess, how: Strength
     ) -> list[tuple[_Case, Array, Array, Array]]:
         """Every watched buffer that is touched: units, agents, and how many threads each stands for."""
-        touched = [
-            (a, self.buffers[a.name]) for a in machine.arena.touched(access.offsets) if a.name in self.buffers
-        ]
+        holding = machine.arena.touched(access.offsets)
+        touched = [(a, self.buffers[a.name]) for a in holding if a.name in self.buffers]
         if not touched:
             return []
         offsets, agents, width = self._lanes(machine, access)
         found: list[tuple[_Case, Array, Array, Array]] = []
         for allocation, watched in touched:
-            inside = np.flatnonzero((offsets >= allocation.start) & (offsets < allocation.end))
-            if not inside.size:
-                continue
+            inside: Any = slice(None)
+            if len(touched) < len(holding) or len(touched) > 1:
+                inside = np.flatnonzero((offsets >= allocation.start) & (offsets < allocation.end))
+                if not inside.size:
+                    continue
             if access.kind != "load" and access.size < watched.granularity:
                 watched.refine(access.size)
             first = (offsets[inside] - watched.start) // watched.granularity
             case = _Case(machine, access, watched, allocation.label, how)
             found += [
-                (case, first + k, agents[inside], width[inside])
+                (case, first + k, agents[inside], width if width.size == 1 else width[inside])
                 for k in range(max(1, access.size // watched.granularity))
             ]
         return found
@@ -179,21 +181,25 @@ class GlobalHazards(Observer):
         mask = EVERYONE if access.mask is None else access.mask
         shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
         low, high = thread_range(machine, shape)
+        full = access.mask is None or bool(access.mask.all())
         # Far quicker than nonzero() where few lanes poll and the others wait.
-        where = np.unravel_index(np.flatnonzero(np.broadcast_to(mask, shape)), shape)
-        offsets = np.broadcast_to(access.offsets, shape)[where]
-        blocks = machine.batch.blocks[where[2]]
-        first, last = low[where[0], where[1], 0], high[where[0], where[1], 0]
+        where = None if full else np.unravel_index(np.flatnonzero(np.broadcast_to(mask, shape)), shape)
+
+        def chosen(values: Array) -> Array:
+            every = np.broadcast_to(values, shape)
+            return every.reshape(-1) if where is None else every[where]
+
         # An element that stands for several threads counts as its first one, and once more as its last.
-        agents = self._order.agents(blocks, first)
-        width = np.zeros(len(agents), np.uint8)
-        if not (first != last).any():
-            return offsets, agents, width
-        width = np.where(first == last, 0, np.where(first // WARP == last // WARP, 1, 2)).astype(np.uint8)
+        blocks = machine.batch.blocks.reshape(1, 1, -1)
+        offsets, agents = chosen(access.offsets), chosen(self._order.agents(blocks, low))
+        if not (low != high).any():
+            return offsets, agents, np.zeros(1, np.uint8)
+        wide = np.where(low == high, 0, np.where(low // WARP == high // WARP, 1, 2)).astype(np.uint8)
+        width = chosen(wide)
         if access.kind == "load":
             return offsets, agents, width
-        both = (offsets, offsets), (agents, self._order.agents(blocks, last)), (width, width)
-        return np.concatenate(both[0]), np.concatenate(both[1]), np.concatenate(both[2])
+        both = np.concatenate([agents, chosen(self._order.agents(blocks, high))])
+        return np.concatenate([offsets, offsets]), both, np.concatenate([width, width])
 
     def _judge(self, case: _Case, unit: Array, agent: Array, width: Array) -> None:
         watched, how = case.watched, case.how
@@ -208,13 +214,9 @@ class GlobalHazards(Observer):
             return
         self._judge_readers(case, unit, agent)
         number = self._instructions.number(case.access.instruction)
-        if kind == "atomic":
-            other = (watched.manner.take(unit) >= CHANGE) & (block_thread(before) != block_thread(agent))
-            watched.second[unit[other]] = before[other]
-        else:
-            watched.second[unit] = NOBODY
+        if how.strong or watched.strong:
+            self._written_strongly(case, unit, agent, before)
         watched.writer[unit] = agent
-        watched.manner[unit] = _manner(how)
         watched.written_by[unit] = number
         watched.written[unit] = True
         if kind == "store":
@@ -227,6 +229,18 @@ class GlobalHazards(Observer):
             if how.scope < GRID:
                 self._narrow(case, unit, agent)
 
+    @staticmethod
+    def _written_strongly(case: _Case, unit: Array, agent: Array, before: Array) -> None:
+        """Remember how units are written where some of the buffer are by strong accesses."""
+        watched, how = case.watched, case.how
+        if how.changes:
+            other = (watched.manner.take(unit) >= CHANGE) & (block_thread(before) != block_thread(agent))
+            watched.second[unit[other]] = before[other]
+        else:
+            watched.second[unit] = NOBODY
+        watched.manner[unit] = _manner(how)
+        watched.strong = True
+
     def _read(self, case: _Case, unit: Array, agent: Array, width: Array) -> None:
         instruction = case.access.instruction
         if "nc" in instruction.modifiers:
@@ -234,7 +248,7 @@ class GlobalHazards(Observer):
         reading = LOOK if self._strengths.looks(instruction) else _manner(case.how) & (CHANGE - 1)
         if self._strengths.waits(instruction):
             reading += WAITS - STRONG
-        if not case.how.strong:
+        if self._strengths.tickets and not case.how.strong:
             self._cache(case, unit, agent)
         number = self._instructions.number(instruction)
         readers.remember(case.watched, self._order, Reads(unit, agent, width, reading, number))
@@ -250,11 +264,11 @@ class GlobalHazards(Observer):
 
     def _judge_writer(self, case: _Case, unit: Array, agent: Array, before: Array) -> None:
         watched, access, how = case.watched, case.access, case.how
-        manner = watched.manner.take(unit)
+        manner = watched.manner.take(unit) if watched.strong else np.zeros(1, np.uint8)
         meets = self._meets(manner, how, before, agent) if how.strong else None
-        exempt = self._exempt(access, how, manner, meets)
+        exempt = self._exempt(access, how, manner, meets) if watched.strong else None
         racing = self._order.unordered(before, agent, exempt=exempt)
-        if meets is None and not racing.any():
+        if watched.strong and meets is None and not racing.any():
             # The last of several atomic operations stands for the others only if it looked at what they left.
             before = np.where(manner & ADDS != 0, watched.second.take(unit), NOBODY)
             racing = self._order.unordered(before, agent, exempt=exempt)

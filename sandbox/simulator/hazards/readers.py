@@ -47,12 +47,13 @@ def remember(watched: Watched, order: Order, reads: Reads) -> None:
     fresh = (last == NOBODY) | order.replaces(last, agent, crowd)
     apart = ~fresh & ((last < NOBODY) | (block_of(last) != block_of(agent)))
     beside = ~fresh & ~apart
-    width = np.where(warp_of(last) == warp_of(agent), 1, 2)
-    grown = np.where(beside, np.maximum(np.maximum(crowd, width), reads.width), reads.width).astype(np.uint8)
+    grown = np.broadcast_to(reads.width, unit.shape)
+    if beside.any():
+        width = np.where(warp_of(last) == warp_of(agent), 1, 2)
+        grown = np.where(beside, np.maximum(np.maximum(crowd, width), reads.width), grown).astype(np.uint8)
     if apart.any():
         _list(watched, reads, apart, last)
-    kept = ~apart
-    if not kept.all():
+        kept = ~apart
         unit, agent, grown = unit[kept], agent[kept], grown[kept]
     watched.reader[unit] = agent
     watched.crowd[unit] = grown
@@ -79,7 +80,8 @@ def _collided(watched: Watched, reads: Reads, unit: Array, agent: Array) -> None
 def _list(watched: Watched, reads: Reads, apart: Array, last: Array) -> None:
     """Readers of several blocks: list the new one, and the one before."""
     unit = reads.unit[apart]
-    listed = [_rows(unit, reads.agent[apart], reads.width[apart], reads.reading, reads.by)]
+    width = np.broadcast_to(reads.width, apart.shape)[apart]
+    listed = [_rows(unit, reads.agent[apart], width, reads.reading, reads.by)]
     single = np.unique(unit[last[apart] >= 0])
     if single.size:
         now = watched.reader[single]

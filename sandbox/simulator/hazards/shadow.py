@@ -33,6 +33,7 @@ class Watched:
         crowd: Who else read since, not ordered after the reader: 1 for lanes of its warp, 2 for threads of its block.
         written: Whether anything was written in this run.
         others: Readers of units that threads of several blocks read: unit, agent, how and by which instruction.
+        strong: Whether any unit was written by a strong access in this launch: `manner` and `second` count only then.
         itemsize: Bytes of an element, for messages.
     """
 
@@ -51,6 +52,7 @@ class Watched:
     itemsize: int
     others: Array = field(default_factory=lambda: np.zeros((4, 0), np.int64))
     latest: np.int64 = NOBODY
+    strong: bool = False
 
     def start_launch(self) -> None:
         """Launches are ordered: forget who did what, not what was written."""
@@ -61,6 +63,9 @@ class Watched:
         self.cached[:] = NONE
         self.others = self.others[:, :0]
         self.latest = NOBODY
+        if self.strong:
+            self.manner[:] = WEAK
+        self.strong = False
 
     def element(self, unit: int) -> int:
         """The element that a unit belongs to."""

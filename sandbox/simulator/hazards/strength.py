@@ -55,12 +55,14 @@ class LoadUses:
         tries: Atomic operations whose old value ends a loop.
         looks: Plain loads whose value an atomic operation on the same location checks.
         unread: Atomic operations whose old value nobody reads.
+        tickets: Whether there are other ones than those and `tries`.
     """
 
     flags: frozenset[int] = frozenset()
     tries: frozenset[int] = frozenset()
     looks: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
+    tickets: bool = False
 
     @property
     def waits(self) -> bool:
@@ -74,6 +76,7 @@ class Strengths:
     def __init__(self, uses: LoadUses) -> None:
         self._uses = uses
         self._known: dict[int, Strength] = {}
+        self.tickets = uses.tickets
 
     def of(self, instruction: Instruction) -> Strength:
         """Of a load, store, atomic operation or reduction."""
