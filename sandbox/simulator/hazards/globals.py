@@ -6,24 +6,27 @@ Inputs have a watch of their own: nothing may write them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
-
 import numpy as np
 
-from sandbox.device import Array, Fault
+from sandbox.device import Array
 from sandbox.simulator.hazards import readers
+from sandbox.simulator.hazards.buffers import (
+    BufferAccess,
+    buffer_accesses,
+    manner_of,
+    meets,
+    never_written,
+    same_value,
+    who_is,
+)
 from sandbox.simulator.hazards.findings import Findings, Instructions, Side, told
-from sandbox.simulator.hazards.log import thread_range
 from sandbox.simulator.hazards.order import (
-    BLOCK_SHIFT,
     NOBODY,
     OBSERVED,
     TICKET,
     Order,
     block_of,
     block_thread,
-    thread_of,
 )
 from sandbox.simulator.hazards.readers import Found, Reads
 from sandbox.simulator.hazards.shadow import (
@@ -35,17 +38,15 @@ from sandbox.simulator.hazards.shadow import (
     SEVERAL,
     STRONG,
     WAITS,
-    WEAK,
     Watched,
 )
 from sandbox.simulator.hazards.strength import CLUSTER, GRID, Strength, Strengths, fence_of
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.arrivals import CLUSTER as CLUSTER_BARRIER
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import EVERYONE, WARP
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
-from sandbox.verdict import Verdict
 
 _AWAITED = frozenset({WAITS + CLUSTER, WAITS + GRID})
 _CHECKED = frozenset({LOOK, STRONG + CLUSTER, STRONG + GRID}) | _AWAITED
@@ -85,7 +86,7 @@ class GlobalHazards(Observer):
         self._order.enter(machine)
         if access.kind == "store" and how.strong:
             self._order.ticks.step()  # so that no other access of the thread has the tick of this one
-        for case, unit, agents, width in self._cases(machine, access, how):
+        for case, unit, agents, width in buffer_accesses(machine, access, how, self._order, self.buffers):
             self._judge(case, unit, agents, width)
         if access.kind == "store":
             self._stored(machine, access, how)
@@ -150,62 +151,11 @@ class GlobalHazards(Observer):
         )
         return lanes, word
 
-    def _cases(
-        self, machine: Machine, access: MemoryAccess, how: Strength
-    ) -> list[tuple[_Case, Array, Array, Array]]:
-        """Every watched buffer that is touched: units, agents, and how many threads each stands for."""
-        holding = machine.arena.touched(access.offsets)
-        touched = [(a, self.buffers[a.name]) for a in holding if a.name in self.buffers]
-        if not touched:
-            return []
-        offsets, agents, width = self._lanes(machine, access)
-        found: list[tuple[_Case, Array, Array, Array]] = []
-        for allocation, watched in touched:
-            inside: Any = slice(None)
-            if len(touched) < len(holding) or len(touched) > 1:
-                inside = np.flatnonzero((offsets >= allocation.start) & (offsets < allocation.end))
-                if not inside.size:
-                    continue
-            if access.kind != "load" and access.size < watched.granularity:
-                watched.refine(access.size)
-            first = (offsets[inside] - watched.start) // watched.granularity
-            case = _Case(machine, access, watched, allocation.label, how)
-            found += [
-                (case, first + k, agents[inside], width if width.size == 1 else width[inside])
-                for k in range(max(1, access.size // watched.granularity))
-            ]
-        return found
-
-    def _lanes(self, machine: Machine, access: MemoryAccess) -> tuple[Array, Array, Array]:
-        """Flat byte offsets of the active lanes, the agent behind each, and whether it stands for a warp or block."""
-        mask = EVERYONE if access.mask is None else access.mask
-        shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
-        low, high = thread_range(machine, shape)
-        full = access.mask is None or bool(access.mask.all())
-        # Far quicker than nonzero() where few lanes poll and the others wait.
-        where = None if full else np.unravel_index(np.flatnonzero(np.broadcast_to(mask, shape)), shape)
-
-        def chosen(values: Array) -> Array:
-            every = np.broadcast_to(values, shape)
-            return every.reshape(-1) if where is None else every[where]
-
-        # An element that stands for several threads counts as its first one, and once more as its last.
-        blocks = machine.batch.blocks.reshape(1, 1, -1)
-        offsets, agents = chosen(access.offsets), chosen(self._order.agents(blocks, low))
-        if not (low != high).any():
-            return offsets, agents, np.zeros(1, np.uint8)
-        wide = np.where(low == high, 0, np.where(low // WARP == high // WARP, 1, 2)).astype(np.uint8)
-        width = chosen(wide)
-        if access.kind == "load":
-            return offsets, agents, width
-        both = np.concatenate([agents, chosen(self._order.agents(blocks, high))])
-        return np.concatenate([offsets, offsets]), both, np.concatenate([width, width])
-
-    def _judge(self, case: _Case, unit: Array, agent: Array, width: Array) -> None:
+    def _judge(self, case: BufferAccess, unit: Array, agent: Array, width: Array) -> None:
         watched, how = case.watched, case.how
         kind = "load" if how.only_reads else case.access.kind
         if case.access.reads and not watched.written.take(unit).all():
-            self._findings.unwritten(_never_written(case, unit, agent))
+            self._findings.unwritten(never_written(case, unit, agent))
         before = watched.writer.take(unit)
         if before.max(initial=NOBODY) >= 0:
             self._judge_writer(case, unit, agent, before)
@@ -230,7 +180,7 @@ class GlobalHazards(Observer):
                 self._narrow(case, unit, agent)
 
     @staticmethod
-    def _written_strongly(case: _Case, unit: Array, agent: Array, before: Array) -> None:
+    def _written_strongly(case: BufferAccess, unit: Array, agent: Array, before: Array) -> None:
         """Remember how units are written where some of the buffer are by strong accesses."""
         watched, how = case.watched, case.how
         if how.changes:
@@ -238,14 +188,14 @@ class GlobalHazards(Observer):
             watched.second[unit[other]] = before[other]
         else:
             watched.second[unit] = NOBODY
-        watched.manner[unit] = _manner(how)
+        watched.manner[unit] = manner_of(how)
         watched.strong = True
 
-    def _read(self, case: _Case, unit: Array, agent: Array, width: Array) -> None:
+    def _read(self, case: BufferAccess, unit: Array, agent: Array, width: Array) -> None:
         instruction = case.access.instruction
         if "nc" in instruction.modifiers:
             self._not_coherent(case, unit, agent)
-        reading = LOOK if self._strengths.looks(instruction) else _manner(case.how) & (CHANGE - 1)
+        reading = LOOK if self._strengths.looks(instruction) else manner_of(case.how) & (CHANGE - 1)
         if self._strengths.waits(instruction):
             reading += WAITS - STRONG
         if self._strengths.tickets and not case.how.strong:
@@ -254,7 +204,7 @@ class GlobalHazards(Observer):
         readers.remember(case.watched, self._order, Reads(unit, agent, width, reading, number))
 
     @staticmethod
-    def _cache(case: _Case, unit: Array, agent: Array) -> None:
+    def _cache(case: BufferAccess, unit: Array, agent: Array) -> None:
         """Weak loads may leave what they read in the cache of their multiprocessor."""
         cached, block = case.watched.cached.take(unit), block_of(agent)
         case.watched.cached[unit] = np.where((cached == NONE) | (cached == block), block, SEVERAL)
@@ -262,30 +212,30 @@ class GlobalHazards(Observer):
         other = (collided >= 0) & (collided != block)
         case.watched.cached[unit[other]] = SEVERAL
 
-    def _judge_writer(self, case: _Case, unit: Array, agent: Array, before: Array) -> None:
+    def _judge_writer(self, case: BufferAccess, unit: Array, agent: Array, before: Array) -> None:
         watched, access, how = case.watched, case.access, case.how
         manner = watched.manner.take(unit) if watched.strong else np.zeros(1, np.uint8)
-        meets = self._meets(manner, how, before, agent) if how.strong else None
-        exempt = self._exempt(access, how, manner, meets) if watched.strong else None
+        strongly = meets(self._order, manner, how, before, agent) if how.strong else None
+        exempt = self._exempt(access, how, manner, strongly) if watched.strong else None
         racing = self._order.unordered(before, agent, exempt=exempt)
-        if watched.strong and meets is None and not racing.any():
+        if watched.strong and strongly is None and not racing.any():
             # The last of several atomic operations stands for the others only if it looked at what they left.
             before = np.where(manner & ADDS != 0, watched.second.take(unit), NOBODY)
             racing = self._order.unordered(before, agent, exempt=exempt)
         if not racing.any():
             return
-        if meets is not None:
-            asked = np.where(racing & meets, before, NOBODY)
-            racing = (racing & ~meets) | self._order.unordered(asked, agent, level=OBSERVED)
+        if strongly is not None:
+            asked = np.where(racing & strongly, before, NOBODY)
+            racing = (racing & ~strongly) | self._order.unordered(asked, agent, level=OBSERVED)
         else:
             racing &= ~self._after_ticket(case, unit, agent, np.where(racing, before, NOBODY))
         if not racing.any() or (access.kind == "store" and self._same(case, unit[racing], watched)):
             return
         first = int(np.argmax(racing))
-        writer = Side(self._instructions[int(watched.written_by[unit[first]])], *_who(int(before[first])))
+        writer = Side(self._instructions[int(watched.written_by[unit[first]])], *who_is(int(before[first])))
         self._race(case, int(unit[first]), writer, int(agent[first]))
 
-    def _after_ticket(self, case: _Case, unit: Array, agent: Array, before: Array) -> Array:
+    def _after_ticket(self, case: BufferAccess, unit: Array, agent: Array, before: Array) -> Array:
         """Which accesses follow a ticket that tells them of the write, though no fence stands between.
 
         PTX guarantees nothing there: the read needs an acquire. NVIDIA's own way of finding the last block ("Memory
@@ -306,24 +256,24 @@ class GlobalHazards(Observer):
         return known
 
     def _exempt(
-        self, access: MemoryAccess, how: Strength, manner: Array, meets: Array | None
+        self, access: MemoryAccess, how: Strength, manner: Array, strongly: Array | None
     ) -> Array | None:
         """Which of the last writes an access may meet though nothing orders them; None for none."""
         changed, sets = manner >= CHANGE, manner >= SETS
-        if meets is None:
+        if strongly is None:
             return changed if self._strengths.looks(access.instruction) else None
         if self._strengths.waits(access.instruction):
-            return meets
+            return strongly
         if access.kind == "load" or how.only_reads:
-            return meets & changed & ~sets
+            return strongly & changed & ~sets
         adds = changed & (manner & ADDS != 0)
         if how.adds:
-            return meets & changed & ~sets
+            return strongly & changed & ~sets
         if how.sets or access.kind == "store":
-            return meets & changed & ~adds
-        return meets
+            return strongly & changed & ~adds
+        return strongly
 
-    def _judge_readers(self, case: _Case, unit: Array, agent: Array) -> None:
+    def _judge_readers(self, case: BufferAccess, unit: Array, agent: Array) -> None:
         how = case.how
         if case.access.kind == "atomic" and not how.sets:
             manners, observed = (_CHECKED if how.scope == GRID else frozenset({LOOK})), False
@@ -339,24 +289,12 @@ class GlobalHazards(Observer):
             self._report_reader(case, unit, agent, found)
         readers.forget(case.watched, unit)
 
-    def _report_reader(self, case: _Case, unit: Array, agent: Array, found: Found) -> None:
+    def _report_reader(self, case: BufferAccess, unit: Array, agent: Array, found: Found) -> None:
         lane = int(found.position[0])
-        reader = Side(self._instructions[int(found.by[0])], *_who(int(found.reader[0])), kind="load")
+        reader = Side(self._instructions[int(found.by[0])], *who_is(int(found.reader[0])), kind="load")
         self._race(case, int(unit[lane]), reader, int(agent[lane]))
 
-    def _meets(self, manner: Array, how: Strength, before: Array, agent: Array) -> Array:
-        """Which writes an access is morally strong with (PTX ISA 9.0, section 8.7), sizes taken for equal."""
-        reach = np.minimum((manner & (CHANGE - 1)).astype(np.int64) - STRONG, how.scope)
-        near = block_of(before) == block_of(agent)
-        if (reach == CLUSTER).any():
-            cluster = self._order.geometry.cluster_of
-            near |= (reach == CLUSTER) & (
-                cluster(block_of(np.maximum(before, 0))) == cluster(block_of(agent))
-            )
-        found: Array = (manner >= STRONG) & (near | (reach >= GRID))
-        return found
-
-    def _not_coherent(self, case: _Case, unit: Array, agent: Array) -> None:
+    def _not_coherent(self, case: BufferAccess, unit: Array, agent: Array) -> None:
         """`ld.global.nc` is for what nobody writes while the kernel runs (PTX ISA 9.0, section 9.7.9.9)."""
         written = case.watched.writer.take(unit) != NOBODY
         if written.any():
@@ -368,9 +306,9 @@ class GlobalHazards(Observer):
                 f"__restrict__ pointer) though this launch writes it at line {writer.line}: what comes back is "
                 "undefined; read it through a plain pointer"
             )
-            raise FaultError(case.fault(what, place, _who(int(agent[first]))))
+            raise FaultError(case.fault(what, place, who_is(int(agent[first]))))
 
-    def _narrow(self, case: _Case, unit: Array, agent: Array) -> None:
+    def _narrow(self, case: BufferAccess, unit: Array, agent: Array) -> None:
         """Lanes of several blocks change a unit at once, in block scope."""
         last = case.watched.writer.take(unit)
         apart = block_of(last) != block_of(agent)
@@ -379,15 +317,15 @@ class GlobalHazards(Observer):
             apart = cluster(block_of(last)) != cluster(block_of(agent))
         if apart.any():
             first = int(np.argmax(apart))
-            side = Side(case.access.instruction, *_who(int(last[first])))
+            side = Side(case.access.instruction, *who_is(int(last[first])))
             self._race(case, int(unit[first]), side, int(agent[first]))
 
-    def _collided(self, case: _Case, unit: Array, agent: Array, collided: Array) -> None:
+    def _collided(self, case: BufferAccess, unit: Array, agent: Array, collided: Array) -> None:
         first = int(np.argmax(collided))
         other = int(case.watched.writer[unit[first]])
-        self._race(case, int(unit[first]), Side(case.access.instruction, *_who(other)), int(agent[first]))
+        self._race(case, int(unit[first]), Side(case.access.instruction, *who_is(other)), int(agent[first]))
 
-    def _same(self, case: _Case, unit: Array, held: Watched | None) -> bool:
+    def _same(self, case: BufferAccess, unit: Array, held: Watched | None) -> bool:
         """Whether stores write the value of their rivals, and that `held` already: noted, it harms nobody."""
         if not same_value(case.machine, case.access, unit, held):
             return False
@@ -395,67 +333,7 @@ class GlobalHazards(Observer):
         self._findings.note(f"several threads write the same value to {case.label} at line {line}: benign")
         return True
 
-    def _race(self, case: _Case, unit: int, before: Side, agent: int) -> None:
-        now = Side(case.access.instruction, *_who(agent))
+    def _race(self, case: BufferAccess, unit: int, before: Side, agent: int) -> None:
+        now = Side(case.access.instruction, *who_is(agent))
         what = f"race on {case.element(unit)}: {told(case.machine.batch, before, now)}"
-        raise FaultError(case.fault(what, unit, _who(agent)))
-
-
-@dataclass(frozen=True)
-class _Case:
-    """One access to one buffer."""
-
-    machine: Machine
-    access: MemoryAccess
-    watched: Watched
-    label: str
-    how: Strength
-
-    def element(self, unit: int) -> str:
-        return f"element {self.watched.element(unit)} of {self.label}"
-
-    def fault(self, what: str, unit: int, who: tuple[int, int], verdict: Verdict = Verdict.RACE) -> Fault:
-        """A fault of an agent, with the buffer and the byte offset of a unit."""
-        fault = self.machine.batch.fault(verdict, what, self.access.instruction, agent=who)
-        return replace(fault, buffer=self.label.split(" (")[0], offset=unit * self.watched.granularity)
-
-
-def _manner(how: Strength) -> int:
-    if not how.strong:
-        return WEAK
-    return STRONG + how.scope + CHANGE * how.changes + ADDS * how.adds + SETS * how.sets
-
-
-def _never_written(case: _Case, unit: Array, agent: Array) -> Fault:
-    position = int(np.argmin(case.watched.written.take(unit)))
-    verb = "read" if case.access.kind == "load" else "atomic operation"
-    what = f"{verb} on {case.element(int(unit[position]))}, which nothing wrote in this run"
-    return case.fault(what, int(unit[position]), _who(int(agent[position])), Verdict.UNINITIALIZED)
-
-
-def _who(agent: int) -> tuple[int, int]:
-    """Linear block and thread."""
-    return agent >> BLOCK_SHIFT, thread_of(agent)
-
-
-def same_value(machine: Machine, access: MemoryAccess, racing: Array, held: Watched | None) -> bool:
-    """Whether every store to the racing units writes one value, and where `held` the value already there."""
-    if len(access.values) != 1:
-        return False
-    value = access.values[0]
-    mask = EVERYONE if access.mask is None else access.mask
-    lead = np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2], value.shape[:2])
-    shape = (*lead, machine.blocks)
-    where = np.broadcast_to(mask, shape)
-    stored = np.broadcast_to(value, shape)[where]
-    stored = stored.view(f"uint{value.dtype.itemsize * 8}")
-    index = np.broadcast_to(access.offsets, shape)[where] // value.dtype.itemsize
-    start, granularity = (held.start, held.granularity) if held else (0, value.dtype.itemsize)
-    if held:
-        chosen = np.isin((index * value.dtype.itemsize - start) // granularity, racing)
-        index, stored = index[chosen], stored[chosen]
-        if not (machine.arena.view(value.dtype.itemsize)[index] == stored).all():
-            return False
-    order = np.argsort(index, kind="stable")
-    index, stored = index[order], stored[order]
-    return bool(((index[1:] != index[:-1]) | (stored[1:] == stored[:-1])).all())
+        raise FaultError(case.fault(what, unit, who_is(agent)))
