@@ -161,7 +161,8 @@ class Scheduler:
                 "livelock: every thread that is left waits for a value that none of them will write, and so does "
                 "every other block that can run"
             )
-            self._stalled = self._machine.batch.fault(Verdict.TIMEOUT, what, polls, runnable)
+            livelock = self._machine.batch.fault(Verdict.TIMEOUT, what, polls, runnable)
+            self._stalled = deadlock(self._machine, runnable, polls, patience=1) or livelock
 
     def _wait(self, position: Position, block: BasicBlock, barrier: Barrier, mask: Mask) -> None:
         if barrier.guard is not None:
