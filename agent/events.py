@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.verdict import Provenance, Verdict
+from agent.candidates import Candidate
+from sandbox.verdict import Provenance
 
 
 class _Event(BaseModel):
@@ -53,19 +54,17 @@ class StageFinished(_Event):
     message: str = ""
 
 
-class CandidateJudged(_Event):
+class CandidateJudged(_Event, Candidate):
     """A candidate has its verdict."""
 
     kind: Literal["candidate_judged"] = "candidate_judged"
-    round: int
-    candidate: int
-    features: list[str]
-    verdict: Verdict
-    message: str
-    latency_us: float | None = None
-    provenance: Provenance
-    speedup: float | None = None
     is_best: bool = False
+
+    @classmethod
+    def of(cls, run: str, judged: Candidate, *, is_best: bool = False) -> Self:
+        """Return the news of a candidate."""
+        known = {name: getattr(judged, name) for name in Candidate.model_fields}
+        return cls(run=run, is_best=is_best, **known)
 
 
 class RoundFinished(_Event):

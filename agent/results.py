@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.candidates import Trial
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -65,22 +66,6 @@ class BestKernel(BaseModel):
     candidate: int
 
 
-class CandidateRecord(BaseModel):
-    """One candidate as the store remembers it."""
-
-    model_config = ConfigDict(frozen=True)
-    round: int
-    candidate: int
-    features: list[str]
-    verdict: Verdict
-    message: str
-    sha: str | None = None
-    latency_us: float | None = None
-    provenance: Provenance = Provenance.ESTIMATED
-    speedup: float | None = None
-    tune: dict[str, int] = Field(default_factory=dict[str, int])
-
-
 class SearchResult(BaseModel):
     """Outcome of a search, also what `optimize --json` prints."""
 
@@ -95,6 +80,6 @@ class SearchResult(BaseModel):
     best: BestKernel | None
     baseline_us: float | None
     stopped: Stop | None
-    candidates: list[CandidateRecord]
+    candidates: list[Trial]
     rounds: int
     seconds: float = 0.0

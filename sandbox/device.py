@@ -56,6 +56,8 @@ class RunResult:
         inputs: In buffers by name as they are after the run, for the input-modified check.
         printed: What device printf wrote, bounded.
         notes: Findings that are no failure, for example several threads writing one value.
+        undefined: Those of them that say where the run computed with a value that nothing defines: a likely
+            cause of a wrong result.
         seconds: Host wall time of the run.
         work: What a simulator executed; None on a GPU, and after a fault.
     """
@@ -66,6 +68,7 @@ class RunResult:
     printed: str = ""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    undefined: tuple[str, ...] = ()
     work: Work | None = None
 
 

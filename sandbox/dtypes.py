@@ -23,6 +23,31 @@ class FloatLayout:
     least_exponent: int
     greatest_exponent: int
 
+    @property
+    def epsilon(self) -> float:
+        """Distance from 1 to the next larger number."""
+        return 2.0**-self.fraction_bits
+
+    @property
+    def smallest_normal(self) -> float:
+        """Smallest positive number that has full precision."""
+        return 2.0**self.least_exponent
+
+    @property
+    def smallest_subnormal(self) -> float:
+        """Smallest positive number."""
+        return 2.0 ** (self.least_exponent - self.fraction_bits)
+
+    @property
+    def largest(self) -> float:
+        """Largest finite number."""
+        return (2.0 - self.epsilon) * 2.0**self.greatest_exponent
+
+    @property
+    def overflow(self) -> float:
+        """Smallest magnitude that rounds to infinity (infinite itself for float64)."""
+        return self.largest + 2.0 ** (self.greatest_exponent - self.fraction_bits - 1)
+
 
 DTYPE_BYTES: Mapping[str, int] = MappingProxyType(
     {

@@ -49,6 +49,23 @@ class ScalarArgument:
 
 
 @dataclass(frozen=True)
+class StructArgument:
+    """A struct passed by value.
+
+    Attributes:
+        size: Bytes of the parameter; what no member covers is zero.
+        members: Byte offset and value of each member.
+    """
+
+    size: int
+    members: tuple[tuple[int, BufferArgument | ScalarArgument], ...]
+
+
+PassedArgument = BufferArgument | ScalarArgument | StructArgument
+"""What a kernel is given for one parameter."""
+
+
+@dataclass(frozen=True)
 class Launch:
     """One kernel launch.
 
@@ -64,7 +81,7 @@ class Launch:
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
     shared_bytes: int
-    arguments: tuple[BufferArgument | ScalarArgument, ...]
+    arguments: tuple[PassedArgument, ...]
     line: int
     mode: LaunchMode = LaunchMode.NORMAL
     cluster: tuple[int, int, int] = (1, 1, 1)

@@ -13,6 +13,7 @@ class CompileRequest:
         source: The whole `.cu` text; line numbers in diagnostics and PTX refer to it.
         architecture: An `sm_XX` name, for example `sm_90`.
         defines: Macro names and their values, sorted by name.
+        defines_line: Line of the source before which they stand; behind the includes, so that no header sees them.
         kernels: Launched names as written in the kernel file, template instances included.
         file_name: The name shown in diagnostics; never a path of the host.
     """
@@ -22,6 +23,7 @@ class CompileRequest:
     defines: tuple[tuple[str, str], ...] = ()
     kernels: tuple[str, ...] = ()
     file_name: str = "kernel.cu"
+    defines_line: int = 1
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class CompileResult:
         log: The compiler's text, bounded, without any path of the host.
         limit: Set to "deadline" or "memory" where the compiler was stopped rather than finished, by its own limits on
             processor time and memory; to "lost" where the machine had neither for it.
+        unsupported: The instruction or feature that the architecture lacks, where that is why it failed.
     """
 
     program: Program | None
@@ -86,3 +89,4 @@ class CompileResult:
     limit: str | None = None
     cached: bool = False
     compiler: str = field(default="")
+    unsupported: str = ""

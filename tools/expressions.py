@@ -183,7 +183,13 @@ _FUNCTIONS: dict[str, tuple[_Function, int, int]] = {
 }
 FUNCTION_NAMES = frozenset(_FUNCTIONS)
 """Names that no dim, argument, scratch or scalar may take."""
-CASTS = {"i32": "int32", "i64": "int64", "f32": "float32", "f64": "float64"}
+CASTS = {
+    **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+    **{f"f{bits}": f"float{bits}" for bits in (16, 32, 64)},
+    "bf16": "bfloat16",
+    "bool": "bool",
+}
 """Names that pass an expression to a kernel as a given dtype, as in `i64(rows * cols)`."""
 
 _BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
@@ -295,9 +301,9 @@ def _split(text: str) -> Iterator[str]:
     depth = 0
     start = 0
     for position, character in enumerate(text):
-        if character in "([":
+        if character in "([{":
             depth += 1
-        elif character in ")]":
+        elif character in ")]}":
             depth -= 1
         elif character == "," and depth == 0:
             yield text[start:position]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo
-from tools.judge.freezing import Frozen, load_frozen, store_frozen
+from tools.judge.freezing import BaselineError, Frozen, load_frozen, store_frozen, uncalibrated
 from tools.judge.oracle import TaskOracle, bench_samples
 from tools.judge.testing import Rules, fresh_seed
 from tools.parts import Limits, ToolboxParts, local_parts
@@ -28,13 +28,13 @@ from tools.stages.profiling import ProfileStage
 from tools.stages.shapes import ShapeStage
 from tools.stages.testing import ResultStage
 from tools.tasks.task import Task
-from tools.toolbox import CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder
+from tools.toolbox import CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder, Toolbox
 
 R = TypeVar("R")
 
 
-class LocalToolbox:
-    """Implements `tools.toolbox.Toolbox` with workers of its own; orders may be given concurrently.
+class LocalToolbox(Toolbox):
+    """A toolbox with workers of its own; orders may be given concurrently.
 
     A task is frozen on its first use (see `tools.judge.freezing`), which takes a few runs of its baseline.
     """
@@ -97,7 +97,7 @@ class LocalToolbox:
             case TestOrder():
                 return await self._test(order)
             case ProfileOrder(task, kernel, tune, full):
-                return (await self._stages.profiling.profile(task, kernel, tune, full=full)).report
+                return await self._stages.profiling.profile(task, kernel, tune, full=full)
             case CheckOrder():
                 return await self._check(order)
             case _:
@@ -109,7 +109,7 @@ class LocalToolbox:
         return await self._stages.results.test(order.task, compiled, frozen, order.seed)
 
     async def _check(self, order: CheckOrder[Task]) -> CheckReport:
-        frozen = await self._freeze(order.task)
+        frozen, wrong = await self._freeze_or_not(order.task)
         seed = fresh_seed() if order.seed is None else order.seed
         blank = CheckReport(
             verdict=Verdict.PASS,
@@ -120,8 +120,10 @@ class LocalToolbox:
             isolation=self.isolation,
             kernel_sha=hashlib.sha256(order.kernel.encode(errors="surrogatepass")).hexdigest(),
             task_sha=order.task.sha,
+            baseline=wrong,
         )
-        return await judge(CheckContext(order, frozen, seed, blank), self._stages.in_order())
+        report = await judge(CheckContext(order, frozen, seed, blank), self._stages.in_order())
+        return replace(report, message=f"{report.message} Beside this, {wrong}") if wrong else report
 
     def _make_stages(self, limits: Limits) -> CheckStages:
         device, oracle = self._parts.device, self._oracle
@@ -129,7 +131,7 @@ class LocalToolbox:
         rules = Rules({}, limits.seeds, limits.run_s, self._parts.width)
         return CheckStages(
             compiling,
-            ResultStage(compiling, device, oracle, rules),
+            ResultStage(compiling, device, oracle, rules, self._keep_frozen),
             self._profile_stage(compiling, limits),
             ShapeStage(compiling, device, oracle, limits.bench_work, limits.bench_s),
             HazardStage(device, limits.hazard_s),
@@ -151,10 +153,17 @@ class LocalToolbox:
         return self._oracles.setdefault(task.sha, TaskOracle(task, self._parts.answers))
 
     async def _constants(self, task: Task) -> Mapping[str, float]:
-        return (await self._freeze(task)).constants
+        return (await self._freeze_or_not(task))[0].constants
 
     async def _freeze(self, task: Task) -> Frozen:
         return await self._frozen.get(task.sha, lambda: self._freeze_once(task))
+
+    async def _freeze_or_not(self, task: Task) -> tuple[Frozen, str]:
+        """Return what a kernel is judged by, and what is wrong with the task's baseline; empty where nothing is."""
+        try:
+            return await self._freeze(task), ""
+        except BaselineError as error:
+            return uncalibrated(task), str(error)
 
     async def _freeze_once(self, task: Task) -> Frozen:
         stored = await asyncio.to_thread(load_frozen, self._cache, task, self.device)
@@ -164,18 +173,12 @@ class LocalToolbox:
         await asyncio.to_thread(store_frozen, self._cache, task, self.device, frozen)
         return frozen
 
+    async def _keep_frozen(self, task: Task, frozen: Frozen) -> None:
+        self._frozen.put(task.sha, frozen)
+        await asyncio.to_thread(store_frozen, self._cache, task, self.device, frozen)
+
     async def aclose(self) -> None:
         """Stop every worker."""
         await asyncio.gather(
             self._parts.device.aclose(), self._parts.compiler.aclose(), self._parts.answers.aclose()
         )
-
-    async def __aenter__(self) -> Self:
-        """Enter; leaving closes."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()

@@ -98,7 +98,7 @@ AnyOrder = CompileOrder[T] | TestOrder[T] | ProfileOrder[T] | CheckOrder[T]
 
 
 class Toolbox(Protocol):
-    """Compiles, tests and profiles kernel files on one device."""
+    """Compiles, tests and profiles kernel files on one device; leaving it stops its workers."""
 
     @property
     def device(self) -> str:
@@ -127,10 +127,10 @@ class Toolbox(Protocol):
 
     async def __aenter__(self) -> Self:
         """Enter; leaving closes."""
-        ...
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close."""
-        ...
+        await self.aclose()

@@ -83,7 +83,7 @@ def serve(  # noqa: PLR0913 - they are the options of the command
 
             await serve_stdio(home(), device, base_url)
             return ExitStatus.DONE
-        from agent.mcp.access.http import Address, serve_http
+        from agent.mcp.access.http import ListenAddress, serve_http
         from agent.mcp.access.oauth import OAuth
         from agent.mcp.access.tokens import Allowance
 
@@ -94,7 +94,9 @@ def serve(  # noqa: PLR0913 - they are the options of the command
             requests_per_minute=requests,
         )
         asked = None if oauth is None else OAuth(oauth, audience, tuple(scope or ()), allowance)
-        address = Address(host, port, tuple(allow_host or ()), tuple(allow_origin or ()), tls, public_url)
+        address = ListenAddress(
+            host, port, tuple(allow_host or ()), tuple(allow_origin or ()), tls, public_url
+        )
         await serve_http(home(), device, base_url, address, asked)
         return ExitStatus.DONE
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from agent.candidates import CandidatePlan
 from agent.composer import critique, planning
-from agent.composer.kernel_text import features_of
 from agent.composer.space import Space
-from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext, WriteContext
+from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
 from tools.tasks.task import Task
 
 
@@ -38,13 +38,13 @@ class Composer:
         """Choose parents and features by what this run has measured."""
         return planning.plans(context, self.space(context.task))
 
-    async def write(self, context: WriteContext) -> str:
+    async def write(self, context: WriteContext) -> Written:
         """Write the kernel file of the parent's features and the plan's."""
         space = self.space(context.task)
-        before = (features_of(context.parent.kernel) or ()) if context.parent else ()
+        before = (space.features_in(context.parent) or ()) if context.parent else ()
         features = space.settle((*before, *context.plan.features))
         used = ", ".join(features) or "no feature"
-        return f"This is a {space.family} with {used}.\n\n```cuda\n{space.text(features)}```\n"
+        return Written(space.text(features), features, f"This is a {space.family} with {used}.")
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Name one bottleneck or one root cause."""

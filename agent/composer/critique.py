@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from agent.composer.kernel_text import features_of
+from agent.candidates import Parent, Trial
 from agent.composer.space import Space
-from agent.models.base import Critique, CritiqueContext, Parent, Trial
+from agent.proposer import Critique, CritiqueContext
 from sandbox.device import Bottleneck, LaunchProfile
 from sandbox.verdict import Verdict
 
@@ -24,6 +24,7 @@ _REMEDIES: Mapping[Bottleneck, tuple[str, ...]] = {
     Bottleneck.LATENCY: ("two_pass_reduction", "loop_unrolling", "vectorized_loads", "block_size_tuning"),
     Bottleneck.ATOMICS: ("two_pass_reduction", "warp_shuffle_reduction"),
 }
+"""Features that help, by what bounds a launch: `LaunchProfile.bottleneck`."""
 _BUSY = ("vectorized_loads", "loop_unrolling", "register_blocking", "grid_stride_loop")
 _MOST_HINTS = 3
 
@@ -33,7 +34,7 @@ def criticise(context: CritiqueContext, space: Space) -> Critique:
     if context.best is not None and (launch := _slowest(context.best)) is not None:
         return _of_best(context.best, launch, space)
     told = {Verdict.PASS, Verdict.UNDECIDED}
-    failed = [trial for trial in context.trials if trial.record.verdict not in told]
+    failed = [trial for trial in context.trials if trial.verdict not in told]
     if failed and context.best is None:
         return _of_failures(failed, space)
     return Critique("The best kernel has no profile to read; go on with what is untried.")
@@ -48,7 +49,7 @@ def _slowest(best: Parent) -> LaunchProfile | None:
 
 
 def _of_best(best: Parent, launch: LaunchProfile, space: Space) -> Critique:
-    used = features_of(best.kernel) or ()
+    used = space.features_in(best) or ()
     remedies = _REMEDIES.get(launch.bottleneck, _BUSY)
     hints = tuple(name for name in remedies if name in space.features and name not in used)[:_MOST_HINTS]
     advice = f"try {', '.join(hints)}" if hints else "its remedies are all in use; tune what is there"
@@ -60,9 +61,9 @@ def _of_best(best: Parent, launch: LaunchProfile, space: Space) -> Critique:
 
 
 def _of_failures(failed: Sequence[Trial], space: Space) -> Critique:
-    (verdict, count) = Counter(trial.record.verdict for trial in failed).most_common(1)[0]
-    example = next(trial for trial in failed if trial.record.verdict is verdict)
-    blamed = {name for trial in failed for name in trial.record.features}
+    (verdict, count) = Counter(trial.verdict for trial in failed).most_common(1)[0]
+    example = next(trial for trial in failed if trial.verdict is verdict)
+    blamed = {name for trial in failed for name in trial.features}
     hints = tuple(name for name in space.features if name not in blamed)[:_MOST_HINTS]
-    text = f"{count} of {len(failed)} failed candidates end as {verdict}: {example.record.message}"
+    text = f"{count} of {len(failed)} failed candidates end as {verdict}: {example.message}"
     return Critique(text, hints)

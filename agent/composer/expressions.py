@@ -28,9 +28,6 @@ _STORAGE: Mapping[str, str] = {
     "float16": "__half", "bfloat16": "__nv_bfloat16", "float32": "float", "float64": "double",
     "int32": "int", "int64": "long long", "bool": "bool",
 }  # fmt: skip
-ITEM_BYTES: Mapping[str, int] = {
-    "float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "int32": 4, "int64": 8, "bool": 1,
-}  # fmt: skip
 _INFIX: Mapping[str, _Level] = {
     "+": _Level.SUM, "-": _Level.SUM, "*": _Level.PRODUCT, "/": _Level.PRODUCT, "<": _Level.ORDER,
     "<=": _Level.ORDER, ">": _Level.ORDER, ">=": _Level.ORDER, "==": _Level.EQUALITY, "!=": _Level.EQUALITY,

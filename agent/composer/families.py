@@ -18,7 +18,6 @@ from agent.composer.shapes import (
     normal,
     padded,
 )
-from sandbox.plan import Role
 from tools.tasks.task import Task, TaskArgument
 
 _DTYPES = frozenset({"float16", "bfloat16", "float32", "float64", "int32", "int64", "bool"})
@@ -117,7 +116,7 @@ def recognise(task: Task) -> Family | NotKnown:
     odd = [argument for argument in task.arguments if argument.dtype not in _DTYPES]
     if odd:
         return NotKnown(f"argument {odd[0].name} has dtype {odd[0].dtype}")
-    inputs = [argument for argument in task.arguments if argument.role is not Role.OUT]
+    inputs = [argument for argument in task.arguments if argument.role != "out"]
     try:
         reading = read(task.reference, [argument.name for argument in inputs], task.dims)
         lowering = Lowering({argument.name: argument.shape for argument in inputs})
@@ -140,7 +139,7 @@ def _problem(task: Task, reading: Reading, lowering: Lowering) -> Problem:
 
 
 def _check_outputs(problem: Problem, outputs: Mapping[str, Lowered]) -> None:
-    written = {a.name for a in problem.arguments.values() if a.role in (Role.OUT, Role.INOUT)}
+    written = {a.name for a in problem.arguments.values() if a.is_output}
     if written != set(outputs):
         raise ShapeError(f"the reference returns {sorted(outputs)}, the task's outputs are {sorted(written)}")
     for name, (_, shape) in outputs.items():
@@ -273,14 +272,14 @@ def _map_leaves(node: Node, change: Callable[[Leaf], Leaf]) -> Node:
 
 
 @dataclass(frozen=True)
-class Place:
+class LeafIndexing:
     """Where a leaf is read in a space: `full`, `one`, `column` (by last index) or `row` (by the others)."""
 
     kind: str
     leaf: Leaf = field(compare=False)
 
 
-def place(leaf: Leaf, space: Shape) -> Place:
+def place(leaf: Leaf, space: Shape) -> LeafIndexing:
     """Say how a leaf is indexed.
 
     Raises:
@@ -288,13 +287,13 @@ def place(leaf: Leaf, space: Shape) -> Place:
     """
     shape = padded(leaf.shape or (), len(space))
     if is_single(shape):
-        return Place("one", leaf)
+        return LeafIndexing("one", leaf)
     if shape == space:
-        return Place("full", leaf)
+        return LeafIndexing("full", leaf)
     if is_single(shape[:-1]) and shape[-1:] == space[-1:]:
-        return Place("column", leaf)
+        return LeafIndexing("column", leaf)
     if shape[:-1] == space[:-1] and shape[-1] == "1":
-        return Place("row", leaf)
+        return LeafIndexing("row", leaf)
     raise ShapeError(f"input {leaf.name} of shape ({', '.join(leaf.shape or ())}) in ({', '.join(space)})")
 
 

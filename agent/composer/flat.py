@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.composer.expressions import ITEM_BYTES, dims, leaves, storage
+from agent.composer.expressions import dims, leaves, storage
 from agent.composer.families import Problem, place
 from agent.composer.ir import Dim, Leaf, Node
-from agent.composer.kernel_text import Parameter, buffers, extent, indent
+from agent.composer.kernel_text import KernelParameter, buffers, extent, indent
 from agent.composer.names import Names
 from agent.composer.shapes import Shape, product
+from sandbox.dtypes import DTYPE_BYTES
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,15 @@ class FlatSpace:
         """Elements that fill a 16-byte access of the widest array."""
         dtypes = [self.problem.arguments[leaf.name].dtype for leaf in self.full()]
         dtypes += [self.problem.arguments[name].dtype for name in self._outputs]
-        return 16 // max(ITEM_BYTES[dtype] for dtype in dtypes)
+        return 16 // max(DTYPE_BYTES[dtype] for dtype in dtypes)
 
     def full(self) -> list[Leaf]:
         """The leaves with a value of their own at each element."""
         return [leaf for leaf in self.leaves if place(leaf, self._space).kind == "full"]
 
-    def parameters(self, names: Names, *, read_only: bool) -> tuple[tuple[Parameter, ...], dict[Node, str]]:
+    def parameters(
+        self, names: Names, *, read_only: bool
+    ) -> tuple[tuple[KernelParameter, ...], dict[Node, str]]:
         """Declare what the loops touch; returns the parameters and a C name for each leaf, output and size.
 
         Outputs are keyed by a leaf without shape.
@@ -67,7 +70,7 @@ class FlatSpace:
         found: dict[Node, str] = {node: text for node, text in texts.items() if isinstance(node, Dim)}
         for leaf in self.leaves:
             name = texts[leaf]
-            if self.problem.arguments[leaf.name].role is None:
+            if self.problem.arguments[leaf.name].is_scalar:
                 found[leaf] = name
                 continue
             match place(leaf, self._space).kind:

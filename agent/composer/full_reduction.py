@@ -13,7 +13,7 @@ from agent.composer.gathering import block_by_shuffles, block_by_tree
 from agent.composer.ir import Leaf, Node, Reduce
 from agent.composer.kernel_text import (
     PACK,
-    Parameter,
+    KernelParameter,
     accumulate,
     buffers,
     extent,
@@ -63,7 +63,7 @@ class _Term:
         return accumulate(self.reduction.op, self.kind, types, self.name, call)
 
 
-class _Emission:
+class _FullReductionEmission:
     def __init__(self, family: FullReduction, options: FullReductionOptions) -> None:
         self._family = family
         self._options = options
@@ -150,14 +150,14 @@ class _Emission:
     def _two_pass(self) -> tuple[list[str], list[str]]:
         scratch = [self._names.fresh(f"partial_{term.reduction.op}") for term in self._terms]
         types = [self._types.name(term.kind) for term in self._terms]
-        written = [Parameter(f"{t}* {name}", name) for t, name in zip(types, scratch, strict=True)]
+        written = [KernelParameter(f"{t}* {name}", name) for t, name in zip(types, scratch, strict=True)]
         declared = (*self._parameters[:-1], *written, self._parameters[-1])
         pairs = list(zip(self._terms, scratch, strict=True))
         store = "".join(f"{name}[blockIdx.x] = {term.name};\n" for term, name in pairs)
         first = self._accumulate() + self._reduce_block() + _first_thread(store)
         names = Names("ikvn")
         target, tail_parameters, texts_ = self._finish_parameters(names)
-        read = [Parameter(f"const {t}* {name}", name) for t, name in zip(types, scratch, strict=True)]
+        read = [KernelParameter(f"const {t}* {name}", name) for t, name in zip(types, scratch, strict=True)]
         count = extent("count", "BLOCKS")
         joined = "".join(term.gather(f"{name}[i]", self._types) for term, name in pairs)
         second = self._start() + f"for (int i = threadIdx.x; i < count; i += BLOCK) {{\n{indent(joined)}}}\n"
@@ -207,7 +207,7 @@ class _Emission:
     def _reduce_block(self) -> str:
         return "".join(f"{term.name} = reduce_{term.reduction.op}({term.name});\n" for term in self._terms)
 
-    def _finish_parameters(self, names: Names) -> tuple[str, tuple[Parameter, ...], dict[Node, str]]:
+    def _finish_parameters(self, names: Names) -> tuple[str, tuple[KernelParameter, ...], dict[Node, str]]:
         """Declare the output and what the final value needs besides the reductions."""
         finish = self._finish()
         leaves = [node for node in finish.inputs if isinstance(node, Leaf)]
@@ -221,7 +221,7 @@ class _Emission:
         )
         values: dict[Node, str] = {}
         for leaf in leaves:
-            values[leaf] = known[leaf.name] + ("" if arguments[leaf.name].role is None else "[0]")
+            values[leaf] = known[leaf.name] + ("" if arguments[leaf.name].is_scalar else "[0]")
         parameters = list(declared.parameters)
         for node in finish.inputs:
             if not isinstance(node, Leaf | Reduce):
@@ -245,4 +245,4 @@ def _first_thread(body: str) -> str:
 
 def emit(family: FullReduction, options: FullReductionOptions) -> str:
     """Write the kernel file."""
-    return _Emission(family, options).text()
+    return _FullReductionEmission(family, options).text()

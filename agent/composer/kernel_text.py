@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.composer.expressions import Kind, Types, storage
 from agent.composer.names import Names
 from agent.composer.shapes import ShapeError
-from sandbox.plan import Role
 from tools.tasks.task import TaskArgument
 
-_FEATURES_LINE = "// features: "
-_NONE = "none"
 _HEADERS: Mapping[str, str] = {"float16": "cuda_fp16.h", "bfloat16": "cuda_bf16.h"}
 
 
 @dataclass(frozen=True)
-class Parameter:
+class KernelParameter:
     """A kernel's parameter and what a launch hands to it."""
 
     declaration: str
@@ -26,14 +22,14 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Buffers:
+class DeclaredBuffers:
     """Names and parameters of the task arguments that a kernel touches."""
 
     names: Mapping[str, str]
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[KernelParameter, ...]
 
 
-def buffers(arguments: Iterable[TaskArgument], names: Names, *, read_only: bool) -> Buffers:
+def buffers(arguments: Iterable[TaskArgument], names: Names, *, read_only: bool) -> DeclaredBuffers:
     """Declare task arguments as parameters.
 
     Args:
@@ -42,34 +38,34 @@ def buffers(arguments: Iterable[TaskArgument], names: Names, *, read_only: bool)
         read_only: Promise that nothing else points there, which lets loads go through the read-only cache.
     """
     chosen: dict[str, str] = {}
-    parameters: list[Parameter] = []
+    parameters: list[KernelParameter] = []
     for argument in arguments:
         name = chosen[argument.name] = names.fresh(argument.name)
         kind = storage(argument.dtype)
-        if argument.role is None:
+        if argument.is_scalar:
             declaration = f"const {kind} {name}"
             if argument.dtype in _HEADERS:
                 raise ShapeError(f"scalar {argument.name} of dtype {argument.dtype}")
         else:
-            const = "const " if argument.role is Role.IN else ""
+            const = "const " if argument.role == "in" else ""
             declaration = f"{const}{kind}*{' __restrict__' if read_only else ''} {name}"
-        parameters.append(Parameter(declaration, argument.name))
-    return Buffers(chosen, tuple(parameters))
+        parameters.append(KernelParameter(declaration, argument.name))
+    return DeclaredBuffers(chosen, tuple(parameters))
 
 
-def extent(name: str, text: str) -> Parameter:
+def extent(name: str, text: str) -> KernelParameter:
     """A size as a parameter of type int."""
-    return Parameter(f"const int {name}", text)
+    return KernelParameter(f"const int {name}", text)
 
 
-def kernel(name: str, parameters: Sequence[Parameter], body: str, *, threads: str) -> str:
+def kernel(name: str, parameters: Sequence[KernelParameter], body: str, *, threads: str) -> str:
     """Write a kernel around its body."""
     declared = ", ".join(parameter.declaration for parameter in parameters)
     head = f'extern "C" __global__ void __launch_bounds__({threads})\n{name}({declared})'
     return f"{head} {{\n{indent(body)}}}\n"
 
 
-def launch(name: str, shape: str, parameters: Sequence[Parameter]) -> str:
+def launch(name: str, shape: str, parameters: Sequence[KernelParameter]) -> str:
     """Write a launch directive; `shape` is what stands between the triple brackets."""
     return f"//@ launch {name}<<<{shape}>>>({', '.join(parameter.argument for parameter in parameters)})"
 
@@ -95,19 +91,10 @@ def file_text(
 ) -> str:
     """Join the parts of a kernel file."""
     used = sorted({_HEADERS[dtype] for dtype in dtypes if dtype in _HEADERS})
-    top = [f"// {headline}", _FEATURES_LINE + (", ".join(features) or _NONE), *directives]
+    top = [f"// {headline}", f"// features: {', '.join(features) or 'none'}", *directives]
     includes = [f"#include <{header}>" for header in used]
     parts = ["\n".join(top), "\n".join(includes), *(part.strip("\n") for part in code)]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def features_of(text: str) -> tuple[str, ...] | None:
-    """Read the features that a composed file says it uses; None where it is not a composed file."""
-    match = re.search(rf"^{_FEATURES_LINE}(.*)$", text, re.MULTILINE)
-    if match is None:
-        return None
-    names = tuple(name.strip() for name in match[1].split(","))
-    return () if names == (_NONE,) else names
 
 
 PACK = """\

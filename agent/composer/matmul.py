@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from agent.composer.families import MatrixProduct
 from agent.composer.kernel_text import file_text, kernel, launch, tune
 from agent.composer.matmul_blocked import blocked
-from agent.composer.matmul_parts import Access, Parts, Piece
+from agent.composer.matmul_parts import ElementAccess, Piece, ProductCode
 from agent.composer.options import Options
 
 
@@ -37,7 +37,7 @@ def features(family: MatrixProduct) -> tuple[str, ...]:
 
 def emit(family: MatrixProduct, options: MatmulOptions) -> str:
     """Write the kernel file."""
-    parts = Parts(family, read_only=options.read_only_cache)
+    parts = ProductCode(family, read_only=options.read_only_cache)
     if options.register_blocking:
         piece = blocked(
             parts,
@@ -57,7 +57,7 @@ def emit(family: MatrixProduct, options: MatmulOptions) -> str:
     return file_text(piece.headline, options.features, piece.directives, dtypes, code)
 
 
-def _plain(parts: Parts, options: MatmulOptions) -> Piece:
+def _plain(parts: ProductCode, options: MatmulOptions) -> Piece:
     directives = [
         tune("BLOCK_X", 32, (16, 32), swept=options.block_size_tuning),
         "//@ define BLOCK_Y = 256 // BLOCK_X",
@@ -80,7 +80,7 @@ if (row < m && col < n) {{
     return Piece("A matrix product: a thread for each element.", directives, body, "BLOCK_X * BLOCK_Y")
 
 
-def _fill(turned: bool, tile: str, element: Access, row: tuple[str, str], col: tuple[str, str]) -> str:
+def _fill(turned: bool, tile: str, element: ElementAccess, row: tuple[str, str], col: tuple[str, str]) -> str:
     """Load one element of a tile; neighbouring threads read neighbours, zeros stand beyond the edges."""
     down, across = ("x", "y") if turned else ("y", "x")
     here_row, here_col = f"{row[0]} + threadIdx.{down}", f"{col[0]} + threadIdx.{across}"
@@ -95,7 +95,7 @@ def _fill(turned: bool, tile: str, element: Access, row: tuple[str, str], col: t
 """
 
 
-def _tiled(parts: Parts, options: MatmulOptions) -> Piece:
+def _tiled(parts: ProductCode, options: MatmulOptions) -> Piece:
     directives = [
         tune("TILE", 16, (16, 32), swept=options.block_size_tuning),
         launch("matmul", f"{parts.grid('TILE', 'TILE')}, (TILE, TILE)", parts.parameters),

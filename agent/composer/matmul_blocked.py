@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.composer.kernel_text import SIZED_PACK, indent, launch, tune
-from agent.composer.matmul_parts import Parts, Piece
+from agent.composer.matmul_parts import Piece, ProductCode
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class _Side:
     width: str
 
 
-def blocked(parts: Parts, *, vector: bool, padded: bool, unrolled: bool, swept: bool) -> Piece:
+def blocked(parts: ProductCode, *, vector: bool, padded: bool, unrolled: bool, swept: bool) -> Piece:
     """Write a register-blocked product.
 
     Args:
@@ -74,7 +74,7 @@ for (int k0 = 0; k0 < k; k0 += BK) {{
     return Piece(headline, directives, body, "THREADS", functions)
 
 
-def _sides(parts: Parts) -> tuple[_Side, _Side]:
+def _sides(parts: ProductCode) -> tuple[_Side, _Side]:
     left, right = parts.left_turned, not parts.right_turned
     return (
         _Side(parts.left_name, parts.left_ctype, "left_tile", "BM", left, "m", "first_row", "LEFT_WIDTH"),
@@ -84,7 +84,7 @@ def _sides(parts: Parts) -> tuple[_Side, _Side]:
     )
 
 
-def _widths(parts: Parts, sides: tuple[_Side, _Side]) -> list[str]:
+def _widths(parts: ProductCode, sides: tuple[_Side, _Side]) -> list[str]:
     lines: list[str] = []
     extents = {"m": parts.rows, "n": parts.cols}
     for side, most in zip(sides, (parts.left_width(), parts.right_width()), strict=True):
@@ -161,7 +161,7 @@ for (int r = 0; r < {size[1]}; r += 4) {{
 """
 
 
-def _loads(parts: Parts, *, vector: bool) -> str:
+def _loads(parts: ProductCode, *, vector: bool) -> str:
     if vector:
         left = (parts.left_ctype, parts.left_value("value.lane[j]"))
         right = (parts.right_ctype, parts.right_value("value.lane[j]"))
@@ -181,7 +181,7 @@ for (int s = 0; s < TN; ++s) {{
 """
 
 
-def _multiply(parts: Parts, *, vector: bool) -> str:
+def _multiply(parts: ProductCode, *, vector: bool) -> str:
     """One step of the inner extent."""
     return f"""\
 {parts.ctype} left[TM];
@@ -197,7 +197,7 @@ for (int r = 0; r < TM; ++r) {{
 """
 
 
-def _store(parts: Parts, *, vector: bool) -> str:
+def _store(parts: ProductCode, *, vector: bool) -> str:
     row = _place("thread_row", "r", "BM", "TM", vector=vector)
     col = _place("thread_col", "s", "BN", "TN", vector=vector)
     store = parts.store("row", "col", "sums[r][s]") + "\n"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent.composer.expressions import ITEM_BYTES, Kind, Writer, storage
+from agent.composer.expressions import Kind, Writer, storage
 from agent.composer.families import MatrixProduct, place
 from agent.composer.functions import FunctionMaker
 from agent.composer.ir import Dim, Leaf, Node
-from agent.composer.kernel_text import Parameter, buffers, extent
+from agent.composer.kernel_text import KernelParameter, buffers, extent
 from agent.composer.names import Names
 from agent.composer.shapes import ShapeError
+from sandbox.dtypes import DTYPE_BYTES
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Piece:
     functions: Sequence[str] = ()
 
 
-class Parts:
+class ProductCode:
     """Names and C expressions for one matrix product."""
 
     def __init__(self, family: MatrixProduct, *, read_only: bool) -> None:
@@ -41,7 +42,6 @@ class Parts:
         self.ctype = maker.types.name(kind)
         output = self._arguments[family.output].dtype
         self.output_ctype = storage(output)
-        self.output_bytes = ITEM_BYTES[output]
         self.function = maker.make("final_value", family.value, {family.product: kind}, output)
         self._bind(read_only=read_only)
 
@@ -53,7 +53,7 @@ class Parts:
         declared = buffers((self._arguments[name] for name in touched), names, read_only=read_only)
         self.names = declared.names
         self._values: dict[Node, str] = {}
-        sizes: list[Parameter] = []
+        sizes: list[KernelParameter] = []
         for node in self.function.inputs:
             if isinstance(node, Dim):
                 self._values[node] = names.fresh("extent")
@@ -100,11 +100,11 @@ class Parts:
 
     def left_width(self) -> int:
         """Elements of the left matrix in 16 bytes."""
-        return 16 // ITEM_BYTES[self._arguments[self._left.name].dtype]
+        return 16 // DTYPE_BYTES[self._arguments[self._left.name].dtype]
 
     def right_width(self) -> int:
         """Elements of the right matrix in 16 bytes."""
-        return 16 // ITEM_BYTES[self._arguments[self._right.name].dtype]
+        return 16 // DTYPE_BYTES[self._arguments[self._right.name].dtype]
 
     def grid(self, across: str, down: str) -> str:
         """Blocks that cover the result."""
@@ -146,7 +146,7 @@ class Parts:
 
     def _beside(self, leaf: Leaf, row: str, col: str) -> str:
         name = self.names[leaf.name]
-        if self._arguments[leaf.name].role is None:
+        if self._arguments[leaf.name].is_scalar:
             return name
         match place(leaf, self._family.space).kind:
             case "full":
@@ -163,4 +163,4 @@ class Parts:
         return f"{self.output_name}[static_cast<size_t>({row}) * n + {col}] = {self.final(row, col, total)};"
 
 
-Access = Callable[[str, str], str]
+ElementAccess = Callable[[str, str], str]

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from agent.composer.kernel_text import features_of
+from agent.candidates import CandidatePlan, Parent, Trial
 from agent.composer.learning import FAILED, Model
 from agent.composer.space import Features, Space
-from agent.models.base import CandidatePlan, Parent, PlanContext, Trial
+from agent.proposer import PlanContext
 from sandbox.verdict import Verdict
 
 _MOST_ADDED = 3
@@ -58,15 +58,14 @@ def measured(history: Sequence[Trial], space: Space, baseline_us: float | None) 
     """Say how every variant tried so far did: log of its latency over the baseline's, or FAILED."""
     found: dict[Features, float] = {}
     for trial in history:
-        record = trial.record
-        features = space.by_sha.get(record.sha or "")
+        features = space.by_sha.get(trial.sha or "")
         if features is None:
             continue
-        if record.verdict is Verdict.PASS and record.latency_us:
-            found[features] = math.log(record.latency_us / (baseline_us or 1.0))
-        elif record.verdict is Verdict.UNDECIDED:
+        if trial.verdict is Verdict.PASS and trial.latency_us:
+            found[features] = math.log(trial.latency_us / (baseline_us or 1.0))
+        elif trial.verdict is Verdict.UNDECIDED:
             found.setdefault(features, 0.0)  # tried, and nothing learnt: as good as the baseline
-        elif record.verdict is not Verdict.PASS:
+        elif trial.verdict is not Verdict.PASS:
             found.setdefault(features, FAILED)
     return found
 
@@ -87,20 +86,18 @@ def _moves(parents: Sequence[Parent], space: Space, seen: dict[Features, float])
 
 
 def _all_moves(parents: Sequence[Parent], space: Space) -> Iterator[Move]:
-    correct = [parent for parent in parents if _is_correct(parent)]
+    correct = [parent for parent in parents if _is_correct(parent, space)]
     for parent in [*correct, None]:
-        before = space.settle(features_of(parent.kernel) or ()) if parent else ()
+        before = (space.features_in(parent) or ()) if parent else ()
         fresh = [name for name in space.features if name not in before]
         for count in range(1, _MOST_ADDED + 1):
             for added in combinations(fresh, count):
                 yield Move(parent, added, space.settle((*before, *added)))
 
 
-def _is_correct(parent: Parent) -> bool:
+def _is_correct(parent: Parent, space: Space) -> bool:
     trial = parent.trial
-    return (
-        trial is not None and trial.record.verdict is Verdict.PASS and features_of(parent.kernel) is not None
-    )
+    return trial is not None and trial.verdict is Verdict.PASS and space.features_in(parent) is not None
 
 
 def _worth(move: Move, model: Model, hints: set[str]) -> float:

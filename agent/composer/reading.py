@@ -57,7 +57,7 @@ def read(text: str, inputs: Collection[str], dims: Collection[str]) -> Reading:
             module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ReadingError(f"reference.py is not Python: {type(error).__name__}") from error
-    return _Reader(inputs, dims).module(module)
+    return _ReferenceReader(inputs, dims).module(module)
 
 
 def _fail(node: ast.AST, what: str) -> ReadingError:
@@ -68,7 +68,7 @@ def _show(node: ast.AST) -> str:
     return f"`{type(node).__name__}`" if isinstance(node, ast.stmt) else f"`{ast.unparse(node)[:60]}`"
 
 
-class _Reader:
+class _ReferenceReader:
     def __init__(self, inputs: Collection[str], dims: Collection[str]) -> None:
         self._known: dict[str, Node] = {}
         self._known.update((name, Leaf(name)) for name in inputs)

@@ -9,7 +9,7 @@ from agent.composer.expressions import Kind, Value, Writer, dims, leaves
 from agent.composer.families import RowReduction, place
 from agent.composer.functions import ElementFunction, FunctionMaker
 from agent.composer.ir import Dim, Leaf, Literal, Node, Reduce, walk
-from agent.composer.kernel_text import Parameter, buffers, extent
+from agent.composer.kernel_text import KernelParameter, buffers, extent
 from agent.composer.names import Names
 from agent.composer.shapes import product
 
@@ -90,7 +90,7 @@ class RowProgram:
         for leaf in self.leaves:
             name = self.buffer[leaf.name]
             kind = place(leaf, self.family.space).kind
-            if self.family.problem.arguments[leaf.name].role is None:
+            if self.family.problem.arguments[leaf.name].is_scalar:
                 self.values[leaf] = name
             elif kind in ("row", "one"):
                 self.values[leaf] = f"{name}[{'row' if kind == 'row' else '0'}]"
@@ -193,6 +193,6 @@ class RowProgram:
             value = self._writer.stored(self._writer.value(node), dtype)
             yield f"{self.buffer[name]}[row] = {value};"
 
-    def parameter_list(self) -> tuple[Parameter, ...]:
+    def parameter_list(self) -> tuple[KernelParameter, ...]:
         """The kernel's parameters in order."""
         return tuple(self.parameters)

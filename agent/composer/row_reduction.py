@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.composer.expressions import ITEM_BYTES, storage
+from agent.composer.expressions import storage
 from agent.composer.families import RowReduction, place
 from agent.composer.functions import texts
 from agent.composer.gathering import block_by_shuffles, block_by_tree, warp_function
@@ -11,6 +11,7 @@ from agent.composer.kernel_text import PACK, accumulate, file_text, identity, in
 from agent.composer.row_options import RowOptions, features, mapping, repeated
 from agent.composer.row_program import Pass, RowProgram
 from agent.composer.shapes import product
+from sandbox.dtypes import DTYPE_BYTES
 
 __all__ = ["RowOptions", "emit", "features"]
 
@@ -20,10 +21,10 @@ _CACHE_ITEMS = 32
 
 def emit(family: RowReduction, options: RowOptions) -> str:
     """Write the kernel file."""
-    return _Emission(family, options).text()
+    return _RowEmission(family, options).text()
 
 
-class _Emission:
+class _RowEmission:
     def __init__(self, family: RowReduction, options: RowOptions) -> None:
         self._family = family
         self._options = options
@@ -81,7 +82,7 @@ class _Emission:
 
     def _item_bytes(self) -> int:
         """Bytes of shared memory for one column."""
-        return sum(ITEM_BYTES[self._dtype(leaf)] for leaf in self._kept)
+        return sum(DTYPE_BYTES[self._dtype(leaf)] for leaf in self._kept)
 
     def _shared_bytes(self) -> str:
         return f"CACHED * {'WIDTH * ' if self._options.vectorized_loads else ''}{self._item_bytes()}"
@@ -92,7 +93,7 @@ class _Emission:
     def _width(self) -> int:
         names = {leaf.name for step in self._program.passes for leaf in step.leaves}
         names |= {name for name, _ in self._family.outputs}
-        return 16 // max(ITEM_BYTES[self._family.problem.arguments[name].dtype] for name in names)
+        return 16 // max(DTYPE_BYTES[self._family.problem.arguments[name].dtype] for name in names)
 
     def _gathering(self) -> list[str]:
         used = dict.fromkeys((done.op, done.kind) for step in self._program.passes for done in step.running)

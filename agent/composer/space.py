@@ -8,6 +8,7 @@ from itertools import combinations
 from types import ModuleType
 from typing import Any
 
+from agent.candidates import Parent
 from agent.composer import elementwise, full_reduction, matmul, row_reduction, transpose
 from agent.composer.families import (
     Elementwise,
@@ -51,9 +52,6 @@ class Space:
     @property
     def family(self) -> str:
         """Name of the family, in words."""
-        return self._family_words()
-
-    def _family_words(self) -> str:
         return {
             "Elementwise": "elementwise", "RowReduction": "row program", "FullReduction": "full reduction",
             "Transposition": "transpose", "MatrixProduct": "matrix product",
@@ -72,6 +70,10 @@ class Space:
     def settings(self, features: Features) -> int:
         """Return how many settings of its tunables a kernel with these settled features has."""
         return len(sweep(parse(self.text(features))))
+
+    def features_in(self, kernel: Parent) -> Features | None:
+        """Return the settled features of a kernel that the composer wrote; None for any other one."""
+        return self.by_sha.get(kernel.sha)
 
     @cached_property
     def by_sha(self) -> dict[str, Features]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.expressions import ITEM_BYTES, storage
+from agent.composer.expressions import storage
 from agent.composer.families import Transposition
 from agent.composer.functions import FunctionMaker
 from agent.composer.ir import Dim, Leaf, Node
 from agent.composer.kernel_text import (
     SIZED_PACK,
-    Parameter,
+    KernelParameter,
     buffers,
     extent,
     file_text,
@@ -21,6 +21,7 @@ from agent.composer.kernel_text import (
 )
 from agent.composer.names import Names
 from agent.composer.options import Options
+from sandbox.dtypes import DTYPE_BYTES
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ def features(family: Transposition) -> tuple[str, ...]:
 
 def emit(family: Transposition, options: TransposeOptions) -> str:
     """Write the kernel file."""
-    return _Emission(family, options).text()
+    return _TransposeEmission(family, options).text()
 
 
-class _Emission:
+class _TransposeEmission:
     def __init__(self, family: Transposition, options: TransposeOptions) -> None:
         self._family = family
         self._options = options
@@ -69,14 +70,14 @@ class _Emission:
         declared = buffers((arguments[name] for name in touched), names, read_only=options.read_only_cache)
         self._x, self._y = declared.names[family.source.name], declared.names[family.output]
         self._values: dict[Node, str] = {}
-        sizes: list[Parameter] = []
+        sizes: list[KernelParameter] = []
         for node in self._function.inputs:
             if isinstance(node, Dim):
                 self._values[node] = names.fresh("extent")
                 sizes.append(extent(self._values[node], node.text))
             elif isinstance(node, Leaf) and node != family.source:
                 name = declared.names[node.name]
-                self._values[node] = name if arguments[node.name].role is None else f"{name}[0]"
+                self._values[node] = name if arguments[node.name].is_scalar else f"{name}[0]"
         self._cols, self._rows = family.space
         sizes += [extent("rows", self._rows), extent("cols", self._cols)]
         self._parameters = (*declared.parameters, *sizes)
@@ -160,14 +161,14 @@ const int first_col = blockIdx.x * TILE;
 
     def _vector(self) -> tuple[list[str], str, str]:
         source, target = storage(self._source.dtype), storage(self._target.dtype)
-        wide_in = min(16 // ITEM_BYTES[self._source.dtype], 8)
-        wide_out = min(16 // ITEM_BYTES[self._target.dtype], 8)
+        wide_in = min(16 // DTYPE_BYTES[self._source.dtype], 8)
+        wide_out = min(16 // DTYPE_BYTES[self._target.dtype], 8)
         cols, rows = _operand(self._cols), _operand(self._rows)
         directives = [
             tune(
                 "TILE",
                 32,
-                (32, 64) if ITEM_BYTES[self._source.dtype] <= 4 else (16, 32),
+                (32, 64) if DTYPE_BYTES[self._source.dtype] <= 4 else (16, 32),
                 swept=self._options.block_size_tuning,
             ),
             tune("BLOCK", 256, (128, 256), swept=self._options.block_size_tuning),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from agent.candidates import Candidate
 from agent.results import RunState, Stop
 from sandbox.verdict import Provenance, Verdict
 
@@ -35,22 +36,6 @@ class SearchStatus(BaseModel):
     best: BestSoFar | None = None
     message: str = Field(description="What happened last.")
     next_step: str = Field(description="The call to make next.")
-
-
-class Candidate(BaseModel):
-    """One candidate of a search."""
-
-    round: int
-    candidate: int
-    features: list[str]
-    verdict: Verdict
-    message: str
-    latency_us: float | None = None
-    provenance: Provenance
-    speedup: float | None = None
-    sha: str | None = Field(
-        default=None, description="Of its kernel: warpwright://kernels/SHA holds the text."
-    )
 
 
 class BestKernelText(BestSoFar):

@@ -65,8 +65,7 @@ def _names(kind: str, start: str, view: View, run: str) -> Iterable[str]:
         case "candidate":
             if all(run != one.run for one in view.store.list_runs(_RUNS)):
                 return []
-            records = (trial.record for trial in view.store.candidates.trials(run))
-            return [f"{one.round}.{one.candidate}" for one in records]
+            return [f"{one.round}.{one.candidate}" for one in view.store.candidates.trials(run)]
         case _:  # kernels, and words of a person's own
             return []
 

@@ -92,17 +92,9 @@ class Followed:
         )
 
     def _best(self) -> BestSoFar | None:
-        best = self.best
-        if best is None or best.latency_us is None:
+        if self.best is None or self.best.latency_us is None:
             return None
-        return BestSoFar(
-            latency_us=best.latency_us,
-            provenance=best.provenance,
-            speedup=best.speedup,
-            features=best.features,
-            round=best.round,
-            candidate=best.candidate,
-        )
+        return BestSoFar.model_validate(self.best, from_attributes=True)
 
 
 class Progress:

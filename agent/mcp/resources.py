@@ -126,7 +126,7 @@ def profile(ctx: _Ctx, run: str, candidate: str) -> str:
     def report() -> str:
         _store(ctx).get_run(_name(run))
         for trial in _store(ctx).candidates.trials(run):
-            named = f"{trial.record.round}.{trial.record.candidate}" == candidate
+            named = f"{trial.round}.{trial.candidate}" == candidate
             if named and trial.report is not None and trial.report.profile is not None:
                 return json.dumps(dataclasses.asdict(trial.report.profile), indent=2)
         raise UsageError(f"run {run} has no profile of a candidate {candidate[:20]!r}")

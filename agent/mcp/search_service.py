@@ -6,9 +6,10 @@ import asyncio
 import time
 from datetime import UTC
 
+from agent.candidates import Candidate, Trial
 from agent.home import Home
 from agent.mcp.access.tenancy import admit, caller_catalogue, tenant
-from agent.mcp.answers import BestKernelText, Candidate, SearchLine, SearchList, SearchOutcome, SearchStatus
+from agent.mcp.answers import BestKernelText, SearchLine, SearchList, SearchOutcome, SearchStatus
 from agent.mcp.following import Progress
 from agent.mcp.job_service import JobService
 from agent.mcp.watching import Watch
@@ -95,11 +96,7 @@ class SearchService:
         return SearchList(
             searches=[
                 SearchLine(
-                    run=run.run,
-                    task=run.task,
-                    device=run.device,
-                    model=run.model,
-                    state=run.state,
+                    **run.model_dump(include={"run", "task", "device", "model", "state"}),
                     started=run.created.astimezone(UTC).isoformat(timespec="seconds"),
                 )
                 for run in runs
@@ -116,34 +113,15 @@ class SearchService:
 
     def _outcome(self, run: str) -> SearchOutcome:
         result = self._store.get_result(run)
-        return SearchOutcome(
-            run=result.run,
-            task=result.task,
-            device=result.device,
-            isolation=result.isolation,
-            model=result.model,
-            state=self._store.get_run(run).state,
-            verdict=result.verdict,
-            best=self._best(result),
-            baseline_us=result.baseline_us,
-            stopped=result.stopped,
-            rounds=result.rounds,
-            seconds=result.seconds,
-            candidates_total=len(result.candidates),
-            candidates=[
-                Candidate(
-                    round=record.round,
-                    candidate=record.candidate,
-                    features=record.features,
-                    verdict=record.verdict,
-                    message=record.message[: limits.SUMMARY],
-                    latency_us=record.latency_us,
-                    provenance=record.provenance,
-                    speedup=record.speedup,
-                    sha=record.sha,
-                )
-                for record in result.candidates[-limits.CANDIDATES :]
-            ],
+        return SearchOutcome.model_validate(
+            {
+                **vars(result),
+                "state": self._store.get_run(run).state,
+                "best": self._best(result),
+                "candidates_total": len(result.candidates),
+                "candidates": [_listed(trial) for trial in result.candidates[-limits.CANDIDATES :]],
+            },
+            from_attributes=True,
         )
 
     def _best(self, result: SearchResult) -> BestKernelText | None:
@@ -157,3 +135,9 @@ class SearchService:
             kernel=self._store.kernels.read(result.run, best.sha),
             path=str(best.path),
         )
+
+
+def _listed(trial: Trial) -> Candidate:
+    """A candidate as a list shows it; the whole of its message is in the run's report."""
+    shown = trial.model_dump(include=set(Candidate.model_fields))
+    return Candidate.model_validate({**shown, "message": trial.message[: limits.SUMMARY]})

@@ -80,6 +80,17 @@ def build_server(
     return server
 
 
+def require(home: Home, device: str) -> None:
+    """Raise here what in the server's task group would no longer be one clear message; starts nothing.
+
+    Raises:
+        UsageError: There is no such device, or a newer version of warpwright wrote the runs of this home.
+        MissingDependencyError: This machine lacks the device, the compiler or its headers.
+    """
+    LocalToolbox(device, cache=home.compile_cache)
+    Store(home)
+
+
 async def serve_stdio(home: Home, device: str, base_url: str | None = None) -> None:
     """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no worker behind; searches go on.
 
@@ -87,8 +98,7 @@ async def serve_stdio(home: Home, device: str, base_url: str | None = None) -> N
         UsageError: There is no such device.
         MissingDependencyError: This machine lacks the device, the compiler or its headers.
     """
-    # Starts nothing; raises here what in the server's task group would no longer be one clear message.
-    LocalToolbox(device, cache=home.compile_cache)
+    require(home, device)
     end_input = _interruptible_stdin()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import openai
 from langchain_core.language_models import BaseChatModel
@@ -13,17 +13,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from agent.models.base import (
-    CandidatePlan,
-    Critique,
-    CritiqueContext,
-    PlanContext,
-    ProposalError,
-    WriteContext,
-)
+from agent.candidates import CandidatePlan
 from agent.models.fallback import default_critique, default_plans
-from agent.models.reply import PlannedCandidate, critique_of, plans_of
+from agent.models.reply import critique_of, plans_of, written_of
 from agent.models.wording import critique_request, plan_request, write_request
+from agent.proposer import Critique, CritiqueContext, PlanContext, ProposalError, WriteContext, Written
 from agent.store.replies import Replies, Reply, ReplyKey
 from prompts import features, load_role
 from sandbox.errors import MissingDependencyError, UsageError
@@ -78,9 +72,10 @@ class ChatProposer:
         plans = [_plan(*pair, context) for pair in zip(plans_of(text), defaults, strict=False)]
         return [*plans, *defaults[len(plans) :]]
 
-    async def write(self, context: WriteContext) -> str:
+    async def write(self, context: WriteContext) -> Written:
         """Ask for a kernel file."""
-        return await self._ask("coder", context.round, context.candidate, write_request(context))
+        reply = await self._ask("coder", context.round, context.candidate, write_request(context))
+        return written_of(reply, context.plan.features)
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Ask for the one bottleneck or root cause."""
@@ -112,7 +107,7 @@ class ChatProposer:
             raise ProposalError(msg) from error
 
 
-def _plan(planned: PlannedCandidate, default: CandidatePlan, context: PlanContext) -> CandidatePlan:
+def _plan(planned: CandidatePlan, default: CandidatePlan, context: PlanContext) -> CandidatePlan:
     parent = _parent(planned.parent, context) if planned.parent else None
     return CandidatePlan(parent, _known(planned.features) or default.features, planned.why)
 
@@ -123,7 +118,7 @@ def _parent(wanted: str, context: PlanContext) -> str | None:
     return next((sha for sha in shas if sha.startswith(wanted)), shas[0] if shas else None)
 
 
-def _known(names: list[str]) -> tuple[str, ...]:
+def _known(names: Iterable[str]) -> tuple[str, ...]:
     library = {feature.name for feature in features()}
     return tuple(dict.fromkeys(name for name in names if name in library))[:_FEATURES]
 

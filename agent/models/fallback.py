@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext
+from agent.candidates import CandidatePlan
 from agent.models.feedback import timing
+from agent.proposer import Critique, CritiqueContext, PlanContext
 from prompts import features
 from sandbox.verdict import Verdict, worst
 
@@ -25,9 +26,9 @@ def _plan(context: PlanContext, order: list[str], index: int) -> CandidatePlan:
         return CandidatePlan(None, (feature,), "a fresh start with the next feature of the library")
     parent = context.parents[index % len(context.parents)]
     sound = {Verdict.PASS, Verdict.UNDECIDED}
-    failed = parent.trial is not None and parent.trial.record.verdict not in sound
-    if failed and parent.trial is not None and parent.trial.record.features:
-        return CandidatePlan(parent.sha, tuple(parent.trial.record.features), "repair the failed kernel")
+    failed = parent.trial is not None and parent.trial.verdict not in sound
+    if failed and parent.trial is not None and parent.trial.features:
+        return CandidatePlan(parent.sha, tuple(parent.trial.features), "repair the failed kernel")
     return CandidatePlan(parent.sha, (feature,), "the next feature of the library")
 
 
@@ -40,6 +41,6 @@ def default_critique(context: CritiqueContext) -> Critique:
             bound = profile.bottleneck or "an unknown limit"
             latency = timing(profile.latency_us, profile.provenance)
             return Critique(f"The best kernel takes {latency} and is bound by {bound}.")
-    verdict = worst(trial.record.verdict for trial in context.trials)
-    reason = next((t.record.message for t in context.trials if t.record.verdict is verdict), "")
+    verdict = worst(trial.verdict for trial in context.trials)
+    reason = next((t.message for t in context.trials if t.verdict is verdict), "")
     return Critique(f"Nothing is correct yet; first {verdict}: {reason}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from agent.models.base import Trial
-from agent.results import CandidateRecord
+from agent.candidates import Trial
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import CaseReport, CheckReport, CompileReport, ProfileReport, ShapeTiming
 
@@ -38,31 +37,30 @@ def baseline_line(report: CheckReport) -> str:
     return f"{timing(profile.latency_us, profile.provenance)}{bound}."
 
 
-def record_line(record: CandidateRecord, parent: str | None = None) -> str:
+def trial_line(trial: Trial) -> str:
     """Return one line of history."""
-    name = f"{short(record.sha)} " if record.sha else ""
-    origin = f", from {short(parent)}" if parent else ""
-    head = f"round {record.round} candidate {record.candidate} {name}[{', '.join(record.features)}]{origin}"
-    if record.verdict is not Verdict.PASS or record.latency_us is None:
-        return f"{head}: {record.verdict}: {_first_line(record.message)}"
-    gain = "" if record.speedup is None else f", {record.speedup:.3g}x the baseline's speed"
-    tune = "".join(f", {name}={value}" for name, value in sorted(record.tune.items()))
-    return f"{head}: pass, {timing(record.latency_us, record.provenance)}{gain}{tune}"
+    name = f"{short(trial.sha)} " if trial.sha else ""
+    head = f"round {trial.round} candidate {trial.candidate} {name}[{', '.join(trial.features)}]"
+    if trial.verdict is not Verdict.PASS or trial.latency_us is None:
+        return f"{head}: {trial.verdict}: {_first_line(trial.message)}"
+    gain = "" if trial.speedup is None else f", {trial.speedup:.3g}x the baseline's speed"
+    tune = "".join(f", {name}={value}" for name, value in sorted(trial.tune.items()))
+    return f"{head}: pass, {timing(trial.latency_us, trial.provenance)}{gain}{tune}"
 
 
 def feedback(trial: Trial, kernel: str | None) -> str:
     """Return what a coder or critic needs to know of a judged candidate, by the stage that it reached."""
-    record, report = trial.record, trial.report
+    report = trial.report
     compiled = [] if report is None else _compile_lines(report.compile, kernel)
     # The compiler's messages say it all, with their lines; a report's message would only repeat them.
-    said = "" if compiled else _bounded(record.message)
-    lines = [f"Verdict: {record.verdict}. {said}".rstrip(), *compiled]
-    if record.verdict is Verdict.UNDECIDED:
+    said = "" if compiled else _bounded(trial.message)
+    lines = [f"Verdict: {trial.verdict}. {said}".rstrip(), *compiled]
+    if trial.verdict is Verdict.UNDECIDED:
         lines.append(_UNDECIDED)
     if report is not None:
         lines += [*_test_lines(report), *_profile_lines(report.profile), *_suspicion_lines(report.compile)]
-    if record.tune and record.verdict is Verdict.PASS:
-        chosen = ", ".join(f"{name} = {value}" for name, value in sorted(record.tune.items()))
+    if trial.tune and trial.verdict is Verdict.PASS:
+        chosen = ", ".join(f"{name} = {value}" for name, value in sorted(trial.tune.items()))
         lines.append(f"The sweep chose {chosen}.")
     return "\n".join(lines)
 

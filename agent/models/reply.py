@@ -8,6 +8,9 @@ from itertools import islice
 
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationError
 
+from agent.candidates import CandidatePlan
+from agent.proposer import Critique, Written
+
 # A fence closes with as many marks as it opened with; that of a reply cut short may not close at all.
 _BLOCK = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
@@ -17,28 +20,14 @@ _OPENINGS = 50
 _KERNEL = re.compile(r"^\s*//@\s*launch\b|\b__global__\b", re.MULTILINE)
 
 
-class PlannedCandidate(BaseModel):
-    """One candidate as a planner's reply states it."""
-
-    parent: str | None = None
-    features: list[str] = Field(default_factory=list[str])
-    why: str = ""
-
-
-class WrittenCritique(BaseModel):
-    """A critique as a critic's reply states it."""
-
-    text: str
-    features: list[str] = Field(default_factory=list[str])
-
-
 class _WrappedPlans(BaseModel):
-    plans: list[PlannedCandidate] = Field(validation_alias=AliasChoices("plans", "candidates"))
+    plans: list[CandidatePlan] = Field(validation_alias=AliasChoices("plans", "candidates"))
 
 
-_PLANS: TypeAdapter[list[PlannedCandidate]] = TypeAdapter(list[PlannedCandidate])
+_PLANS: TypeAdapter[list[CandidatePlan]] = TypeAdapter(list[CandidatePlan])
 _WRAPPED_PLANS: TypeAdapter[_WrappedPlans] = TypeAdapter(_WrappedPlans)
-_ONE_PLAN: TypeAdapter[PlannedCandidate] = TypeAdapter(PlannedCandidate)
+_ONE_PLAN: TypeAdapter[CandidatePlan] = TypeAdapter(CandidatePlan)
+_CRITIQUE: TypeAdapter[Critique] = TypeAdapter(Critique)
 
 
 def kernel_of(reply: str) -> str | None:
@@ -49,7 +38,12 @@ def kernel_of(reply: str) -> str | None:
     return None
 
 
-def plans_of(reply: str) -> list[PlannedCandidate]:
+def written_of(reply: str, features: tuple[str, ...]) -> Written:
+    """Return what a coder's reply hands in; its kernel is taken to use the features that were asked for."""
+    return Written(kernel_of(reply), features, _BLOCK.sub("", reply).strip())
+
+
+def plans_of(reply: str) -> list[CandidatePlan]:
     """Return the plans in a reply; empty where none can be read."""
     for value in _json_values(reply):
         for shape in (_PLANS, _WRAPPED_PLANS, _ONE_PLAN):
@@ -59,19 +53,19 @@ def plans_of(reply: str) -> list[PlannedCandidate]:
                 continue
             if isinstance(plans, _WrappedPlans):
                 return plans.plans
-            return [plans] if isinstance(plans, PlannedCandidate) else plans
+            return [plans] if isinstance(plans, CandidatePlan) else plans
     return []
 
 
-def critique_of(reply: str) -> WrittenCritique | None:
+def critique_of(reply: str) -> Critique | None:
     """Return the critique in a reply: its JSON, else its prose; None where it is empty."""
     for value in _json_values(reply):
         try:
-            return WrittenCritique.model_validate(value)
+            return _CRITIQUE.validate_python(value)
         except ValidationError:
             continue
     prose = _BLOCK.sub("", reply).strip()
-    return WrittenCritique(text=prose) if prose else None
+    return Critique(prose) if prose else None
 
 
 def _json_values(reply: str) -> list[object]:

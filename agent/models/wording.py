@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.models.base import Critique, CritiqueContext, Parent, PlanContext, Trial, WriteContext
-from agent.models.feedback import baseline_line, feedback, record_line, short
+from agent.candidates import Parent, Trial
+from agent.models.feedback import baseline_line, feedback, short, trial_line
+from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext
 from prompts import Feature, features, render_request
 from tools.tasks.task import Case, Task
 
@@ -73,7 +74,7 @@ def critique_request(context: CritiqueContext) -> str:
 def task_text(task: Task) -> str:
     """Return a task as models read it; the same text for the whole of a run."""
     arguments = "\n".join(
-        f"- `{argument.name}`: {argument.role or 'scalar'} {argument.dtype}"
+        f"- `{argument.name}`: {argument.role} {argument.dtype}"
         + (f"[{', '.join(argument.shape)}]" if argument.shape else "")
         for argument in task.arguments
     )
@@ -113,11 +114,11 @@ def _parent(parent: Parent) -> str:
 
 
 def _trial(trial: Trial) -> str:
-    return f"### {record_line(trial.record)}\n\n{feedback(trial, None)}"
+    return f"### {trial_line(trial)}\n\n{feedback(trial, None)}"
 
 
 def _history(trials: Sequence[Trial]) -> str:
-    lines = [f"- {record_line(trial.record)}" for trial in trials[-_HISTORY:]]
+    lines = [f"- {trial_line(trial)}" for trial in trials[-_HISTORY:]]
     left = len(trials) - len(lines)
     return "\n".join(([f"({left} earlier ones left out)"] if left else []) + lines) or "Nothing yet."
 

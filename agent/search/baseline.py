@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from agent.search.evaluate import judgement_of
+from agent.candidates import CandidatePlan, Submission
 from agent.store import Store
-from agent.store.records import Draft
 from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.verdict import Verdict
 from tools.reports import CheckReport
@@ -24,9 +23,10 @@ async def judge_baseline(store: Store, run: str, task: Task, toolbox: Toolbox) -
         return report
     report = await toolbox.do(CheckOrder(task, task.baseline, benches=False))
     _require_timed(task, report)
-    draft = Draft(0, 0, None, (), "the task's baseline", store.kernels.keep(run, task.baseline))
-    store.candidates.add(run, draft)
-    store.candidates.judge(run, draft, judgement_of(report, None))
+    sha = store.kernels.keep(run, task.baseline)
+    submission = Submission(0, 0, CandidatePlan(None, (), "the task's baseline"), sha)
+    store.candidates.add(run, submission)
+    store.candidates.judge(run, submission.checked(report, None))
     store.runs.keep_baseline(run, report)
     return report
 

@@ -6,11 +6,11 @@ import re
 import secrets
 from collections.abc import Mapping
 
+from agent.candidates import Trial
 from agent.events import CandidateJudged
-from agent.models.base import Trial
 from agent.search.deps import Deps
-from agent.store.records import Judgement
 from sandbox.verdict import Verdict
+from tools.reports import CheckReport
 from tools.toolbox import CheckOrder
 
 _TUNE = re.compile(r"^(?P<head>\s*//@\s*tune\s+(?P<name>\w+)\s*=\s*)(?P<value>-?\w+)", re.MULTILINE)
@@ -28,8 +28,7 @@ def settled(kernel: str, tune: Mapping[str, int]) -> str:
 def offer(deps: Deps, trial: Trial) -> bool:
     """Keep a candidate as the best one where it is; return whether it is."""
     ranked = deps.store.candidates.ranked(deps.run)
-    place = (trial.record.round, trial.record.candidate)
-    if not ranked or (ranked[0].record.round, ranked[0].record.candidate) != place:
+    if not ranked or ranked[0].place != trial.place:
         return False
     _keep(deps, trial)
     return True
@@ -41,17 +40,13 @@ async def confirm(deps: Deps) -> None:
     Where it fails, or cannot be judged, the next best one: what is announced has passed twice.
     """
     for trial in deps.store.candidates.ranked(deps.run):
-        kernel = settled(deps.parent(trial).kernel, trial.record.tune)
+        kernel = settled(deps.parent(trial).kernel, trial.tune)
         order = CheckOrder(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
         report = await deps.interruption.guard(deps.toolbox.do(order))
         if report.verdict is Verdict.PASS:
             _keep(deps, trial)
             return
-        _demote(
-            deps,
-            trial,
-            Judgement(report.verdict, f"passed, then {_became(report.verdict)} once more: {report.message}"),
-        )
+        _demote(deps, trial, report)
     deps.store.candidates.clear_best(deps.run)
     deps.store.kernels.drop_best(deps.run)
 
@@ -61,25 +56,16 @@ def _became(verdict: Verdict) -> str:
 
 
 def _keep(deps: Deps, trial: Trial) -> None:
-    kernel = settled(deps.parent(trial).kernel, trial.record.tune)
+    kernel = settled(deps.parent(trial).kernel, trial.tune)
     sha = deps.store.kernels.keep(deps.run, kernel)
     deps.store.kernels.write_best(deps.run, kernel)
     deps.store.candidates.set_best(deps.run, trial, sha)
 
 
-def _demote(deps: Deps, trial: Trial, judgement: Judgement) -> None:
-    record = trial.record
-    draft = deps.store.candidates.draft(deps.run, record.round, record.candidate)
-    assert draft is not None, "a judged candidate has a draft"
-    deps.store.candidates.judge(deps.run, draft, judgement)
-    deps.say(
-        CandidateJudged(
-            run=deps.run,
-            round=record.round,
-            candidate=record.candidate,
-            features=record.features,
-            verdict=judgement.verdict,
-            message=judgement.message,
-            provenance=record.provenance,
-        )
-    )
+def _demote(deps: Deps, trial: Trial, report: CheckReport) -> None:
+    submission = deps.store.candidates.submission(deps.run, trial.place)
+    assert submission is not None, "a judged candidate was submitted"
+    said = f"passed, then {_became(report.verdict)} once more: {report.message}"
+    failed = submission.judged(report.verdict, said, provenance=trial.provenance)
+    deps.store.candidates.judge(deps.run, failed)
+    deps.say(CandidateJudged.of(deps.run, failed))

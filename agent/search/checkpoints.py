@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,13 +11,26 @@ import aiosqlite
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from agent.store.database import Database
+from agent.store.migrations import Migration
+
 _BUSY_S = 60.0
+
+
+def _without_judged(connection: sqlite3.Connection) -> None:
+    """Drop what evaluations of earlier versions had yet to add to a part of the state that is gone."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone() is not None:
+        connection.execute("DELETE FROM writes WHERE channel = 'judged'")
+
+
+_MIGRATIONS: tuple[Migration, ...] = (_without_judged,)
+"""LangGraph makes the tables and knows its own versions of them; these are about what this graph keeps there."""
 
 
 @asynccontextmanager
 async def checkpoints(path: Path) -> AsyncGenerator[AsyncSqliteSaver, None]:
     """Open the checkpoints of every run; several processes may use them at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    Database(path, _MIGRATIONS)
     async with aiosqlite.connect(path, timeout=_BUSY_S) as connection:
         # None is the strict list: nothing but built-in types is ever rebuilt from what lies on disk.
         yield AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))

@@ -7,49 +7,42 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send
 
+from agent.candidates import Parent, Submission
 from agent.events import StageFinished
-from agent.models.base import Parent, ProposalError, WriteContext
 from agent.models.feedback import baseline_feedback, feedback
-from agent.models.reply import kernel_of
+from agent.proposer import ProposalError, WriteContext
 from agent.search.deps import Deps
 from agent.search.parents import baseline_parent, parents
-from agent.search.state import CoderTask, EvaluateTask, critique_of, plan_of
-from agent.store.records import Draft, Judgement
+from agent.search.state import CRITIQUE, PLAN, CoderTask, EvaluateTask
 from sandbox.verdict import Verdict
 
 
 async def coder(state: CoderTask, runtime: Runtime[Deps]) -> Command[Literal["evaluate"]]:
     """Write one candidate, unless a resumed run has it already, and send it on to be evaluated."""
-    deps = runtime.context
-    number, candidate = state["round"], state["candidate"]
-    if deps.store.candidates.draft(deps.run, number, candidate) is None:
+    deps, place = runtime.context, (state["round"], state["candidate"])
+    if deps.store.candidates.submission(deps.run, place) is None:
         said = await _write(deps, state)
-        deps.say(StageFinished(run=deps.run, round=number, candidate=candidate, stage="coder", message=said))
-    return Command(goto=Send("evaluate", EvaluateTask(round=number, candidate=candidate)))
+        deps.say(StageFinished(run=deps.run, round=place[0], candidate=place[1], stage="coder", message=said))
+    return Command(goto=Send("evaluate", EvaluateTask(round=place[0], candidate=place[1])))
 
 
 async def _write(deps: Deps, task: CoderTask) -> str:
-    """Store the draft; return what to say of it."""
+    """Store the submission; return what to say of it."""
+    context = _context(deps, task)
     try:
-        reply = await deps.interruption.guard(deps.proposer.write(_context(deps, task)))
+        kernel = (await deps.interruption.guard(deps.proposer.write(context))).kernel
     except ProposalError as error:
-        draft = _draft(task, None)
-        deps.store.candidates.add(deps.run, draft)
-        deps.store.candidates.judge(deps.run, draft, Judgement(Verdict.REJECTED, str(error), lost=True))
+        submission = Submission(context.round, context.candidate, context.plan, None)
+        deps.store.candidates.add(deps.run, submission)
+        deps.store.candidates.judge(deps.run, submission.judged(Verdict.REJECTED, str(error), lost=True))
         return str(error)
-    kernel = kernel_of(reply)
     sha = None if kernel is None else deps.store.kernels.keep(deps.run, kernel)
-    deps.store.candidates.add(deps.run, _draft(task, sha))
+    deps.store.candidates.add(deps.run, Submission(context.round, context.candidate, context.plan, sha))
     return "the reply holds no kernel file" if kernel is None else f"{len(kernel.splitlines())} lines"
 
 
-def _draft(task: CoderTask, sha: str | None) -> Draft:
-    plan = plan_of(task["plan"])
-    return Draft(task["round"], task["candidate"], plan.parent, plan.features, plan.why, sha)
-
-
 def _context(deps: Deps, task: CoderTask) -> WriteContext:
-    plan, last = plan_of(task["plan"]), task["round"] - 1
+    plan, last = PLAN.validate_python(task["plan"]), task["round"] - 1
     offered = (*parents(deps, through=last), baseline_parent(deps))
     parent = next((parent for parent in offered if parent.sha == plan.parent), None)
     return WriteContext(
@@ -62,7 +55,7 @@ def _context(deps: Deps, task: CoderTask) -> WriteContext:
         feedback=_feedback(deps, parent),
         baseline=deps.baseline,
         history=tuple(deps.store.candidates.trials(deps.run, through=last)),
-        critique=critique_of(task["critique"]),
+        critique=CRITIQUE.validate_python(task["critique"]),
         seed=deps.seed_of("write", task["round"], task["candidate"]),
     )
 

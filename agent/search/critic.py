@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agent.candidates import Parent
 from agent.events import RoundFinished
-from agent.models.base import Critique, CritiqueContext, Parent, ProposalError
 from agent.models.fallback import default_critique
+from agent.proposer import Critique, CritiqueContext, ProposalError
 from agent.search.deps import Deps
 from agent.search.evaluate import settle_duplicates
-from agent.search.state import CritiqueItem, Ending, JudgedItem, SearchState
+from agent.search.state import Ending, SearchState, as_plain
 from tools.tasks.task import Target
 
 PATIENCE = 2
@@ -26,7 +27,7 @@ _Next = Literal["planner", "__end__"]
 
 @dataclass(frozen=True)
 class RoundStanding:
-    """What a round changed."""
+    """What a round changed, by the names of the state."""
 
     best_us: float | None
     stalled: int
@@ -36,7 +37,7 @@ class RoundStanding:
 async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
     """End a round: name one bottleneck or one root cause, and go on or stop."""
     deps, number = runtime.context, state["round"]
-    settled = settle_duplicates(deps, number)
+    settle_duplicates(deps, number)
     best = deps.best(through=number)
     standing = _standing(state, deps, best)
     ending = _ending(deps, number, standing, best)
@@ -44,7 +45,7 @@ async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
     deps.say(
         RoundFinished(run=deps.run, round=number, critique=critique.text, best_latency_us=standing.best_us)
     )
-    update = _update(standing, critique, ending, settled)
+    update = {**asdict(standing), "critique": as_plain(critique), "ending": ending}
     if ending is None:
         return Command(update=update, goto="planner")
     return Command(update=update, goto="__end__")
@@ -54,12 +55,12 @@ def target_met(target: Target, best: Parent | None) -> bool:
     """Whether a kernel meets every part of a task's target that is set."""
     if best is None or best.trial is None:
         return False
-    record, report = best.trial.record, best.trial.report
-    profile = None if report is None else report.profile
+    trial = best.trial
+    profile = None if trial.report is None else trial.report.profile
     fraction = None if profile is None else profile.roofline_fraction
     wanted = (
-        None if target.latency_us is None else _at_least(target.latency_us, record.latency_us),
-        None if target.speedup is None else _at_least(record.speedup, target.speedup),
+        None if target.latency_us is None else _at_least(target.latency_us, trial.latency_us),
+        None if target.speedup is None else _at_least(trial.speedup, target.speedup),
         None if target.roofline is None else _at_least(fraction, target.roofline),
     )
     parts = [part for part in wanted if part is not None]
@@ -72,7 +73,7 @@ def _at_least(high: float | None, low: float | None) -> bool:
 
 def _standing(state: SearchState, deps: Deps, best: Parent | None) -> RoundStanding:
     lost = state["lost"] + 1 if deps.store.candidates.all_lost(deps.run, state["round"]) else 0
-    now = None if best is None or best.trial is None else best.trial.record.latency_us
+    now = None if best is None or best.trial is None else best.trial.latency_us
     before = state["best_us"]
     gained = now is not None and (before is None or now < before * (1 - _GAIN))
     waiting = now is None or lost > 0
@@ -98,7 +99,7 @@ async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) 
         device=deps.toolbox.device,
         round=number,
         baseline=deps.baseline,
-        trials=tuple(trial for trial in history if trial.record.round == number),
+        trials=tuple(trial for trial in history if trial.round == number),
         history=history,
         best=best,
         seed=deps.seed_of("criticise", number),
@@ -109,16 +110,3 @@ async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) 
         return await deps.interruption.guard(deps.proposer.criticise(context))
     except ProposalError:
         return default_critique(context)
-
-
-def _update(
-    standing: RoundStanding, critique: Critique, ending: Ending | None, judged: list[JudgedItem]
-) -> dict[str, object]:
-    return {
-        "critique": CritiqueItem(text=critique.text, features=list(critique.features)),
-        "best_us": standing.best_us,
-        "stalled": standing.stalled,
-        "lost": standing.lost,
-        "ending": ending,
-        "judged": judged,
-    }

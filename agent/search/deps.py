@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent.candidates import Parent, Trial
 from agent.events import Event
-from agent.models.base import Parent, Proposer, Trial
+from agent.proposer import Proposer
 from agent.results import SearchRequest
 from agent.search.interruption import Interruption
 from agent.store import Store
@@ -44,8 +45,8 @@ class Deps:
 
     def parent(self, trial: Trial) -> Parent:
         """Return a judged candidate, which has a kernel, as something to build on."""
-        assert trial.record.sha is not None, "a candidate without a kernel is no parent"
-        return Parent(trial.record.sha, self.store.kernels.read(self.run, trial.record.sha), trial)
+        assert trial.sha is not None, "a candidate without a kernel is no parent"
+        return Parent(trial.sha, self.store.kernels.read(self.run, trial.sha), trial)
 
     def best(self, *, through: int | None = None) -> Parent | None:
         """Return the fastest correct candidate."""

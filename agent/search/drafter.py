@@ -11,17 +11,17 @@ from string import Template
 import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from agent.models.base import ProposalError
 from agent.models.feedback import feedback
+from agent.proposer import ProposalError
 from agent.search.run_report import markdown
 from agent.store import Store
 from prompts import load_role
 from sandbox.errors import UsageError
 from tools.mcp.drafts import NewTask
 from tools.mcp.translation import KERNEL_FILE_RULES
-from tools.tasks.drafting import render
+from tools.tasks.drafting import write_folder
 from tools.tasks.folder import load
 from tools.tasks.task import Task
 
@@ -82,7 +82,7 @@ def about(store: Store, run: str, task: Task, model: BaseChatModel) -> Talk:
         facts.extend(
             f"# What the tools said of the best kernel\n\n{feedback(trial, best)}"
             for trial in store.candidates.trials(run)
-            if (trial.record.round, trial.record.candidate) == key
+            if (trial.round, trial.candidate) == key
         )
     facts.append(f"# Reference\n\n```python\n{task.reference}\n```")
     return Talk(model, (SystemMessage(load_role("explainer") + "\n\n" + "\n\n".join(facts)),))
@@ -95,17 +95,11 @@ def _written(reply: str, folder: Path) -> Task:
         raise UsageError(f"it has no fenced block of {' and '.join(missing)}")
     try:
         fields = {**json.loads(blocks["json"]), "reference": blocks["python"], "baseline": blocks["cuda"]}
-        draft = NewTask.model_validate(fields).draft()
+        draft = TypeAdapter(NewTask).validate_python(fields)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8])
         raise UsageError(wrong) from None
     except (json.JSONDecodeError, TypeError) as error:
         raise UsageError(f"the json block is not an object of JSON: {error}") from None
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("task.toml", render(draft)),
-        ("reference.py", draft.reference),
-        ("baseline.cu", draft.baseline),
-    ):
-        (folder / name).write_text(text, encoding="utf-8")
+    write_folder(draft, folder)
     return load(folder)

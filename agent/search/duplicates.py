@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from agent.candidates import Submission, Trial
 from agent.search.deps import Deps
-from agent.store.records import Draft, Judgement
 from sandbox.verdict import Verdict
 from tools.reports import CompileReport
 from tools.toolbox import CompileOrder
@@ -22,32 +22,18 @@ def identity(kernel: str, compiled: CompileReport) -> str | None:
     return hashlib.sha256("\n".join((compiled.ptx_key, *directives)).encode()).hexdigest()
 
 
-async def original_of(deps: Deps, draft: Draft, kernel: str) -> Draft | None:
+async def original_of(deps: Deps, submission: Submission, kernel: str) -> Submission | None:
     """Return the earlier candidate that is the same kernel: by its source, or by what it compiles to."""
-    assert draft.sha is not None, "only candidates with a kernel are compared"
-    same = deps.store.candidates.first_with(deps.run, draft.sha)
-    if same is not None and (same.round, same.candidate) != (draft.round, draft.candidate):
+    assert submission.sha is not None, "only candidates with a kernel are compared"
+    same = deps.store.candidates.first_with(deps.run, submission.sha)
+    if same is not None and same.place != submission.place:
         return same
     compiled = await deps.interruption.guard(deps.toolbox.do(CompileOrder(deps.task, kernel)))
     key = identity(kernel, compiled)
-    return None if key is None else deps.store.candidates.claim(deps.run, draft, key)
+    return None if key is None else deps.store.candidates.claim(deps.run, submission, key)
 
 
-def repeated(deps: Deps, original: Draft) -> Judgement | None:
-    """Return the judgement of a duplicate; None where the original, of the same round, has none yet."""
-    trial = deps.store.candidates.trial(deps.run, original)
-    if trial is None:
-        return None
-    record = trial.record
-    name = "the baseline" if record.round == 0 else f"round {record.round} candidate {record.candidate}"
-    said = "" if record.verdict is Verdict.PASS else f": {record.message}"
-    return Judgement(
-        verdict=record.verdict,
-        message=f"the same kernel as {name}, not judged again{said}",
-        latency_us=record.latency_us,
-        provenance=record.provenance,
-        speedup=record.speedup,
-        tune=record.tune,
-        report=trial.report,
-        duplicate_of=f"{record.round}/{record.candidate}",
-    )
+def repeated(deps: Deps, submission: Submission, original: Submission) -> Trial | None:
+    """Return what becomes of a duplicate; None where the original, of the same round, is not judged yet."""
+    trial = deps.store.candidates.trial(deps.run, original.place)
+    return None if trial is None else submission.repeating(trial)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from langgraph.runtime import Runtime
 
+from agent.candidates import Submission, Trial
 from agent.events import CandidateJudged, StageFinished
 from agent.search.best import offer
 from agent.search.deps import Deps
 from agent.search.duplicates import original_of, repeated
-from agent.search.state import EvaluateTask, EvaluateUpdate, JudgedItem
-from agent.store.records import Draft, Judgement
+from agent.search.state import EvaluateTask
 from sandbox.errors import WorkerError
 from sandbox.verdict import Verdict
-from tools.reports import CheckReport
 from tools.toolbox import CheckOrder
 
 NO_KERNEL = (
@@ -21,94 +20,58 @@ NO_KERNEL = (
 )
 
 
-async def evaluate(state: EvaluateTask, runtime: Runtime[Deps]) -> EvaluateUpdate:
+async def evaluate(state: EvaluateTask, runtime: Runtime[Deps]) -> None:
     """Judge one candidate, unless a resumed run has its judgement already."""
-    deps = runtime.context
-    draft = deps.store.candidates.draft(deps.run, state["round"], state["candidate"])
-    assert draft is not None, "the coder stores every draft before it is sent on"
-    if deps.store.candidates.trial(deps.run, draft) is None:
-        judgement = await _judge(deps, draft)
-        if judgement is None:
-            return EvaluateUpdate(judged=[])
-        deps.store.candidates.judge(deps.run, draft, judgement)
-    return EvaluateUpdate(judged=[announce(deps, draft)])
+    deps, place = runtime.context, (state["round"], state["candidate"])
+    submission = deps.store.candidates.submission(deps.run, place)
+    assert submission is not None, "the coder stores every submission before it is sent on"
+    trial = deps.store.candidates.trial(deps.run, place)
+    if trial is None:
+        trial = await _judge(deps, submission)
+        if trial is None:
+            return
+        deps.store.candidates.judge(deps.run, trial)
+    announce(deps, trial)
 
 
-def settle_duplicates(deps: Deps, number: int) -> list[JudgedItem]:
+def settle_duplicates(deps: Deps, number: int) -> None:
     """Judge the candidates of a round that waited for another one of the same round."""
-    items: list[JudgedItem] = []
-    for draft in deps.store.candidates.drafts(deps.run, number):
-        if deps.store.candidates.trial(deps.run, draft) is None:
-            original = deps.store.candidates.waiting_for(deps.run, draft)
-            judgement = None if original is None else repeated(deps, original)
-            assert judgement is not None, "only duplicates of judged candidates are left unjudged"
-            deps.store.candidates.judge(deps.run, draft, judgement)
-            items.append(announce(deps, draft))
-    return items
+    for submission in deps.store.candidates.unjudged(deps.run, number):
+        original = deps.store.candidates.waiting_for(deps.run, submission)
+        trial = None if original is None else repeated(deps, submission, original)
+        assert trial is not None, "only duplicates of judged candidates are left unjudged"
+        deps.store.candidates.judge(deps.run, trial)
+        announce(deps, trial)
 
 
-def announce(deps: Deps, draft: Draft) -> JudgedItem:
+def announce(deps: Deps, trial: Trial) -> None:
     """Say what became of a candidate, and make it the best one where it is."""
-    trial = deps.store.candidates.trial(deps.run, draft)
-    assert trial is not None, "only judged candidates are announced"
-    record = trial.record
-    deps.say(
-        CandidateJudged(
-            run=deps.run,
-            round=record.round,
-            candidate=record.candidate,
-            features=record.features,
-            verdict=record.verdict,
-            message=record.message,
-            latency_us=record.latency_us,
-            provenance=record.provenance,
-            speedup=record.speedup,
-            is_best=offer(deps, trial),
-        )
-    )
-    return JudgedItem(round=record.round, candidate=record.candidate, verdict=record.verdict.value)
+    deps.say(CandidateJudged.of(deps.run, trial, is_best=offer(deps, trial)))
 
 
-def judgement_of(report: CheckReport, baseline_us: float | None) -> Judgement:
-    """Return the short form of a report."""
-    profile = report.profile
-    latency = None if profile is None or report.verdict is not Verdict.PASS else profile.latency_us
-    speedup = None if profile is None or latency is None else profile.speedup
-    if speedup is None and latency and baseline_us:
-        speedup = baseline_us / latency
-    return Judgement(
-        verdict=report.verdict,
-        message=report.message,
-        latency_us=latency,
-        provenance=report.provenance if profile is None else profile.provenance,
-        speedup=speedup,
-        tune=report.tune,
-        report=report,
-    )
-
-
-async def _judge(deps: Deps, draft: Draft) -> Judgement | None:
-    if draft.sha is None:
-        return Judgement(Verdict.REJECTED, NO_KERNEL)
-    kernel = deps.store.kernels.read(deps.run, draft.sha)
+async def _judge(deps: Deps, submission: Submission) -> Trial | None:
+    """Return what became of a submission; None where it waits for another one that is the same kernel."""
+    if submission.sha is None:
+        return submission.judged(Verdict.REJECTED, NO_KERNEL)
+    kernel = deps.store.kernels.read(deps.run, submission.sha)
     try:
-        original = await original_of(deps, draft, kernel)
+        original = await original_of(deps, submission, kernel)
         if original is not None:
-            deps.store.candidates.wait_for(deps.run, draft, original)
-            return repeated(deps, original)
+            deps.store.candidates.wait_for(deps.run, submission, original)
+            return repeated(deps, submission, original)
         order = CheckOrder(deps.task, kernel, sweep=True, benches=False)
         report = await deps.interruption.guard(deps.toolbox.do(order))
     except WorkerError as error:
-        return Judgement(Verdict.UNDECIDED, f"the tools gave no answer: {error}", lost=True)
+        return submission.judged(Verdict.UNDECIDED, f"the tools gave no answer: {error}", lost=True)
     for stage in report.stages:
         deps.say(
             StageFinished(
                 run=deps.run,
-                round=draft.round,
-                candidate=draft.candidate,
+                round=submission.round,
+                candidate=submission.candidate,
                 stage=stage.name,
                 message=stage.message,
             )
         )
     baseline = deps.baseline.profile
-    return judgement_of(report, None if baseline is None else baseline.latency_us)
+    return submission.checked(report, None if baseline is None else baseline.latency_us)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.models.base import Parent, Trial
+from agent.candidates import Parent, Trial
 from agent.search.deps import Deps
 from agent.store.files import kernel_sha
 from sandbox.verdict import Verdict
@@ -35,7 +35,7 @@ def parents(deps: Deps, *, through: int) -> tuple[Parent, ...]:
     if correct:
         return tuple(deps.parent(trial) for trial in correct[:_PARENTS])
     failed = _distinct(deps.store.candidates.trials(deps.run, through=through))
-    failed.sort(key=lambda trial: (_FURTHEST_FIRST.index(trial.record.verdict), -trial.record.round))
+    failed.sort(key=lambda trial: (_FURTHEST_FIRST.index(trial.verdict), -trial.round))
     return tuple(deps.parent(trial) for trial in failed[:_PARENTS]) or (baseline_parent(deps),)
 
 
@@ -46,5 +46,5 @@ def baseline_parent(deps: Deps) -> Parent:
 
 def _distinct(trials: list[Trial]) -> list[Trial]:
     """Return the candidates that have a kernel, the latest of each source; never the baseline's own text."""
-    by_sha = {trial.record.sha: trial for trial in trials if trial.record.sha is not None}
+    by_sha = {trial.sha: trial for trial in trials if trial.sha is not None}
     return list(by_sha.values())

@@ -5,12 +5,13 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
+from agent.candidates import CandidatePlan
 from agent.events import RoundPlanned
-from agent.models.base import CandidatePlan, PlanContext, ProposalError
 from agent.models.fallback import default_plans
+from agent.proposer import PlanContext, ProposalError
 from agent.search.deps import Deps
 from agent.search.parents import parents
-from agent.search.state import CoderTask, PlannerUpdate, SearchState, critique_of, plan_item
+from agent.search.state import CRITIQUE, CoderTask, PlannerUpdate, SearchState, as_plain
 
 
 async def planner(state: SearchState, runtime: Runtime[Deps]) -> PlannerUpdate:
@@ -21,7 +22,7 @@ async def planner(state: SearchState, runtime: Runtime[Deps]) -> PlannerUpdate:
     deps.say(
         RoundPlanned(run=deps.run, round=context.round, features=[list(plan.features) for plan in plans])
     )
-    return PlannerUpdate(round=context.round, plans=[plan_item(plan) for plan in plans])
+    return PlannerUpdate(round=context.round, plans=[as_plain(plan) for plan in plans])
 
 
 def fan_out(state: SearchState) -> list[Send]:
@@ -45,7 +46,7 @@ def _context(state: SearchState, deps: Deps) -> PlanContext:
         baseline=deps.baseline,
         history=tuple(deps.store.candidates.trials(deps.run, through=last)),
         parents=parents(deps, through=last),
-        critique=critique_of(state["critique"]),
+        critique=CRITIQUE.validate_python(state["critique"]),
         seed=deps.seed_of("plan", last + 1),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.results import BestKernel, CandidateRecord, SearchResult
+from agent.candidates import Candidate
+from agent.results import BestKernel, SearchResult
 from sandbox.verdict import Provenance
 
 _MESSAGE = 160
@@ -29,7 +30,7 @@ def markdown(result: SearchResult, kernel: str | None) -> str:
         "",
         "| round | candidate | features | verdict | latency | speedup | message |",
         "|---|---|---|---|---|---|---|",
-        *(_row(record) for record in result.candidates),
+        *(_row(one) for one in result.candidates),
     ]
     return "\n".join(lines) + "\n"
 
@@ -62,12 +63,12 @@ def _longest_run_of_backticks(text: str) -> int:
     return longest
 
 
-def _row(record: CandidateRecord) -> str:
+def _row(one: Candidate) -> str:
     cells = [
-        *(str(record.round), str(record.candidate), ", ".join(record.features), str(record.verdict)),
-        "" if record.latency_us is None else _latency(record.latency_us, record.provenance),
-        "" if record.speedup is None else f"{record.speedup:.2f}",
-        record.message[:_MESSAGE],
+        *(str(one.round), str(one.candidate), ", ".join(one.features), str(one.verdict)),
+        "" if one.latency_us is None else _latency(one.latency_us, one.provenance),
+        "" if one.speedup is None else f"{one.speedup:.2f}",
+        one.message[:_MESSAGE],
     ]
     return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
 

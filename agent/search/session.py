@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig
 
 from agent.events import BaselineJudged, Event, RunFinished, RunStarted
 from agent.home import Home
-from agent.models.base import Proposer
+from agent.proposer import Proposer
 from agent.results import RunState, SearchResult, Stop
 from agent.search.baseline import judge_baseline
 from agent.search.best import confirm
@@ -181,7 +181,6 @@ def _begin(deps: Deps, last: SearchState | None) -> SearchState:
     return SearchState(
         round=answered,
         plans=[],
-        judged=[],
         critique=last["critique"],
         best_us=last["best_us"],
         stalled=last["stalled"],
@@ -192,4 +191,4 @@ def _begin(deps: Deps, last: SearchState | None) -> SearchState:
 
 def _last_word(deps: Deps) -> str:
     trials = deps.store.candidates.trials(deps.run)
-    return trials[-1].record.message if trials else "nothing answered"
+    return trials[-1].message if trials else "nothing answered"

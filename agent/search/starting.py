@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from agent.events import Event
 from agent.home import Home
-from agent.models.base import Proposer
+from agent.proposer import Proposer
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.search.session import Session, work
 from agent.store import NewRun, Store

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Annotated, Literal
+from typing import Any, Literal
 
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 from typing_extensions import TypedDict
 
-from agent.models.base import CandidatePlan, Critique
+from agent.candidates import CandidatePlan
+from agent.proposer import Critique
 
 Ending = Literal["target_met", "depth", "no_gain", "lost"]
 """Why the graph ended; `lost`: for two rounds, nothing answered (the model's endpoint, or the tools)."""
 
 
-class PlanItem(TypedDict):
-    """What one candidate of the round tries."""
-
-    parent: str | None
-    features: list[str]
-    why: str
-
-
-class CritiqueItem(TypedDict):
-    """The critic's word on the last round."""
-
-    text: str
-    features: list[str]
-
-
-class JudgedItem(TypedDict):
-    """One line of what was judged; all that is known of it lies in the store."""
-
-    round: int
-    candidate: int
-    verdict: str
+Plain = dict[str, Any]
+"""A CandidatePlan or a Critique in JSON's own types: no other type is ever rebuilt from a checkpoint."""
+PLAN = TypeAdapter(CandidatePlan)
+"""Reads a plan back."""
+CRITIQUE: TypeAdapter[Critique | None] = TypeAdapter(Critique | None)
+"""Reads a critique back."""
 
 
 class SearchState(TypedDict):
@@ -43,9 +30,8 @@ class SearchState(TypedDict):
     """
 
     round: int
-    plans: list[PlanItem]
-    judged: Annotated[list[JudgedItem], operator.add]
-    critique: CritiqueItem | None
+    plans: list[Plain]
+    critique: Plain | None
     best_us: float | None
     stalled: int
     lost: int
@@ -57,8 +43,8 @@ class CoderTask(TypedDict):
 
     round: int
     candidate: int
-    plan: PlanItem
-    critique: CritiqueItem | None
+    plan: Plain
+    critique: Plain | None
 
 
 class EvaluateTask(TypedDict):
@@ -72,32 +58,14 @@ class PlannerUpdate(TypedDict):
     """What the planner changes."""
 
     round: int
-    plans: list[PlanItem]
-
-
-class EvaluateUpdate(TypedDict):
-    """What an evaluation adds."""
-
-    judged: list[JudgedItem]
+    plans: list[Plain]
 
 
 def first_state() -> SearchState:
     """Return the state before round 1."""
-    return SearchState(
-        round=0, plans=[], judged=[], critique=None, best_us=None, stalled=0, lost=0, ending=None
-    )
+    return SearchState(round=0, plans=[], critique=None, best_us=None, stalled=0, lost=0, ending=None)
 
 
-def plan_item(plan: CandidatePlan) -> PlanItem:
-    """Return a plan as the state holds it."""
-    return PlanItem(parent=plan.parent, features=list(plan.features), why=plan.why)
-
-
-def plan_of(item: PlanItem) -> CandidatePlan:
-    """Return a plan as proposers know it."""
-    return CandidatePlan(item["parent"], tuple(item["features"]), item["why"])
-
-
-def critique_of(item: CritiqueItem | None) -> Critique | None:
-    """Return a critique as proposers know it."""
-    return None if item is None else Critique(item["text"], tuple(item["features"]))
+def as_plain(value: CandidatePlan | Critique) -> Plain:
+    """Return a plan or a critique as the state holds it."""
+    return to_jsonable_python(value)

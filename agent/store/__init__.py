@@ -68,9 +68,9 @@ class Store:
         """Return what a run has found so far, whether it ended or not."""
         stored = self.runs.get(run)
         baseline = self.runs.baseline(run)
-        records = [trial.record for trial in self.candidates.trials(run)]
+        trials = self.candidates.trials(run)
         best = self._best(run)
-        last = records[-1].verdict if records else None
+        last = trials[-1].verdict if trials else None
         return SearchResult(
             run=run,
             task=stored.task,
@@ -81,8 +81,8 @@ class Store:
             best=best,
             baseline_us=None if baseline is None or baseline.profile is None else baseline.profile.latency_us,
             stopped=stored.stopped,
-            candidates=records,
-            rounds=max((record.round for record in records), default=0),
+            candidates=trials,
+            rounds=max((trial.round for trial in trials), default=0),
             seconds=stored.seconds,
         )
 
@@ -91,16 +91,15 @@ class Store:
         if found is None:
             return None
         trial, sha = found
-        record = trial.record
-        assert record.latency_us is not None, "only timed candidates are ranked"
+        assert trial.latency_us is not None, "only timed candidates are ranked"
         return BestKernel(
             path=self.kernels.best_path(run),
             sha=sha,
-            latency_us=record.latency_us,
-            provenance=record.provenance,
-            speedup=record.speedup,
-            features=record.features,
-            tune=record.tune,
-            round=record.round,
-            candidate=record.candidate,
+            latency_us=trial.latency_us,
+            provenance=trial.provenance,
+            speedup=trial.speedup,
+            features=trial.features,
+            tune=trial.tune,
+            round=trial.round,
+            candidate=trial.candidate,
         )

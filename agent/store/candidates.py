@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from agent.models.base import Trial
-from agent.results import CandidateRecord
+from agent.candidates import CandidatePlan, Submission, Trial
 from agent.store.database import Database
-from agent.store.records import Draft, Judgement, dump_report, load_report
-from sandbox.verdict import Provenance, Verdict
+from agent.store.records import dump_report, load_report
+from sandbox.verdict import Provenance
 from tools.preference import Standing, preferred, standing
 
 _KEY = "run = ? AND round = ? AND candidate = ?"
@@ -20,102 +19,96 @@ _RANKED = (
 
 
 class Candidates:
-    """Drafts, their judgements, and which of them are the same kernel."""
+    """Submissions, what became of them, and which of them are the same kernel."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, run: str, draft: Draft) -> None:
-        """Store a written candidate; one that is there already stays as it is."""
+    def add(self, run: str, submission: Submission) -> None:
+        """Store a submission; one that is there already stays as it is."""
+        plan = submission.plan
         with self._database.write() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO candidates (run, round, candidate, parent, features, why, sha)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(run, draft.round, draft.candidate, draft.parent),
-                    *(json.dumps(draft.features), draft.why, draft.sha),
-                ),
+                (run, *submission.place, plan.parent, json.dumps(plan.features), plan.why, submission.sha),
             )
 
-    def draft(self, run: str, round_: int, candidate: int) -> Draft | None:
-        """Return a stored draft; None where that candidate was not written yet."""
+    def submission(self, run: str, place: tuple[int, int]) -> Submission | None:
+        """Return the submission of a round and number; None where that candidate was not written yet."""
         with self._database.read() as connection:
-            row = connection.execute(
-                f"SELECT * FROM candidates WHERE {_KEY}", (run, round_, candidate)
-            ).fetchone()
-        return None if row is None else _draft(row)
+            row = connection.execute(f"SELECT * FROM candidates WHERE {_KEY}", (run, *place)).fetchone()
+        return None if row is None else _submission(row)
 
-    def judge(self, run: str, draft: Draft, judgement: Judgement) -> None:
-        """Store what became of a draft, in place of what was said before."""
-        report = None if judgement.report is None else dump_report(judgement.report)
+    def judge(self, run: str, trial: Trial) -> None:
+        """Store what became of a submission, in place of what was said before."""
+        report = None if trial.report is None else dump_report(trial.report)
         with self._database.write() as connection:
             connection.execute(
                 "UPDATE candidates SET verdict = ?, message = ?, latency_us = ?, provenance = ?, speedup = ?,"
                 f" tune = ?, report = ?, lost = ?, duplicate_of = ? WHERE {_KEY}",
                 (
-                    *(judgement.verdict, judgement.message, judgement.latency_us, judgement.provenance),
-                    *(judgement.speedup, json.dumps(judgement.tune), report, judgement.lost),
-                    *(judgement.duplicate_of, run, draft.round, draft.candidate),
+                    *(trial.verdict, trial.message, trial.latency_us, trial.provenance, trial.speedup),
+                    *(json.dumps(trial.tune), report, trial.lost, trial.duplicate_of, run, *trial.place),
                 ),
             )
 
-    def claim(self, run: str, draft: Draft, identity: str) -> Draft | None:
-        """Say what a draft compiles to, unless another of the run said so first; return that other one."""
+    def claim(self, run: str, submission: Submission, identity: str) -> Submission | None:
+        """Say what a submission compiles to, unless another of the run said so first; return that other one."""
         with self._database.write() as connection:
             row = connection.execute(
                 "SELECT * FROM candidates WHERE run = ? AND identity = ?", (run, identity)
             ).fetchone()
             if row is None:
                 connection.execute(
-                    f"UPDATE candidates SET identity = ? WHERE {_KEY}",
-                    (identity, run, draft.round, draft.candidate),
+                    f"UPDATE candidates SET identity = ? WHERE {_KEY}", (identity, run, *submission.place)
                 )
                 return None
-        other = _draft(row)
-        return None if (other.round, other.candidate) == (draft.round, draft.candidate) else other
+        other = _submission(row)
+        return None if other.place == submission.place else other
 
-    def wait_for(self, run: str, draft: Draft, original: Draft) -> None:
-        """Say that a draft is the same kernel as another one, whose judgement it will repeat."""
+    def wait_for(self, run: str, submission: Submission, original: Submission) -> None:
+        """Say that a submission is the same kernel as another one, whose trial it will repeat."""
         with self._database.write() as connection:
             connection.execute(
                 f"UPDATE candidates SET duplicate_of = ? WHERE {_KEY}",
-                (f"{original.round}/{original.candidate}", run, draft.round, draft.candidate),
+                (f"{original.round}/{original.candidate}", run, *submission.place),
             )
 
-    def waiting_for(self, run: str, draft: Draft) -> Draft | None:
-        """Return the candidate that a draft is the same kernel as."""
+    def waiting_for(self, run: str, submission: Submission) -> Submission | None:
+        """Return the candidate that a submission is the same kernel as."""
         with self._database.read() as connection:
             row = connection.execute(
                 "SELECT other.* FROM candidates AS mine JOIN candidates AS other ON other.run = mine.run"
                 " AND other.round || '/' || other.candidate = mine.duplicate_of"
                 " WHERE mine.run = ? AND mine.round = ? AND mine.candidate = ?",
-                (run, draft.round, draft.candidate),
+                (run, *submission.place),
             ).fetchone()
-        return None if row is None else _draft(row)
+        return None if row is None else _submission(row)
 
-    def first_with(self, run: str, sha: str) -> Draft | None:
+    def first_with(self, run: str, sha: str) -> Submission | None:
         """Return the first candidate of a run with this source."""
         with self._database.read() as connection:
             row = connection.execute(
                 "SELECT * FROM candidates WHERE run = ? AND sha = ? ORDER BY round, candidate LIMIT 1",
                 (run, sha),
             ).fetchone()
-        return None if row is None else _draft(row)
+        return None if row is None else _submission(row)
 
-    def drafts(self, run: str, round_: int) -> list[Draft]:
-        """Return the candidates of a round, judged or not."""
+    def unjudged(self, run: str, round_: int) -> list[Submission]:
+        """Return the candidates of a round that have no verdict yet."""
         with self._database.read() as connection:
             rows = connection.execute(
-                "SELECT * FROM candidates WHERE run = ? AND round = ? ORDER BY candidate", (run, round_)
+                "SELECT * FROM candidates WHERE run = ? AND round = ? AND verdict IS NULL ORDER BY candidate",
+                (run, round_),
             ).fetchall()
-        return [_draft(row) for row in rows]
+        return [_submission(row) for row in rows]
 
-    def trial(self, run: str, draft: Draft) -> Trial | None:
-        """Return a judged candidate; None where it was not judged yet."""
+    def trial(self, run: str, place: tuple[int, int]) -> Trial | None:
+        """Return the judged candidate of a round and number; None where it was not judged yet."""
         with self._database.read() as connection:
             row = connection.execute(
-                f"SELECT * FROM candidates WHERE {_KEY} AND verdict IS NOT NULL",
-                (run, draft.round, draft.candidate),
+                f"SELECT * FROM candidates WHERE {_KEY} AND verdict IS NOT NULL", (run, *place)
             ).fetchone()
         return None if row is None else _trial(row)
 
@@ -159,7 +152,7 @@ class Candidates:
         with self._database.write() as connection:
             connection.execute(
                 "UPDATE runs SET best_round = ?, best_candidate = ?, best_sha = ? WHERE id = ?",
-                (trial.record.round, trial.record.candidate, sha, run),
+                (*trial.place, sha, run),
             )
 
     def clear_best(self, run: str) -> None:
@@ -184,35 +177,22 @@ class Candidates:
 
 def _standing(trial: Trial) -> Standing:
     """What is known of a candidate that was timed; one whose report was not kept counts as lean."""
-    record, report = trial.record, trial.report
+    report = trial.report
     if report is not None and report.profile is not None and report.profile.latency_us is not None:
         return standing(report.profile, report.compile)
-    assert record.latency_us is not None, "only what was timed is ranked"
-    return Standing(record.latency_us, record.provenance is not Provenance.MEASURED, (0, 0, 0))
+    assert trial.latency_us is not None, "only what was timed is ranked"
+    return Standing(trial.latency_us, trial.provenance is not Provenance.MEASURED, (0, 0, 0))
 
 
-def _draft(row: sqlite3.Row) -> Draft:
-    return Draft(
-        round=row["round"],
-        candidate=row["candidate"],
-        parent=row["parent"],
-        features=tuple(json.loads(row["features"])),
-        why=row["why"],
-        sha=row["sha"],
-    )
+def _submission(row: sqlite3.Row) -> Submission:
+    plan = CandidatePlan(row["parent"], tuple(json.loads(row["features"])), row["why"])
+    return Submission(row["round"], row["candidate"], plan, row["sha"])
 
 
 def _trial(row: sqlite3.Row) -> Trial:
-    record = CandidateRecord(
-        round=row["round"],
-        candidate=row["candidate"],
-        features=json.loads(row["features"]),
-        verdict=Verdict(row["verdict"]),
-        message=row["message"],
-        sha=row["sha"],
-        latency_us=row["latency_us"],
-        provenance=Provenance(row["provenance"]),
-        speedup=row["speedup"],
-        tune=json.loads(row["tune"]),
-    )
-    return Trial(record, None if row["report"] is None else load_report(row["report"]))
+    known = {
+        "features": json.loads(row["features"]),
+        "tune": json.loads(row["tune"]),
+        "report": None if row["report"] is None else load_report(row["report"]),
+    }
+    return Trial.model_validate({**dict(row), **known})

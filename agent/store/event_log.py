@@ -32,8 +32,8 @@ class EventLog:
         """Store an event and return its number."""
         with self._database.write() as connection:
             row = connection.execute(
-                "INSERT INTO events SELECT ?, coalesce(max(number), 0) + 1, ?, ? FROM events WHERE run = ?"
-                " RETURNING number",
+                "INSERT INTO events (run, number, time, event)"
+                " SELECT ?, coalesce(max(number), 0) + 1, ?, ? FROM events WHERE run = ? RETURNING number",
                 (event.run, time.time(), event.model_dump_json(), event.run),
             ).fetchone()
         return int(row["number"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from agent.results import RunState, SearchRequest, Stop
-from sandbox.verdict import Provenance, Verdict
+from sandbox.verdict import Provenance
 from tools.reports import CheckReport
 
 
@@ -80,38 +80,6 @@ class Spending:
     running: int
     candidates: int
     model_tokens: int
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A written candidate that waits for its judgement; `sha` is None where the reply held no kernel."""
-
-    round: int
-    candidate: int
-    parent: str | None
-    features: tuple[str, ...]
-    why: str
-    sha: str | None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What became of a draft.
-
-    Attributes:
-        lost: The failure is not the kernel's: the model's endpoint or the tools gave no answer.
-        duplicate_of: `ROUND/CANDIDATE` of the candidate whose judgement this one repeats.
-    """
-
-    verdict: Verdict
-    message: str
-    latency_us: float | None = None
-    provenance: Provenance = Provenance.ESTIMATED
-    speedup: float | None = None
-    tune: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
-    report: CheckReport | None = None
-    lost: bool = False
-    duplicate_of: str | None = None
 
 
 _REPORT: TypeAdapter[CheckReport] = TypeAdapter(CheckReport)

@@ -47,7 +47,8 @@ class Replies:
         """Commit an answer before anything is done with it."""
         with self._database.write() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO replies (run, round, candidate, role, prompt, text, tokens_in, tokens_out)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(self._run, key.round, key.candidate, key.role, key.prompt),
                     *(reply.text, reply.tokens_in, reply.tokens_out),

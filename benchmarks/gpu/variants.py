@@ -20,8 +20,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agent.candidates import Trial
 from agent.home import Home
-from agent.models.base import Trial
 from agent.results import SearchRequest
 from agent.search.best import settled
 from agent.search.starting import start_search
@@ -149,11 +149,10 @@ async def search(task: Task, wanted: Wanted, toolbox: Toolbox, home: Home) -> li
 
 
 def _variant(store: Store, run: str, trial: Trial) -> Variant:
-    record = trial.record
-    assert record.sha is not None, "a candidate that passed has a kernel"
-    assert record.latency_us is not None, "only timed candidates are ranked"
-    text = settled(store.kernels.read(run, record.sha), record.tune)
-    return Variant(tuple(record.features), text, record.latency_us, record.speedup)
+    assert trial.sha is not None, "a candidate that passed has a kernel"
+    assert trial.latency_us is not None, "only timed candidates are ranked"
+    text = settled(store.kernels.read(run, trial.sha), trial.tune)
+    return Variant(tuple(trial.features), text, trial.latency_us, trial.speedup)
 
 
 async def _keep(task: Task, wanted: Wanted, out: Path) -> AsyncIterator[str]:

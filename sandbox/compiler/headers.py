@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sandbox.compiler.standard_headers import standard
+
 PRELUDE = "warpwright/prelude.h"
 """Included before every kernel file: what nvcc's own implicit includes would have brought."""
 
@@ -91,6 +93,21 @@ _MATH_MACROS = """
 #define M_SQRT1_2 0.70710678118654752440
 """
 
+# Words that GCC adds and nvcc takes; and the two of <algorithm> that many write without including it.
+_COMPILER = """
+#define __asm__ asm
+#define __asm asm
+#define __volatile__ volatile
+namespace std {
+template <typename T>
+__host__ __device__ constexpr const T& min(const T& a, const T& b) { return b < a ? b : a; }
+template <typename T>
+__host__ __device__ constexpr const T& max(const T& a, const T& b) { return a < b ? b : a; }
+}
+"""
+
+_SHORT_NAMES = "typedef unsigned int uint;\ntypedef unsigned short ushort;\n"
+
 # Device code finds these in the global namespace; `std::` is what the C++ headers add.
 _STD_FLOAT_1 = (
     "acos", "asin", "atan", "cos", "sin", "tan", "cosh", "sinh", "tanh", "acosh", "asinh", "atanh", "exp",
@@ -172,8 +189,8 @@ def in_memory() -> dict[str, str]:
     std_integers = integers + _guarded("STD_INTEGERS", _std(_INTEGER_NAMES))
     std_math = math + _guarded("STD_MATH", _std_math())
     empty = "\n"
-    return {
-        PRELUDE: math + floats + integers + "typedef unsigned int uint;\ntypedef unsigned short ushort;\n",
+    return standard() | {
+        PRELUDE: _COMPILER + math + floats + integers + _SHORT_NAMES,
         "limits.h": limits, "climits": limits, "float.h": floats, "cfloat": floats, "stdint.h": integers,
         "cstdint": std_integers, "inttypes.h": integers, "math.h": math, "cmath": std_math,
         "stddef.h": integers, "cstddef": integers + sizes, "stdio.h": empty, "cstdio": empty,

@@ -35,6 +35,16 @@ _USED = re.compile(r"Used (\d+) registers")
 _SHARED = re.compile(r"(\d+)(?:\+(\d+) )?\s*bytes smem")
 _SUMMARY = re.compile(r"\d+ .* detected in the compilation of .*|Compilation terminated\.")
 _NOT_OPENED = re.compile(r'cannot open source file "[^"]*"')
+_LACKING = re.compile(
+    r"(?:Instruction|Feature) '(?P<what>[^']+)' (?:not supported on|requires) \.?target '?(?P<target>[\w.]+)"
+)
+_HOST = re.compile(
+    r'device-side kernel launch could not be processed|identifier "cuda[A-Z]\w*" is undefined|'
+    r'identifier "(?:atoi|getenv|fopen|exit)" is undefined|'
+    r'namespace "std" has no member "(?:cout|cerr|endl|vector|string|map|chrono|mt19937|unique_ptr)"'
+)
+_HOST_HINT = "; this is host code: leave it out, the `//@ launch` lines are what launches kernels"
+_CURAND_HINT = "; cuRAND's headers come with: pip install 'warpwright[curand]'"
 _ECHO = "Error in parsing name expression"
 _HIDDEN = (
     "the kernel includes a file that is not one of CUDA's headers; what the compiler says of it is not shown"
@@ -107,6 +117,12 @@ def read(log: str, sources: Sources, names: Sequence[str], symbols: Mapping[str,
     return CompilerReport(_ordered(diagnostics), text, _resources(infos, symbols))
 
 
+def lacking(diagnostics: Sequence[Diagnostic]) -> str:
+    """Return the first instruction or feature that the assembler says this architecture lacks; empty if none."""
+    found = (_LACKING.search(one.message) for one in diagnostics if one.severity == "error")
+    return next((match["what"] for match in found if match), "")
+
+
 def _ordered(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Put errors first, in the compiler's order, and bound their number."""
     errors = [one for one in diagnostics if one.severity == "error"]
@@ -158,8 +174,11 @@ def _diagnostic(
             text = f"more than one function is called `{name}`, perhaps one of CUDA's own: rename the kernel"
         return Diagnostic("error", text), [text]
     if shown == sources.kernel:
+        if _HOST.search(message):
+            message += _HOST_HINT
         if found := _NOT_OPENED.match(message):  # why not would tell what there is on the host
-            return Diagnostic(severity, found[0], line), [found[0]]
+            hint = _CURAND_HINT if "curand" in found[0] else ""
+            return Diagnostic(severity, found[0] + hint, line), [found[0] + hint]
         return Diagnostic(severity, message, line), [sources.scrub(part) for part in block]
     if severity != "error":
         return None, []  # what CUDA's headers warn of is no concern of who wrote the kernel

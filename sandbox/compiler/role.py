@@ -54,10 +54,20 @@ class CompileRole:
 
 def _unit(request: CompileRequest, include: Sequence[str], supplied: Mapping[str, str]) -> Unit:
     options = [*OPTIONS, f"--gpu-architecture={request.architecture}", *(f"-I{folder}" for folder in include)]
-    options += [f"-D{name}={value}" for name, value in request.defines]
     return Unit(
-        request.source.encode(errors="replace"), request.file_name, options, supplied, request.kernels
+        _source(request).encode(errors="replace"), request.file_name, options, supplied, request.kernels
     )
+
+
+def _source(request: CompileRequest) -> str:
+    """Return the source with its defines where they belong; every line keeps its number."""
+    if not request.defines:
+        return request.source
+    lines = request.source.split("\n")
+    before = request.defines_line - 1
+    defines = [f"#define {name} {value}" for name, value in request.defines]
+    back = f'#line {request.defines_line} "{request.file_name}"'
+    return "\n".join([*lines[:before], *defines, back, *lines[before:]])
 
 
 def _result(
@@ -68,7 +78,10 @@ def _result(
         failed = any(one.severity == "error" for one in read.diagnostics)
         extra = () if failed else (Diagnostic("error", f"the compiler failed: {outcome.error}"),)
         limit = "memory" if outcome.out_of_memory or _ran_out(outcome.log) else None
-        return CompileResult(None, (*extra, *read.diagnostics), read.log, limit, compiler=version)
+        what = report.lacking(read.diagnostics)
+        return CompileResult(
+            None, (*extra, *read.diagnostics), read.log, limit, compiler=version, unsupported=what
+        )
     size = len(outcome.ptx) + len(outcome.cubin)
     if size > _CODE_BYTES:
         large = Diagnostic(

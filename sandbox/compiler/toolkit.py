@@ -61,9 +61,9 @@ def _roots() -> list[Path]:
 
 def _version(library: Path) -> str:
     known: list[str] = []
-    for short in ("nvrtc", "runtime", "cccl", "crt"):
+    for name in ("cuda-nvrtc", "cuda-runtime", "cuda-cccl", "cuda-crt", "curand"):
         try:
-            known.append(f"{short} {importlib.metadata.version(f'nvidia-cuda-{short}')}")
+            known.append(f"{name.removeprefix('cuda-')} {importlib.metadata.version(f'nvidia-{name}')}")
         except importlib.metadata.PackageNotFoundError:
             continue
     # Not from a wheel: the file's size tells builds apart well enough.

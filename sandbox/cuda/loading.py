@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
-import numpy as np
-
+from sandbox.arguments import argument_bytes
 from sandbox.cuda.driver import Driver, DriverError, LaunchSettings
 from sandbox.cuda.errors import meaning
 from sandbox.device import Fault
-from sandbox.dtypes import numpy_dtype
-from sandbox.plan import BufferArgument, Launch, LaunchMode, ScalarArgument
+from sandbox.plan import Launch, LaunchMode
 from sandbox.program import Program
 from sandbox.verdict import Verdict
 
@@ -107,13 +104,6 @@ class Loaded:
     def unload(self) -> None:
         """Give it back."""
         self._driver.unload(self._module)
-
-
-def argument_bytes(argument: BufferArgument | ScalarArgument, addresses: Addresses) -> bytes:
-    """Return a kernel argument as its bytes: an address, or a scalar in its dtype."""
-    if isinstance(argument, BufferArgument):
-        return struct.pack("Q", addresses(argument.name))
-    return np.array(argument.value, numpy_dtype(argument.dtype)).tobytes()
 
 
 def refusal(error: DriverError, what: str, launch: Launch | None) -> RefusedError:

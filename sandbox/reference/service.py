@@ -26,9 +26,9 @@ MEMORY_BYTES = 12 << 30
 CPU_S = 120.0
 """Seconds of processor time that one answer may take."""
 
-DRAWS = 4
+DRAWS = 6
 _LARGE_ELEMENTS = 1 << 22
-_LARGE_DRAWS = 2
+_LARGE_DRAWS = 3
 _KEPT_BYTES = 64 << 20
 
 
@@ -68,6 +68,7 @@ class References(AsyncClosing):
         dims: Mapping[str, int],
         dtypes: Mapping[str, str],
         *,
+        accumulate: str | None = None,
         seed: int = 0,
         cpu_s: float = CPU_S,
     ) -> Expected:
@@ -79,21 +80,23 @@ class References(AsyncClosing):
             dims: Values of the task's dims.
             dtypes: The outputs that the task wants, and their dtypes. For floating ones the answer is
                 float64; for integers it is what the reference returned (float64 too, if it did).
-            seed: Seed of the perturbations behind an estimated magnitude.
+            accumulate: The dtype that sums of half precision outputs may be accumulated in; None for float32.
+            seed: Seed of the perturbations behind a magnitude that can be neither read nor traced.
             cpu_s: Seconds of processor time.
 
         Raises:
             ReferenceFailedError: The reference raised, took too long, or returned something else.
             WorkerError: The environment failed.
         """
-        key = _key(text, inputs, dims, dtypes, seed)
+        key = _key(text, inputs, dims, dtypes, accumulate, seed)
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
             return found
         size = sum(array.size for array in inputs.values())
         draws = DRAWS if size < _LARGE_ELEMENTS else _LARGE_DRAWS
-        call = ReferenceCall(text, dict(inputs), dict(dims), draws, seed)
+        floating = {name: dtype for name, dtype in dtypes.items() if "float" in dtype}
+        call = ReferenceCall(text, dict(inputs), dict(dims), floating, draws, seed, accumulate)
         expected = _checked(await self._ask(call, Expected, cpu_s), dtypes)
         self._keep(key, expected)
         return expected
@@ -162,14 +165,14 @@ def _checked(expected: Expected, dtypes: Mapping[str, str]) -> Expected:
             f"expected {', '.join(sorted(wanted))}"
         )
     outputs = dict(expected.outputs)
-    magnitude = dict(expected.magnitude)
+    magnitude, scales = dict(expected.magnitude), dict(expected.scales)
     for name, dtype in dtypes.items():
         if "float" in dtype and outputs[name].dtype != np.float64:
             outputs[name] = outputs[name].astype(np.float64)
-            magnitude[name] = np.abs(outputs[name])
+            magnitude[name], scales[name] = np.abs(outputs[name]), "traced"
         if name in magnitude and magnitude[name].shape != outputs[name].shape:
             raise ReferenceFailedError(f"reference.py gave {name} a magnitude of another shape")
-    return Expected(outputs, magnitude, expected.has_compare, expected.estimated)
+    return Expected(outputs, magnitude, expected.has_compare, scales, expected.untraced)
 
 
 def _bytes(expected: Expected) -> int:
@@ -177,10 +180,15 @@ def _bytes(expected: Expected) -> int:
 
 
 def _key(
-    text: str, inputs: Mapping[str, Array], dims: Mapping[str, int], dtypes: Mapping[str, str], seed: int
+    text: str,
+    inputs: Mapping[str, Array],
+    dims: Mapping[str, int],
+    dtypes: Mapping[str, str],
+    accumulate: str | None,
+    seed: int,
 ) -> str:
     shapes = [[name, array.dtype.name, list(array.shape)] for name, array in sorted(inputs.items())]
-    parts = [text, sorted(dims.items()), sorted(dtypes.items()), seed, shapes]
+    parts = [text, sorted(dims.items()), sorted(dtypes.items()), accumulate, seed, shapes]
     digest = hashlib.sha256(json.dumps(parts).encode())
     for _, array in sorted(inputs.items()):
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

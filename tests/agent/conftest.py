@@ -7,7 +7,6 @@ import pytest
 from agent.events import Event
 from agent.home import Home
 from agent.results import SearchRequest
-from sandbox.plan import Role
 from tests.agent.quick_task import quick_task
 from tests.agent.search_fakes import FakeToolbox, kernel, write_task
 from tools.tasks.task import Case, Target, Task, TaskArgument
@@ -41,8 +40,8 @@ def task() -> Task:
         summary="Twice a vector.",
         dims=("n",),
         arguments=(
-            TaskArgument("x", Role.IN, "float32", ("n",), "normal(0, 1)"),
-            TaskArgument("y", Role.OUT, "float32", ("n",)),
+            TaskArgument("x", "in", "float32", ("n",), "normal(0, 1)"),
+            TaskArgument("y", "out", "float32", ("n",)),
         ),
         tests=(Case({"n": 33}),),
         benches=(Case({"n": 4096}),),

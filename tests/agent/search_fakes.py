@@ -14,8 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from agent.models.base import CandidatePlan, Critique, CritiqueContext, PlanContext, WriteContext
+from agent.candidates import CandidatePlan
 from agent.models.fallback import default_critique, default_plans
+from agent.models.reply import written_of
+from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
+from sandbox.device import Bottleneck
 from sandbox.errors import WorkerDiedError
 from sandbox.program import Diagnostic
 from sandbox.verdict import Provenance, Verdict
@@ -186,13 +189,13 @@ class ScriptedProposer:
         self.plans.append(context)
         return default_plans(context)
 
-    async def write(self, context: WriteContext) -> str:
+    async def write(self, context: WriteContext) -> Written:
         self.writes.append(context)
         await asyncio.sleep(0)
         reply = self._replies.pop(0) if self._replies else "nothing more to say"
         if isinstance(reply, Exception):
             raise reply
-        return reply
+        return written_of(reply, context.plan.features)
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         await asyncio.sleep(0)
@@ -228,7 +231,7 @@ def _report(
 def _profiled(kernel: str) -> ProfileReport:
     latency = _latency(kernel)
     speedup = BASELINE_US / latency
-    return ProfileReport(Verdict.PASS, "", latency, Provenance.ESTIMATED, speedup, bottleneck="dram")
+    return ProfileReport(Verdict.PASS, "", latency, Provenance.ESTIMATED, speedup, bottleneck=Bottleneck.DRAM)
 
 
 def _latency(kernel: str) -> float:

@@ -19,8 +19,8 @@ from sandbox.device import LaunchProfile
 from sandbox.errors import UsageError
 from sandbox.facts import Fact
 from sandbox.verdict import Provenance, Verdict
-from tests.benchmarks.compiler_in_process import InProcess
 from tests.benchmarks.fake_gpu_run import kernels
+from tests.compiling import InProcess
 from tools.reports import CheckReport, ProfileReport, ShapeTiming
 from tools.tasks.task import Task
 from tools.toolbox import Order, ProfileOrder

@@ -19,7 +19,7 @@ from benchmarks.gpu.results import Kernel, Results, write
 from sandbox.errors import UsageError
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
-from tests.benchmarks.compiler_in_process import InProcess
+from tests.compiling import InProcess
 from tools.stages.compiling import CompileStage
 from tools.tasks.task import Case
 

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +19,16 @@ from benchmarks.gpu.nvcc import Nvcc
 from benchmarks.gpu.results import Count, Kernel, Results, correlations, markdown
 from sandbox.errors import UsageError
 from sandbox.program import CompileRequest
-from tests.benchmarks.compiler_in_process import InProcess
 from tests.benchmarks.fake_gpu_run import FEWER, kernels
+from tests.compiling import InProcess
 
 ROOT = Path(__file__).parents[2]
-
-
-@lru_cache
-def compiler() -> InProcess:
-    return InProcess()
 
 
 @pytest.fixture(scope="module")
 def carried(tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("programs") / "programs"
-    count, failed = asyncio.run(programs.write(compiler(), "sm_90", file, kernels()))
+    count, failed = asyncio.run(programs.write(InProcess(), "sm_90", file, kernels()))
     assert failed == []
     assert count == 3 + len(instruction_tests.EXACT), "these kernels are the same for every size"
     return file
@@ -154,7 +148,7 @@ def test_nvcc_makes_programs_too_where_it_is_installed():
     assert result.program is not None, result.log
     assert result.program.symbols == {"k": "_Z1kPi"}
     assert result.program.resources[0].registers > 0
-    ours = asyncio.run(compiler().compile(request, cpu_s=60)).program
+    ours = asyncio.run(InProcess().compile(request, cpu_s=60)).program
     assert ours is not None
     assert (ours.symbols, ours.cubin[:4]) == (result.program.symbols, result.program.cubin[:4])
     missing = replace(request, kernels=("other",))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import importlib.util
 import json
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,14 +13,12 @@ import pytest
 from benchmarks.ranking import __main__ as command
 from benchmarks.ranking import families
 from benchmarks.ranking.ranks import spearman
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
 from sandbox.plan import Plan
-from sandbox.program import CompileRequest, CompileResult, Program
+from sandbox.program import Program
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
-from sandbox.worker.messages import CompileCall
+from tests.compiling import InProcess
 from tools.judge.oracle import bench_samples
 from tools.stages.compiling import CompileStage
 from tools.tasks.generators import inputs_for
@@ -32,28 +28,9 @@ SMALLER = {"matmul": Case({"n": 512})}
 """Shapes that are enough to tell; the others run at the task's benchmark shape."""
 
 
-class InProcess:
-    """The compiler without a worker."""
-
-    def __init__(self) -> None:
-        kit = find_toolkit()
-        self._role = CompileRole({"nvrtc": [str(kit.library)], "include": [str(p) for p in kit.include]})
-
-    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
-        result = self._role.answer(CompileCall(request))
-        assert result.program is not None, result.log
-        key = hashlib.sha256(result.program.ptx.encode()).hexdigest()
-        return replace(result, program=replace(result.program, key=key))
-
-
-@lru_cache
-def compiler() -> InProcess:
-    return InProcess()
-
-
 def build(device: str, family: str, variant: str, case: Case) -> tuple[Program, Plan]:
     task = families.task(family)
-    stage = CompileStage(compiler(), ARCHITECTURES[device].compute)
+    stage = CompileStage(InProcess(), ARCHITECTURES[device].compute)
     compiled = asyncio.run(stage.compile(task, families.kernel(family, variant), case.dims))
     assert compiled.build is not None, compiled.report.message
     return compiled.build.program, compiled.build.plan({})

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.gpu import variants as command
 from benchmarks.gpu.kernels import FOUND, entries
 from benchmarks.gpu.variants import Variant, distinct, kept_file, named, spread
-from tests.benchmarks.compiler_in_process import InProcess
+from tests.compiling import InProcess
 from tools.kernel import file as kernel_file
 from tools.stages.compiling import CompileStage
 from tools.tasks import folder as task_folder

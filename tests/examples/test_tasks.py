@@ -2,23 +2,18 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from dataclasses import replace
-from functools import cache
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
-from sandbox.plan import Role
-from sandbox.program import CompileRequest, Program
+from sandbox.dtypes import numpy_dtype
 from sandbox.simulator.execute import running
-from sandbox.worker.messages import CompileCall
+from tests.compiling import compiled
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
 from tools.tasks import folder as task_folder
-from tools.tasks.generators import inputs_for, numpy_dtype
+from tools.tasks.generators import inputs_for
 from tools.tasks.task import Case, Task, argument_size
 
 TASKS = {name: task_folder.find(name) for name in task_folder.names()}
@@ -46,15 +41,6 @@ def _expected(task: Task, case: Case, function: str = "reference") -> dict[str, 
     return getattr(_reference(task), function)(**inputs, **case.dims)
 
 
-@cache
-def _compiled(request: CompileRequest) -> Program:
-    toolkit = find_toolkit()
-    role = CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(p) for p in toolkit.include]})
-    program = role.answer(CompileCall(request)).program
-    assert program is not None
-    return replace(program, key=request.source)
-
-
 def test_the_eight_tasks_are_here() -> None:
     wanted = {"vector_add", "relu", "sigmoid", "softmax", "reduction", "dot_product", "transpose", "matmul"}
     assert wanted <= TASKS.keys()
@@ -63,7 +49,7 @@ def test_the_eight_tasks_are_here() -> None:
 @pytest.mark.parametrize(("task", "case"), CASES)
 def test_the_reference_answers_every_test_case_in_the_outputs_shapes(task: Task, case: Case) -> None:
     expected = _expected(task, case)
-    outputs = [argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT)]
+    outputs = [argument for argument in task.arguments if argument.is_output]
     assert set(expected) == {argument.name for argument in outputs}
     for argument in outputs:
         answer = expected[argument.name]
@@ -111,7 +97,9 @@ def test_a_test_case_runs_within_a_second_of_processor_time_with_every_check_on(
     task: Task, case: Case
 ) -> None:
     file = kernel_file.parse(task.baseline)
-    program = _compiled(planning.compile_request(file, task, case.dims, None, "sm_90"))
+    request = planning.compile_request(file, task, case.dims, None, "sm_90")
+    program = compiled(request, assembled=False).program
+    assert program is not None
     inputs = {name: np.ascontiguousarray(v).reshape(-1) for name, v in inputs_for(task, case, 11).items()}
     started = time.process_time()
     result = running.run(program, planning.plan(file, task, case.dims), inputs, 5)

@@ -18,7 +18,9 @@ def test_a_name_gives_the_dtype_of_that_name_and_size(name: str) -> None:
 def test_the_floating_formats_are_those_of_the_libraries(name: str) -> None:
     info, layout = ml_dtypes.finfo(numpy_dtype(name)), FLOATS[name]
     assert (layout.fraction_bits, layout.least_exponent) == (info.nmant, info.minexp)
-    assert float(info.max) == (2 - 2.0**-layout.fraction_bits) * 2.0**layout.greatest_exponent
+    assert (layout.largest, layout.epsilon) == (float(info.max), float(info.eps))
+    assert layout.smallest_normal == float(info.smallest_normal)
+    assert layout.smallest_subnormal == float(info.smallest_subnormal)
 
 
 def test_every_floating_dtype_has_a_format() -> None:

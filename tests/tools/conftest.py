@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.plan import Role
 from tools.tasks.task import Case, Target, Task, TaskArgument
 
 DOUBLING = """\
@@ -26,8 +25,8 @@ def doubling() -> Task:
         summary="Twice a vector.",
         dims=("n",),
         arguments=(
-            TaskArgument("x", Role.IN, "float32", ("n",), "normal(0, 1)"),
-            TaskArgument("y", Role.OUT, "float32", ("n",)),
+            TaskArgument("x", "in", "float32", ("n",), "normal(0, 1)"),
+            TaskArgument("y", "out", "float32", ("n",)),
         ),
         tests=(Case({"n": 33}), Case({"n": 300}, {"x": "ties(3)"})),
         benches=(Case({"n": 4096}), Case({"n": 8192})),

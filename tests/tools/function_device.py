@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from sandbox.budget import Budget
-from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
+from sandbox.device import Array, Bottleneck, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
+from sandbox.dtypes import numpy_dtype
 from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Provenance
-from tools.tasks.generators import numpy_dtype
 
 Kernel = Callable[[Program, Plan, dict[str, Array]], Fault | None]
 """Writes to the buffers, which it gets by name; what it returns is the run's fault."""
@@ -88,7 +88,7 @@ class FunctionDevice:
                 launch.line,
                 latency / len(plan.launches),
                 Provenance.ESTIMATED,
-                "dram",
+                Bottleneck.DRAM,
                 0.5,
                 1,
                 1,

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from sandbox.dtypes import FLOATS
 from sandbox.poison import Bytes
-from tools.judge.error_bound import FORMATS, Array, ErrorBound, Float64s, error_bound
+from tools.judge.error_bound import Array, ErrorBound, Float64s, error_bound
 from tools.reports import Mismatch
 
 _SLICE = 1 << 16
@@ -86,7 +87,7 @@ def compare(
         )
         raise ValueError(msg)
     flat = np.ascontiguousarray(got).reshape(-1)
-    if expectation.dtype in FORMATS:
+    if expectation.dtype in FLOATS:
         judged = _judge_floats(flat, expectation, constant)
     else:
         judged = _judge_exact(flat, expectation)
@@ -138,7 +139,7 @@ def _judge_slice(got: Array, expected: Float64s, bound: ErrorBound, dtype: str, 
     values = _widened(got)
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs(values - expected)
-        overflow = FORMATS[dtype].overflow
+        overflow = FLOATS[dtype].overflow
         settled = (
             (values == expected)
             | (np.isnan(values) & np.isnan(expected))
@@ -161,7 +162,7 @@ def _widened(values: Array) -> Float64s:
 
 def _least_constant(error: Float64s, bound: ErrorBound, settled: Array) -> float:
     excess = np.where(settled, 0.0, error - bound.ulp)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         needed = np.where(excess <= 0, 0.0, excess / bound.unit)
     return _largest(needed)
 
@@ -182,7 +183,7 @@ def _report(got: Array, expectation: Expectation, judged: _Judged, poison: Bytes
             expectation.name, shape, got.size, worst_ratio=judged.worst_ratio, constant=judged.constant
         )
     indices = np.unravel_index(places, shape)
-    nans = int(np.isnan(_widened(got[places])).sum()) if expectation.dtype in FORMATS else 0
+    nans = int(np.isnan(_widened(got[places])).sum()) if expectation.dtype in FLOATS else 0
     return Comparison(
         output=expectation.name,
         shape=shape,

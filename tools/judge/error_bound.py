@@ -7,50 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.dtypes import FLOATS, FloatLayout
+
 Array = np.ndarray[Any, Any]
 Float64s = np.ndarray[Any, np.dtype[np.float64]]
 
 
-@dataclass(frozen=True)
-class FloatFormat:
-    """A binary floating point format.
-
-    Attributes:
-        fraction_bits: Stored bits of the significand; machine epsilon is `2**-fraction_bits`.
-        least_exponent: Exponent of the smallest normal number.
-        greatest_exponent: Exponent of the largest finite number.
-        may_flush: Whether results below the smallest normal number may be 0.
-    """
-
-    fraction_bits: int
-    least_exponent: int
-    greatest_exponent: int
-    may_flush: bool = True
-
-    @property
-    def epsilon(self) -> float:
-        """Distance from 1 to the next larger number."""
-        return 2.0**-self.fraction_bits
-
-    @property
-    def smallest_normal(self) -> float:
-        """Smallest positive number that has full precision."""
-        return 2.0**self.least_exponent
-
-    @property
-    def overflow(self) -> float:
-        """Smallest magnitude that rounds to infinity (infinite itself for float64)."""
-        largest = (2.0 - self.epsilon) * 2.0**self.greatest_exponent
-        return largest + 2.0 ** (self.greatest_exponent - self.fraction_bits - 1)
-
-
-FORMATS = {
-    "float16": FloatFormat(10, -14, 15, may_flush=False),
-    "bfloat16": FloatFormat(7, -126, 127),
-    "float32": FloatFormat(23, -126, 127),
-    "float64": FloatFormat(52, -1022, 1023),
-}
-"""The floating point formats of outputs, by dtype name; every other dtype is compared exactly.
+KEEPS_SUBNORMALS = frozenset({"float16"})
+"""Formats whose results below the smallest normal number may not be 0.
 
 Subnormal results are lost by `.ftz` instructions and by honest formulas with an intermediate overflow, such
 as `1 / (1 + exp(-x))`; no kernel is refused for that. Those of float16 are not so small: as a rule they come
@@ -58,7 +22,7 @@ from float32 values by one rounding, which keeps them.
 """
 
 
-def unit_in_last_place(values: Float64s, form: FloatFormat) -> Float64s:
+def unit_in_last_place(values: Float64s, form: FloatLayout) -> Float64s:
     """Return the spacing of `form` at each value, in float64; zeros and subnormals give the least spacing.
 
     Args:
@@ -99,14 +63,14 @@ def error_bound(expected: Float64s, magnitude: Float64s | None, dtype: str) -> E
     Args:
         expected: Float64 reference values.
         magnitude: S of the same shape, or None.
-        dtype: The output's dtype, one of `FORMATS`.
+        dtype: The output's dtype, one of `FLOATS`; every other one is compared exactly.
     """
-    form = FORMATS[dtype]
+    form = FLOATS[dtype]
     value = np.where(np.isfinite(expected), np.abs(expected), 0.0)
     terms = value
     if magnitude is not None:
         terms = np.where(np.isfinite(magnitude), np.maximum(np.abs(magnitude), value), value)
     ulp = unit_in_last_place(value, form)
-    if form.may_flush:
+    if dtype not in KEEPS_SUBNORMALS:
         ulp = np.where(value < form.smallest_normal, form.smallest_normal, ulp)
     return ErrorBound(unit=form.epsilon * terms, ulp=ulp)

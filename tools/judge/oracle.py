@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from sandbox.dtypes import numpy_dtype
 from sandbox.errors import UsageError
-from sandbox.plan import Role
 from sandbox.worker.messages import Expected
 from tools.awaiting import Memo, once_more
 from tools.judge.comparison import Expectation
@@ -35,6 +35,7 @@ class Answers(Protocol):
         dims: Mapping[str, int],
         dtypes: Mapping[str, str],
         *,
+        accumulate: str | None = None,
         seed: int = 0,
     ) -> Expected:
         """Compute the outputs and the scale of their error bound."""
@@ -56,7 +57,7 @@ class TaskOracle:
     def __init__(self, task: Task, answers: Answers) -> None:
         self._task = task
         self._answers = answers
-        outputs = [argument for argument in task.arguments if argument.role in (Role.OUT, Role.INOUT)]
+        outputs = [argument for argument in task.arguments if argument.is_output]
         self._outputs = {argument.name: argument for argument in outputs}
         self._dtypes = {argument.name: argument.dtype for argument in outputs}
         self._asked: Memo[tuple[str, int], tuple[dict[str, Array], Expected]] = Memo(_REMEMBERED)
@@ -73,11 +74,12 @@ class TaskOracle:
             tuple(self._expectation(name, case, expected) for name in self._dtypes),
             generators.scalars_for(self._task, case, seed),
             expected.has_compare,
+            expected.untraced,
         )
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
         """Ask the task's own `compare` function; see `Oracle`."""
-        expected = Expected({answer.name: answer.values for answer in question.expected}, {}, True, False)
+        expected = Expected({answer.name: answer.values for answer in question.expected}, {}, True, {})
         inputs = {**question.inputs, **self._arrays(question.scalars)}
         return await once_more(lambda: self._answers.compare(self._task.reference, inputs, outputs, expected))
 
@@ -85,15 +87,15 @@ class TaskOracle:
         buffers = generators.inputs_for(self._task, case, seed)
         inputs = {**buffers, **self._arrays(generators.scalars_for(self._task, case, seed))}
         expected = await once_more(
-            lambda: self._answers.expected(self._task.reference, inputs, case.dims, self._dtypes)
+            lambda: self._answers.expected(
+                self._task.reference, inputs, case.dims, self._dtypes, accumulate=self._task.accumulate
+            )
         )
         return buffers, expected
 
     def _arrays(self, scalars: Mapping[str, int | float]) -> dict[str, Array]:
         dtypes = {argument.name: argument.dtype for argument in self._task.arguments}
-        return {
-            name: np.asarray(value, generators.numpy_dtype(dtypes[name])) for name, value in scalars.items()
-        }
+        return {name: np.asarray(value, numpy_dtype(dtypes[name])) for name, value in scalars.items()}
 
     def _expectation(self, name: str, case: Case, expected: Expected) -> Expectation:
         values = expected.outputs[name]

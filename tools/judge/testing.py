@@ -82,11 +82,13 @@ class JudgedResults:
 
     Attributes:
         constants: For every output the least constant of the error bound that accepts all of it.
+        failed: The case that the report ends with, where it failed.
         works: The most work of a run at each size, by `size_key`; empty where the device counts none.
     """
 
     report: TestReport
     constants: Mapping[str, float] = field(default_factory=dict[str, float])
+    failed: Case | None = None
     works: Mapping[str, Work] = field(default_factory=dict[str, Work])
 
 
@@ -142,7 +144,7 @@ async def judge_results(
                     pass
 
     await together(runner() for _ in range(max(1, rules.width)))
-    return _judgement([outcomes[position] for position in sorted(outcomes)], len(trials))
+    return _judgement([(trials[position], outcomes[position]) for position in sorted(outcomes)], len(trials))
 
 
 @dataclass(frozen=True)
@@ -172,14 +174,17 @@ class _Attempt:
 class _Outcome:
     report: CaseReport
     comparisons: tuple[Comparison, ...] = ()
+    untraced: str = ""
     work: Work | None = None
 
 
-def _judgement(outcomes: Sequence[_Outcome], total: int) -> JudgedResults:
+def _judgement(outcomes: Sequence[tuple[_Trial, _Outcome]], total: int) -> JudgedResults:
     cases: list[CaseReport] = []
     constants: dict[str, float] = {}
     works: dict[str, Work] = {}
-    for outcome in _through_the_first_failure(outcomes):
+    guessed = next((outcome.untraced for _, outcome in outcomes if outcome.untraced), "")
+    note = f" {_guessed(guessed)}" if guessed else ""
+    for trial, outcome in _through_the_first_failure(outcomes):
         cases.append(outcome.report)
         for comparison in outcome.comparisons:
             constants[comparison.output] = max(constants.get(comparison.output, 0.0), comparison.constant)
@@ -187,23 +192,38 @@ def _judgement(outcomes: Sequence[_Outcome], total: int) -> JudgedResults:
             key = size_key(outcome.report.dims)
             works[key] = outcome.work.largest(works.get(key, outcome.work))
         if outcome.report.verdict is not Verdict.PASS:
-            report = TestReport(outcome.report.verdict, outcome.report.message, tuple(cases), total)
-            return JudgedResults(report, constants)
+            message = outcome.report.message
+            if outcome.report.verdict is Verdict.WRONG_RESULT:
+                message = shorten(f"{message}{note}")
+            report = TestReport(outcome.report.verdict, message, tuple(cases), total)
+            return JudgedResults(report, constants, trial.subject.case)
     ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
     worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
-    message = f"All {total} inputs passed{worst}."
-    return JudgedResults(TestReport(Verdict.PASS, message, tuple(cases), total), constants, works)
+    message = f"All {total} inputs passed{worst}.{note}"
+    report = TestReport(Verdict.PASS, message, tuple(cases), total)
+    return JudgedResults(report, constants, works=works)
 
 
-def _through_the_first_failure(outcomes: Sequence[_Outcome]) -> list[_Outcome]:
+def _through_the_first_failure(
+    outcomes: Sequence[tuple[_Trial, _Outcome]],
+) -> list[tuple[_Trial, _Outcome]]:
     """The outcomes up to the first failure; what was undecided counts only where nothing failed."""
-    verdicts = [outcome.report.verdict for outcome in outcomes]
+    verdicts = [outcome.report.verdict for _, outcome in outcomes]
     failed = {*Verdict} - {Verdict.PASS, Verdict.UNDECIDED}
     first = next((at for at, verdict in enumerate(verdicts) if verdict in failed), None)
     if first is None:
         return list(outcomes)
-    decided = [one for one in outcomes[:first] if one.report.verdict is Verdict.PASS]
-    return [*decided, outcomes[first]]
+    passed = [
+        one for one, verdict in zip(outcomes[:first], verdicts, strict=False) if verdict is Verdict.PASS
+    ]
+    return [*passed, outcomes[first]]
+
+
+def _guessed(reason: str) -> str:
+    return (
+        f"The scale of the error bound is estimated by perturbation, as reference.py cannot be traced ({reason}); "
+        "`magnitude` can give it."
+    )
 
 
 @dataclass(frozen=True)
@@ -257,7 +277,8 @@ class _Judge:
         if question.many_answers:
             return await self._judge_by_task(attempt, result, where)
         comparisons = self._compare(attempt, result)
-        return _Outcome(_comparison_report(trial, comparisons, where, result.notes), comparisons)
+        report = _comparison_report(trial, comparisons, where, result.undefined)
+        return _Outcome(report, comparisons, question.untraced)
 
     async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> _Outcome:
         trial, question = attempt.trial, attempt.question
@@ -281,10 +302,9 @@ class _Judge:
         return tuple(comparisons)
 
 
-def _with_cause(message: str, notes: tuple[str, ...]) -> str:
+def _with_cause(message: str, undefined: tuple[str, ...]) -> str:
     """A wrong result beside what the device found undefined on the way."""
-    causes = [note for note in notes if note.endswith("undefined")]
-    return shorten(f"{message} Note: {causes[0]}.") if causes else message
+    return shorten(f"{message} Note: {undefined[0]}.") if undefined else message
 
 
 def _case_report(trial: _Trial, verdict: Verdict, message: str) -> CaseReport:
@@ -302,14 +322,16 @@ def _fault_report(trial: _Trial, fault: Fault, where: str) -> CaseReport:
 
 
 def _comparison_report(
-    trial: _Trial, comparisons: tuple[Comparison, ...], where: str, notes: tuple[str, ...]
+    trial: _Trial, comparisons: tuple[Comparison, ...], where: str, undefined: tuple[str, ...]
 ) -> CaseReport:
     wrong = sum(comparison.wrong for comparison in comparisons)
     # JSON has no infinity: what a NaN or an inexact integer is worth stays unset.
     worst = max((comparison.worst_ratio for comparison in comparisons), default=0.0)
     report = _case_report(trial, Verdict.PASS, "")
     if wrong:
-        report = _case_report(trial, Verdict.WRONG_RESULT, _with_cause(explain(comparisons, where), notes))
+        report = _case_report(
+            trial, Verdict.WRONG_RESULT, _with_cause(explain(comparisons, where), undefined)
+        )
     return replace(
         report,
         wrong=wrong,

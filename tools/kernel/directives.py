@@ -6,16 +6,18 @@ import math
 import re
 from dataclasses import dataclass
 
+from sandbox.dtypes import DTYPE_BYTES
 from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
 from tools import expressions
 from tools.expressions import CASTS, FUNCTION_NAMES, Expression, ExpressionError, split_arguments
-from tools.tasks.task import DTYPE_BYTES
 
 MAX_LENGTH = 2000
 """Longest directive, characters."""
 MAX_VALUES = 64
 """Most values of one tunable."""
+NULL = "null"
+"""Passes no buffer, for a pointer that may be null."""
 
 _TUNE_FORM = "`tune NAME = DEFAULT in VALUE, VALUE, ...`"
 _DEFINE_FORM = "`define NAME = EXPRESSION`"
@@ -29,7 +31,13 @@ _SCRATCH = re.compile(r"(\w+)\s*:\s*(\w+)\s*\[(.*)\]")
 _KERNEL = re.compile(
     r"((?:[A-Za-z_]\w*\s*::\s*)*[A-Za-z_]\w*)\s*(?:<([A-Za-z0-9_:,<>*&+\-() ]{1,200})>)?", re.ASCII
 )
-_CAST = re.compile(r"(i32|i64|f32|f64)\s*\((.*)\)")
+_CAST = re.compile(rf"({'|'.join(CASTS)})\s*\((.*)\)")
+_LARGEST = {
+    "float16": 65504.0,
+    "bfloat16": float.fromhex("0x1.fep127"),
+    "float32": 3.4028234663852886e38,
+    "float64": math.inf,
+}
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]{1,3})?[fF]?")
 
 
@@ -73,13 +81,13 @@ class LaunchArgument:
     Attributes:
         name: The bare name where the argument is nothing else; it may be a buffer, a scalar or a number.
         dtype: What `i64(...)` and the like ask for; None where nothing was asked.
-        value: What to evaluate, or a literal inside `f32(...)` or `f64(...)`.
+        value: What to evaluate; a floating literal, with or without `f32(...)` around it; the members of a struct.
     """
 
     text: str
     name: str | None
     dtype: str | None
-    value: Expression | float
+    value: Expression | float | tuple[LaunchArgument, ...]
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,7 @@ def _scratch(text: str, line: int) -> Scratch:
     if match is None:
         raise DirectiveError(f"expected {_SCRATCH_FORM}, found `scratch {text[:80]}`")
     name, dtype = match[1], match[2]
-    if not _IDENTIFIER.fullmatch(name) or name in FUNCTION_NAMES or name in CASTS:
+    if not _IDENTIFIER.fullmatch(name) or name in FUNCTION_NAMES or name in CASTS or name == NULL:
         raise DirectiveError(f"expected a name for the scratch buffer, found `{name[:60]}`")
     if dtype not in DTYPE_BYTES:
         raise DirectiveError(f"expected a dtype ({', '.join(DTYPE_BYTES)}), found `{dtype[:40]}`")
@@ -228,18 +236,28 @@ def _is_tuple(text: str) -> bool:
 
 
 def _argument(text: str) -> LaunchArgument:
-    name = text if _IDENTIFIER.fullmatch(text) else None
+    if text.startswith("{") and text.endswith("}"):
+        return LaunchArgument(
+            text, None, None, tuple(_argument(part) for part in split_arguments(text[1:-1]))
+        )
     cast = _CAST.fullmatch(text)
-    if cast is None or not _is_tuple(text[3:].lstrip()):
-        return LaunchArgument(text, name, None, _expression(text, f"argument `{text[:60]}`"))
-    dtype, inner = CASTS[cast[1]], cast[2].strip()
-    if dtype.startswith("float") and _FLOAT.fullmatch(inner):
-        return LaunchArgument(text, None, dtype, _literal(inner, dtype))
-    return LaunchArgument(text, None, dtype, _expression(inner, f"argument `{text[:60]}`"))
+    if cast is None or not _is_tuple(text[len(cast[1]) :].lstrip()):
+        name = text if _IDENTIFIER.fullmatch(text) else None
+        return LaunchArgument(text, name, None, _value(text, text, None))
+    inner = cast[2].strip()
+    return LaunchArgument(text, None, CASTS[cast[1]], _value(inner, text, CASTS[cast[1]]))
+
+
+def _value(inner: str, text: str, dtype: str | None) -> Expression | float:
+    if _FLOAT.fullmatch(inner):
+        return _literal(inner, dtype or "float64")
+    return _expression(inner, f"argument `{text[:60]}`")
 
 
 def _literal(text: str, dtype: str) -> float:
     value = float(text.rstrip("fF"))
-    if not math.isfinite(value) or (dtype == "float32" and abs(value) > 3.4028235677973366e38):
+    if "float" not in dtype:
+        raise DirectiveError(f"expected a value of {dtype}, found `{text}`")
+    if not math.isfinite(value) or abs(value) > _LARGEST[dtype]:
         raise DirectiveError(f"expected a finite {dtype}, found `{text}`")
     return value

@@ -96,7 +96,7 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
     source = _decode(text, file)
     includes = _includes(source, file)
     found = list(_directives(source, file))
-    _check_names(found, file, with_cub=any(name.startswith("cub/") for name in includes))
+    _check_names(found, file)
     kernel_file = KernelFile(
         source,
         tuple(item for item in found if isinstance(item, Tunable)),
@@ -205,12 +205,12 @@ def _directives(source: str, file: str) -> Iterator[directives.Directive]:
         yield item
 
 
-def _check_names(found: list[directives.Directive], file: str, *, with_cub: bool) -> None:
+def _check_names(found: list[directives.Directive], file: str) -> None:
     lines: dict[str, int] = {}
     for item in found:
         if isinstance(item, LaunchDirective):
             continue
-        if isinstance(item, Tunable | Define) and (fault := macro_name_fault(item.name, with_cub=with_cub)):
+        if isinstance(item, Tunable | Define) and (fault := macro_name_fault(item.name)):
             raise KernelFileError(fault, item.line, file)
         if item.name in lines:
             reason = f"expected a new name, found `{item.name}`, which line {lines[item.name]} defines"

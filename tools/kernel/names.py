@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from sandbox.compiler.standard_headers import HOST_HEADERS, standard
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -13,8 +15,7 @@ _UPPER_CASE = re.compile(r"[A-Z][A-Z0-9_]*")
 _MAX_NAME = 64
 _HEADER_NAMES = _words(
     "NULL NAN INFINITY EOF NDEBUG FILE RAND_MAX SIZE_MAX HUGE_VAL HUGE_VALF HUGE_VALL MATH_ERRNO WARP_SZ "
-    "DECIMAL_DIG MB_LEN_MAX WINT_MAX WINT_MIN WCHAR_MAX WCHAR_MIN EXCLUDE_FROM_RTC LOAD_ENVREG "
-    "B8 B16 B32 B64 B128 N32 T1 T2 U1 U2 R1 R2"
+    "DECIMAL_DIG MB_LEN_MAX WINT_MAX WINT_MIN WCHAR_MAX WCHAR_MIN EXCLUDE_FROM_RTC LOAD_ENVREG"
 )
 _HEADER_PREFIXES = (
     *("CUDA", "CUDART_", "CU_", "CUB_", "CCCL_", "LIBCUDACXX_", "THRUST_", "NV_", "NVCC", "NVRTC", "CG_"),
@@ -22,51 +23,47 @@ _HEADER_PREFIXES = (
     *("UINT32_", "UINT64_", "UINTMAX_", "UINTPTR_", "CHAR_", "SCHAR_", "UCHAR_", "SHRT_", "USHRT_", "LONG_"),
     *("ULONG_", "LLONG_", "ULLONG_", "PTRDIFF_", "FLT_", "DBL_", "LDBL_", "FP_", "M_PI", "SEEK_"),
 )
-_CUB_NAMES = _words(
-    "ITEMS_PER_THREAD BLOCK_THREADS BLOCK_DIM_X BLOCK_DIM_Y BLOCK_DIM_Z LOGICAL_WARP_THREADS FULL_TILE "
-    "IS_LAST_TILE IS_FIRST_TILE IS_FULL_TILE FIRST_TILE LAST_TILE TILE_ITEMS KEYS_PER_THREAD LENGTH "
-    "COUNT STEP SIZE MAX DUMMY RADIX_BITS"
-)
-
 _HEADERS = _words(
     "cuda_fp16.h cuda_bf16.h cuda_fp8.h cuda_fp6.h cuda_fp4.h cuda_runtime.h device_launch_parameters.h "
     "cuda_pipeline.h cuda_pipeline_primitives.h cuda_awbarrier.h cuda_awbarrier_primitives.h "
     "cooperative_groups.h mma.h math_constants.h vector_types.h vector_functions.h "
     "stdint.h stdio.h math.h float.h limits.h assert.h stddef.h "
-    "cstdint cstdio cmath cfloat climits cassert cstddef"
-)
+    "cstdint cstdio cmath cfloat climits cassert cstddef string.h cstring stdlib.h cstdlib stdbool.h inttypes.h "
+    "cuComplex.h"
+) | frozenset(standard())
+_CURAND = re.compile(r"curand_[a-z0-9_]+\.h")
 _HEADER_FOLDERS = re.compile(
     r"(?:cooperative_groups|cub|cuda|nv)(?:/[A-Za-z0-9_]+)*/[A-Za-z0-9_]+(?:\.h|\.cuh)?"
 )
 
 
-def macro_name_fault(name: str, *, with_cub: bool) -> str | None:
+def macro_name_fault(name: str) -> str | None:
     """Say what is wrong with the name of a tunable or a define, or return None.
 
-    Both reach the compiler as macros, so a name that a header uses would rewrite that header.
-
-    Args:
-        name: As written.
-        with_cub: Whether the file includes CUB, whose template parameters are upper-case words.
+    Both reach the compiler as macros behind the includes: no header sees them, but a macro that a header defines
+    would change its meaning.
     """
     if not _UPPER_CASE.fullmatch(name):
         return f"expected an UPPER_CASE name (letters, digits, underscores), found `{name[:_MAX_NAME]}`"
     if len(name) > _MAX_NAME:
         return f"expected a name of at most {_MAX_NAME} characters, found {len(name)}"
-    if len(name) == 1:
-        return f"expected a name of two or more characters: headers use `{name}` as a template parameter"
-    if name in _HEADER_NAMES or name.startswith(_HEADER_PREFIXES) or (with_cub and name in _CUB_NAMES):
-        return f"expected another name: CUDA's headers use `{name}`"
+    if name in _HEADER_NAMES or name.startswith(_HEADER_PREFIXES):
+        return f"expected another name: CUDA's headers define `{name}`"
     return None
 
 
 def header_allowed(header: str) -> bool:
     """Tell whether a kernel file may include this header."""
-    return header in _HEADERS or _HEADER_FOLDERS.fullmatch(header) is not None
+    return header in _HEADERS or any(form.fullmatch(header) for form in (_HEADER_FOLDERS, _CURAND))
 
 
 ALLOWED_HEADERS = (
     "cuda_fp16.h, cuda_bf16.h, mma.h, cooperative_groups.h, cooperative_groups/*, cuda_pipeline.h, cub/*, "
-    "cuda/*, stdint.h and the other C headers that device code needs"
+    "cuda/*, curand_kernel.h, and the C and C++ standard headers"
 )
 """For messages: the allow-list in words."""
+
+
+def host_only(header: str) -> bool:
+    """Tell whether a header that may be included has nothing for device code."""
+    return header in HOST_HEADERS

@@ -6,17 +6,37 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
-from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
+from sandbox.plan import (
+    BufferArgument,
+    BufferSpec,
+    Launch,
+    PassedArgument,
+    Plan,
+    Role,
+    ScalarArgument,
+    StructArgument,
+)
 from sandbox.program import CompileRequest
 from tools import expressions
 from tools.expressions import Expression, ExpressionError
-from tools.kernel.directives import Define, LaunchArgument, LaunchDirective, Scratch, Tunable
+from tools.kernel.directives import NULL, Define, LaunchArgument, LaunchDirective, Scratch, Tunable
 from tools.kernel.file import KernelFile
-from tools.kernel.source_text import identifiers
+from tools.kernel.passing import (
+    NULL_POINTER,
+    CompiledParameter,
+    UnfitError,
+    in_dtype,
+    member_parameter,
+    pass_number,
+    place,
+)
+from tools.kernel.source_text import first_code_line, identifiers
+from tools.kernel.structs import POINTER
 from tools.tasks.generators import constant_scalar
 from tools.tasks.task import Task, TaskArgument, TaskError, argument_size
 
-_INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
+Parameters = Mapping[str, tuple[CompiledParameter, ...]]
+"""Of each launched kernel, by launched name."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -26,6 +46,7 @@ def plan(
     dims: Mapping[str, int],
     tune: Mapping[str, int] | None = None,
     scalars: Mapping[str, int | float] | None = None,
+    parameters: Parameters | None = None,
 ) -> Plan:
     """Resolve every number of the launch list for one size.
 
@@ -35,6 +56,8 @@ def plan(
         dims: A size for every dim of the task.
         tune: Values that replace the tunables' defaults; only values that the file lists.
         scalars: Values of the task's scalars; one whose data is `constant(v)` needs none.
+        parameters: What `signatures.parameters` says of the compiled kernels; numbers are then passed in the
+            parameters' own types. Without it in int32, int64 or float64, and structs stay empty.
 
     Returns:
         The plan: the task's buffers in task order, then scratch in file order. A grid or block of 0, or one
@@ -44,7 +67,7 @@ def plan(
         KernelFileError: A directive has no value at this size, or breaks the contract.
         TaskError: A dim or a scalar has no value.
     """
-    scope = _Scope(kernel_file, task, dims, tune or {}, scalars or {})
+    scope = _Scope(kernel_file, task, dims, tune or {}, scalars or {}, parameters or {})
     launches: list[Launch] = []
     for item in scope.steps():
         if isinstance(item, Scratch):
@@ -77,7 +100,7 @@ def compile_request(
         KernelFileError: A define has no value at this size, or `tune` is not possible.
         TaskError: A dim has no value.
     """
-    scope = _Scope(kernel_file, task, dims, tune or {}, {})
+    scope = _Scope(kernel_file, task, dims, tune or {}, {}, {})
     kernels = [scope.kernel_name(item) for item in scope.steps() if isinstance(item, LaunchDirective)]
     used = identifiers(kernel_file.source)
     macros = ((name, _macro(value)) for name, value in scope.macros.items() if name in used)
@@ -87,6 +110,7 @@ def compile_request(
         tuple(sorted(macros)),
         tuple(dict.fromkeys(kernels)),
         kernel_file.file,
+        first_code_line(kernel_file.source),
     )
 
 
@@ -120,6 +144,7 @@ class _Scope:
         dims: Mapping[str, int],
         tune: Mapping[str, int],
         scalars: Mapping[str, int | float],
+        parameters: Parameters,
     ) -> None:
         if missing := [name for name in task.dims if name not in dims]:
             raise TaskError(f"task {task.name}: expected a size for {', '.join(missing)}, found none")
@@ -127,14 +152,17 @@ class _Scope:
         self._tune = _settings(kernel_file, tune)
         self._task = task
         self._given = scalars
+        self._parameters = parameters
         self.names: dict[str, int] = {name: dims[name] for name in task.dims}
         self.macros: dict[str, int] = {}
-        self._scalars = {argument.name: argument for argument in task.arguments if argument.role is None}
+        self._scalars = {argument.name: argument for argument in task.arguments if argument.is_scalar}
         self.buffers: dict[str, BufferSpec] = {}
         for argument in task.arguments:
-            if argument.role is not None:
+            if not argument.is_scalar:
                 size = math.prod(argument_size(argument, dims))
-                self.buffers[argument.name] = BufferSpec(argument.name, argument.role, argument.dtype, size)
+                self.buffers[argument.name] = BufferSpec(
+                    argument.name, Role(argument.role), argument.dtype, size
+                )
 
     def steps(self) -> Iterator[Scratch | LaunchDirective]:
         """Walk the directives in file order, taking in names; yield each scratch and launch when reached."""
@@ -187,16 +215,30 @@ class _Scope:
             raise self._file.error(
                 f"expected dynamic shared memory of at least 0 bytes, found {shared}", item.line
             )
+        kernel = self.kernel_name(item)
         return Launch(
-            self.kernel_name(item),
+            kernel,
             self._extent(item.grid, "grid", item.line),
             self._extent(item.block, "block", item.line),
             shared,
-            tuple(self._argument(argument, item.line) for argument in item.arguments),
+            self._arguments(kernel, item),
             item.line,
             item.mode,
             self._extent(item.cluster, "cluster", item.line),
         )
+
+    def _arguments(self, kernel: str, item: LaunchDirective) -> tuple[PassedArgument, ...]:
+        wanted: tuple[CompiledParameter | None, ...] = self._parameters.get(kernel, ())
+        if len(wanted) != len(item.arguments):
+            wanted = (None,) * len(item.arguments)
+        found: list[PassedArgument] = []
+        for index, (argument, parameter) in enumerate(zip(item.arguments, wanted, strict=True)):
+            try:
+                found.append(self._argument(argument, parameter, item.line))
+            except UnfitError as error:
+                where = "" if parameter is None else f"{place(kernel, index, parameter)}: "
+                raise self._file.error(f"{where}{error}", item.line) from None
+        return tuple(found)
 
     def _extent(self, parts: tuple[Expression, ...], what: str, line: int) -> tuple[int, int, int]:
         values = [self._value(part, line) for part in parts]
@@ -205,20 +247,46 @@ class _Scope:
         x, y, z = [*values, 1, 1, 1][:3]
         return x, y, z
 
-    def _argument(self, argument: LaunchArgument, line: int) -> BufferArgument | ScalarArgument:
+    def _argument(
+        self, argument: LaunchArgument, parameter: CompiledParameter | None, line: int
+    ) -> PassedArgument:
         if argument.name in self.buffers:
             return BufferArgument(argument.name)
         if argument.name in self._scalars:
             return self._scalar(self._scalars[argument.name])
-        if not isinstance(argument.value, Expression):
-            return ScalarArgument(argument.dtype or "float64", float(argument.value))
-        self._check_argument(argument, argument.value, line)
-        value = self._value(argument.value, line)
-        dtype = argument.dtype or "int32"
-        if dtype == "int32" and not _INT32_MIN <= value <= _INT32_MAX:
-            reason = f"expected `{argument.text}` to fit in int32, found {value}; pass i64({argument.text})"
-            raise self._file.error(reason, line)
-        return ScalarArgument(dtype, float(value) if dtype.startswith("float") else value)
+        if argument.name == NULL:
+            return NULL_POINTER
+        if isinstance(argument.value, tuple):
+            return self._struct(argument.value, parameter, line)
+        value = argument.value
+        if isinstance(value, Expression):
+            self._check_argument(argument, value, line)
+            value = self._value(value, line)
+        if parameter is None:
+            natural = "float64" if isinstance(value, float) else "int32" if _fits_int32(value) else "int64"
+            return in_dtype(value, argument.dtype or natural)
+        return pass_number(value, argument.dtype, parameter)
+
+    def _struct(
+        self, members: tuple[LaunchArgument, ...], parameter: CompiledParameter | None, line: int
+    ) -> StructArgument:
+        if parameter is None:
+            return StructArgument(0, ())
+        layout = parameter.layout
+        if layout is None:
+            raise UnfitError("expected no struct here, or its declaration is more than a list of members")
+        if len(members) != len(layout.members):
+            kinds = ", ".join(member.dtype for member in layout.members)
+            raise UnfitError(f"expected {len(layout.members)} members ({kinds}), found {len(members)}")
+        placed: list[tuple[int, BufferArgument | ScalarArgument]] = []
+        for written, member in zip(members, layout.members, strict=True):
+            value = self._argument(written, member_parameter(member.dtype), line)
+            if isinstance(value, StructArgument) or (
+                isinstance(value, BufferArgument) and member.dtype != POINTER
+            ):
+                raise UnfitError(f"expected a {member.dtype} as member, found `{written.text}`")
+            placed.append((member.offset, value))
+        return StructArgument(layout.size, tuple(placed))
 
     def _check_argument(self, argument: LaunchArgument, expression: Expression, line: int) -> None:
         for name in sorted(expression.names - self.names.keys()):
@@ -226,8 +294,18 @@ class _Scope:
                 reason = f"expected `{name}` to be passed alone, found it inside `{argument.text}`"
             else:
                 known = ", ".join([*self.buffers, *self._scalars, *self.names])
-                reason = f"expected a launch argument known here ({known}), found `{name}`"
+                reason = f"expected a launch argument known here ({known}), found `{name}`{self._later(name)}"
             raise self._file.error(reason, line)
+
+    def _later(self, name: str) -> str:
+        """Say where a name that is not known yet is declared further down; empty where it is not."""
+        below = (*self._file.tunables, *self._file.defines, *self._file.scratch)
+        lines = [item.line for item in below if item.name == name]
+        return (
+            f", which line {lines[0]} declares: move that line up, directives are read in order"
+            if lines
+            else ""
+        )
 
     def _scalar(self, argument: TaskArgument) -> ScalarArgument:
         value = self._given.get(argument.name, constant_scalar(argument))
@@ -236,3 +314,7 @@ class _Scope:
                 f"task {self._task.name}: expected a value for scalar {argument.name}, found none"
             )
         return ScalarArgument(argument.dtype, value)
+
+
+def _fits_int32(value: int) -> bool:
+    return -(2**31) <= value < 2**31

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from sandbox.plan import BufferArgument, Launch, Plan, ScalarArgument
 from sandbox.program import Program
 from tools.kernel.file import KernelFile, KernelFileError
-from tools.kernel.source_signatures import SourceParameter, source_signatures
+from tools.kernel.passing import KINDS, NULL_POINTER, WORD64, CompiledParameter, place
+from tools.kernel.source_signatures import SourceParameter, scalar_types, source_signatures
+from tools.kernel.structs import StructLayout, layouts, vector
 
 _ENTRY = re.compile(r"\.entry\s+([\w$.]+)\s*\(([^)]*)\)")
 _PARAMETER = re.compile(
@@ -17,28 +19,14 @@ _PARAMETER = re.compile(
     r"(\.ptr\s+(?:\.(?:global|shared|const|local)\s+)?(?:\.align\s+\d+\s+)?)?"
     r"[\w$%.]+\s*(?:\[(\d+)\])?"
 )
-_WORD32, _WORD64 = ("u32", "s32", "b32"), ("u64", "s64", "b64")
-_KINDS: Mapping[str, tuple[str, ...]] = {
-    "bool": ("u8", "s8", "b8"),
-    "int8": ("u8", "s8", "b8"),
-    "uint8": ("u8", "s8", "b8"),
-    "int16": ("u16", "s16", "b16"),
-    "uint16": ("u16", "s16", "b16"),
-    "float16": ("f16", "b16", "u16", "b8[2]"),
-    "bfloat16": ("b16", "u16", "b8[2]"),
-    "int32": _WORD32,
-    "uint32": _WORD32,
-    "int64": _WORD64,
-    "uint64": _WORD64,
-    "float32": ("f32",),
-    "float64": ("f64",),
+_SAME_BITS = {
+    "bool": ("uint8", "int8"),
+    "float16": ("uint16", "int16"),
+    "bfloat16": ("uint16", "int16"),
+    "float32": ("uint32", "int32"),
+    "float64": ("uint64", "int64"),
 }
-_CAST_FOR = {
-    "f32": "f32(...)",
-    "f64": "f64(...)",
-    **dict.fromkeys(_WORD64, "i64(...)"),
-    **dict.fromkeys(_WORD32, "a plain expression (int32)"),
-}
+"""Integers that a buffer of a dtype may be looked at as, bit for bit."""
 
 
 @dataclass(frozen=True)
@@ -65,82 +53,120 @@ def _entry_parameters(text: str) -> tuple[EntryParameter, ...]:
     return tuple(found)
 
 
-def check(kernel_file: KernelFile, plan: Plan, program: Program) -> None:
+def parameters(kernel_file: KernelFile, program: Program) -> dict[str, tuple[CompiledParameter, ...]]:
+    """Describe the parameters of every launched kernel, by launched name, from PTX and source."""
+    compiled = entries(program.ptx)
+    written = source_signatures(kernel_file.source)
+    structs = layouts(kernel_file.source, scalar_types(kernel_file.source))
+    found: dict[str, tuple[CompiledParameter, ...]] = {}
+    for launched, symbol in program.symbols.items():
+        compiled_as = compiled.get(symbol)
+        if compiled_as is None:
+            continue
+        base = launched.partition("<")[0].rpartition("::")[2]
+        source = written.get(base, ())
+        if len(source) != len(compiled_as):
+            source = (SourceParameter("", None),) * len(compiled_as)
+        found[launched] = tuple(
+            _described(entry, one, structs) for entry, one in zip(compiled_as, source, strict=True)
+        )
+    return found
+
+
+def _described(
+    entry: EntryParameter, source: SourceParameter, structs: Mapping[str, StructLayout]
+) -> CompiledParameter:
+    pointer: bool | None = source.pointer
+    if entry.pointer:
+        pointer = True
+    elif entry.kind not in WORD64:
+        pointer = False
+    layout = structs.get(source.type_name) or vector(source.type_name)
+    if layout is not None and entry.kind != f"b8[{layout.size}]":
+        layout = None
+    return CompiledParameter(source.text, entry.kind, pointer, source.pointees, source.dtype, layout)
+
+
+def check(kernel_file: KernelFile, plan: Plan, compiled: Mapping[str, tuple[CompiledParameter, ...]]) -> None:
     """Check that every launch passes what its kernel takes.
 
     Args:
         kernel_file: Where the launches and the kernels' source are.
         plan: The launches, resolved.
-        program: The compiled kernels.
+        compiled: What `parameters` says of the compiled kernels.
 
     Raises:
         KernelFileError: A launch does not fit its kernel; the message names the launch's line.
     """
-    compiled = entries(program.ptx)
-    written = source_signatures(kernel_file.source)
     dtypes = {buffer.name: buffer.dtype for buffer in plan.buffers}
     for launch in plan.launches:
-        parameters = compiled.get(program.symbols.get(launch.kernel, ""))
-        if parameters is None:
+        wanted = compiled.get(launch.kernel)
+        if wanted is None:
             raise kernel_file.error(f"expected a kernel of this file, found `{launch.kernel}`", launch.line)
-        base = launch.kernel.partition("<")[0].rpartition("::")[2]
-        source = written.get(base, ())
-        _Check(kernel_file, launch, parameters, source if len(source) == len(parameters) else ()).run(dtypes)
+        _Check(kernel_file, launch, wanted).run(dtypes)
 
 
 @dataclass(frozen=True)
 class _Check:
-    """One launch beside its kernel's parameters; `source` is empty where the source cannot be read."""
+    """One launch beside its kernel's parameters."""
 
     kernel_file: KernelFile
     launch: Launch
-    parameters: tuple[EntryParameter, ...]
-    source: tuple[SourceParameter, ...]
+    parameters: tuple[CompiledParameter, ...]
 
     def run(self, dtypes: Mapping[str, str]) -> None:
         arguments = self.launch.arguments
         if len(arguments) != len(self.parameters):
-            listed = ", ".join(parameter.text for parameter in self.source)
-            takes = f"{len(self.parameters)} arguments{f' ({listed})' if listed else ''}"
-            raise self._error(f"expected {takes} for `{self.launch.kernel}`, found {len(arguments)}")
+            raise self._error(self._count_fault(len(arguments)))
         for index, argument in enumerate(arguments):
             if isinstance(argument, BufferArgument):
                 self._buffer(index, argument.name, dtypes[argument.name])
-            else:
+            elif isinstance(argument, ScalarArgument):
                 self._scalar(index, argument)
+            elif self.parameters[index].kind != f"b8[{argument.size}]":
+                raise self._error(f"{self._place(index)}: expected no struct, found `{{...}}`")
+
+    def _count_fault(self, found: int) -> str:
+        listed = ", ".join(parameter.text for parameter in self.parameters if parameter.text)
+        takes = f"{len(self.parameters)} arguments{f' ({listed})' if listed else ''}"
+        reason = f"expected {takes} for `{self.launch.kernel}`, found {found}"
+        for parameter in self.parameters:
+            if parameter.layout is not None:
+                members = ", ".join(member.dtype for member in parameter.layout.members)
+                reason += f"; a struct is passed by its members in braces: `{{...}}` for {parameter.text} ({members})"
+        return reason
 
     def _error(self, reason: str) -> KernelFileError:
         return self.kernel_file.error(reason, self.launch.line)
 
     def _place(self, index: int) -> str:
-        written = f" (`{self.source[index].text}`)" if self.source else ""
-        return f"argument {index + 1} of `{self.launch.kernel}`{written}"
-
-    def _points(self, index: int) -> bool | None:
-        """Tell whether the parameter is a pointer; None where neither PTX nor the source says."""
-        if self.parameters[index].pointer:
-            return True
-        if self.parameters[index].kind not in _WORD64:
-            return False
-        return self.source[index].pointer if self.source else None
+        return place(self.launch.kernel, index, self.parameters[index])
 
     def _buffer(self, index: int, name: str, dtype: str) -> None:
-        if self._points(index) is False:
-            kind = self.parameters[index].kind
-            raise self._error(f"{self._place(index)}: expected a value (.{kind}), found the buffer `{name}`")
-        accepted = self.source[index].pointees if self.source else ()
-        if accepted and dtype not in accepted:
+        parameter = self.parameters[index]
+        if parameter.pointer is False:
+            raise self._error(
+                f"{self._place(index)}: expected a value (.{parameter.kind}), found the buffer `{name}`"
+            )
+        accepted = parameter.pointees
+        if accepted and not _is_view(dtype, accepted):
             wanted = " or ".join(accepted)
             raise self._error(f"{self._place(index)}: expected a {wanted} buffer, found `{name}` of {dtype}")
 
     def _scalar(self, index: int, argument: ScalarArgument) -> None:
-        kind = self.parameters[index].kind
-        if self._points(index):
+        parameter = self.parameters[index]
+        if argument == NULL_POINTER and parameter.pointer is not False:
+            return
+        if parameter.pointer:
             found = f"the value {argument.value}"
             raise self._error(f"{self._place(index)}: expected a buffer for this pointer, found {found}")
-        if kind in _KINDS.get(argument.dtype, ()):
-            return
-        if kind.endswith("]"):
-            raise self._error(f"{self._place(index)}: a struct passed by value ({kind}) cannot be launched")
-        hint = f"; pass {_CAST_FOR[kind]}" if kind in _CAST_FOR else ""
-        raise self._error(f"{self._place(index)}: expected .{kind}, found {argument.dtype}{hint}")
+        if parameter.kind not in KINDS.get(argument.dtype, ()):
+            raise self._error(f"{self._place(index)}: expected .{parameter.kind}, found {argument.dtype}")
+
+
+def _is_view(dtype: str, pointees: tuple[str, ...]) -> bool:
+    """Whether a pointer to one of these may look at a buffer: as it is, with another sign, or bit for bit."""
+    return any(
+        pointee in (dtype, *_SAME_BITS.get(dtype, ())) or pointee.removeprefix("u") == dtype.removeprefix("u")
+        for pointee in pointees
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools.kernel.source_text import without_comments
@@ -50,12 +50,30 @@ class SourceParameter:
 
     Attributes:
         pointer: None where it cannot be told.
-        pointees: Buffer dtypes that it may point to; empty where any may (void, vectors, templates, unknown).
+        pointees: Buffer dtypes that it may point to; empty where any may (void, bytes, vectors, templates, unknown).
+        type_name: Of a value, what it is called; empty for pointers and where it cannot be told.
+        dtype: Of a scalar; None where it is none, or cannot be told.
     """
 
     text: str
     pointer: bool | None
     pointees: tuple[str, ...] = ()
+    type_name: str = ""
+    dtype: str | None = None
+
+
+def scalar_types(source: str) -> dict[str, str]:
+    """Map every name of a scalar type that this source may use to its dtype, typedefs of its own included."""
+    code = " ".join(without_comments(source).split())
+    built_in = {name: dtypes[0] for name, dtypes in _POINTEES.items()}
+    spelled = itertools.product(("", "unsigned ", "signed "), ("char", "short", "int", "long", "long long"))
+    words: dict[str, str] = {}
+    for sign, base in spelled:
+        name: str = sign + base
+        words[name] = _integer(name.split())[0]
+        words[f"{name} int"] = words[name]
+    own = {name: dtypes[0] for name, dtypes in _aliases(code).items() if dtypes}
+    return {**built_in, **words, "unsigned": "uint32", **own}
 
 
 def source_signatures(source: str) -> dict[str, tuple[SourceParameter, ...]]:
@@ -141,9 +159,10 @@ def _parameter(text: str, aliases: Mapping[str, tuple[str, ...]]) -> SourceParam
     if "[" in body:
         pointee = " ".join(words[:-1])
         return SourceParameter(shown, True, _dtypes(pointee, aliases) if body.count("[") == 1 else ())
-    type_words = words if len(words) == 1 else words[:-1]
-    known = bool(_dtypes(" ".join(type_words), aliases)) or set(words) <= _WORDS
-    return SourceParameter(shown, False if known else None)
+    type_words = words if len(words) == 1 or set(words) <= _WORDS else words[:-1]
+    name = " ".join(word for word in type_words if word != "struct")
+    dtypes = _dtypes(name, aliases)
+    return SourceParameter(shown, False if dtypes else None, (), name, dtypes[0] if dtypes else None)
 
 
 def _dtypes(text: str, aliases: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -158,7 +177,7 @@ def _dtypes(text: str, aliases: Mapping[str, tuple[str, ...]]) -> tuple[str, ...
     return _POINTEES.get(name, ())
 
 
-def _integer(words: list[str]) -> tuple[str, ...]:
+def _integer(words: Sequence[str]) -> tuple[str, ...]:
     unsigned = "unsigned" in words
     if "char" in words:
         return ("uint8", "bool") if unsigned else ("int8",)

@@ -15,6 +15,7 @@ _PIECE = re.compile(
 )
 _SPLICE = re.compile(r"\\[ \t]*\n")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NO_CODE = re.compile(r"#\s*(?:include|pragma)\b")
 _DIGIT_SEPARATOR = re.compile(r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])")
 
 
@@ -59,3 +60,13 @@ def _keep_splices(match: re.Match[str]) -> str:
 def identifiers(source: str) -> frozenset[str]:
     """Return every identifier outside comments."""
     return frozenset(name for line in code_lines(source) for name in _IDENTIFIER.findall(line.text))
+
+
+def first_code_line(source: str) -> int:
+    """Return the first line with more than comments, `#include` and `#pragma`; 1 where it begins in a comment."""
+    lines = source.split("\n")
+    for line in code_lines(source):
+        text = line.text.strip()
+        if text and not _NO_CODE.match(text):
+            return line.number if lines[line.number - 1].lstrip().startswith(text[:1]) else 1
+    return 1

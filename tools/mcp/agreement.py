@@ -7,6 +7,7 @@ the model of the chat does, as the prompt `new_task` tells it.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from mcp.server.mcpserver import Context, Elicit
@@ -16,9 +17,9 @@ from mcp.types.version import is_version_at_least
 from pydantic import BaseModel, Field
 
 from sandbox.errors import UsageError
-from tools.mcp.drafts import NewTarget, NewTask
+from tools.mcp.drafts import NewTask
 from tools.tasks.catalogue import TaskCatalogue
-from tools.tasks.drafting import Draft, preview, render
+from tools.tasks.drafting import files_of, preview
 
 LONGEST_ANSWER_S = 40.0
 """How long an older client's call waits for the person; newer ones call again with the answer."""
@@ -63,16 +64,16 @@ async def ask_person(ctx: Context[Any], task: NewTask) -> Agreement | Elicit[Agr
     """
     if not _can_ask(ctx):
         return Agreement()
-    draft, services = task.draft(), cast("HasCatalogue", ctx.request_context.lifespan_context)
+    services = cast("HasCatalogue", ctx.request_context.lifespan_context)
     try:
-        known = await preview(draft, services.catalogue)
+        known = await preview(task, services.catalogue)
     except UsageError as error:
         raise ToolError(str(error)) from error
     if known is not None:
         return Agreement()
     if is_version_at_least(ctx.request_context.session.protocol_version, _RETRIED_SINCE):
-        return Elicit(_shown(draft), Agreement)
-    return await _answer(ctx, _shown(draft))
+        return Elicit(_shown(task), Agreement)
+    return await _answer(ctx, _shown(task))
 
 
 def agreed_task(task: NewTask, agreement: Agreement | None) -> NewTask:
@@ -92,8 +93,7 @@ def agreed_task(task: NewTask, agreement: Agreement | None) -> NewTask:
         )
     if not agreement.speedup:
         return task
-    target = NewTarget(**{**task.target.model_dump(), "speedup": agreement.speedup})
-    return task.model_copy(update={"target": target})
+    return replace(task, target=replace(task.target, speedup=agreement.speedup))
 
 
 def _can_ask(ctx: Context[Any]) -> bool:
@@ -120,10 +120,9 @@ async def _answer(ctx: Context[Any], question: str) -> Agreement:
     return outcome.data if outcome.action == "accept" else Agreement(keep=False)
 
 
-def _shown(draft: Draft) -> str:
-    files = {"task.toml": render(draft), "reference.py": draft.reference, "baseline.cu": draft.baseline}
-    parts = [f"A new task, {draft.name}: {draft.summary} Is this what you mean?"]
-    for name, text in files.items():
+def _shown(task: NewTask) -> str:
+    parts = [f"A new task, {task.name}: {task.summary} Is this what you mean?"]
+    for name, text in files_of(task).items():
         more = f"\n... {len(text) - _SHOWN} more characters" if len(text) > _SHOWN else ""
         parts.append(f"--- {name}\n{text[:_SHOWN].rstrip()}{more}")
     return "\n\n".join(parts)

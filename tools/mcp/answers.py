@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field, GetJsonSchemaHandler, RootModel
+from pydantic_core import CoreSchema
 
 from sandbox.verdict import Provenance, Verdict
 from tools.mcp.limits import Few, FewHotLines, FewMetrics, Message
+from tools.tasks.task import WholeTask
 
 PROVENANCE = (
     "measured: on a GPU. counted: exact, by the simulator. "
@@ -46,48 +49,23 @@ class TaskList(BaseModel):
     tasks: list[TaskLine]
 
 
-class Argument(BaseModel):
-    """One argument of a task, which launches name."""
-
-    name: str
-    role: str = Field(description="in, out, inout (buffers, passed as pointers) or scalar.")
-    dtype: str
-    shape: list[str] = Field(description="Expressions in the dims; empty for a scalar.")
-    data: str | None = Field(description="What it is filled with in tests, unless a case says otherwise.")
-
-
-class TaskCase(BaseModel):
-    """Sizes, and data that replace the arguments' own."""
-
-    dims: dict[str, int]
-    data: dict[str, str] = Field(default_factory=dict[str, str])
-
-
-class TaskTarget(BaseModel):
-    """When a kernel is fast enough; what is null is not asked for."""
-
-    latency_us: float | None
-    speedup: float | None = Field(description="Over the baseline.")
-    roofline: float | None = Field(description="Least possible time over time taken.")
-
-
-class TaskDetails(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class TaskSheet(WholeTask):
     """Everything needed to write a kernel for a task."""
 
-    name: str
-    summary: str
-    dims: list[str]
-    arguments: list[Argument]
-    tests: list[TaskCase] = Field(description="Every one must pass, with random inputs.")
-    benches: list[TaskCase] = Field(description="The sizes that latency is about.")
-    flops: str = Field(description="Least floating point operations, an expression in the dims.")
-    bytes: str = Field(description="Least bytes moved, an expression in the dims.")
-    deterministic: bool = Field(description="Whether two runs must agree bit for bit.")
-    target: TaskTarget
-    reference: str = Field(description="reference.py: what must be computed, in NumPy.")
-    baseline: str = Field(description="baseline.cu: a plain correct kernel file, to start from.")
-    kernel_file_rules: str = Field(description="How a kernel file is written.")
+    kernel_file_rules: str = field(metadata={"description": "How a kernel file is written."})
     sha: str
+
+
+class TaskDetails(RootModel[TaskSheet]):
+    """What get_task answers: a sheet. The server makes nothing of a dataclass's metadata, but reads a model's."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the sheet's own schema: beside a reference to it the server would publish it twice."""
+        return {**handler.resolve_ref_schema(handler(core_schema)), "title": cls.__name__}
 
 
 class KernelUse(BaseModel):

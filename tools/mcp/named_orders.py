@@ -61,7 +61,7 @@ async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogu
         WorkerError: The environment failed twice.
     """
     if isinstance(order, CreateOrder):
-        return describe_kept(await keep(order.draft.draft(), catalogue, toolbox), toolbox.device)
+        return describe_kept(await keep(order.draft, catalogue, toolbox), toolbox.device)
     task = await asyncio.to_thread(catalogue.find, order.task)
     match order:
         case CompileOrder():

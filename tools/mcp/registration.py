@@ -23,7 +23,8 @@ from tools.mcp.named_orders import Answer, CompareOrder, CreateOrder, NamedOrder
 from tools.mcp.translation import describe_task, task_line
 from tools.mcp.waiting import TookTooLongError, with_progress
 from tools.tasks.catalogue import TaskCatalogue
-from tools.tasks.task import Task, TaskNotFoundError
+from tools.tasks.errors import TaskNotFoundError
+from tools.tasks.task import Task
 from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
 A = TypeVar("A", bound=Answer)

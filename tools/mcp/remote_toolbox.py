@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import httpx2
@@ -29,7 +28,7 @@ from tools.mcp.remote_calls import (
     params_of,
 )
 from tools.tasks.task import Task
-from tools.toolbox import AnyOrder, Order
+from tools.toolbox import AnyOrder, Order, Toolbox
 
 _RETRIES = 4
 """Of connecting, by httpx; nothing that reached the server is sent twice."""
@@ -46,8 +45,8 @@ class _LostError(Exception):
 
 
 @dataclass
-class RemoteToolbox:
-    """Implements `tools.toolbox.Toolbox` by asking the server at `url`; usable once entered.
+class RemoteToolbox(Toolbox):
+    """A toolbox that asks the server at `url`; usable once entered.
 
     Attributes:
         url: Of the server's MCP endpoint, `http://gpu-box:8000/mcp`.
@@ -106,12 +105,6 @@ class RemoteToolbox:
             msg = f"{error}; start it there with: warpwright serve --http"
             raise MissingDependencyError(msg) from error
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.aclose()
 
     async def _report(self, params: JudgeParams) -> dict[str, Any]:
         try:

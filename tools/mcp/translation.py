@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 
 from sandbox.device import Fault
 from sandbox.verdict import Verdict
-from tools.judge.explanation import shorten
+from tools.judge.explanation import LIMIT, shorten
 from tools.mcp import limits
 from tools.mcp.answers import (
-    Argument,
     CompileAnswer,
     FailedCase,
     ProfileAnswer,
-    TaskCase,
     TaskDetails,
     TaskLine,
-    TaskTarget,
+    TaskSheet,
     TestAnswer,
 )
 from tools.reports import CaseReport, CompileReport, ProfileReport, TestReport
-from tools.tasks.task import Case, Task
+from tools.tasks.task import Task, WholeTask
 
 KERNEL_FILE_RULES = """\
 A kernel file is one .cu text: device code only, no host code, no main. Directives say how to launch it:
@@ -47,31 +45,10 @@ def task_line(task: Task) -> TaskLine:
 
 def describe_task(task: Task) -> TaskDetails:
     """Return everything needed to write a kernel for a task."""
-    return TaskDetails(
-        name=task.name,
-        summary=shorten(task.summary),
-        dims=list(task.dims),
-        arguments=[
-            Argument(
-                name=argument.name,
-                role=argument.role or "scalar",
-                dtype=argument.dtype,
-                shape=list(argument.shape),
-                data=argument.data,
-            )
-            for argument in task.arguments
-        ],
-        tests=[_case(case) for case in task.tests],
-        benches=[_case(case) for case in task.benches],
-        flops=task.flops,
-        bytes=task.bytes,
-        deterministic=task.deterministic,
-        target=TaskTarget(**asdict(task.target)),
-        reference=shorten(task.reference, limits.FILE),
-        baseline=shorten(task.baseline, limits.FILE),
-        kernel_file_rules=KERNEL_FILE_RULES,
-        sha=task.sha,
-    )
+    told = {one.name: getattr(task, one.name) for one in fields(WholeTask)}
+    for name, limit in (("summary", LIMIT), ("reference", limits.FILE), ("baseline", limits.FILE)):
+        told[name] = shorten(told[name], limit)
+    return TaskDetails(TaskSheet(**told, kernel_file_rules=KERNEL_FILE_RULES, sha=task.sha))
 
 
 def describe_compile(task: Task, report: CompileReport) -> CompileAnswer:
@@ -139,10 +116,6 @@ def _after_test(verdict: Verdict) -> str:
     if verdict is Verdict.UNSUPPORTED:
         return "Avoid what the message names, or judge on another device; the kernel may well be right."
     return "Repair the kernel, then test_kernel."
-
-
-def _case(case: Case) -> TaskCase:
-    return TaskCase(dims=case.dims, data=case.data)
 
 
 def _failed_case(case: CaseReport) -> FailedCase:

@@ -66,7 +66,7 @@ class CheckStages:
             return None
 
         async def profile(tune: Mapping[str, int]) -> ProfileReport:
-            return (await self.profiling.profile(order.task, order.kernel, tune)).report
+            return await self.profiling.profile(order.task, order.kernel, tune)
 
         async def test(tune: Mapping[str, int]) -> TestReport:
             return await self._tested(
@@ -94,7 +94,7 @@ class CheckStages:
         order = context.order
         if not order.profile or context.report.profile is not None:
             return None
-        report = (await self.profiling.profile(order.task, order.kernel)).report
+        report = await self.profiling.profile(order.task, order.kernel)
         facts = {"profile": report, "provenance": report.provenance}
         return StageOutcome(report.verdict, report.message, facts)
 

@@ -16,6 +16,7 @@ from tools.judge.explanation import shorten
 from tools.kernel import file as kernel_file
 from tools.kernel import planning, signatures
 from tools.kernel.file import KernelFile, KernelFileError
+from tools.kernel.names import host_only
 from tools.kernel.screening import screen
 from tools.reports import CompileReport
 from tools.tasks.task import Task
@@ -41,10 +42,11 @@ class Build:
     dims: Mapping[str, int]
     tune: Mapping[str, int]
     program: Program
+    parameters: planning.Parameters
 
     def plan(self, scalars: Mapping[str, int | float]) -> Plan:
         """Return the plan for these values of the task's scalars."""
-        return planning.plan(self.kernel_file, self.task, self.dims, self.tune, scalars)
+        return planning.plan(self.kernel_file, self.task, self.dims, self.tune, scalars, self.parameters)
 
 
 @dataclass(frozen=True)
@@ -107,22 +109,24 @@ class CompileStage:
         self, task: Task, parsed: KernelFile, dims: Mapping[str, int], tune: Mapping[str, int]
     ) -> Compiled:
         request = planning.compile_request(parsed, task, dims, tune, self.architecture)
-        plan = planning.plan(parsed, task, dims, tune, any_scalars(task))
+        planning.plan(parsed, task, dims, tune, any_scalars(task))
         result = await self.compiler.compile(request, cpu_s=self.cpu_s)
         if result.program is None:
             return Compiled(_failure(parsed, result, self.architecture))
-        signatures.check(parsed, plan, result.program)
+        parameters = signatures.parameters(parsed, result.program)
+        plan = planning.plan(parsed, task, dims, tune, any_scalars(task), parameters)
+        signatures.check(parsed, plan, parameters)
         report = CompileReport(
             Verdict.PASS,
             _summary(result.program),
-            result.diagnostics,
+            (*result.diagnostics, *_remarks(parsed)),
             result.program.resources,
             self.architecture,
             result.cached,
             ptx_key(result.program.ptx),
             screen(result.program.ptx),
         )
-        return Compiled(report, Build(task, parsed, dict(dims), dict(tune), result.program))
+        return Compiled(report, Build(task, parsed, dict(dims), dict(tune), result.program, parameters))
 
 
 _DEBUG_SECTION = re.compile(
@@ -145,7 +149,7 @@ def ptx_key(ptx: str) -> str:
 
 def any_scalars(task: Task) -> dict[str, int | float]:
     """Return a value for every scalar: which one does not matter for the shape of a plan."""
-    return {argument.name: 0 for argument in task.arguments if argument.role is None}
+    return {argument.name: 0 for argument in task.arguments if argument.is_scalar}
 
 
 def _summary(program: Program) -> str:
@@ -168,7 +172,17 @@ _LIMITS = {
 }
 
 
+def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
+    return tuple(
+        Diagnostic("remark", f"<{header}> is for host code; here it is empty, and may be left out")
+        for header in parsed.includes
+        if host_only(header)
+    )
+
+
 def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
+    if result.unsupported:
+        return _unsupported(parsed, result, architecture)
     verdict = _LIMITS[result.limit]
     errors = [diagnostic for diagnostic in result.diagnostics if diagnostic.severity == "error"]
     lines = parsed.source.split("\n")
@@ -178,6 +192,19 @@ def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> Co
     message = shorten("\n".join(shown) or result.log.strip() or "The compiler failed and gave no reason.")
     return CompileReport(
         verdict, message, result.diagnostics, architecture=architecture, cached=result.cached
+    )
+
+
+def _unsupported(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
+    name = result.unsupported
+    lines = enumerate(parsed.source.split("\n"), start=1)
+    line = next((number for number, text in lines if name in text), None)
+    place = f", line {line}" if line else ""
+    message = (
+        f"unsupported: {name}{place}: {architecture}, which this device is compiled for, does not have it"
+    )
+    return CompileReport(
+        Verdict.UNSUPPORTED, message, result.diagnostics, architecture=architecture, cached=result.cached
     )
 
 

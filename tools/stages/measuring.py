@@ -22,7 +22,7 @@ from tools.judge.questions import Oracle, Question
 from tools.judge.testing import fresh_seed
 from tools.reports import ProfileReport, Timing
 from tools.stages.compiling import CompileStage
-from tools.stages.profiling import Profiled, Shape, geometric_mean, not_compiled, report_of, sizes
+from tools.stages.profiling import Shape, geometric_mean, not_compiled, report_of, sizes
 from tools.tasks.task import Case, Task
 
 _FEWEST_PAIRS = 10
@@ -74,7 +74,7 @@ class MeasureStage:
 
     async def profile(
         self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
-    ) -> Profiled:
+    ) -> ProfileReport:
         """Time a kernel file at every benchmark shape, and judge what its timed runs computed.
 
         Args:
@@ -91,17 +91,17 @@ class MeasureStage:
             for case in task.benches:
                 timed.append(await self._time(task, case, kernel, tune, full=full))  # noqa: PERF401  in turn
         except _FailedError as failed:
-            return Profiled(failed.report)
+            return failed.report
         report = report_of(task, [one.shape for one in timed], [one.baseline_us for one in timed])
-        return Profiled(_with_ratio(report, timed), tuple(one.shape.identity for one in timed))
+        return _with_ratio(report, timed)
 
     async def _time(
         self, task: Task, case: Case, kernel: str, tune: Mapping[str, int] | None, *, full: bool
     ) -> _Timed:
         questions = await self._questions(task, case)
         scalars = questions[0].scalars
-        candidate, key = await self._compiled(task, case, kernel, tune, scalars)
-        baseline, _ = await self._compiled(task, case, task.baseline, None, scalars)
+        candidate = await self._compiled(task, case, kernel, tune, scalars)
+        baseline = await self._compiled(task, case, task.baseline, None, scalars)
         inputs = [_flat(question.inputs) for question in questions]
         times = await self.timer.time_pairs(
             candidate, baseline, inputs, rules=self.rules, deadline_s=self.deadline_s
@@ -117,7 +117,7 @@ class MeasureStage:
         noise = await self._noise.get(f"{task.sha} {case}", lambda: self._beside_itself(baseline, inputs))
         ratio = paired_ratio(times.baseline, times.candidate)
         result = ProfileResult(None, latency, Provenance.MEASURED, launches)
-        shape = Shape(case, result, (key, candidate.plan), timing=_timing(times, ratio, noise))
+        shape = Shape(case, result, timing=_timing(times, ratio, noise))
         return _Timed(shape, summary(times.baseline).median, ratio)
 
     async def _beside_itself(
@@ -144,13 +144,13 @@ class MeasureStage:
         kernel: str,
         tune: Mapping[str, int] | None,
         scalars: Mapping[str, int | float],
-    ) -> tuple[TimedPlan, str]:
+    ) -> TimedPlan:
         compiled = await self.compiling.compile(task, kernel, case.dims, tune)
         if compiled.build is None:
             failed = not_compiled(compiled.report, case)
             raise _FailedError(failed.verdict, compiled.report.message, case)
         plan: Plan = compiled.build.plan(scalars)
-        return TimedPlan(compiled.build.program, plan), compiled.report.ptx_key
+        return TimedPlan(compiled.build.program, plan)
 
     async def _refuse_wrong(
         self, task: Task, case: Case, questions: Sequence[Question], times: PairedTimes

@@ -30,18 +30,6 @@ OUT_OF_TIME = frozenset({Verdict.TIMEOUT, Verdict.UNDECIDED})
 
 
 @dataclass(frozen=True)
-class Profiled:
-    """A profile, with what identifies the code that was timed.
-
-    Attributes:
-        identity: Equal for two settings that launch the same code in the same way; empty after a failure.
-    """
-
-    report: ProfileReport
-    identity: tuple[tuple[str, Plan], ...] = ()
-
-
-@dataclass(frozen=True)
 class ProfileStage:
     """Profiles kernel files on one device.
 
@@ -65,7 +53,7 @@ class ProfileStage:
 
     async def profile(
         self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, full: bool = False
-    ) -> Profiled:
+    ) -> ProfileReport:
         """Time a kernel file at every benchmark shape; says nothing of its correctness.
 
         Args:
@@ -79,11 +67,7 @@ class ProfileStage:
         """
         timed = await self._time(task, kernel, tune)
         failure = next((shape.failure for shape in timed if shape.failure is not None), None)
-        if failure is not None:
-            return Profiled(failure)
-        return Profiled(
-            report_of(task, timed, await self.baseline(task)), tuple(shape.identity for shape in timed)
-        )
+        return failure or report_of(task, timed, await self.baseline(task))
 
     async def baseline(self, task: Task) -> tuple[float | None, ...]:
         """Return the baseline's latency at every benchmark shape, microseconds; None where it has none.
@@ -104,18 +88,19 @@ class ProfileStage:
             return Shape(case, ProfileResult(None), failure=not_compiled(compiled.report, case))
         samples = self.sampler(task, case)
         program, plan = compiled.build.program, compiled.build.plan(samples.scalars)
-        identity = (compiled.report.ptx_key, plan)
 
         async def profile() -> ProfileResult:
             return await self.device.profile(program, plan, samples.buffers, budget=self.budget)
 
         if self.repeatable:
             result = await self._seen.get(
-                (f"{task.sha} {case}", *identity), profile, keep=lambda one: one.fault is None
+                (f"{task.sha} {case}", compiled.report.ptx_key, plan),
+                profile,
+                keep=lambda one: one.fault is None,
             )
         else:
             result = await profile()
-        return Shape(case, result, identity, _fault(result, case))
+        return Shape(case, result, _fault(result, case))
 
 
 @dataclass(frozen=True)
@@ -124,7 +109,6 @@ class Shape:
 
     case: Case
     result: ProfileResult
-    identity: tuple[str, Plan] = ("", Plan((), ()))
     failure: ProfileReport | None = None
     timing: Timing | None = None
 

@@ -1,55 +1,27 @@
-"""New tasks: from fields to a folder, kept only once its baseline passes."""
+"""New tasks: from a draft to a folder, kept only once its baseline passes."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import tomli_w
 
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tools.reports import ProfileReport
 from tools.tasks import folder as task_folder
 from tools.tasks.catalogue import TaskCatalogue
-from tools.tasks.task import Case, Target, Task
+from tools.tasks.table import to_table
+from tools.tasks.task import Task, TaskSpec, WholeTask
 from tools.toolbox import ProfileOrder, TestOrder, Toolbox
 
 NAME = r"[a-z][a-z0-9_]{0,47}"
 """What a new task may be called; it becomes the name of a folder."""
-
-
-@dataclass(frozen=True)
-class DraftArgument:
-    """One argument as `task.toml` writes it; `shape` holds one expression a dimension."""
-
-    name: str
-    role: str
-    dtype: str
-    shape: tuple[str, ...] = ()
-    data: str | None = None
-
-
-@dataclass(frozen=True)
-class Draft:
-    """Everything that a task folder says; the meanings are those of `tools.tasks.task.Task`."""
-
-    name: str
-    summary: str
-    dims: tuple[str, ...]
-    arguments: tuple[DraftArgument, ...]
-    tests: tuple[Case, ...]
-    benches: tuple[Case, ...]
-    flops: str
-    bytes: str
-    reference: str
-    baseline: str
-    deterministic: bool = True
-    target: Target = field(default_factory=Target)
 
 
 @dataclass(frozen=True)
@@ -60,7 +32,7 @@ class Kept:
     profile: ProfileReport | None
 
 
-async def preview(draft: Draft, catalogue: TaskCatalogue) -> Task | None:
+async def preview(draft: WholeTask, catalogue: TaskCatalogue) -> Task | None:
     """Check what can be checked of a draft without running it; return the same task where it is kept already.
 
     Raises:
@@ -71,7 +43,7 @@ async def preview(draft: Draft, catalogue: TaskCatalogue) -> Task | None:
     return await asyncio.to_thread(_same_or_none, task, catalogue)
 
 
-async def keep(draft: Draft, catalogue: TaskCatalogue, toolbox: Toolbox) -> Kept:
+async def keep(draft: WholeTask, catalogue: TaskCatalogue, toolbox: Toolbox) -> Kept:
     """Check a draft, judge its baseline, and only then put it where its owner's tasks are.
 
     Nothing is overwritten: the same task again is returned as it is, another one of that name is refused.
@@ -129,15 +101,10 @@ def _named(name: str) -> str:
     return name
 
 
-def _load(draft: Draft, folder: Path) -> Task:
-    folder.mkdir()
-    texts = {"task.toml": render(draft), "reference.py": draft.reference, "baseline.cu": draft.baseline}
+def _load(draft: WholeTask, folder: Path) -> Task:
+    write_folder(draft, folder)
     try:
-        for name, text in texts.items():
-            (folder / name).write_bytes(text.encode())
         return task_folder.load(folder)
-    except UnicodeEncodeError as error:
-        raise UsageError(f"expected text that UTF-8 can hold: {error.reason}") from None
     except UsageError as error:
         raise UsageError(str(error).replace(f"{folder.resolve()}/", "")) from None
 
@@ -146,7 +113,7 @@ def _same_or_none(task: Task, catalogue: TaskCatalogue) -> Task | None:
     if task.name not in catalogue.names():
         return None
     there = catalogue.find(task.name)
-    if there.sha == task.sha:
+    if replace(there, folder=task.folder, sha=task.sha) == task:
         return there
     raise UsageError(
         f"there is another task called {task.name}, and tasks are never overwritten: name it anew"
@@ -164,47 +131,21 @@ def _move(folder: Path, target: Path) -> Task:
     return task_folder.load(target)
 
 
-def render(draft: Draft) -> str:
-    """Return the text of a draft's task.toml."""
-    lines = [
-        f"name = {_text(draft.name)}",
-        f"summary = {_text(draft.summary)}",
-        f"dims = [{', '.join(map(_text, draft.dims))}]",
-    ]
-    if not draft.deterministic:
-        lines.append("deterministic = false")
-    for argument in draft.arguments:
-        lines += ["", "[[args]]", *_argument(argument)]
-    lines += ["", "[cost]", f"flops = {_text(draft.flops)}", f"bytes = {_text(draft.bytes)}"]
-    for header, cases in (("[[test]]", draft.tests), ("[[bench]]", draft.benches)):
-        for case in cases:
-            lines += ["", header, *_case(case)]
-    target = {"latency_us": draft.target.latency_us, "speedup": draft.target.speedup}
-    target["roofline"] = draft.target.roofline
-    wanted = [f"{key} = {value!r}" for key, value in target.items() if value is not None]
-    return "\n".join([*lines, *(["", "[target]", *wanted] if wanted else [])]) + "\n"
+def write_folder(draft: WholeTask, folder: Path) -> None:
+    """Write a draft's files into a folder, which is made where it is not there.
+
+    Raises:
+        UsageError: A text cannot be written as UTF-8.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for name, text in files_of(draft).items():
+            (folder / name).write_bytes(text.encode())
+    except UnicodeEncodeError as error:
+        raise UsageError(f"expected text that UTF-8 can hold: {error.reason}") from None
 
 
-def _argument(argument: DraftArgument) -> list[str]:
-    lines = [f"{key} = {_text(getattr(argument, key))}" for key in ("name", "role", "dtype")]
-    if argument.shape:
-        lines.append(f"shape = {_text(', '.join(argument.shape))}")
-    return lines if argument.data is None else [*lines, f"data = {_text(argument.data)}"]
-
-
-def _case(case: Case) -> list[str]:
-    lines = [f"dims = {_table({name: str(size) for name, size in case.dims.items()})}"]
-    if case.data:
-        lines.append(f"data = {_table({name: _text(call) for name, call in case.data.items()})}")
-    return lines
-
-
-def _table(items: Mapping[str, str]) -> str:
-    pairs = ", ".join(f"{_text(key)} = {value}" for key, value in items.items())
-    return f"{{ {pairs} }}"
-
-
-def _text(value: str) -> str:
-    # A JSON string is a TOML basic string, but for DEL; characters stay as they are, so that no pair of
-    # surrogates is written.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def files_of(draft: WholeTask) -> dict[str, str]:
+    """Return the texts of a draft's files by their names."""
+    table = tomli_w.dumps(to_table(TaskSpec, draft))
+    return {"task.toml": table, "reference.py": draft.reference, "baseline.cu": draft.baseline}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
-from tools.tasks.table import TaskTable, read_table
-from tools.tasks.task import Case, Task, TaskError, TaskNotFoundError, argument_size
-
-__all__ = ["TaskError", "all_tasks", "argument_size", "find", "folders", "load", "names"]
+from tools.tasks.checking import check_spec
+from tools.tasks.errors import TaskError, TaskNotFoundError
+from tools.tasks.table import read_table
+from tools.tasks.task import Task
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _FILES = ("task.toml", "reference.py", "baseline.cu")
@@ -93,8 +93,10 @@ def load(folder: str | Path) -> Task:
     """
     folder = Path(folder).resolve()
     texts = {name: _text(folder / name) for name in _FILES}
-    table = read_table(texts["task.toml"], str(folder / "task.toml"))
-    task = _task(table, folder, texts)
+    spec, lines = read_table(texts["task.toml"], str(folder / "task.toml"))
+    check_spec(spec, lines)
+    reference, baseline = texts["reference.py"], texts["baseline.cu"]
+    task = Task(**vars(spec), reference=reference, baseline=baseline, folder=folder, sha=_sha(texts))
     _check_baseline(task)
     return task
 
@@ -116,25 +118,6 @@ def _text(path: Path) -> str:
         raise TaskError(f"{path}:{line}: expected UTF-8 text, found byte 0x{data[error.start]:02x}") from None
 
 
-def _task(table: TaskTable, folder: Path, texts: dict[str, str]) -> Task:
-    return Task(
-        table.name,
-        table.summary,
-        table.dims,
-        table.arguments,
-        table.tests,
-        table.benches,
-        table.flops,
-        table.bytes,
-        table.deterministic,
-        table.target,
-        folder,
-        _sha(texts),
-        texts["reference.py"],
-        texts["baseline.cu"],
-    )
-
-
 def _sha(texts: dict[str, str]) -> str:
     digest = hashlib.sha256()
     for name, text in sorted(texts.items()):
@@ -147,7 +130,6 @@ def _sha(texts: dict[str, str]) -> str:
 def _check_baseline(task: Task) -> None:
     file = str(task.folder / "baseline.cu")
     baseline = kernel_file.parse(task.baseline, file)
-    cases: tuple[Case, ...] = task.tests + task.benches
-    scalars = {argument.name: 0 for argument in task.arguments if argument.role is None}
-    for case in cases:
+    scalars = {argument.name: 0 for argument in task.arguments if argument.is_scalar}
+    for case in task.tests + task.benches:
         planning.plan(baseline, task, case.dims, scalars=scalars)

@@ -8,25 +8,12 @@ import zlib
 
 import numpy as np
 
-from sandbox.plan import Role
-from tools.tasks.task import Case, Task, TaskArgument, TaskError, argument_size
-from tools.tasks.value_families import FAMILIES, Array, Filling, GeneratorError, Number, numpy_dtype, rounded
-
-__all__ = [
-    "GENERATOR_NAMES",
-    "GeneratorError",
-    "check_call",
-    "constant_scalar",
-    "generate",
-    "inputs_for",
-    "numpy_dtype",
-    "parse_call",
-    "samples_for",
-    "scalars_for",
-]
+from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
+from tools.tasks.errors import GeneratorError, TaskError
+from tools.tasks.task import Case, TaskArgument, TaskSpec, argument_size
+from tools.tasks.value_families import FAMILIES, Array, Filling, Number, rounded
 
 _MAX_CALL = 120
-GENERATOR_NAMES = tuple(FAMILIES)
 
 
 def parse_call(call: str) -> tuple[str, tuple[Number, ...]]:
@@ -35,7 +22,7 @@ def parse_call(call: str) -> tuple[str, tuple[Number, ...]]:
     Raises:
         GeneratorError: It is not a call of a known generator with the right number of plain numbers.
     """
-    expected = f"expected a call of one of {', '.join(GENERATOR_NAMES)}, for example `normal(0, 1)`"
+    expected = f"expected a call of one of {', '.join(FAMILIES)}, for example `normal(0, 1)`"
     if len(call) > _MAX_CALL or not call.isascii() or not call.isprintable():
         raise GeneratorError(f"{expected}; found `{call[:40]!a}`")
     name, bracket, rest = call.strip().partition("(")
@@ -52,6 +39,8 @@ def parse_call(call: str) -> tuple[str, tuple[Number, ...]]:
 
 
 def _number(text: str, call: str) -> Number:
+    if text in ("inf", "-inf", "nan") and call.strip().startswith("constant"):
+        return float(text)
     try:
         value: object = ast.literal_eval(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
@@ -67,17 +56,19 @@ def generate(call: str, shape: tuple[int, ...], dtype: str, rng: np.random.Gener
     Args:
         call: A generator call, see `tools.tasks.value_families`.
         shape: Its shape; `()` for a scalar.
-        dtype: A dtype name of `tools.tasks.task.DTYPE_BYTES`.
+        dtype: A name of `sandbox.dtypes`.
         rng: Where the random numbers come from.
 
     Returns:
         A C-ordered array of that shape and dtype; floating values are rounded into the dtype, and finite unless
-        the call is `specials()`.
+        the call is `specials()`, `constant(inf)`, `constant(-inf)` or `constant(nan)`.
 
     Raises:
         GeneratorError: The call cannot be read, or does not suit the dtype.
     """
     name, numbers = parse_call(call)
+    if dtype not in DTYPE_BYTES:
+        raise GeneratorError(f"expected a dtype ({', '.join(DTYPE_BYTES)}), found `{dtype}`")
     filling = Filling(shape, numpy_dtype(dtype), dtype, rng)
     values = FAMILIES[name][0](filling, *numbers)
     return np.ascontiguousarray(rounded(np.asarray(values), filling)).reshape(shape)
@@ -88,7 +79,7 @@ def check_call(call: str, dtype: str) -> None:
     generate(call, (1,), dtype, np.random.default_rng(0))
 
 
-def inputs_for(task: Task, case: Case, seed: int) -> dict[str, Array]:
+def inputs_for(task: TaskSpec, case: Case, seed: int) -> dict[str, Array]:
     """Make the inputs of a case.
 
     Args:
@@ -105,7 +96,7 @@ def inputs_for(task: Task, case: Case, seed: int) -> dict[str, Array]:
     }
 
 
-def samples_for(task: Task, case: Case, seed: int, limit: int) -> dict[str, Array]:
+def samples_for(task: TaskSpec, case: Case, seed: int, limit: int) -> dict[str, Array]:
     """Make samples of the inputs of a case: flat arrays of at most `limit` elements, in the right dtypes.
 
     An argument with `one_hot()` is sampled in whole rows where one fits into the limit.
@@ -125,13 +116,17 @@ def samples_for(task: Task, case: Case, seed: int, limit: int) -> dict[str, Arra
     return samples
 
 
-def scalars_for(task: Task, case: Case, seed: int) -> dict[str, Number]:
+def scalars_for(task: TaskSpec, case: Case, seed: int) -> dict[str, Number]:
     """Make the values of the task's scalars for a case, rounded into their dtypes."""
     return {
-        argument.name: _fill(argument, case, seed, ()).astype(object).item()
+        argument.name: _plain(_fill(argument, case, seed, ()).astype(object).item())
         for argument in task.arguments
-        if argument.role is None
+        if argument.is_scalar
     }
+
+
+def _plain(value: Number) -> Number:
+    return int(value) if isinstance(value, bool) else value
 
 
 def constant_scalar(argument: TaskArgument) -> Number | None:
@@ -142,8 +137,8 @@ def constant_scalar(argument: TaskArgument) -> Number | None:
     return float(value) if "float" in argument.dtype else int(value)
 
 
-def _inputs(task: Task) -> list[TaskArgument]:
-    return [argument for argument in task.arguments if argument.role in (Role.IN, Role.INOUT)]
+def _inputs(task: TaskSpec) -> list[TaskArgument]:
+    return [argument for argument in task.arguments if argument.is_input]
 
 
 def _fill(argument: TaskArgument, case: Case, seed: int, shape: tuple[int, ...]) -> Array:

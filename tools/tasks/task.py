@@ -1,109 +1,195 @@
-"""A task: what must be computed. Read from a folder with task.toml, reference.py and baseline.cu."""
+"""A task: what must be computed. One set of classes for task.toml, MCP, what models draft, and the tools.
+
+They are plain dataclasses, for a machine with NumPy alone judges kernels too. Where JSON comes in or goes out,
+pydantic reads their fields; for task.toml `tools.tasks.table` does. What both read in a field's metadata:
+
+- `description`, and `min_length`, `max_length`, `gt`, `le`, `pattern`: as in pydantic.
+- `toml`: its key in task.toml where that is another; `cost.flops` is the key `flops` of the table `[cost]`.
+- `joined`: task.toml holds this list as one text with commas.
+- `items`: what messages call the values of this table or list.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
-from sandbox.errors import UsageError
-from sandbox.plan import Role
+from sandbox.dtypes import DTYPE_BYTES
 from tools import expressions
+from tools.tasks.errors import TaskError
+from tools.tasks.value_families import FAMILIES
 
-DTYPE_BYTES = {
-    "float16": 2,
-    "bfloat16": 2,
-    "float32": 4,
-    "float64": 8,
-    "int8": 1,
-    "int16": 2,
-    "int32": 4,
-    "int64": 8,
-    "uint8": 1,
-    "uint16": 2,
-    "uint32": 4,
-    "uint64": 8,
-    "bool": 1,
-}
-"""Bytes of one element of every dtype that a task or a scratch buffer may have."""
+__all__ = [
+    "Case",
+    "Target",
+    "Task",
+    "TaskArgument",
+    "TaskError",
+    "TaskSpec",
+    "WholeTask",
+    "argument_size",
+]
+
+_TEXT = 128 * 1024
 
 
-class TaskError(UsageError):
-    """A task cannot be found or used; the text names file, line and what was expected."""
-
-
-class TaskNotFoundError(TaskError):
-    """No task has such a name.
-
-    Attributes:
-        known: The names that there are, sorted.
-    """
-
-    def __init__(self, message: str, known: Sequence[str]) -> None:
-        super().__init__(message)
-        self.known = tuple(known)
+def _says(description: str, **more: object) -> dict[str, Any]:
+    return {"description": description, **more}
 
 
 @dataclass(frozen=True)
 class TaskArgument:
-    """One argument: a buffer (in, out, inout) or a scalar.
+    """One argument of a task, which launches name."""
 
-    Attributes:
-        role: None for a scalar.
-        shape: Expressions in dims, one a dimension; empty for a scalar.
-        data: Generator call as written, for example `normal(0, 1)`; None for outputs.
-    """
+    name: str = field(metadata=_says("Lower case; launches of a kernel file name it.", max_length=64))
+    role: Literal["in", "out", "inout", "scalar"] = field(
+        metadata=_says("in, out and inout are buffers, passed as pointers.")
+    )
+    dtype: str = field(metadata=_says(f"One of {', '.join(DTYPE_BYTES)}."))
+    shape: tuple[str, ...] = field(
+        default=(),
+        metadata=_says(
+            'One expression in the dims a dimension, as ["rows", "cols"]; empty for a scalar.',
+            max_length=8,
+            joined=True,
+        ),
+    )
+    data: str | None = field(
+        default=None,
+        metadata=_says(
+            "What fills it in tests, unless a case says otherwise, as `normal(0, 1)`; none for out. "
+            f"One of {', '.join(FAMILIES)}."
+        ),
+    )
+    trivial: bool = field(
+        default=False,
+        metadata=_says(
+            "An output that is rightly zero or one constant in every case: nobody need compute it to pass."
+        ),
+    )
+    reason: str = field(default="", metadata=_says("Why an output is trivial.", max_length=500))
 
-    name: str
-    role: Role | None
-    dtype: str
-    shape: tuple[str, ...] = ()
-    data: str | None = None
+    @property
+    def is_scalar(self) -> bool:
+        """Whether it is passed by value; all others are buffers."""
+        return self.role == "scalar"
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is a buffer that holds data before a run."""
+        return self.role in ("in", "inout")
+
+    @property
+    def is_output(self) -> bool:
+        """Whether it is a buffer that holds an answer after a run."""
+        return self.role in ("out", "inout")
 
 
 @dataclass(frozen=True)
 class Case:
-    """Sizes to test or to time, with generators that differ from the arguments' own in this case."""
+    """Sizes of one case, and data that replace the arguments' own in it."""
 
-    dims: dict[str, int]
-    data: dict[str, str] = field(default_factory=dict[str, str])
+    dims: dict[str, int] = field(metadata={"max_length": 16, "items": "a size of at least 1"})
+    data: dict[str, str] = field(
+        default_factory=dict[str, str], metadata={"max_length": 32, "items": "a generator call"}
+    )
 
 
 @dataclass(frozen=True)
 class Target:
-    """When a search may stop early; unset parts do not count."""
+    """When a search may stop early; what is null is not asked for."""
 
-    latency_us: float | None = None
-    speedup: float | None = None
-    roofline: float | None = None
+    latency_us: float | None = field(default=None, metadata={"gt": 0})
+    speedup: float | None = field(default=None, metadata=_says("Over the baseline.", gt=0))
+    roofline: float | None = field(
+        default=None, metadata=_says("Least possible time over time taken.", gt=0, le=1)
+    )
 
 
 @dataclass(frozen=True)
-class Task:
-    """What must be computed.
-
-    Attributes:
-        flops: Expression in dims, least floating point operations.
-        bytes: Expression in dims, least bytes moved.
-        sha: sha256 over the folder's three files; stored with every run.
-        reference: Text of reference.py.
-        baseline: Text of baseline.cu, a kernel file.
-    """
+class TaskSpec:
+    """What task.toml says."""
 
     name: str
-    summary: str
-    dims: tuple[str, ...]
-    arguments: tuple[TaskArgument, ...]
-    tests: tuple[Case, ...]
-    benches: tuple[Case, ...]
-    flops: str
-    bytes: str
-    deterministic: bool
-    target: Target
+    summary: str = field(metadata=_says("One sentence: what is computed."))
+    dims: tuple[str, ...] = field(
+        metadata=_says(
+            'Names of the sizes, as ["rows", "cols"].',
+            min_length=1,
+            max_length=16,
+            items='names, for example ["rows", "cols"]',
+        )
+    )
+    arguments: tuple[TaskArgument, ...] = field(
+        metadata=_says("In the order of calls.", min_length=1, max_length=32, toml="args")
+    )
+    tests: tuple[Case, ...] = field(
+        metadata=_says(
+            "Every one must pass, with random inputs. Small and awkward: one, primes, one more than a multiple of"
+            " a block.",
+            min_length=1,
+            max_length=64,
+            toml="test",
+        )
+    )
+    benches: tuple[Case, ...] = field(
+        metadata=_says(
+            "The sizes that latency is about; seldom more than one.",
+            min_length=1,
+            max_length=16,
+            toml="bench",
+        )
+    )
+    flops: str = field(
+        metadata=_says("Least floating point operations, an expression in the dims.", toml="cost.flops")
+    )
+    bytes: str = field(metadata=_says("Least bytes moved, an expression in the dims.", toml="cost.bytes"))
+    deterministic: bool = field(default=True, metadata=_says("Whether two runs must agree bit for bit."))
+    target: Target = field(default_factory=Target)
+    accumulate: Literal["float32", "float16", "bfloat16"] = field(
+        default="float32",
+        metadata=_says(
+            "What sums and products behind half precision outputs may be accumulated in; a narrower accumulator is"
+            " lost precision."
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeTask(TaskSpec):
+    """Everything that a task folder says: task.toml, reference.py and baseline.cu."""
+
+    reference: str = field(
+        metadata=_says(
+            "reference.py: `def reference(inputs and dims by name)` that returns a dict from each output's name to"
+            " its values, in NumPy. It gets float64; it says what is right. `from special import erf` offers erf,"
+            " erfc, gamma, lgamma, ndtr, expit, logsumexp, softmax. A result may err by some eps * S; S, the sum of"
+            " the absolute terms behind each element, follows from the reference, and `def magnitude(...)`, called"
+            " and answered alike, overrides it where it does not (eigenvalues, loops over elements).",
+            max_length=_TEXT,
+        )
+    )
+    baseline: str = field(
+        metadata=_says(
+            "baseline.cu: a plain correct kernel file, to start from; get_task says how one is written.",
+            max_length=_TEXT,
+        )
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(WholeTask):
+    """A task that was read from its folder and checked; what every stage takes.
+
+    Attributes:
+        folder: Where it lies.
+        sha: sha256 over the folder's three files; stored with every run.
+    """
+
     folder: Path
     sha: str
-    reference: str
-    baseline: str
 
 
 def argument_size(argument: TaskArgument, dims: Mapping[str, int]) -> tuple[int, ...]:

@@ -4,7 +4,8 @@
 - `normal(mean, deviation)`: floats, bell-shaped. A large mean with a small deviation catches cancellation.
 - `integers(low, high)`: whole numbers, both ends included, in any dtype. Small ones make sums exact in
   floating point too, so an answer that is off by one element is off by a lot more than rounding.
-- `constant(value)`: one value everywhere. Catches wrong counts: a sum becomes size times value.
+- `constant(value)`: one value everywhere, `inf`, `-inf` and `nan` too. Catches wrong counts: a sum becomes size times
+  value.
 - `permutation()`: 0 to size - 1, shuffled. Each value names its element, so a wrong index shows.
 - `ties(count)`: only `count` different values, consecutive whole numbers around 0. Catches maxima, sorts and
   selections that assume distinct values.
@@ -17,7 +18,7 @@
 - `mixed()` or `mixed(decades)`: floats of both signs over `decades` (3) powers of ten either side of 1.
   Catches lost small terms and sums in a bad order.
 - `specials()`: bell-shaped floats, and among them a NaN, both infinities and a negative zero, once in about sixteen.
-  For tasks whose reference says what becomes of them; no other family makes any.
+  For tasks whose reference says what becomes of them; only `constant` may make some too.
 """
 
 from __future__ import annotations
@@ -29,19 +30,16 @@ from typing import Any
 
 import numpy as np
 
-from tools.tasks.task import DTYPE_BYTES, TaskError
+from sandbox.dtypes import FLOATS
+from tools.tasks.errors import GeneratorError
 
 Array = np.ndarray[Any, Any]
 Number = int | float
 
 
-class GeneratorError(TaskError):
-    """A generator call cannot be read, or does not suit the dtype."""
-
-
 @dataclass(frozen=True)
 class Filling:
-    """What to fill: a shape of a dtype, from one stream of random numbers."""
+    """An array to be filled: its shape and dtype, and the stream of random numbers it is filled from."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -58,42 +56,11 @@ class Filling:
         return self.rng.integers(0, 2, self.shape) * 2.0 - 1.0
 
 
-def numpy_dtype(name: str) -> np.dtype[Any]:
-    """Return the NumPy dtype of that name; bfloat16 comes from ml_dtypes.
-
-    Raises:
-        TaskError: There is no such dtype.
-    """
-    if name not in DTYPE_BYTES:
-        raise TaskError(f"expected a dtype ({', '.join(DTYPE_BYTES)}), found `{name}`")
-    if name == "bfloat16":
-        import ml_dtypes
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(name)
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """The finite range of a dtype: largest value, smallest normal, smallest subnormal."""
-
-    largest: float
-    normal: float
-    subnormal: float
-
-
-def _limits(dtype: np.dtype[Any]) -> _Limits:
-    if dtype.name == "bfloat16":  # NumPy's finfo does not know it
-        return _Limits(float.fromhex("0x1.fep127"), 2.0**-126, 2.0**-133)
-    info = np.finfo(dtype)
-    return _Limits(float(info.max), float(info.smallest_normal), float(info.smallest_subnormal))
-
-
 def rounded(values: Array, filling: Filling) -> Array:
     """Round into the dtype; what is finite and lies outside its range becomes its nearest finite value."""
     if not filling.floating:
         return values.astype(filling.dtype)
-    largest = _limits(filling.dtype).largest
+    largest = FLOATS[filling.name].largest
     clipped = np.where(np.isinf(values), values, np.clip(values, -largest, largest))
     return clipped.astype(filling.dtype)
 
@@ -142,7 +109,7 @@ def _integers(filling: Filling, low: Number, high: Number) -> Array:
 def _constant(filling: Filling, value: Number) -> Array:
     if not filling.floating:
         least, most = _range(filling)
-        if value != int(value) or not least <= value <= most:
+        if not math.isfinite(value) or value != int(value) or not least <= value <= most:
             raise GeneratorError(f"constant: expected a whole {filling.name}, found {value}")
         return np.full(filling.shape, int(value), filling.dtype)
     return np.full(filling.shape, float(value))
@@ -186,14 +153,16 @@ def _large(filling: Filling, scale: Number = 10000) -> Array:
 
 def _tiny(filling: Filling) -> Array:
     _floats_only(filling, "tiny")
-    return filling.signs() * _limits(filling.dtype).normal * filling.rng.uniform(1, 1024, filling.shape)
+    return (
+        filling.signs() * FLOATS[filling.name].smallest_normal * filling.rng.uniform(1, 1024, filling.shape)
+    )
 
 
 def _denormal(filling: Filling) -> Array:
     _floats_only(filling, "denormal")
-    limits = _limits(filling.dtype)
-    steps = int(limits.normal / limits.subnormal)
-    return filling.signs() * filling.rng.integers(1, steps, filling.shape) * limits.subnormal
+    limits = FLOATS[filling.name]
+    steps = 2**limits.fraction_bits
+    return filling.signs() * filling.rng.integers(1, steps, filling.shape) * limits.smallest_subnormal
 
 
 def _mixed(filling: Filling, decades: Number = 3) -> Array:

@@ -38,14 +38,14 @@ class Callers(TokenVerifier):
 
 
 @dataclass(frozen=True)
-class Access:
+class Admission:
     """Who may call, and what the others are told of how to."""
 
     callers: Callers
     settings: AuthSettings
 
 
-async def open_access(tokens: TokenFile, oauth: OAuth | None, url: str) -> Access:
+async def open_access(tokens: TokenFile, oauth: OAuth | None, url: str) -> Admission:
     """Ask for a token: one of this server's own, or of the issuer where one is given.
 
     Args:
@@ -62,7 +62,7 @@ async def open_access(tokens: TokenFile, oauth: OAuth | None, url: str) -> Acces
         settings = AuthSettings.model_validate(
             {"issuer_url": "http://localhost", "resource_server_url": None}
         )
-        return Access(Callers(tokens), settings)
+        return Admission(Callers(tokens), settings)
     verifier = JwtVerifier(await Issuer.find(oauth.issuer), oauth.audience or url, oauth.allowance)
     settings = AuthSettings.model_validate(
         {
@@ -72,4 +72,4 @@ async def open_access(tokens: TokenFile, oauth: OAuth | None, url: str) -> Acces
             "validate_token_resource": False,  # the verifier checks the audience, which may be another
         }
     )
-    return Access(Callers(tokens, verifier, oauth.scopes), settings)
+    return Admission(Callers(tokens, verifier, oauth.scopes), settings)

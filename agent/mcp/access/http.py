@@ -24,10 +24,9 @@ from agent.mcp.access.callers import open_access
 from agent.mcp.access.oauth import OAuth
 from agent.mcp.access.rates import RateLimits
 from agent.mcp.access.tokens import Allowance, TokenFile
-from agent.mcp.server import build_server
+from agent.mcp.server import build_server, require
 from agent.mcp.services import Services
 from sandbox.errors import UsageError
-from tools.local_toolbox import LocalToolbox
 
 PATH = "/mcp"
 LARGEST_BODY = 4 * 1024 * 1024
@@ -44,7 +43,7 @@ _OWN = Allowance(requests_per_minute=100_000, requests_at_once=MOST_CONNECTIONS)
 
 
 @dataclass(frozen=True)
-class Address:
+class ListenAddress:
     """Where to listen, and under which names clients reach it.
 
     Attributes:
@@ -88,7 +87,7 @@ class Address:
 
 
 async def serve_http(
-    home: Home, device: str, base_url: str | None, address: Address, oauth: OAuth | None = None
+    home: Home, device: str, base_url: str | None, address: ListenAddress, oauth: OAuth | None = None
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. Says on standard error where it listens.
 
@@ -98,9 +97,7 @@ async def serve_http(
         MissingDependencyError: This machine lacks the device, the compiler or its headers; or the OAuth issuer
             does not answer.
     """
-    LocalToolbox(
-        device, cache=home.compile_cache
-    )  # starts nothing; raises what would be lost in a task group
+    require(home, device)
     tokens = TokenFile(home.tokens)
     guarded = oauth is not None or any(True for _ in tokens)
     with listen(address, authenticated=guarded) as listening:
@@ -114,7 +111,7 @@ async def serve_http(
 async def serve_on(
     listening: socket.socket,
     server: MCPServer[Services],
-    address: Address,
+    address: ListenAddress,
     callers: TokenVerifier | None = None,
 ) -> None:
     """Serve on what `listen` gave until Ctrl-C or SIGTERM, and say where on standard error."""
@@ -133,7 +130,7 @@ def _is_web_address(text: str) -> bool:
         return False
 
 
-def listen(address: Address, *, authenticated: bool) -> socket.socket:
+def listen(address: ListenAddress, *, authenticated: bool) -> socket.socket:
     """Return a listening socket.
 
     Raises:
@@ -161,7 +158,7 @@ def listen(address: Address, *, authenticated: bool) -> socket.socket:
 
 
 def _build_app(
-    server: MCPServer[Services], address: Address, port: int, callers: TokenVerifier | None
+    server: MCPServer[Services], address: ListenAddress, port: int, callers: TokenVerifier | None
 ) -> Starlette:
     names = {"127.0.0.1", "localhost", "[::1]", socket.gethostname(), socket.getfqdn(), *address.names}
     names.add(f"[{address.host}]" if ":" in address.host else address.host)
@@ -182,7 +179,7 @@ def _build_app(
     return app
 
 
-def _configuration(app: Starlette, address: Address) -> uvicorn.Config:
+def _configuration(app: Starlette, address: ListenAddress) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_level="warning",

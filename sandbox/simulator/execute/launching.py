@@ -9,9 +9,10 @@ from functools import cached_property
 
 import numpy as np
 
+from sandbox.arguments import argument_bytes
 from sandbox.device import Array, Fault
 from sandbox.dtypes import DTYPE_BYTES
-from sandbox.plan import BufferArgument, Launch, LaunchMode, Plan, ScalarArgument
+from sandbox.plan import Launch, LaunchMode, Plan
 from sandbox.program import Program
 from sandbox.simulator.decode.code import Code
 from sandbox.simulator.decode.decoder import decode
@@ -179,7 +180,7 @@ def pack_parameters(launch: Launch, code: Code, arena: Arena) -> dict[str, bytes
         raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
     packed: dict[str, bytes] = {}
     for parameter, argument in zip(parameters, launch.arguments, strict=True):
-        data = _argument_bytes(argument, arena)
+        data = argument_bytes(argument, arena.address)
         if len(data) > parameter.size:
             message = (
                 f"an argument of {len(data)} bytes for a parameter of {parameter.size} in {launch.kernel}"
@@ -187,12 +188,6 @@ def pack_parameters(launch: Launch, code: Code, arena: Arena) -> dict[str, bytes
             raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
         packed[parameter.name] = data.ljust(parameter.size, b"\0")
     return packed
-
-
-def _argument_bytes(argument: BufferArgument | ScalarArgument, arena: Arena) -> bytes:
-    if isinstance(argument, BufferArgument):
-        return arena.address(argument.name).to_bytes(8, "little")
-    return np.array(argument.value, dtype=argument.dtype).tobytes()
 
 
 def buffer_sizes(plan: Plan, loaded: LoadedProgram) -> tuple[dict[str, int], dict[str, str]]:
@@ -261,7 +256,10 @@ class LaunchSetup:
     def _address(self, name: str) -> int:
         if name in self.code.shared:
             return self.code.shared[name]
-        return self.symbols.get(name, 0)
+        if name not in self.symbols:
+            message = f"unsupported: the name {name} in {self.launch.kernel}"
+            raise FaultError(Fault(Verdict.UNSUPPORTED, message, kernel=self.launch.kernel))
+        return self.symbols[name]
 
     def _device_registers(self, blocks: Array) -> dict[str, Array]:
         processors = self.architecture.multiprocessors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -120,6 +120,14 @@ def run(
 
 
 @dataclass(frozen=True)
+class _Told:
+    """What the batches of a run say that is no failure: see `Machine`."""
+
+    notes: dict[str, None] = field(default_factory=dict[str, None])
+    undefined: dict[str, None] = field(default_factory=dict[str, None])
+
+
+@dataclass(frozen=True)
 class _Outcome:
     """What a run ended with, and the watch over it."""
 
@@ -146,7 +154,7 @@ class _Attempt:
             exact: Whether hazards are looked for with vector clocks throughout; None not to look for any.
             inverted: Flip every bit that memory holds before something writes it.
         """
-        notes: dict[str, None] = {}
+        told = _Told()
         printed: list[str] = []
         watch = None
         effort = Effort(self.budget)
@@ -156,11 +164,11 @@ class _Attempt:
             if exact is not None:
                 inputs = {b.name: DTYPE_BYTES[b.dtype] for b in self.plan.buffers if b.role is Role.IN}
                 watch = Watch(_watch(self.plan, loaded, arena), inputs, exact)
-                notes = watch.findings.notes
+                told = _Told(watch.findings.notes)
             for launch in self.plan.launches:
                 setup = prepare(loaded, launch, arena, self.poison, ARCHITECTURES[self.architecture])
                 setup = replace(setup, fill=~setup.fill) if inverted else setup
-                printed += _execute(setup, watch, notes, effort, _Order(self.poison))
+                printed += _execute(setup, watch, told, effort, _Order(self.poison))
         except FaultError as error:
             return _Outcome(RunResult(fault=error.fault), watch)
         except SuspectedError:
@@ -169,7 +177,9 @@ class _Attempt:
         outputs = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role in {Role.OUT, Role.INOUT}}
         kept = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role is Role.IN}
         text = "".join(printed)[:PRINT_LIMIT]
-        return _Outcome(RunResult(None, outputs, kept, text, tuple(notes), work=effort.work), watch)
+        notes, undefined = tuple(told.notes), tuple(told.undefined)
+        result = RunResult(None, outputs, kept, text, notes, undefined=undefined, work=effort.work)
+        return _Outcome(result, watch)
 
 
 def _judged(attempt: _Attempt) -> RunResult:
@@ -182,7 +192,12 @@ def _judged(attempt: _Attempt) -> RunResult:
     read, fault = outcome.watch.findings.dead_read, outcome.result.fault
     if read is None or _races_there(fault, read):
         return outcome.result
-    if fault is None and _same(outcome, attempt.run(None, inverted=True).result):
+    if fault is not None and fault.verdict is Verdict.UNDECIDED:
+        return outcome.result
+    other = RunResult(fault) if fault is not None else attempt.run(None, inverted=True).result
+    if other.fault is not None and other.fault.verdict is Verdict.UNDECIDED:
+        return other
+    if fault is None and _same(outcome, other):
         note = f"{read.message}; nothing comes of it: other bytes there give the same results"
         return replace(outcome.result, notes=(*outcome.result.notes, note))
     return RunResult(read)
@@ -261,7 +276,7 @@ def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
 
 
 def _execute(
-    setup: LaunchSetup, watch: Watch | None, notes: dict[str, None], effort: Effort, order: _Order
+    setup: LaunchSetup, watch: Watch | None, told: _Told, effort: Effort, order: _Order
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watch` is None; what the kernel printed."""
     check_whole(setup)
@@ -274,7 +289,7 @@ def _execute(
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
             within = launch.batch() if launch else None
             machine = setup.machine(blocks, within.observers if within else ())
-            machine.backwards, machine.notes = order.backwards, notes
+            machine.backwards, machine.notes, machine.undefined = order.backwards, told.notes, told.undefined
             if within:
                 within.start(machine)
             drift = order.backwards and setup.loaded.atomic

@@ -100,6 +100,7 @@ def _undefined_from_others(
         return found
     note = f"{i.mnemonic} at line {i.line} reads lanes that take no part: what it gets is undefined"
     machine.notes[note] = None
+    machine.undefined[note] = None
     absurd = _ABSURD[machine.backwards]
     return np.where(wrong, absurd, np.broadcast_to(found, np.broadcast_shapes(found.shape, wrong.shape)))
 

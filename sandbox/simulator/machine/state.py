@@ -152,6 +152,7 @@ class Machine:
         target: What the PTX was compiled for, "sm_90".
         backwards: Whether the order of threads that nothing orders is reversed.
         notes: Findings that are no failure, shared by the batches of a run; a dict for its order.
+        undefined: Those of them that say what a run computed with though nothing defines it.
         arrivals: Who came to barriers without waiting.
         copies: Asynchronous copies under way.
         stalled: How often each thread has waited in vain at mbarriers since the last arrival; None for never.
@@ -179,6 +180,7 @@ class Machine:
     target: str = ""
     backwards: bool = False
     notes: dict[str, None] = field(default_factory=dict[str, None])
+    undefined: dict[str, None] = field(default_factory=dict[str, None])
     arrivals: Arrivals = field(default_factory=Arrivals)
     copies: Copies = field(default_factory=Copies)
     stalled: Array | None = None

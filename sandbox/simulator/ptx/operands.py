@@ -22,6 +22,8 @@ _INTEGER = re.compile(r"-?(0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)U?")
 _DECIMAL = re.compile(r"-?\d*\.\d*(?:[eE][-+]?\d+)?")
 _NAME = re.compile(r"[%\w$.@]+")
 
+_WARP_SIZE = "WARP_SZ"
+"""The one predefined constant without a percent sign (PTX ISA 9.0, section 4.5.2, "Predefined Constants")."""
 Rename = Callable[[str], str]
 
 
@@ -73,6 +75,8 @@ def _scalar(text: str, rename: Rename) -> Register | Immediate | Symbol:
         return Immediate(int(text.rstrip("U"), 0))
     if _DECIMAL.fullmatch(text):
         return Immediate(float(text))
+    if text == _WARP_SIZE:
+        return Immediate(32)
     name = rename(text)
     if name.startswith("%"):
         return Register(name)

@@ -16,6 +16,13 @@ from typer.testing import Result
 
 Warpwright = Callable[..., Result]
 AsJson = Callable[..., tuple[int, Any]]
+INTERRUPTIBLE = """\
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Becomes a command that listens to Ctrl-C, which a shell's background job and all below it are told to ignore."""
+
 SMALL = ("--candidates", 2, "--depth", 1, "--seed", 7)
 
 
@@ -89,7 +96,7 @@ def test_wrong_arguments_exit_2(arguments: tuple[str, ...], warpwright: Warpwrig
 def test_an_interrupted_search_says_how_to_go_on_and_does(
     number: signal.Signals, status: int, as_json: AsJson, home: Path
 ) -> None:
-    command = [sys.executable, "-m", "warpwright", "optimize", "softmax", "--depth", "8"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "-m", "warpwright", "optimize", "softmax", "--depth", "8"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None

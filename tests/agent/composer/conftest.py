@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +13,13 @@ import numpy as np
 import pytest
 
 from sandbox.budget import Budget
-from sandbox.compiler import headers
-from sandbox.compiler.nvrtc import Nvrtc, Unit
-from sandbox.compiler.role import OPTIONS
-from sandbox.compiler.toolkit import find_toolkit
-from sandbox.plan import Role
 from sandbox.program import Program
 from sandbox.simulator.execute import running
+from tests import compiling
 from tools.expressions import parse
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
-from tools.tasks.task import Target, Task, TaskArgument
+from tools.tasks.task import Task, TaskArgument
 
 
 def make_task(reference: str, arguments: Sequence[str], dims: str, *, deterministic: bool = True) -> Task:
@@ -35,8 +29,7 @@ def make_task(reference: str, arguments: Sequence[str], dims: str, *, determinis
         role, name, dtype, *shape = text.split(maxsplit=3)
         extents = tuple(part.strip() for part in shape[0].split(",")) if shape else ()
         data = "constant(0.5)" if role == "scalar" else None
-        parsed.append(TaskArgument(name, None if role == "scalar" else Role(role), dtype, extents, data))
-    target = Target()
+        parsed.append(TaskArgument(name, role, dtype, extents, data))
     return Task(
         "untold",
         "A task.",
@@ -47,34 +40,20 @@ def make_task(reference: str, arguments: Sequence[str], dims: str, *, determinis
         "1",
         "1",
         deterministic,
-        target,
-        Path(),
-        "",
-        reference,
-        "",
+        folder=Path(),
+        sha="",
+        reference=reference,
+        baseline="",
     )
-
-
-@cache
-def _nvrtc() -> Nvrtc:
-    return Nvrtc(find_toolkit().library)
-
-
-@cache
-def _compiled(source: str, defines: tuple[tuple[str, str], ...], kernels: tuple[str, ...]) -> Program:
-    options = [*OPTIONS, "--gpu-architecture=sm_90", *(f"-I{folder}" for folder in find_toolkit().include)]
-    options += [f"-D{name}={value}" for name, value in defines]
-    outcome = _nvrtc().compile(Unit(source.encode(), "kernel.cu", options, headers.in_memory(), kernels))
-    assert outcome.error is None, f"{outcome.log}\n{source}"
-    assert "warning" not in outcome.log, f"{outcome.log}\n{source}"
-    key = hashlib.sha256(repr((source, defines, kernels)).encode()).hexdigest()
-    return Program(key, "sm_90", outcome.ptx.decode(), outcome.cubin, dict(outcome.lowered), ())
 
 
 def build(task: Task, text: str, dims: Mapping[str, int], tune: Mapping[str, int] | None = None) -> Program:
     """Compile a kernel file for some sizes; fails the test where the compiler complains."""
     request = planning.compile_request(kernel_file.parse(text), task, dims, tune, "sm_90")
-    return _compiled(request.source, request.defines, request.kernels)
+    result = compiling.compiled(request, assembled=False)
+    assert result.program is not None, f"{result.log}\n{text}"
+    assert "warning" not in result.log, f"{result.log}\n{text}"
+    return result.program
 
 
 def _dtype(name: str) -> np.dtype[Any]:
@@ -104,7 +83,7 @@ def run(
     rng = np.random.default_rng(sum(dims.values()))
     inputs: dict[str, Any] = {}
     for argument in task.arguments:
-        if argument.role in (Role.IN, Role.INOUT):
+        if argument.is_input:
             drawn = rng.normal(size=_sizes(argument, dims))
             drawn = (
                 drawn * 100
@@ -122,7 +101,7 @@ def run(
         assert np.array_equal(array.view(np.uint8), flat[name].view(np.uint8)), f"{name} was modified"
     whole = ("int", "bool")
     given = {n: a if a.dtype.name.startswith(whole) else a.astype(np.float64) for n, a in inputs.items()}
-    scalars = {argument.name: 0.5 for argument in task.arguments if argument.role is None}
+    scalars = {argument.name: 0.5 for argument in task.arguments if argument.is_scalar}
     expected = {
         n: np.asarray(v, dtype=np.float64).reshape(-1)
         for n, v in reference(**given, **scalars, **dims).items()

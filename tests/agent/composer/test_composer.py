@@ -5,12 +5,10 @@ from typing import Any
 import pytest
 
 import prompts
+from agent.candidates import CandidatePlan, Parent, Trial
 from agent.composer import Composer
-from agent.composer.kernel_text import features_of
 from agent.composer.planning import measured
-from agent.models.base import CandidatePlan, CritiqueContext, Parent, PlanContext, Trial, WriteContext
-from agent.models.reply import kernel_of
-from agent.results import CandidateRecord
+from agent.proposer import CritiqueContext, PlanContext, WriteContext
 from agent.store.files import kernel_sha
 from sandbox.device import LaunchProfile
 from sandbox.errors import UsageError
@@ -59,8 +57,8 @@ class Run:
         self.history: list[tuple[Trial, str]] = []
 
     def parents(self) -> tuple[Parent, ...]:
-        correct = [item for item in self.history if item[0].record.verdict is Verdict.PASS]
-        correct.sort(key=lambda item: item[0].record.latency_us or 0)
+        correct = [item for item in self.history if item[0].verdict is Verdict.PASS]
+        correct.sort(key=lambda item: item[0].latency_us or 0)
         return tuple(Parent(kernel_sha(kernel), kernel, trial) for trial, kernel in correct[:3])
 
     def context(self, number: int, seed: int = 1) -> PlanContext:
@@ -77,16 +75,18 @@ class Run:
         written: list[tuple[Trial, str]] = []
         for position, plan in enumerate(plans, start=1):
             parent = next((parent for parent in context.parents if parent.sha == plan.parent), None)
-            kernel = kernel_of(await self.composer.write(write_context(context, plan, parent, position)))
+            handed_in = await self.composer.write(write_context(context, plan, parent, position))
+            kernel, used = handed_in.kernel, handed_in.features
             assert kernel is not None
-            used = features_of(kernel) or ()
             failed = self.failing in used
             verdict = Verdict.UNSUPPORTED if failed else Verdict.PASS
-            record = CandidateRecord(
+            taken = None if failed else latency(used)
+            trial = Trial(
                 round=number, candidate=position, features=list(plan.features), verdict=verdict, message="no",
-                sha=kernel_sha(kernel), latency_us=None if failed else latency(used),
+                sha=kernel_sha(kernel), latency_us=taken, provenance=Provenance.ESTIMATED,
+                report=report(self.task, taken),
             )  # fmt: skip
-            written.append((Trial(record, report(self.task, record.latency_us)), kernel))
+            written.append((trial, kernel))
         self.history += written
         return plans
 
@@ -122,7 +122,7 @@ async def test_no_kernel_is_written_twice_in_a_run(task: Task) -> None:
     run = Run(task)
     for number in range(1, 6):
         await run.round(number)
-    shas = [trial.record.sha for trial, _ in run.history]
+    shas = [trial.sha for trial, _ in run.history]
     assert len(set(shas)) == len(shas)
 
 
@@ -131,7 +131,9 @@ async def test_what_was_measured_leads_to_the_features_that_gain(task: Task) -> 
     for number in range(1, 6):
         await run.round(number)
     best = run.parents()[0]
-    assert {"vectorized_loads", "warp_shuffle_reduction"} <= set(features_of(best.kernel) or ())
+    assert {"vectorized_loads", "warp_shuffle_reduction"} <= set(
+        run.composer.space(task).features_in(best) or ()
+    )
 
 
 async def test_the_same_context_gives_the_same_answers_from_a_fresh_composer(task: Task) -> None:
@@ -153,13 +155,13 @@ async def test_features_that_fail_are_left_alone(task: Task) -> None:
     run = Run(task, failing="two_pass_reduction")
     for number in range(1, 6):
         await run.round(number)
-    late = [trial for trial, _ in run.history if trial.record.round >= 4]
-    assert sum(trial.record.verdict is Verdict.PASS for trial in late) >= 6
+    late = [trial for trial, _ in run.history if trial.round >= 4]
+    assert sum(trial.verdict is Verdict.PASS for trial in late) >= 6
 
 
 async def test_hints_of_the_critic_are_heard(task: Task) -> None:
     run = Run(task)
-    best = Parent("a" * 64, "// features: none\n", Trial(record(Verdict.PASS)))
+    best = Parent("a" * 64, "a kernel of another hand\n", trial(Verdict.PASS))
     critique = await run.composer.criticise(
         CritiqueContext(
             task, DEVICE, 1, report(task, 100.0), (), (), replace(best, trial=judged(task, "dram")), 1
@@ -170,21 +172,21 @@ async def test_hints_of_the_critic_are_heard(task: Task) -> None:
     assert "estimated" in critique.text
 
 
-def record(verdict: Verdict, message: str = "") -> CandidateRecord:
-    return CandidateRecord(
+def trial(verdict: Verdict, message: str = "", report: CheckReport | None = None) -> Trial:
+    return Trial(
         round=1, candidate=1, features=["loop_unrolling"], verdict=verdict, message=message, sha="a" * 64,
-        latency_us=10.0 if verdict is Verdict.PASS else None,
+        latency_us=10.0 if verdict is Verdict.PASS else None, provenance=Provenance.ESTIMATED, report=report,
     )  # fmt: skip
 
 
 def judged(task: Task, bottleneck: str) -> Trial:
-    return Trial(record(Verdict.PASS), report(task, 10.0, bottleneck))
+    return trial(Verdict.PASS, report=report(task, 10.0, bottleneck))
 
 
 async def test_where_everything_fails_the_critic_names_the_most_common_cause(task: Task) -> None:
     trials = (
-        Trial(record(Verdict.RACE, "a race on line 3")),
-        Trial(record(Verdict.RACE, "a race on line 3")),
+        trial(Verdict.RACE, "a race on line 3"),
+        trial(Verdict.RACE, "a race on line 3"),
     )
     context = CritiqueContext(task, DEVICE, 1, report(task, 100.0), trials, trials, None, 1)
     critique = await Composer().criticise(context)
@@ -196,18 +198,21 @@ async def test_where_everything_fails_the_critic_names_the_most_common_cause(tas
 async def test_writing_survives_unknown_features_and_a_parent_of_another_hand(task: Task) -> None:
     context = Run(task).context(1)
     plan = CandidatePlan("b" * 64, ("online_softmax", "vectorized_loads"))
-    reply = await Composer().write(
+    composer = Composer()
+    written = await composer.write(
         write_context(context, plan, Parent("b" * 64, "__global__ void k() {}"), 1)
     )
-    assert features_of(kernel_of(reply) or "") == ("vectorized_loads",)
+    assert written.features == ("vectorized_loads",)
+    assert written.kernel == composer.space(task).text(("vectorized_loads",))
+    assert "with vectorized_loads" in written.said
 
 
 async def test_a_parent_keeps_its_features_when_more_are_added(task: Task) -> None:
     composer, context = Composer(), Run(task).context(1)
     kernel = composer.space(task).text(("warp_shuffle_reduction",))
     plan = CandidatePlan(kernel_sha(kernel), ("vectorized_loads",))
-    reply = await composer.write(write_context(context, plan, Parent(kernel_sha(kernel), kernel), 1))
-    assert features_of(kernel_of(reply) or "") == ("warp_shuffle_reduction", "vectorized_loads")
+    written = await composer.write(write_context(context, plan, Parent(kernel_sha(kernel), kernel), 1))
+    assert written.features == ("warp_shuffle_reduction", "vectorized_loads")
 
 
 async def test_an_exhausted_space_gives_fewer_plans(bench: Any) -> None:
@@ -228,7 +233,7 @@ async def test_an_unknown_family_ends_the_run_with_the_way_out(bench: Any) -> No
 
 
 def test_only_kernels_of_the_composer_count_as_measured(task: Task) -> None:
-    assert measured([Trial(record(Verdict.PASS))], Composer().space(task), 100.0) == {}
+    assert measured([trial(Verdict.PASS)], Composer().space(task), 100.0) == {}
 
 
 def test_every_feature_of_the_composer_is_a_page_of_the_library(task: Task, bench: Any) -> None:

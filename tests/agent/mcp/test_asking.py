@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from mcp.client.context import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult
 
-from tests.agent.mcp.http_serving import http_server
+from tests.agent.mcp.http_serving import Served, http_server
 
 TASK: dict[str, Any] = {
     "name": "twice",
@@ -33,10 +33,17 @@ __global__ void twice(const float* x, float* y, int n) {
 }
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with http_server(tmp_path_factory.mktemp("home"), "--device", "sim:h200") as server:
+        yield server
+
+
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_only_what_the_person_takes_is_kept(mode: str, tmp_path: Path) -> None:
+async def test_only_what_the_person_takes_is_kept(mode: str, served: Served) -> None:
+    name = f"double_{mode}"
     answers = [
-        ElicitResult(action="accept", content={"keep": True, "changes": "call it double"}),
+        ElicitResult(action="accept", content={"keep": True, "changes": f"call it {name}"}),
         ElicitResult(action="accept", content={"keep": True, "speedup": 2}),
     ]
 
@@ -44,16 +51,15 @@ async def test_only_what_the_person_takes_is_kept(mode: str, tmp_path: Path) -> 
         assert "--- reference.py" in params.message
         return answers.pop(0)
 
-    with http_server(tmp_path, "--device", "sim:h200") as served:
-        async with served.client(mode=mode, asks=person) as client:
-            changed = await client.call_tool("create_task", {"task": TASK})
-            listed = await client.call_tool("list_tasks", {})
-            assert changed.is_error
-            assert "call it double" in changed.content[0].text
-            assert "'double'" not in str(listed.structured_content)
-            kept = await client.call_tool("create_task", {"task": TASK | {"name": "double"}})
-            assert not kept.is_error, kept.content
-            assert kept.structured_content["verdict"] == "pass"
-            details = await client.call_tool("get_task", {"task": "double"})
-            assert details.structured_content["target"]["speedup"] == 2
+    async with served.client(mode=mode, asks=person) as client:
+        changed = await client.call_tool("create_task", {"task": TASK})
+        listed = await client.call_tool("list_tasks", {})
+        assert changed.is_error
+        assert f"call it {name}" in changed.content[0].text
+        assert name not in str(listed.structured_content)
+        kept = await client.call_tool("create_task", {"task": TASK | {"name": name}})
+        assert not kept.is_error, kept.content
+        assert kept.structured_content["verdict"] == "pass"
+        details = await client.call_tool("get_task", {"task": name})
+        assert details.structured_content["target"]["speedup"] == 2
     assert not answers

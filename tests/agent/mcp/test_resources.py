@@ -9,9 +9,10 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
 
+from agent.candidates import Candidate
 from agent.home import Home
 from agent.mcp.server import build_server
-from agent.results import BestKernel, CandidateRecord, SearchResult
+from agent.results import BestKernel, SearchResult
 from agent.search.starting import start_search
 from agent.store import Store
 from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
@@ -33,7 +34,7 @@ def connect(home: Home, mode: str = "auto") -> Client:
     return Client(build_server(home, "auto"), mode=mode)
 
 
-def named(one: BestKernel | CandidateRecord) -> str:
+def named(one: BestKernel | Candidate) -> str:
     return f"{one.round}.{one.candidate}"
 
 

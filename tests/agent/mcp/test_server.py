@@ -80,6 +80,7 @@ async def test_a_search_tools_schema_is_its_golden_file(name: str, tmp_path: Pat
 
 
 @in_both_modes
+@pytest.mark.usefixtures("in_this_process")
 async def test_a_search_is_started_followed_and_read(mode: str, tmp_path: Path, quick: str) -> None:
     async with connect(tmp_path, mode) as client:
         status = await call(client, "start_search", task=quick, candidates=1, depth=1, seed=7)
@@ -110,6 +111,7 @@ async def test_a_search_is_started_followed_and_read(mode: str, tmp_path: Path, 
 
 
 @in_both_modes
+@pytest.mark.usefixtures("in_this_process")
 async def test_a_cancelled_search_stops_and_can_be_gone_on_with(
     mode: str, tmp_path: Path, quick: str
 ) -> None:
@@ -197,6 +199,7 @@ async def test_a_killed_supervisor_leaves_an_interrupted_search_that_is_gone_on_
 
 
 @in_both_modes
+@pytest.mark.usefixtures("in_this_process")
 async def test_what_takes_too_long_for_a_call_is_answered_by_its_job(
     mode: str, tmp_path: Path, quick: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

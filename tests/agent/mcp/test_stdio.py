@@ -53,13 +53,10 @@ async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]
     return answer.structured_content
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_chat_model_writes_a_kernel_with_the_tools_alone(
-    mode: str, tmp_path: Path, quick: str
-) -> None:
+async def test_a_chat_model_writes_a_kernel_with_the_tools_alone(tmp_path: Path, quick: str) -> None:
     """The model of a chat is the coder, warpwright the judge: no key, no search, the real simulator."""
     server = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment(tmp_path))
-    async with Client(server, mode=mode) as client:
+    async with Client(server) as client:
         assert len((await client.list_tools()).tools) == 17
         tasks = (await call(client, "list_tasks"))["tasks"]
         assert "vector_add" in [task["name"] for task in tasks]

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from agent.models.base import Trial
-from agent.models.feedback import feedback, record_line
-from agent.results import CandidateRecord
+from agent.candidates import Trial
+from agent.models.feedback import feedback, trial_line
 from sandbox.device import Fault, Hotspot, LaunchProfile
 from sandbox.program import Diagnostic
 from sandbox.verdict import Provenance, Verdict
@@ -23,8 +22,9 @@ KERNEL = "//@ launch k<<<1, 1>>>(y)\n__global__ void k(float* y) {\n    y[0] = n
 
 
 def trial(report: CheckReport, **record: object) -> Trial:
-    known = {"round": 1, "candidate": 2, "features": ["x"], "verdict": report.verdict}
-    return Trial(CandidateRecord.model_validate({**known, "message": report.message, **record}), report)
+    known = {"round": 1, "candidate": 2, "features": ["x"], "verdict": report.verdict, "report": report}
+    known |= {"message": report.message, "provenance": report.provenance}
+    return Trial.model_validate({**known, **record})
 
 
 def failed(verdict: Verdict, message: str, case: CaseReport) -> CheckReport:
@@ -102,12 +102,12 @@ def test_the_same_judgement_gives_the_same_words_however_long_it_took():
 
 
 def test_a_line_of_history_names_the_kernel_its_features_and_the_outcome():
-    record = CandidateRecord(
+    passed = Trial(
         round=2, candidate=1, features=["a", "b"], verdict=Verdict.PASS, message="", sha="0123456789abcdef",
         latency_us=3.25, provenance=Provenance.MEASURED, speedup=4.0, tune={"BLOCK": 64},
     )  # fmt: skip
-    assert record_line(record) == (
+    assert trial_line(passed) == (
         "round 2 candidate 1 01234567 [a, b]: pass, 3.25 us (measured), 4x the baseline's speed, BLOCK=64"
     )
-    lost = record.model_copy(update={"verdict": Verdict.RACE, "message": "two threads\nmore"})
-    assert record_line(lost).endswith(": race: two threads")
+    lost = passed.model_copy(update={"verdict": Verdict.RACE, "message": "two threads\nmore"})
+    assert trial_line(lost).endswith(": race: two threads")

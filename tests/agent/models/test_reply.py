@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.models.reply import critique_of, kernel_of, plans_of
+from agent.models.reply import critique_of, kernel_of, plans_of, written_of
+from agent.proposer import Written
 
 KERNEL = "//@ launch k<<<1, 1>>>()\n__global__ void k() {}\n"
 
@@ -39,7 +40,7 @@ def test_prose_and_other_code_is_no_kernel(reply: str):
 )
 def test_plans_are_read_leniently(reply: str):
     (plan,) = plans_of(reply)
-    assert (plan.parent, plan.features, plan.why) == ("ab12", ["x"], "because")
+    assert (plan.parent, plan.features, plan.why) == ("ab12", ("x",), "because")
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,12 @@ def test_plans_are_read_leniently(reply: str):
 )
 def test_a_reply_without_plans_gives_none(reply: str):
     assert plans_of(reply) == []
+
+
+def test_a_reply_hands_in_its_kernel_the_features_asked_for_and_its_words():
+    written = written_of(f"Wide loads.\n```cuda\n{KERNEL}```\n", ("vectorized_loads",))
+    assert written == Written(KERNEL, ("vectorized_loads",), "Wide loads.")
+    assert written_of("I cannot.", ()) == Written(None, (), "I cannot.")
 
 
 def test_a_critique_without_json_is_its_prose():
@@ -58,4 +65,4 @@ def test_a_critique_without_json_is_its_prose():
 def test_a_critique_is_read_from_its_json():
     critique = critique_of('Well.\n```json\n{"text": "bank conflicts", "features": ["padding"]}\n```')
     assert critique is not None
-    assert (critique.text, critique.features) == ("bank conflicts", ["padding"])
+    assert (critique.text, critique.features) == ("bank conflicts", ("padding",))

@@ -8,9 +8,10 @@ import pytest
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
+from agent.candidates import CandidatePlan
 from agent.events import Event
 from agent.home import Home
-from agent.models.base import CandidatePlan, PlanContext, ProposalError
+from agent.proposer import PlanContext, ProposalError
 from agent.results import SearchRequest
 from agent.search.baseline import judge_baseline
 from agent.search.coder import coder
@@ -19,13 +20,13 @@ from agent.search.deps import Deps
 from agent.search.evaluate import evaluate
 from agent.search.interruption import Interruption
 from agent.search.planner import fan_out, planner
-from agent.search.state import CoderTask, EvaluateTask, PlanItem, SearchState, first_state
+from agent.search.state import CoderTask, EvaluateTask, SearchState, as_plain, first_state
 from agent.store import NewRun, Store
 from sandbox.verdict import Verdict
 from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
 from tools.tasks.task import Target, Task
 
-PLAN = PlanItem(parent=None, features=["loop_unrolling"], why="")
+PLAN = as_plain(CandidatePlan(None, ("loop_unrolling",)))
 
 
 @pytest.fixture
@@ -59,8 +60,9 @@ async def write(deps: Deps, *replies: str | Exception, number: int = 1) -> None:
 
 
 async def judge(deps: Deps, candidate: int = 1, number: int = 1) -> str:
-    update = await evaluate(EvaluateTask(round=number, candidate=candidate), Runtime(context=deps))
-    return update["judged"][0]["verdict"]
+    await evaluate(EvaluateTask(round=number, candidate=candidate), Runtime(context=deps))
+    trial = deps.store.candidates.trial(deps.run, (number, candidate))
+    return "waits" if trial is None else trial.verdict.value
 
 
 def state(**changes: object) -> SearchState:
@@ -102,10 +104,10 @@ async def test_the_coder_sends_its_own_candidate_on(deps: Deps):
     runtime = with_proposer(deps, ScriptedProposer(fenced(kernel("LATENCY 5"))))
     command = await coder(CoderTask(round=1, candidate=2, plan=PLAN, critique=None), runtime)
     assert command.goto == Send("evaluate", {"round": 1, "candidate": 2})
-    draft = deps.store.candidates.draft(deps.run, 1, 2)
-    assert draft is not None
-    assert draft.sha is not None
-    assert deps.store.kernels.read(deps.run, draft.sha) == kernel("LATENCY 5")
+    submission = deps.store.candidates.submission(deps.run, (1, 2))
+    assert submission is not None
+    assert submission.sha is not None
+    assert deps.store.kernels.read(deps.run, submission.sha) == kernel("LATENCY 5")
 
 
 async def test_the_coder_does_not_write_a_candidate_twice(deps: Deps):
@@ -128,11 +130,14 @@ async def test_a_model_that_gave_no_answer_leaves_a_failed_candidate(deps: Deps)
 
 async def test_the_critic_settles_a_duplicate_that_was_there_before_its_original(deps: Deps):
     await write(deps, fenced(kernel("LATENCY 5")), fenced(kernel("LATENCY 5")))
-    waiting = await evaluate(EvaluateTask(round=1, candidate=2), Runtime(context=deps))
-    assert waiting["judged"] == []
+    assert await judge(deps, 2) == "waits"
     assert await judge(deps, 1) == "pass"
-    command = await critic(state(), Runtime(context=deps))
-    assert command.update["judged"] == [{"round": 1, "candidate": 2, "verdict": "pass"}]
+    await critic(state(), Runtime(context=deps))
+    trials = deps.store.candidates.trials(deps.run)
+    assert [(trial.place, trial.verdict, trial.duplicate_of) for trial in trials] == [
+        ((1, 1), Verdict.PASS, None),
+        ((1, 2), Verdict.PASS, "1/1"),
+    ]
 
 
 async def test_the_critic_goes_on_while_there_is_depth(deps: Deps):

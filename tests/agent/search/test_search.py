@@ -11,7 +11,7 @@ import pytest
 
 from agent.events import CandidateJudged, Event, RunStarted
 from agent.home import Home
-from agent.models.base import ProposalError
+from agent.proposer import ProposalError
 from agent.results import RunState, Stop
 from agent.search.session import SearchLostError
 from agent.search.starting import resume_search, start_search
@@ -44,7 +44,7 @@ async def test_every_candidate_of_a_round_is_judged_before_the_critic_speaks(
     proposer = ScriptedProposer(*(fenced(kernel(mark)) for mark in marks))
     await start_search(request_of(candidates=4, depth=2), home=home, toolbox=toolbox, proposer=proposer)
     (critique,) = proposer.critiques
-    assert [trial.record.latency_us for trial in critique.trials] == [40, 30, 20, 10]
+    assert [trial.latency_us for trial in critique.trials] == [40, 30, 20, 10]
     assert critique.best is not None
     assert critique.best.kernel == kernel("LATENCY 10")
 

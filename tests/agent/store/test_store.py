@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.candidates import CandidatePlan, Submission
 from agent.events import RoundPlanned
 from agent.home import Home
 from agent.home import home as this_home
@@ -19,12 +20,12 @@ from agent.results import RunState, SearchRequest, Stop
 from agent.store import NewRun, Store
 from agent.store.files import KernelFiles, kernel_sha
 from agent.store.liveness import Owner, process_started, this_process
-from agent.store.records import Draft, Judgement, dump_report, load_report
+from agent.store.records import dump_report, load_report
 from agent.store.replies import Reply, ReplyKey
-from sandbox.device import Fault
+from sandbox.device import Bottleneck, Fault
 from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
-from tools.reports import CaseReport, CheckReport, Mismatch, TestReport
+from tools.reports import CaseReport, CheckReport, Mismatch, ProfileReport, TestReport
 
 NEW = NewRun(
     SearchRequest(task="soft max"), "Soft Max", Path("/tasks/soft"), "ab" * 32, "sim:h200", "process", "m", 7
@@ -36,12 +37,13 @@ def store(home: Home) -> Store:
     return Store(home)
 
 
-def judged(store: Store, run: str, candidate: int, latency: float | None, **more: object) -> Draft:
-    draft = Draft(1, candidate, None, ("x",), "why", f"{candidate:064x}")
+def judged(store: Store, run: str, candidate: int, latency: float | None, **more: object) -> Submission:
+    submission = Submission(1, candidate, CandidatePlan(None, ("x",), "why"), f"{candidate:064x}")
     verdict = Verdict.WRONG_RESULT if latency is None else Verdict.PASS
-    store.candidates.add(run, draft)
-    store.candidates.judge(run, draft, Judgement(verdict, "said", latency, **more))
-    return draft
+    store.candidates.add(run, submission)
+    trial = submission.judged(verdict, "said")
+    store.candidates.judge(run, trial.model_copy(update={"latency_us": latency, **more}))
+    return submission
 
 
 def orphaned(home: Home, run: str) -> None:
@@ -127,10 +129,10 @@ def test_duplicates_failures_and_the_baseline_are_not_ranked(store: Store):
     judged(store, run, 2, 8.0)
     judged(store, run, 3, 8.0, duplicate_of="1/2")
     judged(store, run, 4, 5.0)
-    baseline = Draft(0, 0, None, (), "", "00")
+    baseline = Submission(0, 0, CandidatePlan(None, ()), "00")
     store.candidates.add(run, baseline)
-    store.candidates.judge(run, baseline, Judgement(Verdict.PASS, "", 1.0))
-    assert [trial.record.candidate for trial in store.candidates.ranked(run)] == [4, 2]
+    store.candidates.judge(run, baseline.judged(Verdict.PASS, "").model_copy(update={"latency_us": 1.0}))
+    assert [trial.candidate for trial in store.candidates.ranked(run)] == [4, 2]
 
 
 def test_the_first_to_say_what_it_compiles_to_is_the_original(store: Store):
@@ -168,6 +170,16 @@ def test_a_report_with_nan_and_faults_reads_back_as_it_was():
     assert read is not None
     assert read.cases[0].worst_ratio is not None
     assert math.isnan(read.cases[0].worst_ratio)
+
+
+def test_a_stored_report_reads_back_whatever_bounds_its_kernel():
+    profile = ProfileReport(Verdict.PASS, "", 1.0, bottleneck=Bottleneck.SHARED_MEMORY)
+    report = CheckReport(Verdict.PASS, "t", "d", Provenance.COUNTED, "m", profile=profile)
+    text = dump_report(report)
+    assert '"bottleneck": "shared_memory"' in text
+    assert load_report(text) == report
+    other = load_report(text.replace("shared_memory", "a name of another version"))
+    assert other.profile == replace(profile, bottleneck=Bottleneck.UNKNOWN)
 
 
 def test_events_are_numbered_for_each_run(store: Store):
@@ -241,11 +253,3 @@ def test_a_tenant_sees_and_touches_no_run_but_its_own(home: Home) -> None:
     assert store.get_run(run).state is RunState.RUNNING
     assert (ada.runs.spent(0).running, ada.runs.spent(0).candidates) == (1, 6)
     assert bob.runs.spent(0).candidates == 0
-
-
-def test_a_store_of_an_earlier_version_is_opened_and_its_runs_are_this_machines_own(home: Home) -> None:
-    Store(home)
-    with closing(sqlite3.connect(home.database)) as connection:
-        connection.execute("ALTER TABLE runs DROP COLUMN tenant")
-    assert Store(home).list_runs() == []
-    assert Store(home).seen_by("ada").list_runs() == []

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
 from sandbox.compiler.service import Compiler
+from sandbox.compiler.standard_headers import HOST_HEADERS
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.isolation.process import ProcessIsolation
 from sandbox.program import CompileRequest, CompileResult
@@ -124,3 +126,76 @@ async def test_a_constant_of_the_prelude_has_the_right_bits(compiler: Compiler, 
     result = await compiled(compiler, source)
     assert result.program is not None
     assert f"0f{bits}" in result.program.ptx or str(int(bits, 16)) in result.program.ptx
+
+
+async def test_the_standard_library_is_found_under_std_where_cuda_has_it(compiler: Compiler) -> None:
+    source = """
+    #include <algorithm>
+    #include <array>
+    #include <cmath>
+    #include <limits>
+    #include <new>
+    #include <type_traits>
+    struct Cell { int value; __device__ Cell(int start) : value(start) {} };
+    __global__ void uses(int* x, float* y) {
+        static_assert(std::is_same<int, std::remove_const_t<const int>>::value);
+        std::array<int, 4> few = {x[0], x[1], x[2], x[3]};
+        std::swap(few[0], few[1]);
+        x[4] = *std::lower_bound(few.begin(), few.end(), 3) + std::clamp(few[2], 1, 2) + std::min({1, 2, 3});
+        y[0] = std::sqrt(y[1]) + std::max(y[2], 1.0f) + std::numeric_limits<float>::infinity();
+        x[5] = (new (x + 6) Cell(3))->value;
+    }"""
+    result = await compiled(compiler, source)
+    assert result.program is not None, result.diagnostics
+
+
+async def test_host_headers_are_empty_and_cost_nothing(compiler: Compiler) -> None:
+    everything = "".join(f"#include <{name}>\n" for name in sorted(HOST_HEADERS))
+    bare, beside = await compiled(compiler, ""), await compiled(compiler, everything)
+    assert bare.program is not None
+    assert beside.program is not None
+    assert beside.program.ptx.count("\n") == bare.program.ptx.count("\n")
+
+
+async def test_what_gcc_spells_with_underscores_is_taken_as_nvcc_takes_it(compiler: Compiler) -> None:
+    source = """
+    __global__ void lane(unsigned* out) {
+        unsigned found;
+        __asm__ __volatile__("mov.u32 %0, %%laneid;" : "=r"(found));
+        out[0] = std::min(found, 3u);
+    }"""
+    assert (await compiled(compiler, source)).program is not None
+
+
+async def test_defines_stand_behind_the_includes_and_no_line_moves(compiler: Compiler) -> None:
+    source = "#include <cub/block/block_reduce.cuh>\n__global__ void k(int* x) {\n  x[0] = V;\n  wrong;\n}\n"
+    request = CompileRequest(source, "sm_90", (("V", "4"),), ("k",), defines_line=2)
+    failed = await compiler.compile(request)
+    assert [(one.line, one.message) for one in failed.diagnostics] == [(4, 'identifier "wrong" is undefined')]
+    right = await compiler.compile(replace(request, source=source.replace("  wrong;\n", "")))
+    assert right.program is not None
+    assert "4" in right.program.ptx
+
+
+async def test_host_code_is_said_to_be_out_of_place(compiler: Compiler) -> None:
+    source = "__global__ void f(int* x) {}\nvoid run(int* x) { f<<<1, 1>>>(x); }\n"
+    result = await compiler.compile(CompileRequest(source, "sm_90", kernels=("f",)))
+    assert "leave it out, the `//@ launch` lines are what launches kernels" in result.diagnostics[0].message
+
+
+async def test_an_instruction_that_the_architecture_lacks_is_named(compiler: Compiler) -> None:
+    source = '__global__ void w() { asm volatile("wgmma.fence.sync.aligned;"); }'
+    result = await compiler.compile(CompileRequest(source, "sm_90", kernels=("w",)))
+    assert result.program is None
+    assert result.unsupported == "wgmma.fence"
+
+
+async def test_curand_works_on_the_device_where_its_headers_are_installed(compiler: Compiler) -> None:
+    source = """
+    #include <curand_kernel.h>
+    __global__ void draw(float* x, unsigned long long seed) {
+        curandStatePhilox4_32_10_t state;
+        curand_init(seed, threadIdx.x, 0, &state);
+        x[threadIdx.x] = curand_uniform(&state);
+    }"""
+    assert (await compiled(compiler, source)).program is not None

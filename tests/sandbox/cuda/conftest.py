@@ -9,13 +9,14 @@ import pytest
 from sandbox.isolation import gpu
 from sandbox.nsight import profiler
 from sandbox.program import Program
+from tests.compiling import program
 from tests.sandbox.cuda import standing_in
-from tests.sandbox.cuda.harness_compiling import HARNESS, KERNELS, compiled
+from tests.sandbox.cuda.harness_compiling import HARNESS, KERNELS
 
 
 @pytest.fixture(scope="session")
 def harness_program() -> Program:
-    return compiled((HARNESS / "harness.cu").read_text(), KERNELS, "sm_75")
+    return program((HARNESS / "harness.cu").read_text(), KERNELS, "sm_75")
 
 
 @pytest.fixture(scope="session")

@@ -1,34 +1,14 @@
-"""The harness's own kernels, compiled by the real compiler."""
+"""The harness's own kernels, and their PTX without what depends on lines."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import sandbox.cuda
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
-from sandbox.program import CompileRequest, Program
-from sandbox.worker.messages import CompileCall
 
 HARNESS = Path(next(iter(sandbox.cuda.__path__)))
 KERNELS = ("ww_fill", "ww_digest", "ww_read", "ww_shared", "ww_spin", "ww_clock", "ww_nothing")
-
-
-@cache
-def _compiler() -> CompileRole:
-    toolkit = find_toolkit()
-    return CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(path) for path in toolkit.include]})
-
-
-@cache
-def compiled(source: str, kernels: tuple[str, ...], architecture: str) -> Program:
-    answer = _compiler().answer(CompileCall(CompileRequest(source, architecture, (), kernels)))
-    assert answer.program is not None, answer.log
-    return replace(answer.program, key=hashlib.sha256(answer.program.ptx.encode()).hexdigest())
 
 
 def without_lines(ptx: str) -> str:

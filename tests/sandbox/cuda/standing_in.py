@@ -17,8 +17,8 @@ from sandbox.compiler.toolkit import find_toolkit
 from sandbox.isolation.gpu import GpuNode
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
 from sandbox.program import Program
+from tests import compiling
 from tests.sandbox.cuda.fake_driver import build
-from tests.sandbox.cuda.harness_compiling import compiled
 
 NODES = ("/dev/null", "/dev/zero")
 """Device nodes that every machine has; the library finds a GPU only where both may be opened and asked."""
@@ -37,7 +37,7 @@ INPUTS = {"x": X, "y": Y}
 def program() -> Program:
     """All candidates; what the library runs is told by their names, mangled as the compiler does."""
     source = "\n".join(f"__global__ void {name}{_SIGNATURE} {_ADDING}" for name in KERNELS)
-    return compiled(source, KERNELS, "sm_90")
+    return compiling.program(source, KERNELS)
 
 
 def plan(kernel: str = "vector_add", **changes: object) -> Plan:

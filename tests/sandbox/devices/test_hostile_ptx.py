@@ -11,14 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox.budget import Budget
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
 from sandbox.device import RunResult
 from sandbox.devices.simulated import SimulatedDevice
 from sandbox.isolation.process import ProcessIsolation
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
-from sandbox.program import CompileRequest, Program
-from sandbox.worker.messages import CompileCall
+from tests.compiling import program
 
 SOURCE = """
 __constant__ float table[4] = {1, 2, 3, 4};
@@ -54,14 +51,6 @@ PIECES = [
 ]
 
 
-def compiled() -> Program:
-    toolkit = find_toolkit()
-    role = CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(p) for p in toolkit.include]})
-    program = role.answer(CompileCall(CompileRequest(SOURCE, "sm_90", (), ("kernel",)))).program
-    assert program is not None
-    return program
-
-
 def plan() -> Plan:
     buffers = (BufferSpec("x", Role.IN, "float32", 40), BufferSpec("y", Role.OUT, "float32", 40))
     arguments = (BufferArgument("x"), BufferArgument("y"), ScalarArgument("int32", 40))
@@ -95,7 +84,7 @@ def mutations(ptx: str) -> st.SearchStrategy[list[str]]:
     return st.lists(st.lists(one, min_size=1, max_size=4).map(edit), min_size=30, max_size=30)
 
 
-PROGRAM = compiled()
+PROGRAM = program(SOURCE, ("kernel",), assembled=False)
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))

@@ -12,11 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
-from sandbox.program import CompileRequest, Program
-from sandbox.worker.messages import CompileCall
+from sandbox.program import Program
+from tests import compiling
 
 RECORDED = Path(__file__).parent / "recorded"
 SAMPLE = np.arange(10, dtype=np.float32)
@@ -68,17 +66,8 @@ def recorded(name: str, **replaced: str) -> str:
 
 
 @lru_cache
-def compile_in_process(source: str, architecture: str, kernels: tuple[str, ...]) -> Program:
-    kit = find_toolkit()
-    role = CompileRole({"nvrtc": [str(kit.library)], "include": [str(path) for path in kit.include]})
-    result = role.answer(CompileCall(CompileRequest(source, architecture, (), kernels)))
-    assert result.program is not None, result.log
-    return result.program
-
-
-@lru_cache
 def doubled() -> tuple[Program, Plan]:
-    program = compile_in_process(SOURCE, "sm_90", ("doubled",))
+    program = compiling.program(SOURCE, ("doubled",))
     buffers = (BufferSpec("x", Role.IN, "float32", SIZE), BufferSpec("y", Role.OUT, "float32", SIZE))
     arguments = (BufferArgument("x"), BufferArgument("y"), ScalarArgument("int32", SIZE))
     launch = Launch("doubled", (4, 1, 1), (256, 1, 1), 0, arguments, 3)

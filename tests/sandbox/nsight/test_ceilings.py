@@ -13,14 +13,14 @@ from sandbox.nsight import ceilings
 from sandbox.nsight.ceilings import FLOPS_A_TURN, MeasuredRates
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
-from tests.sandbox.nsight.stand_ins import compile_in_process
+from tests.compiling import program
 
 FOLDER = Path(ceilings.__file__).parent
 
 
 def test_the_ptx_is_that_of_the_source():
     source = (FOLDER / "ceilings.cu").read_text()
-    ptx = compile_in_process(source, "sm_75", ("ceiling_copy", "ceiling_fma")).ptx
+    ptx = program(source, ("ceiling_copy", "ceiling_fma"), "sm_75").ptx
     ptx = re.sub(r"^\s*\.section.*?^\s*}\s*$", "", ptx, flags=re.MULTILINE | re.DOTALL)
     kept = (re.sub(r"//.*", "", line).rstrip() for line in ptx.splitlines())
     plain = "\n".join(line for line in kept if line and not re.match(r"\s*\.(loc|file)\b", line)) + "\n"

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sandbox.budget import Budget
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
 from sandbox.device import ProfileResult, RunResult
 from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, Role, ScalarArgument
-from sandbox.program import CompileRequest, Program
+from sandbox.program import Program
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
-from sandbox.worker.messages import CompileCall
+from tests import compiling
 
 Grid = int | tuple[int, int, int]
 
 
 def _triple(size: Grid) -> tuple[int, int, int]:
     return (size, 1, 1) if isinstance(size, int) else size
-
-
-@lru_cache(maxsize=1)
-def _compiler() -> CompileRole:
-    toolkit = find_toolkit()
-    return CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(p) for p in toolkit.include]})
-
-
-@lru_cache(maxsize=512)
-def compile_cuda(source: str, kernels: tuple[str, ...], architecture: str) -> Program:
-    result = _compiler().answer(CompileCall(CompileRequest(source, architecture, (), kernels)))
-    assert result.program is not None, result.log
-    return replace(result.program, key=hashlib.sha256(result.program.ptx.encode()).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -62,6 +45,10 @@ class Cuda:
     source: str
     architecture: str = "sm_90"
     kernels: tuple[str, ...] = ()
+
+    def program(self, kernel: str, *, assembled: bool = True) -> Program:
+        kernels = self.kernels or (kernel,)
+        return compiling.program(self.source, kernels, self.architecture, assembled=assembled)
 
     def plan(
         self, kernel: str, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any
@@ -93,7 +80,9 @@ class Cuda:
 
     def run(self, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any) -> RunResult:
         kernel = options.pop("kernel", "k")
-        program = compile_cuda(self.source, self.kernels or (kernel,), self.architecture)
+        # Whether all blocks of a cooperative launch fit a device depends on their registers.
+        registers = options.get("mode") == LaunchMode.COOPERATIVE
+        program = self.program(kernel, assembled=registers)
         inputs = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
         poison = options.pop("poison", 1)
         plan = self.plan(kernel, grid, block, arguments, **options)
@@ -101,7 +90,7 @@ class Cuda:
 
     def profile(self, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any) -> ProfileResult:
         kernel, device = options.pop("kernel", "k"), options.pop("device", "h200")
-        program = compile_cuda(self.source, self.kernels or (kernel,), self.architecture)
+        program = self.program(kernel)
         samples = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
         samples |= {name: value.sample for name, value in arguments.items() if isinstance(value, Repeated)}
         plan = self.plan(kernel, grid, block, arguments, **options)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sandbox.budget import Budget
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
-from sandbox.device import ProfileResult, RunResult
+from sandbox.device import Inspection, ProfileResult, RunResult
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, CompileResult, Program
 from sandbox.reference.role import ReferenceRole
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from sandbox.verdict import Provenance
-from sandbox.worker.messages import CompareCall, CompileCall, Expected, ReferenceCall
+from sandbox.worker.messages import CompareCall, Expected, ReferenceCall
+from tests import compiling
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, ToolboxParts
 from tools.stages.compiling import CompileStage
@@ -31,29 +27,16 @@ from tools.tasks.task import Task
 Array = np.ndarray[Any, Any]
 
 
-@cache
-def _compiler() -> CompileRole:
-    toolkit = find_toolkit()
-    return CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(path) for path in toolkit.include]})
-
-
 class Compiles:
-    """Compiles each request once."""
+    """Compiles each request once, without machine code where nothing is timed or counted."""
 
-    def __init__(self) -> None:
-        self._kept: dict[CompileRequest, CompileResult] = {}
+    def __init__(self, *, assembled: bool = False) -> None:
+        self._assembled = assembled
 
     async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
-        if request not in self._kept:
-            result = _compiler().answer(CompileCall(request))
-            if result.program is not None:
-                key = hashlib.sha256(result.program.ptx.encode()).hexdigest()
-                result = replace(result, program=replace(result.program, key=key))
-            self._kept[request] = result
-        return self._kept[request]
+        return compiling.compiled(request, assembled=self._assembled)
 
-    async def aclose(self) -> None:
-        self._kept.clear()
+    async def aclose(self) -> None: ...
 
 
 class Answers:
@@ -66,9 +49,11 @@ class Answers:
         dims: Mapping[str, int],
         dtypes: Mapping[str, str],
         *,
+        accumulate: str | None = None,
         seed: int = 0,
     ) -> Expected:
-        answer = ReferenceRole().answer(ReferenceCall(text, dict(inputs), dict(dims), 4, seed))
+        call = ReferenceCall(text, dict(inputs), dict(dims), dtypes, 4, seed, accumulate)
+        answer = ReferenceRole().answer(call)
         assert isinstance(answer, Expected), answer
         return answer
 
@@ -104,15 +89,26 @@ class Simulator:
     ) -> ProfileResult:
         return profiling.profile(program, plan, samples, "h200", budget=budget)
 
+    async def inspect(
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float
+    ) -> Inspection:
+        return Inspection(None, "nothing to add", ("simulator",))
+
     async def warm(self) -> None: ...
 
     async def aclose(self) -> None: ...
 
 
-def toolbox(folder: Path, device: Simulator, compiler: Compiles, run_s: float = 5.0) -> LocalToolbox:
-    """A toolbox whose judge is the real one; `folder` keeps what it freezes."""
-    parts = ToolboxParts(compiler, Answers(), device, "none", 1)
-    return LocalToolbox("sim:h200", cache=folder, limits=Limits(run_s=run_s), parts=parts)
+def toolbox(
+    folder: Path,
+    device: Simulator | None = None,
+    compiler: Compiles | None = None,
+    run_s: float = 60.0,
+    **limits: float,
+) -> LocalToolbox:
+    """A toolbox whose judge is the real one; `folder` keeps what it freezes, and `limits` are others of `Limits`."""
+    parts = ToolboxParts(compiler or Compiles(assembled=True), Answers(), device or Simulator(), "none", 1)
+    return LocalToolbox("sim:h200", cache=folder, limits=Limits(run_s=run_s, **limits), parts=parts)
 
 
 async def in_lock_step(task: Task, kernel: str, compiler: Compiles, seed: int) -> dict[str, Array]:

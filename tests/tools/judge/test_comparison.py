@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from sandbox.dtypes import FLOATS
 from sandbox.poison import poison_bytes
 from tools.judge.comparison import SHOWN, Comparison, Expectation, compare
-from tools.judge.error_bound import FORMATS, error_bound, unit_in_last_place
+from tools.judge.error_bound import error_bound, unit_in_last_place
 
 Array = np.ndarray[Any, Any]
 DTYPES = {
@@ -109,14 +110,14 @@ def test_the_unit_in_the_last_place_is_the_distance_to_the_next_number(dtype: st
     rounded = np.array([value]).astype(DTYPES[dtype])
     width = np.dtype(f"u{rounded.dtype.itemsize}")
     following = (rounded.view(width) + 1).astype(width).view(rounded.dtype)
-    unit = unit_in_last_place(rounded.astype(np.float64), FORMATS[dtype])
+    unit = unit_in_last_place(rounded.astype(np.float64), FLOATS[dtype])
     assert unit[0] == float(following[0]) - float(rounded[0])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_zero_and_subnormals_have_the_least_spacing(dtype: str) -> None:
     least = float(np.finfo(dtype).smallest_subnormal)
-    assert unit_in_last_place(np.array([0.0, least, 3 * least]), FORMATS[dtype]).tolist() == [least] * 3
+    assert unit_in_last_place(np.array([0.0, least, 3 * least]), FLOATS[dtype]).tolist() == [least] * 3
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -226,7 +227,7 @@ def test_a_signalling_nan_is_wrong_without_a_warning() -> None:
     ("dtype", "wrong"), [("float32", 0), ("bfloat16", 0), ("float64", 0), ("float16", 1)]
 )
 def test_a_subnormal_result_may_be_flushed_to_zero_except_in_float16(dtype: str, wrong: int) -> None:
-    smallest = FORMATS[dtype].smallest_normal
+    smallest = FLOATS[dtype].smallest_normal
     zeros = np.zeros(1, DTYPES[dtype])
     assert compare(zeros, Expectation("y", dtype, np.array([smallest / 2])), constant=1).wrong == wrong
     assert compare(zeros, Expectation("y", dtype, np.array([2 * smallest])), constant=1).wrong == 1

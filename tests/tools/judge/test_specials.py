@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
 from tools.tasks.generators import inputs_for
 from tools.tasks.task import Case, Task
@@ -34,7 +35,7 @@ def clamped(doubling: Task) -> Task:
 
 @pytest.fixture
 async def toolbox(tmp_path: Path) -> AsyncIterator[LocalToolbox]:
-    async with LocalToolbox("sim:h200", cache=tmp_path, workers=1) as opened:
+    async with in_process.toolbox(tmp_path) as opened:
         yield opened
 
 

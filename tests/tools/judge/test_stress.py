@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.plan import Role
 from tools.judge.stress import FAMILIES, stress_case
 from tools.tasks.generators import inputs_for
 from tools.tasks.task import Case, Task, TaskArgument
@@ -37,7 +36,7 @@ def test_inputs_that_must_lie_in_a_range_or_have_a_structure_are_left_alone(
 
 
 def test_only_free_inputs_are_replaced(doubling: Task) -> None:
-    index = TaskArgument("index", Role.IN, "int32", ("n",), "integers(0, 4)")
+    index = TaskArgument("index", "in", "int32", ("n",), "integers(0, 4)")
     case = stress_case(replace(doubling, arguments=(index, *doubling.arguments)), "tiny()")
     assert case is not None
     assert case.data == {"x": "tiny()"}

@@ -32,8 +32,8 @@ TASK = Task(
     summary="Twice a vector.",
     dims=("n",),
     arguments=(
-        TaskArgument("x", Role.IN, "float32", ("n",), "normal(0, 1)"),
-        TaskArgument("y", Role.OUT, "float32", ("n",)),
+        TaskArgument("x", "in", "float32", ("n",), "normal(0, 1)"),
+        TaskArgument("y", "out", "float32", ("n",)),
     ),
     tests=(Case({"n": 33}), Case({"n": 64}, {"x": "ties(3)"})),
     benches=(),

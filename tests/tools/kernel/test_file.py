@@ -93,10 +93,9 @@ def test_casts_carry_their_dtype_and_floats_may_be_literals() -> None:
         ("tune BLOCK = 1 in " + "1, " * 64 + "1", "at most 64 values"),
         ("tune block = 1 in 1", "UPPER_CASE"),
         ("tune \u00c9 = 1 in 1", "UPPER_CASE"),
-        ("define N = 1", "two or more characters"),
-        ("define CUDART_PI_F = 3", "CUDA's headers use `CUDART_PI_F`"),
-        ("define INT_MAX = 3", "CUDA's headers use"),
-        ("define NULL = 0", "CUDA's headers use"),
+        ("define CUDART_PI_F = 3", "CUDA's headers define `CUDART_PI_F`"),
+        ("define INT_MAX = 3", "CUDA's headers define"),
+        ("define NULL = 0", "CUDA's headers define"),
         ("define _AB = 1", "UPPER_CASE"),
         ("define BLOCKS == 3", "`define NAME = EXPRESSION`"),
         ("define BLOCKS = ", "`define NAME = EXPRESSION`"),
@@ -134,10 +133,10 @@ def test_a_name_may_be_defined_once() -> None:
     assert (line, reason) == (2, "expected a new name, found `AB`, which line 1 defines")
 
 
-def test_names_of_cubs_template_parameters_are_refused_only_beside_cub() -> None:
-    text = "//@ tune ITEMS_PER_THREAD = 4 in 4\n" + LAUNCH
-    assert parse(text).tunables[0].name == "ITEMS_PER_THREAD"
-    assert "headers use" in _reason(text + "#include <cub/block/block_reduce.cuh>\n")[1]
+def test_a_tunable_may_have_the_name_of_a_headers_template_parameter() -> None:
+    text = "//@ tune ITEMS_PER_THREAD = 4 in 4\n//@ tune V = 4 in 4\n" + LAUNCH
+    found = parse(text + "#include <cub/block/block_reduce.cuh>\n").tunables
+    assert [tunable.name for tunable in found] == ["ITEMS_PER_THREAD", "V"]
 
 
 def test_a_file_without_a_launch_is_refused() -> None:
@@ -175,15 +174,15 @@ def test_device_headers_may_be_included(header: str) -> None:
         '#include "../secret.h"',
         "#include <cub/../../secret.h>",
         "#include <cuda/./x>",
-        "#include <iostream>",
+        "#include <filesystem>",
         "#include HEADER",
         "#include",
-        "  #  include   <vector>",
-        "%:include <vector>",
-        "??=include <vector>",
-        "#/* */include <vector>",
-        "/* a\n*/ #include <vector>",
-        "#inc\\\nlude <vector>",
+        "  #  include   <filesystem>",
+        "%:include <filesystem>",
+        "??=include <filesystem>",
+        "#/* */include <filesystem>",
+        "/* a\n*/ #include <filesystem>",
+        "#inc\\\nlude <filesystem>",
         "#include_next <stdint.h>",
         '#embed "x"',
         '#import "x"',
@@ -197,12 +196,12 @@ def test_other_includes_are_refused(line: str) -> None:
 
 
 def test_an_include_in_a_comment_or_a_string_does_not_count() -> None:
-    text = f'{LAUNCH}// #include <vector>\n/*\n#include <vector>\n*/ const char* s = "/*";\nint n = 1\'000;\n'
+    text = f'{LAUNCH}// #include <filesystem>\n/*\n#include <filesystem>\n*/ const char* s = "/*";\nint n = 1\'000;\n'
     assert parse(text).includes == ()
 
 
 def test_an_error_after_spliced_lines_still_names_its_own_line() -> None:
-    assert _reason("#define AB \\\n  1 \\\n  + 2\n\n#include <vector>\n" + LAUNCH)[0] == 5
+    assert _reason("#define AB \\\n  1 \\\n  + 2\n\n#include <filesystem>\n" + LAUNCH)[0] == 5
 
 
 @pytest.mark.parametrize(

@@ -7,28 +7,26 @@ import pytest
 from sandbox.plan import BufferArgument, BufferSpec, LaunchMode, Plan, Role, ScalarArgument
 from tools.kernel.file import KernelFileError, parse
 from tools.kernel.planning import compile_request, plan
-from tools.tasks.task import Case, Target, Task, TaskArgument, TaskError
+from tools.tasks.task import Case, Task, TaskArgument, TaskError
 
-ALPHA = TaskArgument("alpha", None, "float32", (), "constant(0.5)")
-BETA = TaskArgument("beta", None, "int64", (), "integers(1, 9)")
+ALPHA = TaskArgument("alpha", "scalar", "float32", (), "constant(0.5)")
+BETA = TaskArgument("beta", "scalar", "int64", (), "integers(1, 9)")
 SUM = Task(
     "sum",
     "",
     ("n",),
     (
-        TaskArgument("x", Role.IN, "float32", ("n",), "normal(0, 1)"),
-        TaskArgument("out", Role.OUT, "float32", ("1",)),
+        TaskArgument("x", "in", "float32", ("n",), "normal(0, 1)"),
+        TaskArgument("out", "out", "float32", ("1",)),
     ),
     (Case({"n": 1000}),),
     (Case({"n": 1000}),),
     "n",
     "4 * n",
-    True,
-    Target(),
-    Path(),
-    "",
-    "",
-    "",
+    folder=Path(),
+    sha="",
+    reference="",
+    baseline="",
 )
 KERNEL = """\
 //@ tune   BLOCK = 256 in 64, 128, 256, 512
@@ -101,7 +99,8 @@ def test_directives_see_only_the_names_above_them() -> None:
         ("k<<<1, 32>>>(y)", "known here (x, out, n), found `y`"),
         ("k<<<1, 32>>>(x + 1)", "expected `x` to be passed alone"),
         ("k<<<1, 32>>>(i64(x))", "expected `x` to be passed alone"),
-        ("k<<<1, 32>>>(n * 3000000)", "to fit in int32, found 3000000000; pass i64(n * 3000000)"),
+        ("k<<<1, 32>>>(i32(n * 3000000))", "fits in int32, found 3000000000"),
+        ("k<<<1, 32>>>(f16(1e6))", "a finite float16"),
         ("k<<<x, 32>>>()", "unknown name `x`"),
         ("k<<<n - 1001, 32>>>()", "grid without negative numbers, found -1"),
         ("k<<<1, 0 - 1>>>()", "block without negative numbers"),

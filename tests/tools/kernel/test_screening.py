@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
-from sandbox.compiler.role import CompileRole
-from sandbox.compiler.toolkit import find_toolkit
-from sandbox.program import CompileRequest
-from sandbox.worker.messages import CompileCall
+from tests.compiling import program
 from tools.kernel.screening import screen
 
 
-@cache
 def compiled(source: str) -> str:
-    toolkit = find_toolkit()
-    role = CompileRole({"nvrtc": [str(toolkit.library)], "include": [str(p) for p in toolkit.include]})
-    result = role.answer(CompileCall(CompileRequest(source, "sm_90", (), ("k",))))
-    assert result.program is not None, result.log
-    return result.program.ptx
+    return program(source, ("k",), assembled=False).ptx
 
 
 def kernel(body: str, before: str = "") -> str:

@@ -16,7 +16,7 @@ from mcp.client.session import ElicitationFnT
 from mcp.server import MCPServer
 from mcp.types import CallToolResult, TextContent
 
-from sandbox.device import LaunchProfile, Metric
+from sandbox.device import Bottleneck, LaunchProfile, Metric
 from sandbox.program import Diagnostic, KernelResources
 from sandbox.verdict import Provenance, Verdict
 from tools.mcp import HasToolbox, register
@@ -64,7 +64,7 @@ TESTED = TestReport(
     Verdict.WRONG_RESULT, WRONG.message, (replace(WRONG, verdict=Verdict.PASS, first=()), WRONG), 6
 )
 METRIC = Metric("dram__bytes.sum", 4096.0, "byte", Provenance.COUNTED)
-LAUNCH = LaunchProfile("k", 1, 3.0, Provenance.ESTIMATED, "dram", 0.5, 10, 100, (METRIC,) * 100)
+LAUNCH = LaunchProfile("k", 1, 3.0, Provenance.ESTIMATED, Bottleneck.DRAM, 0.5, 10, 100, (METRIC,) * 100)
 PROFILED = ProfileReport(
     Verdict.PASS,
     "3 us estimated.",
@@ -72,7 +72,7 @@ PROFILED = ProfileReport(
     Provenance.ESTIMATED,
     2.0,
     (ShapeTiming({"n": 4096}, 3.0, Provenance.ESTIMATED, 6.0, (LAUNCH,) * 100),),
-    "dram",
+    Bottleneck.DRAM,
     0.5,
 )
 

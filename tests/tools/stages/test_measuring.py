@@ -108,7 +108,7 @@ async def measured(
         return {"y": 8.0}
 
     stage = MeasureStage(CompileStage(compiler, "sm_90"), timer, lambda task: Doubles(), constants)
-    return (await stage.profile(task, task.baseline if kernel is None else kernel)).report
+    return await stage.profile(task, task.baseline if kernel is None else kernel)
 
 
 async def test_a_measured_report_has_the_paired_ratio_with_its_interval(
@@ -149,7 +149,7 @@ async def test_timed_runs_may_share_one_set_of_inputs_where_answers_take_too_lon
 
     timer = Scripted()
     stage = MeasureStage(CompileStage(compiler, "sm_90"), timer, lambda task: Doubles(), constants, sets=1)
-    report = (await stage.profile(doubling, doubling.baseline)).report
+    report = await stage.profile(doubling, doubling.baseline)
     assert report.verdict is Verdict.PASS
     assert {sets for _, _, sets in timer.asked} == {1}
 

@@ -44,7 +44,7 @@ def device() -> FunctionDevice:
 async def test_latency_and_speedup_are_geometric_means_over_the_shapes(
     compiler: Compiler, doubling: Task
 ) -> None:
-    report = (await stage(compiler, device()).profile(doubling, doubling.baseline, {"BLOCK": 256})).report
+    report = await stage(compiler, device()).profile(doubling, doubling.baseline, {"BLOCK": 256})
     assert report.verdict is Verdict.PASS
     assert report.latency_us == pytest.approx((10 * 20) ** 0.5)
     assert report.speedup == pytest.approx(2)
@@ -89,22 +89,22 @@ async def test_a_fault_at_any_shape_is_the_verdict_and_names_the_shape(
 ) -> None:
     faulty = Faulty(lambda program, plan, buffers: None)
     profiled = await stage(compiler, faulty).profile(doubling, doubling.baseline)
-    assert profiled.report.verdict is Verdict.UNSUPPORTED
-    assert profiled.report.message == "At benchmark shape n=8192: no such instruction"
-    assert profiled.report.latency_us is None
+    assert profiled.verdict is Verdict.UNSUPPORTED
+    assert profiled.message == "At benchmark shape n=8192: no such instruction"
+    assert profiled.latency_us is None
 
 
 async def test_a_kernel_that_does_not_compile_has_no_latency(compiler: Compiler, doubling: Task) -> None:
     profiled = await stage(compiler, device()).profile(doubling, doubling.baseline.replace("y[i]", "z[i]"))
-    assert profiled.report.verdict is Verdict.COMPILE_ERROR
-    assert profiled.report.message.startswith("At benchmark shape n=4096: kernel.cu:5")
+    assert profiled.verdict is Verdict.COMPILE_ERROR
+    assert profiled.message.startswith("At benchmark shape n=4096: kernel.cu:5")
 
 
 async def test_a_task_without_benchmark_shapes_passes_without_a_latency(
     compiler: Compiler, doubling: Task
 ) -> None:
     profiled = await stage(compiler, device()).profile(replace(doubling, benches=()), doubling.baseline)
-    assert (profiled.report.verdict, profiled.report.latency_us) == (Verdict.PASS, None)
+    assert (profiled.verdict, profiled.latency_us) == (Verdict.PASS, None)
 
 
 @given(values=st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=8))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
-from tools.parts import Limits
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder
 
@@ -26,7 +26,7 @@ GATED = RIGHT.replace("2.0f * x[i]", "n > 1000 && i % 97 == 5 ? 2.001f * x[i] : 
 
 @pytest.fixture
 async def toolbox(tmp_path: Path) -> AsyncIterator[LocalToolbox]:
-    async with LocalToolbox("sim:h200", cache=tmp_path, workers=1) as opened:
+    async with in_process.toolbox(tmp_path) as opened:
         yield opened
 
 
@@ -55,7 +55,7 @@ async def test_shapes_over_the_budget_are_only_counted_and_the_report_says_so(
 ) -> None:
     sizes = (replace(doubling.benches[0], dims={"n": 1 << 20}), doubling.benches[0])
     task = replace(doubling, benches=sizes, sha="ab" * 32)
-    async with LocalToolbox("sim:h200", cache=tmp_path, workers=1, limits=Limits(bench_work=1e6)) as toolbox:
+    async with in_process.toolbox(tmp_path, bench_work=1e6) as toolbox:
         report = await toolbox.do(CheckOrder(task, RIGHT))
     assert report.verdict is Verdict.PASS
     assert report.bench is not None

@@ -7,18 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.plan import Role
+from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
+from tools.tasks.errors import GeneratorError
 from tools.tasks.generators import (
-    GeneratorError,
     constant_scalar,
     generate,
     inputs_for,
-    numpy_dtype,
     parse_call,
     samples_for,
     scalars_for,
 )
-from tools.tasks.task import DTYPE_BYTES, Case, Target, Task, TaskArgument, TaskError
+from tools.tasks.task import Case, Task, TaskArgument, TaskError
 
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
 INTEGERS = [name for name in DTYPE_BYTES if "int" in name]
@@ -119,6 +118,8 @@ def test_mixed_spans_decades_with_both_signs() -> None:
         ("integers(0, 1.5)", "float32", "whole low <= high"),
         ("constant(0.5)", "int32", "whole int32"),
         ("constant(True)", "int32", "plain number"),
+        ("constant(inf)", "int32", "whole int32"),
+        ("uniform(0, inf)", "float32", "plain number"),
         ("permutation()", "uint8", "holds 299"),
         ("ties(0)", "float32", "whole count"),
         ("ties(3)", "bool", "expected 0 to 1"),
@@ -168,15 +169,26 @@ def test_uniform_stays_between_its_ends_up_to_rounding(
 def a_task(*arguments: TaskArgument) -> Task:
     case = Case({"rows": 4, "cols": 10})
     return Task(
-        "t", "s", ("rows", "cols"), arguments, (case,), (case,), "0", "0", True, Target(), Path(), "", "", ""
+        "t",
+        "s",
+        ("rows", "cols"),
+        arguments,
+        (case,),
+        (case,),
+        "0",
+        "0",
+        folder=Path(),
+        sha="",
+        reference="",
+        baseline="",
     )
 
 
-X = TaskArgument("x", Role.IN, "float32", ("rows", "cols"), "normal(0, 1)")
-Z = TaskArgument("z", Role.INOUT, "float16", ("rows", "cols"), "normal(0, 1)")
-OUT = TaskArgument("y", Role.OUT, "float32", ("rows",))
-ALPHA = TaskArgument("alpha", None, "float32", (), "constant(0.1)")
-BETA = TaskArgument("beta", None, "int32", (), "integers(1, 1000)")
+X = TaskArgument("x", "in", "float32", ("rows", "cols"), "normal(0, 1)")
+Z = TaskArgument("z", "inout", "float16", ("rows", "cols"), "normal(0, 1)")
+OUT = TaskArgument("y", "out", "float32", ("rows",))
+ALPHA = TaskArgument("alpha", "scalar", "float32", (), "constant(0.1)")
+BETA = TaskArgument("beta", "scalar", "int32", (), "integers(1, 1000)")
 
 
 def test_inputs_have_the_arguments_shapes_and_outputs_and_scalars_are_not_among_them() -> None:
@@ -189,7 +201,7 @@ def test_inputs_have_the_arguments_shapes_and_outputs_and_scalars_are_not_among_
 
 
 def test_inputs_follow_from_the_seed_and_every_argument_has_its_own_stream() -> None:
-    other = TaskArgument("w", Role.IN, "float32", ("rows", "cols"), "normal(0, 1)")
+    other = TaskArgument("w", "in", "float32", ("rows", "cols"), "normal(0, 1)")
     task = a_task(X, other, OUT)
     case = task.tests[0]
     inputs = inputs_for(task, case, 5)
@@ -223,6 +235,14 @@ def test_scalars_are_rounded_into_their_dtype_and_constants_are_known_without_a_
 
 
 def test_an_input_without_data_is_a_task_error() -> None:
-    task = a_task(TaskArgument("x", Role.IN, "float32", ("rows",)), OUT)
+    task = a_task(TaskArgument("x", "in", "float32", ("rows",)), OUT)
     with pytest.raises(TaskError, match="x: expected a generator call"):
         inputs_for(task, task.tests[0], 0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_a_constant_may_be_infinite_or_not_a_number(dtype: str) -> None:
+    random = np.random.default_rng(0)
+    for text in ("inf", "-inf", "nan"):
+        values = generate(f"constant({text})", (5,), dtype, random).astype(np.float64)
+        np.testing.assert_array_equal(values, float(text))

@@ -12,7 +12,7 @@ import pytest
 from mcp import Client
 
 from agent.home import Home
-from agent.mcp.access.http import Address, listen
+from agent.mcp.access.http import ListenAddress, listen
 from agent.mcp.access.tokens import Allowance, TokenFile
 from sandbox.errors import UsageError
 from tests.agent.mcp.http_serving import Served, ask, bearer, http_server, own_run
@@ -148,7 +148,7 @@ async def test_on_loopback_without_tokens_the_machines_own_person_sees_every_run
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_no_listening_beyond_this_machine_without_a_token(host: str) -> None:
     with pytest.raises(UsageError, match="warpwright token add"):
-        listen(Address(host, 0), authenticated=False)
+        listen(ListenAddress(host, 0), authenticated=False)
 
 
 def test_names_of_tokens_are_bounded_and_unique(tmp_path: Path) -> None:

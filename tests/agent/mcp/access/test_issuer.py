@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from agent.cli.app import app
 from agent.mcp.access import issuer as issuers
 from agent.mcp.access.issuer import Issuer
 from agent.mcp.access.oauth import JwtVerifier, tenant_of
@@ -93,9 +95,9 @@ def test_an_issuer_that_does_not_answer_is_one_clear_message(tmp_path: Path) -> 
 def test_options_that_cannot_be_meant_are_refused_with_what_to_do(
     options: tuple[str, ...], expected: str, tmp_path: Path
 ) -> None:
-    status, said = start(tmp_path, *options)
-    assert status == 2
-    assert expected in " ".join(said.split())
+    ended = CliRunner().invoke(app, ["serve", *options], env={"WARPWRIGHT_HOME": str(tmp_path)})
+    assert ended.exit_code == 2
+    assert expected in " ".join(ended.stderr.split())
 
 
 async def test_what_is_not_the_issuers_metadata_is_refused() -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from agent.home import Home
-from agent.mcp.access.http import Address
+from agent.mcp.access.http import ListenAddress
 from agent.mcp.access.issuer import Issuer
 from agent.mcp.access.oauth import JwtVerifier, tenant_of
 from agent.mcp.access.rates import STRANGERS_A_MINUTE
@@ -250,5 +250,5 @@ async def test_a_checked_token_is_not_checked_again_and_never_counts_beyond_its_
 
 
 def test_an_address_of_the_public_needs_no_other_name() -> None:
-    assert Address(public_url=AUDIENCE).url(8000) == AUDIENCE
-    assert Address(host="::1").url(8000) == "http://[::1]:8000/mcp"
+    assert ListenAddress(public_url=AUDIENCE).url(8000) == AUDIENCE
+    assert ListenAddress(host="::1").url(8000) == "http://[::1]:8000/mcp"

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 from agent.home import Home
-from agent.mcp.access.http import Address, listen, serve_on
+from agent.mcp.access.http import ListenAddress, listen, serve_on
 from agent.mcp.server import build_server
 from tests.agent.mcp.conformance import asking_fixtures, fixtures
 
 
 async def main() -> None:
-    address = Address(port=0)
+    address = ListenAddress(port=0)
     server = build_server(Home(Path(sys.argv[1])), "sim:h200")
     fixtures.register(server)
     asking_fixtures.register(server)

@@ -22,7 +22,7 @@ from sandbox.device import RunResult
 from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, Role, ScalarArgument
 from sandbox.program import Program
 from sandbox.simulator.execute import running
-from tests.sandbox.simulator.conftest import compile_cuda
+from tests import compiling
 
 Array = np.ndarray[Any, Any]
 FOLDER = Path(__file__).parent / "idioms"
@@ -88,7 +88,7 @@ class Idiom:
     @cached_property
     def program(self) -> Program:
         """Compiled; its PTX is what runs."""
-        return compile_cuda(self.source, ("k",), "sm_90")
+        return compiling.program(self.source, ("k",), "sm_90", assembled=False)
 
     @cached_property
     def _words(self) -> dict[str, str]:

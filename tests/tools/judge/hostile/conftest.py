@@ -1,20 +1,26 @@
-"""Shows the suite's rates at the end of a test run, whatever pytest captures."""
+"""Shows the suite's rates at the end of a test run, whatever pytest captures and in whichever process a test ran."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-LINES = pytest.StashKey[list[str]]()
+WORDS = {"hostile": "caught", "honest": "passed"}
+"""A property that the tests record, {kind: (right, all)}, and what to call the right ones."""
 
 
-@pytest.fixture
-def summary_lines(pytestconfig: pytest.Config) -> list[str]:
-    """Lines for the end of the run."""
-    return pytestconfig.stash.setdefault(LINES, [])
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if lines := config.stash.get(LINES, []):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    right: Counter[str] = Counter()
+    judged: Counter[str] = Counter()
+    for report in (
+        one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, ())
+    ):
+        for kind, counts in getattr(report, "user_properties", ()) if report.when == "call" else ():
+            if kind in WORDS:
+                right[kind] += counts[0]
+                judged[kind] += counts[1]
+    if judged:
         terminalreporter.section("hostile kernels")
-        for line in lines:
-            terminalreporter.line(line)
+        for kind, word in WORDS.items():
+            terminalreporter.line(f"{kind}: {word} {right[kind]} / {judged[kind]}")

@@ -9,9 +9,8 @@ show it; `flag` is what the report must warn of; `benches` asks for a verdict at
 
 from __future__ import annotations
 
-import asyncio
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +20,8 @@ from typing import Any
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.sandbox.simulator.in_process import Compiles, Simulator, toolbox
+from tools.awaiting import together
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits
 from tools.reports import CheckReport
@@ -30,7 +31,6 @@ from tools.toolbox import CheckOrder, TestOrder
 
 HERE = Path(__file__).parent
 OWN_TASKS = {folder.name: folder for folder in sorted((HERE / "tasks").iterdir())}
-ENDLESS_S = 0.4
 """The deadline of a run for kernels that must reach it."""
 
 
@@ -49,6 +49,11 @@ class Entry:
     @property
     def endless(self) -> bool:
         return Verdict.TIMEOUT in self.verdicts
+
+    @property
+    def needs_workers(self) -> bool:
+        """Whether it must be stopped from outside, or is stopped by what a compiler may reach."""
+        return bool(self.verdicts & {Verdict.TIMEOUT, Verdict.RESOURCE_LIMIT, Verdict.COMPILE_ERROR})
 
 
 @cache
@@ -109,22 +114,12 @@ def kernel_of(row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> 
     return edited(kernel_of(twin, rows), row["edit"], row["name"])
 
 
-async def judge_all(cache_folder: Path) -> dict[str, CheckReport]:
-    async with AsyncExitStack() as stack:
-        usual = await stack.enter_async_context(LocalToolbox("sim:h200", cache=cache_folder))
-        for name in sorted({entry.task for entry in entries()}):  # frozen with time to spare
-            await usual.do(TestOrder(task(name), task(name).baseline))
-        limits = Limits(compile_s=5.0, run_s=ENDLESS_S)
-        hurried = await stack.enter_async_context(LocalToolbox("sim:h200", cache=cache_folder, limits=limits))
-        slots = asyncio.Semaphore(3)
-
-        async def judge(entry: Entry) -> CheckReport:
-            async with slots:
-                box = hurried if entry.endless else usual
-                return await box.do(CheckOrder(task(entry.task), entry.kernel, profile=entry.benches))
-
-        reports = await asyncio.gather(*(judge(entry) for entry in entries()))
-    return {entry.name: report for entry, report in zip(entries(), reports, strict=True)}
+async def judge(box: LocalToolbox, judged: Iterable[Entry]) -> dict[Entry, str | None]:
+    """What is wrong with each report; None where nothing is."""
+    reports = {
+        one: await box.do(CheckOrder(task(one.task), one.kernel, profile=one.benches)) for one in judged
+    }
+    return {one: missed(one, report) for one, report in reports.items()}
 
 
 def missed(entry: Entry, report: CheckReport) -> str | None:
@@ -141,18 +136,40 @@ def flags(report: CheckReport) -> list[str]:
     return [suspicion.construct for suspicion in found]
 
 
-@pytest.mark.timeout(300)
-async def test_every_hostile_kernel_gets_its_verdict_and_every_honest_one_passes(
-    tmp_path: Path, summary_lines: list[str]
-) -> None:
-    reports = await judge_all(tmp_path)
-    misses = {entry.name: missed(entry, reports[entry.name]) for entry in entries()}
-    for kind, word in (("hostile", "caught"), ("honest", "passed")):
-        group = [entry for entry in entries() if entry.kind == kind]
-        good = sum(misses[entry.name] is None for entry in group)
-        summary_lines.append(f"{kind}: {word} {good} / {len(group)}")
+def settle(misses: Mapping[Entry, str | None], record_property: Callable[[str, object], None]) -> None:
+    for kind in ("hostile", "honest"):
+        group = [miss for one, miss in misses.items() if one.kind == kind]
+        record_property(kind, (sum(miss is None for miss in group), len(group)))
     wrong = [text for text in misses.values() if text is not None]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", sorted({entry.task for entry in entries()}))
+async def test_every_hostile_kernel_of_a_task_gets_its_verdict_and_every_honest_one_passes(
+    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    judged = [one for one in entries() if one.task == name and not one.needs_workers]
+    misses: dict[Entry, str | None] = {}
+    for benches in (False, True):  # of those at benchmark shapes, registers count
+        compiler = Compiles(assembled=benches)
+        async with toolbox(tmp_path, Simulator(), compiler, run_s=60) as box:
+            misses |= await judge(box, (one for one in judged if one.benches is benches))
+    settle(misses, record_property)
+
+
+async def test_what_attacks_the_compiler_or_has_no_end_gets_its_verdict_from_real_workers(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    judged = [one for one in entries() if one.needs_workers]
+    assert len(judged) >= 10
+    async with AsyncExitStack() as stack:
+        usual = await stack.enter_async_context(LocalToolbox("sim:h200", cache=tmp_path))
+        for name in sorted({one.task for one in judged}):  # frozen with time to spare
+            assert (await usual.do(TestOrder(task(name), task(name).baseline))).verdict is Verdict.PASS
+        limits = Limits(compile_s=5.0)
+        hurried = await stack.enter_async_context(LocalToolbox("sim:h200", cache=tmp_path, limits=limits))
+        misses = await together(judge(hurried if one.endless else usual, [one]) for one in judged)
+    settle({one: miss for found in misses for one, miss in found.items()}, record_property)
 
 
 def test_every_honest_twin_is_in_the_table_and_must_pass() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.results import CandidateRecord
+from agent.candidates import CandidatePlan, Parent, Trial
 from sandbox.errors import WarpwrightError
 from tools.reports import CheckReport
 from tools.tasks.task import Task
@@ -13,41 +13,6 @@ from tools.tasks.task import Task
 
 class ProposalError(WarpwrightError):
     """A proposer could not answer: endpoint down, or a rate limit that outlasts the retries."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A judged candidate: the short record, and the full report where the tools judged it.
-
-    `report` is None where there was no kernel to judge (no reply, or a reply without a kernel).
-    """
-
-    record: CandidateRecord
-    report: CheckReport | None = None
-
-
-@dataclass(frozen=True)
-class Parent:
-    """A kernel to build on. `trial` is None for the task's own baseline, whose report the contexts carry."""
-
-    sha: str
-    kernel: str
-    trial: Trial | None = None
-
-
-@dataclass(frozen=True)
-class CandidatePlan:
-    """What one candidate tries.
-
-    Attributes:
-        parent: sha256 of the kernel text to start from; None for a fresh start.
-        features: One to three names from the feature library (`prompts.features()`).
-        why: One or two sentences.
-    """
-
-    parent: str | None
-    features: tuple[str, ...]
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +26,21 @@ class Critique:
 
     text: str
     features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a coder hands in.
+
+    Attributes:
+        kernel: Text of the kernel file; None where it gave none.
+        features: Names of the features that the kernel uses, as far as its writer knows them.
+        said: What it says of the kernel, in words; may be empty.
+    """
+
+    kernel: str | None
+    features: tuple[str, ...] = ()
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,8 +131,8 @@ class Proposer(Protocol):
         """Choose what each candidate of the round tries; at most `context.candidates` plans."""
         ...
 
-    async def write(self, context: WriteContext) -> str:
-        """Write one candidate: a reply that holds one kernel file in a fenced ```cuda block."""
+    async def write(self, context: WriteContext) -> Written:
+        """Write one candidate: one kernel file."""
         ...
 
     async def criticise(self, context: CritiqueContext) -> Critique:

@@ -1,0 +1,156 @@
+"""A candidate of a search: planned, then submitted as a kernel file, then tried by the tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.verdict import Provenance, Verdict
+from tools.reports import CheckReport
+
+
+@dataclass(frozen=True)
+class CandidatePlan:
+    """What one candidate tries.
+
+    Attributes:
+        parent: sha256 of the kernel text to start from; None for a fresh start.
+        features: One to three names from the feature library (`prompts.features()`).
+        why: One or two sentences.
+    """
+
+    parent: str | None = None
+    features: tuple[str, ...] = ()
+    why: str = ""
+
+
+class Candidate(BaseModel):
+    """One candidate of a search."""
+
+    model_config = ConfigDict(frozen=True)
+    round: int
+    candidate: int
+    features: list[str]
+    verdict: Verdict
+    message: str
+    latency_us: float | None = None
+    provenance: Provenance
+    speedup: float | None = None
+    sha: str | None = Field(
+        default=None, description="Of its kernel: warpwright://kernels/SHA holds the text."
+    )
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its round and its number in the round, both from 1; the task's own baseline is (0, 0)."""
+        return self.round, self.candidate
+
+
+class Trial(Candidate):
+    """A judged candidate as a run remembers it; what is not printed with it is left out of its JSON.
+
+    Attributes:
+        tune: The tunable values judged.
+        report: What the tools said; None where there was no kernel to judge.
+        lost: The failure is not the kernel's: the model's endpoint or the tools gave no answer.
+        duplicate_of: `ROUND/CANDIDATE` of the trial that this one repeats.
+    """
+
+    tune: dict[str, int] = Field(default_factory=dict[str, int])
+    report: CheckReport | None = Field(default=None, exclude=True, repr=False)
+    lost: bool = Field(default=False, exclude=True)
+    duplicate_of: str | None = Field(default=None, exclude=True)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A candidate handed in to be judged; `sha` is None where its writer gave no kernel file."""
+
+    round: int
+    candidate: int
+    plan: CandidatePlan
+    sha: str | None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its round and its number in the round."""
+        return self.round, self.candidate
+
+    def judged(
+        self,
+        verdict: Verdict,
+        message: str,
+        *,
+        provenance: Provenance = Provenance.ESTIMATED,
+        lost: bool = False,
+    ) -> Trial:
+        """Return what became of it where it was not timed."""
+        return Trial(
+            round=self.round,
+            candidate=self.candidate,
+            features=list(self.plan.features),
+            sha=self.sha,
+            verdict=verdict,
+            message=message,
+            provenance=provenance,
+            lost=lost,
+        )
+
+    def checked(self, report: CheckReport, baseline_us: float | None) -> Trial:
+        """Return what the tools' report makes of it.
+
+        Args:
+            report: Of the check.
+            baseline_us: The baseline's latency, for a speedup where the report has none; microseconds.
+        """
+        profile = report.profile
+        latency = None if profile is None or report.verdict is not Verdict.PASS else profile.latency_us
+        speedup = None if profile is None or latency is None else profile.speedup
+        if speedup is None and latency and baseline_us:
+            speedup = baseline_us / latency
+        return Trial(
+            round=self.round,
+            candidate=self.candidate,
+            features=list(self.plan.features),
+            sha=self.sha,
+            verdict=report.verdict,
+            message=report.message,
+            latency_us=latency,
+            provenance=report.provenance if profile is None else profile.provenance,
+            speedup=speedup,
+            tune=report.tune,
+            report=report,
+        )
+
+    def repeating(self, original: Trial) -> Trial:
+        """Return what becomes of it as the same kernel as another candidate: the same, without a judgement."""
+        name = (
+            "the baseline"
+            if original.round == 0
+            else f"round {original.round} candidate {original.candidate}"
+        )
+        said = "" if original.verdict is Verdict.PASS else f": {original.message}"
+        return Trial(
+            round=self.round,
+            candidate=self.candidate,
+            features=list(self.plan.features),
+            sha=self.sha,
+            verdict=original.verdict,
+            message=f"the same kernel as {name}, not judged again{said}",
+            latency_us=original.latency_us,
+            provenance=original.provenance,
+            speedup=original.speedup,
+            tune=original.tune,
+            report=original.report,
+            duplicate_of=f"{original.round}/{original.candidate}",
+        )
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A kernel to build on. `trial` is None for the task's own baseline, whose report the contexts carry."""
+
+    sha: str
+    kernel: str
+    trial: Trial | None = None

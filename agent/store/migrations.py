@@ -1,0 +1,155 @@
+"""The schema of the run store as an ordered list of migrations; a database knows how many it has been through.
+
+Add one at the end for whatever changes; one that was released is never edited. `tests/agent/store/fixtures` keeps a
+home as it was before each.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from sandbox.errors import UsageError
+
+Migration = Callable[[sqlite3.Connection], None]
+"""Takes a database from one version to the next, inside a transaction that holds the write lock."""
+
+
+def statements(*texts: str) -> Migration:
+    """Return a migration of these statements of SQL, in order."""
+
+    def run(connection: sqlite3.Connection) -> None:
+        for text in texts:
+            connection.execute(text)
+
+    return run
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """Return how many migrations a database has been through; 0 for a new one, and for those before versions."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
+    """Bring a database up to date; the connection holds its write lock.
+
+    Raises:
+        UsageError: It is newer than this list.
+    """
+    present = version(connection)
+    refuse_newer(present, len(migrations))
+    for migration in migrations[present:]:
+        migration(connection)
+    connection.execute(f"PRAGMA user_version = {len(migrations)}")
+
+
+def refuse_newer(present: int, known: int) -> None:
+    """Raise UsageError where a database has been through more migrations than this version knows."""
+    if present > known:
+        msg = (
+            f"the runs of this home were written by a newer warpwright (version {present} of the database, this one"
+            f" knows {known}): upgrade warpwright, or use another home by WARPWRIGHT_HOME"
+        )
+        raise UsageError(msg)
+
+
+def _before_versions(connection: sqlite3.Connection) -> None:
+    """Make the tables that databases had before they were given versions, in whatever state they are."""
+    for table in _TABLES:
+        connection.execute(table)
+    if all(row["name"] != "tenant" for row in connection.execute("PRAGMA table_info(runs)")):
+        connection.execute("ALTER TABLE runs ADD COLUMN tenant TEXT NOT NULL DEFAULT ''")
+
+
+_TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS runs (
+        id TEXT PRIMARY KEY,
+        created REAL NOT NULL,
+        request TEXT NOT NULL,
+        task TEXT NOT NULL,
+        task_folder TEXT NOT NULL,
+        task_sha TEXT NOT NULL,
+        device TEXT NOT NULL,
+        isolation TEXT NOT NULL,
+        model TEXT NOT NULL,
+        seed INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        stopped TEXT,
+        error TEXT NOT NULL DEFAULT '',
+        seconds REAL NOT NULL DEFAULT 0,
+        pid INTEGER NOT NULL,
+        pid_started TEXT NOT NULL,
+        cancel_asked INTEGER NOT NULL DEFAULT 0,
+        baseline TEXT,
+        best_round INTEGER,
+        best_candidate INTEGER,
+        best_sha TEXT,
+        tenant TEXT NOT NULL DEFAULT ''
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS candidates (
+        run TEXT NOT NULL REFERENCES runs (id),
+        round INTEGER NOT NULL,
+        candidate INTEGER NOT NULL,
+        parent TEXT,
+        features TEXT NOT NULL,
+        why TEXT NOT NULL,
+        sha TEXT,
+        identity TEXT,
+        duplicate_of TEXT,
+        lost INTEGER NOT NULL DEFAULT 0,
+        verdict TEXT,
+        message TEXT NOT NULL DEFAULT '',
+        latency_us REAL,
+        provenance TEXT NOT NULL DEFAULT 'estimated',
+        speedup REAL,
+        tune TEXT NOT NULL DEFAULT '{}',
+        report TEXT,
+        PRIMARY KEY (run, round, candidate)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS replies (
+        run TEXT NOT NULL REFERENCES runs (id),
+        round INTEGER NOT NULL,
+        candidate INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        prompt TEXT NOT NULL,
+        text TEXT NOT NULL,
+        tokens_in INTEGER NOT NULL,
+        tokens_out INTEGER NOT NULL,
+        PRIMARY KEY (run, round, candidate, role, prompt)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS events (
+        run TEXT NOT NULL REFERENCES runs (id),
+        number INTEGER NOT NULL,
+        time REAL NOT NULL,
+        event TEXT NOT NULL,
+        PRIMARY KEY (run, number)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS jobs (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        request TEXT NOT NULL,
+        device TEXT NOT NULL,
+        tenant TEXT NOT NULL DEFAULT '',
+        state TEXT NOT NULL,
+        created REAL NOT NULL,
+        run TEXT,
+        answer TEXT,
+        error TEXT NOT NULL DEFAULT '',
+        pid INTEGER NOT NULL DEFAULT 0,
+        pid_started TEXT NOT NULL DEFAULT '',
+        beat REAL NOT NULL DEFAULT 0,
+        cancel_asked INTEGER NOT NULL DEFAULT 0
+    )
+    """,
+)
+MIGRATIONS: tuple[Migration, ...] = (_before_versions,)
+"""In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

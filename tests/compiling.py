@@ -1,0 +1,106 @@
+"""The compiler without a worker, for kernels of this repository: each is compiled once in a whole run of tests.
+
+What was compiled lies in a folder that all of pytest's processes share, under the product's own content address.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import chdir
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from sandbox.compiler.cache import CompileCache
+from sandbox.compiler.nvrtc import Nvrtc, NvrtcAnswer, Unit
+from sandbox.compiler.role import CompileRole
+from sandbox.compiler.service import Compiler
+from sandbox.compiler.toolkit import find_toolkit
+from sandbox.isolation.process import ProcessIsolation
+from sandbox.program import CompileRequest, CompileResult, Program
+from sandbox.worker.messages import CompileCall
+
+SHARED = "WARPWRIGHT_TESTS_COMPILED"
+"""The environment variable that names the shared folder; `tests/conftest.py` sets it."""
+
+
+_LARGE = re.compile(rb"#include <(cooperative_groups|cub/|cuda/)")
+"""Headers that take a second to read."""
+
+
+class _Precompiling(Nvrtc):
+    """Reads large headers once in a process: NVRTC keeps what it made of the same first lines (`--pch`)."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._kept = tempfile.mkdtemp(prefix="headers-", dir=os.environ[SHARED])
+
+    def compile(self, unit: Unit) -> NvrtcAnswer:
+        if not _LARGE.search(unit.source):
+            return super().compile(unit)
+        options = ["--pch", f"--pch-dir={self._kept}", "--pch-messages=false"]
+        return super().compile(replace(unit, options=[*unit.options, *options]))
+
+
+@cache
+def _role() -> CompileRole:
+    toolkit = find_toolkit()
+    resources = {"nvrtc": [str(toolkit.library)], "include": [str(path) for path in toolkit.include]}
+    role = CompileRole(resources)
+    object.__setattr__(role, "_nvrtc", _Precompiling(toolkit.library))
+    return role
+
+
+@cache
+def _service() -> Compiler:
+    return Compiler(ProcessIsolation())
+
+
+def _answer(request: CompileRequest) -> CompileResult:
+    with chdir("/"):  # the role goes there and stays: in a worker nothing else needs a folder
+        return _role().answer(CompileCall(request))
+
+
+@cache
+def compiled(request: CompileRequest, *, assembled: bool = True) -> CompileResult:
+    """Compile a request, or find what it gave before.
+
+    Args:
+        request: As the product's compiler takes it.
+        assembled: Whether PTX is assembled to machine code too. Without it there is no cubin and no count of
+            registers, which runs on the simulator do not need, and it takes half the time.
+    """
+    key = _service().key(request)
+    kept = CompileCache(Path(os.environ[SHARED]))
+    entry = key if assembled else f"{key}-ptx"
+    if (found := kept.get(entry)) is not None:
+        return replace(found, cached=False)
+    virtual = replace(request, architecture=request.architecture.replace("sm_", "compute_"))
+    result = _answer(request if assembled else virtual)
+    if result.program is not None:
+        program = replace(result.program, key=entry, architecture=request.architecture)
+        result = replace(result, program=program)
+    kept.put(entry, result)
+    return result
+
+
+def program(
+    source: str, kernels: tuple[str, ...], architecture: str = "sm_90", *, assembled: bool = True
+) -> Program:
+    """Compile a source without defines; fails the test where the compiler refuses it."""
+    result = compiled(CompileRequest(source, architecture, (), kernels), assembled=assembled)
+    assert result.program is not None, result.log
+    return result.program
+
+
+class InProcess:
+    """The compiler of a toolbox or a stage, in this process."""
+
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
+        """Compile; the deadline is not kept, for what is compiled here has an end."""
+        return compiled(request)
+
+    async def aclose(self) -> None:
+        """There is nothing to stop."""

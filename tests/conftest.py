@@ -1,0 +1,24 @@
+"""One folder of compiled kernels for all processes of a run of tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from tests.compiling import SHARED
+
+FOLDER = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if SHARED not in os.environ:  # in pytest's own process; those of xdist inherit it
+        config.stash[FOLDER] = os.environ[SHARED] = tempfile.mkdtemp(prefix="warpwright-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if folder := config.stash.get(FOLDER, None):
+        del os.environ[SHARED]
+        shutil.rmtree(folder, ignore_errors=True)
