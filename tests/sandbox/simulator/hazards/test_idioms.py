@@ -1,8 +1,8 @@
 """Right ways to synchronise pass, and what they become without any one of their fences, barriers, masks and orders is found.
 
-The mutants are of the compiled PTX (`idiom.changes`), so what a mutant lacks is what PTX guarantees. Those that change
-nothing that PTX guarantees are listed in `EQUIVALENT`, each with its reason. WARPWRIGHT_IDIOM_SEEDS runs every idiom
-under that many seeds; run with -s to see the rates.
+The mutants are of the compiled PTX (`idiom.changes`), so what a mutant lacks is what PTX guarantees. Those that pass are
+listed in `EQUIVALENT`, each with its reason: they change nothing that PTX guarantees, but for those of `SAMPLE`, which
+ADR 17 lets pass with a note. WARPWRIGHT_IDIOM_SEEDS runs every idiom under that many seeds.
 """
 
 from __future__ import annotations
@@ -87,8 +87,12 @@ def missed(name: str) -> set[str]:
 
 def test_there_are_many_idioms_and_mutants(capsys: pytest.CaptureFixture[str]):
     mutants = sum(1 for idiom in IDIOMS.values() for _ in idiom.mutants())
-    equivalent = sum(len(found) for found in EQUIVALENT.values())
+    reasons = [reason for found in EQUIVALENT.values() for reason in found.values()]
+    equivalent, noted = len(reasons) - reasons.count(SAMPLE), reasons.count(SAMPLE)
     with capsys.disabled():
-        sys.stdout.write(f"\n{len(IDIOMS)} idioms, {mutants} mutants, of which {equivalent} change nothing\n")
+        sys.stdout.write(
+            f"\n{len(IDIOMS)} idioms, {mutants} mutants: {equivalent} change nothing that PTX guarantees, "
+            f"{noted} are let pass with a note\n"
+        )
     assert len(IDIOMS) >= 20
-    assert mutants - equivalent >= 200
+    assert mutants - equivalent - noted >= 200
