@@ -33,7 +33,7 @@ from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.hazards.shadow import Watched, watch
 from sandbox.simulator.hazards.shared import SuspectedError
-from sandbox.simulator.hazards.watching import BatchWatch, Watch, WatchedKernel
+from sandbox.simulator.hazards.watching import BatchWatch, HazardWatch, WatchedKernel
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import Geometry
 from sandbox.simulator.machine.memory import Arena
@@ -114,7 +114,7 @@ def run(
         hazards: Whether to look for races and reads of what nothing wrote; bounds are always checked.
     """
     started = time.monotonic()
-    attempt = _Attempt(program, plan, inputs, poison, architecture, budget)
+    attempt = _RepeatableRun(program, plan, inputs, poison, architecture, budget)
     result = _judged(attempt) if hazards else attempt.run(None).result
     return replace(result, seconds=time.monotonic() - started)
 
@@ -128,16 +128,16 @@ class _Told:
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class _RunOutcome:
     """What a run ended with, and the watch over it."""
 
     result: RunResult
-    watch: Watch | None = None
+    watch: HazardWatch | None = None
     suspected: bool = False
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class _RepeatableRun:
     """A run that can be repeated: another one with the same arguments does the same."""
 
     program: Program
@@ -147,7 +147,7 @@ class _Attempt:
     architecture: str
     budget: Budget | None
 
-    def run(self, exact: bool | None, *, inverted: bool = False) -> _Outcome:
+    def run(self, exact: bool | None, *, inverted: bool = False) -> _RunOutcome:
         """Run once.
 
         Args:
@@ -163,26 +163,26 @@ class _Attempt:
             arena = _fill(self.plan, loaded, self.inputs, self.poison, inverted=inverted)
             if exact is not None:
                 inputs = {b.name: DTYPE_BYTES[b.dtype] for b in self.plan.buffers if b.role is Role.IN}
-                watch = Watch(_watch(self.plan, loaded, arena), inputs, exact)
+                watch = HazardWatch(_watch(self.plan, loaded, arena), inputs, exact)
                 told = _Told(watch.findings.notes)
             for launch in self.plan.launches:
                 setup = prepare(loaded, launch, arena, self.poison, ARCHITECTURES[self.architecture])
                 setup = replace(setup, fill=~setup.fill) if inverted else setup
                 printed += _execute(setup, watch, told, effort, _Order(self.poison))
         except FaultError as error:
-            return _Outcome(RunResult(fault=error.fault), watch)
+            return _RunOutcome(RunResult(fault=error.fault), watch)
         except SuspectedError:
-            return _Outcome(RunResult(None), watch, suspected=True)
+            return _RunOutcome(RunResult(None), watch, suspected=True)
         buffers = self.plan.buffers
         outputs = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role in {Role.OUT, Role.INOUT}}
         kept = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role is Role.IN}
         text = "".join(printed)[:PRINT_LIMIT]
         notes, undefined = tuple(told.notes), tuple(told.undefined)
         result = RunResult(None, outputs, kept, text, notes, undefined=undefined, work=effort.work)
-        return _Outcome(result, watch)
+        return _RunOutcome(result, watch)
 
 
-def _judged(attempt: _Attempt) -> RunResult:
+def _judged(attempt: _RepeatableRun) -> RunResult:
     """Run under the fast watch, and under vector clocks where that suspects a race; then settle dead reads."""
     outcome = attempt.run(exact=False)
     fault = outcome.result.fault
@@ -210,7 +210,7 @@ def _races_there(fault: Fault | None, read: Fault) -> bool:
     return fault.buffer != "shared memory" or fault.offset == read.offset
 
 
-def _same(outcome: _Outcome, other: RunResult) -> bool:
+def _same(outcome: _RunOutcome, other: RunResult) -> bool:
     """Whether a run with other bytes in unwritten memory gave the same results, wherever something was written."""
     if other.fault is not None or outcome.watch is None:
         return False
@@ -276,7 +276,7 @@ def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
 
 
 def _execute(
-    setup: LaunchSetup, watch: Watch | None, told: _Told, effort: Effort, order: _Order
+    setup: LaunchSetup, watch: HazardWatch | None, told: _Told, effort: Effort, order: _Order
 ) -> list[str]:
     """Run every batch of a launch, watching for hazards unless `watch` is None; what the kernel printed."""
     check_whole(setup)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.log import thread_range
-from sandbox.simulator.hazards.order import BLOCK_SHIFT, Order, block_of, thread_of
+from sandbox.simulator.hazards.order import BLOCK_SHIFT, LaunchOrder, block_of, thread_of
 from sandbox.simulator.hazards.shadow import ADDS, CHANGE, SETS, STRONG, WEAK, Watched
 from sandbox.simulator.hazards.strength import CLUSTER, GRID, Strength
 from sandbox.simulator.machine.access import MemoryAccess
@@ -40,7 +40,7 @@ class BufferAccess:
 
 
 def buffer_accesses(
-    machine: Machine, access: MemoryAccess, how: Strength, order: Order, buffers: Mapping[str, Watched]
+    machine: Machine, access: MemoryAccess, how: Strength, order: LaunchOrder, buffers: Mapping[str, Watched]
 ) -> list[tuple[BufferAccess, Array, Array, Array]]:
     """Every watched buffer that is touched: units, agents, and how many threads each stands for."""
     holding = machine.arena.touched(access.offsets)
@@ -66,7 +66,7 @@ def buffer_accesses(
     return found
 
 
-def _lanes(machine: Machine, access: MemoryAccess, order: Order) -> tuple[Array, Array, Array]:
+def _lanes(machine: Machine, access: MemoryAccess, order: LaunchOrder) -> tuple[Array, Array, Array]:
     """Flat byte offsets of the active lanes, the agent behind each, and whether it stands for a warp or block."""
     mask = EVERYONE if access.mask is None else access.mask
     shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
@@ -92,7 +92,7 @@ def _lanes(machine: Machine, access: MemoryAccess, order: Order) -> tuple[Array,
     return np.concatenate([offsets, offsets]), both, np.concatenate([width, width])
 
 
-def meets(order: Order, manner: Array, how: Strength, before: Array, agent: Array) -> Array:
+def meets(order: LaunchOrder, manner: Array, how: Strength, before: Array, agent: Array) -> Array:
     """Which writes an access is morally strong with (PTX ISA 9.0, section 8.7), sizes taken for equal."""
     reach = np.minimum((manner & (CHANGE - 1)).astype(np.int64) - STRONG, how.scope)
     near = block_of(before) == block_of(agent)

@@ -11,7 +11,7 @@ import numpy as np
 from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Findings
-from sandbox.simulator.hazards.order import Order
+from sandbox.simulator.hazards.order import LaunchOrder
 from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.strength import Strengths
 from sandbox.simulator.hazards.touches import (
@@ -114,7 +114,9 @@ class ClusterLayout:
 class ClusterHazards(OrderedHazards):
     """Watches one batch of whole clusters."""
 
-    def __init__(self, granularity: int, findings: Findings, order: Order, strengths: Strengths) -> None:
+    def __init__(
+        self, granularity: int, findings: Findings, order: LaunchOrder, strengths: Strengths
+    ) -> None:
         super().__init__(granularity, findings, order, strengths, layout=ClusterLayout())
         self._started: Array | None = None
 

@@ -24,7 +24,7 @@ from sandbox.simulator.hazards.order import (
     NOBODY,
     OBSERVED,
     TICKET,
-    Order,
+    LaunchOrder,
     block_of,
     block_thread,
 )
@@ -70,7 +70,7 @@ class GlobalHazards(Observer):
     def __init__(
         self,
         buffers: dict[str, Watched],
-        order: Order,
+        order: LaunchOrder,
         findings: Findings,
         strengths: Strengths,
     ) -> None:

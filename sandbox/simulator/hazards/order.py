@@ -34,7 +34,7 @@ waits for; or by any strong read."""
 
 
 @dataclass
-class _Batch:
+class _OrderedBatch:
     """What is remembered while a batch of blocks runs.
 
     Attributes:
@@ -50,7 +50,7 @@ class _Batch:
 
 
 @dataclass
-class Order:
+class LaunchOrder:
     """What has synchronised with what so far in one launch.
 
     Attributes:
@@ -63,14 +63,14 @@ class Order:
     words: int
     ticks: Ticks = field(default_factory=Ticks)
     _clusters: Array | None = None
-    _batches: dict[int, _Batch] = field(default_factory=dict[int, _Batch])
+    _batches: dict[int, _OrderedBatch] = field(default_factory=dict[int, _OrderedBatch])
 
     def __post_init__(self) -> None:
         blocks = self.geometry.blocks
         self._barrier = np.full(blocks, _NEVER, dtype=np.int64)
         self._position = np.zeros(blocks, dtype=np.int64)
         self.releases = Releases(self.geometry, self.words)
-        self._now: _Batch | None = None
+        self._now: _OrderedBatch | None = None
 
     def enter(self, machine: Machine) -> None:
         """A batch goes on, or begins: batches may take turns."""
@@ -81,7 +81,7 @@ class Order:
         if found is None:
             self._position[batch.blocks] = np.arange(len(batch.blocks))
             publishing = Publishing(self.geometry, batch.blocks, self.releases)
-            found = self._batches[id(batch)] = _Batch(batch, publishing)
+            found = self._batches[id(batch)] = _OrderedBatch(batch, publishing)
         self._now = found
 
     def leave(self, machine: Machine) -> None:
@@ -95,7 +95,7 @@ class Order:
         self._batch.clocks = clocks
 
     @property
-    def _batch(self) -> _Batch:
+    def _batch(self) -> _OrderedBatch:
         assert self._now is not None
         return self._now
 

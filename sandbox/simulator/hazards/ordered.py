@@ -16,7 +16,7 @@ from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.handovers import Handovers
 from sandbox.simulator.hazards.history import History
-from sandbox.simulator.hazards.order import Order
+from sandbox.simulator.hazards.order import LaunchOrder
 from sandbox.simulator.hazards.strength import Strengths, fence_of
 from sandbox.simulator.hazards.touches import BlockLayout, Layout
 from sandbox.simulator.machine.access import MemoryAccess, SyncKey
@@ -40,7 +40,7 @@ class OrderedHazards(Observer):
 
     granularity: int
     findings: Findings
-    order: Order
+    order: LaunchOrder
     strengths: Strengths
     layout: Layout = field(default_factory=BlockLayout)
     _history: History | None = None

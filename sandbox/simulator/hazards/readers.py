@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.hazards.order import NOBODY, OBSERVED, Order, block_of, warp_of
+from sandbox.simulator.hazards.order import NOBODY, OBSERVED, LaunchOrder, block_of, warp_of
 from sandbox.simulator.hazards.shadow import ALL, MANY, Watched
 
 _MOST = 1 << 18
@@ -40,7 +40,7 @@ class Found:
     by: Array
 
 
-def remember(watched: Watched, order: Order, reads: Reads) -> None:
+def remember(watched: Watched, order: LaunchOrder, reads: Reads) -> None:
     """Keep who reads."""
     unit, agent = reads.unit, reads.agent
     last, crowd = watched.reader.take(unit), watched.crowd.take(unit)
@@ -115,7 +115,7 @@ def _shorten(watched: Watched) -> None:
 
 
 def judge(
-    watched: Watched, order: Order, unit: Array, agent: Array, excused: tuple[frozenset[int], bool]
+    watched: Watched, order: LaunchOrder, unit: Array, agent: Array, excused: tuple[frozenset[int], bool]
 ) -> Found | None:
     """Readers since the last write that do not come before this one.
 
@@ -143,7 +143,7 @@ def judge(
 
 def _judge_single(
     watched: Watched,
-    order: Order,
+    order: LaunchOrder,
     unit: Array,
     agent: Array,
     readers: Array,
@@ -167,7 +167,7 @@ def _judge_single(
 
 
 def _judge_listed(
-    watched: Watched, order: Order, writes: tuple[Array, Array, Array], manners: frozenset[int]
+    watched: Watched, order: LaunchOrder, writes: tuple[Array, Array, Array], manners: frozenset[int]
 ) -> Found | None:
     unit, agent, position = writes
     chosen = np.isin(watched.others[0], unit)

@@ -9,7 +9,7 @@ from sandbox.simulator.hazards.clusters import ClusterHazards
 from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.globals import GlobalHazards
 from sandbox.simulator.hazards.inputs import InputWrites
-from sandbox.simulator.hazards.order import Order
+from sandbox.simulator.hazards.order import LaunchOrder
 from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.shadow import Watched
 from sandbox.simulator.hazards.shared import SharedHazards
@@ -20,7 +20,7 @@ from sandbox.simulator.machine.state import Machine, Observer
 
 
 @dataclass(frozen=True)
-class Watch:
+class HazardWatch:
     """Of one run.
 
     Attributes:
@@ -38,7 +38,7 @@ class Watch:
         """A launch begins; `words` is the size of global memory, of four bytes each."""
         for shadow in self.buffers.values():
             shadow.start_launch()
-        order = Order(geometry, words)
+        order = LaunchOrder(geometry, words)
         strengths = Strengths(kernel.uses)
         wide = GlobalHazards(self.buffers, order, self.findings, strengths)
         return LaunchWatch(self, kernel, order, strengths, (InputWrites(self.inputs), wide))
@@ -57,9 +57,9 @@ class WatchedKernel:
 class LaunchWatch:
     """Of one launch."""
 
-    watch: Watch
+    watch: HazardWatch
     kernel: WatchedKernel
-    order: Order
+    order: LaunchOrder
     strengths: Strengths
     wide: tuple[Observer, ...]
 
