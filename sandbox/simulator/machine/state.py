@@ -31,7 +31,7 @@ class Observer:
         """Called before an access to shared memory takes effect, bounds already checked."""
 
     def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
-        """Called when cp.async is issued, for its store to shared memory.
+        """Called when cp.async is issued, for its store to shared memory or, of a bulk copy out of it, its load.
 
         `clock` numbers the copies of each thread: lane-shaped, int64, it never falls.
         """
