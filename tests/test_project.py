@@ -145,12 +145,38 @@ def test_relative_links_in_documents_lead_somewhere() -> None:
             assert (path.parent / target).exists(), f"{path}: {target}"
 
 
-def test_the_map_in_contributing_names_every_package() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    for package in PACKAGES:
-        assert f"    {package}/" in text
-        for inner in (path.parent for path in (ROOT / package).glob("*/__init__.py")):
-            assert f"{inner.name}/" in text, f"{relative(inner)} is not on the map"
+def drawn_folders() -> set[str]:
+    """The folders on CONTRIBUTING's map: four spaces a top one, two more for what lies in it."""
+    drawn = (
+        (ROOT / "CONTRIBUTING.md").read_text().partition("The tree is the map")[2].partition("\nRead in")[0]
+    )
+    folders: set[str] = set()
+    above = ""
+    for indent, name in re.findall(r"^ {4}( *)([a-z_]+)/", drawn, flags=re.M):
+        above = above if indent else name
+        folders.add(f"{above}/{name}" if indent else name)
+    return folders
+
+
+def test_the_map_in_contributing_is_the_tree() -> None:
+    there = {
+        relative(path.parent)
+        for package in PACKAGES
+        for path in (*(ROOT / package).glob("*/__init__.py"), ROOT / package / "__init__.py")
+    }
+    others = {"examples", "tests", "docs", "benchmarks", "bundle", "skills"}
+    assert {name for name in drawn_folders() if name.split("/")[0] not in others} == there
+    assert all((ROOT / name).is_dir() for name in drawn_folders())
+
+
+def test_the_journeys_in_the_architecture_pass_rooms_that_exist_and_a_check_few_of_them() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    named = re.findall(r"`((?:agent|tools|sandbox)/[\w/]+(?:\.py)?)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    check = text.partition("## A check")[2].partition("\n## ")[0]
+    visited = re.findall(r"^\d+\. `([\w/]+\.py)`", check, flags=re.M)
+    assert visited[0] == "warpwright.py"
+    assert len(visited) == len(set(visited)) <= 20
 
 
 def test_decision_records_are_numbered_without_gaps_and_say_why() -> None:

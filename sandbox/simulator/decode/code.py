@@ -90,6 +90,7 @@ class BasicBlock:
         barrier: The barrier that is the block's only instruction; the scheduler's, not a step.
         warp_sync: The warp-wide instruction that the block starts with, and the slot of its member mask.
         polls: Whether the block reads what another thread may be about to change.
+        acts: Whether the block does what other threads may see, or reads a clock; atomic operations tell themselves.
     """
 
     index: int
@@ -99,6 +100,7 @@ class BasicBlock:
     barrier: Barrier | None = None
     warp_sync: tuple[Instruction, int] | None = None
     polls: bool = False
+    acts: bool = False
 
 
 SHARED_GAP = 128
@@ -117,6 +119,7 @@ class Code:
         granularity: Bytes of the narrowest shared-memory access, at most 4.
         ordered: Whether threads synchronise other than by barriers of the whole block, or copy asynchronously.
         waits: Identities of the loads in whose value a loop waits for another thread.
+        takes: Whether threads get values from atomic operations on global memory: tickets, places in a queue.
         shared: Offset of every shared variable, `SHARED_GAP` more than it is on a device for each one before it;
             `shared_bytes` the total on a device, of static ones.
         shared_sizes: Bytes of every shared variable; 0 for dynamic shared memory.
@@ -136,6 +139,7 @@ class Code:
     granularity: int = 4
     ordered: bool = False
     waits: frozenset[int] = frozenset()
+    takes: bool = False
 
     @property
     def shared_gaps(self) -> int:

@@ -23,7 +23,8 @@ from sandbox.simulator.machine.lanes import Geometry, special_registers
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.state import Activation, Machine, Observer, Shared
 from sandbox.simulator.ptx.parser import PtxSyntaxError, parse
-from sandbox.simulator.ptx.syntax import Module
+from sandbox.simulator.ptx.references import used_variables
+from sandbox.simulator.ptx.syntax import Module, Variable
 from sandbox.simulator.ptx.types import U32, U64, constant
 from sandbox.verdict import Verdict
 
@@ -53,6 +54,13 @@ class LoadedProgram:
         """Whether any function uses atomic operations: the one way to speak without a barrier that is no race."""
         bodies = (function.body for function in self.module.functions.values())
         return any(instruction.opcode in {"atom", "red"} for body in bodies for instruction in body)
+
+    @cached_property
+    def device_variables(self) -> tuple[Variable, ...]:
+        """The global and constant variables that the code refers to; the others do not come into being."""
+        used = used_variables(self.module)
+        variables = self.module.variables.values()
+        return tuple(v for v in variables if v.space in {"global", "const"} and v.name in used)
 
     def kernel(self, name: str) -> Code:
         """The executable form of a launched kernel.
@@ -180,14 +188,13 @@ def pack_parameters(launch: Launch, code: Code, arena: Arena) -> dict[str, bytes
     return packed
 
 
-def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, str]]:
-    """Sizes in bytes and message labels of every buffer and every device global."""
+def buffer_sizes(plan: Plan, loaded: LoadedProgram) -> tuple[dict[str, int], dict[str, str]]:
+    """Sizes in bytes and message labels of every buffer and every device variable that the code refers to."""
     sizes = {b.name: b.size * DTYPE_BYTES[b.dtype] for b in plan.buffers}
     labels = {b.name: f"{b.name} ({b.dtype}[{b.size}])" for b in plan.buffers}
-    for variable in module.variables.values():
-        if variable.space in {"global", "const"}:
-            sizes[f"{variable.name}@module"] = variable.size
-            labels[f"{variable.name}@module"] = f"device variable {variable.name} ({variable.size} bytes)"
+    for variable in loaded.device_variables:
+        sizes[f"{variable.name}@module"] = variable.size
+        labels[f"{variable.name}@module"] = f"device variable {variable.name} ({variable.size} bytes)"
     if any(launch.mode is LaunchMode.COOPERATIVE for launch in plan.launches):
         sizes[WORKSPACE] = _WORKSPACE_BYTES
         labels[WORKSPACE] = "the grid barrier of the cooperative launch"
@@ -262,6 +269,11 @@ class LaunchSetup:
             "%dynamic_smem_size": constant(self.launch.shared_bytes, U32),
             "%total_smem_size": constant(self.shared_bytes, U32),
         }
+
+    @property
+    def resident_lanes(self) -> int:
+        """Threads that the device holds at once: blocks beyond that start when others have ended."""
+        return self.architecture.multiprocessors * self.architecture.threads_per_sm
 
     @property
     def _shared_extent(self) -> int:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import Array, RunResult
 from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
+from sandbox.simulator.execute.effort import Effort
+from sandbox.simulator.execute.interleaving import finished
 from sandbox.simulator.execute.launching import (
     LaunchSetup,
     LoadedProgram,
@@ -37,7 +40,7 @@ from sandbox.simulator.hazards.shared import SharedHazards
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import Geometry
 from sandbox.simulator.machine.memory import Arena
-from sandbox.simulator.machine.state import Observer
+from sandbox.simulator.machine.state import Machine, Observer
 
 _FILL_WORDS = 1 << 14
 
@@ -95,7 +98,7 @@ def run(
     poison: int,
     *,
     architecture: str = "h200",
-    deadline_s: float | None = None,
+    budget: Budget | None = None,
     hazards: bool = True,
 ) -> RunResult:
     """Execute a plan once, every access checked.
@@ -108,11 +111,12 @@ def run(
             blocks, and the threads of a block at atomics, go in reverse order from another start, and in programs
             with atomics every other warp is held back, so that two runs show what depends on the order.
         architecture: A name in `ARCHITECTURES`, for its limits.
-        deadline_s: Seconds after which the run ends as a TIMEOUT fault that names where it was.
+        budget: What the run may cost; beyond the work it ends as a TIMEOUT fault that names where it was, beyond
+            the processor time as an UNDECIDED one.
         hazards: Whether to look for races and reads of what nothing wrote; bounds are always checked.
     """
     started = time.monotonic()
-    deadline = None if deadline_s is None else started + deadline_s
+    effort = Effort(budget)
     try:
         loaded = load(program)
         arena = _fill(plan, loaded, inputs, poison)
@@ -124,7 +128,7 @@ def run(
             setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
             order = _Order(poison)
             printed += _execute(
-                setup, watched, notes, deadline, inputs=inputs_only, order=order, undefined=undefined
+                setup, watched, notes, effort, inputs=inputs_only, order=order, undefined=undefined
             )
     except FaultError as error:
         return RunResult(fault=error.fault, seconds=time.monotonic() - started)
@@ -134,7 +138,7 @@ def run(
     kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
     text = "".join(printed)[:PRINT_LIMIT]
     seconds = time.monotonic() - started
-    return RunResult(None, outputs, kept, text, tuple(notes), seconds, tuple(undefined))
+    return RunResult(None, outputs, kept, text, tuple(notes), seconds, tuple(undefined), effort.work)
 
 
 def prepare(
@@ -155,18 +159,13 @@ def prepare(
         arena=arena,
         parameters=pack_parameters(launch, code, arena),
         symbols=loaded.function_addresses()
-        | {name: arena.address(f"{name}@module") for name in module_variables(loaded)},
+        | {v.name: arena.address(f"{v.name}@module") for v in loaded.device_variables},
         fill=poison_bytes(poison, "shared memory", 4 * _FILL_WORDS).view(np.uint32),
         architecture=architecture,
     )
     if launch.mode is LaunchMode.COOPERATIVE:
         check_resident(setup)
     return setup
-
-
-def module_variables(loaded: LoadedProgram) -> list[str]:
-    """Device globals and constants of a program."""
-    return [v.name for v in loaded.module.variables.values() if v.space in {"global", "const"}]
 
 
 def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
@@ -185,7 +184,7 @@ def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched
 
 def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
     """Shadows of device variables; those without an initial image are zero."""
-    variables = [v for v in loaded.module.variables.values() if v.space == "global" and v.name[0] != "$"]
+    variables = [v for v in loaded.device_variables if v.space == "global" and v.name[0] != "$"]
     return {
         f"{v.name}@module": watch(
             arena.allocations[f"{v.name}@module"].start, v.size, min(4, v.align), written=True
@@ -198,7 +197,7 @@ def _execute(
     setup: LaunchSetup,
     watched: dict[str, Watched] | None,
     notes: dict[str, None],
-    deadline: float | None,
+    effort: Effort,
     *,
     inputs: InputWrites,
     order: _Order,
@@ -212,17 +211,30 @@ def _execute(
     launch_wide: tuple[Observer, ...] = ()
     if watched is not None:
         launch_wide = (inputs, GlobalHazards(watched, setup.geometry, notes, setup.code.waits))
-    with np.errstate(all="ignore"):
+
+    def started() -> Iterator[Under]:
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
             within = _within(setup, notes) if launch_wide else []
             machine = setup.machine(blocks, (*within, *launch_wide))
             machine.backwards, machine.notes, machine.undefined = order.backwards, notes, undefined
             drift = order.backwards and setup.loaded.atomic
-            Scheduler(setup, machine, deadline=deadline, drift=drift).run()
-            printed += machine.printed
-            for watch_shared in within:
-                watch_shared.finish(machine)
+            yield Under(Scheduler(setup, machine, effort=effort, drift=drift), machine, within)
+
+    with np.errstate(all="ignore"):
+        for under in finished(started(), setup.resident_lanes):
+            printed += under.machine.printed
+            for watch_shared in under.within:
+                watch_shared.finish(under.machine)
     return printed
+
+
+@dataclass(frozen=True)
+class Under:
+    """A batch of blocks that is being run, with the watches over its shared memory."""
+
+    scheduler: Scheduler
+    machine: Machine
+    within: Sequence[SharedHazards | OrderedHazards] = ()
 
 
 def _within(setup: LaunchSetup, notes: dict[str, None]) -> list[SharedHazards | OrderedHazards]:
@@ -235,7 +247,7 @@ def _within(setup: LaunchSetup, notes: dict[str, None]) -> list[SharedHazards | 
 
 def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:
     """A fresh arena: inputs copied in, outputs and scratch poisoned, device globals at their initial image."""
-    arena = Arena(*buffer_sizes(plan, loaded.module))
+    arena = Arena(*buffer_sizes(plan, loaded))
     for buffer in plan.buffers:
         target = arena.buffer(buffer.name)
         if buffer.role in {Role.IN, Role.INOUT}:
@@ -249,11 +261,10 @@ def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison
 def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
     """Write the initial image of every device global; addresses in initialisers are resolved."""
     functions = loaded.function_addresses()
-    for name in module_variables(loaded):
-        variable = loaded.module.variables[name]
+    for variable in loaded.device_variables:
         if variable.initial is None:
             continue
-        target = arena.buffer(f"{name}@module")
+        target = arena.buffer(f"{variable.name}@module")
         target[:] = np.frombuffer(variable.initial, dtype=np.uint8)
         for offset, symbol in variable.references:
             base = int.from_bytes(target[offset : offset + 8].tobytes(), "little")

@@ -7,6 +7,7 @@ Inputs have a watch of their own: nothing may write them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -62,19 +63,22 @@ class GlobalHazards(Observer):
         strong = access.kind == "atomic" or self._is_strong(access, modifiers)
         if "cta" not in modifiers and (access.kind == "atomic" or (access.kind == "load" and strong)):
             self._order.acquire(machine, EVERYONE if access.mask is None else access.mask)
-        low, high = int(access.offsets.min()), int(access.offsets.max())
-        near = machine.arena.nearest(low)
-        if near is not None and near.start <= low and high < near.end and near.name not in self.buffers:
+        touched = machine.arena.touched(access.offsets)
+        if all(allocation.name not in self.buffers for allocation in touched):
             return
         offsets, agents = self._lanes(machine, access)
-        for name, watched in self.buffers.items():
-            allocation = machine.arena.allocations[name]
-            inside = (offsets >= allocation.start) & (offsets < allocation.end)
-            if not inside.any():
+        for allocation in touched:
+            watched = self.buffers.get(allocation.name)
+            if watched is None:
                 continue
+            inside: Any = slice(None)
+            if len(touched) > 1:
+                inside = (offsets >= allocation.start) & (offsets < allocation.end)
             if access.kind != "load" and access.size < watched.granularity:
                 watched.refine(access.size)
             first = (offsets[inside] - watched.start) // watched.granularity
+            if not first.size:
+                continue
             for k in range(max(1, access.size // watched.granularity)):
                 self._judge(
                     _Case(machine, access, watched, allocation.label, strong), first + k, agents[inside]
@@ -113,15 +117,16 @@ class GlobalHazards(Observer):
         mask = EVERYONE if access.mask is None else access.mask
         shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
         low, high = thread_range(machine, shape)
-        # An element that stands for several threads counts as its first one, and once more as its last.
-        agent = self._order.agents(machine.batch.blocks.reshape(1, 1, -1), low)
-        where = np.broadcast_to(mask, shape)
+        # Far quicker than nonzero() where few lanes poll and the others wait.
+        where = np.unravel_index(np.flatnonzero(np.broadcast_to(mask, shape)), shape)
         offsets = np.broadcast_to(access.offsets, shape)[where]
-        agents = np.broadcast_to(agent, shape)[where]
-        if access.kind == "load" or not (low != high).any():
+        blocks = machine.batch.blocks[where[2]]
+        first, last = low[where[0], where[1], 0], high[where[0], where[1], 0]
+        # An element that stands for several threads counts as its first one, and once more as its last.
+        agents = self._order.agents(blocks, first)
+        if access.kind == "load" or not (first != last).any():
             return offsets, agents
-        others = np.broadcast_to(agent - low + high, shape)[where]
-        return np.concatenate([offsets, offsets]), np.concatenate([agents, others])
+        return np.concatenate([offsets, offsets]), np.concatenate([agents, self._order.agents(blocks, last)])
 
     def _judge(self, case: _Case, unit: Array, agent: Array) -> None:
         watched, kind = case.watched, case.access.kind

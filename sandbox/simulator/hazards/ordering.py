@@ -82,26 +82,29 @@ class Ordering:
             machine: Of the active lanes.
             inner: To their own block alone (`__threadfence_block`).
         """
+        thread, column = _lanes_of(machine, machine.active)
         if inner:
-            self._inner = self._stamp(machine, self._inner)
+            self._inner = self._stamp(machine, self._inner, thread, column)
             return
-        self._fences = self._stamp(machine, self._fences)
+        self._fences = self._stamp(machine, self._fences, thread, column)
         blocks = _of_active(machine)
         self._published[blocks] = self._barrier[blocks]
 
     def acquire(self, machine: Machine, lanes: Array) -> None:
         """These lanes, broadcastable to the machine's shape, do an atomic operation or an acquire."""
-        self._acquires = self._stamp(machine, self._acquires, lanes)
-        blocks = _of(machine, lanes)
+        thread, column = _lanes_of(machine, lanes)
+        self._acquires = self._stamp(machine, self._acquires, thread, column)
+        blocks = np.unique(machine.batch.blocks[column])
         self._previous[blocks] = self._latest[blocks]
         self._latest[blocks] = self._now
-        full = np.broadcast_to(lanes, machine.shape)
-        order = np.arange(full.size).reshape(full.shape)
-        turn = -1 if machine.backwards else 1
-        order = order[::turn, ::turn]
-        taking_part = full.any(axis=(0, 1))
-        self._turns[0, blocks] = np.where(full, order, full.size).min(axis=(0, 1))[taking_part]
-        self._turns[1, blocks] = np.where(full, order, -1).max(axis=(0, 1))[taking_part]
+        block = machine.batch.blocks[column]
+        # Threads ascend: of the assignments to one block the last one stays.
+        self._turns[0, block[::-1]] = (thread * machine.blocks + column)[::-1]
+        self._turns[1, block] = thread * machine.blocks + column
+        if machine.backwards:
+            last = self._geometry.threads - 1
+            self._turns[1, block[::-1]] = ((last - thread) * machine.blocks + column)[::-1]
+            self._turns[0, block] = (last - thread) * machine.blocks + column
 
     def unordered(self, before: Array, agent: Array, atomic: Array | bool = False) -> Array:
         """Which accesses of `before` are neither the agent's own nor ordered before it.
@@ -158,15 +161,12 @@ class Ordering:
         block = agent >> BLOCK_SHIFT
         return (self._acquires[block, agent & _THREADS] >= 0) | (self._acquired[block] >= 0)
 
-    def _stamp(self, machine: Machine, table: Array | None, lanes: Array | None = None) -> Array:
-        """Write the time into a table by block and thread, in the active lanes."""
+    def _stamp(self, machine: Machine, table: Array | None, thread: Array, column: Array) -> Array:
+        """Write the time into a table by block and thread, in some lanes."""
         if table is None:
             table = np.full((self._geometry.blocks, self._geometry.threads), _NEVER, dtype=np.int32)
         self._now += 1
-        full = np.broadcast_to(machine.active if lanes is None else lanes, machine.shape)
-        chosen = full.reshape(-1, machine.blocks).T
-        rows = table[machine.batch.blocks]
-        table[machine.batch.blocks] = np.where(chosen, self._now, rows)
+        table[machine.batch.blocks[column], thread] = self._now
         self._now += 1
         return table
 
@@ -182,9 +182,10 @@ def thread_of(agent: int) -> int:
 
 
 def _of_active(machine: Machine) -> Array:
-    return _of(machine, machine.active)
+    """Linear blocks that have an active lane."""
+    return machine.batch.blocks[np.broadcast_to(machine.active.any(axis=(0, 1)), (machine.blocks,))]
 
 
-def _of(machine: Machine, lanes: Array) -> Array:
-    """Linear blocks that have a true lane."""
-    return machine.batch.blocks[np.broadcast_to(lanes.any(axis=(0, 1)), (machine.blocks,))]
+def _lanes_of(machine: Machine, lanes: Array) -> tuple[Array, Array]:
+    """Linear thread, ascending, and column of the batch of every lane of a mask."""
+    return np.divmod(np.flatnonzero(np.broadcast_to(lanes, machine.shape)), machine.blocks)

@@ -193,6 +193,7 @@ def apply(
     turn = -1 if machine.backwards else 1
     lanes = np.broadcast_to(everywhere, machine.shape)[::turn, ::turn]
     where, *values = select(lanes, *(value[::turn, ::turn] for value in (index, *operands)))
+    before = memory[where]
     if not wanted and operation.unordered is not None:
         operation.unordered.at(memory, where, values[0])
         old = None
@@ -200,6 +201,7 @@ def apply(
         previous = one_by_one(memory, where, values, operation)
         old = np.zeros(machine.shape, dtype=memory.dtype)
         old[::turn, ::turn][lanes] = previous
+    machine.changes += int((memory[where] != before).any())
     if space == "shared" and memory.dtype.itemsize != 4:
         _write_back(machine, memory)
     return old

@@ -31,6 +31,9 @@ def checked_global(machine: Machine, access: MemoryAccess) -> MemoryAccess:
     offsets, size = access.offsets, access.size
     low, high = int(offsets.min()), int(offsets.max())
     arena = machine.arena
+    if access.mask is not None and not arena.contains(low, high + size):
+        offsets = _of_active(offsets, access.mask)
+        low, high = int(offsets.min()), int(offsets.max())
     if not arena.contains(low, high + size):
         outside = arena.outside(offsets, size)
         active = outside if access.mask is None else outside & access.mask
@@ -74,6 +77,13 @@ def _replace(offsets: Array, wrong: Array, mask: Array | None) -> Array:
     full = np.broadcast_to(offsets, np.broadcast_shapes(offsets.shape, taking_part.shape))
     position = int(np.argmax(np.broadcast_to(taking_part, full.shape)))
     return np.where(wrong, full.reshape(-1)[position], offsets)
+
+
+def _of_active(offsets: Array, mask: Array) -> Array:
+    """Offsets whose inactive lanes are sent to the address of an active one, where there is any."""
+    shape = np.broadcast_shapes(offsets.shape, mask.shape)
+    position = int(np.argmax(np.broadcast_to(mask, shape)))
+    return np.where(mask, offsets, np.broadcast_to(offsets, shape).flat[position])
 
 
 def _aligned(machine: Machine, access: MemoryAccess, offsets: Array) -> Array:

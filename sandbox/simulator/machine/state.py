@@ -148,6 +148,7 @@ class Machine:
         local_written: Which bytes of local memory something wrote, of `local`'s shape.
         carry: The carry flag (PTX ISA 9.0, section 9.7.2), lane-shaped.
         ticks: What the clock registers read last.
+        changes: How many atomic operations have changed memory.
     """
 
     batch: Batch
@@ -174,6 +175,7 @@ class Machine:
     local_written: Array | None = None
     carry: Array = field(default_factory=lambda: ~EVERYONE)
     ticks: int = 0
+    changes: int = 0
 
     def __post_init__(self) -> None:
         self.enter(self.activation)
