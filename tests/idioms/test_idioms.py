@@ -8,6 +8,7 @@ function's body; `sizes` where they are not the usual ones. `waits_for` says why
 from __future__ import annotations
 
 import json
+import os
 import re
 import textwrap
 import tomllib
@@ -19,12 +20,15 @@ import pytest
 
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator.in_process import Compiles, Simulator, toolbox
+from tools.judge.freezing import store_frozen, uncalibrated
 from tools.tasks.folder import load
 from tools.tasks.task import Task
 from tools.toolbox import TestOrder
 
 TABLES = sorted((Path(__file__).parent / "table").glob("*.toml"))
 ENTRIES = [entry for path in TABLES for entry in tomllib.loads(path.read_text())["idiom"]]
+EXHAUSTIVE = os.environ.get("WARPWRIGHT_EXHAUSTIVE") == "1"
+"""Whether each is judged as a task of its own, on every family of values too: seven times the work."""
 SIZES = [{"n": 97}, {"n": 1031}]
 ARGUMENT = re.compile(r"(inout|in|out|scalar|scratch) (\w+) (\w+)(?:\[(.*?)\])?(?: (\w+\(.*\)))?")
 
@@ -70,9 +74,8 @@ def reference(entry: Mapping[str, Any], names: list[str]) -> str:
     """reference.py of an entry."""
     given = ", ".join(names)
     parts = ['"""What is right."""', "import numpy as np", "def ceil_div(a, b):\n    return -(-a // b)"]
-    for name in ("reference", "magnitude"):
-        if name in entry:
-            parts.append(f"def {name}({given}):\n    return {entry[name]}")
+    named = [name for name in ("reference", "magnitude") if name in entry]
+    parts += [f"def {name}({given}):\n    return {entry[name]}" for name in named]
     if "compare" in entry:
         body = textwrap.indent(textwrap.dedent(entry["compare"]).strip(), "    ")
         parts.append(f"def compare(outputs, expected, inputs):\n{body}")
@@ -95,6 +98,8 @@ def listed() -> list[Any]:
 async def test_a_right_kernel_in_a_common_style_passes(entry: Mapping[str, Any], tmp_path: Path) -> None:
     (tmp_path / "task").mkdir()
     judged = task(entry, tmp_path / "task")
+    if not EXHAUSTIVE:  # bounds as strict as they get, and the task's own data alone
+        store_frozen(tmp_path, judged, Simulator.name, uncalibrated(judged))
     async with toolbox(tmp_path, Simulator(), Compiles()) as box:
         report = await box.do(TestOrder(judged, judged.baseline))
     assert report.verdict is Verdict.PASS, report.message

@@ -94,7 +94,10 @@ def _of(copy: Copy, lanes: Array) -> Copy:
 
 
 def _to_global(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """`cp.async.bulk.global.shared::cta.bulk_group [to], [from], size`: written at once, read until it is waited for."""
+    """`cp.async.bulk.global.shared::cta.bulk_group [to], [from], size`.
+
+    Written at once; the source counts as being read until the thread has waited.
+    """
     target, source, count, *_ = i.operands
     to, origin = memory_operand(i, target, _PIECE, slots), memory_operand(i, source, _PIECE, slots)
     size = slots.source(count, TYPES["u32"])

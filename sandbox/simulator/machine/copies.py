@@ -23,7 +23,9 @@ _ZERO = np.zeros((1, 1, 1), dtype=np.int64)
 
 @dataclass
 class Copy:
-    """One cp.async of a batch, or 16 bytes of a bulk copy. Arrays are lane-shaped; `lanes` are those whose copy is still under way.
+    """One cp.async of a batch, or 16 bytes of a bulk copy.
+
+    Arrays are lane-shaped; `lanes` are those whose copy is still under way.
 
     Attributes:
         store: Where it goes, checked.
@@ -104,7 +106,7 @@ class Copies:
         return finished
 
     def finish_counted(self, offset: int, blocks: Array) -> list[tuple[Copy, Array]]:
-        """Take out the copies of some blocks, bool of shape (1, 1, B), that count at an mbarrier, with their threads."""
+        """Take out what some blocks, bool of shape (1, 1, B), copy for an mbarrier, with the threads that do."""
         finished, self.counted[offset] = _taken(self.counted.get(offset, []), blocks, None)
         return finished
 
