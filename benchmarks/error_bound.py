@@ -137,7 +137,7 @@ async def measure(seeds: int, only: str, at: frozenset[str]) -> list[Row]:
         bench = Bench(parts)
         async with LocalToolbox(DEVICE, cache=Path(cache), parts=parts) as box:
             for task, sample in kernels(corpus, only):
-                typer.echo(f"{task.name}, {sample.kernel}", err=True)
+                before = len(rows)
                 if "test" in at:
                     judgements = max(1, seeds // 2) if sample.honest else _LOST_SEEDS
                     rows.append(await at_tests(box, task, sample, judgements))
@@ -145,6 +145,10 @@ async def measure(seeds: int, only: str, at: frozenset[str]) -> list[Row]:
                     rows += [await bench.simulated(task, sample, case) for case in task.benches]
                 if sample.kernel in ("plain", "baseline") and "numpy" in at:
                     rows += [await bench.by_numpy(task, case, seeds) for case in task.benches]
+                for row in rows[before:]:
+                    typer.echo(
+                        f"{row.task}, {row.kernel}, {row.at}: {row.ratio:.3g} {row.message[:80]}", err=True
+                    )
             if "test" in at:
                 rows += await _lazy_outputs(bench, only, Path(cache))
     return rows

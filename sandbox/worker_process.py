@@ -16,11 +16,11 @@ from sandbox.errors import WorkerDeadlineError, WorkerDiedError, WorkerError
 from sandbox.isolation.base import Isolation, WorkerSpec, has_terminal
 from sandbox.tracing import trace
 from sandbox.wire import AsyncChannel, EndOfStreamError, MessageLimits
-from sandbox.worker.messages import Allowance, Failure, FailureKind, Ready
+from sandbox.worker.messages import CpuAllowance, Failure, FailureKind, Ready
 
 T = TypeVar("T")
 
-_START_SECONDS = 30.0
+_START_SECONDS = 300.0
 _REAP_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 _OUTPUT_BYTES = 16 << 10
@@ -134,7 +134,7 @@ class Worker:
             WorkerFailedError: The worker met a bug of ours.
         """
         self.served += 1
-        calls = [call] if cpu_s is None else [Allowance(cpu_s), call]
+        calls = [call] if cpu_s is None else [CpuAllowance(cpu_s), call]
         reply = await self._traced(calls, (*accepted, Failure), deadline_s, limits)
         if not isinstance(reply, Failure):
             return reply

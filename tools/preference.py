@@ -16,7 +16,7 @@ RESOLUTION = 0.03
 
 
 @dataclass(frozen=True)
-class Standing:
+class Merit:
     """What a choice between right kernels looks at.
 
     Attributes:
@@ -30,23 +30,23 @@ class Standing:
     leanness: tuple[int, int, int]
 
 
-def standing(profile: ProfileReport, compiled: CompileReport | None) -> Standing:
-    """Return the standing of a kernel that was timed.
+def merit(profile: ProfileReport, compiled: CompileReport | None) -> Merit:
+    """Return the merit of a kernel that was timed.
 
     Args:
         profile: With a latency.
         compiled: What the assembler says of it; None where nobody knows, which counts as nothing spilled.
     """
-    assert profile.latency_us is not None, "only what was timed has a standing"
+    assert profile.latency_us is not None, "only what was timed has a merit"
     resources = () if compiled is None else compiled.resources
     spilled = sum(one.spill_bytes for one in resources)
     registers = max((one.registers for one in resources), default=0)
     launches = max((len(shape.launches) for shape in profile.shapes), default=0)
     estimated = profile.provenance is not Provenance.MEASURED
-    return Standing(profile.latency_us, estimated, (spilled, registers, launches))
+    return Merit(profile.latency_us, estimated, (spilled, registers, launches))
 
 
-def preferred(candidates: Sequence[T], of: Callable[[T], Standing]) -> list[T]:
+def preferred(candidates: Sequence[T], of: Callable[[T], Merit]) -> list[T]:
     """Order candidates, the one to choose first.
 
     The fastest comes first, unless others are as fast as far as an estimate can tell: then the leanest of these,
@@ -54,7 +54,7 @@ def preferred(candidates: Sequence[T], of: Callable[[T], Standing]) -> list[T]:
 
     Args:
         candidates: In any order; of equal ones the earlier comes first.
-        of: The standing of each.
+        of: The merit of each.
     """
     left = sorted(candidates, key=lambda one: of(one).latency_us)
     order: list[T] = []

@@ -9,7 +9,7 @@ from agent.candidates import CandidatePlan, Submission, Trial
 from agent.store.database import Database
 from agent.store.records import dump_report, load_report
 from sandbox.verdict import Provenance
-from tools.preference import Standing, preferred, standing
+from tools.preference import Merit, merit, preferred
 
 _KEY = "run = ? AND round = ? AND candidate = ?"
 _RANKED = (
@@ -145,7 +145,7 @@ class Candidates:
         last = 2**31 if through is None else through
         with self._database.read() as connection:
             rows = connection.execute(_RANKED, (run,)).fetchall()
-        return preferred([_trial(row) for row in rows if 1 <= row["round"] <= last], _standing)
+        return preferred([_trial(row) for row in rows if 1 <= row["round"] <= last], _merit)
 
     def set_best(self, run: str, trial: Trial, sha: str) -> None:
         """Record the best candidate, and the sha of its `best.cu`."""
@@ -175,13 +175,13 @@ class Candidates:
         return None if row is None else (_trial(row), row["best_sha"])
 
 
-def _standing(trial: Trial) -> Standing:
+def _merit(trial: Trial) -> Merit:
     """What is known of a candidate that was timed; one whose report was not kept counts as lean."""
     report = trial.report
     if report is not None and report.profile is not None and report.profile.latency_us is not None:
-        return standing(report.profile, report.compile)
+        return merit(report.profile, report.compile)
     assert trial.latency_us is not None, "only what was timed is ranked"
-    return Standing(trial.latency_us, trial.provenance is not Provenance.MEASURED, (0, 0, 0))
+    return Merit(trial.latency_us, trial.provenance is not Provenance.MEASURED, (0, 0, 0))
 
 
 def _submission(row: sqlite3.Row) -> Submission:

@@ -134,7 +134,7 @@ def chosen_blocks(setup: LaunchSetup) -> Array:
         return geometry.cluster_blocks(np.arange(geometry.blocks // geometry.cluster_size)).reshape(-1)
     size = geometry.cluster_size
     sample = sample_blocks(geometry.blocks // size, geometry.threads * size, max(2, SAMPLE_BLOCKS // size))
-    if setup.code.waits:
+    if setup.code.uses.flags:
         sample = np.arange(len(sample), dtype=np.int64)
     return geometry.cluster_blocks(sample).reshape(-1)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sandbox import codec
 from sandbox.wire import BlockingChannel, EndOfStreamError, MessageLimits
 from sandbox.worker import limits
-from sandbox.worker.messages import Allowance, Failure, FailureKind, Ready
+from sandbox.worker.messages import CpuAllowance, Failure, FailureKind, Ready
 from sandbox.worker.roles import WorkerRole, load_role
 
 _TRACEBACK_CHARACTERS = 8_000
@@ -56,8 +56,8 @@ def _answer(channel: BlockingChannel, role: WorkerRole) -> bool:
     except EndOfStreamError:
         return False
     try:
-        call = codec.from_message(message, *role.accepts, Allowance)
-        if isinstance(call, Allowance):
+        call = codec.from_message(message, *role.accepts, CpuAllowance)
+        if isinstance(call, CpuAllowance):
             limits.allow(call.cpu_s)
             return True
         reply: object = role.answer(call)

@@ -38,7 +38,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Allowance:
+class CpuAllowance:
     """Comes before a request and has no reply: seconds of processor time that the answer may take.
 
     The kernel ends a worker that takes more; by SIGXCPU, so that the parent knows why.

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from sandbox.program import KernelResources
 from sandbox.verdict import Provenance, Verdict
-from tools.preference import Standing, indistinct, preferred, standing
+from tools.preference import Merit, indistinct, merit, preferred
 from tools.reports import CompileReport, ProfileReport
 
 
-def order(*standings: Standing) -> list[int]:
-    return preferred(range(len(standings)), standings.__getitem__)
+def order(*merits: Merit) -> list[int]:
+    return preferred(range(len(merits)), merits.__getitem__)
 
 
 def test_the_fastest_comes_first_where_the_difference_can_be_told() -> None:
-    spilling, lean = Standing(10.0, True, (400, 255, 1)), Standing(10.4, True, (0, 32, 1))
+    spilling, lean = Merit(10.0, True, (400, 255, 1)), Merit(10.4, True, (0, 32, 1))
     assert order(lean, spilling) == [1, 0]
 
 
 def test_a_tie_goes_to_no_spills_then_fewer_registers_then_fewer_launches() -> None:
-    standings = [
-        Standing(10.00, True, (444, 64, 1)),
-        Standing(10.10, True, (0, 128, 1)),
-        Standing(10.20, True, (0, 64, 2)),
-        Standing(10.25, True, (0, 64, 1)),
+    merits = [
+        Merit(10.00, True, (444, 64, 1)),
+        Merit(10.10, True, (0, 128, 1)),
+        Merit(10.20, True, (0, 64, 2)),
+        Merit(10.25, True, (0, 64, 1)),
     ]
-    assert order(*standings) == [3, 2, 1, 0]
+    assert order(*merits) == [3, 2, 1, 0]
 
 
 def test_what_a_gpu_measured_is_taken_as_it_is() -> None:
-    assert order(Standing(10.1, False, (0, 32, 1)), Standing(10.0, False, (400, 255, 3))) == [1, 0]
+    assert order(Merit(10.1, False, (0, 32, 1)), Merit(10.0, False, (400, 255, 3))) == [1, 0]
 
 
 def test_a_standing_is_read_off_the_reports() -> None:
@@ -38,7 +38,7 @@ def test_a_standing_is_read_off_the_reports() -> None:
         resources=(KernelResources("a", "a", 40, 0, 0, 8, 4), KernelResources("b", "b", 64, 0, 0, 0, 0)),
     )
     timed = ProfileReport(Verdict.PASS, "", 12.5, Provenance.ESTIMATED)
-    assert standing(timed, built) == Standing(12.5, True, (12, 64, 0))
+    assert merit(timed, built) == Merit(12.5, True, (12, 64, 0))
 
 
 def test_only_estimates_can_be_too_close_to_tell_apart() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sandbox.verdict import Verdict
 from tools.awaiting import together
-from tools.preference import preferred, standing
+from tools.preference import merit, preferred
 from tools.reports import CompileReport, ProfileReport, TestReport
 
 Tune = Mapping[str, int]
@@ -79,11 +79,11 @@ async def _ranked(
         if report.verdict is Verdict.PASS and report.latency_us is not None
     }
     compiled = await together(compile_(settings[position]) for position in timed)
-    standings = {
-        position: standing(report, built)
+    merits = {
+        position: merit(report, built)
         for (position, report), built in zip(timed.items(), compiled, strict=True)
     }
-    return preferred(list(timed), standings.__getitem__)
+    return preferred(list(timed), merits.__getitem__)
 
 
 def _chosen(

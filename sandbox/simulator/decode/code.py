@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sandbox.device import Array
+from sandbox.simulator.hazards.strength import LoadUses
 from sandbox.simulator.machine.state import Step
 from sandbox.simulator.ptx.syntax import Function, Instruction
 
@@ -118,7 +119,7 @@ class Code:
         temporaries: Slots that only one block uses.
         granularity: Bytes of the narrowest shared-memory access, at most 4.
         ordered: Whether threads synchronise other than by barriers of the whole block, or copy asynchronously.
-        waits: Identities of the loads in whose value a loop waits for another thread.
+        uses: What it does with what it loads.
         takes: Whether threads get values from atomic operations on global memory: tickets, places in a queue.
         shared: Offset of every shared variable, `SHARED_GAP` more than it is on a device for each one before it;
             `shared_bytes` the total on a device, of static ones.
@@ -138,7 +139,7 @@ class Code:
     local_bytes: int = 0
     granularity: int = 4
     ordered: bool = False
-    waits: frozenset[int] = frozenset()
+    uses: LoadUses = field(default_factory=LoadUses)
     takes: bool = False
 
     @property

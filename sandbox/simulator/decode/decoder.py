@@ -6,7 +6,7 @@ import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnu
 from sandbox.simulator.decode.code import ENDS, SHARED_GAP, Barrier, BasicBlock, Call, Code, Jump
 from sandbox.simulator.decode.formulas import formula_step
 from sandbox.simulator.decode.slots import SlotTable
-from sandbox.simulator.decode.waiting import waiting_loads
+from sandbox.simulator.decode.waiting import load_uses
 from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.state import Machine, Step
@@ -70,7 +70,7 @@ def decode(module: Module, name: str) -> Code:
         local=local,
         local_bytes=local_bytes,
         granularity=min(_granularity(other) for other in reachable(module, name)),
-        waits=waiting_loads(tuple(blocks)),
+        uses=load_uses(tuple(blocks)),
         takes=any(
             i.opcode == "atom" and not any(part.startswith("shared") for part in i.modifiers)
             for other in reachable(module, name)

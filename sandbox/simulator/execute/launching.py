@@ -51,9 +51,11 @@ class LoadedProgram:
 
     @cached_property
     def atomic(self) -> bool:
-        """Whether any function uses atomic operations: the one way to speak without a barrier that is no race."""
+        """Whether any function uses atomic operations or mbarriers: ways to speak without a barrier."""
         bodies = (function.body for function in self.module.functions.values())
-        return any(instruction.opcode in {"atom", "red"} for body in bodies for instruction in body)
+        return any(
+            instruction.opcode in {"atom", "red", "mbarrier"} for body in bodies for instruction in body
+        )
 
     @cached_property
     def device_variables(self) -> tuple[Variable, ...]:
@@ -232,6 +234,9 @@ class LaunchSetup:
             local_bytes=self.code.local_bytes,
             observers=observers,
             specials=specials,
+            constants=frozenset(
+                f"{v.name}@module" for v in self.loaded.device_variables if v.space == "const"
+            ),
             target=self.loaded.module.target,
         )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
 from sandbox.budget import Budget
-from sandbox.device import Array, RunResult
+from sandbox.device import Array, Fault, RunResult
 from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.poison import poison_bytes
@@ -31,16 +31,14 @@ from sandbox.simulator.execute.launching import (
 from sandbox.simulator.execute.printing import PRINT_LIMIT
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
-from sandbox.simulator.hazards.clusters import ClusterHazards
-from sandbox.simulator.hazards.globals import GlobalHazards
-from sandbox.simulator.hazards.inputs import InputWrites
-from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.shadow import Watched, watch
-from sandbox.simulator.hazards.shared import SharedHazards
+from sandbox.simulator.hazards.shared import SuspectedError
+from sandbox.simulator.hazards.watching import BatchWatch, HazardWatch, WatchedKernel
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import Geometry
 from sandbox.simulator.machine.memory import Arena
-from sandbox.simulator.machine.state import Machine, Observer
+from sandbox.simulator.machine.state import Machine
+from sandbox.verdict import Verdict
 
 _FILL_WORDS = 1 << 14
 
@@ -116,29 +114,113 @@ def run(
         hazards: Whether to look for races and reads of what nothing wrote; bounds are always checked.
     """
     started = time.monotonic()
-    effort = Effort(budget)
-    try:
-        loaded = load(program)
-        arena = _fill(plan, loaded, inputs, poison)
-        watched = _watch(plan, loaded, arena) if hazards else None
-        inputs_only = InputWrites({b.name: DTYPE_BYTES[b.dtype] for b in plan.buffers if b.role is Role.IN})
-        notes, undefined = dict[str, None](), dict[str, None]()
+    attempt = _RepeatableRun(program, plan, inputs, poison, architecture, budget)
+    result = _judged(attempt) if hazards else attempt.run(None).result
+    return replace(result, seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the batches of a run say that is no failure: see `Machine`."""
+
+    notes: dict[str, None] = field(default_factory=dict[str, None])
+    undefined: dict[str, None] = field(default_factory=dict[str, None])
+
+
+@dataclass(frozen=True)
+class _RunOutcome:
+    """What a run ended with, and the watch over it."""
+
+    result: RunResult
+    watch: HazardWatch | None = None
+    suspected: bool = False
+
+
+@dataclass(frozen=True)
+class _RepeatableRun:
+    """A run that can be repeated: another one with the same arguments does the same."""
+
+    program: Program
+    plan: Plan
+    inputs: Mapping[str, Array]
+    poison: int
+    architecture: str
+    budget: Budget | None
+
+    def run(self, exact: bool | None, *, inverted: bool = False) -> _RunOutcome:
+        """Run once.
+
+        Args:
+            exact: Whether hazards are looked for with vector clocks throughout; None not to look for any.
+            inverted: Flip every bit that memory holds before something writes it.
+        """
+        told = _Told()
         printed: list[str] = []
-        for launch in plan.launches:
-            setup = prepare(loaded, launch, arena, poison, ARCHITECTURES[architecture])
-            order = _Order(poison)
-            printed += _execute(
-                setup, watched, notes, effort, inputs=inputs_only, order=order, undefined=undefined
-            )
-    except FaultError as error:
-        return RunResult(fault=error.fault, seconds=time.monotonic() - started)
-    outputs = {
-        b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}
-    }
-    kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
-    text = "".join(printed)[:PRINT_LIMIT]
-    seconds = time.monotonic() - started
-    return RunResult(None, outputs, kept, text, tuple(notes), seconds, tuple(undefined), effort.work)
+        watch = None
+        effort = Effort(self.budget)
+        try:
+            loaded = load(self.program)
+            arena = _fill(self.plan, loaded, self.inputs, self.poison, inverted=inverted)
+            if exact is not None:
+                inputs = {b.name: DTYPE_BYTES[b.dtype] for b in self.plan.buffers if b.role is Role.IN}
+                watch = HazardWatch(_watch(self.plan, loaded, arena), inputs, exact)
+                told = _Told(watch.findings.notes)
+            for launch in self.plan.launches:
+                setup = prepare(loaded, launch, arena, self.poison, ARCHITECTURES[self.architecture])
+                setup = replace(setup, fill=~setup.fill) if inverted else setup
+                printed += _execute(setup, watch, told, effort, _Order(self.poison))
+        except FaultError as error:
+            return _RunOutcome(RunResult(fault=error.fault), watch)
+        except SuspectedError:
+            return _RunOutcome(RunResult(None), watch, suspected=True)
+        buffers = self.plan.buffers
+        outputs = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role in {Role.OUT, Role.INOUT}}
+        kept = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role is Role.IN}
+        text = "".join(printed)[:PRINT_LIMIT]
+        notes, undefined = tuple(told.notes), tuple(told.undefined)
+        result = RunResult(None, outputs, kept, text, notes, undefined=undefined, work=effort.work)
+        return _RunOutcome(result, watch)
+
+
+def _judged(attempt: _RepeatableRun) -> RunResult:
+    """Run under the fast watch, and under vector clocks where that suspects a race; then settle dead reads."""
+    outcome = attempt.run(exact=False)
+    fault = outcome.result.fault
+    if outcome.suspected or (fault is not None and fault.verdict is Verdict.RACE):
+        outcome = attempt.run(exact=True)
+    assert outcome.watch is not None
+    read, fault = outcome.watch.findings.dead_read, outcome.result.fault
+    if read is None or _races_there(fault, read):
+        return outcome.result
+    if fault is not None and fault.verdict is Verdict.UNDECIDED:
+        return outcome.result
+    other = RunResult(fault) if fault is not None else attempt.run(None, inverted=True).result
+    if other.fault is not None and other.fault.verdict is Verdict.UNDECIDED:
+        return other
+    if fault is None and _same(outcome, other):
+        note = f"{read.message}; nothing comes of it: other bytes there give the same results"
+        return replace(outcome.result, notes=(*outcome.result.notes, note))
+    return RunResult(read)
+
+
+def _races_there(fault: Fault | None, read: Fault) -> bool:
+    """Whether what was read before anybody had written it is what others write at that time."""
+    if fault is None or fault.verdict is not Verdict.RACE or fault.buffer != read.buffer:
+        return False
+    return fault.buffer != "shared memory" or fault.offset == read.offset
+
+
+def _same(outcome: _RunOutcome, other: RunResult) -> bool:
+    """Whether a run with other bytes in unwritten memory gave the same results, wherever something was written."""
+    if other.fault is not None or outcome.watch is None:
+        return False
+    for name, found in outcome.result.outputs.items():
+        shadow = outcome.watch.buffers[name]
+        first, second = (np.ascontiguousarray(a).view(np.uint8) for a in (found, other.outputs[name]))
+        written = np.repeat(shadow.written, shadow.granularity)[: first.size]
+        if (first != second)[written].any():
+            return False
+    return True
 
 
 def prepare(
@@ -194,58 +276,45 @@ def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
 
 
 def _execute(
-    setup: LaunchSetup,
-    watched: dict[str, Watched] | None,
-    notes: dict[str, None],
-    effort: Effort,
-    *,
-    inputs: InputWrites,
-    order: _Order,
-    undefined: dict[str, None],
+    setup: LaunchSetup, watch: HazardWatch | None, told: _Told, effort: Effort, order: _Order
 ) -> list[str]:
-    """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
+    """Run every batch of a launch, watching for hazards unless `watch` is None; what the kernel printed."""
     check_whole(setup)
     printed: list[str] = []
-    for shadow in (watched or {}).values():
-        shadow.start_launch()
-    launch_wide: tuple[Observer, ...] = ()
-    if watched is not None:
-        launch_wide = (inputs, GlobalHazards(watched, setup.geometry, notes, setup.code.waits))
+    code = setup.code
+    kernel = WatchedKernel(code.granularity, code.ordered, code.uses)
+    launch = watch.launch(kernel, setup.geometry, setup.arena.extent // 4 + 4) if watch else None
 
     def started() -> Iterator[Under]:
         for blocks in batches(setup, backwards=order.backwards, turn=order.turn):
-            within = _within(setup, notes) if launch_wide else []
-            machine = setup.machine(blocks, (*within, *launch_wide))
-            machine.backwards, machine.notes, machine.undefined = order.backwards, notes, undefined
+            within = launch.batch() if launch else None
+            machine = setup.machine(blocks, within.observers if within else ())
+            machine.backwards, machine.notes, machine.undefined = order.backwards, told.notes, told.undefined
+            if within:
+                within.start(machine)
             drift = order.backwards and setup.loaded.atomic
             yield Under(Scheduler(setup, machine, effort=effort, drift=drift), machine, within)
 
     with np.errstate(all="ignore"):
         for under in finished(started(), setup.resident_lanes):
             printed += under.machine.printed
-            for watch_shared in under.within:
-                watch_shared.finish(under.machine)
+            if under.within:
+                under.within.finish(under.machine)
     return printed
 
 
 @dataclass(frozen=True)
 class Under:
-    """A batch of blocks that is being run, with the watches over its shared memory."""
+    """A batch of blocks that is being run, with the watch over it."""
 
     scheduler: Scheduler
     machine: Machine
-    within: Sequence[SharedHazards | OrderedHazards] = ()
+    within: BatchWatch | None = None
 
 
-def _within(setup: LaunchSetup, notes: dict[str, None]) -> list[SharedHazards | OrderedHazards]:
-    """The watches over the shared memory of one batch."""
-    granularity = setup.code.granularity
-    if setup.geometry.cluster_size > 1:
-        return [OrderedHazards(granularity, notes), ClusterHazards(granularity, notes)]
-    return [(OrderedHazards if setup.code.ordered else SharedHazards)(granularity, notes)]
-
-
-def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int) -> Arena:
+def _fill(
+    plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison: int, *, inverted: bool
+) -> Arena:
     """A fresh arena: inputs copied in, outputs and scratch poisoned, device globals at their initial image."""
     arena = Arena(*buffer_sizes(plan, loaded))
     for buffer in plan.buffers:
@@ -253,7 +322,7 @@ def _fill(plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], poison
         if buffer.role in {Role.IN, Role.INOUT}:
             target[:] = np.ascontiguousarray(inputs[buffer.name]).reshape(-1).view(np.uint8)
         else:
-            target[:] = poison_bytes(poison, buffer.name, target.size)
+            target[:] = poison_bytes(poison, buffer.name, target.size) ^ (0xFF if inverted else 0)
     initialise_globals(arena, loaded)
     return arena
 

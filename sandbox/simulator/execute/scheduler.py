@@ -25,7 +25,6 @@ from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import (
     EVERYONE,
     WARP,
-    Geometry,
     Mask,
     by_warp,
     covers,
@@ -53,7 +52,7 @@ class Scheduler:
         listener: Called before each basic block, with the machine's active lanes set.
         effort: What the run has cost so far, and may; None to count this batch alone, without a limit.
         drift: Hold every other warp of a block back until the others wait or have ended, instead of running all
-            in lock step.
+            in lock step. Where the kernel waits for what other threads do, every other block is held back as well.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Scheduler:
         self._machine = machine
         self._listener = listener
         self._effort = effort or Effort()
-        self._sides = _sides(machine.batch.geometry) if drift else ()
+        self._sides = _sides(machine, setup.code.uses.waits) if drift else ()
         self._pending: dict[Position, Mask] = {}
         self._waiting: dict[Position, Mask] = {}
         self._barriers = Barriers(machine, self._resume)
@@ -162,7 +161,8 @@ class Scheduler:
                 "livelock: every thread that is left waits for a value that none of them will write, and so does "
                 "every other block that can run"
             )
-            self._stalled = self._machine.batch.fault(Verdict.TIMEOUT, what, polls, runnable)
+            livelock = self._machine.batch.fault(Verdict.TIMEOUT, what, polls, runnable)
+            self._stalled = deadlock(self._machine, runnable, polls, patience=1) or livelock
 
     def _wait(self, position: Position, block: BasicBlock, barrier: Barrier, mask: Mask) -> None:
         if barrier.guard is not None:
@@ -314,8 +314,9 @@ class Scheduler:
         if self._machine.observers and instruction.guard is None:
             check_members(self._machine, instruction, self._machine.registers[members].view(U32))
         if instruction.opcode in BLOCK_BARRIERS:
+            named = self._machine.registers[members].view(U32)
             for observer in self._machine.observers:
-                observer.warp_barrier(self._machine)
+                observer.warp_barrier(self._machine, named)
 
     def _held(self, block: BasicBlock, mask: Array) -> Array:
         """Lanes of warps that named a live lane in their member mask which is elsewhere."""
@@ -357,10 +358,15 @@ def _nobody(position: Position, mask: Mask) -> None:
     """Nobody waits any more."""
 
 
-def _sides(geometry: Geometry) -> tuple[Array, ...]:
-    """The lanes of even warps and those of odd ones; nothing where there is one warp."""
-    if geometry.warps == 1:
-        return ()
+def _sides(machine: Machine, waits: bool) -> tuple[Array, ...]:
+    """The lanes of even warps, and those of odd ones; where threads wait for others, those of odd blocks last of all.
+
+    Nothing where there is one side.
+    """
+    geometry = machine.batch.geometry
     linear = np.arange(geometry.threads).reshape(geometry.rows, geometry.columns, 1)
-    odd: Array = linear // WARP % 2 == 1
-    return (~odd, odd)
+    sides = [linear // WARP % 2 == n for n in range(min(geometry.warps, 2))]
+    if waits and machine.blocks > 1 and geometry.cluster_size == 1:
+        odd = np.arange(machine.blocks).reshape(1, 1, -1) % 2 == 1
+        sides = [*(side & ~odd for side in sides), np.broadcast_to(odd, machine.shape)]
+    return tuple(sides) if len(sides) > 1 else ()

@@ -130,13 +130,17 @@ def _window_fault(machine: Machine, access: MemoryAccess, active: Array, limit: 
     region = machine.shared.region(offset) if what == _SHARED else None
     if region is not None:
         name, start, end = region
-        variable = name.rsplit("E", 1)[-1].lstrip("0123456789") or name
-        offset, limit, what = offset - start, end - start, f"shared variable {variable}"
+        offset, limit, what = offset - start, end - start, f"shared variable {plain_name(name)}"
     text = (
         f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
     )
     fault = machine.batch.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
     return _with_buffer(fault, what, offset)
+
+
+def plain_name(symbol: str) -> str:
+    """The last part of a mangled name, as the source has it."""
+    return symbol.rsplit("E", 1)[-1].lstrip("0123456789") or symbol
 
 
 def load_global(machine: Machine, access: MemoryAccess, dtype: Dtype, count: int) -> list[Array]:
