@@ -180,8 +180,8 @@ class Counter(Observer):
         site.ideal += int(np.count_nonzero(wavefronts)) * repeat
 
     def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
-        """A copy writes shared memory as a store does."""
-        self.shared_access(machine, replace(access, kind="store"))
+        """A copy writes shared memory as a store does, or reads it as a load."""
+        self.shared_access(machine, access if access.kind == "load" else replace(access, kind="store"))
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Count barriers of blocks."""

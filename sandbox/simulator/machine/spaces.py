@@ -190,15 +190,16 @@ def load_shared(machine: Machine, access: MemoryAccess, dtype: Dtype, count: int
     for observer in machine.observers:
         observer.shared_access(machine, access)
     size = dtype.itemsize
-    return [_shared_element(machine, access.offsets + k * size, dtype, access.owner) for k in range(count)]
+    return [shared_element(machine, access.offsets + k * size, dtype, access.owner) for k in range(count)]
 
 
-def _shared_element(machine: Machine, offsets: Array, dtype: Dtype, owner: Array | None) -> Array:
+def shared_element(machine: Machine, offsets: Array, dtype: Dtype, owner: Array | None) -> Array:
+    """Read one element a lane of shared memory; offsets are already checked."""
     shared = machine.shared
     size = dtype.itemsize
     if size == 8:
-        low = _shared_element(machine, offsets, U32, owner).astype(U64)
-        high = _shared_element(machine, offsets + 4, U32, owner).astype(U64)
+        low = shared_element(machine, offsets, U32, owner).astype(U64)
+        high = shared_element(machine, offsets + 4, U32, owner).astype(U64)
         return (low | high << np.uint64(32)).view(dtype)
     word = offsets >> 2
     block = shared.block_index if owner is None else owner

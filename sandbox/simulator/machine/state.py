@@ -41,7 +41,7 @@ class Observer:
         """The same for shared memory."""
 
     def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
-        """Called when cp.async is issued, for its store to shared memory.
+        """Called when cp.async is issued, for its store to shared memory or, of a bulk copy out of it, its load.
 
         `clock` numbers the copies of each thread: lane-shaped, int64, it never falls.
         """
