@@ -30,8 +30,8 @@ from tools.parts import Limits
 from tools.tasks import folder as task_folder
 from tools.toolbox import CheckOrder
 
-RUN_S = 2.0
-"""Seconds that a candidate may run; the hanging ones take all of them."""
+RUN_S = 60.0
+"""Seconds of processor time that a candidate may run; the hanging ones are found by their work."""
 
 _FILE = """\
 // candidate {number}

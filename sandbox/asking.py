@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from sandbox.budget import Budget
 from sandbox.errors import WorkerDeadlineError
+from sandbox.pool import WorkerPool
 from sandbox.wire import MessageLimits
-from sandbox.worker_process import REPLY_LIMITS, WorkerMemoryError
+from sandbox.worker_process import REPLY_LIMITS, WorkerKilledError, WorkerMemoryError, WorkerSpentError
 
 T = TypeVar("T")
 
@@ -30,9 +32,15 @@ class Workers(Protocol):
 
 @dataclass(frozen=True)
 class LimitReached:
-    """The worker reached a limit on what it was asked, and is dead."""
+    """The worker reached a limit on what it was asked, or was lost, and is dead.
 
-    limit: Literal["deadline", "memory"]
+    Attributes:
+        limit: Which one; "lost" where something killed it, as the kernel does when the machine's memory is short.
+        said: What the worker's end was, for people.
+    """
+
+    limit: Literal["deadline", "processor time", "memory", "lost"]
+    said: str
 
 
 async def ask(
@@ -46,11 +54,39 @@ async def ask(
     """Ask a worker; see `WorkerPool.request` for the arguments.
 
     Raises:
-        WorkerError: The environment failed: all that `request` raises but for the two limits.
+        WorkerError: The environment failed: all that `request` raises but for the limits.
     """
+    request = workers.request(call, *accepted, deadline_s=deadline_s, limits=limits, spent=spent)
+    return await _answered(request)
+
+
+async def ask_within(
+    cpu_s: float,
+    pool: WorkerPool,
+    call: object,
+    *accepted: type[T],
+    limits: MessageLimits = REPLY_LIMITS,
+    deadline_s: float | None = None,
+) -> T | LimitReached:
+    """Ask a worker that may take so many seconds of processor time; see `WorkerPool.request` for the arguments.
+
+    Without a `deadline_s` the worker is lost after as long as a very busy machine may need.
+
+    Raises:
+        WorkerError: The environment failed: all that `request` raises but for the limits.
+    """
+    patience = Budget(cpu_s).wall_s if deadline_s is None else deadline_s
+    return await _answered(pool.request(call, *accepted, deadline_s=patience, cpu_s=cpu_s, limits=limits))
+
+
+async def _answered(request: Awaitable[T]) -> T | LimitReached:
     try:
-        return await workers.request(call, *accepted, deadline_s=deadline_s, limits=limits, spent=spent)
-    except WorkerDeadlineError:
-        return LimitReached("deadline")
-    except WorkerMemoryError:
-        return LimitReached("memory")
+        return await request
+    except WorkerDeadlineError as error:
+        return LimitReached("deadline", str(error))
+    except WorkerSpentError as error:
+        return LimitReached("processor time", str(error))
+    except WorkerKilledError as error:
+        return LimitReached("lost", str(error))
+    except WorkerMemoryError as error:
+        return LimitReached("memory", str(error))

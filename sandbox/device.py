@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sandbox.budget import Budget, Work
 from sandbox.plan import Plan
 from sandbox.program import Program
 from sandbox.verdict import Provenance, Verdict
@@ -58,6 +59,7 @@ class RunResult:
         undefined: Those of them that say where the run computed with a value that nothing defines: a likely
             cause of a wrong result.
         seconds: Host wall time of the run.
+        work: What a simulator executed; None on a GPU, and after a fault.
     """
 
     fault: Fault | None
@@ -67,6 +69,7 @@ class RunResult:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     undefined: tuple[str, ...] = ()
+    work: Work | None = None
 
 
 @dataclass(frozen=True)
@@ -174,10 +177,14 @@ class Inspection:
 
 
 class Device(Protocol):
-    """Runs plans; past `deadline_s` of any call the worker is killed and the fault is TIMEOUT.
+    """Runs plans within budgets: past its work a run is a TIMEOUT; what could not be judged is UNDECIDED.
 
-    Raises (all methods): WorkerDiedError where the worker ended through no fault of the candidate that is
-    known (a memory limit is a RESOURCE_LIMIT fault instead), MissingDependencyError where the device is
+    On a simulator only the work, and a livelock that is proved, make a TIMEOUT. A worker that was lost, or did not
+    answer, is replaced, and the call made once more when the machine has less to do; after that the fault is
+    UNDECIDED, as it is where the processor time was spent. A GPU runs kernels in real time: there `seconds` are
+    a deadline. A memory limit is a RESOURCE_LIMIT fault.
+
+    Raises (all methods): WorkerError where no worker can be started, MissingDependencyError where the device is
     absent.
     """
 
@@ -202,7 +209,7 @@ class Device(Protocol):
         ...
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """Execute the plan once.
 
@@ -211,12 +218,12 @@ class Device(Protocol):
             plan: What to launch.
             inputs: Flat arrays for every in and inout buffer, dtype and size as in the plan.
             poison: Seed of the random bytes that fill outputs and scratch beforehand.
-            deadline_s: Seconds of wall time.
+            budget: What the run may cost.
         """
         ...
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
         """Time the plan and collect metrics.
 
@@ -224,7 +231,7 @@ class Device(Protocol):
             program: Compiled for this device's architecture.
             plan: What to launch; buffers may be far larger than the samples.
             samples: For every in and inout buffer a flat array of at most that size; it is repeated to fill.
-            deadline_s: Seconds of wall time.
+            budget: What it may cost.
         """
         ...
 

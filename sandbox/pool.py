@@ -46,6 +46,7 @@ class WorkerPool(AsyncClosing):
         call: object,
         *accepted: type[T],
         deadline_s: float,
+        cpu_s: float | None = None,
         limits: MessageLimits = REPLY_LIMITS,
         spent: Callable[[T], bool] | None = None,
     ) -> T:
@@ -56,12 +57,19 @@ class WorkerPool(AsyncClosing):
         async with self._slots:
             worker = await self._take()
             try:
-                reply = await worker.request(call, *accepted, deadline_s=deadline_s, limits=limits)
+                reply = await worker.request(
+                    call, *accepted, deadline_s=deadline_s, cpu_s=cpu_s, limits=limits
+                )
             except BaseException:
                 self._forget(worker)
                 raise
             await self._give(worker, last=spent is not None and spent(reply))
             return reply
+
+    @property
+    def closed(self) -> bool:
+        """Whether the workers were stopped."""
+        return self._closed
 
     @property
     def lingering(self) -> int:

@@ -78,7 +78,8 @@ class CompileResult:
 
     Attributes:
         log: The compiler's text, bounded, without any path of the host.
-        limit: Set to "deadline" or "memory" where the compiler was stopped rather than finished.
+        limit: Set to "deadline" or "memory" where the compiler was stopped rather than finished, by its own limits on
+            processor time and memory; to "lost" where the machine had neither for it.
         unsupported: The instruction or feature that the architecture lacks, where that is why it failed.
     """
 

@@ -27,6 +27,8 @@ class Verdict(StrEnum):
     RESOURCE_LIMIT = "resource_limit"
     UNSUPPORTED = "unsupported"
     """This device cannot judge the kernel: never a pass and never a fail."""
+    UNDECIDED = "undecided"
+    """The machine was too busy or too small to judge, or lost a worker: held against nobody."""
 
 
 class Provenance(StrEnum):

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from sandbox import codec
@@ -15,11 +16,11 @@ from sandbox.errors import WorkerDeadlineError, WorkerDiedError, WorkerError
 from sandbox.isolation.base import Isolation, WorkerSpec, has_terminal
 from sandbox.tracing import trace
 from sandbox.wire import AsyncChannel, EndOfStreamError, MessageLimits
-from sandbox.worker.messages import Failure, FailureKind, Ready
+from sandbox.worker.messages import CpuAllowance, Failure, FailureKind, Ready
 
 T = TypeVar("T")
 
-_START_SECONDS = 30.0
+_START_SECONDS = 300.0
 _REAP_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 _OUTPUT_BYTES = 16 << 10
@@ -30,6 +31,14 @@ REPLY_LIMITS = MessageLimits(header=32 << 20, total=2 << 30)
 
 class WorkerMemoryError(WorkerDiedError):
     """The worker reached its memory limit (or the kernel ran out of memory) while it served the request."""
+
+
+class WorkerKilledError(WorkerMemoryError):
+    """Something killed the worker: nobody but the kernel does, when the machine's memory is short."""
+
+
+class WorkerSpentError(WorkerError):
+    """The worker took all the processor time that its answer might take."""
 
 
 class WorkerFailedError(WorkerError):
@@ -82,7 +91,7 @@ class Worker:
             worker = cls(spec.role, process, ours, reading)
             undo.pop_all()
         try:
-            await worker._exchange(None, (Ready,), _START_SECONDS, REPLY_LIMITS)
+            await worker._exchange([], (Ready,), _START_SECONDS, REPLY_LIMITS)
         except WorkerDeadlineError as error:
             raise WorkerDiedError(
                 f"the {spec.role} worker was not ready after {_START_SECONDS:.0f} s"
@@ -100,7 +109,12 @@ class Worker:
         return not self._reaped.done()
 
     async def request(
-        self, call: object, *accepted: type[T], deadline_s: float, limits: MessageLimits = REPLY_LIMITS
+        self,
+        call: object,
+        *accepted: type[T],
+        deadline_s: float,
+        cpu_s: float | None = None,
+        limits: MessageLimits = REPLY_LIMITS,
     ) -> T:
         """Ask, and wait for the answer; after any exception the worker is dead.
 
@@ -108,17 +122,20 @@ class Worker:
             call: A dataclass that the worker's role accepts.
             accepted: Dataclasses that may come back.
             deadline_s: Seconds until the worker is killed.
+            cpu_s: Seconds of processor time that the answer may take; None for as much as it likes.
             limits: How long the reply may be.
 
         Raises:
             WorkerDeadlineError: No answer before the deadline.
+            WorkerSpentError: The answer took more processor time than it might.
             WorkerMemoryError: The worker reached its memory limit.
             WorkerDiedError: The worker ended before it answered.
             WorkerProtocolError: The worker sent something else than an answer.
             WorkerFailedError: The worker met a bug of ours.
         """
         self.served += 1
-        reply = await self._traced(call, (*accepted, Failure), deadline_s, limits)
+        calls = [call] if cpu_s is None else [CpuAllowance(cpu_s), call]
+        reply = await self._traced(calls, (*accepted, Failure), deadline_s, limits)
         if not isinstance(reply, Failure):
             return reply
         await self.kill()
@@ -127,12 +144,16 @@ class Worker:
         raise WorkerFailedError(f"the worker failed:\n{reply.message:.8000}")
 
     async def _traced(
-        self, call: object, accepted: tuple[type[Any], ...], deadline_s: float, limits: MessageLimits
+        self,
+        calls: Sequence[object],
+        accepted: tuple[type[Any], ...],
+        deadline_s: float,
+        limits: MessageLimits,
     ) -> Any:
         started, sent, received = time.monotonic(), self._channel.sent, self._channel.received
         failure = ""
         try:
-            return await self._exchange(call, accepted, deadline_s, limits)
+            return await self._exchange(calls, accepted, deadline_s, limits)
         except BaseException as error:
             failure = type(error).__name__
             raise
@@ -141,11 +162,15 @@ class Worker:
             trace(self._role, self._channel.sent - sent, self._channel.received - received, seconds, failure)
 
     async def _exchange(
-        self, call: object, accepted: tuple[type[Any], ...], deadline_s: float, limits: MessageLimits
+        self,
+        calls: Sequence[object],
+        accepted: tuple[type[Any], ...],
+        deadline_s: float,
+        limits: MessageLimits,
     ) -> Any:
         try:
             async with asyncio.timeout(deadline_s):
-                if call is not None:
+                for call in calls:
                     await self._channel.send(codec.to_message(call), REQUEST_LIMITS)
                 return codec.from_message(await self._channel.receive(limits), *accepted)
         except TimeoutError as error:
@@ -158,14 +183,20 @@ class Worker:
             await self.kill()
             raise
 
-    def _death(self) -> WorkerDiedError:
+    def _death(self) -> WorkerError:
         status = self._process.returncode
         printed = self._output.text()
         memory = any(
             sign in printed for sign in ("out of memory", "bad_alloc", "MemoryError", "Cannot allocate")
         )
-        # 137: bubblewrap's way to pass on SIGKILL, which nobody but the kernel's out-of-memory killer sent.
-        if memory or status in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        # 128 more: bubblewrap's way to pass on a signal.
+        if status in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
+            return WorkerSpentError("the worker took all the processor time that it might")
+        if status in (-signal.SIGKILL, 128 + signal.SIGKILL):
+            return WorkerKilledError(
+                "the worker was killed, as the kernel does when the machine's memory is short"
+            )
+        if memory:
             return WorkerMemoryError("the worker ran out of memory")
         said = f"; it printed: {printed[-2000:]}" if printed else ""
         return WorkerDiedError(f"the worker ended before it answered (status {status}){said}")

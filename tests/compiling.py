@@ -98,7 +98,7 @@ def program(
 class InProcess:
     """The compiler of a toolbox or a stage, in this process."""
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         """Compile; the deadline is not kept, for what is compiled here has an end."""
         return compiled(request)
 

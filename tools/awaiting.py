@@ -49,6 +49,10 @@ class Memo(Generic[K, T]):
         self._results: dict[K, T] = {}
         self._locks: dict[K, asyncio.Lock] = {}
 
+    def put(self, key: K, result: T) -> None:
+        """Remember another result for `key` from now on."""
+        self._results[key] = result
+
     async def get(
         self, key: K, make: Callable[[], Awaitable[T]], *, keep: Callable[[T], bool] = lambda result: True
     ) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,7 +14,7 @@ from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo
-from tools.judge.freezing import Frozen, load_frozen, store_frozen
+from tools.judge.freezing import BaselineError, Frozen, load_frozen, store_frozen, uncalibrated
 from tools.judge.oracle import TaskOracle, bench_samples
 from tools.judge.testing import Rules, fresh_seed
 from tools.parts import Limits, ToolboxParts, local_parts
@@ -108,7 +109,7 @@ class LocalToolbox(Toolbox):
         return await self._stages.results.test(order.task, compiled, frozen, order.seed)
 
     async def _check(self, order: CheckOrder[Task]) -> CheckReport:
-        frozen = await self._freeze(order.task)
+        frozen, wrong = await self._freeze_or_not(order.task)
         seed = fresh_seed() if order.seed is None else order.seed
         blank = CheckReport(
             verdict=Verdict.PASS,
@@ -119,8 +120,10 @@ class LocalToolbox(Toolbox):
             isolation=self.isolation,
             kernel_sha=hashlib.sha256(order.kernel.encode(errors="surrogatepass")).hexdigest(),
             task_sha=order.task.sha,
+            baseline=wrong,
         )
-        return await judge(CheckContext(order, frozen, seed, blank), self._stages.in_order())
+        report = await judge(CheckContext(order, frozen, seed, blank), self._stages.in_order())
+        return replace(report, message=f"{report.message} Beside this, {wrong}") if wrong else report
 
     def _make_stages(self, limits: Limits) -> CheckStages:
         device, oracle = self._parts.device, self._oracle
@@ -128,7 +131,7 @@ class LocalToolbox(Toolbox):
         rules = Rules({}, limits.seeds, limits.run_s, self._parts.width)
         return CheckStages(
             compiling,
-            ResultStage(compiling, device, oracle, rules),
+            ResultStage(compiling, device, oracle, rules, self._keep_frozen),
             self._profile_stage(compiling, limits),
             ShapeStage(compiling, device, oracle, limits.bench_work, limits.bench_s),
             HazardStage(device, limits.hazard_s),
@@ -144,16 +147,23 @@ class LocalToolbox(Toolbox):
                 sets=limits.timing_inputs,
             )  # fmt: skip
         sampler = partial(bench_samples, secret=fresh_seed())
-        return ProfileStage(compiling, device, sampler, limits.profile_s, repeatable=not self._measures)
+        return ProfileStage(compiling, device, sampler, repeatable=not self._measures)
 
     def _oracle(self, task: Task) -> TaskOracle:
         return self._oracles.setdefault(task.sha, TaskOracle(task, self._parts.answers))
 
     async def _constants(self, task: Task) -> Mapping[str, float]:
-        return (await self._freeze(task)).constants
+        return (await self._freeze_or_not(task))[0].constants
 
     async def _freeze(self, task: Task) -> Frozen:
         return await self._frozen.get(task.sha, lambda: self._freeze_once(task))
+
+    async def _freeze_or_not(self, task: Task) -> tuple[Frozen, str]:
+        """Return what a kernel is judged by, and what is wrong with the task's baseline; empty where nothing is."""
+        try:
+            return await self._freeze(task), ""
+        except BaselineError as error:
+            return uncalibrated(task), str(error)
 
     async def _freeze_once(self, task: Task) -> Frozen:
         stored = await asyncio.to_thread(load_frozen, self._cache, task, self.device)
@@ -162,6 +172,10 @@ class LocalToolbox(Toolbox):
         frozen = await self._stages.results.freeze(task)
         await asyncio.to_thread(store_frozen, self._cache, task, self.device, frozen)
         return frozen
+
+    async def _keep_frozen(self, task: Task, frozen: Frozen) -> None:
+        self._frozen.put(task.sha, frozen)
+        await asyncio.to_thread(store_frozen, self._cache, task, self.device, frozen)
 
     async def aclose(self) -> None:
         """Stop every worker."""

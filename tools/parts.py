@@ -22,27 +22,27 @@ class Limits:
     """What one judgement may take.
 
     Attributes:
-        compile_s: Seconds of wall time for one compilation.
-        run_s: Seconds of wall time for one run of a test case.
-        profile_s: Seconds of wall time for one benchmark shape.
+        compile_s: Seconds of processor time for one compilation.
+        run_s: Seconds of processor time for one run of a test case; of wall time on a GPU.
+        profile_s: Seconds of wall time for timing one benchmark shape on a GPU.
         timing_s: Seconds of wall time for the samples of one benchmark shape, on a GPU.
         timing_inputs: Sets of inputs that these samples alternate between; the answer to each takes CPU time.
         seeds: Inputs that each test case is tried with.
         sweep: Settings of the tunables that a sweep tries at most.
         bench_work: Thread-instructions that are simulated to judge the results at one benchmark shape.
-        bench_s: Seconds of wall time for that.
+        bench_s: Seconds of processor time for that; of wall time on a GPU.
         hazard_s: Seconds of wall time for each tool that looks for hazards, on one test case.
     """
 
     compile_s: float = 30.0
-    run_s: float = 10.0
+    run_s: float = 60.0
     profile_s: float = 30.0
     timing_s: float = 15.0
     timing_inputs: int = 3
     seeds: int = 2
     sweep: int = 12
     bench_work: float = 6e9
-    bench_s: float = 120.0
+    bench_s: float = 600.0
     hazard_s: float = 120.0
 
 

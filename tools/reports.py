@@ -189,6 +189,7 @@ class CheckReport:
         bench: Whether the results are right at the benchmark shapes too; None where that was not asked.
         hazards: What tools that look for hazards found; None where that was not asked.
         kernel_sha: sha256 of the kernel file's text.
+        baseline: What is wrong with the task's own baseline; the kernel was judged by the least error bound then.
     """
 
     verdict: Verdict
@@ -207,6 +208,7 @@ class CheckReport:
     swept: int = 0
     bench: TestReport | None = None
     hazards: HazardReport | None = None
+    baseline: str = ""
 
 
 AnyReport = CompileReport | TestReport | ProfileReport | CheckReport

@@ -28,10 +28,11 @@ class ExitStatus(IntEnum):
 
 
 def of_verdict(verdict: Verdict | None) -> ExitStatus:
-    """Return the status for a verdict: `unsupported` says something of this machine, not of the kernel."""
+    """Return the status for a verdict; `unsupported` and `undecided` say something of this machine only."""
     if verdict is Verdict.PASS:
         return ExitStatus.DONE
-    return ExitStatus.LACKING if verdict is Verdict.UNSUPPORTED else ExitStatus.NOT_CORRECT
+    lacking = verdict in {Verdict.UNSUPPORTED, Verdict.UNDECIDED}
+    return ExitStatus.LACKING if lacking else ExitStatus.NOT_CORRECT
 
 
 def conclude(

@@ -15,7 +15,7 @@ from sandbox.verdict import Provenance, Verdict
 
 _WIDTH_OF_PIPES = 160
 """Nothing is gained by cutting what no terminal shows."""
-_STYLES = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow"}
+_STYLES = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.UNDECIDED: "yellow"}
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -33,7 +33,8 @@ def criticise(context: CritiqueContext, space: Space) -> Critique:
     """Name one thing that holds the search back."""
     if context.best is not None and (launch := _slowest(context.best)) is not None:
         return _of_best(context.best, launch, space)
-    failed = [trial for trial in context.trials if trial.verdict is not Verdict.PASS]
+    told = {Verdict.PASS, Verdict.UNDECIDED}
+    failed = [trial for trial in context.trials if trial.verdict not in told]
     if failed and context.best is None:
         return _of_failures(failed, space)
     return Critique("The best kernel has no profile to read; go on with what is untried.")

@@ -63,6 +63,8 @@ def measured(history: Sequence[Trial], space: Space, baseline_us: float | None) 
             continue
         if trial.verdict is Verdict.PASS and trial.latency_us:
             found[features] = math.log(trial.latency_us / (baseline_us or 1.0))
+        elif trial.verdict is Verdict.UNDECIDED:
+            found.setdefault(features, 0.0)  # tried, and nothing learnt: as good as the baseline
         elif trial.verdict is not Verdict.PASS:
             found.setdefault(features, FAILED)
     return found

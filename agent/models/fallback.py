@@ -25,7 +25,8 @@ def _plan(context: PlanContext, order: list[str], index: int) -> CandidatePlan:
     if not context.parents:
         return CandidatePlan(None, (feature,), "a fresh start with the next feature of the library")
     parent = context.parents[index % len(context.parents)]
-    failed = parent.trial is not None and parent.trial.verdict is not Verdict.PASS
+    sound = {Verdict.PASS, Verdict.UNDECIDED}
+    failed = parent.trial is not None and parent.trial.verdict not in sound
     if failed and parent.trial is not None and parent.trial.features:
         return CandidatePlan(parent.sha, tuple(parent.trial.features), "repair the failed kernel")
     return CandidatePlan(parent.sha, (feature,), "the next feature of the library")

@@ -22,6 +22,12 @@ def timing(latency_us: float, provenance: Provenance) -> str:
     return f"{latency_us:.4g} us ({provenance})"
 
 
+_UNDECIDED = (
+    "Nothing is known against this kernel: the machine that judges had no time, memory or worker left for it. It may "
+    "be right; do not repair what no message names."
+)
+
+
 def baseline_line(report: CheckReport) -> str:
     """Say how fast the baseline is."""
     profile = report.profile
@@ -49,6 +55,8 @@ def feedback(trial: Trial, kernel: str | None) -> str:
     # The compiler's messages say it all, with their lines; a report's message would only repeat them.
     said = "" if compiled else _bounded(trial.message)
     lines = [f"Verdict: {trial.verdict}. {said}".rstrip(), *compiled]
+    if trial.verdict is Verdict.UNDECIDED:
+        lines.append(_UNDECIDED)
     if report is not None:
         lines += [*_test_lines(report), *_profile_lines(report.profile), *_suspicion_lines(report.compile)]
     if trial.tune and trial.verdict is Verdict.PASS:

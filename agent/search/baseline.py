@@ -32,7 +32,7 @@ async def judge_baseline(store: Store, run: str, task: Task, toolbox: Toolbox) -
 
 
 def _require_timed(task: Task, report: CheckReport) -> None:
-    if report.verdict is Verdict.UNSUPPORTED:
+    if report.verdict in {Verdict.UNSUPPORTED, Verdict.UNDECIDED}:
         msg = f"{report.device} cannot judge the baseline of {task.name}: {report.message}"
         raise MissingDependencyError(msg)
     if report.verdict is not Verdict.PASS:

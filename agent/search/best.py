@@ -37,7 +37,7 @@ def offer(deps: Deps, trial: Trial) -> bool:
 async def confirm(deps: Deps) -> None:
     """Judge the best candidate on fresh inputs, at the benchmark shapes, and by tools that look for hazards.
 
-    Where it fails, the next best one.
+    Where it fails, or cannot be judged, the next best one: what is announced has passed twice.
     """
     for trial in deps.store.candidates.ranked(deps.run):
         kernel = settled(deps.parent(trial).kernel, trial.tune)
@@ -51,6 +51,10 @@ async def confirm(deps: Deps) -> None:
     deps.store.kernels.drop_best(deps.run)
 
 
+def _became(verdict: Verdict) -> str:
+    return "could not be judged" if verdict is Verdict.UNDECIDED else "failed when judged"
+
+
 def _keep(deps: Deps, trial: Trial) -> None:
     kernel = settled(deps.parent(trial).kernel, trial.tune)
     sha = deps.store.kernels.keep(deps.run, kernel)
@@ -61,7 +65,7 @@ def _keep(deps: Deps, trial: Trial) -> None:
 def _demote(deps: Deps, trial: Trial, report: CheckReport) -> None:
     submission = deps.store.candidates.submission(deps.run, trial.place)
     assert submission is not None, "a judged candidate was submitted"
-    said = f"passed, then failed when judged once more: {report.message}"
+    said = f"passed, then {_became(report.verdict)} once more: {report.message}"
     failed = submission.judged(report.verdict, said, provenance=trial.provenance)
     deps.store.candidates.judge(deps.run, failed)
     deps.say(CandidateJudged.of(deps.run, failed))

@@ -62,7 +62,7 @@ async def _judge(deps: Deps, submission: Submission) -> Trial | None:
         order = CheckOrder(deps.task, kernel, sweep=True, benches=False)
         report = await deps.interruption.guard(deps.toolbox.do(order))
     except WorkerError as error:
-        return submission.judged(Verdict.UNSUPPORTED, f"the tools gave no answer: {error}", lost=True)
+        return submission.judged(Verdict.UNDECIDED, f"the tools gave no answer: {error}", lost=True)
     for stage in report.stages:
         deps.say(
             StageFinished(

@@ -8,9 +8,11 @@ from agent.store.files import kernel_sha
 from sandbox.verdict import Verdict
 
 _PARENTS = 3
-# The further a failed kernel came, the less there is to repair; what the device cannot judge comes last.
+# The further a failed kernel came, the less there is to repair; what the device cannot judge comes last, but nothing
+# is known against what this machine had no time or memory to judge.
 _FURTHEST_FIRST = (
     Verdict.PASS,
+    Verdict.UNDECIDED,
     Verdict.WRONG_RESULT,
     Verdict.NONDETERMINISTIC,
     Verdict.INPUT_MODIFIED,

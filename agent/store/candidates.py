@@ -8,6 +8,8 @@ import sqlite3
 from agent.candidates import CandidatePlan, Submission, Trial
 from agent.store.database import Database
 from agent.store.records import dump_report, load_report
+from sandbox.verdict import Provenance
+from tools.preference import Merit, merit, preferred
 
 _KEY = "run = ? AND round = ? AND candidate = ?"
 _RANKED = (
@@ -136,11 +138,14 @@ class Candidates:
             connection.execute("DELETE FROM candidates WHERE run = ? AND round >= ?", (run, round_))
 
     def ranked(self, run: str, *, through: int | None = None) -> list[Trial]:
-        """Return the correct, timed, distinct candidates of the rounds from 1 on, fastest first."""
+        """Return the correct, timed, distinct candidates of the rounds from 1 on, the one to choose first.
+
+        That is the fastest; of those that an estimate cannot tell from it the leanest (`tools.preference`).
+        """
         last = 2**31 if through is None else through
         with self._database.read() as connection:
             rows = connection.execute(_RANKED, (run,)).fetchall()
-        return [_trial(row) for row in rows if 1 <= row["round"] <= last]
+        return preferred([_trial(row) for row in rows if 1 <= row["round"] <= last], _merit)
 
     def set_best(self, run: str, trial: Trial, sha: str) -> None:
         """Record the best candidate, and the sha of its `best.cu`."""
@@ -168,6 +173,15 @@ class Candidates:
                 (run,),
             ).fetchone()
         return None if row is None else (_trial(row), row["best_sha"])
+
+
+def _merit(trial: Trial) -> Merit:
+    """What is known of a candidate that was timed; one whose report was not kept counts as lean."""
+    report = trial.report
+    if report is not None and report.profile is not None and report.profile.latency_us is not None:
+        return merit(report.profile, report.compile)
+    assert trial.latency_us is not None, "only what was timed is ranked"
+    return Merit(trial.latency_us, trial.provenance is not Provenance.MEASURED, (0, 0, 0))
 
 
 def _submission(row: sqlite3.Row) -> Submission:

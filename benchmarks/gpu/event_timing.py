@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sandbox.budget import Budget
 from sandbox.device import Array, Device, Inspection, LaunchProfile, ProfileResult, RunResult
 from sandbox.nsight.ceilings import MeasuredRates
 from sandbox.nsight.launch_profiles import launch_profiles
@@ -54,16 +55,16 @@ class EventTimer:
         return True
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """See `Device`."""
-        return await self._device.run(program, plan, inputs, poison=poison, deadline_s=deadline_s)
+        return await self._device.run(program, plan, inputs, poison=poison, budget=budget)
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
         """See `Device`."""
-        return await self._device.profile(program, plan, samples, deadline_s=deadline_s)
+        return await self._device.profile(program, plan, samples, budget=budget)
 
     async def inspect(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import Device
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
 from sandbox.program import CompileRequest, Program
@@ -170,7 +171,7 @@ async def compare(
         for device in (gpu, simulator) if isinstance(program, Program) else ():
             assert isinstance(program, Program)
             ran = await device.run(
-                program, plan(dtype), {"x": operands(dtype)}, poison=1, deadline_s=deadline_s
+                program, plan(dtype), {"x": operands(dtype)}, poison=1, budget=Budget(deadline_s)
             )
             if ran.fault is not None:
                 problem = f"{device.name}: {ran.fault.message}"

@@ -12,6 +12,7 @@ from benchmarks.gpu.counts import compared
 from benchmarks.gpu.kernels import Entry
 from benchmarks.gpu.measuring import Machine
 from benchmarks.gpu.results import Kernel, Results
+from sandbox.budget import Budget
 from sandbox.device import LaunchProfile
 from sandbox.errors import UsageError
 from sandbox.timing.measured import TimedPlan, times_pairs
@@ -147,7 +148,7 @@ class KernelParts:
         gpu = self._machine.gpu
         if times_pairs(gpu):
             return await gpu.explain(TimedPlan(program, plan), samples.buffers, times, deadline_s=ITEM_S)
-        return (await gpu.profile(program, plan, samples.buffers, deadline_s=ITEM_S)).launches
+        return (await gpu.profile(program, plan, samples.buffers, budget=Budget(ITEM_S))).launches
 
     def _note_counters(self, entry: Entry, measured: Sequence[Sequence[LaunchProfile]]) -> None:
         launches = [one for some in measured for one in some]

@@ -11,6 +11,7 @@ from benchmarks.gpu import instruction_tests
 from benchmarks.gpu.budget import ITEM_S, Clock, shares, within
 from benchmarks.gpu.kernels import Entry
 from benchmarks.gpu.results import Results, SameResults
+from sandbox.budget import Budget
 from sandbox.device import Array, Device
 from sandbox.nsight.ceilings import measure
 from sandbox.plan import Plan
@@ -40,7 +41,7 @@ async def measure_ceilings(machine: Machine, clock: Clock, results: Results) -> 
     """Measure what the GPU reaches at most."""
 
     async def latency(program: Program, plan: Plan, samples: Mapping[str, Array]) -> float | None:
-        return (await machine.gpu.profile(program, plan, samples, deadline_s=20)).latency_us
+        return (await machine.gpu.profile(program, plan, samples, budget=Budget(20))).latency_us
 
     results.ceilings = await within(
         min(ITEM_S, clock.left),
@@ -55,7 +56,7 @@ async def run_instruction_tests(machine: Machine, clock: Clock, results: Results
     programs: dict[str, Program | str] = {}
     requests = instruction_tests.requests(machine.gpu.architecture)
     for dtype, request in zip(instruction_tests.EXACT, requests, strict=True):
-        compiled = await machine.compiler.compile(request, deadline_s=60)
+        compiled = await machine.compiler.compile(request, cpu_s=60)
         said = compiled.diagnostics[0].message if compiled.diagnostics else "not compiled"
         programs[dtype] = compiled.program or said
     found = await within(
@@ -86,7 +87,7 @@ async def _same(machine: Machine, entry: Entry) -> SameResults:
     plan = compiled.build.plan(scalars_for(entry.task, case, 7))
     outputs: list[Mapping[str, Array]] = []
     for device in (machine.gpu, machine.simulator):
-        ran = await device.run(compiled.build.program, plan, inputs, poison=1, deadline_s=30)
+        ran = await device.run(compiled.build.program, plan, inputs, poison=1, budget=Budget(30))
         if ran.fault is not None:
             return SameResults(entry.group, problem=f"{device.name}: {ran.fault.message}")
         outputs.append(ran.outputs)

@@ -32,15 +32,15 @@ class Nvcc:
             raise FileNotFoundError("nvcc is not installed; carry programs instead (--programs, docs/gpu.md)")
         self._program = found
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
-        """Compile one translation unit; each call takes some tenths of a second."""
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
+        """Compile one translation unit; each call takes some tenths of a second; here `cpu_s` is a deadline."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             (folder / request.file_name).write_text(request.source)
             (folder / "prelude.h").write_text(_PRELUDE)
             built, lowered = await asyncio.gather(
-                self._run(folder, request, ["-cubin", "-Xptxas", "-v"], "out.cubin", deadline_s),
-                self._run(folder, request, ["-ptx"], "out.ptx", deadline_s),
+                self._run(folder, request, ["-cubin", "-Xptxas", "-v"], "out.cubin", cpu_s),
+                self._run(folder, request, ["-ptx"], "out.ptx", cpu_s),
             )
             if built.status or lowered.status:
                 log = (built.output or lowered.output)[-4000:]

@@ -52,7 +52,7 @@ class CarriedCompiler:
                 carried = codec.from_message(message, Carried)
                 self._results[carried.key] = carried.result
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         """Look it up."""
         found = self._results.get(request_key(request))
         if found is not None:
@@ -72,9 +72,9 @@ class Recorder:
         self._compiler = compiler
         self.results: dict[str, CompileResult] = {}
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         """Compile and remember."""
-        result = await self._compiler.compile(request, deadline_s=deadline_s)
+        result = await self._compiler.compile(request, cpu_s=cpu_s)
         self.results[request_key(request)] = result
         return result
 
@@ -97,7 +97,7 @@ async def write(
                 if compiled.build is None:
                     failed.append(f"{entry.group}/{entry.variant}: {compiled.report.message}")
     for request in instruction_tests.requests(architecture):
-        result = await recorder.compile(request, deadline_s=60)
+        result = await recorder.compile(request, cpu_s=60)
         if result.program is None:
             failed.append(f"instruction tests: {result.log[:500]}")
     with file.open("wb") as opened:

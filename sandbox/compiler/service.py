@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 
-from sandbox.asking import LimitReached, ask
+from sandbox.asking import LimitReached, ask_within
 from sandbox.closing import AsyncClosing
 from sandbox.compiler import headers
 from sandbox.compiler.cache import CompileCache
@@ -19,13 +19,16 @@ from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
+from sandbox.quiet import quieter
 from sandbox.wire import MessageLimits
 from sandbox.worker.messages import CompileCall
 
 MEMORY_BYTES = 4 << 30
 """Address space of a compile worker; about 0.5 GiB of it are libraries."""
 
-DEADLINE_S = 30.0
+CPU_S = 30.0
+"""Seconds of processor time that one translation unit may take."""
+
 _REPLY_LIMITS = MessageLimits(header=160 << 20, total=256 << 20)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _KERNEL = re.compile(r"[A-Za-z_][^\n\r\0\\#\"';{}]*")
@@ -60,11 +63,11 @@ class Compiler(AsyncClosing):
         self._cache = CompileCache(cache) if cache is not None else None
         self._running: dict[str, _Shared] = {}
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float = DEADLINE_S) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float = CPU_S) -> CompileResult:
         """Compile, or find what an identical request gave before.
 
         A failure of the source is a result. So is a limit that was reached: `limit` says which.
-        The deadline is that of the first of several identical requests under way.
+        The processor time is that which the first of several identical requests under way may take.
 
         Raises:
             UsageError: The request holds a name that is none, or an unknown architecture.
@@ -76,7 +79,7 @@ class Compiler(AsyncClosing):
             return found
         shared = self._running.get(key)
         if shared is None:
-            shared = self._running[key] = _Shared(asyncio.ensure_future(self._run(request, key, deadline_s)))
+            shared = self._running[key] = _Shared(asyncio.ensure_future(self._run(request, key, cpu_s)))
             shared.task.add_done_callback(lambda _: self._running.pop(key, None))
         return await shared.result()
 
@@ -100,29 +103,30 @@ class Compiler(AsyncClosing):
         if self._cache:
             await asyncio.to_thread(self._cache.prune)
 
-    async def _run(self, request: CompileRequest, key: str, deadline_s: float) -> CompileResult:
-        result = await self._ask(request, deadline_s)
+    async def _run(self, request: CompileRequest, key: str, cpu_s: float) -> CompileResult:
+        result = await self._ask(request, cpu_s)
         if result.program is not None:
             result = dataclasses.replace(result, program=dataclasses.replace(result.program, key=key))
         if self._cache and result.limit is None and result.compiler:
             await asyncio.to_thread(self._cache.put, key, result)
         return result
 
-    async def _ask(self, request: CompileRequest, deadline_s: float) -> CompileResult:
+    async def _ask(self, request: CompileRequest, cpu_s: float) -> CompileResult:
         for last in (False, True):
             try:
-                answer = await ask(
-                    self._pool,
-                    CompileCall(request),
-                    CompileResult,
-                    deadline_s=deadline_s,
-                    limits=_REPLY_LIMITS,
+                answer = await ask_within(
+                    cpu_s, self._pool, CompileCall(request), CompileResult, limits=_REPLY_LIMITS
                 )
-                return _limited(answer, deadline_s) if isinstance(answer, LimitReached) else answer
             except WorkerDiedError:
                 # Once may be the machine's fault, twice is the file's; but only if workers start at all.
                 if last:
                     await self._pool.warm()
+                continue
+            if not isinstance(answer, LimitReached):
+                return answer
+            if last or answer.limit in {"processor time", "memory"}:
+                return _limited(answer, cpu_s)
+            await quieter()
         return CompileResult(None, (Diagnostic("error", "the compiler crashed on this file, twice"),))
 
 
@@ -151,15 +155,20 @@ def compile_spec(toolkit: Toolkit, memory_bytes: int = MEMORY_BYTES) -> WorkerSp
     )  # fmt: skip
 
 
-def _limited(reached: LimitReached, deadline_s: float) -> CompileResult:
+def _limited(reached: LimitReached, cpu_s: float) -> CompileResult:
     if reached.limit == "memory":
         text = "the compiler ran out of memory: look for huge arrays, and for what expands without end"
         return CompileResult(None, (Diagnostic("error", text),), limit="memory")
+    if reached.limit != "processor time":
+        text = (
+            f"not compiled: {reached.said}, twice; try again when this machine has less to do, or more memory"
+        )
+        return CompileResult(None, (Diagnostic("error", text),), limit="lost")
     advice = (
         "look for templates, constexpr functions or macros that expand without end, loops that are unrolled "
         "too often, and huge arrays with initial values"
     )
-    text = f"the compiler was stopped after {deadline_s:g} s: {advice}"
+    text = f"the compiler was stopped after {cpu_s:g} s of processor time: {advice}"
     return CompileResult(None, (Diagnostic("error", text),), limit="deadline")
 
 

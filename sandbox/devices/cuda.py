@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sandbox.asking import LimitReached, Workers, ask
+from sandbox.budget import Budget
 from sandbox.closing import AsyncClosing, Closes
 from sandbox.cuda.noise import digest_words, noise_words
 from sandbox.device import Array, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
@@ -120,13 +121,13 @@ class CudaDevice(AsyncClosing):
         return True
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """See `Device`."""
         call = CudaRunCall(program, plan, inputs, poison)
         async with self._lock.held(alone=False):
             answer = await self._ask(
-                call, CudaAnswer, deadline_s, bytes_back(plan), lambda answer: answer.spent
+                call, CudaAnswer, budget.seconds, bytes_back(plan), lambda answer: answer.spent
             )
         return RunResult(answer) if isinstance(answer, Fault) else answer.result
 
@@ -140,9 +141,10 @@ class CudaDevice(AsyncClosing):
         return await self._workers.request(CudaProbeCall(seed), CudaHealth, deadline_s=30.0)
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
         """See `Device`."""
+        deadline_s = budget.seconds
         timed, filled = TimedPlan(program, plan), repeated(plan, samples)
         rules = TimingRules(limit_s=min(_PROFILE_S, deadline_s / 3), kept=1)
         times = await self.time_pairs(timed, None, [filled], rules=rules, deadline_s=deadline_s)

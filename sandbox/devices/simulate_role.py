@@ -26,8 +26,6 @@ class SimulateRole:
                 call.inputs,
                 call.poison,
                 architecture=call.architecture,
-                deadline_s=call.deadline_s,
+                budget=call.budget,
             )
-        return profiling.profile(
-            call.program, call.plan, call.samples, call.architecture, deadline_s=call.deadline_s
-        )
+        return profiling.profile(call.program, call.plan, call.samples, call.architecture, budget=call.budget)

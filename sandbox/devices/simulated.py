@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
-from sandbox.asking import LimitReached, ask
+from sandbox.asking import LimitReached, ask_within
+from sandbox.budget import Budget
 from sandbox.closing import AsyncClosing
 from sandbox.device import Array, Fault, Inspection, ProfileResult, RunResult
 from sandbox.devices.limit_faults import limit_fault
 from sandbox.devices.plan_buffers import bytes_back
-from sandbox.errors import UsageError
+from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.plan import Plan
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
+from sandbox.quiet import quieter
 from sandbox.verdict import Provenance, Verdict
 from sandbox.wire import MessageLimits
 from sandbox.worker.messages import ProfileCall, RunCall
@@ -27,14 +30,14 @@ MEMORY_BYTES = 12 << 30
 """Address space of a simulator worker: buffers, their shadow, and a few thousand lanes' registers."""
 
 _REPLY_HEADER_BYTES = 32 << 20
-_GRACE_S = 1.0
-"""The simulator ends a run at its deadline itself, and says where; a worker that does not is killed."""
+_GRACE_S = 5.0
+"""The simulator ends a run itself when its processor time is spent, and says where; else the kernel ends it."""
 
 
 class SimulatedDevice(AsyncClosing):
     """A GPU that is simulated by worker processes; implements `sandbox.device.Device`.
 
-    Up to `workers` calls run at once, further ones wait; the wait is not charged to a call's deadline.
+    Up to `workers` calls run at once, further ones wait; the wait is not charged to a call's budget.
     """
 
     def __init__(
@@ -81,21 +84,21 @@ class SimulatedDevice(AsyncClosing):
         return False
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """See `Device`."""
-        call = RunCall(program, plan, inputs, poison, self._model, deadline_s)
+        call = RunCall(program, plan, inputs, poison, self._model, budget)
         limits = MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + bytes_back(plan))
-        outcome = await self._ask(call, RunResult, deadline_s, limits)
+        outcome = await self._ask(call, RunResult, budget, limits)
         return RunResult(outcome) if isinstance(outcome, Fault) else outcome
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
         """See `Device`."""
-        call = ProfileCall(program, plan, samples, self._model, deadline_s)
+        call = ProfileCall(program, plan, samples, self._model, budget)
         limits = MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES)
-        outcome = await self._ask(call, ProfileResult, deadline_s, limits)
+        outcome = await self._ask(call, ProfileResult, budget, limits)
         return ProfileResult(outcome) if isinstance(outcome, Fault) else outcome
 
     async def inspect(
@@ -113,23 +116,42 @@ class SimulatedDevice(AsyncClosing):
         """See `Device`."""
         await self._pool.aclose()
 
-    async def _ask(self, call: object, kind: type[T], deadline_s: float, limits: MessageLimits) -> T | Fault:
-        try:
-            answer = await ask(self._pool, call, kind, deadline_s=deadline_s + _GRACE_S, limits=limits)
-        except WorkerFailedError as error:
-            reason = str(error).strip().splitlines()[-1]
-            return Fault(
-                Verdict.UNSUPPORTED, f"{self._name} failed on this kernel, which is a bug of it: {reason}"
-            )
+    async def _ask(self, call: object, kind: type[T], budget: Budget, limits: MessageLimits) -> T | Fault:
+        answer = await self._request(call, kind, budget, limits)
+        if isinstance(answer, LimitReached) and answer.limit == "lost":
+            await quieter()
+            answer = await self._request(call, kind, budget, limits)
+            if isinstance(answer, LimitReached):
+                await self._pool.warm()  # unless workers cannot be started at all
+                answer = replace(answer, said=f"{answer.said}, and another one before")
         if isinstance(answer, LimitReached):
             return limit_fault(
                 answer,
                 self._name,
-                deadline_s=deadline_s,
+                deadline_s=budget.seconds,
                 memory_bytes=self._memory_bytes,
                 suspects="buffers or shared memory",
             )
         return answer
+
+    async def _request(
+        self, call: object, kind: type[T], budget: Budget, limits: MessageLimits
+    ) -> T | Fault | LimitReached:
+        """Ask once; a worker that did not answer, or died, is one that was lost."""
+        try:
+            answer = await ask_within(
+                budget.seconds + _GRACE_S, self._pool, call, kind, limits=limits, deadline_s=budget.wall_s
+            )
+        except WorkerFailedError as error:
+            reason = str(error).strip().splitlines()[-1]
+            what = f"{self._name} failed on this kernel, which is a bug of it: {reason}"
+            return Fault(Verdict.UNSUPPORTED, what)
+        except WorkerDiedError as error:
+            if self._pool.closed:
+                raise
+            return LimitReached("lost", str(error).strip().splitlines()[-1])
+        late = isinstance(answer, LimitReached) and answer.limit == "deadline"
+        return replace(answer, limit="lost") if late else answer
 
 
 def simulated_names() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import codec, message_file
+from sandbox.budget import Budget
 from sandbox.device import Array
 from sandbox.isolation.base import ENVIRONMENT, import_root, installed, interpreter, source_root
 from sandbox.plan import Plan
@@ -72,7 +73,7 @@ def prepared(
     """
     with tempfile.TemporaryDirectory(prefix="warpwright-") as name:
         folder = Path(name)
-        call = ProfileCall(program, plan, samples, target.model, deadline_s)
+        call = ProfileCall(program, plan, samples, target.model, Budget(deadline_s))
         with (folder / "job").open("wb") as file:
             message_file.append(file, codec.to_message(call))
         roots = dict.fromkeys(str(import_root(package)) for package in installed(target.packages))

@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     buffers = {buffer.name: buffer.size for buffer in call.plan.buffers}
     inputs = {name: _filled(sample, buffers[name]) for name, sample in call.samples.items()}
     role = load_role(role_name, {"buffers": [str(Path(job).with_name("buffers.json"))]})
-    result: Any = role.answer(RunCall(call.program, call.plan, inputs, 0, call.architecture, call.deadline_s))
+    result: Any = role.answer(RunCall(call.program, call.plan, inputs, 0, call.architecture, call.budget))
     if result.fault is None:
         return 0
     sys.stderr.write(f"fault: {result.fault.message}\n")

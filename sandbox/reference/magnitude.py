@@ -1,26 +1,30 @@
-"""How far rounding may move an output: the scale S of the error bound, estimated by perturbation.
+"""How far rounding may move an output, by perturbation: the scale S where a reference cannot be traced.
 
-The bound on an element is `c * eps(dtype) * S + ulp`, S being the sum of the absolute terms behind it.
-Where reference.py does not give S, every floating input is moved by one unit in its last place and the
-float64 reference is computed again. An input x moves by about eps * |x|, so an output moves by about eps
-times its terms: S is taken as the largest move over the draws, divided by eps. The first draw moves all
-inputs up, which finds the whole sum of absolute terms where inputs are just added; the others have random
-signs, and find less of it (the square root of the number of terms, where those are alike): tasks that need
-more give `magnitude`. Inputs of different dtypes are moved one dtype at a time, each move divided by its own
-eps, and the results added; so S does not depend on how coarse the inputs are. S is never below the output
-itself, and 0 where that is not finite. Outputs that jump (a rounding, an argmax) get a large S at the jump.
+The bound on an element is `c * eps(dtype) * S + ulp`, S being the sum of the absolute terms behind it. A traced run
+(`sandbox.reference.running_error`) follows every rounding; what it has no rule for is estimated here. Every
+floating input is moved by one unit in its last place, once all of them up and then each at random, and the float64
+reference is computed again; inputs of different dtypes one dtype at a time, each move divided by its own eps, and
+the results added, so that S does not depend on how coarse the inputs are. Then the reference is run on float32
+arrays, whose arithmetic rounds at every step. S is the largest move over the draws, divided by eps. Outputs that
+jump (a rounding, an argmax) get a large S at the jump.
+
+A few draws leave some of many elements with next to nothing. So no element gets less than its like: the floor is a
+power of the output's magnitude, fitted to all elements, at the level of the element's row and of the whole output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
-import numpy as np
+import numpy
 
 from sandbox.device import Array
 from sandbox.dtypes import FLOATS
+from sandbox.reference.running_error.precision import np
 
 Evaluate = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+
+_ROW = 8
 
 
 def is_floating(array: Array) -> bool:
@@ -51,17 +55,17 @@ def estimate(
     evaluate: Evaluate,
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
-    wanted: Collection[str],
-    random: np.random.Generator,
+    wanted: Mapping[str, str],
+    random: numpy.random.Generator,
     draws: int,
 ) -> dict[str, Array]:
     """Estimate S; see the module's text.
 
     Args:
-        evaluate: The float64 reference: floating inputs of any dtype, outputs in float64.
+        evaluate: The reference: floating inputs of any dtype as they are, outputs in float64.
         inputs: In their own dtypes.
-        outputs: What `evaluate` gives for them.
-        wanted: Names of floating outputs.
+        outputs: What `evaluate` gives for them in float64.
+        wanted: Names of floating outputs, and their dtypes.
         random: Where the directions come from.
         draws: How often the inputs of each dtype are moved.
     """
@@ -72,21 +76,60 @@ def estimate(
         moved = {name: np.zeros_like(outputs[name]) for name in wanted}
         for draw in range(draws):
             chosen = {name: step for name, step in steps.items() if inputs[name].dtype.name == kind}
-            perturbed = evaluate({**inputs, **_perturbed(inputs, chosen, None if draw == 0 else random)})
-            with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is sorted out below
-                for name in wanted:
-                    moved[name] = np.fmax(moved[name], np.abs(perturbed[name] - outputs[name]))
+            perturbed = evaluate(_wide(inputs) | _perturbed(inputs, chosen, None if draw == 0 else random))
+            _collect(moved, perturbed, outputs)
         with np.errstate(over="ignore"):
             for name in wanted:
-                scale[name] = scale[name] + moved[name] * 2.0 ** FLOATS[kind].fraction_bits
-    for name in wanted:
-        finite = np.isfinite(outputs[name]) & np.isfinite(scale[name])
-        scale[name] = np.where(finite, np.fmax(scale[name], np.abs(outputs[name])), 0.0)
+                scale[name] = scale[name] + moved[name] / FLOATS[kind].epsilon
+    single = {name: np.zeros_like(outputs[name]) for name in wanted}
+    _collect(single, evaluate(_single(inputs)), outputs)
+    for name, dtype in wanted.items():
+        if dtype != "float64":
+            scale[name] = np.fmax(scale[name], single[name] / FLOATS[dtype].epsilon)
+        scale[name] = _at_least_its_like(scale[name], outputs[name])
     return scale
 
 
+def _collect(moved: dict[str, Array], found: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is sorted out at the end
+        for name, least in moved.items():
+            distance = np.abs(found[name] - outputs[name])
+            moved[name] = np.fmax(least, np.where(np.isfinite(distance), distance, 0.0))
+
+
+def _at_least_its_like(scale: Array, output: Array) -> Array:
+    """Return a scale that is never below the output itself, nor below half of what its like have."""
+    size = np.abs(output)
+    finite: Array = np.isfinite(output) & np.isfinite(scale)
+    scale = np.where(finite, np.fmax(scale, size), 0.0)
+    known = finite & (scale > 0) & (size > 0)
+    if np.count_nonzero(known) < _ROW:
+        return scale
+    least = float(np.min(size[known]))
+    x = np.log(np.where(known, size, least))
+    y = np.log(np.where(known, scale, 1.0))
+    spread = float(np.var(x[known]))
+    together = float(np.mean((x[known] - x[known].mean()) * (y[known] - y[known].mean())))
+    power = min(1.0, max(0.0, together / spread)) if spread > 0 else 0.0
+    level = np.where(known, y - power * x, np.nan)
+    usual = float(np.nanmedian(level))
+    floor = np.full(scale.shape, usual - np.log(4))
+    if scale.ndim > 1 and scale.shape[-1] >= _ROW:
+        row = np.nanmedian(np.where(known.any(axis=-1, keepdims=True), level, usual), axis=-1, keepdims=True)
+        floor = np.maximum(floor, row - np.log(2))
+    return np.where(finite, np.fmax(scale, np.exp(floor + power * x)), 0.0)
+
+
+def _wide(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: as_float64(array) if is_floating(array) else array for name, array in inputs.items()}
+
+
+def _single(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: array.astype(np.float32) if is_floating(array) else array for name, array in inputs.items()}
+
+
 def _perturbed(
-    inputs: Mapping[str, Array], steps: Mapping[str, Array], random: np.random.Generator | None
+    inputs: Mapping[str, Array], steps: Mapping[str, Array], random: numpy.random.Generator | None
 ) -> dict[str, Array]:
     """Move inputs by these steps: up, or each element up or down at random."""
     moved: dict[str, Array] = {}

@@ -11,10 +11,12 @@ from typing import Any, cast
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.dtypes import FLOATS
 from sandbox.reference.magnitude import as_float64, estimate, is_floating
+from sandbox.reference.running_error.precision import Untraceable, precision_of
+from sandbox.reference.running_error.trace import FILE, Trace, load, trace
 from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
 
-_FILE = "reference.py"
 _MESSAGE_CHARACTERS = 1_000
 
 Function = Callable[..., Any]
@@ -44,22 +46,59 @@ class ReferenceRole:
 
 
 def _expected(call: ReferenceCall) -> Expected:
-    module = _load(call.text)
+    module = load(call.text)
     reference = _function(module, "reference")
     if reference is None:
         raise _ContractError("it defines no function `reference`")
 
     def outputs_of(inputs: Mapping[str, Array]) -> dict[str, Array]:
-        return _arrays(reference(**_arguments(inputs), **call.dims), "reference")
+        return _arrays(reference(**_plain(inputs), **call.dims), "reference")
 
-    outputs = outputs_of(call.inputs)
+    outputs = outputs_of(_wide(call.inputs))
     floating = {name: array for name, array in outputs.items() if array.dtype == np.float64}
     magnitude = _magnitude(module, call, floating)
-    missing = floating.keys() - magnitude.keys()
+    scales = dict.fromkeys(magnitude, "given")
+    unknown = floating.keys() - magnitude.keys()
+    missing = {name: dtype for name, dtype in call.dtypes.items() if name in unknown and dtype in FLOATS}
+    traced, reason = _traced(call, outputs, missing)
+    magnitude |= traced
+    scales |= dict.fromkeys(traced, "traced")
+    missing = {name: dtype for name, dtype in missing.items() if name not in traced}
     if missing:
         random = np.random.default_rng(call.seed)
         magnitude |= estimate(outputs_of, call.inputs, outputs, missing, random, call.draws)
-    return Expected(outputs, magnitude, _function(module, "compare") is not None, bool(missing))
+        scales |= dict.fromkeys(missing, "perturbed")
+    return Expected(outputs, magnitude, _function(module, "compare") is not None, scales, reason)
+
+
+def _traced(
+    call: ReferenceCall, outputs: Mapping[str, Array], wanted: Mapping[str, str]
+) -> tuple[dict[str, Array], str]:
+    """Trace the reference once for each dtype of its outputs; say why where it cannot be."""
+    scales: dict[str, Array] = {}
+    for dtype in sorted(set(wanted.values())):
+        names = [name for name, one in wanted.items() if one == dtype]
+        try:
+            found = trace(call.text, call.inputs, call.dims, precision_of(dtype, call.accumulate))
+            for name in names:
+                _check_values(name, found[name], outputs[name])
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a reference does with arrays that are not NumPy's own
+            return scales, f"{_fault(error).message}"
+        scales |= {name: found[name].scale for name in names}
+    return scales, ""
+
+
+def _check_values(name: str, found: Trace, expected: Array) -> None:
+    """Raise unless the traced run computed the same: it took the same way through the reference."""
+    values = found.values.astype(np.float64)
+    same = values.shape == expected.shape
+    if same:
+        near = np.abs(values - expected) <= 1e-9 * (np.abs(expected) + found.scale)
+        same = bool((near | (values == expected) | (np.isnan(values) & np.isnan(expected))).all())
+    if not same:
+        raise Untraceable(f"traced, it computes another {name}")
 
 
 def _magnitude(module: ModuleType, call: ReferenceCall, outputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -75,20 +114,13 @@ def _magnitude(module: ModuleType, call: ReferenceCall, outputs: Mapping[str, Ar
 
 
 def _comparison(call: CompareCall) -> ComparisonAnswer:
-    compare = _function(_load(call.text), "compare")
+    compare = _function(load(call.text), "compare")
     if compare is None:
         raise _ContractError("it defines no function `compare`")
     reason = compare(_arguments(call.outputs), dict(call.expected), _arguments(call.inputs))
     if reason is not None and not isinstance(reason, str):
         raise _ContractError(f"`compare` returned {type(reason).__name__}: expected None or a reason (text)")
     return ComparisonAnswer(None if reason is None else reason[:_MESSAGE_CHARACTERS])
-
-
-def _load(text: str) -> ModuleType:
-    module = ModuleType("reference")
-    # The one place where given code is executed: a reference is Python, and this process is confined for it.
-    exec(compile(text, _FILE, "exec"), module.__dict__)
-    return module
 
 
 def _function(module: ModuleType, name: str) -> Function | None:
@@ -98,8 +130,16 @@ def _function(module: ModuleType, name: str) -> Function | None:
 
 def _arguments(arrays: Mapping[str, Array]) -> dict[str, Any]:
     """Return what a reference is called with: floats as float64, 0-d arrays as plain numbers."""
-    wide = {name: as_float64(array) if is_floating(array) else array.copy() for name, array in arrays.items()}
-    return {name: array.item() if array.ndim == 0 else array for name, array in wide.items()}
+    return _plain(_wide(arrays))
+
+
+def _wide(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: as_float64(array) if is_floating(array) else array for name, array in arrays.items()}
+
+
+def _plain(arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """Copy, and turn 0-d arrays into plain numbers."""
+    return {name: array.item() if array.ndim == 0 else array.copy() for name, array in arrays.items()}
 
 
 def _arrays(returned: object, function: str) -> dict[str, Array]:
@@ -118,7 +158,7 @@ def _arrays(returned: object, function: str) -> dict[str, Array]:
 
 
 def _fault(error: BaseException) -> ReferenceFault:
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _FILE]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILE]
     line = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     return ReferenceFault(f"{type(error).__name__}: {text}"[:_MESSAGE_CHARACTERS], line)

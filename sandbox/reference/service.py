@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from sandbox.asking import LimitReached, ask
+from sandbox.asking import LimitReached, ask_within
 from sandbox.closing import AsyncClosing
 from sandbox.device import Array
-from sandbox.errors import UsageError
+from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
@@ -23,10 +23,12 @@ T = TypeVar("T", Expected, ComparisonAnswer)
 MEMORY_BYTES = 12 << 30
 """Address space of a reference worker."""
 
-DEADLINE_S = 120.0
-DRAWS = 4
+CPU_S = 120.0
+"""Seconds of processor time that one answer may take."""
+
+DRAWS = 6
 _LARGE_ELEMENTS = 1 << 22
-_LARGE_DRAWS = 2
+_LARGE_DRAWS = 3
 _KEPT_BYTES = 64 << 20
 
 
@@ -66,8 +68,9 @@ class References(AsyncClosing):
         dims: Mapping[str, int],
         dtypes: Mapping[str, str],
         *,
+        accumulate: str | None = None,
         seed: int = 0,
-        deadline_s: float = DEADLINE_S,
+        cpu_s: float = CPU_S,
     ) -> Expected:
         """Compute what the outputs should be, and the scale of their error bound.
 
@@ -77,22 +80,24 @@ class References(AsyncClosing):
             dims: Values of the task's dims.
             dtypes: The outputs that the task wants, and their dtypes. For floating ones the answer is
                 float64; for integers it is what the reference returned (float64 too, if it did).
-            seed: Seed of the perturbations behind an estimated magnitude.
-            deadline_s: Seconds of wall time.
+            accumulate: The dtype that sums of half precision outputs may be accumulated in; None for float32.
+            seed: Seed of the perturbations behind a magnitude that can be neither read nor traced.
+            cpu_s: Seconds of processor time.
 
         Raises:
             ReferenceFailedError: The reference raised, took too long, or returned something else.
             WorkerError: The environment failed.
         """
-        key = _key(text, inputs, dims, dtypes, seed)
+        key = _key(text, inputs, dims, dtypes, accumulate, seed)
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
             return found
         size = sum(array.size for array in inputs.values())
         draws = DRAWS if size < _LARGE_ELEMENTS else _LARGE_DRAWS
-        call = ReferenceCall(text, dict(inputs), dict(dims), draws, seed)
-        expected = _checked(await self._ask(call, Expected, deadline_s), dtypes)
+        floating = {name: dtype for name, dtype in dtypes.items() if "float" in dtype}
+        call = ReferenceCall(text, dict(inputs), dict(dims), floating, draws, seed, accumulate)
+        expected = _checked(await self._ask(call, Expected, cpu_s), dtypes)
         self._keep(key, expected)
         return expected
 
@@ -103,7 +108,7 @@ class References(AsyncClosing):
         outputs: Mapping[str, Array],
         expected: Expected,
         *,
-        deadline_s: float = DEADLINE_S,
+        cpu_s: float = CPU_S,
     ) -> str | None:
         """Ask the reference's own `compare`; None where the outputs are right, else the reason.
 
@@ -112,7 +117,7 @@ class References(AsyncClosing):
             WorkerError: The environment failed.
         """
         call = CompareCall(text, dict(inputs), dict(outputs), expected.outputs)
-        return (await self._ask(call, ComparisonAnswer, deadline_s)).reason
+        return (await self._ask(call, ComparisonAnswer, cpu_s)).reason
 
     async def warm(self) -> None:
         """Start a worker ahead of the first call."""
@@ -122,11 +127,16 @@ class References(AsyncClosing):
         """Stop the workers; safe to call twice."""
         await self._pool.aclose()
 
-    async def _ask(self, call: object, kind: type[T], deadline_s: float) -> T:
-        reply = await ask(self._pool, call, kind, ReferenceFault, deadline_s=deadline_s)
+    async def _ask(self, call: object, kind: type[T], cpu_s: float) -> T:
+        reply = await ask_within(cpu_s, self._pool, call, kind, ReferenceFault)
         if isinstance(reply, LimitReached):
-            if reply.limit == "deadline":
-                raise ReferenceFailedError(f"reference.py did not finish within {deadline_s:g} s")
+            if reply.limit == "processor time":
+                raise ReferenceFailedError(
+                    f"reference.py did not finish within {cpu_s:g} s of processor time"
+                )
+            if reply.limit != "memory":
+                # The machine's fault, or that of a reference that sleeps: whoever asks may try again.
+                raise WorkerDiedError(f"the worker of reference.py was lost: {reply.said}")
             limit = self._memory_bytes / (1 << 30)
             raise ReferenceFailedError(f"reference.py needs more than {limit:g} GiB of memory")
         if isinstance(reply, ReferenceFault):
@@ -155,14 +165,14 @@ def _checked(expected: Expected, dtypes: Mapping[str, str]) -> Expected:
             f"expected {', '.join(sorted(wanted))}"
         )
     outputs = dict(expected.outputs)
-    magnitude = dict(expected.magnitude)
+    magnitude, scales = dict(expected.magnitude), dict(expected.scales)
     for name, dtype in dtypes.items():
         if "float" in dtype and outputs[name].dtype != np.float64:
             outputs[name] = outputs[name].astype(np.float64)
-            magnitude[name] = np.abs(outputs[name])
+            magnitude[name], scales[name] = np.abs(outputs[name]), "traced"
         if name in magnitude and magnitude[name].shape != outputs[name].shape:
             raise ReferenceFailedError(f"reference.py gave {name} a magnitude of another shape")
-    return Expected(outputs, magnitude, expected.has_compare, expected.estimated)
+    return Expected(outputs, magnitude, expected.has_compare, scales, expected.untraced)
 
 
 def _bytes(expected: Expected) -> int:
@@ -170,10 +180,15 @@ def _bytes(expected: Expected) -> int:
 
 
 def _key(
-    text: str, inputs: Mapping[str, Array], dims: Mapping[str, int], dtypes: Mapping[str, str], seed: int
+    text: str,
+    inputs: Mapping[str, Array],
+    dims: Mapping[str, int],
+    dtypes: Mapping[str, str],
+    accumulate: str | None,
+    seed: int,
 ) -> str:
     shapes = [[name, array.dtype.name, list(array.shape)] for name, array in sorted(inputs.items())]
-    parts = [text, sorted(dims.items()), sorted(dtypes.items()), seed, shapes]
+    parts = [text, sorted(dims.items()), sorted(dtypes.items()), accumulate, seed, shapes]
     digest = hashlib.sha256(json.dumps(parts).encode())
     for _, array in sorted(inputs.items()):
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

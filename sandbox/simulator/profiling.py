@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
+from sandbox.budget import Budget
 from sandbox.device import Array, LaunchProfile, ProfileResult
-from sandbox.plan import Launch, LaunchMode, Plan, Role
+from sandbox.plan import Launch, Plan, Role
 from sandbox.program import Program
 from sandbox.simulator.cost.caches import Footprint
 from sandbox.simulator.cost.coalescing import SECTOR
@@ -17,9 +15,9 @@ from sandbox.simulator.cost.counting import Counter
 from sandbox.simulator.cost.estimate import estimate
 from sandbox.simulator.cost.hotspots import hotspots
 from sandbox.simulator.cost.traffic import LaunchShape, reaches
-from sandbox.simulator.execute.launching import LaunchSetup, batches, buffer_sizes
+from sandbox.simulator.execute.effort import Effort
+from sandbox.simulator.execute.launching import LaunchSetup, buffer_sizes
 from sandbox.simulator.execute.running import initialise_globals, load, prepare
-from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.gpus.occupancy import Occupancy, occupancy
 from sandbox.simulator.machine.faults import FaultError
@@ -27,10 +25,8 @@ from sandbox.simulator.machine.sparse import SparseArena
 from sandbox.simulator.machine.surroundings import Surroundings, seed_of
 from sandbox.simulator.metrics.row import CountedLaunch
 from sandbox.simulator.metrics.table import metrics
+from sandbox.simulator.sampling import SAMPLE_BLOCKS, chosen_blocks, count_blocks
 from sandbox.verdict import Provenance
-
-SAMPLE_LANES = 8192
-SAMPLE_BLOCKS = 32
 
 
 def profile(
@@ -39,7 +35,7 @@ def profile(
     samples: Mapping[str, Array],
     architecture_name: str,
     *,
-    deadline_s: float | None = None,
+    budget: Budget | None = None,
 ) -> ProfileResult:
     """Count a sample of each launch's blocks and estimate the plan's latency.
 
@@ -48,11 +44,11 @@ def profile(
         plan: What to launch; buffers are reserved, only pages that sampled blocks touch hold data.
         samples: For every in and inout buffer a flat array of at most its size; it is repeated to fill.
         architecture_name: A name in `ARCHITECTURES`.
-        deadline_s: Seconds after which the profile ends as a TIMEOUT fault.
+        budget: What counting may cost; see `execute.running.run`.
     """
     architecture = ARCHITECTURES[architecture_name]
     try:
-        counted = count(program, plan, samples, architecture, deadline_s=deadline_s)
+        counted = count(program, plan, samples, architecture, budget=budget)
         profiles = tuple(
             _launch_profile(launch, one, architecture)
             for launch, one in zip(plan.launches, counted, strict=True)
@@ -76,45 +72,42 @@ def count(
     samples: Mapping[str, Array],
     architecture: Architecture,
     *,
-    deadline_s: float | None = None,
+    budget: Budget | None = None,
 ) -> Iterator[Counted]:
     """Count a sample of each launch's blocks, one launch after the other; the arguments are those of `profile`.
 
     Raises:
-        FaultError: A launch faults, or the deadline has passed.
+        FaultError: A launch faults, or counting may cost no more.
     """
-    deadline = None if deadline_s is None else time.monotonic() + deadline_s
+    effort = Effort(budget)
     loaded = load(program)
     wanted = {b.name for b in plan.buffers if b.role in {Role.IN, Role.INOUT}}
     kept = {name: samples[name] for name in wanted}
     surroundings = Surroundings(seed_of(program.key, kept))
-    arena = SparseArena(*buffer_sizes(plan, loaded.module), kept, surroundings)
+    arena = SparseArena(*buffer_sizes(plan, loaded), kept, surroundings)
     initialise_globals(arena, loaded)
     for number, launch in enumerate(plan.launches):
         setup = prepare(loaded, launch, arena, surroundings, architecture, number=number)
-        yield _count_launch(setup, program, arena, deadline)
+        yield _count_launch(setup, program, arena, effort)
 
 
-def _count_launch(
-    setup: LaunchSetup, program: Program, arena: SparseArena, deadline: float | None
-) -> Counted:
+def _count_launch(setup: LaunchSetup, program: Program, arena: SparseArena, effort: Effort) -> Counted:
     geometry = setup.geometry
     registers = next((r.registers for r in program.resources if r.name == setup.launch.kernel), 32)
     resident = occupancy(setup.architecture, geometry.threads, registers, setup.shared_bytes)
-    chosen = _chosen(setup)
-    counter = Counter(
-        _l1_share(setup, resident), Footprint(len(chosen) if len(chosen) <= SAMPLE_BLOCKS else 1)
-    )
-    _run(setup, chosen, counter, deadline)
+    sample = chosen_blocks(setup)
+    columns = len(sample) if len(sample) <= SAMPLE_BLOCKS else 1
+    counter = Counter(_l1_share(setup, resident), Footprint(columns))
+    sampled = count_blocks(setup, sample, counter, effort)
     shape = LaunchShape(
         blocks=geometry.blocks,
-        sampled=len(chosen),
+        sampled=sampled,
         threads=geometry.threads,
         warps=geometry.warps,
         registers=registers,
         shared_bytes=setup.shared_bytes,
         occupancy=resident,
-        reach=reaches(counter, arena, geometry.blocks, len(chosen)),
+        reach=reaches(counter, arena, geometry.blocks, sampled),
     )
     return Counted(counter, shape)
 
@@ -134,45 +127,6 @@ def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture
         metrics=metrics(CountedLaunch(counter, shape, result, architecture)),
         hotspots=hotspots(counter, shape, result),
     )
-
-
-def _run(setup: LaunchSetup, chosen: Array, counter: Counter, deadline: float | None) -> None:
-    first = 0
-    with np.errstate(all="ignore"):
-        for blocks in batches(setup, chosen):
-            counter.start_batch(len(blocks), first)
-            machine = setup.machine(blocks, (counter,))
-            Scheduler(setup, machine, counter.enter, deadline).run()
-            counter.end_batch(machine)
-            first += len(blocks)
-
-
-def _chosen(setup: LaunchSetup) -> Array:
-    """The blocks to run: a sample of them, or of whole clusters.
-
-    A cooperative grid runs whole, because its blocks wait for each other. Where blocks wait for flags of others
-    (look-back, tickets) the first ones run: those wait for none but each other.
-    """
-    geometry = setup.geometry
-    if setup.launch.mode is LaunchMode.COOPERATIVE:
-        return geometry.cluster_blocks(np.arange(geometry.blocks // geometry.cluster_size)).reshape(-1)
-    size = geometry.cluster_size
-    sample = sample_blocks(geometry.blocks // size, geometry.threads * size, max(2, SAMPLE_BLOCKS // size))
-    if setup.code.waits:
-        sample = np.arange(len(sample), dtype=np.int64)
-    return geometry.cluster_blocks(sample).reshape(-1)
-
-
-def sample_blocks(total: int, threads: int, most: int = SAMPLE_BLOCKS) -> Array:
-    """Linear indices of the blocks to run: all if they are few, else evenly spread pairs of neighbours.
-
-    Pairs, so that what neighbours share can be seen; the first and the last block are among them.
-    """
-    count = max(2, min(most, SAMPLE_LANES // threads))
-    if total <= count:
-        return np.arange(total, dtype=np.int64)
-    first = np.linspace(0, total - 2, count // 2).astype(np.int64)
-    return np.unique(np.stack([first, first + 1], axis=1).reshape(-1))
 
 
 def _l1_share(setup: LaunchSetup, resident: Occupancy) -> int:

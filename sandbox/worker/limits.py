@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import resource
 import signal
+import time
 from collections.abc import Mapping
 
 from sandbox.worker import landlocked, seccomp
@@ -68,6 +70,12 @@ def confine(
     _succeed("prctl", libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
     if filter_calls is not None:
         seccomp.install(**filter_calls)
+
+
+def allow(cpu_s: float) -> None:
+    """From now on this process may take so much processor time; the kernel ends it by SIGXCPU after that."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (min(math.ceil(time.process_time() + cpu_s), hard), hard))
 
 
 def orphaned(parent: int) -> bool:

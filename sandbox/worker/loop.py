@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sandbox import codec
 from sandbox.wire import BlockingChannel, EndOfStreamError, MessageLimits
 from sandbox.worker import limits
-from sandbox.worker.messages import Failure, FailureKind, Ready
+from sandbox.worker.messages import CpuAllowance, Failure, FailureKind, Ready
 from sandbox.worker.roles import WorkerRole, load_role
 
 _TRACEBACK_CHARACTERS = 8_000
@@ -56,7 +56,11 @@ def _answer(channel: BlockingChannel, role: WorkerRole) -> bool:
     except EndOfStreamError:
         return False
     try:
-        reply: object = role.answer(codec.from_message(message, *role.accepts))
+        call = codec.from_message(message, *role.accepts, CpuAllowance)
+        if isinstance(call, CpuAllowance):
+            limits.allow(call.cpu_s)
+            return True
+        reply: object = role.answer(call)
         channel.send(codec.to_message(reply))
     except MemoryError as error:
         reply = Failure(FailureKind.MEMORY, str(error) or "out of memory")

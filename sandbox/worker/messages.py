@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sandbox.budget import Budget
 from sandbox.cuda.driver import GpuFacts
 from sandbox.device import Array, RunResult
 from sandbox.plan import Plan
@@ -37,6 +38,16 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class CpuAllowance:
+    """Comes before a request and has no reply: seconds of processor time that the answer may take.
+
+    The kernel ends a worker that takes more; by SIGXCPU, so that the parent knows why.
+    """
+
+    cpu_s: float
+
+
+@dataclass(frozen=True)
 class CompileCall:
     """Role `compile`: compile this; the reply is a `CompileResult` with the key left to the parent."""
 
@@ -45,14 +56,14 @@ class CompileCall:
 
 @dataclass(frozen=True)
 class RunCall:
-    """Role `simulate`: run the plan once within `deadline_s`; the reply is a `RunResult`."""
+    """Role `simulate`: run the plan once, within its budget; the reply is a `RunResult`."""
 
     program: Program
     plan: Plan
     inputs: Mapping[str, Array]
     poison: int
     architecture: str
-    deadline_s: float
+    budget: Budget
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class ProfileCall:
     plan: Plan
     samples: Mapping[str, Array]
     architecture: str
-    deadline_s: float
+    budget: Budget
 
 
 @dataclass(frozen=True)
@@ -128,15 +139,19 @@ class ReferenceCall:
     Attributes:
         text: The whole of reference.py.
         inputs: In and inout arrays in their dtype and task shape, and scalars as 0-d arrays.
-        draws: How often the inputs are perturbed where `magnitude` is not defined.
+        dtypes: The floating outputs that the task wants, and their dtypes.
+        draws: How often the inputs are perturbed where `magnitude` is not defined and nothing can be traced.
         seed: Seed of those perturbations.
+        accumulate: The dtype that sums of halves may be accumulated in; None for float32.
     """
 
     text: str
     inputs: Mapping[str, Array]
     dims: Mapping[str, int]
+    dtypes: Mapping[str, str]
     draws: int
     seed: int
+    accumulate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,13 +172,16 @@ class Expected:
         outputs: By name, float64 for floating outputs, else the reference's own integer or bool dtype.
         magnitude: By name, the sum of absolute terms behind each element, float64, in the outputs' shapes.
         has_compare: The reference defines `compare`, so that many answers may be right.
-        estimated: The magnitude was estimated by perturbation; the reference does not define it.
+        scales: By name of a floating output, where its magnitude is from: the reference's own `magnitude`, a
+            traced run, or perturbation ("given", "traced", "perturbed").
+        untraced: Why some magnitude is from perturbation; empty where none is.
     """
 
     outputs: Mapping[str, Array]
     magnitude: Mapping[str, Array]
     has_compare: bool
-    estimated: bool
+    scales: Mapping[str, str]
+    untraced: str = ""
 
 
 @dataclass(frozen=True)

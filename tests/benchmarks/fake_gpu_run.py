@@ -43,6 +43,7 @@ if __name__ == "__main__":
 from benchmarks.gpu.__main__ import Run, measure
 from benchmarks.gpu.kernels import Entry, entries
 from benchmarks.gpu.programs import CarriedCompiler
+from sandbox.budget import Budget
 from sandbox.device import Inspection
 from sandbox.devices.simulated import SimulatedDevice
 from sandbox.isolation.choose import choose_isolation
@@ -81,10 +82,10 @@ class StandIn:
     provenance = Provenance.MEASURED
     measures = True
 
-    async def run(self, program, plan, inputs, *, poison, deadline_s):
+    async def run(self, program, plan, inputs, *, poison, budget):
         return running.run(program, plan, inputs, poison)
 
-    async def profile(self, program, plan, samples, *, deadline_s):
+    async def profile(self, program, plan, samples, *, budget):
         found = profiling.profile(program, plan, samples, "h200")
         if found.latency_us is None:
             return found
@@ -123,7 +124,7 @@ class StandIn:
         )  # fmt: skip
 
     async def explain(self, timed, inputs, parts, *, deadline_s):
-        return (await self.profile(timed.program, timed.plan, inputs, deadline_s=deadline_s)).launches
+        return (await self.profile(timed.program, timed.plan, inputs, budget=Budget(deadline_s))).launches
 
     async def ceilings(self):
         return None

@@ -107,7 +107,7 @@ def test_each_kernel_of_the_repository_is_there_and_best_ones_where_they_are_kep
 def test_what_was_not_carried_is_a_compilation_that_failed(carried):
     compiler_of_file = programs.CarriedCompiler(carried)
     request = CompileRequest("other", "sm_90")
-    result = asyncio.run(compiler_of_file.compile(request, deadline_s=1))
+    result = asyncio.run(compiler_of_file.compile(request, cpu_s=1))
     assert result.program is None
     assert "not among the carried programs" in result.diagnostics[0].message
 
@@ -144,12 +144,12 @@ def test_nvcc_makes_programs_too_where_it_is_installed():
         pytest.skip(str(error))
     source = "__global__ void k(int* x) { x[threadIdx.x] = (int)INT64_MAX + BLOCK; }"
     request = CompileRequest(source, "sm_90", (("BLOCK", "3"),), ("k",))
-    result = asyncio.run(nvcc.compile(request, deadline_s=60))
+    result = asyncio.run(nvcc.compile(request, cpu_s=60))
     assert result.program is not None, result.log
     assert result.program.symbols == {"k": "_Z1kPi"}
     assert result.program.resources[0].registers > 0
-    ours = asyncio.run(InProcess().compile(request, deadline_s=60)).program
+    ours = asyncio.run(InProcess().compile(request, cpu_s=60)).program
     assert ours is not None
     assert (ours.symbols, ours.cubin[:4]) == (result.program.symbols, result.program.cubin[:4])
     missing = replace(request, kernels=("other",))
-    assert asyncio.run(nvcc.compile(missing, deadline_s=60)).program is None
+    assert asyncio.run(nvcc.compile(missing, cpu_s=60)).program is None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import codec
-from sandbox.device import Fault, LaunchProfile, Metric, ProfileResult, RunResult
+from sandbox.device import Bottleneck, Fault, LaunchProfile, Metric, ProfileResult, RunResult
 from sandbox.errors import WorkerProtocolError
 from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, Role, ScalarArgument
 from sandbox.program import CompileRequest, CompileResult, Diagnostic, KernelResources, Program
@@ -53,7 +53,7 @@ profiles = st.builds(
     ProfileResult, st.none() | faults, st.none() | number, st.sampled_from(Provenance),
     st.lists(
         st.builds(
-            LaunchProfile, text, small, number, st.sampled_from(Provenance), text, number, small, small,
+            LaunchProfile, text, small, number, st.sampled_from(Provenance), st.sampled_from(Bottleneck), number, small, small,
             metrics,
         ),
         max_size=2,

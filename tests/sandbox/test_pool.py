@@ -216,7 +216,7 @@ async def test_closing_ends_requests_under_way_and_refuses_later_ones(isolation:
 async def test_a_bug_in_a_worker_is_raised_with_its_traceback(bubblewrapped: Isolation) -> None:
     worker = await Worker.start(SPEC, bubblewrapped)
     with pytest.raises(WorkerFailedError, match="WorkerProtocolError"):
-        await worker.request(Expected({}, {}, False, False), Expected, deadline_s=5)
+        await worker.request(Expected({}, {}, False, {}), Expected, deadline_s=5)
     assert not worker.alive
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from sandbox.budget import Budget
 from sandbox.device import Array, Bottleneck, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
 from sandbox.dtypes import numpy_dtype
 from sandbox.plan import BufferSpec, Plan, Role
@@ -59,7 +60,7 @@ class FunctionDevice:
         return False
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """Call the function once; see `sandbox.device.Device.run`."""
         self.poisons.append(poison)
@@ -76,7 +77,7 @@ class FunctionDevice:
         )
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
         """Ask the clock; the plan's latency is spread evenly over its launches."""
         self.profiled.append(plan)

@@ -166,6 +166,19 @@ async def test_a_task_with_a_broken_baseline_is_a_usage_error(tmp_path: Path, do
             )
 
 
+async def test_a_kernel_is_judged_while_the_baseline_is_wrong(tmp_path: Path, doubling: Task) -> None:
+    wrong = replace(doubling, baseline=doubling.baseline.replace("= 128", "= 256"), sha="bb" * 32)
+    async with toolbox(tmp_path, only_up_to(128)) as (box, _):
+        right = await box.do(CheckOrder(wrong, doubling.baseline))
+        itself = await box.do(CheckOrder(wrong, wrong.baseline))
+        with pytest.raises(UsageError, match="its baseline is not correct"):
+            await box.do(TestOrder(wrong, doubling.baseline))
+    assert right.verdict is Verdict.PASS
+    assert "task double: its baseline is not correct (wrong_result)" in right.baseline
+    assert right.baseline in right.message
+    assert itself.verdict is Verdict.WRONG_RESULT
+
+
 async def test_a_reference_of_another_size_is_a_usage_error(tmp_path: Path, doubling: Task) -> None:
     short = replace(doubling, reference="def reference(x, n):\n    return {'y': x[1:]}\n")
     async with toolbox(tmp_path) as (box, _):

@@ -162,7 +162,7 @@ def _widened(values: Array) -> Float64s:
 
 def _least_constant(error: Float64s, bound: ErrorBound, settled: Array) -> float:
     excess = np.where(settled, 0.0, error - bound.ulp)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         needed = np.where(excess <= 0, 0.0, excess / bound.unit)
     return _largest(needed)
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+from sandbox.budget import Work
 from sandbox.device import Device
 from sandbox.dtypes import FLOATS
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
+from tools.judge.families import Court
 from tools.judge.questions import Oracle
-from tools.judge.scaling import Scaling, scaling_subject
 from tools.judge.stress import FAMILIES
 from tools.judge.testing import Rules, Subject, judge_results
 from tools.judge.trivial import refuse_trivial
@@ -39,7 +40,7 @@ term, less by the square root of the number of terms) is still refused in some e
 MARGIN = 4.0
 """A candidate may err this many times as much as the baseline: another order of summation is no mistake."""
 
-_VERSION = 3
+_VERSION = 5
 _SEEDS = 3
 
 
@@ -50,12 +51,16 @@ class Frozen:
     Attributes:
         constants: Of the error bound, for every floating output.
         families: Value families that the baseline survives, and that every candidate must survive therefore.
-        degrees: How each floating output scales with the inputs, see `tools.judge.scaling`; empty where not.
+        works: What the baseline did at each size, by `tools.judge.testing.size_key`; empty where a GPU ran it.
     """
 
     constants: Mapping[str, float]
     families: tuple[str, ...] = ()
-    degrees: Mapping[str, int] = field(default_factory=dict[str, int])
+    works: Mapping[str, Work] = field(default_factory=dict[str, Work])
+
+
+class BaselineError(UsageError):
+    """A task's own baseline is wrong, so that nothing can be calibrated by it; the text says how."""
 
 
 def constants_of(task: Task, needed: Mapping[str, float]) -> dict[str, float]:
@@ -93,7 +98,8 @@ async def freeze(
         stress: The baseline, compiled for every family of values that suits the task.
 
     Raises:
-        UsageError: The baseline fails, or a kernel that computes nothing would pass every test.
+        BaselineError: The baseline fails.
+        UsageError: A kernel that computes nothing would pass every test.
     """
     caps = {name: CAPS[dtype] for name, dtype in _floating_outputs(task).items()}
     seed = int(task.sha[:8], 16)
@@ -102,31 +108,19 @@ async def freeze(
     )
     report = judgement.report
     if report.verdict is not Verdict.PASS:
-        raise UsageError(
+        raise BaselineError(
             f"task {task.name}: its baseline is not correct ({report.verdict}): {report.message}"
         )
     constants = constants_of(task, judgement.constants)
     await refuse_trivial(task, oracle, task.tests, constants, range(seed, seed + _SEEDS))
-    survived: list[str] = []
-    for family, subject in (stress or {}).items():
-        strict = replace(rules, constants=constants, seeds=_SEEDS)
-        found = await judge_results(task, device, oracle, [replace(subject, once=False)], strict, seed=seed)
-        if found.report.verdict is Verdict.PASS:
-            survived.append(family)
-    return Frozen(constants, tuple(survived), await _degrees(task, device, oracle, subjects, rules))
+    court = Court(task, device, oracle, replace(rules, constants=constants))
+    survived = [family for family, subject in (stress or {}).items() if await court.survives(subject, seed)]
+    return Frozen(constants, tuple(survived), judgement.works)
 
 
-async def _degrees(
-    task: Task, device: Device, oracle: Oracle, subjects: Sequence[Subject], rules: Rules
-) -> dict[str, int]:
-    """How the baseline's outputs scale, the same for every seed."""
-    subject = scaling_subject(task, subjects)
-    if subject is None:
-        return {}
-    scaling = Scaling(task, device, oracle, subject, rules.deadline_s)
-    seed = int(task.sha[:8], 16)
-    found = [await scaling.degrees(seed + repetition) for repetition in range(_SEEDS)]
-    return found[0] if all(one == found[0] for one in found) else {}
+def uncalibrated(task: Task) -> Frozen:
+    """Return what a candidate is judged by while the task's baseline is wrong: the least constants, no families."""
+    return Frozen(constants_of(task, {}))
 
 
 def load_frozen(folder: Path, task: Task, device: str) -> Frozen | None:
@@ -143,16 +137,30 @@ def load_frozen(folder: Path, task: Task, device: str) -> Frozen | None:
         return None
     items = cast("dict[str, object]", constants).items()
     numbers = {name: value for name, value in items if isinstance(value, float)}
-    families, degrees = record.get("families"), record.get("degrees")
+    families = record.get("families")
     if set(numbers) != set(_floating_outputs(task)):
         return None
-    if not isinstance(families, list) or not isinstance(degrees, dict):
+    if not isinstance(families, list):
         return None
-    scales = {
-        n: d for n, d in cast("dict[str, object]", degrees).items() if isinstance(d, int) and n in numbers
-    }
     known = tuple(family for family in FAMILIES if family in cast("list[object]", families))
-    return Frozen(numbers, known, scales) if len(known) == len(cast("list[object]", families)) else None
+    works = _works(record.get("works"))
+    if works is None or len(known) != len(cast("list[object]", families)):
+        return None
+    return Frozen(numbers, known, works)
+
+
+def _works(stored: object) -> dict[str, Work] | None:
+    """What `store_frozen` kept of the baseline's work; None where it is not that."""
+    if not isinstance(stored, dict):
+        return None
+    works: dict[str, Work] = {}
+    for key, pair in cast("dict[str, object]", stored).items():
+        match pair:
+            case [int(threads), int(steps)]:
+                works[key] = Work(threads, steps)
+            case _:
+                return None
+    return works
 
 
 def store_frozen(folder: Path, task: Task, device: str, frozen: Frozen) -> None:
@@ -164,7 +172,8 @@ def store_frozen(folder: Path, task: Task, device: str, frozen: Frozen) -> None:
     path = _path(folder, task, device)
     path.parent.mkdir(parents=True, exist_ok=True)
     record: dict[str, object] = {"task": task.name, "constants": dict(frozen.constants)}
-    record |= {"families": list(frozen.families), "degrees": dict(frozen.degrees)}
+    record["families"] = list(frozen.families)
+    record["works"] = {key: [work.thread_instructions, work.steps] for key, work in frozen.works.items()}
     text = json.dumps({"version": _VERSION} | record)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".new")
     with os.fdopen(descriptor, "w") as file:

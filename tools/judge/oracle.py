@@ -35,6 +35,7 @@ class Answers(Protocol):
         dims: Mapping[str, int],
         dtypes: Mapping[str, str],
         *,
+        accumulate: str | None = None,
         seed: int = 0,
     ) -> Expected:
         """Compute the outputs and the scale of their error bound."""
@@ -73,11 +74,12 @@ class TaskOracle:
             tuple(self._expectation(name, case, expected) for name in self._dtypes),
             generators.scalars_for(self._task, case, seed),
             expected.has_compare,
+            expected.untraced,
         )
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
         """Ask the task's own `compare` function; see `Oracle`."""
-        expected = Expected({answer.name: answer.values for answer in question.expected}, {}, True, False)
+        expected = Expected({answer.name: answer.values for answer in question.expected}, {}, True, {})
         inputs = {**question.inputs, **self._arrays(question.scalars)}
         return await once_more(lambda: self._answers.compare(self._task.reference, inputs, outputs, expected))
 
@@ -85,7 +87,9 @@ class TaskOracle:
         buffers = generators.inputs_for(self._task, case, seed)
         inputs = {**buffers, **self._arrays(generators.scalars_for(self._task, case, seed))}
         expected = await once_more(
-            lambda: self._answers.expected(self._task.reference, inputs, case.dims, self._dtypes)
+            lambda: self._answers.expected(
+                self._task.reference, inputs, case.dims, self._dtypes, accumulate=self._task.accumulate
+            )
         )
         return buffers, expected
 

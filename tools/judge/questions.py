@@ -20,12 +20,14 @@ class Question:
         expected: One expectation for every out and inout buffer.
         scalars: The values of the task's scalar arguments by name.
         many_answers: Whether the task judges each run by its own `compare` function, not by the error bound.
+        untraced: Why the scale of some output's error bound is an estimate; empty where none is.
     """
 
     inputs: Mapping[str, Array]
     expected: tuple[Expectation, ...]
     scalars: Mapping[str, int | float] = field(default_factory=dict[str, "int | float"])
     many_answers: bool = False
+    untraced: str = ""
 
 
 class Oracle(Protocol):

@@ -10,6 +10,12 @@ import math
 from tools.tasks.generators import parse_call
 from tools.tasks.task import Case, Task, TaskArgument, argument_size
 
+SCALED = "scaled"
+"""The family that multiplies what a task draws; floating point arithmetic commutes with powers of two."""
+
+FACTORS = {"float16": 4, "bfloat16": 256, "float32": 256, "float64": 256}
+"""What inputs are multiplied by; within the range of halves that come from `normal(0, 1)`."""
+
 FAMILIES = (
     "constant(0)",
     "constant(1)",
@@ -22,8 +28,13 @@ FAMILIES = (
     "denormal()",
     "mixed()",
     "normal(10000, 0.01)",
+    SCALED,
 )
-"""Generator calls, see `tools.tasks.value_families`; the last catches cancellation, as in one-pass variances."""
+"""Generator calls, see `tools.tasks.value_families`, and the task's own values times a power of two.
+
+An offset with a small spread catches cancellation, as in one-pass variances; multiples catch a clamp, a threshold
+or a narrow intermediate.
+"""
 
 _WIDE = frozenset({"float32", "float64"})
 _NEEDS_WIDE = frozenset({"normal(10000, 0.01)"})
@@ -37,15 +48,17 @@ def stress_case(task: Task, family: str) -> Case | None:
     say that the values must lie in some range, or have some structure.
     """
     base = base_case(task)
-    free = [argument.name for argument in task.arguments if _free(argument) and _suits(argument, family)]
+    free = [argument for argument in task.arguments if _free(argument) and _suits(argument, family)]
     if not free:
         return None
-    return Case(base.dims, base.data | dict.fromkeys(free, family))
+    factor = min(FACTORS[argument.dtype] for argument in free)
+    data = {one.name: _scaled(str(one.data), factor) if family == SCALED else family for one in free}
+    return Case(base.dims, base.data | data)
 
 
-def free_inputs(task: Task) -> list[str]:
-    """The names of the inputs that any values may go into."""
-    return [argument.name for argument in task.arguments if _free(argument)]
+def _scaled(call: str, factor: int) -> str:
+    name, numbers = parse_call(call)
+    return f"{name}({', '.join(repr(number * factor) for number in numbers)})"
 
 
 def base_case(task: Task) -> Case:

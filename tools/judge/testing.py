@@ -7,9 +7,11 @@ import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import numpy as np
 
+from sandbox.budget import Budget, Work, allowed
 from sandbox.device import Device, Fault, RunResult
 from sandbox.plan import Plan, Role
 from sandbox.poison import poison_bytes
@@ -42,6 +44,11 @@ class Subject:
     once: bool = False
 
 
+def size_key(dims: Mapping[str, int]) -> str:
+    """What stands for the sizes of a case, whatever values its inputs have."""
+    return ",".join(f"{name}={size}" for name, size in sorted(dims.items()))
+
+
 @dataclass(frozen=True)
 class Rules:
     """How to judge.
@@ -49,22 +56,40 @@ class Rules:
     Attributes:
         constants: The c of the error bound for each floating output.
         seeds: How many inputs a case is tried with.
-        deadline_s: Seconds of wall time for one run.
+        seconds: Of processor time for one run; of wall time on a GPU.
         width: How many runs may be under way at once.
+        works: What the task's baseline did at a size, by `size_key`; where none is known, a run has no limit on work.
     """
 
     constants: Mapping[str, float]
     seeds: int = 2
-    deadline_s: float = 10.0
+    seconds: float = 60.0
     width: int = 1
+    works: Mapping[str, Work] = field(default_factory=dict[str, Work])
+
+    def budget(self, case: Case) -> Budget:
+        """What one run at a case's size may cost; at a size of its own as much as at the most laborious one."""
+        if not self.works:
+            return Budget(self.seconds)
+        most = reduce(Work.largest, self.works.values())
+        baseline = self.works.get(size_key(case.dims), most)
+        return Budget(self.seconds, allowed(baseline), baseline)
 
 
 @dataclass(frozen=True)
 class JudgedResults:
-    """A test report, and for every output the least constant of the error bound that accepts all of it."""
+    """A test report, and what else became known.
+
+    Attributes:
+        constants: For every output the least constant of the error bound that accepts all of it.
+        failed: The case that the report ends with, where it failed.
+        works: The most work of a run at each size, by `size_key`; empty where the device counts none.
+    """
 
     report: TestReport
     constants: Mapping[str, float] = field(default_factory=dict[str, float])
+    failed: Case | None = None
+    works: Mapping[str, Work] = field(default_factory=dict[str, Work])
 
 
 def fresh_seed() -> int:
@@ -119,7 +144,7 @@ async def judge_results(
                     pass
 
     await together(runner() for _ in range(max(1, rules.width)))
-    return _judgement([outcomes[position] for position in sorted(outcomes)], len(trials))
+    return _judgement([(trials[position], outcomes[position]) for position in sorted(outcomes)], len(trials))
 
 
 @dataclass(frozen=True)
@@ -149,22 +174,56 @@ class _Attempt:
 class _Outcome:
     report: CaseReport
     comparisons: tuple[Comparison, ...] = ()
+    untraced: str = ""
+    work: Work | None = None
 
 
-def _judgement(outcomes: Sequence[_Outcome], total: int) -> JudgedResults:
+def _judgement(outcomes: Sequence[tuple[_Trial, _Outcome]], total: int) -> JudgedResults:
     cases: list[CaseReport] = []
     constants: dict[str, float] = {}
-    for outcome in outcomes:
+    works: dict[str, Work] = {}
+    guessed = next((outcome.untraced for _, outcome in outcomes if outcome.untraced), "")
+    note = f" {_guessed(guessed)}" if guessed else ""
+    for trial, outcome in _through_the_first_failure(outcomes):
         cases.append(outcome.report)
         for comparison in outcome.comparisons:
             constants[comparison.output] = max(constants.get(comparison.output, 0.0), comparison.constant)
+        if outcome.work is not None:
+            key = size_key(outcome.report.dims)
+            works[key] = outcome.work.largest(works.get(key, outcome.work))
         if outcome.report.verdict is not Verdict.PASS:
-            report = TestReport(outcome.report.verdict, outcome.report.message, tuple(cases), total)
-            return JudgedResults(report, constants)
+            message = outcome.report.message
+            if outcome.report.verdict is Verdict.WRONG_RESULT:
+                message = shorten(f"{message}{note}")
+            report = TestReport(outcome.report.verdict, message, tuple(cases), total)
+            return JudgedResults(report, constants, trial.subject.case)
     ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
     worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
-    message = f"All {total} inputs passed{worst}."
-    return JudgedResults(TestReport(Verdict.PASS, message, tuple(cases), total), constants)
+    message = f"All {total} inputs passed{worst}.{note}"
+    report = TestReport(Verdict.PASS, message, tuple(cases), total)
+    return JudgedResults(report, constants, works=works)
+
+
+def _through_the_first_failure(
+    outcomes: Sequence[tuple[_Trial, _Outcome]],
+) -> list[tuple[_Trial, _Outcome]]:
+    """The outcomes up to the first failure; what was undecided counts only where nothing failed."""
+    verdicts = [outcome.report.verdict for _, outcome in outcomes]
+    failed = {*Verdict} - {Verdict.PASS, Verdict.UNDECIDED}
+    first = next((at for at, verdict in enumerate(verdicts) if verdict in failed), None)
+    if first is None:
+        return list(outcomes)
+    passed = [
+        one for one, verdict in zip(outcomes[:first], verdicts, strict=False) if verdict is Verdict.PASS
+    ]
+    return [*passed, outcomes[first]]
+
+
+def _guessed(reason: str) -> str:
+    return (
+        f"The scale of the error bound is estimated by perturbation, as reference.py cannot be traced ({reason}); "
+        "`magnitude` can give it."
+    )
 
 
 @dataclass(frozen=True)
@@ -181,6 +240,7 @@ class _Judge:
         attempts = [_Attempt(trial, question, plan, run) for run in range(2)]
         first = await self._run(attempts[0])
         outcome = await self._judge_run(attempts[0], first)
+        outcome = replace(outcome, work=first.work)
         if outcome.report.verdict is not Verdict.PASS or not trial.again or question.many_answers:
             return outcome
         second = await self._run(attempts[1])
@@ -199,7 +259,11 @@ class _Judge:
         flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
         program = attempt.trial.subject.program
         return await self.device.run(
-            program, attempt.plan, flat, poison=attempt.poison, deadline_s=self.rules.deadline_s
+            program,
+            attempt.plan,
+            flat,
+            poison=attempt.poison,
+            budget=self.rules.budget(attempt.trial.subject.case),
         )
 
     async def _judge_run(self, attempt: _Attempt, result: RunResult) -> _Outcome:
@@ -213,7 +277,8 @@ class _Judge:
         if question.many_answers:
             return await self._judge_by_task(attempt, result, where)
         comparisons = self._compare(attempt, result)
-        return _Outcome(_comparison_report(trial, comparisons, where, result.undefined), comparisons)
+        report = _comparison_report(trial, comparisons, where, result.undefined)
+        return _Outcome(report, comparisons, question.untraced)
 
     async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> _Outcome:
         trial, question = attempt.trial, attempt.question

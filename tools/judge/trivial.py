@@ -23,6 +23,8 @@ async def refuse_trivial(
 ) -> None:
     """Raise where some output may hold zeros, one constant, or what lay in memory before, in every case.
 
+    Where the task declares an output trivial, zeros and constants are right; it must still be written.
+
     Args:
         task: Named in the error.
         oracle: Knows the answers.
@@ -35,18 +37,21 @@ async def refuse_trivial(
     """
     questions = [(case, await oracle.question(case, seed)) for case in cases for seed in seeds]
     first = questions[0][1]
+    declared = {argument.name for argument in task.arguments if argument.trivial}
     for answer in first.expected:
         constant = _typical(answer)
-        kinds = {
+        kinds: dict[str, Array | None] = {
             "zeros": np.zeros_like(constant),
             f"the constant {constant.item()!s}": constant,
             "poison": None,
         }
+        if answer.name in declared:
+            kinds = {"poison": None}
         for kind, element in kinds.items():
             if not await _ever_wrong(oracle, questions, answer.name, element, constants):
                 raise UsageError(
                     f"task {task.name}: a kernel that leaves {kind} in {answer.name} passes every test; choose "
-                    "data and sizes with other results"
+                    "data and sizes with other results, or declare the output `trivial = true` with a `reason`"
                 )
 
 

@@ -14,6 +14,9 @@ from tools.reports import Suspicion
 _LOCATION = re.compile(r"^\s*\.loc\s+\d+\s+(\d+)")
 _VARIABLE = re.compile(r"^\s*(?:\.visible\s+|\.weak\s+)?\.global\s.*?([\w$]+)\s*(?:\[|=|;)")
 _BEGIN, _END = "// begin inline asm", "// end inline asm"
+_WORD = re.compile(r"[\w$]+")
+_FUNCTIONS = (".entry", ".visible .entry", ".func", ".visible .func", ".weak .entry")
+_INVISIBLE = ("$str", "__unnamed", "_ZTV", "$")
 _SHOWN = 20
 
 
@@ -70,19 +73,33 @@ def screen(ptx: str) -> tuple[Suspicion, ...]:
     return tuple(found)[:_SHOWN]
 
 
+def _mentioned(ptx: str) -> frozenset[str]:
+    """Names in code and in initial values: headers define a thousand constants that no kernel has to do with."""
+    words: set[str] = set()
+    inside = False
+    for text in ptx.splitlines():
+        if text.startswith(_FUNCTIONS):
+            inside = True
+        elif text.startswith("}"):
+            inside = False
+        words.update(_WORD.findall(text if inside else text.partition("=")[2]))
+    return frozenset(words)
+
+
 def _suspicions(ptx: str) -> Iterator[Suspicion]:
     line: int | None = None
     inline = inside = False
+    mentioned = _mentioned(ptx)
     for text in ptx.splitlines():
         if location := _LOCATION.match(text):
             line = int(location[1])
             continue
-        if text.startswith((".entry", ".visible .entry", ".func", ".visible .func", ".weak .entry")):
+        if text.startswith(_FUNCTIONS):
             inside = True
         elif text.startswith("}"):
             inside, line = False, None
         variable = None if inside else _VARIABLE.match(text)
-        if variable and not variable[1].startswith(("$str", "__unnamed", "_ZTV", "$")):
+        if variable and variable[1] in mentioned and not variable[1].startswith(_INVISIBLE):
             why = "it outlives a launch; it is put back to its first value before every run"
             yield Suspicion(f"device variable {variable[1]}", None, why)
         stripped = text.strip()

@@ -95,7 +95,7 @@ def describe_profile(
     next_step = (
         "Change what the bottleneck names, then test_kernel and profile_kernel again; or start_search."
         if report.verdict is Verdict.PASS
-        else "Repair the kernel, then test_kernel."
+        else _after_test(report.verdict)
     )
     facts = {**vars(report), "task": task.name, "device": device, "next_step": next_step}
     return ProfileAnswer.model_validate(facts, from_attributes=True, context={"metrics": metrics})
@@ -111,6 +111,8 @@ def describe_failure(report: TestReport | None) -> FailedCase | None:
 def _after_test(verdict: Verdict) -> str:
     if verdict is Verdict.PASS:
         return "profile_kernel with the same kernel."
+    if verdict is Verdict.UNDECIDED:
+        return "test_kernel again when the machine has less to do; nothing is known against the kernel."
     if verdict is Verdict.UNSUPPORTED:
         return "Avoid what the message names, or judge on another device; the kernel may well be right."
     return "Repair the kernel, then test_kernel."

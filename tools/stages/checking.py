@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sandbox.verdict import Verdict
 from tools.kernel import file as kernel_file
-from tools.reports import ProfileReport, TestReport
+from tools.reports import CompileReport, ProfileReport, TestReport
 from tools.stages.compiling import CompiledCases, CompileStage
 from tools.stages.hazards import HazardStage
 from tools.stages.judgement import CheckContext, Stage, StageOutcome
@@ -38,8 +38,8 @@ class CheckStages:
         return [
             Stage("compile", self._compile),
             Stage("test", self._test),
-            Stage("sweep", self._sweep),
-            Stage("profile", self._profile),
+            Stage("sweep", self._sweep, timing=True),
+            Stage("profile", self._profile, timing=True),
             Stage("shapes", self._judge_shapes, headline=False),
             Stage("hazards", self._look_for_hazards, headline=False),
         ]
@@ -73,7 +73,11 @@ class CheckStages:
                 context, await self.compiling.compile_tests(order.task, order.kernel, tune)
             )
 
-        sweep = await sweep_settings(settings, profile, test)
+        async def compile_(tune: Mapping[str, int]) -> CompileReport:
+            first = order.task.benches[0].dims if order.task.benches else order.task.tests[0].dims
+            return (await self.compiling.compile(order.task, order.kernel, first, tune)).report
+
+        sweep = await sweep_settings(settings, profile, test, compile_)
         facts: dict[str, object] = {
             "profile": sweep.profile,
             "provenance": sweep.profile.provenance,
@@ -95,7 +99,8 @@ class CheckStages:
         return StageOutcome(report.verdict, report.message, facts)
 
     async def _judge_shapes(self, context: CheckContext) -> StageOutcome | None:
-        if not context.order.profile or not context.order.benches:
+        profile = context.report.profile
+        if not context.order.benches or profile is None or profile.verdict is not Verdict.PASS:
             return None
         report = await self.shapes.judge(context)
         return StageOutcome(report.verdict, report.message, {"bench": report})

@@ -28,7 +28,7 @@ SHOWN_ERRORS = 5
 class Compiles(Protocol):
     """The part of `sandbox.compiler.service.Compiler` that is needed here."""
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         """Compile one translation unit."""
         ...
 
@@ -70,12 +70,12 @@ class CompileStage:
     """Compiles kernel files for one architecture.
 
     Attributes:
-        deadline_s: Seconds of wall time for one translation unit.
+        cpu_s: Seconds of processor time for one translation unit.
     """
 
     compiler: Compiles
     architecture: str
-    deadline_s: float = 30.0
+    cpu_s: float = 30.0
 
     async def compile(
         self, task: Task, kernel: str, dims: Mapping[str, int], tune: Mapping[str, int] | None = None
@@ -110,7 +110,7 @@ class CompileStage:
     ) -> Compiled:
         request = planning.compile_request(parsed, task, dims, tune, self.architecture)
         planning.plan(parsed, task, dims, tune, any_scalars(task))
-        result = await self.compiler.compile(request, deadline_s=self.deadline_s)
+        result = await self.compiler.compile(request, cpu_s=self.cpu_s)
         if result.program is None:
             return Compiled(_failure(parsed, result, self.architecture))
         parameters = signatures.parameters(parsed, result.program)
@@ -164,6 +164,14 @@ def _resources(kernel: KernelResources) -> str:
     return text
 
 
+_LIMITS = {
+    None: Verdict.COMPILE_ERROR,
+    "deadline": Verdict.TIMEOUT,
+    "memory": Verdict.RESOURCE_LIMIT,
+    "lost": Verdict.UNDECIDED,
+}
+
+
 def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
     return tuple(
         Diagnostic("remark", f"<{header}> is for host code; here it is empty, and may be left out")
@@ -175,9 +183,7 @@ def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
 def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
     if result.unsupported:
         return _unsupported(parsed, result, architecture)
-    verdict = {None: Verdict.COMPILE_ERROR, "deadline": Verdict.TIMEOUT}.get(
-        result.limit, Verdict.RESOURCE_LIMIT
-    )
+    verdict = _LIMITS[result.limit]
     errors = [diagnostic for diagnostic in result.diagnostics if diagnostic.severity == "error"]
     lines = parsed.source.split("\n")
     shown = [_located(diagnostic, parsed.file, lines) for diagnostic in errors[:SHOWN_ERRORS]]

@@ -54,11 +54,13 @@ class Stage:
     Attributes:
         run: Does it; None where there is nothing to do.
         headline: Whether the whole judgement's message is this stage's, also where it passes.
+        timing: Whether the stage times what is known to be right: then what it leaves undecided changes no verdict.
     """
 
     name: str
     run: Callable[[CheckContext], Awaitable[StageOutcome | None]]
     headline: bool = True
+    timing: bool = False
 
 
 async def judge(context: CheckContext, stages: Sequence[Stage]) -> CheckReport:
@@ -69,10 +71,13 @@ async def judge(context: CheckContext, stages: Sequence[Stage]) -> CheckReport:
         if outcome is None:
             continue
         line = StageReport(stage.name, outcome.verdict, outcome.message, time.monotonic() - start)
-        failed = outcome.verdict is not Verdict.PASS
+        verdict = outcome.verdict
+        if stage.timing and verdict is Verdict.UNDECIDED:
+            verdict = context.report.verdict
+        failed = verdict is not Verdict.PASS
         report = replace(
             context.report,
-            verdict=outcome.verdict,
+            verdict=verdict,
             message=outcome.message if failed or stage.headline else context.report.message,
             stages=(*context.report.stages, line),
             **outcome.facts,

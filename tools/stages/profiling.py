@@ -6,18 +6,27 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sandbox.budget import Budget, Work
 from sandbox.device import Bottleneck, Device, ProfileResult
 from sandbox.plan import Plan
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo, together
 from tools.judge.explanation import shorten
 from tools.judge.questions import Samples
+from tools.preference import indistinct
 from tools.reports import CompileReport, ProfileReport, ShapeTiming, Timing
 from tools.stages.compiling import CompileStage
 from tools.tasks.task import Case, Task
 
+COUNTING = Budget(120.0, Work(20_000_000_000, 4_000_000))
+"""What counting a benchmark shape may cost: work first, so that no machine is too busy for what another counts."""
+
 Sampler = Callable[[Task, Case], Samples]
 """Returns what a benchmark case's buffers are filled with; the same for every candidate."""
+
+
+OUT_OF_TIME = frozenset({Verdict.TIMEOUT, Verdict.UNDECIDED})
+"""What says nothing against a kernel at a benchmark shape: it was right at the sizes that are judged."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class ProfileStage:
     """Profiles kernel files on one device.
 
     Attributes:
-        deadline_s: Seconds of wall time for one shape.
+        budget: What counting one shape may cost; of `seconds` a GPU makes a deadline.
         repeatable: Whether the device gives the same numbers for the same code each time (the simulator
             does); then code that was profiled before is not profiled again.
     """
@@ -33,7 +42,7 @@ class ProfileStage:
     compiling: CompileStage
     device: Device
     sampler: Sampler
-    deadline_s: float = 30.0
+    budget: Budget = COUNTING
     repeatable: bool = False
     _seen: Memo[tuple[str, str, Plan], ProfileResult] = field(
         default_factory=Memo[tuple[str, str, Plan], ProfileResult], repr=False
@@ -81,7 +90,7 @@ class ProfileStage:
         program, plan = compiled.build.program, compiled.build.plan(samples.scalars)
 
         async def profile() -> ProfileResult:
-            return await self.device.profile(program, plan, samples.buffers, deadline_s=self.deadline_s)
+            return await self.device.profile(program, plan, samples.buffers, budget=self.budget)
 
         if self.repeatable:
             result = await self._seen.get(
@@ -123,8 +132,10 @@ def not_compiled(report: CompileReport, case: Case) -> ProfileReport:
 
 def _fault(result: ProfileResult, case: Case) -> ProfileReport | None:
     if result.fault is not None:
-        message = shorten(f"At benchmark shape {sizes(case)}: {result.fault.message}")
-        return ProfileReport(result.fault.verdict, message)
+        verdict, message = result.fault.verdict, f"At benchmark shape {sizes(case)}: {result.fault.message}"
+        if verdict in OUT_OF_TIME:
+            verdict, message = Verdict.UNDECIDED, f"Not timed. {message}"
+        return ProfileReport(verdict, shorten(message))
     if result.latency_us is None:
         return ProfileReport(Verdict.UNSUPPORTED, f"The device gave no latency at {sizes(case)}.")
     return None
@@ -179,7 +190,9 @@ def _bound(shapes: Sequence[ShapeTiming]) -> tuple[Bottleneck, float | None]:
 
 def _message(report: ProfileReport) -> str:
     parts = [f"{report.latency_us:.4g} us {report.provenance}"]
-    if report.speedup is not None:
+    if report.speedup is not None and indistinct(report):
+        parts.append("no difference from the baseline that the model could tell")
+    elif report.speedup is not None:
         parts.append(f"{report.speedup:.3g} times as fast as the baseline")
     if report.bottleneck:
         parts.append(f"bound by {report.bottleneck}")

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sandbox.budget import Budget, Work
 from sandbox.device import Device
 from sandbox.verdict import Provenance, Verdict
+from tools.judge.explanation import shorten
 from tools.judge.questions import Oracle
-from tools.judge.testing import Rules, Subject, judge_results
-from tools.reports import ShapeTiming, TestReport
+from tools.judge.testing import Rules, Subject, judge_results, size_key
+from tools.reports import CaseReport, ShapeTiming, TestReport
 from tools.stages.compiling import CompileStage
 from tools.stages.judgement import CheckContext
+from tools.stages.profiling import OUT_OF_TIME
 from tools.tasks.task import Case, Task
 
 WORK = "smsp__thread_inst_executed.sum"
 """The metric that says how long a simulator would take."""
+
+
+_STEPS = 500_000
+"""Instructions in a row that are simulated for one shape; what needs more is only counted."""
+
+_MARGIN = 2.0
+"""A run may do so many times the work that was counted, which is extrapolated from a sample of blocks."""
+
+
+class ShapeRules(Rules):
+    """Rules whose works are limits themselves, not what a baseline did."""
+
+    def budget(self, case: Case) -> Budget:
+        """See `Rules`."""
+        return Budget(self.seconds, self.works[size_key(case.dims)])
 
 
 @dataclass(frozen=True)
@@ -24,37 +42,51 @@ class ShapeStage:
 
     Attributes:
         oracle: Returns what knows a task's answers.
-        budget: Thread-instructions that the simulator may execute for one shape.
-        deadline_s: Seconds of wall time for one shape.
+        most: Thread-instructions that the simulator may execute for one shape.
+        seconds: Of processor time for one shape; of wall time on a GPU.
     """
 
     compiling: CompileStage
     device: Device
     oracle: Callable[[Task], Oracle]
-    budget: float
-    deadline_s: float
+    most: float
+    seconds: float
 
     async def judge(self, context: CheckContext) -> TestReport:
-        """Judge one fresh input of a kernel that was profiled, at every shape that the budget allows.
+        """Judge one fresh input of a kernel that was profiled, at every shape that its work allows.
+
+        What is beyond the work, or finds the machine too busy, is counted and not judged; no failure comes of it.
 
         Raises:
             WorkerError: The environment failed twice.
         """
         task, profile = context.order.task, context.report.profile
         assert profile is not None, "a stage before has profiled"
-        work = [_work(timing) for timing in profile.shapes]
-        chosen = [case for case, cost in zip(task.benches, work, strict=True) if cost <= self.budget]
-        left = tuple(dict(case.dims) for case in task.benches if case not in chosen)
-        passed = TestReport(Verdict.PASS, _message(task, chosen, work, self.budget), unjudged=left)
-        if not chosen:
-            return passed
-        subjects = [await self._subject(context, case) for case in chosen]
-        # One at a time: a run at these sizes takes a gigabyte or two.
-        rules = Rules(context.frozen.constants, seeds=1, deadline_s=self.deadline_s)
-        judged = await judge_results(task, self.device, self.oracle(task), subjects, rules, seed=context.seed)
-        report = judged.report
-        message = passed.message if report.verdict is Verdict.PASS else report.message
-        return replace(report, message=message, unjudged=left)
+        works = [_work(timing) for timing in profile.shapes]
+        cases: list[CaseReport] = []
+        left: list[dict[str, int]] = []
+        why = ""
+        for case, work in zip(task.benches, works, strict=True):
+            report = None if work > self.most else await self._judged(context, case)
+            if report is not None and report.verdict is Verdict.PASS:
+                cases += report.cases
+                continue
+            if report is not None and report.verdict not in OUT_OF_TIME:
+                return replace(report, unjudged=tuple(left))
+            left.append(dict(case.dims))
+            why = report.message if report is not None else why or _beyond(max(works), self.most)
+        message = _message(task, left, why)
+        return TestReport(Verdict.PASS, message, tuple(cases), len(cases), unjudged=tuple(left))
+
+    async def _judged(self, context: CheckContext, case: Case) -> TestReport:
+        """One shape at a time: a run at these sizes takes a gigabyte or two."""
+        works = {size_key(case.dims): Work(int(_MARGIN * self.most), _STEPS)}
+        rules = ShapeRules(context.frozen.constants, seeds=1, seconds=self.seconds, works=works)
+        subject, oracle = await self._subject(context, case), self.oracle(context.order.task)
+        judged = await judge_results(
+            context.order.task, self.device, oracle, [subject], rules, seed=context.seed
+        )
+        return judged.report
 
     async def _subject(self, context: CheckContext, case: Case) -> Subject:
         order = context.order
@@ -70,9 +102,13 @@ def _work(timing: ShapeTiming) -> float:
     return sum(metric.value for metric in counted if metric.name == WORK)
 
 
-def _message(task: Task, chosen: Sequence[Case], work: Sequence[float], budget: float) -> str:
-    judged = f"Right at {len(chosen)} of {len(task.benches)} benchmark shapes." if chosen else ""
-    if len(chosen) == len(task.benches):
+def _beyond(work: float, most: float) -> str:
+    return f"{work:.2g} thread-instructions are more than the {most:.2g} that are simulated."
+
+
+def _message(task: Task, left: Sequence[Mapping[str, int]], why: str) -> str:
+    right = len(task.benches) - len(left)
+    judged = f"Right at {right} of {len(task.benches)} benchmark shapes." if right else ""
+    if not left:
         return judged
-    most = f"{max(work):.2g} thread-instructions are more than the {budget:.2g} that are simulated"
-    return f"{judged} {len(task.benches) - len(chosen)} only counted, not judged: {most}.".strip()
+    return shorten(f"{judged} {len(left)} only counted, not judged: {why}".strip())

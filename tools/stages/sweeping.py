@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sandbox.verdict import Verdict
 from tools.awaiting import together
-from tools.reports import ProfileReport, TestReport
+from tools.preference import merit, preferred
+from tools.reports import CompileReport, ProfileReport, TestReport
 
 Tune = Mapping[str, int]
 
@@ -38,25 +39,25 @@ async def sweep_settings(
     settings: Sequence[Tune],
     profile: Callable[[Tune], Awaitable[ProfileReport]],
     test: Callable[[Tune], Awaitable[TestReport]],
+    compile_: Callable[[Tune], Awaitable[CompileReport]],
 ) -> Sweep:
     """Profile every setting, then test the fastest ones until one is correct.
+
+    Of those that an estimate cannot tell apart the leaner one counts as faster, see `tools.preference`.
 
     Args:
         settings: At least one; the first is the default, which has passed its tests.
         profile: Profiles the kernel under a setting.
         test: Tests the kernel under a setting.
+        compile_: Compiles the kernel under a setting.
     """
     profiles = await together(profile(setting) for setting in settings)
-    ranked = sorted(
-        (latency, position)
-        for position, report in enumerate(profiles)
-        if report.verdict is Verdict.PASS and (latency := report.latency_us) is not None
-    )
+    ranked = await _ranked(settings, profiles, compile_)
     if not ranked:
         first = profiles[0]
         return Sweep(first.verdict, first.message, settings[0], first, None, len(settings))
     wrong = 0
-    for _, position in ranked:
+    for position in ranked:
         if position == 0 or wrong == MAX_WRONG:
             break
         report = await test(settings[position])
@@ -64,6 +65,25 @@ async def sweep_settings(
             return _chosen(settings, profiles, position, report, wrong)
         wrong += 1
     return _chosen(settings, profiles, 0, None, wrong)
+
+
+async def _ranked(
+    settings: Sequence[Tune],
+    profiles: Sequence[ProfileReport],
+    compile_: Callable[[Tune], Awaitable[CompileReport]],
+) -> list[int]:
+    """Positions of the settings that were timed, the one to choose first."""
+    timed = {
+        position: report
+        for position, report in enumerate(profiles)
+        if report.verdict is Verdict.PASS and report.latency_us is not None
+    }
+    compiled = await together(compile_(settings[position]) for position in timed)
+    merits = {
+        position: merit(report, built)
+        for (position, report), built in zip(timed.items(), compiled, strict=True)
+    }
+    return preferred(list(timed), merits.__getitem__)
 
 
 def _chosen(

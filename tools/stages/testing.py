@@ -1,18 +1,18 @@
-"""The test stage: results over every test case, values that no one would draw, and multiples of the inputs."""
+"""The test stage: results over every test case, and on values that no one would draw."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.device import Device
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
+from tools.judge.families import Court, said_of
 from tools.judge.freezing import Frozen, freeze
 from tools.judge.questions import Oracle
-from tools.judge.scaling import Scaling, scaling_subject
 from tools.judge.stress import FAMILIES, stress_case
-from tools.judge.testing import Rules, Subject, fresh_seed, judge_results
+from tools.judge.testing import Rules, Subject, fresh_seed
 from tools.reports import TestReport
 from tools.stages.compiling import CompiledCases, CompileStage
 from tools.stages.fresh_sizes import FreshSizes
@@ -26,12 +26,14 @@ class ResultStage:
     Attributes:
         oracle: Returns what knows a task's answers.
         rules: How to judge; the constants of the error bound come with each task.
+        narrowed: Keeps what is frozen of a task for which a family was dropped.
     """
 
     compiling: CompileStage
     device: Device
     oracle: Callable[[Task], Oracle]
     rules: Rules
+    narrowed: Callable[[Task, Frozen], Awaitable[None]]
 
     async def test(
         self, task: Task, compiled: CompiledCases, frozen: Frozen, seed: int | None = None
@@ -44,13 +46,21 @@ class ResultStage:
         """
         if compiled.report.verdict is not Verdict.PASS:
             return TestReport(compiled.report.verdict, compiled.report.message)
-        rules = replace(self.rules, constants=frozen.constants)
+        rules = replace(self.rules, constants=frozen.constants, works=frozen.works)
         seed = fresh_seed() if seed is None else seed
-        subjects = [*_subjects(task, compiled), *_stress(task, compiled, frozen.families).values()]
-        judged = await judge_results(task, self.device, self.oracle(task), subjects, rules, seed=seed)
+        court = Court(task, self.device, self.oracle(task), rules)
+        families = _stress(task, compiled, frozen.families)
+
+        async def baseline(family: str) -> Subject:
+            own = await self.compiling.compile_tests(task, task.baseline)
+            return _stress(task, own, (family,))[family]
+
+        judged, dropped = await court.judge(_subjects(task, compiled), families, baseline, seed=seed)
         report = judged.report
-        if report.verdict is Verdict.PASS and frozen.degrees:
-            report = await self._scaled(task, compiled, frozen, report)
+        if dropped:
+            kept = tuple(family for family in frozen.families if family not in dropped)
+            await self.narrowed(task, replace(frozen, families=kept))
+            report = replace(report, message=report.message + said_of(dropped))
         if report.verdict is not Verdict.PASS:
             return report
         sizes = FreshSizes(task, self.compiling, self.device, self.oracle(task), rules)
@@ -60,7 +70,8 @@ class ResultStage:
         """Judge a task's own baseline, and fix by it what candidates are judged by.
 
         Raises:
-            UsageError: The baseline fails, or a kernel that computes nothing would pass every test.
+            BaselineError: The baseline gives wrong results, or faults.
+            UsageError: The baseline does not compile, or a kernel that computes nothing would pass every test.
             WorkerError: The environment failed twice.
         """
         compiled = await self.compiling.compile_tests(task, task.baseline)
@@ -68,17 +79,6 @@ class ResultStage:
             raise UsageError(f"task {task.name}: its baseline does not compile: {compiled.report.message}")
         subjects, stress = _subjects(task, compiled), _stress(task, compiled, FAMILIES)
         return await freeze(task, self.device, self.oracle(task), subjects, self.rules, stress)
-
-    async def _scaled(
-        self, task: Task, compiled: CompiledCases, frozen: Frozen, passed: TestReport
-    ) -> TestReport:
-        subject = scaling_subject(task, _subjects(task, compiled))
-        assert subject is not None, "the task was found to scale when it was frozen"
-        scaling = Scaling(task, self.device, self.oracle(task), subject, self.rules.deadline_s)
-        objection = await scaling.objection(frozen.degrees, passed.cases[0].seed)
-        if objection is None:
-            return passed
-        return replace(passed, verdict=Verdict.WRONG_RESULT, message=objection)
 
 
 def _subjects(task: Task, compiled: CompiledCases) -> list[Subject]:

@@ -79,6 +79,10 @@ class _Checker:
             self._expression(side, place, "shape")
         if argument.role == "out" and argument.data is not None:
             raise self._error("expected no data for an output", place, "data")
+        if argument.trivial and not argument.is_output:
+            raise self._error("expected it on outputs alone", place, "trivial")
+        if argument.trivial and not argument.reason:
+            raise self._error("expected a text: why this output is zero or constant", place, "reason")
         if argument.role != "out":
             if argument.data is None:
                 raise self._error("expected a text, found nothing", place, "data")

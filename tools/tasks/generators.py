@@ -39,6 +39,8 @@ def parse_call(call: str) -> tuple[str, tuple[Number, ...]]:
 
 
 def _number(text: str, call: str) -> Number:
+    if text in ("inf", "-inf", "nan") and call.strip().startswith("constant"):
+        return float(text)
     try:
         value: object = ast.literal_eval(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
@@ -59,7 +61,7 @@ def generate(call: str, shape: tuple[int, ...], dtype: str, rng: np.random.Gener
 
     Returns:
         A C-ordered array of that shape and dtype; floating values are rounded into the dtype, and finite unless
-        the call is `specials()`.
+        the call is `specials()`, `constant(inf)`, `constant(-inf)` or `constant(nan)`.
 
     Raises:
         GeneratorError: The call cannot be read, or does not suit the dtype.

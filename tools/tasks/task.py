@@ -63,6 +63,13 @@ class TaskArgument:
             f"One of {', '.join(FAMILIES)}."
         ),
     )
+    trivial: bool = field(
+        default=False,
+        metadata=_says(
+            "An output that is rightly zero or one constant in every case: nobody need compute it to pass."
+        ),
+    )
+    reason: str = field(default="", metadata=_says("Why an output is trivial.", max_length=500))
 
     @property
     def is_scalar(self) -> bool:
@@ -141,6 +148,13 @@ class TaskSpec:
     bytes: str = field(metadata=_says("Least bytes moved, an expression in the dims.", toml="cost.bytes"))
     deterministic: bool = field(default=True, metadata=_says("Whether two runs must agree bit for bit."))
     target: Target = field(default_factory=Target)
+    accumulate: Literal["float32", "float16", "bfloat16"] = field(
+        default="float32",
+        metadata=_says(
+            "What sums and products behind half precision outputs may be accumulated in; a narrower accumulator is"
+            " lost precision."
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +164,10 @@ class WholeTask(TaskSpec):
     reference: str = field(
         metadata=_says(
             "reference.py: `def reference(inputs and dims by name)` that returns a dict from each output's name to"
-            " its values, in NumPy. It gets float64; it says what is right.",
+            " its values, in NumPy. It gets float64; it says what is right. `from special import erf` offers erf,"
+            " erfc, gamma, lgamma, ndtr, expit, logsumexp, softmax. A result may err by some eps * S; S, the sum of"
+            " the absolute terms behind each element, follows from the reference, and `def magnitude(...)`, called"
+            " and answered alike, overrides it where it does not (eigenvalues, loops over elements).",
             max_length=_TEXT,
         )
     )

@@ -4,7 +4,8 @@
 - `normal(mean, deviation)`: floats, bell-shaped. A large mean with a small deviation catches cancellation.
 - `integers(low, high)`: whole numbers, both ends included, in any dtype. Small ones make sums exact in
   floating point too, so an answer that is off by one element is off by a lot more than rounding.
-- `constant(value)`: one value everywhere. Catches wrong counts: a sum becomes size times value.
+- `constant(value)`: one value everywhere, `inf`, `-inf` and `nan` too. Catches wrong counts: a sum becomes size times
+  value.
 - `permutation()`: 0 to size - 1, shuffled. Each value names its element, so a wrong index shows.
 - `ties(count)`: only `count` different values, consecutive whole numbers around 0. Catches maxima, sorts and
   selections that assume distinct values.
@@ -17,7 +18,7 @@
 - `mixed()` or `mixed(decades)`: floats of both signs over `decades` (3) powers of ten either side of 1.
   Catches lost small terms and sums in a bad order.
 - `specials()`: bell-shaped floats, and among them a NaN, both infinities and a negative zero, once in about sixteen.
-  For tasks whose reference says what becomes of them; no other family makes any.
+  For tasks whose reference says what becomes of them; only `constant` may make some too.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def _integers(filling: Filling, low: Number, high: Number) -> Array:
 def _constant(filling: Filling, value: Number) -> Array:
     if not filling.floating:
         least, most = _range(filling)
-        if value != int(value) or not least <= value <= most:
+        if not math.isfinite(value) or value != int(value) or not least <= value <= most:
             raise GeneratorError(f"constant: expected a whole {filling.name}, found {value}")
         return np.full(filling.shape, int(value), filling.dtype)
     return np.full(filling.shape, float(value))

@@ -74,7 +74,10 @@ class Footprint:
         self._touched = np.zeros((1 << 12, blocks), dtype=np.bool_)
 
     def touch(self, sectors: Array, blocks: Array | None) -> None:
-        """Note sectors, and the block of the sample that touched each; None for every block."""
+        """Note sectors, and the block that touched each; None for every block.
+
+        Blocks beyond the sample, which are counted where the sample did all the work, count as its last.
+        """
         highest = int(sectors.max(initial=0))
         if highest >= len(self._touched):
             bigger = np.zeros((1 << highest.bit_length(), self.blocks), dtype=np.bool_)
@@ -83,7 +86,8 @@ class Footprint:
         if blocks is None:
             self._touched[sectors] = True
         else:
-            self._touched.reshape(-1)[sectors * self.blocks + blocks] = True
+            column = np.minimum(blocks, self.blocks - 1)
+            self._touched.reshape(-1)[sectors * self.blocks + column] = True
 
     def rows(self) -> tuple[Array, Array]:
         """Sectors that any block touched, ascending, and which of the blocks did; bool, (sectors, blocks)."""

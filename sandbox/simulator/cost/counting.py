@@ -69,6 +69,21 @@ class BlockCount:
 
 
 @dataclass
+class _Batch:
+    """What is remembered of a batch under way.
+
+    Attributes:
+        caches: Of its blocks.
+        sampled: Positions of its blocks in the sample.
+        before: The last basic block that branched, its lanes, and the registers with its predicate.
+    """
+
+    caches: BlockCaches
+    sampled: Array
+    before: tuple[BlockCount, Array | None, list[Array]] | None = None
+
+
+@dataclass
 class Counter(Observer):
     """Listens to one launch. `l1_sectors` is one block's share of the L1 cache, in sectors."""
 
@@ -77,20 +92,24 @@ class Counter(Observer):
     sites: dict[tuple[int, str], Site] = field(default_factory=dict[tuple[int, str], Site])
     blocks: dict[int, BlockCount] = field(default_factory=dict[int, BlockCount])
     barriers: int = 0
-    _caches: BlockCaches = field(init=False)
-    _sampled: Array = field(init=False)
-    _before: tuple[BlockCount, Array | None, list[Array]] | None = None
+    _work: Array = field(default_factory=lambda: np.zeros(1))
+    _batches: dict[int, _Batch] = field(default_factory=dict[int, _Batch])
 
-    def start_batch(self, blocks: int, first: int) -> None:
+    def start_batch(self, machine: Machine, first: int) -> None:
         """Begin a batch: caches are empty. `first` is the position of its first block in the sample."""
-        self._caches = BlockCaches(blocks, self.l1_sectors)
-        self._sampled = np.arange(first, first + blocks)
-        self._before = None
+        sampled = np.arange(first, first + machine.blocks)
+        self._work = np.resize(self._work, max(len(self._work), first + machine.blocks))
+        self._work[sampled] = 0.0
+        self._batches[id(machine)] = _Batch(BlockCaches(machine.blocks, self.l1_sectors), sampled)
 
     def end_batch(self, machine: Machine) -> None:
         """Count the last branch of a batch."""
         self._count_branch(machine)
-        self._before = None
+        del self._batches[id(machine)]
+
+    def most_work(self) -> float:
+        """Thread-instructions of the block that did most of them."""
+        return float(self._work.max(initial=0.0))
 
     def enter(self, machine: Machine, block: BasicBlock) -> None:
         """Count the execution of a basic block, and how the one before it branched."""
@@ -98,22 +117,28 @@ class Counter(Observer):
         if count is None:
             count = self.blocks[id(block)] = BlockCount(block, machine.activation.function)
         self._count_branch(machine)
-        self._before = (count, machine.mask, machine.registers) if block.jump.guard is not None else None
+        before = (count, machine.mask, machine.registers) if block.jump.guard is not None else None
+        batch = self._batches[id(machine)]
+        batch.before = before
         geometry = machine.batch.geometry
         if machine.mask is None:
             count.warps += geometry.warps * machine.blocks
             count.lanes += geometry.threads * machine.blocks
+            self._work[batch.sampled] += geometry.threads * len(block.instructions)
             return
         active = by_warp(machine.mask, geometry, fill=False)
         repeat = machine.blocks // active.shape[2]
         count.warps += int(active.any(axis=1).sum()) * repeat
-        count.lanes += int(active.sum()) * repeat
+        lanes = active.sum(axis=(0, 1))
+        count.lanes += int(lanes.sum()) * repeat
+        self._work[batch.sampled] += lanes * len(block.instructions)
 
     def _count_branch(self, machine: Machine) -> None:
         """The predicate of the last block's branch is still in its registers."""
-        if self._before is None:
+        before = self._batches[id(machine)].before
+        if before is None:
             return
-        count, mask, registers = self._before
+        count, mask, registers = before
         jump = count.block.jump
         if jump.guard is None or jump.kind == "table":
             return
@@ -135,14 +160,15 @@ class Counter(Observer):
             return
         ordered, fresh = global_sectors(offsets, active)
         site.sectors += int(np.count_nonzero(fresh)) * repeat
-        sectors, block = self._sectors(ordered, fresh)
+        batch = self._batches[id(machine)]
+        sectors, block = _sectors(ordered, fresh, machine.blocks)
         if sectors.size:
-            self._touch(site, sectors, block)
+            self._touch(batch, site, sectors, block)
         if access.kind == "atomic":
             _, runs = distinct(offsets, active)
             site.passes += int(longest_runs(runs, active).sum()) * repeat
-            site.queue.add(sectors, self._sampled[block])
-            self._contend(machine, access, site)
+            site.queue.add(sectors, batch.sampled[block])
+            _contend(machine, access, site, batch)
 
     def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Count requests and wavefronts."""
@@ -154,8 +180,8 @@ class Counter(Observer):
         site.ideal += int(np.count_nonzero(wavefronts)) * repeat
 
     def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
-        """A copy writes shared memory as a store does."""
-        self.shared_access(machine, replace(access, kind="store"))
+        """A copy writes shared memory as a store does, or reads it as a load."""
+        self.shared_access(machine, access if access.kind == "load" else replace(access, kind="store"))
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Count barriers of blocks."""
@@ -169,28 +195,30 @@ class Counter(Observer):
             site = self.sites[key] = Site(access.instruction, space, access.kind, access.size, name)
         return site
 
-    def _sectors(self, ordered: Array, fresh: Array) -> tuple[Array, Array]:
-        """The sectors of all requests, and the block of the batch that each belongs to."""
-        sectors, number = ordered[fresh], len(self._sampled)
-        if ordered.shape[2] > 1 or number == 1:
-            return sectors, np.nonzero(fresh)[2]
-        return np.tile(sectors, number), np.repeat(np.arange(number), sectors.size)
-
-    def _touch(self, site: Site, sectors: Array, block: Array) -> None:
+    def _touch(self, batch: _Batch, site: Site, sectors: Array, block: Array) -> None:
         """Update the cache model with the sectors of each request, and the launch's footprint."""
-        self.footprint.touch(sectors, None if self.footprint.blocks == 1 else self._sampled[block])
+        self.footprint.touch(sectors, None if self.footprint.blocks == 1 else batch.sampled[block])
         if site.kind != "load":
             return
         if _PAST_L1.isdisjoint(site.instruction.modifiers):
-            site.misses += self._caches.load(sectors, block)
+            site.misses += batch.caches.load(sectors, block)
         else:
             site.misses += sectors.size
 
-    def _contend(self, machine: Machine, access: MemoryAccess, site: Site) -> None:
-        mask = EVERYONE if access.mask is None else access.mask
-        where = np.broadcast_to(mask, machine.shape)
-        blocks = np.broadcast_to(self._sampled, machine.shape)[where]
-        site.contention.add(np.broadcast_to(access.offsets, machine.shape)[where], blocks)
+
+def _sectors(ordered: Array, fresh: Array, blocks: int) -> tuple[Array, Array]:
+    """The sectors of all requests, and the block of the batch that each belongs to."""
+    sectors = ordered[fresh]
+    if ordered.shape[2] > 1 or blocks == 1:
+        return sectors, np.nonzero(fresh)[2]
+    return np.tile(sectors, blocks), np.repeat(np.arange(blocks), sectors.size)
+
+
+def _contend(machine: Machine, access: MemoryAccess, site: Site, batch: _Batch) -> None:
+    mask = EVERYONE if access.mask is None else access.mask
+    where = np.broadcast_to(mask, machine.shape)
+    blocks = np.broadcast_to(batch.sampled, machine.shape)[where]
+    site.contention.add(np.broadcast_to(access.offsets, machine.shape)[where], blocks)
 
 
 def _space(access: MemoryAccess) -> str:

@@ -105,7 +105,9 @@ def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> 
         growth = min(1.0, math.log2(max(together / alone, 1.0)))
         size = -(-(allocation.end - allocation.start) // SECTOR) * SECTOR
         whole = min(len(mine) * SECTOR * blocks / sampled, size)
-        found[name] = Reach(float(whole), alone * SECTOR, growth)
+        # Where the first blocks did the work of all, each does less than they did.
+        each = alone if mine.shape[1] == 1 else float(mine.sum()) / sampled
+        found[name] = Reach(float(whole), each * SECTOR, growth)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sandbox.device import Array
+from sandbox.simulator.hazards.strength import LoadUses
 from sandbox.simulator.machine.state import Step
 from sandbox.simulator.ptx.syntax import Function, Instruction
 
@@ -90,6 +91,7 @@ class BasicBlock:
         barrier: The barrier that is the block's only instruction; the scheduler's, not a step.
         warp_sync: The warp-wide instruction that the block starts with, and the slot of its member mask.
         polls: Whether the block reads what another thread may be about to change.
+        acts: Whether the block does what other threads may see, or reads a clock; atomic operations tell themselves.
     """
 
     index: int
@@ -99,6 +101,7 @@ class BasicBlock:
     barrier: Barrier | None = None
     warp_sync: tuple[Instruction, int] | None = None
     polls: bool = False
+    acts: bool = False
 
 
 SHARED_GAP = 128
@@ -116,8 +119,8 @@ class Code:
         temporaries: Slots that only one block uses.
         granularity: Bytes of the narrowest shared-memory access, at most 4.
         ordered: Whether threads synchronise other than by barriers of the whole block, or copy asynchronously.
-        waits: Identities of the loads in whose value a loop waits for another thread.
-        awaits: Whether a loop may wait for another thread, by loads or by atomic operations.
+        uses: What it does with what it loads.
+        takes: Whether threads get values from atomic operations on global memory: tickets, places in a queue.
         shared: Offset of every shared variable, `SHARED_GAP` more than it is on a device for each one before it;
             `shared_bytes` the total on a device, of static ones.
         shared_sizes: Bytes of every shared variable; 0 for dynamic shared memory.
@@ -136,8 +139,8 @@ class Code:
     local_bytes: int = 0
     granularity: int = 4
     ordered: bool = False
-    waits: frozenset[int] = frozenset()
-    awaits: bool = False
+    uses: LoadUses = field(default_factory=LoadUses)
+    takes: bool = False
 
     @property
     def shared_gaps(self) -> int:

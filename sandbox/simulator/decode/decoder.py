@@ -6,13 +6,14 @@ import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnu
 from sandbox.simulator.decode.code import ENDS, SHARED_GAP, Barrier, BasicBlock, Call, Code, Jump
 from sandbox.simulator.decode.formulas import formula_step
 from sandbox.simulator.decode.slots import SlotTable
-from sandbox.simulator.decode.waiting import polls_in_loop, waiting_loads
+from sandbox.simulator.decode.waiting import load_uses
 from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.kinds import (
     BLOCK_BARRIERS,
     WHOLE_WARP,
+    changes_registers_only,
     is_block_barrier,
     is_poll,
     is_warp_sync,
@@ -69,9 +70,12 @@ def decode(module: Module, name: str) -> Code:
         local=local,
         local_bytes=local_bytes,
         granularity=min(_granularity(other) for other in reachable(module, name)),
-        waits=waiting_loads(tuple(blocks)),
-        awaits=polls_in_loop(tuple(blocks))
-        or any(is_poll(i) for other in reachable(module, name)[1:] for i in other.body),
+        uses=load_uses(tuple(blocks)),
+        takes=any(
+            i.opcode == "atom" and not any(part.startswith("shared") for part in i.modifiers)
+            for other in reachable(module, name)
+            for i in other.body
+        ),
         ordered=any(orders_some(i) for other in reachable(module, name) for i in other.body),
     )
 
@@ -153,7 +157,15 @@ def _block(
     silent = barrier is not None or (warp_sync is not None and body[0].opcode in BLOCK_BARRIERS)
     steps = tuple(step_for(instruction, slots) for instruction in (body[1:] if silent else body))
     polls = any(is_poll(instruction) for instruction in body)
-    return BasicBlock(index, steps, jump, instructions, barrier, warp_sync, polls)
+    acts = not all(_is_silent(instruction) for instruction in instructions)
+    return BasicBlock(index, steps, jump, instructions, barrier, warp_sync, polls, acts)
+
+
+def _is_silent(instruction: Instruction) -> bool:
+    """Whether an instruction changes nothing but registers; atomic operations count what they change."""
+    if any("%clock" in name or "%globaltimer" in name for name in _registers(instruction)[1]):
+        return False
+    return instruction.opcode in FORMULAS or changes_registers_only(instruction)
 
 
 def _barrier(instruction: Instruction, slots: SlotTable) -> Barrier:

@@ -1,57 +1,248 @@
-"""Which loads a loop waits on: `while (flag == 0);`."""
+"""What kernels do with what they load: whether a loop waits for it, or an atomic operation checks it again.
+
+Registers are followed without regard to paths: what may come of a load counts as coming of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from sandbox.simulator.decode.code import BasicBlock
+from sandbox.simulator.hazards.strength import LoadUses
 from sandbox.simulator.ptx.registers import register_names
+from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Operand, Register, Symbol
+
+_STRONG = frozenset({"volatile", "relaxed", "acquire", "mmio"})
+_NO_TARGET = frozenset(
+    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"}
+)
+_COPIES = frozenset({"mov", "cvta"})
 
 
-def waiting_loads(blocks: tuple[BasicBlock, ...]) -> frozenset[int]:
-    """Identities of the loads of a kernel whose value decides, in their own basic block, whether a loop goes on."""
-    return frozenset(
-        found for block in blocks if block.polls and _in_loop(blocks, block) for found in _deciding(block)
-    )
+@dataclass(frozen=True)
+class _Use:
+    """An instruction that uses what was loaded, and the basic block it stands in."""
+
+    instruction: Instruction
+    block: BasicBlock
 
 
-def polls_in_loop(blocks: tuple[BasicBlock, ...]) -> bool:
-    """Whether a loop of a function reads what another thread may be about to change."""
-    return any(block.polls and _in_loop(blocks, block) for block in blocks)
+def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
+    """Follow every load of a function that may meet what other threads do."""
+    flow = _Flow(blocks)
+    awaited = flow.awaited()
+    flags: set[int] = set()
+    tries: set[int] = set()
+    looks: set[int] = set()
+    unread: set[int] = set()
+    tickets = False
+    for block in blocks:
+        for instruction in block.instructions:
+            if instruction.opcode == "atom":
+                if id(instruction) in awaited:
+                    tries.add(id(instruction))
+                if not flow.is_read(instruction):
+                    unread.add(id(instruction))
+                elif id(instruction) not in awaited:
+                    tickets = True
+            if instruction.opcode != "ld" or {"param", "local", "const", "nc"} & set(instruction.modifiers):
+                continue
+            if _STRONG & set(instruction.modifiers):
+                if id(instruction) in awaited:
+                    flags.add(id(instruction))
+            elif flow.has_atomic(instruction) and flow.is_checked(instruction, block):
+                looks.add(id(instruction))
+    return LoadUses(frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread), tickets)
 
 
-def _deciding(block: BasicBlock) -> Iterator[int]:
-    last = block.instructions[-1] if block.instructions else None
-    if last is None or last.opcode != "bra" or last.guard is None:
-        return
-    wanted = {last.guard.register.name}
-    for instruction in reversed(block.instructions[:-1]):
-        operands = instruction.operands
-        stores = instruction.opcode in {"st", "red"} or not operands
-        written: set[str] = set() if stores else set(register_names(operands[0]))
-        if not written & wanted:
-            continue
-        if instruction.opcode == "ld":
-            yield id(instruction)
-        wanted |= {name for operand in operands[1:] for name in register_names(operand)}
+class _Flow:
+    """Where registers and control go in one function."""
 
+    def __init__(self, blocks: tuple[BasicBlock, ...]) -> None:
+        self._blocks = blocks
+        self._after: dict[int, frozenset[int]] = {}
 
-def _in_loop(blocks: tuple[BasicBlock, ...], block: BasicBlock) -> bool:
-    seen: set[int] = set()
-    queue = list(_next(block))
-    while queue:
-        index = queue.pop()
-        if index == block.index:
-            return True
-        if index not in seen and index < len(blocks):
+    @cached_property
+    def _readers(self) -> dict[str, list[_Use]]:
+        found: dict[str, list[_Use]] = {}
+        for block in self._blocks:
+            for instruction in block.instructions:
+                for name in set(_read(instruction)):
+                    found.setdefault(name, []).append(_Use(instruction, block))
+        return found
+
+    @cached_property
+    def _definitions(self) -> dict[str, list[Instruction]]:
+        found: dict[str, list[Instruction]] = {}
+        for block in self._blocks:
+            for instruction in block.instructions:
+                for name in _written(instruction):
+                    found.setdefault(name, []).append(instruction)
+        return found
+
+    @cached_property
+    def _atomics(self) -> dict[tuple[str, int], list[_Use]]:
+        """Atomic operations by the location that they name."""
+        found: dict[tuple[str, int], list[_Use]] = {}
+        for block in self._blocks:
+            for instruction in block.instructions:
+                place = self._place(instruction)
+                if instruction.opcode in {"atom", "red"} and place is not None:
+                    found.setdefault(place, []).append(_Use(instruction, block))
+        return found
+
+    def is_read(self, instruction: Instruction) -> bool:
+        """Whether anything reads what an instruction returns."""
+        return any(name in self._readers for name in _written(instruction))
+
+    def has_atomic(self, load: Instruction) -> bool:
+        """Whether the function has an atomic operation on the location of a load."""
+        return self._place(load) in self._atomics
+
+    def awaited(self) -> set[int]:
+        """Strong reads that loops wait for, and those of the same location before such a loop."""
+        reads = [
+            (instruction, block)
+            for block in self._blocks
+            for instruction in block.instructions
+            if instruction.opcode == "atom"
+            or (instruction.opcode == "ld" and _STRONG & set(instruction.modifiers))
+        ]
+        found = {id(instruction) for instruction, block in reads if self._is_awaited(instruction, block)}
+        places = {self._place(instruction) for instruction, _ in reads if id(instruction) in found} - {None}
+        peeled = {
+            id(instruction)
+            for instruction, _ in reads
+            if self._place(instruction) in places
+            and any(use.instruction.opcode == "bra" for use in self._uses(instruction))
+        }
+        return found | peeled
+
+    def _is_awaited(self, load: Instruction, block: BasicBlock) -> bool:
+        """Whether a loop around a load goes on or ends by its value."""
+        for use in self._uses(load):
+            last = use.block
+            if use.instruction.opcode != "bra" or block.index not in self._reached(last.index):
+                continue
+            around = last is block or last.index in self._reached(block.index)
+            leaves = any(n != block.index and block.index not in self._reached(n) for n in _successors(last))
+            if around and leaves:
+                return True
+        return False
+
+    def is_checked(self, load: Instruction, block: BasicBlock) -> bool:
+        """Whether the value is only compared before atomic operations on its location, which find out if it is stale.
+
+        Either such an operation is the compare-and-swap that compares it, or it is done or not by the value.
+        """
+        place = self._place(load)
+        atomics = self._atomics[place] if place is not None else []
+        same = {id(use.instruction) for use in atomics}
+        swapped, branches = False, list[BasicBlock]()
+        for use in self._uses(load):
+            instruction = use.instruction
+            if instruction.opcode == "bra":
+                branches.append(use.block)
+            elif id(instruction) in same:
+                swapped |= "cas" in instruction.modifiers or instruction.guard is not None
+            elif instruction.opcode in {"st", "atom", "red", "call", "ret", "brx"} or not _written(
+                instruction
+            ):
+                return False
+        return swapped or any(
+            self._decides(branch, use.block, block) for branch in branches for use in atomics
+        )
+
+    def _decides(self, branch: BasicBlock, atomic: BasicBlock, load: BasicBlock) -> bool:
+        """Whether it depends on a branch if control comes to an atomic operation, with no barrier between."""
+        ways = [self._comes(n, atomic.index, load.index) for n in _successors(branch)]
+        return any(ways) and not all(ways)
+
+    def _comes(self, start: int, goal: int, load: int) -> bool:
+        seen: set[int] = set()
+        queue = [start]
+        while queue:
+            index = queue.pop()
+            if index == goal:
+                return True
+            if index in seen or index == load or index >= len(self._blocks):
+                continue
             seen.add(index)
-            queue += _next(blocks[index])
-    return False
+            if self._blocks[index].barrier is None:
+                queue += _successors(self._blocks[index])
+        return False
+
+    def _uses(self, load: Instruction) -> Iterator[_Use]:
+        """Instructions that use what was loaded, or what was computed from it."""
+        seen: set[int] = {id(load)}
+        names = set(_written(load))
+        queue = list(names)
+        while queue:
+            for use in self._readers.get(queue.pop(), ()):
+                if id(use.instruction) in seen:
+                    continue
+                seen.add(id(use.instruction))
+                yield use
+                # An atomic operation returns what it finds, whatever it was given.
+                fresh = use.instruction.opcode in {"atom", "ld"}
+                new = set[str]() if fresh else set(_written(use.instruction)) - names
+                names |= new
+                queue += new
+
+    def _place(self, instruction: Instruction) -> tuple[str, int] | None:
+        """The address of a memory access: what its base was copied from, and the displacement."""
+        address = next((o for o in instruction.operands if isinstance(o, AddressOperand)), None)
+        if address is None:
+            return None
+        base, offset = address.base, address.offset
+        while True:
+            if isinstance(base, Symbol):
+                return base.name, offset + base.offset
+            definitions = self._definitions.get(base.name, []) if isinstance(base, Register) else []
+            if not isinstance(base, Register):
+                return None
+            if len(definitions) != 1 or definitions[0].opcode not in _COPIES:
+                return base.name, offset
+            source: Operand | None = definitions[0].operands[1]
+            if not isinstance(source, (Register, Symbol)):
+                return base.name, offset
+            base = source
+
+    def _reached(self, start: int) -> frozenset[int]:
+        """Basic blocks that control may come to after one."""
+        if start not in self._after:
+            seen: set[int] = set()
+            queue = list(_successors(self._blocks[start])) if start < len(self._blocks) else []
+            while queue:
+                index = queue.pop()
+                if index not in seen and index < len(self._blocks):
+                    seen.add(index)
+                    queue += _successors(self._blocks[index])
+            self._after[start] = frozenset(seen)
+        return self._after[start]
 
 
-def _next(block: BasicBlock) -> tuple[int, ...]:
-    return (
-        ()
-        if block.jump.kind in {"return", "exit", "trap"} and block.jump.guard is None
-        else block.jump.targets
-    )
+def _successors(block: BasicBlock) -> tuple[int, ...]:
+    jump = block.jump
+    if jump.guard is None and jump.kind in {"return", "exit", "trap"}:
+        return ()
+    if jump.guard is None and jump.kind == "branch":
+        return jump.targets[:1]
+    return jump.targets
+
+
+def _written(instruction: Instruction) -> tuple[str, ...]:
+    operands = instruction.operands
+    if instruction.opcode in _NO_TARGET or not operands or isinstance(operands[0], AddressOperand):
+        return ()
+    return tuple(register_names(operands[0]))
+
+
+def _read(instruction: Instruction) -> Iterator[str]:
+    skip = 1 if _written(instruction) else 0
+    for operand in instruction.operands[skip:]:
+        yield from register_names(operand)
+    if instruction.guard is not None:
+        yield instruction.guard.register.name

@@ -66,6 +66,17 @@ class _Group:
         return self.activation.registers[slot]
 
 
+_SEVERAL = {
+    False: "; others wait at another barrier",
+    True: (
+        "; others wait at another __syncthreads(). PTX lets whole warps meet at one barrier from several places "
+        "(section 9.7.13.1), but the CUDA C++ Programming Guide leaves __syncthreads() in a branch that some threads "
+        'do not take undefined: take it out of the branch, or use named barriers (asm "bar.sync 1, n;") for the roles'
+    ),
+}
+"""By whether the barrier is `__syncthreads()`: what is said where lanes wait at several."""
+
+
 class Barriers:
     """The barriers of one batch of blocks.
 
@@ -237,7 +248,7 @@ class Barriers:
         group = next(iter(self._groups.values()))
         what = f"barrier not reached by all threads of the {group.barrier.scope}"
         others = (
-            "; others wait at another barrier" if len(self._groups) > 1 else "; the others can never arrive"
+            _SEVERAL[group.barrier.together] if len(self._groups) > 1 else "; the others can never arrive"
         )
         if group.barrier.threads is not None:
             what, others = "barrier not reached by as many threads as it counts", others

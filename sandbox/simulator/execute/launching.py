@@ -27,7 +27,8 @@ from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.state import Activation, Machine, Observer, Shared
 from sandbox.simulator.machine.surroundings import Surroundings
 from sandbox.simulator.ptx.parser import PtxSyntaxError, parse
-from sandbox.simulator.ptx.syntax import Module
+from sandbox.simulator.ptx.references import used_variables
+from sandbox.simulator.ptx.syntax import Module, Variable
 from sandbox.simulator.ptx.types import U32, U64, constant
 from sandbox.verdict import Verdict
 
@@ -53,9 +54,18 @@ class LoadedProgram:
 
     @cached_property
     def atomic(self) -> bool:
-        """Whether any function uses atomic operations: the one way to speak without a barrier that is no race."""
+        """Whether any function uses atomic operations or mbarriers: ways to speak without a barrier."""
         bodies = (function.body for function in self.module.functions.values())
-        return any(instruction.opcode in {"atom", "red"} for body in bodies for instruction in body)
+        return any(
+            instruction.opcode in {"atom", "red", "mbarrier"} for body in bodies for instruction in body
+        )
+
+    @cached_property
+    def device_variables(self) -> tuple[Variable, ...]:
+        """The global and constant variables that the code refers to; the others do not come into being."""
+        used = used_variables(self.module)
+        variables = self.module.variables.values()
+        return tuple(v for v in variables if v.space in {"global", "const"} and v.name in used)
 
     @cached_property
     def reads(self) -> frozenset[str]:
@@ -188,14 +198,13 @@ def pack_parameters(launch: Launch, code: Code, arena: Arena) -> dict[str, bytes
     return packed
 
 
-def buffer_sizes(plan: Plan, module: Module) -> tuple[dict[str, int], dict[str, str]]:
-    """Sizes in bytes and message labels of every buffer and every device global."""
+def buffer_sizes(plan: Plan, loaded: LoadedProgram) -> tuple[dict[str, int], dict[str, str]]:
+    """Sizes in bytes and message labels of every buffer and every device variable that the code refers to."""
     sizes = {b.name: b.size * DTYPE_BYTES[b.dtype] for b in plan.buffers}
     labels = {b.name: f"{b.name} ({b.dtype}[{b.size}])" for b in plan.buffers}
-    for variable in module.variables.values():
-        if variable.space in {"global", "const"}:
-            sizes[f"{variable.name}@module"] = variable.size
-            labels[f"{variable.name}@module"] = f"device variable {variable.name} ({variable.size} bytes)"
+    for variable in loaded.device_variables:
+        sizes[f"{variable.name}@module"] = variable.size
+        labels[f"{variable.name}@module"] = f"device variable {variable.name} ({variable.size} bytes)"
     if any(launch.mode is LaunchMode.COOPERATIVE for launch in plan.launches):
         sizes[WORKSPACE] = _WORKSPACE_BYTES
         labels[WORKSPACE] = "the grid barrier of the cooperative launch"
@@ -237,6 +246,9 @@ class LaunchSetup:
             local_bytes=self.code.local_bytes,
             observers=observers,
             specials=specials,
+            constants=frozenset(
+                f"{v.name}@module" for v in self.loaded.device_variables if v.space == "const"
+            ),
             target=self.loaded.module.target,
             approximations=self.surroundings.approximations,
         )
@@ -294,6 +306,11 @@ class LaunchSetup:
         return compress(numbers[linear // WARP])
 
     @property
+    def resident_lanes(self) -> int:
+        """Threads that the device holds at once: blocks beyond that start when others have ended."""
+        return self.architecture.multiprocessors * self.architecture.threads_per_sm
+
+    @property
     def _shared_extent(self) -> int:
         return self.shared_bytes + self.code.shared_gaps
 
@@ -346,7 +363,7 @@ def batches(
     most = max(1, geometry.blocks_per_batch // size)
     if setup.launch.mode is LaunchMode.COOPERATIVE:
         most = max(1, len(units))
-    waits = setup.launch.mode is LaunchMode.COOPERATIVE or setup.code.awaits
+    waits = setup.launch.mode is LaunchMode.COOPERATIVE or setup.code.uses.waits
     cuts = (LOCK_STEP if waits else schedule).cuts(len(units), most)
     for start, end in itertools.pairwise(cuts):
         yield order[start * size : end * size]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
-from sandbox.device import Array, RunResult
+from sandbox.budget import Budget
+from sandbox.device import Array, Fault, RunResult
 from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
 from sandbox.plan import Launch, LaunchMode, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
+from sandbox.simulator.execute.effort import Effort
+from sandbox.simulator.execute.interleaving import finished
 from sandbox.simulator.execute.launching import (
     LaunchSetup,
     LoadedProgram,
@@ -29,16 +32,13 @@ from sandbox.simulator.execute.printing import PRINT_LIMIT
 from sandbox.simulator.execute.schedule import Schedule
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
-from sandbox.simulator.hazards.clusters import ClusterHazards
-from sandbox.simulator.hazards.globals import GlobalHazards
-from sandbox.simulator.hazards.inputs import InputWrites
-from sandbox.simulator.hazards.ordered import OrderedHazards
 from sandbox.simulator.hazards.shadow import Watched, watch
-from sandbox.simulator.hazards.shared import SharedHazards
+from sandbox.simulator.hazards.shared import SuspectedError
+from sandbox.simulator.hazards.watching import BatchWatch, HazardWatch, WatchedKernel
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import Geometry
 from sandbox.simulator.machine.memory import Arena
-from sandbox.simulator.machine.state import Observer
+from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.machine.surroundings import Surroundings, seed_of
 from sandbox.verdict import Verdict
 
@@ -83,7 +83,7 @@ def run(
     poison: int,
     *,
     architecture: str = "h200",
-    deadline_s: float | None = None,
+    budget: Budget | None = None,
     hazards: bool = True,
 ) -> RunResult:
     """Execute a plan once, every access checked.
@@ -95,65 +95,126 @@ def run(
         poison: Seed of the bytes that outputs, scratch and shared memory hold beforehand, and of the run's
             `Surroundings`; where it is odd, of a `Schedule` too, so that two runs show what depends on the order.
         architecture: A name in `ARCHITECTURES`, for its limits.
-        deadline_s: Seconds after which the run ends as a TIMEOUT fault that names where it was.
+        budget: What the run may cost; beyond the work it ends as a TIMEOUT fault that names where it was, beyond
+            the processor time as an UNDECIDED one.
         hazards: Whether to look for races and reads of what nothing wrote; bounds are always checked.
     """
     started = time.monotonic()
-    deadline = None if deadline_s is None else started + deadline_s
-    attempt = _Attempt(program, plan, inputs, poison, ARCHITECTURES[architecture], deadline, hazards)
-    result = attempt.run(scheduled=bool(poison % 2))
+    attempt = _RepeatableRun(program, plan, inputs, poison, architecture, budget)
+    result = _judged(attempt) if hazards else attempt.run(None).result
     if poison % 2 and result.fault is not None and result.fault.verdict is Verdict.UNINITIALIZED:
         # What nothing wrote yet, something may write later: in lock step that is a race, and told as one.
-        plain = attempt.run(scheduled=False)
+        plain = _judged(replace(attempt, scheduled=False))
         result = result if plain.fault is None else plain
     return replace(result, seconds=time.monotonic() - started)
 
 
 @dataclass(frozen=True)
-class _Attempt:
-    """A run to be made."""
+class _Told:
+    """What the batches of a run say that is no failure: see `Machine`."""
+
+    notes: dict[str, None] = field(default_factory=dict[str, None])
+    undefined: dict[str, None] = field(default_factory=dict[str, None])
+
+
+@dataclass(frozen=True)
+class _RunOutcome:
+    """What a run ended with, and the watch over it."""
+
+    result: RunResult
+    watch: HazardWatch | None = None
+    suspected: bool = False
+
+
+@dataclass(frozen=True)
+class _RepeatableRun:
+    """A run that can be repeated: another one with the same arguments does the same."""
 
     program: Program
     plan: Plan
     inputs: Mapping[str, Array]
     poison: int
-    architecture: Architecture
-    deadline: float | None
-    hazards: bool
+    architecture: str
+    budget: Budget | None
+    scheduled: bool = True
 
-    def run(self, *, scheduled: bool) -> RunResult:
-        """Make it, in lock step or by a schedule of its own."""
-        plan = self.plan
+    def run(self, exact: bool | None, *, inverted: bool = False) -> _RunOutcome:
+        """Run once.
+
+        Args:
+            exact: Whether hazards are looked for with vector clocks throughout; None not to look for any.
+            inverted: Flip every bit that memory holds before something writes it.
+        """
+        told = _Told()
+        printed: list[str] = []
+        watch = None
+        effort = Effort(self.budget)
         try:
             loaded = load(self.program)
             surroundings = Surroundings(self.poison, seed_of("approximations", self.inputs))
-            arena = _fill(plan, loaded, self.inputs, surroundings)
-            watched = _watch(plan, loaded, arena) if self.hazards else None
-            inputs_only = InputWrites(
-                {b.name: DTYPE_BYTES[b.dtype] for b in plan.buffers if b.role is Role.IN}
-            )
-            notes, undefined = dict[str, None](), dict[str, None]()
-            printed: list[str] = []
-            for number, launch in enumerate(plan.launches):
-                setup = prepare(loaded, launch, arena, surroundings, self.architecture, number=number)
-                schedule = Schedule(self.poison if scheduled else None, number)
-                printed += _execute(
-                    setup,
-                    watched,
-                    notes,
-                    self.deadline,
-                    inputs=inputs_only,
-                    schedule=schedule,
-                    undefined=undefined,
-                )
+            arena = _fill(self.plan, loaded, self.inputs, surroundings, inverted=inverted)
+            if exact is not None:
+                inputs = {b.name: DTYPE_BYTES[b.dtype] for b in self.plan.buffers if b.role is Role.IN}
+                watch = HazardWatch(_watch(self.plan, loaded, arena), inputs, exact)
+                told = _Told(watch.findings.notes)
+            architecture = ARCHITECTURES[self.architecture]
+            for number, launch in enumerate(self.plan.launches):
+                setup = prepare(loaded, launch, arena, surroundings, architecture, number=number)
+                setup = replace(setup, fill=~setup.fill) if inverted else setup
+                schedule = Schedule(self.poison if self.scheduled and self.poison % 2 else None, number)
+                printed += _execute(setup, watch, told, effort, schedule)
         except FaultError as error:
-            return RunResult(fault=error.fault)
-        outputs = {
-            b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role in {Role.OUT, Role.INOUT}
-        }
-        kept = {b.name: _read(arena, b.name, b.dtype) for b in plan.buffers if b.role is Role.IN}
+            return _RunOutcome(RunResult(fault=error.fault), watch)
+        except SuspectedError:
+            return _RunOutcome(RunResult(None), watch, suspected=True)
+        buffers = self.plan.buffers
+        outputs = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role in {Role.OUT, Role.INOUT}}
+        kept = {b.name: _read(arena, b.name, b.dtype) for b in buffers if b.role is Role.IN}
         text = "".join(printed)[:PRINT_LIMIT]
-        return RunResult(None, outputs, kept, text, tuple(notes), undefined=tuple(undefined))
+        notes, undefined = tuple(told.notes), tuple(told.undefined)
+        result = RunResult(None, outputs, kept, text, notes, undefined=undefined, work=effort.work)
+        return _RunOutcome(result, watch)
+
+
+def _judged(attempt: _RepeatableRun) -> RunResult:
+    """Run under the fast watch, and under vector clocks where that suspects a race; then settle dead reads."""
+    outcome = attempt.run(exact=False)
+    fault = outcome.result.fault
+    if outcome.suspected or (fault is not None and fault.verdict is Verdict.RACE):
+        outcome = attempt.run(exact=True)
+    assert outcome.watch is not None
+    read, fault = outcome.watch.findings.dead_read, outcome.result.fault
+    if read is None or _races_there(fault, read):
+        return outcome.result
+    if fault is not None and fault.verdict is Verdict.UNDECIDED:
+        return outcome.result
+    other = RunResult(fault) if fault is not None else attempt.run(None, inverted=True).result
+    if other.fault is not None and other.fault.verdict is Verdict.UNDECIDED:
+        return other
+    if fault is None and _same(outcome, other):
+        note = f"{read.message}; nothing comes of it: other bytes there give the same results"
+        return replace(outcome.result, notes=(*outcome.result.notes, note))
+    return RunResult(read)
+
+
+def _races_there(fault: Fault | None, read: Fault) -> bool:
+    """Whether what was read before anybody had written it is what others write at that time."""
+    if fault is None or fault.verdict is not Verdict.RACE or fault.buffer != read.buffer:
+        return False
+    return fault.buffer != "shared memory" or fault.offset == read.offset
+
+
+def _same(outcome: _RunOutcome, other: RunResult) -> bool:
+    """Whether a run with other bytes in unwritten memory gave the same results, wherever something was written."""
+    if other.fault is not None or outcome.watch is None:
+        return False
+    for name, found in outcome.result.outputs.items():
+        shadow = outcome.watch.buffers[name]
+        first, second = (np.ascontiguousarray(a).view(np.uint8) for a in (found, other.outputs[name]))
+        written = np.repeat(shadow.written, shadow.granularity)[: first.size]
+        if (first != second)[written].any():
+            return False
+    return True
 
 
 def prepare(
@@ -180,7 +241,7 @@ def prepare(
         arena=arena,
         parameters=pack_parameters(launch, code, arena),
         symbols=loaded.function_addresses(arena.windows.functions)
-        | {name: arena.address(f"{name}@module") for name in module_variables(loaded)},
+        | {v.name: arena.address(f"{v.name}@module") for v in loaded.device_variables},
         fill=poison_bytes(surroundings.seed, "shared memory", 4 * _FILL_WORDS).view(np.uint32),
         architecture=architecture,
         surroundings=surroundings,
@@ -189,11 +250,6 @@ def prepare(
     if launch.mode is LaunchMode.COOPERATIVE:
         check_resident(setup)
     return setup
-
-
-def module_variables(loaded: LoadedProgram) -> list[str]:
-    """Device globals and constants of a program."""
-    return [v.name for v in loaded.module.variables.values() if v.space in {"global", "const"}]
 
 
 def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
@@ -212,7 +268,7 @@ def _watch(plan: Plan, loaded: LoadedProgram, arena: Arena) -> dict[str, Watched
 
 def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
     """Shadows of device variables; those without an initial image are zero."""
-    variables = [v for v in loaded.module.variables.values() if v.space == "global" and v.name[0] != "$"]
+    variables = [v for v in loaded.device_variables if v.space == "global" and v.name[0] != "$"]
     return {
         f"{v.name}@module": watch(
             arena.allocations[f"{v.name}@module"].start, v.size, min(4, v.align), written=True
@@ -222,56 +278,59 @@ def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
 
 
 def _execute(
-    setup: LaunchSetup,
-    watched: dict[str, Watched] | None,
-    notes: dict[str, None],
-    deadline: float | None,
-    *,
-    inputs: InputWrites,
-    schedule: Schedule,
-    undefined: dict[str, None],
+    setup: LaunchSetup, watch: HazardWatch | None, told: _Told, effort: Effort, schedule: Schedule
 ) -> list[str]:
-    """Run every batch of a launch, watching for hazards unless `watched` is None; what the kernel printed."""
+    """Run every batch of a launch, watching for hazards unless `watch` is None; what the kernel printed."""
     check_whole(setup)
     printed: list[str] = []
-    for shadow in (watched or {}).values():
-        shadow.start_launch()
-    launch_wide: tuple[Observer, ...] = ()
-    if watched is not None:
-        launch_wide = (inputs, GlobalHazards(watched, setup.geometry, notes, setup.code.waits))
-    with np.errstate(all="ignore"):
+    code = setup.code
+    kernel = WatchedKernel(code.granularity, code.ordered, code.uses)
+    launch = watch.launch(kernel, setup.geometry, setup.arena.extent // 4 + 4) if watch else None
+
+    def started() -> Iterator[Under]:
         for blocks in batches(setup, schedule=schedule):
-            within = _within(setup, notes) if launch_wide else []
-            machine = setup.machine(blocks, (*within, *launch_wide))
+            within = launch.batch() if launch else None
+            machine = setup.machine(blocks, within.observers if within else ())
             inside = schedule.batch(setup.geometry, blocks, drifting=setup.loaded.atomic)
             machine.turns = inside.turns if inside else None
-            machine.notes, machine.undefined = notes, undefined
-            Scheduler(setup, machine, deadline=deadline, schedule=inside).run()
-            printed += machine.printed
-            for watch_shared in within:
-                watch_shared.finish(machine)
+            machine.notes, machine.undefined = told.notes, told.undefined
+            if within:
+                within.start(machine)
+            yield Under(Scheduler(setup, machine, effort=effort, schedule=inside), machine, within)
+
+    with np.errstate(all="ignore"):
+        for under in finished(started(), setup.resident_lanes):
+            printed += under.machine.printed
+            if under.within:
+                under.within.finish(under.machine)
     return printed
 
 
-def _within(setup: LaunchSetup, notes: dict[str, None]) -> list[SharedHazards | OrderedHazards]:
-    """The watches over the shared memory of one batch."""
-    granularity = setup.code.granularity
-    if setup.geometry.cluster_size > 1:
-        return [OrderedHazards(granularity, notes), ClusterHazards(granularity, notes)]
-    return [(OrderedHazards if setup.code.ordered else SharedHazards)(granularity, notes)]
+@dataclass(frozen=True)
+class Under:
+    """A batch of blocks that is being run, with the watch over it."""
+
+    scheduler: Scheduler
+    machine: Machine
+    within: BatchWatch | None = None
 
 
 def _fill(
-    plan: Plan, loaded: LoadedProgram, inputs: Mapping[str, Array], surroundings: Surroundings
+    plan: Plan,
+    loaded: LoadedProgram,
+    inputs: Mapping[str, Array],
+    surroundings: Surroundings,
+    *,
+    inverted: bool,
 ) -> Arena:
     """A fresh arena: inputs copied in, outputs and scratch poisoned, device globals at their initial image."""
-    arena = Arena(*buffer_sizes(plan, loaded.module), surroundings)
+    arena = Arena(*buffer_sizes(plan, loaded), surroundings)
     for buffer in plan.buffers:
         target = arena.buffer(buffer.name)
         if buffer.role in {Role.IN, Role.INOUT}:
             target[:] = np.ascontiguousarray(inputs[buffer.name]).reshape(-1).view(np.uint8)
         else:
-            target[:] = poison_bytes(surroundings.seed, buffer.name, target.size)
+            target[:] = poison_bytes(surroundings.seed, buffer.name, target.size) ^ (0xFF if inverted else 0)
     initialise_globals(arena, loaded)
     return arena
 
@@ -279,11 +338,10 @@ def _fill(
 def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:
     """Write the initial image of every device global; addresses in initialisers are resolved."""
     functions = loaded.function_addresses(arena.windows.functions)
-    for name in module_variables(loaded):
-        variable = loaded.module.variables[name]
+    for variable in loaded.device_variables:
         if variable.initial is None:
             continue
-        target = arena.buffer(f"{name}@module")
+        target = arena.buffer(f"{variable.name}@module")
         target[:] = np.frombuffer(variable.initial, dtype=np.uint8)
         for offset, symbol in variable.references:
             base = int.from_bytes(target[offset : offset + 8].tobytes(), "little")

@@ -7,7 +7,6 @@ a loop cannot starve them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,7 +16,9 @@ from sandbox.device import Array, Fault
 from sandbox.simulator.decode.code import Barrier, BasicBlock, Jump
 from sandbox.simulator.execute.barriers import Barriers, Position
 from sandbox.simulator.execute.calls import CallStack
+from sandbox.simulator.execute.effort import Effort
 from sandbox.simulator.execute.launching import LaunchSetup
+from sandbox.simulator.execute.polling import Polling, snapshot
 from sandbox.simulator.execute.schedule import BatchSchedule
 from sandbox.simulator.hazards.members import check_members
 from sandbox.simulator.instructions.warps import ballot
@@ -41,8 +42,6 @@ from sandbox.verdict import Verdict
 BlockListener = Callable[[Machine, BasicBlock], None]
 
 _FAIRNESS = 512
-_CLOCK_CHECK = 64
-_PATIENCE = 3
 
 
 class Scheduler:
@@ -52,7 +51,7 @@ class Scheduler:
         setup: The launch.
         machine: Fresh, for one batch of blocks.
         listener: Called before each basic block, with the machine's active lanes set.
-        deadline: `time.monotonic()` value past which the run ends as a timeout.
+        effort: What the run has cost so far, and may; None to count this batch alone, without a limit.
         schedule: Which warps, and which lanes of divided ones, are held back until the others wait or have
             ended; None to run all in lock step.
     """
@@ -62,47 +61,73 @@ class Scheduler:
         setup: LaunchSetup,
         machine: Machine,
         listener: BlockListener | None = None,
-        deadline: float | None = None,
+        effort: Effort | None = None,
         *,
         schedule: BatchSchedule | None = None,
     ) -> None:
         self._calls = CallStack(setup, machine)
         self._machine = machine
         self._listener = listener
-        self._deadline = deadline
+        self._effort = effort or Effort()
         self._schedule = schedule
         self._sides = schedule.sides if schedule is not None else ()
         self._pending: dict[Position, Mask] = {}
         self._waiting: dict[Position, Mask] = {}
         self._barriers = Barriers(machine, self._resume)
-        self._polled: dict[Position, tuple[int, int]] = {}
-        self._idle: dict[Position, None] = {}
+        self._polling = Polling()
+        self._stalled: Fault | None = None
+        self._deeds = 0
         self._executed = 0
         self._start(Position(0, 0, 0), None)
 
-    def run(self) -> None:
-        """Run until every lane has exited.
+    def run(self) -> bool:
+        """Run until every lane has exited, or until all that are left poll what none of them will write.
+
+        Returns:
+            Whether every lane has exited; if not, `stalled` says where they wait, and this may be called again
+            when another batch has done something.
 
         Raises:
-            FaultError: A lane faulted, a barrier cannot open, or the deadline has passed.
+            FaultError: A lane faulted, a barrier cannot open, or the run may cost no more.
         """
-        try:
-            while self._pending or self._waiting or self._barriers:
-                if not self._pending and not self._barriers.settle():
-                    self._release()
-                position = self._next()
-                self._enter(position, self._pending.pop(position))
-        finally:
-            # The barriers call back: without this, a batch's registers would wait for the cycle collector.
-            del self._barriers
+        self._stalled = None
+        while self._pending or self._waiting or self._barriers:
+            if not self._pending and not self._barriers.settle():
+                self._release()
+            position = self._next()
+            self._enter(position, self._pending.pop(position))
+            if self._stalled is not None:
+                return False
+        self.close()
+        return True
+
+    def close(self) -> None:
+        """Let go of the barriers: they call back, and a batch's registers would wait for the cycle collector."""
+        self._barriers = Barriers(self._machine, _nobody)
+
+    @property
+    def stalled(self) -> Fault | None:
+        """Where the lanes of a run that has stalled wait."""
+        return self._stalled
+
+    @property
+    def lanes(self) -> int:
+        """Threads of the batch."""
+        return self._machine.batch.geometry.threads * self._machine.blocks
+
+    @property
+    def deeds(self) -> int:
+        """Grows whenever lanes do what other lanes can see."""
+        return self._deeds + self._machine.changes
 
     def _next(self) -> Position:
         self._executed += 1
         if len(self._pending) == 1:
             return next(iter(self._pending))
-        if self._executed % _FAIRNESS and self._idle.keys() < self._pending.keys():
-            return min(self._pending.keys() - self._idle.keys(), key=lambda position: position.order)
-        if self._executed % _FAIRNESS and not self._idle.keys() & self._pending.keys():
+        idle = self._polling.idle.keys()
+        if self._executed % _FAIRNESS and idle < self._pending.keys():
+            return min(self._pending.keys() - idle, key=lambda position: position.order)
+        if self._executed % _FAIRNESS and not idle & self._pending.keys():
             return min(self._pending, key=lambda position: position.order)
         return next(iter(self._pending))
 
@@ -118,31 +143,29 @@ class Scheduler:
             mask = self._synchronise(position, block, mask)
             if mask is not None and not mask.any():
                 return
-        if block.polls:
-            self._watch(position, mask)
+        if block.polls and self._polling.came(position, mask):
+            self._look_for_deadlock(position, mask)
         self._execute(position, block, mask)
 
-    def _watch(self, position: Position, mask: Mask) -> None:
-        """A group that comes back whole to where it polls is waiting for others: let them run first."""
-        lanes = -1 if mask is None else int(np.count_nonzero(mask))
-        before, times = self._polled.get(position, (lanes, 0))
-        self._polled[position] = (lanes, times + 1 if before == lanes else 0)
-        if before == lanes and times >= _PATIENCE:
-            self._idle[position] = None
-            if times % _CLOCK_CHECK == 0:
-                self._look_for_deadlock(position, mask)
-        else:
-            self._idle.pop(position, None)
-
     def _look_for_deadlock(self, position: Position, mask: Mask) -> None:
-        runnable = EVERYONE if mask is None else mask
+        """Every group that comes here has waited for long: find out whether anything can change that."""
+        pending = {position: mask, **self._pending}
+        runnable = mask
         for other in self._pending.values():
-            runnable = runnable | (EVERYONE if other is None else other)
-        runnable = np.broadcast_to(runnable, self._machine.shape)
+            runnable = union(runnable, other)
+        runnable = np.broadcast_to(EVERYONE if runnable is None else runnable, self._machine.shape)
         polls = next(filter(is_poll, self._calls.block(position.frame, position.block).instructions))
         fault = deadlock(self._machine, runnable, polls)
         if fault is not None:
             raise FaultError(fault)
+        state = snapshot(pending, self._calls.frames, self.deeds, self._machine.live)
+        if self._polling.unchanged(position, state):
+            what = (
+                "livelock: every thread that is left waits for a value that none of them will write, and so does "
+                "every other block that can run"
+            )
+            livelock = self._machine.batch.fault(Verdict.TIMEOUT, what, polls, runnable)
+            self._stalled = deadlock(self._machine, runnable, polls, patience=1) or livelock
 
     def _wait(self, position: Position, block: BasicBlock, barrier: Barrier, mask: Mask) -> None:
         if barrier.guard is not None:
@@ -156,6 +179,7 @@ class Scheduler:
         self._set_lanes(mask)
         if self._listener is not None:
             self._listener(self._machine, block)
+        self._deeds += 1
         self._barriers.wait(replace(position, side=0), barrier, mask)
 
     def _set_lanes(self, mask: Mask) -> None:
@@ -182,26 +206,25 @@ class Scheduler:
     def _execute(self, position: Position, block: BasicBlock, mask: Mask) -> None:
         machine = self._machine
         self._set_lanes(mask)
-        if (
-            self._deadline is not None
-            and self._executed % _CLOCK_CHECK == 0
-            and time.monotonic() > self._deadline
-        ):
-            raise FaultError(self._timeout(block))
+        self._spend(block, mask)
+        self._deeds += block.acts
         if self._listener is not None:
             self._listener(machine, block)
         for step in block.steps:
             step(machine)
         self._leave(position, block.jump, mask)
 
-    def _timeout(self, block: BasicBlock) -> Fault:
-        instruction = next((i for i in block.instructions if i.line is not None), None)
-        lanes = EVERYONE if self._machine.mask is None else self._machine.mask
-        what = (
-            "the kernel did not end before its deadline, and was still running here: look for a loop that never "
-            "ends, a flag that some threads never set, or far too much work"
-        )
-        return self._machine.batch.fault(Verdict.TIMEOUT, what, instruction, lanes)
+    def _spend(self, block: BasicBlock, mask: Mask) -> None:
+        machine = self._machine
+        threads = self.lanes
+        if mask is not None:
+            threads = int(np.count_nonzero(mask)) * (threads // mask.size)
+        exhausted = self._effort.spend(len(block.instructions), threads)
+        if exhausted is not None:
+            instruction = next((i for i in block.instructions if i.line is not None), None)
+            raise FaultError(
+                machine.batch.fault(exhausted.verdict, exhausted.what, instruction, machine.active)
+            )
 
     def _leave(self, at: Position, jump: Jump, mask: Mask) -> None:
         if jump.kind == "fall":
@@ -295,8 +318,9 @@ class Scheduler:
         if self._machine.observers and instruction.guard is None:
             check_members(self._machine, instruction, self._machine.registers[members].view(U32))
         if instruction.opcode in BLOCK_BARRIERS:
+            named = self._machine.registers[members].view(U32)
             for observer in self._machine.observers:
-                observer.warp_barrier(self._machine)
+                observer.warp_barrier(self._machine, named)
 
     def _held(self, block: BasicBlock, mask: Array) -> Array:
         """Lanes of warps that named a live lane in their member mask which is elsewhere."""
@@ -332,3 +356,7 @@ class Scheduler:
         others = "others wait at another one" if len(self._waiting) > 1 else "the others can never arrive"
         what = f"warp-wide instruction not reached by every lane that its mask names; {others}"
         return self._machine.batch.fault(Verdict.BARRIER_DIVERGENCE, what, block.warp_sync[0], mask)
+
+
+def _nobody(position: Position, mask: Mask) -> None:
+    """Nobody waits any more."""

@@ -10,13 +10,27 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
-from sandbox.simulator.hazards.findings import Deed, RaceSite, race
+from sandbox.simulator.hazards.findings import Findings
+from sandbox.simulator.hazards.order import LaunchOrder
 from sandbox.simulator.hazards.ordered import OrderedHazards
-from sandbox.simulator.hazards.touches import Touch, by_thread, shared_units
+from sandbox.simulator.hazards.strength import Strengths
+from sandbox.simulator.hazards.touches import (
+    Deed,
+    RaceSite,
+    Touch,
+    by_thread,
+    race,
+    shared_place,
+    shared_units,
+)
 from sandbox.simulator.machine.access import MemoryAccess, SyncKey
 from sandbox.simulator.machine.arrivals import CLUSTER
 from sandbox.simulator.machine.clusters import RANKS, REMOTE
+from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.state import Machine
+from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.verdict import Verdict
 
 _BARRIER_OBJECTS = frozenset({"mbarrier"})
 
@@ -67,13 +81,26 @@ class ClusterLayout:
 
     def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite) -> Fault:
         """Between blocks of a cluster."""
-        size, units = self.agents(machine), shared_units(machine, granularity)
-        unit, rank = int(touch.unit[where.lane]), int(touch.thread[where.lane])
-        now = Deed(touch.instruction, touch.kind, rank, 0)
-        reason = where.reason or "blocks of one cluster without cluster.sync() between"
-        place = (where.group * size + rank, int(touch.lane[where.lane]))
-        memory = f"shared memory of the block of rank {unit // units}"
-        return race(machine, unit % units * granularity, before, now, place, reason, memory)
+        place = self.place(machine, granularity, int(touch.unit[where.lane]))
+        reason = where.reason or "blocks of one cluster: put cluster.sync() between"
+        sides = [
+            self.agent(machine, where.group, agent % self.agents(machine), lane)
+            for agent, lane in (
+                (before.agent, 0),
+                (int(touch.thread[where.lane]), int(touch.lane[where.lane])),
+            )
+        ]
+        return race(machine, place, (before, sides[0]), (touch, sides[1]), reason)
+
+    def place(self, machine: Machine, granularity: int, unit: int) -> tuple[str, int]:
+        """The variable's name, the byte in it, and whose it is."""
+        rank, unit = divmod(unit, shared_units(machine, granularity))
+        byte = unit * granularity
+        return f"{shared_place(machine, byte)} of the block of rank {rank}", byte
+
+    def agent(self, machine: Machine, group: int, agent: int, lane: int) -> tuple[int, int]:
+        """The block of that rank, and the lane."""
+        return int(machine.batch.blocks[group * self.agents(machine) + agent]), lane
 
     def _by_rank(self, machine: Machine, flat: Array) -> Array:
         """(blocks or 1, T) as (clusters or 1, blocks of one, T)."""
@@ -87,14 +114,31 @@ class ClusterLayout:
 class ClusterHazards(OrderedHazards):
     """Watches one batch of whole clusters."""
 
-    def __init__(self, granularity: int, notes: dict[str, None]) -> None:
-        super().__init__(granularity, notes, ClusterLayout())
+    def __init__(
+        self, granularity: int, findings: Findings, order: LaunchOrder, strengths: Strengths
+    ) -> None:
+        super().__init__(granularity, findings, order, strengths, layout=ClusterLayout())
+        self._started: Array | None = None
+
+    def attach(self, machine: Machine) -> None:
+        """Nothing: the order of global memory goes by threads."""
 
     def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Nothing: blocks share global memory with all blocks."""
 
+    def global_atomic(self, machine: Machine, access: MemoryAccess, wrote: Array | None) -> None:
+        """Nothing, likewise."""
+
+    def shared_atomic(self, machine: Machine, access: MemoryAccess, wrote: Array | None) -> None:
+        """Nothing: blocks are ordered by barriers of the cluster and by mbarriers."""
+
+    def fence(self, machine: Machine, instruction: Instruction) -> None:
+        """Nothing, likewise."""
+
     def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge the access."""
+        if access.owner is not None:
+            self._check_started(machine, access, access.owner)
         if access.instruction.opcode not in _BARRIER_OBJECTS:
             self._of(machine).take(machine, access)
 
@@ -108,10 +152,13 @@ class ClusterHazards(OrderedHazards):
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Only the cluster's barrier orders blocks."""
         if number == CLUSTER:
+            lanes = EVERYONE if released is None else released
+            passed = np.broadcast_to(lanes.any(axis=(0, 1)), (machine.blocks,))
+            self._started = passed if self._started is None else self._started | passed
             super().barrier(machine, released, number)
             self._of(machine).prune(machine)
 
-    def warp_barrier(self, machine: Machine) -> None:
+    def warp_barrier(self, machine: Machine, members: Array) -> None:
         """Nothing: a block is one agent."""
 
     def arrive(self, machine: Machine, key: SyncKey, lanes: Array | None, copies: Array | None) -> None:
@@ -139,6 +186,21 @@ class ClusterHazards(OrderedHazards):
             mine = np.broadcast_to(ranks == rank, (1, 1, machine.blocks))
             mine = mine if lanes is None else mine & lanes
             super().acquire(machine, (REMOTE, key[1] * RANKS + rank), mine)
+
+    def _check_started(self, machine: Machine, access: MemoryAccess, owner: Array) -> None:
+        """A block's shared memory exists from its start on, which only a barrier of the cluster vouches for.
+
+        CUDA C++ Programming Guide, "Distributed Shared Memory": all blocks must have started executing.
+        """
+        waits = np.ones(machine.blocks, np.bool_) if self._started is None else ~self._started
+        early = (owner != machine.shared.block_index) & waits
+        early = early if access.mask is None else early & access.mask
+        if early.any():
+            what = (
+                "shared memory of another block of the cluster before a barrier of the cluster: that block may not "
+                "have started; call cluster.sync() first"
+            )
+            raise FaultError(machine.batch.fault(Verdict.RACE, what, access.instruction, early))
 
     def finish(self, machine: Machine) -> None:
         """Judge what is left, and what touched the memory of a block that may have ended."""

@@ -1,15 +1,14 @@
-"""How races in shared memory are told."""
+"""What hazard checks find, and how it is told: both sides of a race, and what would order them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from sandbox.device import Fault
-from sandbox.simulator.machine.state import Machine
+from sandbox.simulator.hazards.strength import is_strong
+from sandbox.simulator.machine.faults import Batch
+from sandbox.simulator.machine.lanes import WARP
 from sandbox.simulator.ptx.syntax import Instruction
-from sandbox.verdict import Verdict
 
 _VERBS = {
     "load": "read",
@@ -17,65 +16,91 @@ _VERBS = {
     "atomic": "changed atomically",
     "copy": "copied to asynchronously",
 }
+_KINDS = {"st": "store", "stmatrix": "store", "atom": "atomic", "red": "atomic", "cp": "copy"}
+
+
+@dataclass
+class Findings:
+    """Of one run.
+
+    Attributes:
+        notes: What is no failure; a dict for its order.
+        dead_read: The first read of what nothing wrote. It is a failure unless nothing comes of what was read.
+    """
+
+    notes: dict[str, None] = field(default_factory=dict[str, None])
+    dead_read: Fault | None = None
+
+    def note(self, text: str) -> None:
+        """Keep a note, each once."""
+        self.notes[text] = None
+
+    def unwritten(self, fault: Fault) -> None:
+        """Something read what nothing wrote."""
+        self.dead_read = self.dead_read or fault
+
+
+class Instructions:
+    """Numbers instructions, so that what is remembered of a unit can say which one it was."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._known: list[Instruction] = []
+
+    def number(self, instruction: Instruction) -> int:
+        """Its number."""
+        found = self._numbers.setdefault(id(instruction), len(self._known))
+        if found == len(self._known):
+            self._known.append(instruction)
+        return found
+
+    def __getitem__(self, number: int) -> Instruction:
+        return self._known[number]
 
 
 @dataclass(frozen=True)
-class Deed:
-    """One side of a race: what was done, by which agent (a thread, or T plus one for its copies), and when."""
+class Side:
+    """One side of a race: what was done, by which linear block and thread."""
 
     instruction: Instruction
-    kind: str
-    agent: int
-    time: int
+    block: int
+    thread: int
+    kind: str = ""
 
     @property
-    def text(self) -> str:
-        """For example `written at line 7`."""
-        kind = "copy" if self.instruction.opcode == "cp" else self.kind
-        return f"{_VERBS[kind]} at line {self.instruction.line}"
+    def verb(self) -> str:
+        """For example `written`."""
+        return _VERBS[self.kind or _KINDS.get(self.instruction.opcode, "load")]
 
 
-@dataclass(frozen=True)
-class RaceSite:
-    """Where a race was found: the lane of the access, the group, and why nothing orders it where that is known."""
+def told(batch: Batch, before: Side, now: Side, reason: str = "") -> str:
+    """Both sides, the later one last, and what would order them; `reason` where that is known better."""
 
-    lane: int
-    group: int
-    reason: str = ""
+    def side(one: Side) -> str:
+        block, thread = batch.coordinates(one.block, one.thread)
+        return f"{one.verb} at line {one.instruction.line} by thread {thread} of block {block}"
+
+    return f"{side(before)}, and {side(now)}; {reason or _remedy(before, now)}"
 
 
-def race(
-    machine: Machine,
-    byte: int,
-    before: Deed,
-    now: Deed,
-    where: tuple[int, int],
-    reason: str = "",
-    memory: str = "shared memory",
-) -> Fault:
-    """The fault of two accesses that nothing orders; `where` are the block of the batch and the second thread."""
-    geometry = machine.batch.geometry
-    block, thread = where
-    lanes = np.zeros((geometry.threads, machine.blocks), dtype=np.bool_)
-    lanes[thread, block] = True
-    threads = {before.agent % geometry.threads, thread}
-    if not reason and len({t // 32 for t in threads}) == 1 and len(threads) > 1:
-        reason = "lanes of one warp without __syncwarp"
-    deeds = ", ".join(dict.fromkeys((before.text, now.text)))
-    what = f"race on byte {byte} of {memory}: {deeds}, {reason or 'threads without a barrier between'}"
-    culprit = (
-        before if before.kind == "store" and now.kind != "store" and not reason.startswith("a copy") else now
+def _remedy(before: Side, now: Side) -> str:
+    if before.block != now.block:
+        return _between_blocks(before, now)
+    if before.thread // WARP != now.thread // WARP:
+        return "no barrier between threads of different warps: put __syncthreads() between"
+    if before.instruction is now.instruction and before.verb == "written":
+        return "lanes of one warp at once: let one of them do it, or use an atomic operation"
+    return "no __syncwarp() between lanes of one warp (shuffles and votes order no memory)"
+
+
+def _between_blocks(before: Side, now: Side) -> str:
+    if before.instruction is now.instruction and before.verb == "written":
+        return "blocks run in any order: let one of them do it, or use an atomic operation"
+    what = (
+        "between blocks only a release that the other one has observed orders: __threadfence() before the write "
+        "that announces it and __threadfence() after the read that sees it (or release and acquire of "
+        "cuda::atomic_ref), or a second launch"
     )
-    return machine.batch.fault(
-        Verdict.RACE,
-        what,
-        culprit.instruction,
-        lanes.reshape(geometry.rows, geometry.columns, machine.blocks),
-    )
-
-
-def note(notes: dict[str, None], lines: set[int | None]) -> None:
-    """Keep that several threads store one value, which harms nobody."""
-    numbers = sorted(line or 0 for line in lines)
-    where = ("line " if len(numbers) == 1 else "lines ") + ", ".join(map(str, numbers))
-    notes[f"several threads write the same value to shared memory at {where}: benign"] = None
+    if is_strong(before.instruction) or is_strong(now.instruction):
+        return f"volatile and relaxed accesses order nothing; {what}"
+    return what

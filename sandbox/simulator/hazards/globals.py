@@ -6,257 +6,334 @@ Inputs have a watch of their own: nothing may write them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
-from sandbox.device import Array, Fault
-from sandbox.simulator.hazards.log import thread_range
-from sandbox.simulator.hazards.ordering import BLOCK_SHIFT, NOBODY, Ordering, block_of, thread_of
-from sandbox.simulator.hazards.shadow import Watched
-from sandbox.simulator.machine.access import MemoryAccess, SyncKey
-from sandbox.simulator.machine.arrivals import CLUSTER
+from sandbox.device import Array
+from sandbox.simulator.hazards import readers
+from sandbox.simulator.hazards.buffers import (
+    BufferAccess,
+    buffer_accesses,
+    manner_of,
+    meets,
+    never_written,
+    same_value,
+    who_is,
+)
+from sandbox.simulator.hazards.findings import Findings, Instructions, Side, told
+from sandbox.simulator.hazards.order import (
+    NOBODY,
+    OBSERVED,
+    TICKET,
+    LaunchOrder,
+    block_of,
+    block_thread,
+)
+from sandbox.simulator.hazards.readers import Found, Reads
+from sandbox.simulator.hazards.shadow import (
+    ADDS,
+    CHANGE,
+    LOOK,
+    NONE,
+    SETS,
+    SEVERAL,
+    STRONG,
+    WAITS,
+    Watched,
+)
+from sandbox.simulator.hazards.strength import CLUSTER, GRID, Strength, Strengths, fence_of
+from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.arrivals import CLUSTER as CLUSTER_BARRIER
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import EVERYONE, Geometry
+from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.state import Machine, Observer
-from sandbox.verdict import Verdict
+from sandbox.simulator.ptx.syntax import Instruction
 
-_MANY = np.int64(-2)
-ORDERINGS = frozenset({"acquire", "release", "acq_rel", "sc"})
-_STRONG = ORDERINGS | {"relaxed"}
-_VERBS = {"load": "read", "store": "write", "atomic": "atomic"}
-_OTHERS = np.full(1, -1, dtype=np.int64)
+_AWAITED = frozenset({WAITS + CLUSTER, WAITS + GRID})
+_CHECKED = frozenset({LOOK, STRONG + CLUSTER, STRONG + GRID}) | _AWAITED
 
 
 class GlobalHazards(Observer):
     """Watches the writable buffers of one launch; lives as long as the launch.
 
-    A volatile load counts as synchronisation only where a loop waits for its value, otherwise as the plain load
-    that warp-synchronous code takes it for.
+    Two accesses race where neither happens before the other, one of them writes, and they are not morally strong
+    (PTX ISA 9.0, section 8.7). Morally strong ones that nobody waits for are reported all the same where one is a
+    store: which of them comes first then decides the result. Loads that a loop waits for, and atomic operations,
+    may meet what they find.
 
     Args:
         buffers: Shadows by buffer name.
-        geometry: Of the launch.
-        notes: Findings that are no failure.
-        waits: Loads whose value ends a loop (`Code.waits`).
+        order: Of the launch.
+        findings: Of the run.
+        strengths: Of the kernel's instructions.
     """
 
     def __init__(
         self,
         buffers: dict[str, Watched],
-        geometry: Geometry,
-        notes: dict[str, None],
-        waits: frozenset[int] = frozenset(),
+        order: LaunchOrder,
+        findings: Findings,
+        strengths: Strengths,
     ) -> None:
         self.buffers = buffers
-        self.notes = notes
-        self._waits = waits
-        self._order = Ordering(geometry)
+        self._order = order
+        self._findings = findings
+        self._strengths = strengths
+        self._instructions = Instructions()
 
     def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge one access against what came before it in this launch."""
-        modifiers = set(access.instruction.modifiers)
-        ordering = ORDERINGS & modifiers
-        if ordering - {"acquire"}:
-            self._order.fence(machine, inner="cta" in modifiers)
-        strong = access.kind == "atomic" or self._is_strong(access, modifiers)
-        if "cta" not in modifiers and (access.kind == "atomic" or (access.kind == "load" and strong)):
-            self._order.acquire(machine, EVERYONE if access.mask is None else access.mask)
-        low, high = int(access.offsets.min()), int(access.offsets.max())
-        near = machine.arena.nearest(low)
-        if near is not None and near.start <= low and high < near.end and near.name not in self.buffers:
-            return
-        offsets, agents = self._lanes(machine, access)
-        for name, watched in self.buffers.items():
-            allocation = machine.arena.allocations[name]
-            inside = (offsets >= allocation.start) & (offsets < allocation.end)
-            if not inside.any():
-                continue
-            if access.kind != "load" and access.size < watched.granularity:
-                watched.refine(access.size)
-            first = (offsets[inside] - watched.start) // watched.granularity
-            for k in range(max(1, access.size // watched.granularity)):
-                self._judge(
-                    _Case(machine, access, watched, allocation.label, strong), first + k, agents[inside]
-                )
+        how = self._strengths.of(access.instruction)
+        self._order.enter(machine)
+        if access.kind == "store" and how.strong:
+            self._order.ticks.step()  # so that no other access of the thread has the tick of this one
+        for case, unit, agents, width in buffer_accesses(machine, access, how, self._order, self.buffers):
+            self._judge(case, unit, agents, width)
+        if access.kind == "store":
+            self._stored(machine, access, how)
+        elif access.kind == "load" and how.observes:
+            lanes, word = self._words(machine, access)
+            self._order.seen(lanes, word, how)
+
+    def global_atomic(self, machine: Machine, access: MemoryAccess, wrote: Array | None) -> None:
+        """Atomic operations have taken effect: what they release and observe."""
+        lanes, word = self._words(machine, access)
+        position, thread = lanes
+        if wrote is None:
+            done = np.ones(len(word), np.bool_)
+        else:
+            done = np.broadcast_to(wrote, machine.shape).reshape(-1, machine.blocks)[thread, position]
+        self._order.changed(lanes, word, self._strengths.of(access.instruction), done)
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Accesses of a block before its barrier are ordered before those after it."""
-        which = machine.batch.blocks
-        if released is not None:
-            which = which[np.broadcast_to(released.any(axis=(0, 1)), (machine.blocks,))]
-        if number == CLUSTER:
-            self._order.cluster_barrier(which)
-        else:
-            self._order.barrier(which)
+        self._order.enter(machine)
+        if number == CLUSTER_BARRIER:
+            self._order.cluster_barrier(machine, released)
+        elif number is None or self._whole(machine, released):
+            self._order.barrier(machine, released)
 
-    def complete(self, machine: Machine, key: SyncKey, blocks: Array) -> None:
-        """A phase of an mbarrier is over: taken for a barrier of the whole block."""
-        if key[0] == "mbarrier":
-            self._order.barrier(machine.batch.blocks[blocks])
-
-    def warp_barrier(self, machine: Machine) -> None:
+    def warp_barrier(self, machine: Machine, members: Array) -> None:
         """`bar.warp.sync` orders the accesses of a warp."""
+        self._order.enter(machine)
         self._order.warp_barrier(machine)
 
-    def fence(self, machine: Machine, *, inner: bool) -> None:
-        """A fence publishes what its thread wrote, and what its block wrote before its last barrier."""
-        self._order.fence(machine, inner=inner)
+    def fence(self, machine: Machine, instruction: Instruction) -> None:
+        """A fence releases what its thread knows of, and acquires what it has observed."""
+        self._order.enter(machine)
+        self._order.fence(machine, fence_of(instruction.opcode, instruction.modifiers))
 
-    def _is_strong(self, access: MemoryAccess, modifiers: set[str]) -> bool:
-        if modifiers & _STRONG:
+    @staticmethod
+    def _whole(machine: Machine, released: Array | None) -> bool:
+        """Whether a barrier with a number was one of every live thread of its blocks."""
+        if released is None:
             return True
-        return "volatile" in modifiers and (access.kind == "store" or id(access.instruction) in self._waits)
+        live = EVERYONE if machine.live is None else machine.live
+        absent = live & ~released & released.any(axis=(0, 1), keepdims=True)
+        return not bool(absent.any())
 
-    def _lanes(self, machine: Machine, access: MemoryAccess) -> tuple[Array, Array]:
-        """Flat byte offsets of the active lanes, and the agent behind each."""
-        mask = EVERYONE if access.mask is None else access.mask
-        shape = (*np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2]), machine.blocks)
-        low, high = thread_range(machine, shape)
-        # An element that stands for several threads counts as its first one, and once more as its last.
-        agent = self._order.agents(machine.batch.blocks.reshape(1, 1, -1), low)
-        where = np.broadcast_to(mask, shape)
-        offsets = np.broadcast_to(access.offsets, shape)[where]
-        agents = np.broadcast_to(agent, shape)[where]
-        if access.kind == "load" or not (low != high).any():
-            return offsets, agents
-        others = np.broadcast_to(agent - low + high, shape)[where]
-        return np.concatenate([offsets, offsets]), np.concatenate([agents, others])
+    def _stored(self, machine: Machine, access: MemoryAccess, how: Strength) -> None:
+        if how.strong:
+            lanes, word = self._words(machine, access)
+            self._order.stored(lanes, word, how)
+        elif not self._order.releases.empty:
+            mask = EVERYONE if access.mask is None else access.mask
+            shape = np.broadcast_shapes(access.offsets.shape, mask.shape)
+            word = np.broadcast_to(access.offsets, shape)[np.broadcast_to(mask, shape)] >> 2
+            for k in range(max(1, access.size // 4)):
+                self._order.releases.forget(word + k)
 
-    def _judge(self, case: _Case, unit: Array, agent: Array) -> None:
-        watched, kind = case.watched, case.access.kind
-        modifiers = case.access.instruction.modifiers
+    def _words(self, machine: Machine, access: MemoryAccess) -> tuple[tuple[Array, Array], Array]:
+        """Positions and threads of the active lanes, in the order in which atomics take them, and their words."""
+        lanes = self._order.lanes(machine, EVERYONE if access.mask is None else access.mask)
+        position, thread = lanes
+        word = (
+            np.broadcast_to(access.offsets, machine.shape).reshape(-1, machine.blocks)[thread, position] >> 2
+        )
+        return lanes, word
+
+    def _judge(self, case: BufferAccess, unit: Array, agent: Array, width: Array) -> None:
+        watched, how = case.watched, case.how
+        kind = "load" if how.only_reads else case.access.kind
         if case.access.reads and not watched.written.take(unit).all():
-            raise FaultError(_never_written(case, unit, agent))
+            self._findings.unwritten(never_written(case, unit, agent))
         before = watched.writer.take(unit)
-        atomic = watched.atomic.take(unit)
-        plain = self._order.unordered(before, agent, atomic)
-        # A volatile load is a relaxed one of system scope (PTX ISA 9.0, 8.4): it may meet an atomic operation.
-        meets = kind != "store" if "volatile" in modifiers else case.strong
-        if meets:
-            plain = plain & ~(atomic & (("cta" not in modifiers) | (block_of(before) == block_of(agent))))
-        if plain.any():
-            self._race(case, unit, (before, agent, plain), "written by another", watched)
+        if before.max(initial=NOBODY) >= 0:
+            self._judge_writer(case, unit, agent, before)
         if kind == "load":
-            if not case.strong:
-                self._remember_readers(watched, unit, agent)
+            self._read(case, unit, agent, width)
             return
         self._judge_readers(case, unit, agent)
+        number = self._instructions.number(case.access.instruction)
+        if how.strong or watched.strong:
+            self._written_strongly(case, unit, agent, before)
         watched.writer[unit] = agent
-        watched.atomic[unit] = case.strong
+        watched.written_by[unit] = number
         watched.written[unit] = True
         if kind == "store":
             collided = watched.writer.take(unit) != agent
-            if collided.any():
-                self._race(case, unit, (_OTHERS, agent, collided), "written at once by another", None)
-        elif "cta" in modifiers:
-            last = watched.writer.take(unit)
-            apart = block_of(last) != block_of(agent)
-            if apart.any():
-                self._race(case, unit, (last, agent, apart), "changed, in block scope, by another", None)
+            if collided.any() and not self._same(case, unit[collided], None):
+                self._collided(case, unit, agent, collided)
+        elif kind == "atomic":
+            lost = watched.writer.take(unit) != agent
+            watched.second[unit[lost]] = agent[lost]
+            if how.scope < GRID:
+                self._narrow(case, unit, agent)
 
-    def _remember_readers(self, watched: Watched, unit: Array, agent: Array) -> None:
-        last = watched.reader.take(unit)
-        unordered = self._order.unordered(last, agent)
-        # A reader that comes after the last one in order stands for both.
-        others = (last == _MANY) | (unordered & (block_of(last) != block_of(agent)))
-        now = np.where(others, _MANY, agent)
-        watched.crowd[unit] = unordered & ~others
-        watched.reader[unit] = now
-        # Lanes of one instruction that share a unit are a crowd as well.
-        watched.crowd[unit[watched.reader.take(unit) != now]] = True
+    @staticmethod
+    def _written_strongly(case: BufferAccess, unit: Array, agent: Array, before: Array) -> None:
+        """Remember how units are written where some of the buffer are by strong accesses."""
+        watched, how = case.watched, case.how
+        if how.changes:
+            other = (watched.manner.take(unit) >= CHANGE) & (block_thread(before) != block_thread(agent))
+            watched.second[unit[other]] = before[other]
+        else:
+            watched.second[unit] = NOBODY
+        watched.manner[unit] = manner_of(how)
+        watched.strong = True
 
-    def _judge_readers(self, case: _Case, unit: Array, agent: Array) -> None:
-        readers = case.watched.reader.take(unit)
-        if case.access.kind != "store" or not (readers != NOBODY).any():
+    def _read(self, case: BufferAccess, unit: Array, agent: Array, width: Array) -> None:
+        instruction = case.access.instruction
+        if "nc" in instruction.modifiers:
+            self._not_coherent(case, unit, agent)
+        reading = LOOK if self._strengths.looks(instruction) else manner_of(case.how) & (CHANGE - 1)
+        if self._strengths.waits(instruction):
+            reading += WAITS - STRONG
+        if self._strengths.tickets and not case.how.strong:
+            self._cache(case, unit, agent)
+        number = self._instructions.number(instruction)
+        readers.remember(case.watched, self._order, Reads(unit, agent, width, reading, number))
+
+    @staticmethod
+    def _cache(case: BufferAccess, unit: Array, agent: Array) -> None:
+        """Weak loads may leave what they read in the cache of their multiprocessor."""
+        cached, block = case.watched.cached.take(unit), block_of(agent)
+        case.watched.cached[unit] = np.where((cached == NONE) | (cached == block), block, SEVERAL)
+        collided = case.watched.cached.take(unit)
+        other = (collided >= 0) & (collided != block)
+        case.watched.cached[unit[other]] = SEVERAL
+
+    def _judge_writer(self, case: BufferAccess, unit: Array, agent: Array, before: Array) -> None:
+        watched, access, how = case.watched, case.access, case.how
+        manner = watched.manner.take(unit) if watched.strong else np.zeros(1, np.uint8)
+        strongly = meets(self._order, manner, how, before, agent) if how.strong else None
+        exempt = self._exempt(access, how, manner, strongly) if watched.strong else None
+        racing = self._order.unordered(before, agent, exempt=exempt)
+        if watched.strong and strongly is None and not racing.any():
+            # The last of several atomic operations stands for the others only if it looked at what they left.
+            before = np.where(manner & ADDS != 0, watched.second.take(unit), NOBODY)
+            racing = self._order.unordered(before, agent, exempt=exempt)
+        if not racing.any():
             return
-        crowd = case.watched.crowd.take(unit) & self._order.same_interval(readers, agent)
-        everywhere = (readers == _MANY) & ~self._order.after_all(agent)
-        race = everywhere | crowd | self._order.unordered(readers, agent)
-        if race.any():
-            self._race(case, unit, (readers, agent, race), "read by another", case.watched)
+        if strongly is not None:
+            asked = np.where(racing & strongly, before, NOBODY)
+            racing = (racing & ~strongly) | self._order.unordered(asked, agent, level=OBSERVED)
+        else:
+            racing &= ~self._after_ticket(case, unit, agent, np.where(racing, before, NOBODY))
+        if not racing.any() or (access.kind == "store" and self._same(case, unit[racing], watched)):
+            return
+        first = int(np.argmax(racing))
+        writer = Side(self._instructions[int(watched.written_by[unit[first]])], *who_is(int(before[first])))
+        self._race(case, int(unit[first]), writer, int(agent[first]))
 
-    def _race(
-        self,
-        case: _Case,
-        unit: Array,
-        found: tuple[Array, Array, Array],
-        deed: str,
-        held: Watched | None,
-    ) -> None:
-        """Report a race, unless every store writes the value of its rivals (and that `held` already)."""
-        access, place = case.access, case.machine.batch
-        before, agent, wrong = found
-        position = int(np.argmax(wrong))
-        if (
-            access.kind == "store"
-            and deed.startswith("written")
-            and same_value(case.machine, access, unit[wrong], held)
+    def _after_ticket(self, case: BufferAccess, unit: Array, agent: Array, before: Array) -> Array:
+        """Which accesses follow a ticket that tells them of the write, though no fence stands between.
+
+        PTX guarantees nothing there: the read needs an acquire. NVIDIA's own way of finding the last block ("Memory
+        Fence Functions" of the CUDA C++ Programming Guide, the sample threadFenceReduction) has none, and no device
+        can tell: what no other block has read in this launch cannot lie stale in a cache. It is noted.
+        """
+        if self._order.releases.empty:
+            return np.zeros(len(unit), np.bool_)
+        known = (before >= 0) & ~self._order.unordered(before, agent, level=TICKET)
+        if case.access.kind == "load":
+            cached = case.watched.cached.take(unit)
+            known &= (cached == NONE) | (cached == block_of(agent))
+        if known.any():
+            self._findings.note(
+                f"line {case.access.instruction.line} follows an atomic operation without a fence between: devices "
+                f"do what is meant, but PTX guarantees it only with __threadfence() after the atomic operation"
+            )
+        return known
+
+    def _exempt(
+        self, access: MemoryAccess, how: Strength, manner: Array, strongly: Array | None
+    ) -> Array | None:
+        """Which of the last writes an access may meet though nothing orders them; None for none."""
+        changed, sets = manner >= CHANGE, manner >= SETS
+        if strongly is None:
+            return changed if self._strengths.looks(access.instruction) else None
+        if self._strengths.waits(access.instruction):
+            return strongly
+        if access.kind == "load" or how.only_reads:
+            return strongly & changed & ~sets
+        adds = changed & (manner & ADDS != 0)
+        if how.adds:
+            return strongly & changed & ~sets
+        if how.sets or access.kind == "store":
+            return strongly & changed & ~adds
+        return strongly
+
+    def _judge_readers(self, case: BufferAccess, unit: Array, agent: Array) -> None:
+        how = case.how
+        if case.access.kind == "atomic" and not how.sets:
+            manners, observed = (_CHECKED if how.scope == GRID else frozenset({LOOK})), False
+        else:
+            manners, observed = (
+                (_AWAITED if how.strong and how.scope == GRID else frozenset[int]()),
+                how.strong,
+            )
+        found = readers.judge(case.watched, self._order, unit, agent, (manners, observed))
+        if found is not None and not (
+            case.access.kind == "store" and self._same(case, unit[found.position], case.watched)
         ):
-            line = access.instruction.line
-            self.notes[f"several threads write the same value to {case.label} at line {line}: benign"] = None
-            return
-        first, second = int(before[position % before.size]), int(agent[position])
-        across = first == _MANY or (first >= 0 and first >> BLOCK_SHIFT != second >> BLOCK_SHIFT)
-        who = "block of the launch" if across else "thread without a barrier between"
-        what = f"race on {case.element(unit, position)}: {_VERBS[access.kind]} of what was {deed} {who}"
-        if first >= 0:
-            block, thread = place.coordinates(*_identity(first))
-            what += f", by block {block}, thread {thread}"
-        fault = place.fault(Verdict.RACE, what, access.instruction, agent=_identity(second))
-        raise FaultError(case.located(fault, unit, position))
+            self._report_reader(case, unit, agent, found)
+        readers.forget(case.watched, unit)
 
+    def _report_reader(self, case: BufferAccess, unit: Array, agent: Array, found: Found) -> None:
+        lane = int(found.position[0])
+        reader = Side(self._instructions[int(found.by[0])], *who_is(int(found.reader[0])), kind="load")
+        self._race(case, int(unit[lane]), reader, int(agent[lane]))
 
-@dataclass(frozen=True)
-class _Case:
-    """One access to one buffer."""
+    def _not_coherent(self, case: BufferAccess, unit: Array, agent: Array) -> None:
+        """`ld.global.nc` is for what nobody writes while the kernel runs (PTX ISA 9.0, section 9.7.9.9)."""
+        written = case.watched.writer.take(unit) != NOBODY
+        if written.any():
+            first = int(np.argmax(written))
+            place = int(unit[first])
+            writer = self._instructions[int(case.watched.written_by[place])]
+            what = (
+                f"{case.element(place)} is read through the non-coherent cache (ld.global.nc: __ldg, or a const "
+                f"__restrict__ pointer) though this launch writes it at line {writer.line}: what comes back is "
+                "undefined; read it through a plain pointer"
+            )
+            raise FaultError(case.fault(what, place, who_is(int(agent[first]))))
 
-    machine: Machine
-    access: MemoryAccess
-    watched: Watched
-    label: str
-    strong: bool
+    def _narrow(self, case: BufferAccess, unit: Array, agent: Array) -> None:
+        """Lanes of several blocks change a unit at once, in block scope."""
+        last = case.watched.writer.take(unit)
+        apart = block_of(last) != block_of(agent)
+        if case.how.scope == CLUSTER:
+            cluster = self._order.geometry.cluster_of
+            apart = cluster(block_of(last)) != cluster(block_of(agent))
+        if apart.any():
+            first = int(np.argmax(apart))
+            side = Side(case.access.instruction, *who_is(int(last[first])))
+            self._race(case, int(unit[first]), side, int(agent[first]))
 
-    def element(self, unit: Array, position: int) -> str:
-        return f"element {self.watched.element(int(unit[position]))} of {self.label}"
+    def _collided(self, case: BufferAccess, unit: Array, agent: Array, collided: Array) -> None:
+        first = int(np.argmax(collided))
+        other = int(case.watched.writer[unit[first]])
+        self._race(case, int(unit[first]), Side(case.access.instruction, *who_is(other)), int(agent[first]))
 
-    def located(self, fault: Fault, unit: Array, position: int) -> Fault:
-        """The fault with the buffer and the byte offset of a unit."""
-        offset = int(unit[position]) * self.watched.granularity
-        return replace(fault, buffer=self.label.split(" (")[0], offset=offset)
-
-
-def _never_written(case: _Case, unit: Array, agent: Array) -> Fault:
-    position = int(np.argmin(case.watched.written.take(unit)))
-    verb = "read" if case.access.kind == "load" else "atomic operation"
-    what = f"{verb} on {case.element(unit, position)}, which nothing wrote in this run"
-    who = _identity(int(agent[position]))
-    fault = case.machine.batch.fault(Verdict.UNINITIALIZED, what, case.access.instruction, agent=who)
-    return case.located(fault, unit, position)
-
-
-def _identity(agent: int) -> tuple[int, int]:
-    return agent >> BLOCK_SHIFT, thread_of(agent)
-
-
-def same_value(machine: Machine, access: MemoryAccess, racing: Array, held: Watched | None) -> bool:
-    """Whether every store to the racing units writes one value, and where `held` the value already there."""
-    if len(access.values) != 1:
-        return False
-    value = access.values[0]
-    mask = EVERYONE if access.mask is None else access.mask
-    lead = np.broadcast_shapes(access.offsets.shape[:2], mask.shape[:2], value.shape[:2])
-    shape = (*lead, machine.blocks)
-    where = np.broadcast_to(mask, shape)
-    stored = np.broadcast_to(value, shape)[where]
-    stored = stored.view(f"uint{value.dtype.itemsize * 8}")
-    index = np.broadcast_to(access.offsets, shape)[where] // value.dtype.itemsize
-    start, granularity = (held.start, held.granularity) if held else (0, value.dtype.itemsize)
-    if held:
-        chosen = np.isin((index * value.dtype.itemsize - start) // granularity, racing)
-        index, stored = index[chosen], stored[chosen]
-        if not (machine.arena.view(value.dtype.itemsize)[index] == stored).all():
+    def _same(self, case: BufferAccess, unit: Array, held: Watched | None) -> bool:
+        """Whether stores write the value of their rivals, and that `held` already: noted, it harms nobody."""
+        if not same_value(case.machine, case.access, unit, held):
             return False
-    order = np.argsort(index, kind="stable")
-    index, stored = index[order], stored[order]
-    return bool(((index[1:] != index[:-1]) | (stored[1:] == stored[:-1])).all())
+        line = case.access.instruction.line
+        self._findings.note(f"several threads write the same value to {case.label} at line {line}: benign")
+        return True
+
+    def _race(self, case: BufferAccess, unit: int, before: Side, agent: int) -> None:
+        now = Side(case.access.instruction, *who_is(agent))
+        what = f"race on {case.element(unit)}: {told(case.machine.batch, before, now)}"
+        raise FaultError(case.fault(what, unit, who_is(agent)))

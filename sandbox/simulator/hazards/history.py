@@ -8,17 +8,20 @@ that meets readers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.hazards.clocks import Clocks
-from sandbox.simulator.hazards.findings import Deed, RaceSite, note
+from sandbox.simulator.hazards.findings import Findings
+from sandbox.simulator.hazards.strength import Strengths, is_strong
 from sandbox.simulator.hazards.touches import (
     NOBODY,
     BlockLayout,
+    Deed,
     Layout,
+    RaceSite,
     Table,
     Touch,
     held,
@@ -50,14 +53,16 @@ class History:
         layout: Who the agents are.
         clocks: What agents know.
         granularity: Bytes of a unit.
-        notes: Findings that are no failure: several threads writing the same value.
+        findings: Of the run.
+        strengths: Of the kernel's instructions.
     """
 
     layout: Layout
     clocks: Clocks
     granularity: int
     units: int
-    notes: dict[str, None]
+    findings: Findings
+    strengths: Strengths
     _written: Table = field(init=False)
     _writer: Table = field(init=False)
     _time: Table = field(init=False)
@@ -118,6 +123,8 @@ class History:
             return
         known = self.clocks.knows(self._rows(touch), touch.thread[:, None], writer)
         racing = (writer >= 0) & (known < self._time.get(touch))
+        if racing.any() and (touch.kind == "atomic" or self._waits(touch)):
+            racing &= ~self._strong(self._by.get(touch))
         if racing.any() and not self._benign(machine, touch, np.logical_or.reduce(racing, axis=1)):
             lane, block = touch.first(racing)
             column = min(block, writer.shape[1] - 1) if touch.block is None else 0
@@ -125,6 +132,15 @@ class History:
             agent, time = int(writer[lane, column]), int(self._time.get(touch)[lane, column])
             kind = "store" if agent < self.clocks.threads else "copy"
             self._report(machine, Deed(instruction, kind, agent, time), touch, (lane, block))
+
+    def _strong(self, numbers: Array) -> Array:
+        """Which instructions are strong stores: atomic operations, and loads that wait for them, may meet them."""
+        found = [is_strong(instruction) for instruction in self._instructions]
+        return np.array(found or [False])[numbers]
+
+    def _waits(self, touch: Touch) -> bool:
+        """Whether a loop waits for what a strong load reads."""
+        return self.strengths.waits(touch.instruction)
 
     def _benign(self, machine: Machine, touch: Touch, racing: Array) -> bool:
         """Whether the racing lanes store what memory holds already."""
@@ -140,8 +156,14 @@ class History:
             return False
         numbers: list[int] = np.unique(self._by.get(chosen)).tolist()
         lines = {self._instructions[number].line for number in numbers}
-        note(self.notes, lines | {touch.instruction.line})
+        self._note(lines | {touch.instruction.line})
         return True
+
+    def _note(self, lines: set[int | None]) -> None:
+        """Several threads store one value, which harms nobody."""
+        numbers = sorted(line or 0 for line in lines)
+        where = ("line " if len(numbers) == 1 else "lines ") + ", ".join(map(str, numbers))
+        self.findings.note(f"several threads write the same value to shared memory at {where}: benign")
 
     def _write(self, machine: Machine, touch: Touch) -> None:
         """Become the last writer of the units."""
@@ -159,7 +181,7 @@ class History:
             return
         alone = isinstance(self.layout, BlockLayout)
         if alone and self._one_value(machine, touch.expanded(machine.blocks)):
-            note(self.notes, {touch.instruction.line})
+            self._note({touch.instruction.line})
             return
         lane, block = touch.first(collided)
         other = int(self._writer.get(touch)[lane, 0])
@@ -219,19 +241,28 @@ class History:
         if self._atomics:
             self._meet_atomics(machine, fresh)
         stores = [touch for touch in fresh if touch.kind in {"store", "copy"}]
-        if stores:
-            for store in stores:
-                self._mark.put(store, store.thread[:, None])
-            self._reads = self._meet_stores(machine, self._reads, stores)
-            self._atomics = self._meet_stores(machine, self._atomics, stores)
-            for store in stores:
-                self._mark.put(store, NOBODY)
+        for strong in (False, True):
+            some = [store for store in stores if is_strong(store.instruction) is strong]
+            if some:
+                self._meet_stores(machine, some, strong)
         if len(self._dirty) > _DIRTY or sum(t.unit.size for t in (*self._reads, *self._atomics)) > _LIMIT:
             self.prune(machine)
             self._reads, self._atomics = merged(self._reads), merged(self._atomics)
 
-    def _meet_stores(self, machine: Machine, kept: list[Touch], stores: list[Touch]) -> list[Touch]:
-        """Judge marked stores against earlier reads or atomics, and return those that no store met.
+    def _meet_stores(self, machine: Machine, stores: list[Touch], strong: bool) -> None:
+        """Judge stores against earlier reads and atomics; strong ones may meet atomics and loads that wait."""
+        for store in stores:
+            self._mark.put(store, store.thread[:, None])
+        spared = [touch for touch in self._reads if strong and self._waits(touch)]
+        judged = [touch for touch in self._reads if not (strong and self._waits(touch))]
+        self._reads = spared + self._unmet(machine, judged, stores)
+        if not strong:
+            self._atomics = self._unmet(machine, self._atomics, stores)
+        for store in stores:
+            self._mark.put(store, NOBODY)
+
+    def _unmet(self, machine: Machine, kept: list[Touch], stores: list[Touch]) -> list[Touch]:
+        """Judge marked stores against earlier accesses, and return those that no store met.
 
         The others are done with: whoever does not know of them does not know of the store either.
         """
@@ -262,6 +293,7 @@ class History:
     def _meet_atomics(self, machine: Machine, fresh: list[Touch]) -> None:
         """Judge loads against atomics, and fresh atomics against earlier loads."""
         new = {id(touch) for touch in fresh}
+        self._meet_exchanges(machine, new)
         for atomic in self._atomics:
             self._mark.put(atomic, 0)
         loads = [touch for touch in self._reads if (self._mark.get(touch) == 0).any()]
@@ -269,9 +301,29 @@ class History:
             self._mark.put(atomic, NOBODY)
         columns = self._writer.columns
         for load in loads:
+            if is_strong(load.instruction) or self.strengths.looks(load.instruction):
+                continue
             for atomic in self._atomics:
                 if id(atomic) in new or id(load) in new:
                     self._meet(machine, atomic.expanded(columns), load.expanded(columns))
+
+    def _meet_exchanges(self, machine: Machine, new: set[int]) -> None:
+        """Exchanges, of which nobody reads the old value, against atomics that add to it or only read it.
+
+        They are no race, but which of them comes first decides what is there in the end.
+        """
+        how = self.strengths.of
+        sets = [touch for touch in self._atomics if how(touch.instruction).sets]
+        if not sets:
+            return
+        columns = self._writer.columns
+        for touch in self._atomics:
+            one = how(touch.instruction)
+            if not (one.adds or (one.only_reads and not self._waits(touch))):
+                continue
+            for other in sets:
+                if id(touch) in new or id(other) in new:
+                    self._meet(machine, other.expanded(columns), touch.expanded(columns))
 
     def _meet(self, machine: Machine, atomic: Touch, load: Touch) -> None:
         """A race where a load and an atomic touch one unit, and neither thread knows of the other's access."""
@@ -321,7 +373,10 @@ class History:
 
     def _never_written(self, machine: Machine, touch: Touch) -> None:
         lane, _ = touch.first(~self._written.get(touch).astype(np.bool_))
-        byte = int(touch.unit[lane]) * self.granularity
+        name, byte = self.layout.place(machine, self.granularity, int(touch.unit[lane]))
         thread = machine.batch.geometry.thread_coordinates(int(touch.lane[lane]))
-        what = f"read of byte {byte} of shared memory, which nothing wrote, by thread {thread}"
-        raise FaultError(machine.batch.fault(Verdict.UNINITIALIZED, what, touch.instruction))
+        what = f"read of {name}, which nothing wrote, by thread {thread}"
+        block = 0 if touch.block is None else int(touch.block[lane])
+        agent = self.layout.agent(machine, block, int(touch.thread[lane]), int(touch.lane[lane]))
+        fault = machine.batch.fault(Verdict.UNINITIALIZED, what, touch.instruction, agent=agent)
+        self.findings.unwritten(replace(fault, buffer="shared memory", offset=byte))

@@ -32,12 +32,9 @@ class InputWrites(Observer):
         """
         if access.kind == "load":
             return
-        low, high = int(access.offsets.min()), int(access.offsets.max())
-        near = machine.arena.nearest(low)
-        if near is not None and near.start <= low and high < near.end and near.name not in self._widths:
-            return
-        for name in self._widths:
-            self._refuse(machine, access, machine.arena.allocations[name])
+        for allocation in machine.arena.touched(access.offsets):
+            if allocation.name in self._widths:
+                self._refuse(machine, access, allocation)
 
     def _refuse(self, machine: Machine, access: MemoryAccess, allocation: Allocation) -> None:
         inside = (access.offsets >= allocation.start) & (access.offsets < allocation.end)

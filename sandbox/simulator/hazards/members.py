@@ -31,7 +31,7 @@ def check_members(machine: Machine, instruction: Instruction, members: Array) ->
     Raises:
         FaultError: BARRIER_DIVERGENCE, which names the first lane at fault.
     """
-    if members.size == 1 and int(members.flat[0]) == _FULL:
+    if (members == _FULL).all():
         return
     geometry = machine.batch.geometry
     masks = by_warp(members, geometry)

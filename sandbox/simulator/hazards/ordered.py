@@ -1,8 +1,8 @@
 """Races in shared memory where not every barrier is the whole block's.
 
-Kernels that copy asynchronously, or that synchronise through mbarriers or barriers of some threads only, are
-watched with vector clocks: what threads know of each other moves at every synchronisation, and `History` judges
-each access by it.
+What threads know of each other is kept in vector clocks, which move at every synchronisation, and `History` judges
+each access by it. Blocks whose threads meet at barriers of the whole block and of whole warps alone are first watched
+by `SharedHazards`, which is faster and never misses what this finds.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.hazards.clocks import Clocks
+from sandbox.simulator.hazards.findings import Findings
+from sandbox.simulator.hazards.handovers import Handovers
 from sandbox.simulator.hazards.history import History
+from sandbox.simulator.hazards.order import LaunchOrder
+from sandbox.simulator.hazards.strength import Strengths, fence_of
 from sandbox.simulator.hazards.touches import BlockLayout, Layout
 from sandbox.simulator.machine.access import MemoryAccess, SyncKey
 from sandbox.simulator.machine.arrivals import CLUSTER
-from sandbox.simulator.machine.lanes import WARP
+from sandbox.simulator.machine.lanes import EVERYONE, WARP
 from sandbox.simulator.machine.state import Machine, Observer
+from sandbox.simulator.ptx.syntax import Instruction
 
 
 @dataclass
@@ -27,26 +32,53 @@ class OrderedHazards(Observer):
 
     Attributes:
         granularity: Bytes of a unit: 4, or the narrowest access of the kernel.
-        notes: Findings that are no failure: several threads writing the same value.
+        findings: Of the run.
+        order: Of the launch.
+        strengths: Of the kernel's instructions.
         layout: Who the agents are: threads.
     """
 
     granularity: int
-    notes: dict[str, None]
+    findings: Findings
+    order: LaunchOrder
+    strengths: Strengths
     layout: Layout = field(default_factory=BlockLayout)
     _history: History | None = None
+    _handovers: Handovers | None = None
     _published: dict[tuple[SyncKey, bool], Array] = field(default_factory=dict[tuple[SyncKey, bool], Array])
+
+    def attach(self, machine: Machine) -> None:
+        """Give the order of global memory what the batch's threads know of each other."""
+        self.order.attach(machine, self._of(machine).clocks)
 
     def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """A write to what a copy under way still reads is a fault."""
         if access.kind != "load":
             machine.copies.check_source(machine.batch, access)
+        self._told("global", machine, access)
 
     def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge the access."""
         self._of(machine).take(machine, access)
         if access.owner is not None:
             self._of(machine).elsewhere(machine, access)
+        else:
+            self._told("shared", machine, access)
+
+    def shared_atomic(self, machine: Machine, access: MemoryAccess, wrote: Array | None) -> None:
+        """Atomic operations have taken effect: what they release and observe."""
+        if access.owner is None:
+            self._changed("shared", machine, access, wrote)
+
+    def global_atomic(self, machine: Machine, access: MemoryAccess, wrote: Array | None) -> None:
+        """The same in global memory."""
+        self._changed("global", machine, access, wrote)
+
+    def fence(self, machine: Machine, instruction: Instruction) -> None:
+        """A fence of any scope orders the threads of a block."""
+        self._flush(machine)
+        lanes = self.order.lanes(machine, machine.active)
+        self._talk(machine).fence(lanes, fence_of(instruction.opcode, instruction.modifiers))
 
     def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
         """A store by the thread's copies, who know what the thread knows now."""
@@ -73,15 +105,19 @@ class OrderedHazards(Observer):
         self.complete(machine, key, np.logical_or.reduce(lanes, axis=1))
         self.acquire(machine, key, released)
 
-    def warp_barrier(self, machine: Machine) -> None:
-        """`bar.warp.sync`: the active lanes of each warp know of each other."""
+    def warp_barrier(self, machine: Machine, members: Array) -> None:
+        """`bar.warp.sync`: the active lanes of each warp that have one member mask know of each other."""
         clocks = self._flush(machine)
         lanes = self.layout.flat(machine, machine.mask)
+        masks = np.broadcast_to(self.layout.flat(machine, members), lanes.shape)
         for first in range(0, clocks.threads, WARP):
-            warp = np.zeros_like(lanes)
-            warp[:, first : first + WARP] = lanes[:, first : first + WARP]
-            if warp.any():
-                clocks.join(warp)
+            here = slice(first, min(first + WARP, clocks.threads))
+            for mask in np.unique(masks[:, here][lanes[:, here]]).tolist():
+                named = mask >> np.arange(here.stop - first) & 1 == 1
+                warp = np.zeros_like(lanes)
+                warp[:, here] = lanes[:, here] & (masks[:, here] == mask) & named
+                if warp.any():
+                    clocks.join(warp)
 
     def arrive(self, machine: Machine, key: SyncKey, lanes: Array | None, copies: Array | None) -> None:
         """What the lanes know is known to whoever waits for this phase; `copies` alone where it is given."""
@@ -118,11 +154,49 @@ class OrderedHazards(Observer):
         """Judge the writes since the last synchronisation."""
         self._flush(machine)
 
+    def _told(self, space: str, machine: Machine, access: MemoryAccess) -> None:
+        """What a load observes or a store releases."""
+        how = self.strengths.of(access.instruction)
+        if access.kind == "load":
+            concerned = how.observes and self._handovers is not None
+        else:
+            concerned = access.kind == "store" and (how.strong or self._handovers is not None)
+        if not concerned:
+            return
+        lanes, word = self._words(machine, access)
+        if access.kind == "store":
+            self._flush(machine)
+            self._talk(machine).written(space, lanes, word, how)
+        elif self._handovers is not None:
+            self._flush(machine)
+            self._handovers.seen(space, lanes, word, how)
+
+    def _changed(self, space: str, machine: Machine, access: MemoryAccess, wrote: Array | None) -> None:
+        self._flush(machine)
+        lanes, word = self._words(machine, access)
+        position, thread = lanes
+        done = np.broadcast_to(EVERYONE if wrote is None else wrote, machine.shape)
+        done = done.reshape(-1, machine.blocks)[thread, position]
+        self._talk(machine).changed(space, lanes, word, self.strengths.of(access.instruction), done)
+
+    def _words(self, machine: Machine, access: MemoryAccess) -> tuple[tuple[Array, Array], Array]:
+        lanes = self.order.lanes(machine, EVERYONE if access.mask is None else access.mask)
+        position, thread = lanes
+        offsets = np.broadcast_to(access.offsets, machine.shape).reshape(-1, machine.blocks)
+        return lanes, offsets[thread, position] >> 2
+
+    def _talk(self, machine: Machine) -> Handovers:
+        if self._handovers is None:
+            self._handovers = Handovers(self._of(machine).clocks)
+        return self._handovers
+
     def _of(self, machine: Machine) -> History:
         if self._history is None:
-            clocks = Clocks(self.layout.agents(machine), self.layout.groups(machine))
+            clocks = Clocks(self.layout.agents(machine), self.layout.groups(machine), self.order.ticks)
             units = self.layout.units(machine, self.granularity)
-            self._history = History(self.layout, clocks, self.granularity, units, self.notes)
+            self._history = History(
+                self.layout, clocks, self.granularity, units, self.findings, self.strengths
+            )
         return self._history
 
     def _flush(self, machine: Machine) -> Clocks:

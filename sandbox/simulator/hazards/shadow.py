@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.hazards.ordering import NOBODY
+from sandbox.simulator.hazards.order import NOBODY
+
+MANY = np.int64(-2)
+"""In place of a reader: threads of several blocks, which `Watched.others` lists."""
+ALL = np.int64(-3)
+"""In place of a reader: too many to list."""
+NONE, SEVERAL = -1, -2
+WEAK, LOOK, STRONG, WAITS, CHANGE, ADDS, SETS = 0, 1, 2, 5, 8, 16, 32
+"""How an access was made: STRONG plus its scope (WAITS for loads that a loop waits for), CHANGE more for `atom` and
+`red`, ADDS or SETS more for those whose old value nobody looks at."""
 
 
 @dataclass
@@ -16,26 +25,47 @@ class Watched:
 
     Attributes:
         writer, reader: The last agent to write and to read in this launch.
-        atomic: Whether the last write was an atomic or volatile one.
-        crowd: Whether other threads of the reader's block read too, in the same barrier interval.
+        second: The last atomic operation of another thread than `writer`'s that nothing wrote since; NOBODY for none.
+        manner, reading: How: NONE, SEVERAL = -1, -2
+    WEAK, LOOK, or STRONG and more.
+        written_by, read_by: By which instruction: a number of `Instructions`.
+        cached: The only block that read the unit by a weak load in this launch; NONE for none, SEVERAL for several.
+        crowd: Who else read since, not ordered after the reader: 1 for lanes of its warp, 2 for threads of its block.
         written: Whether anything was written in this run.
+        others: Readers of units that threads of several blocks read: unit, agent, how and by which instruction.
+        strong: Whether any unit was written by a strong access in this launch: `manner` and `second` count only then.
         itemsize: Bytes of an element, for messages.
     """
 
     start: int
     granularity: int
     writer: Array
-    atomic: Array
+    second: Array
+    manner: Array
+    written_by: Array
     reader: Array
+    reading: Array
+    read_by: Array
     crowd: Array
+    cached: Array
     written: Array
     itemsize: int
+    others: Array = field(default_factory=lambda: np.zeros((4, 0), np.int64))
+    latest: np.int64 = NOBODY
+    strong: bool = False
 
     def start_launch(self) -> None:
         """Launches are ordered: forget who did what, not what was written."""
         self.writer[:] = NOBODY
+        self.second[:] = NOBODY
         self.reader[:] = NOBODY
-        self.crowd[:] = False
+        self.crowd[:] = 0
+        self.cached[:] = NONE
+        self.others = self.others[:, :0]
+        self.latest = NOBODY
+        if self.strong:
+            self.manner[:] = WEAK
+        self.strong = False
 
     def element(self, unit: int) -> int:
         """The element that a unit belongs to."""
@@ -45,8 +75,25 @@ class Watched:
         """Remember smaller units from here on: something narrower was stored."""
         times = self.granularity // granularity
         self.granularity = granularity
-        for name in ("writer", "atomic", "reader", "crowd", "written"):
+        for name in _UNITS:
             setattr(self, name, np.repeat(getattr(self, name), times))
+        self.others = np.repeat(self.others, times, axis=1)
+        if self.others.size:
+            self.others[0] = self.others[0] * times + np.arange(self.others.shape[1]) % times
+
+
+_UNITS = (
+    "writer",
+    "second",
+    "manner",
+    "written_by",
+    "reader",
+    "reading",
+    "read_by",
+    "crowd",
+    "cached",
+    "written",
+)
 
 
 def watch(start: int, nbytes: int, itemsize: int, *, written: bool) -> Watched:
@@ -57,9 +104,14 @@ def watch(start: int, nbytes: int, itemsize: int, *, written: bool) -> Watched:
         start=start,
         granularity=granularity,
         writer=np.full(units, NOBODY),
-        atomic=np.zeros(units, dtype=np.bool_),
+        second=np.full(units, NOBODY),
+        manner=np.zeros(units, dtype=np.uint8),
+        written_by=np.zeros(units, dtype=np.int32),
         reader=np.full(units, NOBODY),
-        crowd=np.zeros(units, dtype=np.bool_),
+        reading=np.zeros(units, dtype=np.uint8),
+        read_by=np.zeros(units, dtype=np.int32),
+        crowd=np.zeros(units, dtype=np.uint8),
+        cached=np.full(units, NONE, dtype=np.int32),
         written=np.full(units, written, dtype=np.bool_),
         itemsize=itemsize,
     )

@@ -7,15 +7,37 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.log import LoggedAccess, entries, warps
+from sandbox.simulator.hazards.strength import Strengths
+from sandbox.simulator.hazards.touches import shared_place
 from sandbox.simulator.machine.access import MemoryAccess
-from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import by_warp
+from sandbox.simulator.machine.lanes import WARP, by_warp
 from sandbox.simulator.machine.state import Machine, Observer
-from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.ptx.types import U32
 from sandbox.verdict import Verdict
 
 _LOG_LIMIT = 1 << 17
+
+
+class SuspectedError(Exception):
+    """Something may be a race, or not: only a run under vector clocks can say."""
+
+
+def whole_warps(machine: Machine, members: Array) -> bool:
+    """Whether a barrier of warps names every live lane of each warp that passes it, and all of them pass it."""
+    if machine.mask is None and members.size == 1 and int(members.flat[0]) == 0xFFFFFFFF:
+        return True
+    geometry = machine.batch.geometry
+    active = by_warp(machine.active, geometry, fill=False)
+    live = np.ones_like(active) if machine.live is None else by_warp(machine.live, geometry, fill=False)
+    here = active.any(axis=1, keepdims=True)
+    common = np.bitwise_and.reduce(
+        np.where(active, by_warp(members, geometry), U32.type(0xFFFFFFFF)), axis=1, keepdims=True
+    )
+    named = common >> np.arange(WARP, dtype=U32).reshape(1, WARP, 1) & U32.type(1)
+    inside = np.arange(geometry.warps * WARP).reshape(geometry.warps, WARP, 1) < geometry.threads
+    return not bool((here & live & inside & ~(active & (named != 0))).any())
 
 
 @dataclass
@@ -26,13 +48,18 @@ class SharedHazards(Observer):
     lies between. Threads of one warp are also ordered by `__syncwarp` (bar.warp.sync); shuffles and votes order
     nothing (CUDA C++ Programming Guide, "Warp Shuffle Functions"). Atomics do not race with atomics.
 
+    This knows of no other synchronisation, so what it suspects is no verdict: `SuspectedError` asks for another run
+    under `OrderedHazards`, which knows of all.
+
     Attributes:
         granularity: Bytes of a unit: 4, or the narrowest access of the kernel.
-        notes: Findings that are no failure: several threads writing the same value.
+        findings: Of the run.
+        strengths: Of the kernel's instructions.
     """
 
     granularity: int
-    notes: dict[str, None]
+    findings: Findings
+    strengths: Strengths
     _log: list[LoggedAccess] = field(default_factory=list[LoggedAccess])
     _window: list[LoggedAccess] = field(default_factory=list[LoggedAccess])
     _size: int = 0
@@ -60,8 +87,8 @@ class SharedHazards(Observer):
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Judge what was logged; a barrier of some blocks only judges by block from then on."""
-        self._judge_warps(machine)
         self._judge_blocks(machine)
+        self._judge_warps(machine)
         if released is None:
             self._log.clear()
             self._size = 0
@@ -70,8 +97,14 @@ class SharedHazards(Observer):
             self._forget(machine, released)
             self._order_warps(machine, released)
 
-    def warp_barrier(self, machine: Machine) -> None:
-        """`bar.warp.sync`: accesses before it are ordered before those after it, within the warps that execute it."""
+    def warp_barrier(self, machine: Machine, members: Array) -> None:
+        """`bar.warp.sync`: accesses before it are ordered before those after it, within the warps that execute it.
+
+        Raises:
+            SuspectedError: Not of a whole warp.
+        """
+        if not whole_warps(machine, members):
+            raise SuspectedError("a barrier of some lanes of a warp")
         self._judge_warps(machine)
         self._order_warps(machine, machine.active)
 
@@ -136,7 +169,7 @@ class SharedHazards(Observer):
         unit = np.concatenate([entry.unit for entry in log])
         low = np.concatenate([entry.low for entry in log])
         high = np.concatenate([entry.high for entry in log])
-        kinds = np.repeat([_KIND[entry.kind] for entry in log], [entry.unit.size for entry in log])
+        kinds = np.repeat([self._kind(entry) for entry in log], [entry.unit.size for entry in log])
         if within_warp:
             # Elements that span warps hold a whole warp's worth of threads, or more, in each.
             unit = unit * _WARPS + warps(low)
@@ -144,11 +177,15 @@ class SharedHazards(Observer):
             low, high = warps(low), warps(high)
         suspects = conflicting(unit, low, high, kinds)
         if suspects.size:
-            self._report(machine, log, unit, suspects, within_warp)
+            self._report(machine, log, unit, suspects)
 
-    def _report(
-        self, machine: Machine, log: list[LoggedAccess], unit: Array, suspects: Array, within_warp: bool
-    ) -> None:
+    def _kind(self, entry: LoggedAccess) -> int:
+        """An exchange whose old value nobody reads is a store."""
+        if entry.kind == "atomic" and self.strengths.of(entry.instruction).sets:
+            return _KIND["store"]
+        return _KIND[entry.kind]
+
+    def _report(self, machine: Machine, log: list[LoggedAccess], unit: Array, suspects: Array) -> None:
         positions = np.concatenate([np.full(entry.unit.size, i) for i, entry in enumerate(log)])
         starts = np.cumsum([0, *(entry.unit.size for entry in log)])
         for suspect in suspects:
@@ -156,25 +193,13 @@ class SharedHazards(Observer):
             found: list[int] = positions[members].tolist()
             involved = [log[i] for i in dict.fromkeys(found)]
             lines = _lines(involved)
-            where = int(suspect) // (_WARPS if within_warp else 1)
-            where = where // machine.blocks if self._per_block else where
-            byte = where * self.granularity
             if all(e.kind == "store" for e in involved) and _same_value(
                 log, positions[members], members - starts[positions[members]], machine.blocks
             ):
-                self.notes[f"several threads write the same value to shared memory at {lines}: benign"] = None
+                text = f"several threads write the same value to shared memory at {lines}: benign"
+                self.findings.note(text)
                 continue
-            among = (
-                "lanes of one warp without __syncwarp" if within_warp else "threads without a barrier between"
-            )
-            what = f"race on byte {byte} of shared memory: {_deeds(involved)}, {among}"
-            culprit = _culprit(involved)
-            guilty = next(m for m in members.tolist() if log[int(positions[m])].instruction is culprit)
-            entry, element = log[int(positions[guilty])], int(guilty - starts[positions[guilty]])
-            block = int(entry.unit[element]) % machine.blocks if self._per_block else 0
-            agent = (int(machine.batch.blocks[block]), int(entry.low[element]))
-            fault = machine.batch.fault(Verdict.RACE, what, culprit, agent=agent)
-            raise FaultError(replace(fault, buffer="shared memory", offset=byte))
+            raise SuspectedError(f"shared memory at {lines}")
 
     def _never_written(self, machine: Machine, access: MemoryAccess, entry: LoggedAccess) -> None:
         written = self._written_units(machine)
@@ -183,19 +208,12 @@ class SharedHazards(Observer):
         if self._per_block:
             unit, block = divmod(unit, machine.blocks)
         byte = unit * self.granularity
-        if access.instruction.header == _READS_PAST:
-            where = f"{access.instruction.header}, called at line {access.instruction.line}"
-            self.notes[f"{where}, reads shared memory that nothing wrote; unused, or results differ"] = None
-            return
-        what = f"read of byte {byte} of shared memory, which nothing wrote"
+        what = f"read of {shared_place(machine, byte)}, which nothing wrote"
         agent = (int(machine.batch.blocks[block]), int(entry.low[position]))
         fault = machine.batch.fault(Verdict.UNINITIALIZED, what, access.instruction, agent=agent)
-        raise FaultError(replace(fault, buffer="shared memory", offset=byte))
+        self.findings.unwritten(replace(fault, buffer="shared memory", offset=byte))
 
 
-_READS_PAST = "cub/block/block_merge_sort.cuh"
-"""CUB's merges read one element past a list and then discard it. A result that such a read does reach shows when
-two runs whose shared memory starts with different bytes are compared."""
 _KIND = {"load": 0, "store": 1, "atomic": 2}
 _WARPS = 64
 
@@ -285,12 +303,3 @@ def _same_value(log: list[LoggedAccess], which: Array, elements: Array, blocks: 
 def _lines(involved: list[LoggedAccess]) -> str:
     lines = sorted({entry.instruction.line or 0 for entry in involved})
     return ("line " if len(lines) == 1 else "lines ") + ", ".join(map(str, lines))
-
-
-def _deeds(involved: list[LoggedAccess]) -> str:
-    verbs = {"load": "read", "store": "written", "atomic": "changed atomically"}
-    return ", ".join(dict.fromkeys(f"{verbs[e.kind]} at line {e.instruction.line}" for e in involved))
-
-
-def _culprit(involved: list[LoggedAccess]) -> Instruction:
-    return next((entry for entry in involved if entry.kind == "store"), involved[0]).instruction

@@ -6,20 +6,42 @@ before: a race of equal values harms nobody.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
-from sandbox.simulator.hazards.findings import Deed, RaceSite, race
+from sandbox.simulator.hazards.findings import Side, told
 from sandbox.simulator.machine.access import MemoryAccess
-from sandbox.simulator.machine.lanes import EVERYONE
+from sandbox.simulator.machine.lanes import EVERYONE, WARP
+from sandbox.simulator.machine.spaces import plain_name
 from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.verdict import Verdict
 
 NOBODY = -1
+_WHOLE_WARP = frozenset({"mma", "wmma", "ldmatrix"})
+
+
+@dataclass(frozen=True)
+class Deed:
+    """The earlier side of a race: what was done, by which agent (a thread, or T plus one for its copies)."""
+
+    instruction: Instruction
+    kind: str
+    agent: int
+    time: int
+
+
+@dataclass(frozen=True)
+class RaceSite:
+    """Where a race was found: the lane of the access, the group, and why nothing orders it where that is known."""
+
+    lane: int
+    group: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,9 +127,24 @@ class Layout(Protocol):
         """The fault of two accesses that nothing orders."""
         ...
 
+    def place(self, machine: Machine, granularity: int, unit: int) -> tuple[str, int]:
+        """How messages call a unit of a group's memory, and the byte of its block's memory that it starts at."""
+        ...
 
+    def agent(self, machine: Machine, group: int, agent: int, lane: int) -> tuple[int, int]:
+        """Linear block and thread of an agent; `lane` where whole blocks are agents."""
+        ...
+
+
+@dataclass(frozen=True)
 class BlockLayout:
-    """The threads of a block are agents, and share its memory."""
+    """The threads of a block are agents, and share its memory.
+
+    Attributes:
+        whole_warps: Whether matrix loads count as reads of every lane of the warp, not only of who gives addresses.
+    """
+
+    whole_warps: bool = False
 
     def groups(self, machine: Machine) -> int:
         """Blocks."""
@@ -137,6 +174,9 @@ class BlockLayout:
         offsets = np.broadcast_to(by_thread(machine, access.offsets), (blocks, clocks.threads))
         block, thread = np.nonzero(np.broadcast_to(by_thread(machine, mask), offsets.shape))
         base = offsets[block, thread] // granularity
+        if self.whole_warps and access.kind == "load" and access.instruction.opcode in _WHOLE_WARP:
+            block, base, first = (np.repeat(values, WARP) for values in (block, base, thread // WARP * WARP))
+            thread = np.minimum(first + np.arange(len(first)) % WARP, clocks.threads - 1)
         now = clocks.now if copies is None else by_thread(machine, copies)
         if blocks == 1:
             where, time = None, now[:, thread].T
@@ -150,9 +190,49 @@ class BlockLayout:
 
     def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite) -> Fault:
         """Between threads of a block."""
-        now = Deed(touch.instruction, touch.kind, int(touch.agent[where.lane]), 0)
-        byte = int(touch.unit[where.lane]) * granularity
-        return race(machine, byte, before, now, (where.group, int(touch.thread[where.lane])), where.reason)
+        place = self.place(machine, granularity, int(touch.unit[where.lane]))
+        threads = before.agent % machine.batch.geometry.threads, int(touch.thread[where.lane])
+        block = int(machine.batch.blocks[where.group])
+        first, second = (block, threads[0]), (block, threads[1])
+        return race(machine, place, (before, first), (touch, second), where.reason)
+
+    def place(self, machine: Machine, granularity: int, unit: int) -> tuple[str, int]:
+        """The variable's name and the byte in it."""
+        return shared_place(machine, unit * granularity), unit * granularity
+
+    def agent(self, machine: Machine, group: int, agent: int, lane: int) -> tuple[int, int]:
+        """The block of the batch, and the thread."""
+        return int(machine.batch.blocks[group]), agent
+
+
+def race(
+    machine: Machine,
+    where: tuple[str, int],
+    before: tuple[Deed, tuple[int, int]],
+    now: tuple[Touch, tuple[int, int]],
+    reason: str,
+) -> Fault:
+    """The fault of two accesses that nothing orders: what the memory is called, its byte, and both sides."""
+    deed, first = before
+    touch, second = now
+    sides = (
+        Side(deed.instruction, *first, kind="copy" if deed.instruction.opcode == "cp" else deed.kind),
+        Side(touch.instruction, *second, kind="copy" if touch.instruction.opcode == "cp" else touch.kind),
+    )
+    what = f"race on {where[0]}: {told(machine.batch, *sides, reason)}"
+    earlier = deed.kind == "store" and touch.kind != "store" and not reason.startswith("a copy")
+    culprit = sides[0] if earlier else sides[1]
+    agent = (culprit.block, culprit.thread)
+    fault = machine.batch.fault(Verdict.RACE, what, culprit.instruction, agent=agent)
+    return replace(fault, buffer="shared memory", offset=where[1])
+
+
+def shared_place(machine: Machine, byte: int) -> str:
+    """How messages call a byte of a block's shared memory: by its variable."""
+    region = machine.shared.region(byte)
+    if region is None:
+        return f"byte {byte} of shared memory"
+    return f"byte {byte - region[1]} of shared variable {plain_name(region[0])}"
 
 
 def shared_units(machine: Machine, granularity: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.instructions.bulk import bulk
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, step
 from sandbox.simulator.instructions.loads import MemoryOperand, memory_operand
 from sandbox.simulator.instructions.mbarrier import arrive_after_copies
@@ -20,11 +21,18 @@ from sandbox.simulator.ptx.types import TYPES, U8, U32
 _SIZES = {"ca": (4, 8, 16), "cg": (16,)}
 
 
-@step("cp", "9.7.9.25.3", "cp.async in all forms; cp.async.bulk is not supported")
+@step(
+    "cp",
+    "9.7.9.25.3, 9.7.9.25.4",
+    "cp.async in all forms; cp.async.bulk between global and the block's own shared memory, without tensor maps (a "
+    "missing fence.proxy.async is not noticed)",
+)
 def copy(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Copy, close a group, or wait for groups."""
-    if "async" not in m or "bulk" in m or "reduce" in m:
+    if "async" not in m or "reduce" in m:
         raise refuse(i.mnemonic)
+    if "bulk" in m:
+        return bulk(i, m, slots)
     if "commit_group" in m:
         return _commit
     if "wait_all" in m:
@@ -59,7 +67,7 @@ def _copying(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         for observer in machine.observers:
             observer.shared_copy(machine, store, copies.clock)
         lanes = np.broadcast_to(machine.active, machine.shape)
-        copies.under_way.append(Copy(store, offsets, amount, words, copies.groups, lanes))
+        copies.under_way.append(Copy(store, offsets, amount, words, copies.groups.committed, lanes))
 
     return run
 
@@ -98,14 +106,13 @@ def _read(machine: Machine, origin: MemoryOperand, amount: Array, size: int) -> 
 
 def _commit(machine: Machine) -> None:
     """`cp.async.commit_group` (9.7.9.25.3.2)."""
-    machine.copies.commit(machine.active)
+    copies = machine.copies
+    copies.groups.commit(machine.active, copies.tick(machine.active))
 
 
 def _wait_all(machine: Machine) -> None:
     """`cp.async.wait_all` (9.7.9.25.3.3): all copies, those of no group yet included."""
-    copies = machine.copies
-    done = copies.clock
-    copies.clock = copies.clock + machine.active
+    done = machine.copies.tick(machine.active)
     land_copies(machine, None)
     for observer in machine.observers:
         observer.copies_done(machine, machine.mask, done)
@@ -115,10 +122,10 @@ def _waiting(recent: int) -> Step:
     """`cp.async.wait_group N` (9.7.9.25.3.3): all groups but the last N."""
 
     def run(machine: Machine) -> None:
-        copies = machine.copies
-        before = copies.groups - recent
+        groups = machine.copies.groups
+        before = groups.committed - recent
         land_copies(machine, before)
         for observer in machine.observers:
-            observer.copies_done(machine, machine.mask, copies.end_of(before - 1))
+            observer.copies_done(machine, machine.mask, groups.end_of(before - 1))
 
     return run

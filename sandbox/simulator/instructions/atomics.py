@@ -27,10 +27,16 @@ Combine = Callable[..., Array]
 
 @dataclass(frozen=True)
 class Operation:
-    """How old and new combine. `unordered` is the ufunc to use where nobody sees the old value."""
+    """How old and new combine.
+
+    Attributes:
+        unordered: The ufunc to use where nobody sees the old value.
+        conditional: Whether it only writes where the old value equals the first operand.
+    """
 
     combine: Combine
     unordered: np.ufunc | None = None
+    conditional: bool = False
 
 
 def _add_sixteen(kind: PtxType) -> Combine:
@@ -63,7 +69,7 @@ _OPERATIONS: dict[str, Operation] = {
     "or": Operation(np.bitwise_or, np.bitwise_or),
     "xor": Operation(np.bitwise_xor, np.bitwise_xor),
     "exch": Operation(lambda old, new: new),
-    "cas": Operation(lambda old, compare, new: np.where(old == compare, new, old)),
+    "cas": Operation(lambda old, compare, new: np.where(old == compare, new, old), conditional=True),
     "inc": Operation(lambda old, limit: np.where(old >= limit, U32.type(0), old + U32.type(1))),
     "dec": Operation(lambda old, limit: np.where((old == 0) | (old > limit), limit, old - U32.type(1))),
 }
@@ -188,6 +194,7 @@ def apply(
     memory, index = _flat_memory(machine, space, access, operands[0].dtype)
     lanes = machine.in_turn(EVERYONE if access.mask is None else access.mask)
     where, *values = (np.broadcast_to(value, machine.shape)[lanes] for value in (index, *operands))
+    before = memory[where]
     if not wanted and operation.unordered is not None:
         operation.unordered.at(memory, where, values[0])
         old = None
@@ -195,8 +202,13 @@ def apply(
         previous = one_by_one(memory, where, values, operation)
         old = np.zeros(machine.shape, dtype=memory.dtype)
         old[lanes] = previous
+    machine.changes += int((memory[where] != before).any())
     if space == "shared" and memory.dtype.itemsize != 4:
         _write_back(machine, memory)
+    wrote = old == operands[0] if operation.conditional and old is not None else None
+    for observer in machine.observers:
+        tell = observer.global_atomic if space == "global" else observer.shared_atomic
+        tell(machine, access, wrote)
     return old
 
 

@@ -19,7 +19,7 @@ def arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     if "arrive" not in m:
         raise refuse(i.mnemonic)
     if "cluster" in m:
-        return _arrive_at_cluster
+        return _arrive_relaxed if "relaxed" in m else _arrive_at_cluster
     number = slots.source(i.operands[0], TYPES["u32"])
 
     def run(machine: Machine) -> None:
@@ -41,13 +41,22 @@ def _arrive_at_cluster(machine: Machine) -> None:
         observer.arrive(machine, ("bar", CLUSTER), machine.mask, None)
 
 
+def _arrive_relaxed(machine: Machine) -> None:
+    """An arrival that releases nothing."""
+    machine.arrivals.cluster = machine.arrivals.cluster + machine.active
+
+
 @step("membar", "9.7.13.4")
 @step("fence", "9.7.13.4")
 def fence(i: Instruction, m: Modifiers, slots: Slots) -> Step:
-    """Stores are visible at once here; hazard checks want to know that the fence is there."""
+    """Stores are visible at once here; hazard checks want to know that the fence is there.
+
+    Fences between proxies, and of `mbarrier.init`, order nothing that threads do with generic addresses.
+    """
+    orders = "mbarrier_init" not in m and not any(part.startswith("proxy") for part in m.parts)
 
     def run(machine: Machine) -> None:
-        for observer in machine.observers:
-            observer.fence(machine, inner="cta" in m)
+        for observer in machine.observers if orders else ():
+            observer.fence(machine, i)
 
     return run

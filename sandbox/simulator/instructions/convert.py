@@ -14,6 +14,7 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, formula, refuse
 from sandbox.simulator.instructions.half import join, split
+from sandbox.simulator.numerics.exact import two_sum
 from sandbox.simulator.numerics.rounding import (
     bf16_to_f32,
     directed,
@@ -23,7 +24,6 @@ from sandbox.simulator.numerics.rounding import (
     round_to,
     saturate,
     sticky,
-    two_sum,
 )
 from sandbox.simulator.ptx.types import F16, F32, F64, TYPES, U16, U32, PtxType
 

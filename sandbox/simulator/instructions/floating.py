@@ -14,7 +14,7 @@ from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, formula, refuse, same
 from sandbox.simulator.instructions.half import packed_formula
 from sandbox.simulator.numerics.approximate import Approximation
-from sandbox.simulator.numerics.exact import hard_lanes, root_error, settle
+from sandbox.simulator.numerics.exact import hard_lanes, root_error, settle, two_product, two_sum
 from sandbox.simulator.numerics.rounding import (
     directed,
     flush,
@@ -22,8 +22,6 @@ from sandbox.simulator.numerics.rounding import (
     fma64,
     relu,
     saturate,
-    two_product,
-    two_sum,
 )
 from sandbox.simulator.ptx.types import F64, TYPES, PtxType
 

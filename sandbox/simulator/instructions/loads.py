@@ -181,6 +181,19 @@ def _write_global(machine: Machine, operand: MemoryOperand, values: list[Array])
     store_global(machine, operand.store(machine, machine.windows.buffers, machine.mask, values), values)
 
 
+def _read_const(machine: Machine, operand: MemoryOperand, dtype: Dtype, count: int) -> list[Array]:
+    """Constant memory is what the module declares so; `ld.const` is for that alone (PTX ISA 9.0, section 5.1.3)."""
+    access = operand.access(machine, "load", machine.windows.buffers, machine.mask)
+    values = load_global(machine, access, dtype, count)
+    shape = np.broadcast_shapes(access.offsets.shape, machine.active.shape)
+    active = np.broadcast_to(machine.active, shape)
+    for allocation in machine.arena.touched(np.broadcast_to(access.offsets, shape)[active]):
+        if allocation.name not in machine.constants:
+            what = f"ld.const at an address in {allocation.label}, which is not in constant memory"
+            raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, operand.instruction, active))
+    return values
+
+
 def _write_shared(machine: Machine, operand: MemoryOperand, values: list[Array]) -> None:
     store_shared(machine, operand.store(machine, machine.windows.shared_start, machine.mask, values), values)
 
@@ -239,7 +252,7 @@ def _write_generic(machine: Machine, operand: MemoryOperand, values: list[Array]
 
 _READERS: dict[str, Reader] = {
     "global": _read_global,
-    "const": _read_global,
+    "const": _read_const,
     "shared": _read_shared,
     "local": _read_local,
     "generic": _read_generic,

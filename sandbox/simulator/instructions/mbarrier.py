@@ -12,7 +12,7 @@ from sandbox.simulator.instructions.loads import memory_operand, windows
 from sandbox.simulator.machine import mbarriers
 from sandbox.simulator.machine.clusters import RANKS, REMOTE
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.spaces import checked_shared, land_copies
+from sandbox.simulator.machine.spaces import checked_shared, land_copies, store_element
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Immediate, Instruction, Operand, Register
 from sandbox.simulator.ptx.types import TYPES, U32, U64
@@ -34,7 +34,7 @@ def mbarrier(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     return _KINDS[kind](i, m, slots)
 
 
-def _objects(i: Instruction, m: Modifiers, address: Operand, slots: Slots) -> Objects:
+def mbarrier_objects(i: Instruction, m: Modifiers, address: Operand, slots: Slots) -> Objects:
     """A function that checks the active lanes' addresses: each distinct byte offset, and the lanes that gave it.
 
     Lanes that name an mbarrier of another block of the cluster go to its argument `remote`, if there is one.
@@ -78,7 +78,7 @@ def _blocks(lanes: Array) -> Array:
 
 def _initialise(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """`mbarrier.init [addr], count` (9.7.13.15.9)."""
-    objects = _objects(i, m, i.operands[0], slots)
+    objects = mbarrier_objects(i, m, i.operands[0], slots)
     count = slots.source(i.operands[1], TYPES["u32"])
 
     def run(machine: Machine) -> None:
@@ -97,7 +97,7 @@ def _initialise(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 def _invalidate(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """`mbarrier.inval [addr]` (9.7.13.15.10)."""
-    objects = _objects(i, m, i.operands[0], slots)
+    objects = mbarrier_objects(i, m, i.operands[0], slots)
 
     def run(machine: Machine) -> None:
         for offset, lanes in objects(machine, "atomic"):
@@ -110,7 +110,7 @@ def _invalidate(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 def _arrive(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """`mbarrier.arrive` and `arrive_drop`, with .expect_tx and .noComplete (9.7.13.15.13, .14)."""
     target, address, *rest = i.operands
-    objects = _objects(i, m, address, slots)
+    objects = mbarrier_objects(i, m, address, slots)
     expects = "expect_tx" in m
     count = slots.source(_ONE if expects or not rest else rest[0], TYPES["u32"])
     transactions = slots.source(rest[0], TYPES["u32"]) if expects else None
@@ -200,29 +200,45 @@ def _expect(machine: Machine, i: Instruction, offset: int, lanes: Array, amount:
 
 def _transactions(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """`mbarrier.expect_tx` and `mbarrier.complete_tx` (9.7.13.15.11, .12)."""
-    objects = _objects(i, m, i.operands[0], slots)
+    objects = mbarrier_objects(i, m, i.operands[0], slots)
     count = slots.source(i.operands[1], TYPES["u32"])
     sign = 1 if m.parts[0] == "expect_tx" else -1
 
     def run(machine: Machine) -> None:
         amount = sign * machine.registers[count].view(U32).astype(np.int64)
         for offset, lanes in objects(machine, "atomic"):
-            _expect(machine, i, offset, lanes, amount)
-            state = mbarriers.read(machine, offset, lanes, i)
-            over = (state.pending == 0) & (state.transactions == 0) & _blocks(lanes)
-            ended = np.where(over, mbarriers.arrive(state, np.zeros(machine.blocks, np.int64)), 0)
-            mbarriers.write(machine, offset, state.word(), over)
-            machine.stalled = None
-            _tell(machine, offset, None, ended > 0)
+            _transact(machine, i, offset, lanes, amount)
 
     return run
+
+
+def _transact(machine: Machine, i: Instruction, offset: int, lanes: Array, amount: Array) -> None:
+    """Expect transactions, or complete them where `amount` is negative; that may end the phase."""
+    _expect(machine, i, offset, lanes, amount)
+    state = mbarriers.read(machine, offset, lanes, i)
+    over = (state.pending == 0) & (state.transactions == 0) & _blocks(lanes)
+    ended = np.where(over, mbarriers.arrive(state, np.zeros(machine.blocks, np.int64)), 0)
+    mbarriers.write(machine, offset, state.word(), over)
+    machine.stalled = None
+    _tell(machine, offset, None, ended > 0)
+
+
+def _land_counted(machine: Machine, i: Instruction, offset: int, lanes: Array) -> None:
+    """Bulk copies that count at an mbarrier have arrived by the time that its blocks look at it."""
+    for copy, done in machine.copies.finish_counted(offset, _blocks(lanes).reshape(1, 1, -1)):
+        for k, word in enumerate(copy.words):
+            store_element(machine, copy.store.offsets + 4 * k, word, done)
+        done = np.broadcast_to(done, machine.shape)
+        for observer in machine.observers:
+            observer.arrive(machine, ("mbarrier", offset), done, copy.group)
+        _transact(machine, i, offset, done, np.full((1, 1, 1), -copy.store.size))
 
 
 def _wait(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """`mbarrier.test_wait` and `try_wait`, of a state or of a parity (9.7.13.15.16)."""
     target, address, which, *_ = i.operands
     assert isinstance(target, Register)
-    objects = _objects(i, m, address, slots)
+    objects = mbarrier_objects(i, m, address, slots)
     destination = slots.target(target)
     parity = "parity" in m
     operand = slots.source(which, TYPES["u32" if parity else "u64"])
@@ -231,6 +247,7 @@ def _wait(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         value = machine.registers[operand]
         asked = value.view(U32).astype(np.int64) & 1 if parity else mbarriers.phase_of(value.view(U64))
         for offset, lanes in objects(machine, "atomic"):
+            _land_counted(machine, i, offset, lanes)
             over = mbarriers.read(machine, offset, lanes, i).phase != asked
             _write_in(machine, lanes, destination, np.broadcast_to(over, machine.shape))
             passed = lanes & over
@@ -257,12 +274,10 @@ def _pending_count(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
 def arrive_after_copies(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """`cp.async.mbarrier.arrive{.noinc} [addr]` (9.7.13.15.15): arrive when the thread's copies are done."""
-    objects = _objects(i, m, i.operands[0], slots)
+    objects = mbarrier_objects(i, m, i.operands[0], slots)
 
     def run(machine: Machine) -> None:
-        copies = machine.copies
-        clock = copies.clock
-        copies.clock = clock + machine.active
+        clock = machine.copies.tick(machine.active)
         land_copies(machine, None)
         for offset, lanes in objects(machine, "atomic"):
             for observer in machine.observers:

@@ -25,10 +25,17 @@ REFUSED = (
     Refused("wgmma", "9.7.15", "wgmma.fence.sync.aligned", "matrix multiply by warpgroup"),
     Refused("tcgen05", "9.7.16", "tcgen05.wait::ld.sync.aligned", "tensor memory, not on sm_75 to sm_90"),
     Refused(
-        "cp.async.bulk",
-        "9.7.9.25.4, 9.7.9.25.5",
-        "cp.async.bulk.prefetch.L2.global [%rd0], 16",
-        "bulk copies and tensor maps (TMA)",
+        "cp.reduce.async.bulk",
+        "9.7.9.25.4.2",
+        "cp.reduce.async.bulk.global.shared::cta.bulk_group.add.u32 [%rd0], [%rd1], 16",
+        "bulk reductions",
+    ),
+    Refused(
+        "cp.async.bulk.tensor",
+        "9.7.9.25.5",
+        "cp.async.bulk.tensor.1d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+        "[%rd0], [%rd1, {%r0}], [%rd0]",
+        _TENSOR,
     ),
     Refused("tensormap", "9.7.9.26", "tensormap.replace.tile.rank.global.b1024.b32 [%rd0], 1", _TENSOR),
     Refused(

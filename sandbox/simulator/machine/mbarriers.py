@@ -110,10 +110,12 @@ def stall(machine: Machine, failed: Array) -> None:
     machine.stalled = before + failed
 
 
-def deadlock(machine: Machine, runnable: Array, instruction: Instruction) -> Fault | None:
-    """The fault where every lane that could run has long waited in vain, and nobody arrived meanwhile."""
+def deadlock(
+    machine: Machine, runnable: Array, instruction: Instruction, patience: int = PATIENCE
+) -> Fault | None:
+    """The fault where every lane that could run has waited in vain so often, and nobody arrived meanwhile."""
     stalled = machine.stalled
-    if stalled is None or not runnable.any() or (stalled < PATIENCE)[runnable].any():
+    if stalled is None or not runnable.any() or (stalled < patience)[runnable].any():
         return None
     what = (
         "deadlock: threads wait at an mbarrier for a phase that cannot end, because every other thread has "

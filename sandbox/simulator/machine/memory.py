@@ -93,11 +93,25 @@ class Arena:
 
     def nearest(self, offset: int) -> Allocation | None:
         """The allocation whose bytes lie closest to an offset; None where there is none."""
+        after = bisect_right(self._starts, offset)
+        if after == 0:
+            return self._ordered[0] if self._ordered else None
+        before = self._ordered[after - 1]
+        if offset < before.end or after == len(self._ordered):
+            return before
+        following = self._ordered[after]
+        return before if offset - before.end + 1 <= following.start - offset else following
 
-        def distance(allocation: Allocation) -> int:
-            return max(allocation.start - offset, offset - allocation.end + 1, 0)
-
-        return min(self._ordered, key=distance, default=None)
+    def touched(self, offsets: Array) -> list[Allocation]:
+        """The allocations that hold the bytes at some offsets; each offset must lie in one."""
+        if not offsets.size:
+            return []
+        low, high = int(offsets.min()), int(offsets.max())
+        first = bisect_right(self._starts, low) - 1
+        if high < self._ends[first]:
+            return [self._ordered[first]]
+        positions = np.searchsorted(self._start_array, offsets, side="right") - 1
+        return [self._ordered[position] for position in np.unique(positions).tolist()]
 
     def owner(self, located: int) -> Allocation:
         """The allocation that a located offset belongs to; there must be one."""

@@ -30,6 +30,9 @@ def checked_global(machine: Machine, access: MemoryAccess) -> MemoryAccess:
     offsets, size = access.offsets, access.size
     low, high = int(offsets.min()), int(offsets.max())
     arena = machine.arena
+    if access.mask is not None and not arena.contains(low, high + size):
+        offsets = _of_active(offsets, access.mask)
+        low, high = int(offsets.min()), int(offsets.max())
     if not arena.contains(low, high + size):
         outside = arena.outside(offsets, size)
         active = outside if access.mask is None else outside & access.mask
@@ -73,6 +76,13 @@ def _replace(offsets: Array, wrong: Array, mask: Array | None) -> Array:
     full = np.broadcast_to(offsets, np.broadcast_shapes(offsets.shape, taking_part.shape))
     position = int(np.argmax(np.broadcast_to(taking_part, full.shape)))
     return np.where(wrong, full.reshape(-1)[position], offsets)
+
+
+def _of_active(offsets: Array, mask: Array) -> Array:
+    """Offsets whose inactive lanes are sent to the address of an active one, where there is any."""
+    shape = np.broadcast_shapes(offsets.shape, mask.shape)
+    position = int(np.argmax(np.broadcast_to(mask, shape)))
+    return np.where(mask, offsets, np.broadcast_to(offsets, shape).flat[position])
 
 
 def _aligned(machine: Machine, access: MemoryAccess, offsets: Array) -> Array:
@@ -121,13 +131,17 @@ def _window_fault(machine: Machine, access: MemoryAccess, active: Array, limit: 
     region = machine.shared.region(offset) if what == _SHARED else None
     if region is not None:
         name, start, end = region
-        variable = name.rsplit("E", 1)[-1].lstrip("0123456789") or name
-        offset, limit, what = offset - start, end - start, f"shared variable {variable}"
+        offset, limit, what = offset - start, end - start, f"shared variable {plain_name(name)}"
     text = (
         f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
     )
     fault = machine.batch.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
     return _with_buffer(fault, what, offset)
+
+
+def plain_name(symbol: str) -> str:
+    """The last part of a mangled name, as the source has it."""
+    return symbol.rsplit("E", 1)[-1].lstrip("0123456789") or symbol
 
 
 def load_global(machine: Machine, access: MemoryAccess, dtype: Dtype, count: int) -> list[Array]:
@@ -177,15 +191,16 @@ def load_shared(machine: Machine, access: MemoryAccess, dtype: Dtype, count: int
     for observer in machine.observers:
         observer.shared_access(machine, access)
     size = dtype.itemsize
-    return [_shared_element(machine, access.offsets + k * size, dtype, access.owner) for k in range(count)]
+    return [shared_element(machine, access.offsets + k * size, dtype, access.owner) for k in range(count)]
 
 
-def _shared_element(machine: Machine, offsets: Array, dtype: Dtype, owner: Array | None) -> Array:
+def shared_element(machine: Machine, offsets: Array, dtype: Dtype, owner: Array | None) -> Array:
+    """Read one element a lane of shared memory; offsets are already checked."""
     shared = machine.shared
     size = dtype.itemsize
     if size == 8:
-        low = _shared_element(machine, offsets, U32, owner).astype(U64)
-        high = _shared_element(machine, offsets + 4, U32, owner).astype(U64)
+        low = shared_element(machine, offsets, U32, owner).astype(U64)
+        high = shared_element(machine, offsets + 4, U32, owner).astype(U64)
         return (low | high << np.uint64(32)).view(dtype)
     word = offsets >> 2
     block = shared.block_index if owner is None else owner

@@ -17,6 +17,7 @@ from sandbox.simulator.machine.faults import Batch
 from sandbox.simulator.machine.lanes import EVERYONE, Turns
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.surroundings import Clock, Windows
+from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.simulator.ptx.types import U8, U16, U32, PtxType
 
 Step = Callable[["Machine"], None]
@@ -31,8 +32,17 @@ class Observer:
     def shared_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Called before an access to shared memory takes effect, bounds already checked."""
 
+    def global_atomic(self, machine: Machine, access: MemoryAccess, wrote: Array | None) -> None:
+        """Called after atomic operations on global memory took effect, one lane after another.
+
+        `wrote` are the lanes that changed something, lane-shaped: a failed compare-and-swap does not. None for all.
+        """
+
+    def shared_atomic(self, machine: Machine, access: MemoryAccess, wrote: Array | None) -> None:
+        """The same for shared memory."""
+
     def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
-        """Called when cp.async is issued, for its store to shared memory.
+        """Called when cp.async is issued, for its store to shared memory or, of a bulk copy out of it, its load.
 
         `clock` numbers the copies of each thread: lane-shaped, int64, it never falls.
         """
@@ -55,11 +65,11 @@ class Observer:
     def acquire(self, machine: Machine, key: SyncKey, lanes: Array | None) -> None:
         """Called when lanes see that everyone has arrived."""
 
-    def warp_barrier(self, machine: Machine) -> None:
-        """Called when the active lanes of each warp pass a bar.warp.sync."""
+    def warp_barrier(self, machine: Machine, members: Array) -> None:
+        """Called when the active lanes pass a bar.warp.sync with these member masks, uint32, lane-shaped."""
 
-    def fence(self, machine: Machine, *, inner: bool) -> None:
-        """Called when the active lanes execute a memory fence; an `inner` one is for their block alone."""
+    def fence(self, machine: Machine, instruction: Instruction) -> None:
+        """Called when the active lanes execute a memory fence."""
 
 
 class Shared:
@@ -139,6 +149,7 @@ class Machine:
         live: Lanes that have not exited; None for all.
         printed: What device printf wrote.
         specials: Values of the special registers, by name.
+        constants: Allocations in constant memory, by name.
         target: What the PTX was compiled for, "sm_90".
         turns: The order of threads that nothing orders; None for that of their numbers.
         notes: Findings that are no failure, shared by the batches of a run; a dict for its order.
@@ -150,6 +161,7 @@ class Machine:
         carry: The carry flag (PTX ISA 9.0, section 9.7.2), lane-shaped.
         clock: What the clock registers read.
         approximations: Seed of the errors of approximate instructions; None for results without them.
+        changes: How many atomic operations have changed memory.
     """
 
     batch: Batch
@@ -167,6 +179,7 @@ class Machine:
     local: Array | None = None
     printed: list[str] = field(default_factory=list[str])
     specials: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    constants: frozenset[str] = frozenset()
     target: str = ""
     turns: Turns | None = None
     notes: dict[str, None] = field(default_factory=dict[str, None])
@@ -177,6 +190,7 @@ class Machine:
     local_written: Array | None = None
     carry: Array = field(default_factory=lambda: ~EVERYONE)
     approximations: int | None = None
+    changes: int = 0
 
     def __post_init__(self) -> None:
         self.enter(self.activation)

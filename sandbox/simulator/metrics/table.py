@@ -19,7 +19,7 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "Global memory": GLOBAL_ROWS,
     "Shared memory": SHARED_ROWS,
     "Global atomics": ATOMIC_ROWS,
-    "CountedLaunch and occupancy": LAUNCH_ROWS,
+    "Launch and occupancy": LAUNCH_ROWS,
     "Instructions, lanes and branches": EXECUTION_ROWS,
     "Tensor cores": TENSOR_ROWS,
     "Local memory": LOCAL_ROWS,

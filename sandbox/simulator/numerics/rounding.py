@@ -9,33 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.simulator.numerics.exact import hard_lanes, settle
+from sandbox.simulator.numerics.exact import hard_lanes, settle, two_product, two_sum
 from sandbox.simulator.ptx.types import F32, F64, U32, U64
 
-_SPLIT = float(2**27 + 1)
 _LOW29 = np.uint64(0x1FFFFFFF)
 _TIE29 = np.uint64(0x10000000)
 _EXPONENT32 = np.uint32(0x7F800000)
 _ONE64 = np.uint64(1)
-
-
-def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """The rounded sum and its exact error."""
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
-
-
-def two_product(a: Array, b: Array) -> tuple[Array, Array]:
-    """The rounded float64 product and its exact error, for factors below 2**995."""
-    p = a * b
-    ah = a * _SPLIT
-    ah = ah - (ah - a)
-    al = a - ah
-    bh = b * _SPLIT
-    bh = bh - (bh - b)
-    bl = b - bh
-    return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
 
 
 def _to_odd(s: Array, error: Array) -> Array:

@@ -32,6 +32,24 @@ def orders_some(instruction: Instruction) -> bool:
     return instruction.opcode == "mbarrier" or (instruction.opcode == "cp" and "async" in parts)
 
 
+_QUIET = (
+    frozenset(
+        {"ld", "ldu", "mov", "atom", "nanosleep", "fence", "membar", "activemask", "cvta", "isspacep", "mapa"}
+        | {"bra", "brx", "ret", "exit", "setp", "selp", "slct", "set", "prmt", "mma", "ldmatrix", "movmatrix"}
+    )
+    | WARP_SYNCS
+)
+
+
+def changes_registers_only(instruction: Instruction) -> bool:
+    """Whether no other thread can see that an instruction was executed; atomic operations by what they change."""
+    if instruction.opcode == "mbarrier":
+        return bool({"test_wait", "try_wait"} & set(instruction.modifiers))
+    if instruction.opcode in BLOCK_BARRIERS:
+        return "warp" in instruction.modifiers
+    return instruction.opcode in _QUIET
+
+
 def is_poll(instruction: Instruction) -> bool:
     """What a thread does again and again while it waits for another: scheduling only."""
     if instruction.opcode in {"nanosleep", "atom"}:

@@ -12,6 +12,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from sandbox.budget import Budget
 from sandbox.program import Program
 from sandbox.simulator.execute import running
 from tests import compiling
@@ -94,7 +95,7 @@ def run(
             inputs[argument.name] = np.asarray(drawn).astype(_dtype(argument.dtype))
     plan = planning.plan(kernel_file.parse(text), task, dims, tune)
     flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
-    result = running.run(build(task, text, dims, tune), plan, flat, 7, deadline_s=60)
+    result = running.run(build(task, text, dims, tune), plan, flat, 7, budget=Budget(60))
     assert result.fault is None, f"{result.fault}\n{text}"
     for name, array in result.inputs.items():
         assert np.array_equal(array.view(np.uint8), flat[name].view(np.uint8)), f"{name} was modified"

@@ -14,7 +14,7 @@ from mcp.types import CallToolResult, Request, RequestParams, Result
 from pydantic import Field
 
 from agent.home import Home
-from agent.mcp.job_service import Jobs
+from agent.mcp.job_service import JobService
 from agent.mcp.server import build_server
 from agent.mcp.tasks_extension import EXTENSION
 from agent.results import SearchRequest
@@ -70,7 +70,7 @@ def searching(home: Home, request_of, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have searches done by stand-ins, in this process, once they have a name."""
     kept: list[asyncio.Task[Any]] = []
 
-    async def search(self: Jobs, request: SearchRequest, device: str) -> str:
+    async def search(self: JobService, request: SearchRequest, device: str) -> str:
         named: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         work = start_search(
             request_of(depth=1),
@@ -82,7 +82,7 @@ def searching(home: Home, request_of, monkeypatch: pytest.MonkeyPatch) -> None:
         kept.append(asyncio.create_task(work))
         return await named
 
-    monkeypatch.setattr(Jobs, "search", search)
+    monkeypatch.setattr(JobService, "search", search)
 
 
 @pytest.mark.usefixtures("searching")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,14 +117,12 @@ __global__ void says() { printf("hello"); assert(threadIdx.x < 4); }
     assert result.program.globals_bytes == 0
 
 
-async def test_a_template_bomb_ends_at_the_deadline(
+async def test_a_template_bomb_ends_when_its_processor_time_is_spent(
     isolation: Isolation, worker_pids: Callable[[], list[int]]
 ) -> None:
     async with Compiler(isolation) as compiler:
         await compiler.warm()
-        started = time.monotonic()
-        result = await compiler.compile(request(BOMB, "k"), deadline_s=1)
-        assert time.monotonic() - started < 2
+        result = await compiler.compile(request(BOMB, "k"), cpu_s=1)
         assert (result.program, result.limit) == (None, "deadline")
         assert "after 1 s" in errors(result)[0]
         assert (await compiler.compile(request("__global__ void k() {}", "k"))).program is not None
@@ -163,9 +160,7 @@ async def test_no_content_of_an_included_host_file_is_shown(isolation: Isolation
 
 async def test_files_of_the_system_are_not_there_for_the_compiler(compiler: Compiler) -> None:
     for path in ("/etc/passwd", "/proc/self/environ", "/dev/zero", "/dev/stdin"):
-        result = await compiler.compile(
-            request(f'#include "{path}"\n__global__ void k() {{}}', "k"), deadline_s=5
-        )
+        result = await compiler.compile(request(f'#include "{path}"\n__global__ void k() {{}}', "k"), cpu_s=5)
         assert errors(result) == [f'cannot open source file "{path}"']
         probe = f'#if __has_include("{path}")\n#error there\n#endif\n__global__ void k() {{}}'
         assert (await compiler.compile(request(probe, "k"))).program is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sandbox.budget import Budget
 from sandbox.device import Fault
 from sandbox.devices.cuda import CudaDevice
 from sandbox.devices.cuda_present import find_gpu, usable
@@ -37,13 +38,13 @@ async def device(stand_in: Path, isolation: Isolation) -> AsyncGenerator[CudaDev
 
 
 async def fault(device: CudaDevice, wanted: Plan, deadline_s: float = 20) -> Fault:
-    result = await device.run(program(), wanted, INPUTS, poison=3, deadline_s=deadline_s)
+    result = await device.run(program(), wanted, INPUTS, poison=3, budget=Budget(deadline_s))
     assert result.fault is not None
     return result.fault
 
 
 async def assert_right(device: CudaDevice) -> None:
-    result = await device.run(program(), plan(), INPUTS, poison=3, deadline_s=20)
+    result = await device.run(program(), plan(), INPUTS, poison=3, budget=Budget(20))
     assert result.fault is None, result.fault
     np.testing.assert_array_equal(result.outputs["out"], X + Y)
     np.testing.assert_array_equal(result.inputs["x"], X)
@@ -56,7 +57,7 @@ async def test_a_plan_runs_in_a_worker_with_the_real_pycuda(device: CudaDevice) 
     await assert_right(device)
     facts = (await device.health()).facts
     assert (facts.name, facts.bus_id, facts.multiprocessors) == (NAME, BUS_ID, 4)
-    wrong = await device.run(program(), plan("add_wrong"), INPUTS, poison=3, deadline_s=20)
+    wrong = await device.run(program(), plan("add_wrong"), INPUTS, poison=3, budget=Budget(20))
     assert np.flatnonzero(wrong.outputs["out"] != X + Y).tolist() == [SIZE - 1]
 
 
@@ -111,7 +112,7 @@ async def test_launches_that_the_driver_refuses_cost_no_worker(
         {"shared_bytes": 100 << 10}, {"mode": LaunchMode.COOPERATIVE},
         {"mode": LaunchMode.CLUSTER, "cluster": (2, 1, 1)},
     ):  # fmt: skip
-        result = await device.run(program(), plan(**changes), INPUTS, poison=3, deadline_s=20)
+        result = await device.run(program(), plan(**changes), INPUTS, poison=3, budget=Budget(20))
         assert result.fault is None, result.fault
     assert set(worker_pids()) == before
 
@@ -149,7 +150,7 @@ async def test_a_candidate_is_timed_beside_a_baseline_by_real_events(device: Cud
 
 @alike
 async def test_a_profile_without_counters_has_measured_times_and_says_why(device: CudaDevice) -> None:
-    result = await device.profile(program(), plan(), INPUTS, deadline_s=6)
+    result = await device.profile(program(), plan(), INPUTS, budget=Budget(6))
     assert result.fault is None, result.fault
     assert result.provenance is Provenance.MEASURED
     assert result.latency_us == pytest.approx(2.004, rel=1e-3)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from sandbox import codec
+from sandbox.budget import Budget
 from sandbox.cuda.harness import Harness
 from sandbox.devices.cuda import CudaDevice, probe
 from sandbox.devices.cuda_present import PresentGpu, find_gpu
@@ -79,7 +80,7 @@ async def test_a_plan_runs_and_its_buffers_come_back(tmp_path: Path) -> None:
     workers = Workers(lambda: RecordingDriver({"_Z1kv": doubling}))
     used = device(workers, tmp_path)
     assert (used.name, used.architecture) == ("cuda:0", "sm_90")
-    result = await used.run(PROGRAM, PLAN, {"x": X}, poison=1, deadline_s=5)
+    result = await used.run(PROGRAM, PLAN, {"x": X}, poison=1, budget=Budget(5))
     assert result.fault is None
     np.testing.assert_array_equal(result.outputs["y"], 2 * X)
     assert workers.limits[0].total - workers.limits[0].header == 8 * SIZE
@@ -113,7 +114,7 @@ async def test_a_profile_has_the_time_of_every_launch_and_what_bounds_it_by_rate
     workers = Workers(lambda: RecordingDriver({"_Z1kv": doubling}, cost=lambda *_: 7.0))
     used = device(workers, tmp_path)
     plan = replace(PLAN, launches=(LAUNCH, LAUNCH))
-    result = await used.profile(PROGRAM, plan, {"x": X[:3]}, deadline_s=5)
+    result = await used.profile(PROGRAM, plan, {"x": X[:3]}, budget=Budget(5))
     assert result.fault is None
     assert (result.latency_us, result.provenance) == (pytest.approx(14.0), Provenance.MEASURED)
     assert [launch.latency_us for launch in result.launches] == [pytest.approx(7.0)] * 2
@@ -132,14 +133,14 @@ async def test_a_lost_context_costs_its_worker_and_the_next_run_gets_a_fresh_one
 
     workers = Workers(lambda: RecordingDriver({"_Z1kv": kernel}))
     used = device(workers, tmp_path)
-    first = await used.run(PROGRAM, PLAN, {"x": X}, poison=1, deadline_s=5)
+    first = await used.run(PROGRAM, PLAN, {"x": X}, poison=1, budget=Budget(5))
     assert first.fault is not None
     assert first.fault.verdict is Verdict.MEMORY_FAULT
-    second = await used.run(PROGRAM, PLAN, {"x": X}, poison=1, deadline_s=5)
+    second = await used.run(PROGRAM, PLAN, {"x": X}, poison=1, budget=Budget(5))
     assert second.fault is None
     assert len(workers.opened) == 2
     refused = replace(PLAN, launches=(replace(LAUNCH, shared_bytes=1 << 20),))
-    third = await used.run(PROGRAM, refused, {"x": X}, poison=1, deadline_s=5)
+    third = await used.run(PROGRAM, refused, {"x": X}, poison=1, budget=Budget(5))
     assert third.fault is not None
     assert third.fault.verdict is Verdict.LAUNCH_ERROR
     assert len(workers.opened) == 2
@@ -154,7 +155,7 @@ async def test_deaths_of_the_worker_come_back_as_faults(
 ) -> None:
     workers = Workers(RecordingDriver)
     workers.error = error
-    result = await device(workers, tmp_path).run(PROGRAM, PLAN, {"x": X}, poison=1, deadline_s=5)
+    result = await device(workers, tmp_path).run(PROGRAM, PLAN, {"x": X}, poison=1, budget=Budget(5))
     assert result.fault is not None
     assert result.fault.verdict is verdict
 
@@ -162,7 +163,7 @@ async def test_deaths_of_the_worker_come_back_as_faults(
 async def test_a_run_waits_for_the_timing_of_another_process(tmp_path: Path) -> None:
     used = device(Workers(lambda: RecordingDriver({"_Z1kv": doubling})), tmp_path)
     async with DeviceLock(tmp_path / "lock").held(alone=True):
-        waiting = asyncio.create_task(used.run(PROGRAM, PLAN, {"x": X}, poison=1, deadline_s=5))
+        waiting = asyncio.create_task(used.run(PROGRAM, PLAN, {"x": X}, poison=1, budget=Budget(5)))
         done, _ = await asyncio.wait({waiting}, timeout=0.1)
         assert not done
     assert (await waiting).fault is None

@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sandbox.budget import Budget
 from sandbox.device import RunResult
 from sandbox.devices.simulated import SimulatedDevice
 from sandbox.isolation.process import ProcessIsolation
@@ -93,8 +94,8 @@ def test_mutilated_ptx_gets_a_verdict_and_the_next_run_is_right(texts: list[str]
 
     async def run_all() -> list[RunResult]:
         async with SimulatedDevice("sim:h200", ProcessIsolation(), workers=1) as device:
-            runs = [await device.run(one, plan(), {"x": X}, poison=1, deadline_s=2) for one in programs]
-            return [*runs, await device.run(PROGRAM, plan(), {"x": X}, poison=1, deadline_s=20)]
+            runs = [await device.run(one, plan(), {"x": X}, poison=1, budget=Budget(2)) for one in programs]
+            return [*runs, await device.run(PROGRAM, plan(), {"x": X}, poison=1, budget=Budget(20))]
 
     *mutilated, last = asyncio.run(run_all())
     assert all(result.fault is not None or result.outputs["y"].shape == (40,) for result in mutilated)

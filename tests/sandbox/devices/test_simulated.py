@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import os
+import re
+import signal
 from collections.abc import AsyncIterator, Callable
 
 import numpy as np
 import pytest
 
+from sandbox.budget import Budget, Work, allowed
 from sandbox.devices.simulated import SimulatedDevice
 from sandbox.isolation.base import Isolation
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role, ScalarArgument
@@ -47,7 +50,7 @@ async def device(isolation: Isolation) -> AsyncIterator[SimulatedDevice]:
 async def test_a_plan_runs_and_its_buffers_come_back(isolation: Isolation, device: SimulatedDevice) -> None:
     assert (device.name, device.architecture) == ("sim:h200", "sm_90")
     program = compiled(DOUBLE)
-    result = await device.run(program, plan(), {"x": X}, poison=1, deadline_s=20)
+    result = await device.run(program, plan(), {"x": X}, poison=1, budget=Budget(20))
     assert result.fault is None
     np.testing.assert_array_equal(result.outputs["y"], 2 * X)
     np.testing.assert_array_equal(result.inputs["x"], X)
@@ -57,7 +60,7 @@ async def test_a_profile_comes_back_with_its_provenance(
     isolation: Isolation, device: SimulatedDevice
 ) -> None:
     program = compiled(DOUBLE)
-    result = await device.profile(program, plan(100_000), {"x": X}, deadline_s=20)
+    result = await device.profile(program, plan(100_000), {"x": X}, budget=Budget(20))
     assert result.fault is None
     assert result.latency_us is not None
     assert result.provenance is Provenance.ESTIMATED
@@ -68,29 +71,63 @@ async def test_a_fault_comes_back_with_the_line_it_happened_on(
     isolation: Isolation, device: SimulatedDevice
 ) -> None:
     program = compiled(FAULTY)
-    result = await device.run(program, plan(), {"x": X}, poison=1, deadline_s=20)
+    result = await device.run(program, plan(), {"x": X}, poison=1, budget=Budget(20))
     assert result.fault is not None
     assert (result.fault.verdict, result.fault.line, result.fault.buffer) == (Verdict.MEMORY_FAULT, 2, "y")
     assert result.outputs == {}
 
 
-async def test_a_kernel_that_never_ends_is_a_timeout_and_the_next_one_runs(
+SMALLEST = Work(10, 5)
+"""About what a baseline does on a single element."""
+
+
+async def test_a_kernel_that_never_ends_is_found_by_its_work_and_the_next_one_runs(
     isolation: Isolation, device: SimulatedDevice
 ) -> None:
     program = compiled(ENDLESS)
-    await device.warm()
-    started = time.monotonic()
-    result = await device.run(program, plan(), {"x": X}, poison=1, deadline_s=1)
-    assert time.monotonic() - started < 2
+    budget = Budget(60, allowed(SMALLEST), SMALLEST)
+    result = await device.run(program, plan(), {"x": X}, poison=1, budget=budget)
     assert result.fault is not None
-    assert result.fault.verdict is Verdict.TIMEOUT
-    assert result.fault.line == 1
+    assert (result.fault.verdict, result.fault.line) == (Verdict.TIMEOUT, 1)
     assert "loop that never ends" in result.fault.message
-    profile = await device.profile(program, plan(), {"x": X}, deadline_s=1)
+    numbers = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]{3,}", result.fault.message)]
+    assert numbers[0] > numbers[1] >= 100_000
+    profile = await device.profile(program, plan(), {"x": X}, budget=budget)
     assert profile.fault is not None
     assert profile.fault.verdict is Verdict.TIMEOUT
-    good = await device.run(compiled(DOUBLE), plan(), {"x": X}, poison=1, deadline_s=20)
+    good = await device.run(compiled(DOUBLE), plan(), {"x": X}, poison=1, budget=budget)
     assert good.fault is None
+
+
+async def test_without_proof_that_it_never_ends_a_kernel_is_undecided(
+    isolation: Isolation, device: SimulatedDevice
+) -> None:
+    result = await device.run(compiled(ENDLESS), plan(), {"x": X}, poison=1, budget=Budget(0.3))
+    assert result.fault is not None
+    assert (result.fault.verdict, result.fault.line) == (Verdict.UNDECIDED, 1)
+    assert "0.3 s of processor time" in result.fault.message
+
+
+async def test_a_worker_that_is_lost_is_replaced_and_lost_twice_is_undecided(
+    isolation: Isolation, worker_pids: Callable[[], list[int]]
+) -> None:
+    program, endless = compiled(DOUBLE), compiled(ENDLESS)
+
+    async def kill_after(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        for pid in worker_pids():
+            os.kill(pid, signal.SIGKILL)
+
+    async with SimulatedDevice("sim:h200", isolation) as device:
+        await device.warm()
+        killing = asyncio.create_task(kill_after(0.5))
+        result = await device.run(endless, plan(), {"x": X}, poison=1, budget=Budget(60, backstop_s=3))
+        await killing
+        assert result.fault is not None
+        assert result.fault.verdict is Verdict.UNDECIDED
+        assert "and another one before" in result.fault.message
+        good = await device.run(program, plan(), {"x": X}, poison=1, budget=Budget(60))
+        assert good.fault is None
 
 
 async def test_too_much_memory_is_a_resource_limit(isolation: Isolation) -> None:
@@ -98,7 +135,7 @@ async def test_too_much_memory_is_a_resource_limit(isolation: Isolation) -> None
     size = 1 << 26
     async with SimulatedDevice("sim:h200", isolation, memory_bytes=1 << 29) as device:
         result = await device.run(
-            program, plan(size), {"x": np.zeros(size, np.float32)}, poison=1, deadline_s=60
+            program, plan(size), {"x": np.zeros(size, np.float32)}, poison=1, budget=Budget(60)
         )
     assert result.fault is not None
     assert result.fault.verdict is Verdict.RESOURCE_LIMIT
@@ -112,7 +149,7 @@ async def test_plans_run_side_by_side_beside_one_that_hangs(
     programs = [good, endless, good, good]
     results = await asyncio.gather(
         *(
-            device.run(program, plan(), {"x": X}, poison=seed, deadline_s=5)
+            device.run(program, plan(), {"x": X}, poison=seed, budget=Budget(5, Work(10**8, 10**5)))
             for seed, program in enumerate(programs)
         )
     )
@@ -124,7 +161,7 @@ async def test_cancelling_a_run_leaves_no_worker(
     isolation: Isolation, device: SimulatedDevice, worker_pids: Callable[[], list[int]]
 ) -> None:
     program = compiled(ENDLESS)
-    task = asyncio.create_task(device.run(program, plan(), {"x": X}, poison=1, deadline_s=60))
+    task = asyncio.create_task(device.run(program, plan(), {"x": X}, poison=1, budget=Budget(60)))
     await asyncio.sleep(0.8)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -37,7 +37,7 @@ def test_what_is_not_finite_is_not_moved() -> None:
     np.testing.assert_array_equal(unit_in_last_place(array), [0, 0, 0, 2.0**-23])
 
 
-def scale_of(function: str, draws: int = 4, **inputs: Array) -> Array:
+def scale_of(function: str, draws: int = 4, dtype: str = "float32", **inputs: Array) -> Array:
     functions = {
         "sum": lambda x: x["x"].sum(keepdims=True),
         "dot": lambda x: (x["x"] * x["y"]).sum(keepdims=True),
@@ -52,7 +52,7 @@ def scale_of(function: str, draws: int = 4, **inputs: Array) -> Array:
             return {"z": functions[function](wide)}
 
     random = np.random.default_rng(1)
-    return estimate(evaluate, inputs, evaluate(inputs), ["z"], random, draws)["z"]  # pyright: ignore
+    return estimate(evaluate, inputs, evaluate(inputs), {"z": dtype}, random, draws)["z"]  # pyright: ignore
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sandbox.budget import Budget
 from sandbox.device import ProfileResult, RunResult
 from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, Role, ScalarArgument
 from sandbox.program import Program
@@ -85,7 +86,7 @@ class Cuda:
         inputs = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
         poison = options.pop("poison", 1)
         plan = self.plan(kernel, grid, block, arguments, **options)
-        return running.run(program, plan, inputs, poison, deadline_s=options.get("deadline_s", 30.0))
+        return running.run(program, plan, inputs, poison, budget=options.get("budget", Budget(60.0)))
 
     def profile(self, grid: Grid, block: Grid, arguments: Mapping[str, Any], **options: Any) -> ProfileResult:
         kernel, device = options.pop("kernel", "k"), options.pop("device", "h200")
@@ -93,7 +94,7 @@ class Cuda:
         samples = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
         samples |= {name: value.sample for name, value in arguments.items() if isinstance(value, Repeated)}
         plan = self.plan(kernel, grid, block, arguments, **options)
-        return profiling.profile(program, plan, samples, device, deadline_s=60.0)
+        return profiling.profile(program, plan, samples, device, budget=Budget(60.0))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.budget import Budget
 from sandbox.device import Inspection, ProfileResult, RunResult
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, CompileResult, Program
@@ -32,7 +33,7 @@ class Compiles:
     def __init__(self, *, assembled: bool = False) -> None:
         self._assembled = assembled
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         return compiling.compiled(request, assembled=self._assembled)
 
     async def aclose(self) -> None: ...
@@ -48,9 +49,11 @@ class Answers:
         dims: Mapping[str, int],
         dtypes: Mapping[str, str],
         *,
+        accumulate: str | None = None,
         seed: int = 0,
     ) -> Expected:
-        answer = ReferenceRole().answer(ReferenceCall(text, dict(inputs), dict(dims), 4, seed))
+        call = ReferenceCall(text, dict(inputs), dict(dims), dtypes, 4, seed, accumulate)
+        answer = ReferenceRole().answer(call)
         assert isinstance(answer, Expected), answer
         return answer
 
@@ -75,16 +78,16 @@ class Simulator:
         self.notes: set[str] = set()
 
     async def run(
-        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, deadline_s: float
+        self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
-        result = running.run(program, plan, inputs, poison, deadline_s=deadline_s)
+        result = running.run(program, plan, inputs, poison, budget=budget)
         self.notes.update(result.notes)
         return result
 
     async def profile(
-        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, deadline_s: float
+        self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget
     ) -> ProfileResult:
-        return profiling.profile(program, plan, samples, "h200", deadline_s=deadline_s)
+        return profiling.profile(program, plan, samples, "h200", budget=budget)
 
     async def inspect(
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, deadline_s: float

@@ -51,7 +51,7 @@ def doubles(buffers: Buffers) -> None:
 
 
 async def test_an_exact_baseline_leaves_the_least_constant(doubling: Task, references: References) -> None:
-    assert await frozen(doubling, references, doubles) == Frozen({"y": FLOORS["float32"]}, (), {"y": 1})
+    assert await frozen(doubling, references, doubles) == Frozen({"y": FLOORS["float32"]})
 
 
 async def test_an_imprecise_baseline_widens_the_bound(doubling: Task, references: References) -> None:
@@ -87,6 +87,26 @@ async def test_a_task_that_zeros_pass_cannot_be_used(doubling: Task, references:
 
     with pytest.raises(UsageError, match="a kernel that leaves zeros in y passes every test"):
         await frozen(trivial, references, zeros)
+
+
+async def test_an_output_that_is_declared_trivial_may_be_zero_but_must_be_written(
+    doubling: Task, references: References
+) -> None:
+    x, y = doubling.arguments
+    declared = replace(y, trivial=True, reason="twice nothing")
+    trivial = replace(
+        doubling, arguments=(x, declared), reference="def reference(x, n):\n    return {'y': 0 * x}\n"
+    )
+
+    def zeros(buffers: Buffers) -> None:
+        buffers["y"][:] = 0
+
+    def nothing(buffers: Buffers) -> None:
+        pass
+
+    assert await frozen(trivial, references, zeros)
+    with pytest.raises(UsageError, match="never written"):
+        await frozen(trivial, references, nothing)
 
 
 async def test_zeros_may_be_right_in_some_cases(doubling: Task, references: References) -> None:
@@ -136,11 +156,11 @@ def test_what_was_stored_is_found_for_that_very_task_and_device(tmp_path: Path, 
         "",
         "[]",
         "{}",
-        '{"version": 3, "degrees": {}, "families": [], "constants": {"z": 8.0}}',
-        '{"version": 3, "degrees": {}, "families": [], "constants": {"y": "8"}}',
+        '{"version": 4, "families": [], "constants": {"z": 8.0}}',
+        '{"version": 4, "families": [], "constants": {"y": "8"}}',
         '{"version": 1, "families": [], "constants": {"y": 8.0}}',
-        '{"version": 3, "degrees": {}, "constants": {"y": 8.0}}',
-        '{"version": 3, "degrees": {}, "families": ["unheard()"], "constants": {"y": 8.0}}',
+        '{"version": 4, "constants": {"y": 8.0}}',
+        '{"version": 4, "families": ["unheard()"], "constants": {"y": 8.0}}',
     ],
 )
 def test_a_damaged_file_counts_as_missing(tmp_path: Path, doubling: Task, text: str) -> None:

@@ -95,7 +95,7 @@ class Stopped:
     def __init__(self, limit: str) -> None:
         self._limit = limit
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         return CompileResult(None, (Diagnostic("error", "stopped"),), limit=self._limit)
 
 
@@ -112,7 +112,7 @@ async def test_a_compiler_that_was_stopped_is_no_compile_error(
 class Flooding:
     """A compiler with very much to say."""
 
-    async def compile(self, request: CompileRequest, *, deadline_s: float) -> CompileResult:
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
         return CompileResult(None, tuple(Diagnostic("error", "x" * 5000, line) for line in range(1, 50)))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from sandbox.program import KernelResources
 from sandbox.verdict import Verdict
-from tools.reports import ProfileReport, TestReport
+from tools.reports import CompileReport, ProfileReport, TestReport
 from tools.stages.sweeping import MAX_WRONG, Sweep, Tune, sweep_settings
 
 
 async def swept(
-    latencies: dict[int, float | None], wrong: frozenset[int] | set[int] = frozenset()
+    latencies: dict[int, float | None],
+    wrong: frozenset[int] | set[int] = frozenset(),
+    registers: dict[int, int] | None = None,
 ) -> tuple[Sweep, list[int]]:
     tested: list[int] = []
 
@@ -22,7 +25,11 @@ async def swept(
         tested.append(tune["B"])
         return TestReport(Verdict.WRONG_RESULT if tune["B"] in wrong else Verdict.PASS, "")
 
-    return await sweep_settings([{"B": value} for value in latencies], profile, test), tested
+    async def compile_(tune: Tune) -> CompileReport:
+        used = KernelResources("k", "k", (registers or {}).get(tune["B"], 32), 0, 0, 0, 0)
+        return CompileReport(Verdict.PASS, "", resources=(used,))
+
+    return await sweep_settings([{"B": value} for value in latencies], profile, test, compile_), tested
 
 
 async def test_the_fastest_correct_setting_wins_and_is_tested() -> None:
@@ -46,6 +53,13 @@ async def test_the_default_is_not_tested_twice() -> None:
 async def test_equal_latencies_keep_the_default() -> None:
     sweep, _ = await swept({1: 3.0, 2: 3.0})
     assert sweep.tune == {"B": 1}
+
+
+async def test_of_settings_that_an_estimate_cannot_tell_apart_the_leaner_one_is_taken() -> None:
+    sweep, tested = await swept({1: 5.0, 2: 3.0, 3: 3.05}, registers={2: 255, 3: 40})
+    assert (sweep.tune, tested) == ({"B": 3}, [3])
+    sweep, tested = await swept({1: 5.0, 2: 3.0, 3: 3.2}, registers={2: 255, 3: 40})
+    assert (sweep.tune, tested) == ({"B": 2}, [2])
 
 
 async def test_after_a_few_wrong_settings_the_default_is_taken() -> None:

@@ -118,6 +118,8 @@ def test_mixed_spans_decades_with_both_signs() -> None:
         ("integers(0, 1.5)", "float32", "whole low <= high"),
         ("constant(0.5)", "int32", "whole int32"),
         ("constant(True)", "int32", "plain number"),
+        ("constant(inf)", "int32", "whole int32"),
+        ("uniform(0, inf)", "float32", "plain number"),
         ("permutation()", "uint8", "holds 299"),
         ("ties(0)", "float32", "whole count"),
         ("ties(3)", "bool", "expected 0 to 1"),
@@ -236,3 +238,11 @@ def test_an_input_without_data_is_a_task_error() -> None:
     task = a_task(TaskArgument("x", "in", "float32", ("rows",)), OUT)
     with pytest.raises(TaskError, match="x: expected a generator call"):
         inputs_for(task, task.tests[0], 0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_a_constant_may_be_infinite_or_not_a_number(dtype: str) -> None:
+    random = np.random.default_rng(0)
+    for text in ("inf", "-inf", "nan"):
+        values = generate(f"constant({text})", (5,), dtype, random).astype(np.float64)
+        np.testing.assert_array_equal(values, float(text))

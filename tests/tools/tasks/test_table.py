@@ -98,3 +98,27 @@ def test_what_is_too_much_or_has_no_value_is_refused(task: Task, said: str) -> N
     with pytest.raises(TaskError) as caught:
         check_spec(*read_table(written(task), "task.toml"))
     assert said in str(caught.value)
+
+
+def test_trivial_outputs_and_accumulators_are_written_and_read() -> None:
+    *inputs, output = FULL.arguments
+    declared = replace(output, trivial=True, reason="zero by symmetry")
+    task = replace(FULL, arguments=(*inputs, declared), accumulate="float16")
+    spec, lines = read_table(written(task), "task.toml")
+    assert spec == spec_of(task)
+    check_spec(spec, lines)
+
+
+@pytest.mark.parametrize(
+    ("index", "change", "said"),
+    [
+        (0, {"trivial": True, "reason": "why"}, "trivial: expected it on outputs alone"),
+        (-1, {"trivial": True}, "reason: expected a text: why this output is zero or constant"),
+    ],
+)
+def test_what_is_trivial_is_an_output_and_says_why(index: int, change: dict[str, object], said: str) -> None:
+    arguments = list(FULL.arguments)
+    arguments[index] = replace(arguments[index], **change)  # pyright: ignore
+    spec, lines = read_table(written(replace(FULL, arguments=tuple(arguments))), "task.toml")
+    with pytest.raises(TaskError, match=said):
+        check_spec(spec, lines)

@@ -221,16 +221,3 @@ extern "C" __global__ void k(const float* x, float* y, int late) {
     fault = cuda(source).run(1, 128, arguments | {"late": 1}).fault
     assert fault is not None
     assert fault.verdict is Verdict.RACE
-
-
-def test_bulk_copies_are_refused_by_name_and_line(cuda):
-    source = """extern "C" __global__ void k(const float* x, float* y) {
-      __shared__ float s[32]; __shared__ unsigned long long b;
-      asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], 128, [%2];"
-        :: "r"((unsigned)__cvta_generic_to_shared(s)), "l"(x), "r"((unsigned)__cvta_generic_to_shared(&b)));
-      y[threadIdx.x] = s[threadIdx.x]; }"""
-    fault = cuda(source).run(1, 32, {"x": X, "y": ("float32", 32)}).fault
-    assert fault is not None
-    assert fault.verdict is Verdict.UNSUPPORTED
-    assert "cp.async.bulk" in fault.message
-    assert fault.line == 4

@@ -261,17 +261,16 @@ def test_lanes_whose_rows_are_not_read_give_addresses_on_sm_75_only(cuda, archit
         ),
         ("wgmma.commit_group.sync.aligned;", "wgmma.commit_group.sync.aligned"),
         (
-            "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], 128, [%0];",
-            "cp.async.bulk.shared::cluster.global",
+            "cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%1], [%0], 128;",
+            "cp.reduce.async.bulk.global.shared::cta",
         ),
-        ("cp.async.bulk.global.shared::cta.bulk_group [%1], [%0], 128;", "cp.async.bulk.global.shared::cta"),
         (
             "cp.async.bulk.tensor.1d.global.shared::cta.bulk_group [%1, {%0}], [%0];",
             "cp.async.bulk.tensor.1d",
         ),
     ],
 )
-def test_wgmma_sparse_mma_and_bulk_copies_are_unsupported_by_name_and_line(cuda, statement, name):
+def test_wgmma_sparse_mma_and_tensor_maps_are_unsupported_by_name_and_line(cuda, statement, name):
     source = f"""
     extern "C" __global__ void k(float* out) {{
       __shared__ __align__(128) float s[64]; s[threadIdx.x] = 1;

@@ -57,7 +57,9 @@ CASES = {
     "a ring": (FILL + "sync(); " + READ + "sync();", True),
     "arrive and wait apart": (FILL + "arrive(); int v = x[0]; wait(); " + READ + "sync(); if (v == -1) y[0] = 0;", True),
     "pushed, not pulled": (
-        "store(mapa(s, (me + n - 1) % n) + 4 * (63 - t), x[block * 64 + t]); sync(); y[block * 64 + t] = s[t];", True),
+        "sync(); store(mapa(s, (me + n - 1) % n) + 4 * (63 - t), x[block * 64 + t]); sync(); y[block * 64 + t] = s[t];", True),
+    "pushed to a block that may not have started": (
+        "store(mapa(s, (me + n - 1) % n) + 4 * (63 - t), x[block * 64 + t]); sync(); y[block * 64 + t] = s[t];", False),
     "its own address in the cluster": (FILL + "sync(); y[block * 64 + t] = load(mapa(s, me) + 4 * t);", None),
     "no barrier before": (FILL + READ + "sync();", False),
     "only a barrier of the block": (FILL + "__syncthreads(); " + READ + "sync();", False),

@@ -1,0 +1,16 @@
+// A message behind a flag: release and acquire of cuda::atomic_ref.
+//@ cooperative grid 4, block 32, n 128, io 136, expect shifted
+#include <cuda/atomic>
+extern "C" __global__ void k(const int* x, int* y, int* io, int n) {
+    int t = threadIdx.x, b = blockIdx.x, i = b * 32 + t;
+    int* s = io + 8;
+    s[i] = x[i];
+    __syncthreads();
+    if (t == 0) {
+        cuda::atomic_ref<int, cuda::thread_scope_device>(io[b]).store(1, cuda::memory_order_release);
+        cuda::atomic_ref<int, cuda::thread_scope_device> other(io[(b + 1) % 4]);
+        while (other.load(cuda::memory_order_acquire) == 0) {}
+    }
+    __syncthreads();
+    y[i] = s[(i + 32) % n];
+}

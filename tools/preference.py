@@ -1,0 +1,75 @@
+"""Which of two right kernels is preferred where an estimate cannot tell their latencies apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sandbox.verdict import Provenance
+from tools.reports import CompileReport, ProfileReport
+
+T = TypeVar("T")
+
+RESOLUTION = 0.03
+"""Two estimates that differ by less than this part of the smaller one say nothing of which kernel is faster."""
+
+
+@dataclass(frozen=True)
+class Merit:
+    """What a choice between right kernels looks at.
+
+    Attributes:
+        latency_us: Over the benchmark shapes, microseconds.
+        estimated: Whether that is an estimate; what a GPU measured is taken as it is.
+        leanness: Bytes of registers spilled, registers a thread, launches: less is better, in this order.
+    """
+
+    latency_us: float
+    estimated: bool
+    leanness: tuple[int, int, int]
+
+
+def merit(profile: ProfileReport, compiled: CompileReport | None) -> Merit:
+    """Return the merit of a kernel that was timed.
+
+    Args:
+        profile: With a latency.
+        compiled: What the assembler says of it; None where nobody knows, which counts as nothing spilled.
+    """
+    assert profile.latency_us is not None, "only what was timed has a merit"
+    resources = () if compiled is None else compiled.resources
+    spilled = sum(one.spill_bytes for one in resources)
+    registers = max((one.registers for one in resources), default=0)
+    launches = max((len(shape.launches) for shape in profile.shapes), default=0)
+    estimated = profile.provenance is not Provenance.MEASURED
+    return Merit(profile.latency_us, estimated, (spilled, registers, launches))
+
+
+def preferred(candidates: Sequence[T], of: Callable[[T], Merit]) -> list[T]:
+    """Order candidates, the one to choose first.
+
+    The fastest comes first, unless others are as fast as far as an estimate can tell: then the leanest of these,
+    and of equally lean ones the fastest. The same is asked again of those that are left.
+
+    Args:
+        candidates: In any order; of equal ones the earlier comes first.
+        of: The merit of each.
+    """
+    left = sorted(candidates, key=lambda one: of(one).latency_us)
+    order: list[T] = []
+    while left:
+        fastest = of(left[0])
+        limit = fastest.latency_us * (1 + RESOLUTION) if fastest.estimated else fastest.latency_us
+        tied = [one for one in left if of(one).latency_us <= limit and of(one).estimated == fastest.estimated]
+        chosen = min(tied, key=lambda one: (of(one).leanness, of(one).latency_us))
+        order.append(chosen)
+        left.remove(chosen)
+    return order
+
+
+def indistinct(profile: ProfileReport) -> bool:
+    """Whether the estimates of a kernel and of its baseline are too close to tell them apart."""
+    if profile.speedup is None or profile.provenance is Provenance.MEASURED:
+        return False
+    return 1 / (1 + RESOLUTION) < profile.speedup < 1 + RESOLUTION
