@@ -68,11 +68,9 @@ class BatchSchedule:
 
     @cached_property
     def turns(self) -> Turns:
-        """The order of threads at atomics."""
-        rows, columns, blocks = (
-            self.draw.permutation(n) for n in (self.geometry.rows, self.geometry.columns, self.blocks)
-        )
-        return rows, columns, blocks
+        """The order of threads at atomics; blocks take turns in the order of the batch, which is drawn too."""
+        rows, columns = (self.draw.permutation(n) for n in (self.geometry.rows, self.geometry.columns))
+        return rows, columns, np.arange(self.blocks)
 
     @cached_property
     def sides(self) -> tuple[Array, ...]:
