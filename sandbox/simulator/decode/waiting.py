@@ -37,6 +37,7 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
     tries: set[int] = set()
     looks: set[int] = set()
     unread: set[int] = set()
+    steers: set[int] = set()
     tickets = False
     for block in blocks:
         for instruction in block.instructions:
@@ -47,6 +48,8 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
                     unread.add(id(instruction))
                 elif id(instruction) not in awaited:
                     tickets = True
+            if instruction.opcode.startswith("ld") and flow.steers(instruction):
+                steers.add(id(instruction))
             if instruction.opcode != "ld" or {"param", "local", "const", "nc"} & set(instruction.modifiers):
                 continue
             if _STRONG & set(instruction.modifiers):
@@ -54,7 +57,9 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
                     flags.add(id(instruction))
             elif flow.has_atomic(instruction) and flow.is_checked(instruction, block):
                 looks.add(id(instruction))
-    return LoadUses(frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread), tickets)
+    return LoadUses(
+        frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread), tickets, frozenset(steers)
+    )
 
 
 class _Flow:
@@ -96,6 +101,21 @@ class _Flow:
     def is_read(self, instruction: Instruction) -> bool:
         """Whether anything reads what an instruction returns."""
         return any(name in self._readers for name in _written(instruction))
+
+    def steers(self, load: Instruction) -> bool:
+        """Whether a comparison, a branch, a guard or an address depends on what is loaded."""
+        names = set(_written(load))
+        for use in self._uses(load):
+            instruction = use.instruction
+            guarded = instruction.guard is not None and instruction.guard.register.name in names
+            if guarded or instruction.opcode in {"setp", "set", "bra", "brx", "call"}:
+                return True
+            if any(
+                set(register_names(o)) & names for o in instruction.operands if isinstance(o, AddressOperand)
+            ):
+                return True
+            names |= set(_written(instruction)) if instruction.opcode not in {"atom", "ld"} else set()
+        return False
 
     def has_atomic(self, load: Instruction) -> bool:
         """Whether the function has an atomic operation on the location of a load."""

@@ -188,6 +188,8 @@ def _judged(attempt: _RepeatableRun) -> RunResult:
         return outcome.result
     if fault is not None and fault.verdict is Verdict.UNDECIDED:
         return outcome.result
+    if outcome.watch.findings.steered:
+        return RunResult(read)
     other = RunResult(fault) if fault is not None else attempt.run(None, inverted=True).result
     if other.fault is not None and other.fault.verdict is Verdict.UNDECIDED:
         return other

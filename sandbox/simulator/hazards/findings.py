@@ -26,17 +26,23 @@ class Findings:
     Attributes:
         notes: What is no failure; a dict for its order.
         dead_read: The first read of what nothing wrote. It is a failure unless nothing comes of what was read.
+        steers: Loads whose value the program goes by; what it is then matters, whatever came of it in this run.
+        steered: Whether `dead_read` is by one of these.
     """
 
     notes: dict[str, None] = field(default_factory=dict[str, None])
     dead_read: Fault | None = None
+    steers: frozenset[int] = frozenset()
+    steered: bool = False
 
     def note(self, text: str) -> None:
         """Keep a note, each once."""
         self.notes[text] = None
 
-    def unwritten(self, fault: Fault) -> None:
-        """Something read what nothing wrote."""
+    def unwritten(self, fault: Fault, instruction: Instruction) -> None:
+        """An instruction read what nothing wrote."""
+        if id(instruction) in self.steers and not self.steered:
+            self.dead_read, self.steered = fault, True
         self.dead_read = self.dead_read or fault
 
 

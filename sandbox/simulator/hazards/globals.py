@@ -155,7 +155,7 @@ class GlobalHazards(Observer):
         watched, how = case.watched, case.how
         kind = "load" if how.only_reads else case.access.kind
         if case.access.reads and not watched.written.take(unit).all():
-            self._findings.unwritten(never_written(case, unit, agent))
+            self._findings.unwritten(never_written(case, unit, agent), case.access.instruction)
         before = watched.writer.take(unit)
         if before.max(initial=NOBODY) >= 0:
             self._judge_writer(case, unit, agent, before)

@@ -379,4 +379,4 @@ class History:
         block = 0 if touch.block is None else int(touch.block[lane])
         agent = self.layout.agent(machine, block, int(touch.thread[lane]), int(touch.lane[lane]))
         fault = machine.batch.fault(Verdict.UNINITIALIZED, what, touch.instruction, agent=agent)
-        self.findings.unwritten(replace(fault, buffer="shared memory", offset=byte))
+        self.findings.unwritten(replace(fault, buffer="shared memory", offset=byte), touch.instruction)

@@ -211,7 +211,7 @@ class SharedHazards(Observer):
         what = f"read of {shared_place(machine, byte)}, which nothing wrote"
         agent = (int(machine.batch.blocks[block]), int(entry.low[position]))
         fault = machine.batch.fault(Verdict.UNINITIALIZED, what, access.instruction, agent=agent)
-        self.findings.unwritten(replace(fault, buffer="shared memory", offset=byte))
+        self.findings.unwritten(replace(fault, buffer="shared memory", offset=byte), access.instruction)
 
 
 _KIND = {"load": 0, "store": 1, "atomic": 2}

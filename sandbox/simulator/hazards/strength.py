@@ -56,6 +56,7 @@ class LoadUses:
         looks: Plain loads whose value an atomic operation on the same location checks.
         unread: Atomic operations whose old value nobody reads.
         tickets: Whether there are other ones than those and `tries`.
+        steers: Loads whose value a comparison, a branch, a guard or an address depends on.
     """
 
     flags: frozenset[int] = frozenset()
@@ -63,6 +64,7 @@ class LoadUses:
     looks: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
     tickets: bool = False
+    steers: frozenset[int] = frozenset()
 
     @property
     def waits(self) -> bool:
