@@ -100,7 +100,7 @@ async def test_a_right_kernel_in_a_common_style_passes(entry: Mapping[str, Any],
     judged = task(entry, tmp_path / "task")
     if not EXHAUSTIVE:  # bounds as strict as they get, and the task's own data alone
         store_frozen(tmp_path, judged, Simulator.name, uncalibrated(judged))
-    async with toolbox(tmp_path, Simulator(), Compiles()) as box:
+    async with toolbox(tmp_path, Simulator(), Compiles(), seeds=1) as box:
         report = await box.do(TestOrder(judged, judged.baseline))
     assert report.verdict is Verdict.PASS, report.message
 
