@@ -37,7 +37,7 @@ def send(data):
 
 
 def call(text: str) -> ReferenceCall:
-    return ReferenceCall(text, {"x": np.zeros(3)}, {}, 0, 0)
+    return ReferenceCall(text, {"x": np.zeros(3)}, {}, {}, 0, 0)
 
 
 async def ask(pool: WorkerPool, text: str, deadline_s: float = 20, **more: MessageLimits) -> Expected:

@@ -19,7 +19,7 @@ ENDLESS = "def reference(x):\n    while True:\n        pass\n"
 
 
 def call(text: str, elements: int) -> ReferenceCall:
-    return ReferenceCall(text, {"x": np.ones(elements, np.float32)}, {}, 1, 0)
+    return ReferenceCall(text, {"x": np.ones(elements, np.float32)}, {}, {}, 1, 0)
 
 
 async def asked(*calls: ReferenceCall) -> list[Expected | ReferenceFault]:

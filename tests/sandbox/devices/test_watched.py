@@ -49,7 +49,7 @@ def reference(): return {{'y': 8 if how == 'dizzy' else 7}}
 
 
 def call(text: str) -> ReferenceCall:
-    return ReferenceCall(text, {}, {}, 0, 0)
+    return ReferenceCall(text, {}, {}, {}, 0, 0)
 
 
 @pytest.fixture

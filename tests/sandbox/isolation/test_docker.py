@@ -37,7 +37,7 @@ ENDLESS = "while True: pass"
 
 
 async def ask(pool: WorkerPool, text: str, deadline_s: float = 20) -> Expected | ReferenceFault:
-    call = ReferenceCall(text, {"x": np.zeros(3)}, {}, 0, 0)
+    call = ReferenceCall(text, {"x": np.zeros(3)}, {}, {}, 0, 0)
     return await pool.request(call, Expected, ReferenceFault, deadline_s=deadline_s)
 
 
@@ -238,7 +238,7 @@ async def main():
     async with WorkerPool(WorkerSpec("reference", 1 << 30), choose_isolation("docker")) as pool:
         await pool.warm()
         print("ready", flush=True)
-        await pool.request(ReferenceCall("while True: pass", {}, {}, 0, 0), Expected, deadline_s=100)
+        await pool.request(ReferenceCall("while True: pass", {}, {}, {}, 0, 0), Expected, deadline_s=100)
 
 asyncio.run(main())
 """

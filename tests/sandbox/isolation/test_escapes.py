@@ -37,7 +37,7 @@ ISOLATIONS = [
 ]  # fmt: skip
 SPEC = WorkerSpec("reference", 1 << 30)
 DEADLINE_S = 1.5
-KEPT_FROM_ROOT = {"read the parent's environment from proc", "open the parent's files through /proc"}
+KEPT_FROM_ROOT = {"read the parent's environment from /proc", "open the parent's files through /proc"}
 """Where the table says "not stopped", a worker of root fares worse: it has no capabilities."""
 
 
@@ -94,7 +94,7 @@ def bait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def hostile(bait: str, body: str) -> ReferenceCall:
     lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
     text = f"import numpy as np\n{bait}def reference():\n{lines}    return {{'y': result}}\n"
-    return ReferenceCall(text, {}, {}, 0, 0)
+    return ReferenceCall(text, {}, {}, {}, 0, 0)
 
 
 async def outcome(pool: WorkerPool, call: ReferenceCall) -> str:
@@ -113,7 +113,7 @@ async def outcome(pool: WorkerPool, call: ReferenceCall) -> str:
 
 
 async def answers_rightly(pool: WorkerPool) -> bool:
-    call = ReferenceCall("def reference(x): return {'y': x + 1}", {"x": np.arange(3.0)}, {}, 0, 0)
+    call = ReferenceCall("def reference(x): return {'y': x + 1}", {"x": np.arange(3.0)}, {}, {}, 0, 0)
     reply = await pool.request(call, Expected, ReferenceFault, deadline_s=20)
     return isinstance(reply, Expected) and reply.outputs["y"].tolist() == [1, 2, 3]
 
@@ -171,7 +171,7 @@ for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
 while True:
     pass
 '''
-    await worker.request(ReferenceCall(text, {}, {}, 0, 0), deadline_s=60)
+    await worker.request(ReferenceCall(text, {}, {}, {}, 0, 0), deadline_s=60)
 
 asyncio.run(main())
 """
@@ -231,7 +231,7 @@ def test_nothing_but_what_the_warnings_tell_is_not_stopped() -> None:
         "process, with Landlock": {"tell whether a file of the user exists", "tell whether a process of the host exists"},
         "process, without": {
             "read a file of the user", "list the user's files", "tell whether a file of the user exists",
-            "read the parent's environment from proc", "open the parent's files through /proc",
+            "read the parent's environment from /proc", "open the parent's files through /proc",
             "tell whether a process of the host exists",
         },
     }  # fmt: skip

@@ -23,7 +23,7 @@ def reference():
 async def test_its_private_memory_is_limited_and_not_its_addresses(isolation: Isolation) -> None:
     spec = WorkerSpec("reference", 1 << 30, threads=True, writes=True, gpu=0)
     async with WorkerPool(spec, isolation) as pool:
-        answer = await pool.request(ReferenceCall(LIMITS, {}, {}, 0, 0), Expected, deadline_s=20)
+        answer = await pool.request(ReferenceCall(LIMITS, {}, {}, {}, 0, 0), Expected, deadline_s=20)
     data, files = (int(value) for value in answer.outputs["y"])
     assert data == 1 << 30
     assert files > 128

@@ -42,7 +42,7 @@ async def attempt(isolation: Isolation, body: str, deadline_s: float = 20) -> in
     """Run the body of a function in a worker; return its number, or what it raised."""
     text = "def reference():\n" + "".join(f"    {line}\n" for line in body.strip().splitlines())
     async with WorkerPool(WorkerSpec("reference", 2 << 30), isolation) as pool:
-        call = ReferenceCall(f"{text}    return {{'y': result}}", {}, {}, 0, 0)
+        call = ReferenceCall(f"{text}    return {{'y': result}}", {}, {}, {}, 0, 0)
         reply = await pool.request(call, Expected, ReferenceFault, deadline_s=deadline_s)
     if isinstance(reply, ReferenceFault):
         return reply.message
