@@ -28,16 +28,18 @@ FAMILIES = (
     "denormal()",
     "mixed()",
     "normal(10000, 0.01)",
+    "normal(-10000, 0.01)",
+    "large(1e+30)",
     SCALED,
 )
 """Generator calls, see `tools.tasks.value_families`, and the task's own values times a power of two.
 
-An offset with a small spread catches cancellation, as in one-pass variances; multiples catch a clamp, a threshold
-or a narrow intermediate.
+An offset with a small spread catches cancellation, as in one-pass variances, and below zero a maximum that starts at
+zero; multiples and huge values catch a clamp, a threshold or a narrow intermediate.
 """
 
 _WIDE = frozenset({"float32", "float64"})
-_NEEDS_WIDE = frozenset({"normal(10000, 0.01)"})
+_NEEDS_WIDE = frozenset({"normal(10000, 0.01)", "normal(-10000, 0.01)", "large(1e+30)"})
 _ELEMENTS = 1 << 15
 
 
