@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from sandbox.plan import Plan
 from sandbox.pool import WorkerPool
 from sandbox.program import Program
 from sandbox.quiet import quieter
+from sandbox.timing.plausibility import Ceilings
 from sandbox.verdict import Provenance, Verdict
 from sandbox.wire import MessageLimits
 from sandbox.worker.messages import ProfileCall, RunCall
@@ -152,6 +153,15 @@ class SimulatedDevice(AsyncClosing):
             return LimitReached("lost", str(error).strip().splitlines()[-1])
         late = isinstance(answer, LimitReached) and answer.limit == "deadline"
         return replace(answer, limit="lost") if late else answer
+
+
+def ceilings_of(device: str, dtypes: Iterable[str]) -> Ceilings | None:
+    """Return the peak rates of a simulated GPU for operations on these types; None for any other device."""
+    if device not in simulated_names():
+        return None
+    from sandbox.simulator.gpus.ceilings import ceilings
+
+    return ceilings(device.removeprefix(PREFIX), dtypes)
 
 
 def simulated_names() -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from sandbox.timing.plausibility import implausible, remembers
 from sandbox.timing.schedule import TimingRules
 from sandbox.timing.statistics import Ratio, noise_floor, paired_ratio, summary, told_apart
 from sandbox.verdict import Provenance, Verdict
-from tools import expressions
 from tools.awaiting import Memo
 from tools.judge.comparison import compare
 from tools.judge.explanation import explain, shorten
@@ -22,7 +21,7 @@ from tools.judge.questions import Oracle, Question
 from tools.judge.testing import fresh_seed
 from tools.reports import ProfileReport, Timing
 from tools.stages.compiling import CompileStage
-from tools.stages.profiling import Shape, geometric_mean, not_compiled, report_of, sizes
+from tools.stages.profiling import Shape, geometric_mean, least_work, not_compiled, report_of, sizes
 from tools.tasks.task import Case, Task
 
 _FEWEST_PAIRS = 10
@@ -178,10 +177,7 @@ class MeasureStage:
         ceilings = await self.timer.ceilings()
         if ceilings is None:
             return
-        moved, flops = (
-            float(expressions.parse(text).evaluate(dict(case.dims))) for text in (task.bytes, task.flops)
-        )
-        said = implausible(latency_us, moved, flops, ceilings)
+        said = implausible(latency_us, *least_work(task, case), ceilings)
         if said is not None:
             raise _FailedError(Verdict.REJECTED, said, case)
 

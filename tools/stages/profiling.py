@@ -8,8 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from sandbox.budget import Budget, Work
 from sandbox.device import Bottleneck, Device, ProfileResult
+from sandbox.devices.simulated import ceilings_of
 from sandbox.plan import Plan
+from sandbox.timing.plausibility import implausible
 from sandbox.verdict import Provenance, Verdict
+from tools import expressions
 from tools.awaiting import Memo, together
 from tools.judge.explanation import shorten
 from tools.judge.questions import Samples
@@ -100,7 +103,25 @@ class ProfileStage:
             )
         else:
             result = await profile()
-        return Shape(case, result, _fault(result, case))
+        return Shape(case, result, _fault(result, case) or self._implausible(task, case, result))
+
+    def _implausible(self, task: Task, case: Case, result: ProfileResult) -> ProfileReport | None:
+        """Refuse an estimate below what the task's own cost takes at peak rates: it says nothing of the kernel."""
+        ceilings = ceilings_of(self.device.name, (argument.dtype for argument in task.arguments))
+        if ceilings is None or result.latency_us is None:
+            return None
+        said = implausible(result.latency_us, *least_work(task, case), ceilings)
+        if said is None:
+            return None
+        return ProfileReport(
+            Verdict.UNDECIDED, shorten(f"Not timed. At benchmark shape {sizes(case)}: implausible: {said}")
+        )
+
+
+def least_work(task: Task, case: Case) -> tuple[float, float]:
+    """Return the least bytes that a task moves at one of its cases, and the least operations it takes."""
+    moved, flops = (expressions.parse(text).evaluate(dict(case.dims)) for text in (task.bytes, task.flops))
+    return float(moved), float(flops)
 
 
 @dataclass(frozen=True)

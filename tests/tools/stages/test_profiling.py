@@ -117,3 +117,18 @@ def test_the_geometric_mean_lies_between_the_extremes(values: list[float]) -> No
 def test_there_is_no_geometric_mean_of_nothing_or_of_zero() -> None:
     assert geometric_mean([]) is None
     assert geometric_mean([1.0, 0.0]) is None
+
+
+async def test_an_estimate_below_what_the_task_needs_at_peak_rates_is_no_latency(
+    compiler: Compiler, doubling: Task
+) -> None:
+    """Moving 32 KiB takes an H200 at least 7 ns; where the clock says less, the number says nothing of the kernel."""
+
+    class Simulated(FunctionDevice):
+        name = "sim:h200"
+
+    for latency, verdict in ((0.001, Verdict.UNDECIDED), (0.1, Verdict.PASS)):
+        fast = Simulated(lambda program, plan, buffers: None, lambda program, plan, us=latency: us)
+        report = await stage(compiler, fast).profile(doubling, doubling.baseline)
+        assert report.verdict is verdict
+        assert ("implausible: 0.001 us cannot be" in report.message) is (verdict is Verdict.UNDECIDED)
