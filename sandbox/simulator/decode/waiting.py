@@ -12,7 +12,7 @@ from functools import cached_property
 from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.hazards.strength import LoadUses
 from sandbox.simulator.ptx.registers import register_names
-from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Operand, Register, Symbol
+from sandbox.simulator.ptx.syntax import AddressOperand, Immediate, Instruction, Operand, Register, Symbol
 
 _STRONG = frozenset({"volatile", "relaxed", "acquire", "mmio"})
 _NO_TARGET = frozenset(
@@ -103,18 +103,27 @@ class _Flow:
         return any(name in self._readers for name in _written(instruction))
 
     def steers(self, load: Instruction) -> bool:
-        """Whether a comparison, a branch, a guard or an address depends on what is loaded."""
+        """Whether an address, a branch or a comparison depends on what is loaded.
+
+        Of shared memory only a comparison for equality with a constant counts, which looks for a mark: merges and
+        sorts (CUB's among them) compare places beyond their tiles before they know that these do not matter.
+        """
         names = set(_written(load))
         for use in self._uses(load):
             instruction = use.instruction
+            if not names.intersection(_read(instruction)):
+                continue  # it depends on a comparison alone
             guarded = instruction.guard is not None and instruction.guard.register.name in names
-            if guarded or instruction.opcode in {"setp", "set", "bra", "brx", "call"}:
+            if instruction.opcode in {"brx", "call"} or (guarded and instruction.opcode != "bra"):
+                return True
+            if instruction.opcode in {"setp", "set"} and ("global" in load.modifiers or _seeks(instruction)):
                 return True
             if any(
                 set(register_names(o)) & names for o in instruction.operands if isinstance(o, AddressOperand)
             ):
                 return True
-            names |= set(_written(instruction)) if instruction.opcode not in {"atom", "ld"} else set()
+            if instruction.opcode not in {"atom", "ld", "setp", "set"}:
+                names |= set(_written(instruction))
         return False
 
     def has_atomic(self, load: Instruction) -> bool:
@@ -242,6 +251,12 @@ class _Flow:
                     queue += _successors(self._blocks[index])
             self._after[start] = frozenset(seen)
         return self._after[start]
+
+
+def _seeks(comparison: Instruction) -> bool:
+    """Whether a comparison asks if something is a given number."""
+    constant = any(isinstance(operand, Immediate) for operand in comparison.operands)
+    return constant and bool({"eq", "ne"} & set(comparison.modifiers))
 
 
 def _successors(block: BasicBlock) -> tuple[int, ...]:

@@ -202,7 +202,7 @@ async def test_candidates_that_the_tools_lose_do_not_end_the_search(
 ):
     proposer = ScriptedProposer(fenced(kernel("CRASHES")), fenced(FAST))
     result = await start_search(request_of(), home=home, toolbox=toolbox, proposer=proposer)
-    assert [record.verdict for record in result.candidates] == [Verdict.UNSUPPORTED, Verdict.PASS]
+    assert [record.verdict for record in result.candidates] == [Verdict.UNDECIDED, Verdict.PASS]
 
 
 async def test_two_lost_rounds_stop_the_search_and_a_resume_tries_them_again(

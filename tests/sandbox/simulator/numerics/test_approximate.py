@@ -29,7 +29,7 @@ ROWS: list[Row] = [
     ("sqrt.approx.f32", np.sqrt, (0, 4000), lambda y, x: 2.0**-23 * y),
     ("rsqrt.approx.ftz.f32", lambda x: 1 / np.sqrt(x), (0.001, 4000), lambda y, x: 2.0**-22.9 * y),
     ("lg2.approx.f32", np.log2, (0.51, 1.99), lambda y, x: np.full(y.shape, 2.0**-22)),
-    ("lg2.approx.ftz.f32", np.log2, (2, 1e6), lambda y, x: 2.0**-22 * np.abs(y)),
+    ("lg2.approx.ftz.f32", np.log2, (2, 1e6), lambda y, x: 2.0**-23 * np.abs(y)),
     ("sin.approx.f32", np.sin, (-2 * PI, 2 * PI), lambda y, x: np.full(y.shape, 2.0**-20.5)),
     ("cos.approx.ftz.f32", np.cos, (7, 100 * PI), lambda y, x: np.full(y.shape, 2.0**-14.7)),
     ("tanh.approx.f32", np.tanh, (-2, 2), lambda y, x: 2.0**-11 * np.abs(y)),
