@@ -63,10 +63,16 @@ class _Counting:
         """Whether some of them wait for others."""
         return self.ended < len(self.started)
 
+    @property
+    def remaining(self) -> int:
+        """How many blocks were not begun."""
+        return self.setup.geometry.blocks - self.counted
+
     def left(self) -> Array:
-        """The blocks that were not begun."""
-        blocks = np.arange(self.setup.geometry.blocks, dtype=np.int64)
-        return np.setdiff1d(blocks, np.concatenate(self.started))
+        """The blocks that were not begun; an array as long as they are many."""
+        begun = np.zeros(self.setup.geometry.blocks, dtype=np.bool_)
+        begun[np.concatenate(self.started)] = True
+        return np.flatnonzero(~begun)
 
     def batches(self, blocks: Array) -> Iterator[_Under]:
         """Begin these blocks, as many at a time as run in lock step."""
@@ -82,7 +88,7 @@ class _Counting:
 
         def begun() -> Iterator[_Under]:
             yield from self.batches(blocks)
-            if self.stalled and len(self.left()):
+            if self.stalled and self.remaining:
                 yield from self.batches(self.left())
 
         with np.errstate(all="ignore"):
@@ -110,16 +116,15 @@ def count_blocks(setup: LaunchSetup, sample: Array, counter: Counter, effort: Ef
     counting = _Counting(setup, counter, effort)
     total = setup.geometry.blocks
     work = counting.run(sample)
-    left = counting.left()
-    if not len(left):
+    if not counting.remaining:
         return total
     mean = work / len(sample)
     if setup.code.takes:
-        probe = left[: _PROBE * setup.geometry.cluster_size]
-        if counting.run(probe) < _FEW * mean * len(probe) and len(counting.left()):
+        probe = counting.left()[: _PROBE * setup.geometry.cluster_size]
+        if counting.run(probe) < _FEW * mean * len(probe) and counting.remaining:
             counting.run(counting.left())
     elif counter.most_work() > _UNEVEN * mean and mean * total < _WHOLE_WORK:
-        counting.run(left)
+        counting.run(counting.left())
     return counting.counted
 
 
