@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from sandbox.dtypes import DTYPE_BYTES
+from sandbox.dtypes import DTYPE_BYTES, FLOATS
 from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
 from tools import expressions
@@ -32,12 +32,6 @@ _KERNEL = re.compile(
     r"((?:[A-Za-z_]\w*\s*::\s*)*[A-Za-z_]\w*)\s*(?:<([A-Za-z0-9_:,<>*&+\-() ]{1,200})>)?", re.ASCII
 )
 _CAST = re.compile(rf"({'|'.join(CASTS)})\s*\((.*)\)")
-_LARGEST = {
-    "float16": 65504.0,
-    "bfloat16": float.fromhex("0x1.fep127"),
-    "float32": 3.4028234663852886e38,
-    "float64": math.inf,
-}
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]{1,3})?[fF]?")
 
 
@@ -258,6 +252,6 @@ def _literal(text: str, dtype: str) -> float:
     value = float(text.rstrip("fF"))
     if "float" not in dtype:
         raise DirectiveError(f"expected a value of {dtype}, found `{text}`")
-    if not math.isfinite(value) or abs(value) > _LARGEST[dtype]:
+    if not math.isfinite(value) or abs(value) > FLOATS[dtype].largest:
         raise DirectiveError(f"expected a finite {dtype}, found `{text}`")
     return value

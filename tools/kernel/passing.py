@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sandbox.dtypes import FLOATS
 from sandbox.errors import UsageError
 from sandbox.plan import ScalarArgument
 from tools.kernel.structs import POINTER, StructLayout
@@ -35,7 +36,6 @@ _OF_KIND = {
     "f32": "float32",
     "f64": "float64",
 }
-_LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": 3.4028234663852886e38}
 NULL_POINTER = ScalarArgument("uint64", 0)
 
 
@@ -99,8 +99,7 @@ def pass_number(value: int | float, asked: str | None, parameter: CompiledParame
 
 def _how_to(parameter: CompiledParameter) -> str:
     if parameter.layout is not None:
-        members = ", ".join(member.dtype for member in parameter.layout.members)
-        return f"expected a struct, found one value; pass its members as `{{...}}` ({members})"
+        return f"expected a struct, found one value; pass its members as `{{...}}` ({parameter.layout.kinds})"
     if parameter.kind == "b8[2]":
         return "expected a value of two bytes; say which with f16(...) or bf16(...)"
     return (
@@ -121,7 +120,7 @@ def in_dtype(value: int | float, dtype: str, *, signed: bool = True) -> ScalarAr
         UnfitError: The number does not fit.
     """
     if "float" in dtype:
-        if abs(value) > _LARGEST.get(dtype, float("inf")):
+        if abs(value) > FLOATS[dtype].largest:
             raise UnfitError(f"expected a finite {dtype}, found {value}")
         return ScalarArgument(dtype, float(value))
     if isinstance(value, float):

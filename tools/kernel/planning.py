@@ -276,8 +276,8 @@ class _Scope:
         if layout is None:
             raise UnfitError("expected no struct here, or its declaration is more than a list of members")
         if len(members) != len(layout.members):
-            kinds = ", ".join(member.dtype for member in layout.members)
-            raise UnfitError(f"expected {len(layout.members)} members ({kinds}), found {len(members)}")
+            expected = f"{len(layout.members)} members ({layout.kinds})"
+            raise UnfitError(f"expected {expected}, found {len(members)}")
         placed: list[tuple[int, BufferArgument | ScalarArgument]] = []
         for written, member in zip(members, layout.members, strict=True):
             value = self._argument(written, member_parameter(member.dtype), line)

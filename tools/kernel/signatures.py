@@ -132,8 +132,8 @@ class _Check:
         reason = f"expected {takes} for `{self.launch.kernel}`, found {found}"
         for parameter in self.parameters:
             if parameter.layout is not None:
-                members = ", ".join(member.dtype for member in parameter.layout.members)
-                reason += f"; a struct is passed by its members in braces: `{{...}}` for {parameter.text} ({members})"
+                how = f"`{{...}}` for {parameter.text} ({parameter.layout.kinds})"
+                reason += f"; a struct is passed by its members in braces: {how}"
         return reason
 
     def _error(self, reason: str) -> KernelFileError:

@@ -50,6 +50,11 @@ class StructLayout:
     size: int
     alignment: int
 
+    @property
+    def kinds(self) -> str:
+        """The members' dtypes in order, for messages."""
+        return ", ".join(member.dtype for member in self.members)
+
 
 def vector(name: str) -> StructLayout | None:
     """Lay out one of CUDA's vector types, `float4`; None where it is none."""
