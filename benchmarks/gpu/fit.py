@@ -1,9 +1,11 @@
-"""Say what a GPU's measurements would have the cost model's assumed constants be.
+"""Say what measurements of one GPU or several would have the cost model's constants be.
 
-    python -m benchmarks.gpu.fit DIR/gpu.json... [--out DIR] [--programs FILE] [--hold-out kernels|tasks]
+    python -m benchmarks.gpu.fit [DIR/gpu.json...] [--published] [--out DIR] [--programs FILE]
+        [--hold-out kernels|tasks]
 
-Counts on the simulator what the GPU ran, fits by least squares, and compares estimates before and after, of kernels
-that were fitted and of kernels that were held out. It changes no file of the source: it prints what to put where.
+Counts on the simulator what the GPUs ran, fits by least squares, and compares estimates before and after, of kernels
+that were fitted and of kernels that were held out. `--published` adds the times of `benchmarks.published`. It changes
+no file of the source: it prints what to put where, and what it left out.
 Runs where warpwright is installed with its extra `bench`; it needs no GPU.
 """
 
@@ -17,34 +19,49 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.gpu import fit_report
-from benchmarks.gpu.fitting import Fit, HoldOut, Setting, fit, solver
+from benchmarks.gpu.fitting import Observed, Setting, fit, solver
 from benchmarks.gpu.kernels import entries
 from benchmarks.gpu.observations import Measurements, observe, read_all
 from benchmarks.gpu.programs import CarriedCompiler
-from sandbox.errors import WarpwrightError
+from benchmarks.published import dataset, observing
+from sandbox.errors import UsageError, WarpwrightError
 from sandbox.simulator.cost.constants import USED
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from tools.stages.compiling import Compiles, CompileStage
 
-
-async def fitted(measurements: Measurements, compiler: Compiles, hold_out: HoldOut) -> tuple[Fit, list[str]]:
-    """Count and fit; also say which kernels were left out, and why."""
-    architecture = ARCHITECTURES[measurements.model]
-    stage = CompileStage(compiler, architecture.compute)
-    observations, left = await observe(measurements, entries(), stage)
-    sys.stderr.write(f"{len(observations)} kernels counted; fitting takes some minutes\n")
-    return fit(observations, Setting(architecture, USED), hold_out), left
+BEFORE = Setting(USED, next(iter(ARCHITECTURES.values())).launch_us)
 
 
-async def _main(given: argparse.Namespace, measurements: Measurements) -> tuple[Fit, list[str]]:
+async def counted(
+    measured: Sequence[Measurements], published: bool, compiler: Compiles
+) -> tuple[list[Observed], list[str]]:
+    """Count every kernel; also say which were left out, and why."""
+    found: list[Observed] = []
+    left: list[str] = []
+    for one in measured:
+        stage = CompileStage(compiler, ARCHITECTURES[one.model].compute)
+        observations, without = await observe(one, entries(), stage)
+        found += observations
+        left += [f"{one.model}: {text}" for text in without]
+    if published:
+        some, without = await observing.observe(dataset.families(), compiler)
+        found += some
+        left += without
+    sys.stderr.write(f"{len(found)} kernels counted\n")
+    return found, left
+
+
+async def _count(
+    given: argparse.Namespace, measured: Sequence[Measurements]
+) -> tuple[list[Observed], list[str]]:
     if given.programs is not None:
-        return await fitted(measurements, CarriedCompiler(given.programs), given.hold_out)
+        return await counted(measured, given.published, CarriedCompiler(given.programs))
     from sandbox.compiler.service import Compiler
     from sandbox.isolation.choose import choose_isolation
 
     with tempfile.TemporaryDirectory() as cache:
         async with Compiler(choose_isolation(), cache=Path(cache)) as compiler:
-            return await fitted(measurements, compiler, given.hold_out)
+            return await counted(measured, given.published, compiler)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,22 +71,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "file",
         type=Path,
-        nargs="+",
-        help="gpu.json, as `python -m benchmarks.gpu` wrote it; several of one GPU",
+        nargs="*",
+        help="gpu.json, as `python -m benchmarks.gpu` wrote it; several, of one GPU or of more",
     )
+    parser.add_argument("--published", action="store_true", help="also the times that others published")
     parser.add_argument("--out", type=Path, help="folder for fit.json and fit.md")
     parser.add_argument("--programs", type=Path, help="what `python -m benchmarks.gpu.programs` wrote")
     parser.add_argument("--hold-out", choices=("kernels", "tasks"), default="kernels", help="(%(default)s)")
     given = parser.parse_args(arguments)
     words = " ".join(sys.argv[1:] if arguments is None else arguments)
     try:
-        measurements = read_all(given.file)
+        measured = read_all(given.file)
+        if not measured and not given.published:
+            raise UsageError("name a gpu.json, or --published")
         solver()  # what it lacks is said before minutes of counting
-        found, left = asyncio.run(_main(given, measurements))
+        observations, left = asyncio.run(_count(given, measured))
+        found = fit(observations, BEFORE, given.hold_out)
     except (WarpwrightError, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    report = fit_report.Report(found, measurements, f"python -m benchmarks.gpu.fit {words}", tuple(left))
+    report = fit_report.Report(
+        found, tuple(measured), f"python -m benchmarks.gpu.fit {words}", tuple(left), given.published
+    )
     if given.out is not None:
         fit_report.write(report, given.out)
     sys.stdout.write(fit_report.markdown(report))

@@ -22,9 +22,10 @@ class Report:
     """A fit, what it was made from, and what was left out of it."""
 
     fit: Fit
-    measurements: Measurements
+    measurements: tuple[Measurements, ...]
     command: str
     left_out: tuple[str, ...] = ()
+    published: bool = False
 
 
 def write(report: Report, folder: Path) -> None:
@@ -36,17 +37,18 @@ def write(report: Report, folder: Path) -> None:
 
 def as_table(report: Report) -> dict[str, Any]:
     """Return all of it."""
-    found, measured = report.fit, report.measurements
+    found = report.fit
     return {
         "command": report.command,
-        "measured": {
-            "gpu": measured.gpu, "device": measured.device, "date": measured.date, "command": measured.command,
-        },
-        "model": measured.model,
+        "measured": [
+            {"gpu": one.gpu, "device": one.device, "date": one.date, "command": one.command, "model": one.model}
+            for one in report.measurements
+        ],
+        "published": report.published,
         "constants": [
             {
                 "name": name, "before": found.before.value(name), "after": found.after.value(name),
-                "bounds": BOUNDS[name], "fitted": name in found.free, "where": where(name, measured.model),
+                "bounds": BOUNDS[name], "fitted": name in found.free, "where": where(name),
             }
             for name in BOUNDS
         ],
@@ -59,24 +61,27 @@ def as_table(report: Report) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def where(name: str, model: str) -> str:
+def where(name: str) -> str:
     """Say where a constant stands in the source."""
     if name == LAUNCH:
-        return f"sandbox/simulator/gpus/architectures.py, {model}; its source in sources.py; docs/gpus.md"
+        return "sandbox/simulator/gpus/architectures.py; its source in sources.py; docs/gpus.md"
     return "sandbox/simulator/cost/constants.py, with its source; docs/cost-model.md"
 
 
 def markdown(report: Report) -> str:
     """Return the tables."""
-    found, measured = report.fit, report.measurements
+    found = report.fit
     sets = [(name, pair) for name, pair in found.qualities.items() if name in _SETS]
     tasks = [(name, pair) for name, pair in found.qualities.items() if name not in _SETS]
     heads = ("kernels", "how many", "error before", "error after", "rho before", "rho after")
     return "\n".join(
         [
-            f"# The cost model of sim:{measured.model} fitted to {measured.gpu}\n",
-            f"{measured.device or 'Device unknown'}. Measured {measured.date} by `{measured.command}`; fitted by"
-            f" `{report.command}`.\n",
+            f"# The cost model fitted to {', '.join(_names(report))}\n",
+            *(
+                f"sim:{one.model}: {one.device or 'device unknown'}. Measured {one.date} by `{one.command}`.\n"
+                for one in report.measurements
+            ),
+            f"Fitted by `{report.command}`.\n",
             "Nothing was changed. Errors are medians of |log(estimated / measured)|, rho is Spearman's rank"
             " correlation of estimates with measurements.\n",
             table("Constants", ("constant", "before", "after", "remark", "where"), _constants(report)),
@@ -86,6 +91,10 @@ def markdown(report: Report) -> str:
             table("Left out", ("what",), ((text,) for text in report.left_out)),
         ]
     )
+
+
+def _names(report: Report) -> list[str]:
+    return [one.gpu for one in report.measurements] + (["published times"] if report.published else [])
 
 
 _HEADS = ("task", "kernel", "set", "measured us", "estimated us before", "estimated us after")
@@ -98,7 +107,7 @@ def _constants(report: Report) -> Iterable[tuple[str, ...]]:
         remark = "" if name in found.free else "left alone: no kernel of the fitting set depends on it"
         if name in found.free and not low * _NEAR_BOUND < after < high / _NEAR_BOUND:
             remark = "at its bound: the model lacks something, do not use"
-        yield f"`{name}`", number(before), number(after), remark, where(name, report.measurements.model)
+        yield f"`{name}`", number(before), number(after), remark, where(name)
 
 
 def _quality(name: str, pair: Any) -> tuple[str, ...]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.gpu.kernels import Entry
 from sandbox.errors import UsageError
 from sandbox.simulator.cost.constants import CostConstants
-from sandbox.simulator.cost.estimate import estimate
-from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.cost.demand import Demand, demand
+from sandbox.simulator.cost.estimate import timed
+from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.profiling import Counted, count
 from sandbox.verdict import Provenance, Verdict
@@ -47,17 +50,20 @@ class Measurements:
     kernels: tuple[Measured, ...]
 
 
-def read_all(files: Sequence[Path]) -> Measurements:
-    """Read several files of one GPU; where two timed one kernel, the last one counts.
+def read_all(files: Sequence[Path]) -> list[Measurements]:
+    """Read several files, and put those of one GPU together; where two timed one kernel, the last one counts.
 
     Raises:
-        UsageError: One is no results file, holds nothing that a GPU measured, or is of another GPU.
+        UsageError: One is no results file, or holds nothing that a GPU measured.
     """
-    found = [read(file) for file in files]
-    for file, one in zip(files, found, strict=True):
-        if one.model != found[0].model:
-            msg = f"{file}: measured beside sim:{one.model}, {files[0]} beside sim:{found[0].model}: fit them apart"
-            raise UsageError(msg)
+    by_model: dict[str, list[Measurements]] = {}
+    for file in files:
+        one = read(file)
+        by_model.setdefault(one.model, []).append(one)
+    return [_together(some) for some in by_model.values()]
+
+
+def _together(found: Sequence[Measurements]) -> Measurements:
     kernels = {(kernel.group, kernel.variant): kernel for one in found for kernel in one.kernels}
     said = {name: "; ".join(dict.fromkeys(getattr(one, name) for one in found)) for name in _SAID}
     return Measurements(model=found[0].model, kernels=tuple(kernels.values()), **said)
@@ -105,14 +111,25 @@ class Observation:
     group: str
     variant: str
     measured_us: float
+    gpu: Architecture
     shapes: tuple[tuple[Counted, ...], ...]
 
-    def estimated_us(self, architecture: Architecture, constants: CostConstants) -> float:
+    @property
+    def held_with(self) -> str:
+        """Its task."""
+        return self.group
+
+    @cached_property
+    def _demands(self) -> list[list[Demand]]:
+        return [[demand(one.counter, one.shape, self.gpu) for one in launches] for launches in self.shapes]
+
+    def estimated_us(self, constants: CostConstants, launch_us: float) -> float:
         """What the cost model makes of the counts; as in a profile, the geometric mean over the shapes."""
-        logs: list[float] = []
-        for launches in self.shapes:
-            estimates = (estimate(one.counter, one.shape, architecture, constants) for one in launches)
-            logs.append(math.log(math.fsum(one.latency_us for one in estimates)))
+        gpu = replace(self.gpu, launch_us=launch_us)
+        logs = [
+            math.log(math.fsum(timed(asked, gpu, constants).latency_us for asked in launches))
+            for launches in self._demands
+        ]
         return math.exp(math.fsum(logs) / len(logs))
 
 
@@ -127,6 +144,7 @@ async def observe(
         The observations, and what was left out: kernels that are not in this tree as they were timed, or
         that the simulator does not run.
     """
+    gpu = ARCHITECTURES[measurements.model]
     known = {(entry.group, entry.variant): entry for entry in entries}
     found: list[Observation] = []
     left: list[str] = []
@@ -137,11 +155,11 @@ async def observe(
             left.append(f"{name}: not in this tree as it was timed")
             continue
         try:
-            shapes = await _count(entry, stage, ARCHITECTURES[measurements.model])
+            shapes = await _count(entry, stage, gpu)
         except (FaultError, UsageError) as error:
             left.append(f"{name}: {error}")
             continue
-        found.append(Observation(kernel.group, kernel.variant, kernel.measured_us, shapes))
+        found.append(Observation(kernel.group, kernel.variant, kernel.measured_us, gpu, shapes))
     return found, left
 
 

@@ -18,7 +18,8 @@ from sandbox.simulator.cost.traffic import LaunchShape, reaches
 from sandbox.simulator.execute.effort import Effort
 from sandbox.simulator.execute.launching import LaunchSetup, buffer_sizes
 from sandbox.simulator.execute.running import initialise_globals, load, prepare
-from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.gpus.occupancy import Occupancy, occupancy
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.sparse import SparseArena
@@ -97,7 +98,7 @@ def _count_launch(setup: LaunchSetup, program: Program, arena: SparseArena, effo
     resident = occupancy(setup.architecture, geometry.threads, registers, setup.shared_bytes)
     sample = chosen_blocks(setup)
     columns = len(sample) if len(sample) <= SAMPLE_BLOCKS else 1
-    counter = Counter(_l1_share(setup, resident), Footprint(columns))
+    counter = Counter(_l1_share(setup, resident), Footprint(columns), _l2_share(setup, resident))
     sampled = count_blocks(setup, sample, counter, effort)
     shape = LaunchShape(
         blocks=geometry.blocks,
@@ -135,3 +136,9 @@ def _l1_share(setup: LaunchSetup, resident: Occupancy) -> int:
     taken = resident.blocks * (setup.shared_bytes + architecture.shared_reserved)
     left = max(architecture.l1_bytes - taken, architecture.l1_bytes - architecture.shared_per_sm)
     return max(1, left // resident.blocks // SECTOR)
+
+
+def _l2_share(setup: LaunchSetup, resident: Occupancy) -> int:
+    """One block's share of L2 among those that run at a time, in sectors."""
+    at_once = min(setup.geometry.blocks, setup.architecture.multiprocessors * resident.blocks)
+    return max(1, setup.architecture.l2_bytes // at_once // SECTOR)

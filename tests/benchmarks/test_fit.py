@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from benchmarks.gpu import fit as command
 from benchmarks.gpu import fit_report
 from benchmarks.gpu.fitting import BOUNDS, Fit, Setting, fit, split
 from benchmarks.gpu.kernels import Entry, entries
-from benchmarks.gpu.observations import Measured, Measurements, Observation, observe, read
+from benchmarks.gpu.observations import Measured, Measurements, Observation, observe, read, read_all
 from benchmarks.gpu.results import Kernel, Results, write
 from sandbox.errors import UsageError
 from sandbox.simulator.cost.constants import USED, CostConstants
@@ -24,20 +25,17 @@ from tools.stages.compiling import CompileStage
 from tools.tasks.task import Case
 
 H200 = ARCHITECTURES["h200"]
-BEFORE = Setting(H200, USED)
+BEFORE = Setting(USED, 2.0)
 TRUE = BEFORE.with_values(
     {
-        "dram_efficiency": 0.8,
-        "request_clocks": 3.0,
+        "dram_efficiency": 0.82,
         "atomic_clocks": 2.5,
         "shared_atomic_clocks": 7.0,
-        "queueing": 2.0,
-        "smooth": 3.0,
-        "barrier_clocks": 60.0,
+        "round_clocks": 900.0,
         "launch_us": 4.0,
     }
 )
-"""A GPU that differs from what is assumed in everything that is fitted."""
+"""A GPU that differs from what is assumed in what such kernels show of it."""
 CHEAP = {
     ("vector_add", "baseline"): (1, 4, 16, 64, 256, 1024),
     ("relu", "baseline"): (1, 4, 16, 64, 256, 1024),
@@ -88,10 +86,9 @@ def recovered(counted) -> Fit:
 
 
 def test_constants_that_made_the_measurements_are_found_again(recovered):
-    assert set(recovered.free) == set(BOUNDS)
-    for name in BOUNDS:
+    assert set(recovered.free) == set(BOUNDS) - {"half_atomic_clocks", "packed_half_atomic_clocks"}
+    for name in ("dram_efficiency", "atomic_clocks", "shared_atomic_clocks", "round_clocks", "launch_us"):
         assert recovered.after.value(name) == pytest.approx(TRUE.value(name), rel=0.2), name
-    assert recovered.after.value("dram_efficiency") == pytest.approx(0.8, rel=0.01)
 
 
 def test_kernels_that_were_held_out_are_estimated_better_too(recovered):
@@ -121,29 +118,29 @@ def test_with_noise_the_fit_comes_as_near_as_the_noise_allows(noisy):
 def test_a_constant_that_no_kernel_depends_on_stays_and_the_report_says_so(noisy):
     assert "shared_atomic_clocks" not in noisy.free
     assert noisy.after.value("shared_atomic_clocks") == USED.shared_atomic_clocks
-    text = fit_report.markdown(fit_report.Report(noisy, measurements([]), "a test"))
+    text = fit_report.markdown(fit_report.Report(noisy, (measurements([]),), "a test"))
     assert "| `shared_atomic_clocks` | 4 | 4 | left alone: no kernel" in text
 
 
 def test_the_report_says_what_to_put_where_and_mixes_no_columns(recovered, tmp_path):
-    report = fit_report.Report(recovered, measurements([]), "a test", ("softmax/best: not in this tree",))
+    report = fit_report.Report(recovered, (measurements([]),), "a test", ("softmax/best: not in this tree",))
     fit_report.write(report, tmp_path)
     table = json.loads((tmp_path / "fit.json").read_text())
     constants = {one["name"]: one for one in table["constants"]}
     assert constants["atomic_clocks"]["after"] == pytest.approx(2.5, rel=0.1)
     assert constants["atomic_clocks"]["before"] == 1.0
-    assert constants["launch_us"]["where"].startswith("sandbox/simulator/gpus/architectures.py, h200")
+    assert constants["launch_us"]["where"].startswith("sandbox/simulator/gpus/architectures.py")
     assert constants["smooth"]["where"].startswith("sandbox/simulator/cost/constants.py")
     text = (tmp_path / "fit.md").read_text()
-    assert "NVIDIA H200, driver 580. Measured 2026-01-01" in text
+    assert "sim:h200: NVIDIA H200, driver 580. Measured 2026-01-01" in text
     assert "| measured us | estimated us before | estimated us after |" in text
     assert "softmax/best: not in this tree" in text
     assert {one["set"] for one in table["kernels"]} == {"fitting", "held out"}
 
 
 def test_a_constant_at_its_bound_is_pointed_out(recovered):
-    bound = replace(recovered, after=recovered.after.with_values({"queueing": BOUNDS["queueing"][1]}))
-    assert "at its bound" in fit_report.markdown(fit_report.Report(bound, measurements([]), "a test"))
+    bound = replace(recovered, after=recovered.after.with_values({"smooth": BOUNDS["smooth"][1]}))
+    assert "at its bound" in fit_report.markdown(fit_report.Report(bound, (measurements([]),), "a test"))
 
 
 def test_whether_a_kernel_is_held_out_depends_on_nothing_but_its_name(counted):
@@ -156,7 +153,7 @@ def test_whether_a_kernel_is_held_out_depends_on_nothing_but_its_name(counted):
 
 
 def test_the_kernels_of_this_tree_leave_every_task_in_the_fitting_set():
-    kernels = [Observation(one.group, one.variant, 1.0, ()) for one in entries()]
+    kernels = [Observation(one.group, one.variant, 1.0, H200, ()) for one in entries()]
     fitting, held_out = split(kernels)
     assert {one.group for one in fitting} == {one.group for one in kernels}
     assert ("ranking/histogram", "privatised") in {(one.group, one.variant) for one in fitting}
@@ -164,17 +161,16 @@ def test_the_kernels_of_this_tree_leave_every_task_in_the_fitting_set():
 
 
 def test_too_few_kernels_are_too_few(counted):
-    with pytest.raises(UsageError, match=r"too few kernels were measured: .* at least 16 and 3 are needed"):
+    with pytest.raises(UsageError, match=r"too few kernels were measured: .* at least \d+ and 3 are needed"):
         fit(counted[:10], BEFORE)
 
 
-def test_what_is_fitted_is_assumed_and_starts_between_its_bounds():
+def test_what_is_fitted_starts_between_its_bounds_and_says_that_it_rests_on_no_document():
     sources = {one.name: one.metadata["source"] for one in fields(CostConstants)}
     for name, (low, high) in BOUNDS.items():
         assert low < BEFORE.value(name) < high
-    assert [name for name in BOUNDS if name in sources and "assumed" not in sources[name]] == [
-        "dram_efficiency"
-    ]
+    said = ("assumed", "fitted", "published")
+    assert all(sources[name].startswith(said) for name in BOUNDS if name in sources)
 
 
 def results(kernel: Kernel, gpu: str = "cuda:0") -> Results:
@@ -233,14 +229,19 @@ def test_a_kernel_that_has_changed_since_it_was_timed_is_left_out(tmp_path):
     assert (found, left) == ([], ["relu/baseline: not in this tree as it was timed"])
 
 
-def test_several_files_of_one_gpu_are_one_and_of_two_gpus_are_refused(tmp_path, capsys):
+def test_files_of_one_gpu_are_one_and_those_of_two_are_fitted_together(tmp_path, capsys):
     write(results(TIMED), tmp_path / "first")
     write(replace(results(TIMED), simulator="sim:h100"), tmp_path / "second")
     files = [str(tmp_path / name / "gpu.json") for name in ("first", "second")]
+    assert [one.model for one in read_all([Path(one) for one in files])] == ["h200", "h100"]
+    assert len(read_all([Path(files[0])] * 2)) == 1
     assert command.main(files) == 2
-    assert "fit them apart" in capsys.readouterr().err
-    assert command.main([files[0], files[0]]) == 2
     assert "too few kernels were measured: 0 " in capsys.readouterr().err
+
+
+def test_nothing_named_is_nothing_to_fit(capsys):
+    assert command.main([]) == 2
+    assert "name a gpu.json, or --published" in capsys.readouterr().err
 
 
 def test_without_scipy_the_command_says_how_to_get_it(tmp_path, capsys, monkeypatch):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from sandbox.devices.simulated import PREFIX, simulated_names
-from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.verdict import Provenance
 
 

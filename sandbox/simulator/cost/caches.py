@@ -36,7 +36,7 @@ class BlockCaches:
         self._marks = np.zeros(blocks * self._slots, dtype=np.int64)
         self._brought = np.zeros(blocks, dtype=np.int64)
 
-    def load(self, sectors: Array, blocks: Array) -> int:
+    def load(self, sectors: Array, blocks: Array) -> tuple[int, Array]:
         """Load sectors, all at once.
 
         Args:
@@ -44,14 +44,14 @@ class BlockCaches:
             blocks: The block of the batch that loads each.
 
         Returns:
-            How many sectors the blocks had to bring in.
+            How many sectors the blocks had to bring in, and a mask of those that were not there.
         """
         slots = ((sectors * _HASH >> _HASH_SHIFT) & _HASH_MASK & (self._slots - 1)) + blocks * self._slots
         young = self._brought[blocks] - self._times[slots] < self._window
         missed = ~(young & (self._tags[slots] == sectors))
         count = self._bring(sectors[missed], slots[missed], blocks[missed]) if missed.any() else 0
         self._times[slots] = self._brought[blocks]
-        return count
+        return count, missed
 
     def _bring(self, sectors: Array, slots: Array, blocks: Array) -> int:
         self._tags[slots] = sectors

@@ -14,6 +14,7 @@ from sandbox.simulator.machine.lanes import WARP
 
 SECTOR = 32
 SECTOR_BITS = 5
+SECTORS_A_LINE = 4
 _BANKS = 32
 _NOBODY = np.int64(1) << 62
 
@@ -52,11 +53,18 @@ def global_sectors(offsets: Array, active: Array | None) -> tuple[Array, Array]:
     return distinct(offsets >> SECTOR_BITS, active)
 
 
+def global_lines(ordered: Array, fresh: Array) -> int:
+    """How many 128-byte lines all requests touch together; the arguments are what `global_sectors` returns."""
+    other = (ordered[:, 1:] ^ ordered[:, :-1]) >= SECTORS_A_LINE
+    return int(np.count_nonzero(fresh[:, :1])) + int(np.count_nonzero(fresh[:, 1:] & other))
+
+
 def shared_wavefronts(offsets: Array, active: Array | None, size: int, *, atomic: bool = False) -> Array:
     """Wavefronts of each warp request to shared memory.
 
     Accesses of 8 bytes are served by half warps, of 16 bytes by quarter warps (each part moves 128 bytes), so
-    the least is 1, 2 or 4. Within a part, a wavefront serves one word of each bank; of an atomic, one lane.
+    the least is 1, 2 or 4; two parts go together where each lane shares its address with its neighbour, or with the
+    one after that. Within a part, a wavefront serves one word of each bank; of an atomic, one lane.
 
     Args:
         offsets: Byte offsets, int64, shape (warps, 32, blocks).
@@ -70,14 +78,25 @@ def shared_wavefronts(offsets: Array, active: Array | None, size: int, *, atomic
     """
     warps, _, blocks = offsets.shape
     parts = max(1, size // 4)
+    if parts > 1 and not atomic and _paired(offsets):
+        parts //= 2
     lanes = WARP // parts
     words = (offsets >> 2).reshape(warps * parts, lanes, blocks)
     busy = None if active is None else np.broadcast_to(active, offsets.shape).reshape(words.shape)
-    if parts > 1:
-        # A wide lane touches `parts` consecutive words; together they cover every bank of the part once.
-        words = np.concatenate([words + k for k in range(parts)], axis=1)
-        busy = None if busy is None else np.concatenate([busy] * parts, axis=1)
+    if size > 4:
+        # A wide lane touches consecutive words; together they cover every bank of the part once.
+        words = np.concatenate([words + k for k in range(size // 4)], axis=1)
+        busy = None if busy is None else np.concatenate([busy] * (size // 4), axis=1)
     return _fullest_bank(words, busy, atomic).reshape(warps, parts, blocks)
+
+
+def _paired(offsets: Array) -> bool:
+    """Whether every lane has the address of its neighbour, or every lane that of the one after it."""
+    by_two = offsets.reshape(offsets.shape[0], -1, 2, offsets.shape[2])
+    if bool((by_two[:, :, 0] == by_two[:, :, 1]).all()):
+        return True
+    by_four = offsets.reshape(offsets.shape[0], -1, 2, 2, offsets.shape[2])
+    return bool((by_four[:, :, 0] == by_four[:, :, 1]).all())
 
 
 def _fullest_bank(words: Array, active: Array | None, atomic: bool) -> Array:

@@ -9,8 +9,9 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.cost.caches import BlockCaches, Footprint
-from sandbox.simulator.cost.coalescing import distinct, global_sectors, shared_wavefronts
+from sandbox.simulator.cost.coalescing import distinct, global_lines, global_sectors, shared_wavefronts
 from sandbox.simulator.cost.contention import Contention, longest_runs
+from sandbox.simulator.cost.merging import Merged, merged_loads
 from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.lanes import EVERYONE, by_warp
@@ -31,10 +32,13 @@ class Site:
         buffer: The buffer it touched first.
         requests: Warp-level executions with at least one active lane.
         lanes: Active lanes.
-        sectors: Global: 32-byte sectors of those requests.
+        sectors, lines: Global: 32-byte sectors, and 128-byte lines, of those requests.
         misses: Global loads: sectors that the block's share of L1 did not hold.
+        pending: The same, and those that another warp of the block asked for at that moment.
+        far: Global: sectors that the block's share of L2 did not hold either; of stores and atomics too.
         wavefronts, ideal: Shared: wavefronts, and the fewest that the requests could take; of atomics, a lane of
             each bank at a time.
+        absorbed: Shared loads: warp-level executions for which the assembler's wide load of a neighbour stands.
         passes: Global atomics: summed over requests, the most lanes that share one address.
         contention: Global atomics: lanes on each address.
         queue: Global atomics: requests on each sector.
@@ -48,9 +52,13 @@ class Site:
     requests: int = 0
     lanes: int = 0
     sectors: int = 0
+    lines: int = 0
     misses: int = 0
+    pending: int = 0
+    far: int = 0
     wavefronts: int = 0
     ideal: int = 0
+    absorbed: int = 0
     passes: int = 0
     contention: Contention = field(default_factory=Contention)
     queue: Contention = field(default_factory=Contention)
@@ -73,25 +81,28 @@ class _Batch:
     """What is remembered of a batch under way.
 
     Attributes:
-        caches: Of its blocks.
+        caches, beyond: Its blocks' shares of L1, and of L2.
         sampled: Positions of its blocks in the sample.
         before: The last basic block that branched, its lanes, and the registers with its predicate.
     """
 
     caches: BlockCaches
+    beyond: BlockCaches
     sampled: Array
     before: tuple[BlockCount, Array | None, list[Array]] | None = None
 
 
 @dataclass
 class Counter(Observer):
-    """Listens to one launch. `l1_sectors` is one block's share of the L1 cache, in sectors."""
+    """Listens to one launch. `l1_sectors` and `l2_sectors` are one block's shares of the caches, in sectors."""
 
     l1_sectors: int
     footprint: Footprint
+    l2_sectors: int = 1 << 20
     sites: dict[tuple[int, str], Site] = field(default_factory=dict[tuple[int, str], Site])
     blocks: dict[int, BlockCount] = field(default_factory=dict[int, BlockCount])
     barriers: int = 0
+    _merged: dict[int, Merged] = field(default_factory=dict[int, Merged])
     _work: Array = field(default_factory=lambda: np.zeros(1))
     _batches: dict[int, _Batch] = field(default_factory=dict[int, _Batch])
 
@@ -100,7 +111,11 @@ class Counter(Observer):
         sampled = np.arange(first, first + machine.blocks)
         self._work = np.resize(self._work, max(len(self._work), first + machine.blocks))
         self._work[sampled] = 0.0
-        self._batches[id(machine)] = _Batch(BlockCaches(machine.blocks, self.l1_sectors), sampled)
+        self._batches[id(machine)] = _Batch(
+            BlockCaches(machine.blocks, self.l1_sectors),
+            BlockCaches(machine.blocks, self.l2_sectors),
+            sampled,
+        )
 
     def end_batch(self, machine: Machine) -> None:
         """Count the last branch of a batch."""
@@ -116,6 +131,7 @@ class Counter(Observer):
         count = self.blocks.get(id(block))
         if count is None:
             count = self.blocks[id(block)] = BlockCount(block, machine.activation.function)
+            self._merged |= merged_loads(block)
         self._count_branch(machine)
         before = (count, machine.mask, machine.registers) if block.jump.guard is not None else None
         batch = self._batches[id(machine)]
@@ -160,6 +176,7 @@ class Counter(Observer):
             return
         ordered, fresh = global_sectors(offsets, active)
         site.sectors += int(np.count_nonzero(fresh)) * repeat
+        site.lines += global_lines(ordered, fresh) * repeat
         batch = self._batches[id(machine)]
         sectors, block = _sectors(ordered, fresh, machine.blocks)
         if sectors.size:
@@ -174,8 +191,14 @@ class Counter(Observer):
         """Count requests and wavefronts."""
         site = self._site(machine, access, "shared")
         offsets, active, repeat = _by_warp(machine, access)
+        merged = self._merged.get(id(access.instruction))
+        size = access.size if merged is None else _width(merged, offsets, access.size)
+        if not size:
+            site.absorbed += _requests(offsets, active) * repeat
+            return
+        site.size = max(site.size, size)
         _add_requests(site, offsets, active, repeat)
-        wavefronts = shared_wavefronts(offsets, active, access.size, atomic=access.kind == "atomic")
+        wavefronts = shared_wavefronts(offsets, active, size, atomic=access.kind == "atomic")
         site.wavefronts += int(wavefronts.sum()) * repeat
         site.ideal += int(np.count_nonzero(wavefronts)) * repeat
 
@@ -198,12 +221,16 @@ class Counter(Observer):
     def _touch(self, batch: _Batch, site: Site, sectors: Array, block: Array) -> None:
         """Update the cache model with the sectors of each request, and the launch's footprint."""
         self.footprint.touch(sectors, None if self.footprint.blocks == 1 else batch.sampled[block])
-        if site.kind != "load":
-            return
-        if _PAST_L1.isdisjoint(site.instruction.modifiers):
-            site.misses += batch.caches.load(sectors, block)
-        else:
-            site.misses += sectors.size
+        if site.kind == "load":
+            if _PAST_L1.isdisjoint(site.instruction.modifiers):
+                missed, mask = batch.caches.load(sectors, block)
+                site.misses += missed
+                sectors, block = sectors[mask], block[mask]
+            else:
+                site.misses += sectors.size
+            site.pending += sectors.size
+        if sectors.size:
+            site.far += batch.beyond.load(sectors, block)[0]
 
 
 def _sectors(ordered: Array, fresh: Array, blocks: int) -> tuple[Array, Array]:
@@ -219,6 +246,15 @@ def _contend(machine: Machine, access: MemoryAccess, site: Site, batch: _Batch) 
     where = np.broadcast_to(mask, machine.shape)
     blocks = np.broadcast_to(batch.sampled, machine.shape)[where]
     site.contention.add(np.broadcast_to(access.offsets, machine.shape)[where], blocks)
+
+
+def _width(merged: Merged, offsets: Array, size: int) -> int:
+    """Bytes that a load brings: its own, those of the wide load that it stands for, or none of its own."""
+    first = int(offsets.flat[0]) & (merged.unit - 1)
+    at = first if merged.offset is None else merged.offset & (merged.unit - 1)
+    if first != at or ((offsets ^ first) & (merged.unit - 1)).any():
+        return size
+    return 0 if first else merged.unit
 
 
 def _space(access: MemoryAccess) -> str:
@@ -239,12 +275,12 @@ def _by_warp(machine: Machine, access: MemoryAccess) -> tuple[Array, Array | Non
 
 
 def _add_requests(site: Site, offsets: Array, active: Array | None, repeat: int) -> None:
-    if active is None:
-        site.requests += offsets.shape[0] * offsets.shape[2] * repeat
-        site.lanes += offsets.size * repeat
-    else:
-        site.requests += int(active.any(axis=1).sum()) * repeat
-        site.lanes += int(active.sum()) * repeat
+    site.requests += _requests(offsets, active) * repeat
+    site.lanes += (offsets.size if active is None else int(active.sum())) * repeat
+
+
+def _requests(offsets: Array, active: Array | None) -> int:
+    return offsets.shape[0] * offsets.shape[2] if active is None else int(active.any(axis=1).sum())
 
 
 def total(sites: Iterable[Site], attribute: str, space: str, kinds: frozenset[str]) -> int:

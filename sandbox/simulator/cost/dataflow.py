@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from sandbox.simulator.cost.counting import BlockCount
 from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Negated, Operand, Pair, Register, Vector
 
 _NO_TARGET = frozenset(
@@ -19,23 +16,6 @@ def reads_and_writes(instruction: Instruction) -> tuple[list[str], list[str]]:
     if instruction.opcode in _NO_TARGET or not operands or isinstance(operands[0], AddressOperand):
         return [*guard, *(name for operand in operands for name in _names(operand))], []
     return [*guard, *(name for operand in operands[1:] for name in _names(operand))], _names(operands[0])
-
-
-def reductions(counts: Iterable[BlockCount]) -> frozenset[int]:
-    """The `id` of each atomic that returns nothing, or whose result nothing that ran reads.
-
-    The assembler makes RED of such an `atom`, which Nsight counts as `op_red`.
-    """
-    read: dict[str, set[str]] = {}
-    atomics: list[tuple[str, Instruction, list[str]]] = []
-    for count in counts:
-        names = read.setdefault(count.function, set())
-        for instruction in count.block.instructions:
-            sources, targets = reads_and_writes(instruction)
-            names.update(sources)
-            if instruction.opcode in {"atom", "red"}:
-                atomics.append((count.function, instruction, targets))
-    return frozenset(id(one) for function, one, targets in atomics if read[function].isdisjoint(targets))
 
 
 def _names(operand: Operand | None) -> list[str]:

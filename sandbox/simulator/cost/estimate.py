@@ -13,15 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox.device import Bottleneck
-from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.cost.counting import Counter
-from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
-from sandbox.simulator.cost.timeline import Warp
-from sandbox.simulator.cost.traffic import LaunchShape, Traffic, traffic
-from sandbox.simulator.gpus.architectures import Architecture
-from sandbox.simulator.machine.lanes import WARP
-from sandbox.simulator.numerics.tensor import matrix_work
+from sandbox.simulator.cost.demand import Demand, demand
+from sandbox.simulator.cost.traffic import LaunchShape, Traffic
+from sandbox.simulator.gpus.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class Estimate:
 def estimate(
     counter: Counter, shape: LaunchShape, architecture: Architecture, constants: CostConstants = USED
 ) -> Estimate:
-    """Estimate the latency of one launch.
+    """Estimate the latency of one launch that finds nothing in L2.
 
     Args:
         counter: After a sample of its blocks ran.
@@ -58,145 +54,64 @@ def estimate(
         architecture: Of the GPU.
         constants: What every GPU has in common.
     """
-    moved = traffic(counter, shape, architecture.l2_bytes, architecture.multiprocessors)
+    return timed(demand(counter, shape, architecture, constants=constants), architecture, constants)
+
+
+def timed(asked: Demand, architecture: Architecture, constants: CostConstants = USED) -> Estimate:
+    """Price what a launch asks for."""
     clock = architecture.clock_mhz  # clocks a microsecond
-    per_sm = -(-shape.blocks // architecture.multiprocessors) / shape.sampled
+    moved = asked.moved
+    written = (moved.dram_write + constants.ragged_writes * moved.ragged) / constants.dram_write_efficiency
     parts = {
-        "dram": moved.dram / (architecture.dram_gbps * 1e3 * constants.dram_efficiency),
+        "dram": (moved.dram_read / constants.dram_efficiency + written) / (architecture.dram_gbps * 1e3),
         "l2": (moved.l2_read + moved.l2_write) / (architecture.l2_bytes_per_clock * clock),
-        "atomics": _longest_queue(counter, shape) * constants.atomic_clocks / clock,
+        "atomics": _atomic_clocks(asked, constants) / clock,
     }
-    busy = _sm_clocks(counter, architecture, constants)
-    parts |= {name: clocks * per_sm / clock for name, clocks in busy.items()}
-    warp = Warp(counter, shape, architecture, moved, constants)
-    parts["latency"] = warp.clocks(0.0) / clock
-    load = constants.queueing * parts["dram"] / max(_joined(parts, constants.smooth), 1e-9)
-    parts["latency"] = warp.clocks(load) / clock
-    norm = _joined(parts, constants.smooth)
-    least = architecture.launch_us + _least(counter, shape, architecture, moved)
-    return Estimate(
-        architecture.launch_us + norm, Bottleneck(max(parts, key=parts.__getitem__)), parts, moved, least
+    busy = {name: clocks / clock for name, clocks in asked.pipes.items()}
+    busy["issue"] = asked.slots / constants.schedulers / clock
+    shared = asked.wavefronts + asked.atomic_wavefronts * constants.shared_atomic_clocks + asked.shuffles
+    busy["shared_memory"] = shared / clock
+    busy["l1"] = _l1_clocks(asked, constants) / clock
+    parts |= busy
+    uncovered = (
+        constants.uncovered * max(parts.values()) / asked.resident_blocks if asked.chain.barriers else 0.0
     )
+    parts["latency"] = uncovered + _latency_clocks(asked, constants) / clock
+    norm = _joined(parts, constants.smooth)
+    return Estimate(
+        architecture.launch_us + norm,
+        Bottleneck(max(parts, key=parts.__getitem__)),
+        parts,
+        moved,
+        asked.least_us,
+    )
+
+
+def _atomic_clocks(asked: Demand, constants: CostConstants) -> float:
+    clocks = {"f16": constants.half_atomic_clocks, "f16x2": constants.packed_half_atomic_clocks}
+    return max(
+        (turns * clocks.get(kind, constants.atomic_clocks) for kind, turns in asked.turns.items()),
+        default=0.0,
+    )
+
+
+def _l1_clocks(asked: Demand, constants: CostConstants) -> float:
+    """The load/store path: requests by line, shuffles and wavefronts that share it, and lines from and to L2."""
+    requests = sum(
+        max(one.lines * constants.line_clocks, one.number * constants.request_clocks)
+        for one in asked.requests
+    )
+    shared = asked.wavefronts + asked.atomic_wavefronts + asked.shuffles
+    path = requests + shared + asked.local * constants.request_clocks
+    return max(path, asked.beyond * constants.beyond_line_clocks)
+
+
+def _latency_clocks(asked: Demand, constants: CostConstants) -> float:
+    """By round of blocks: a warp from start to end, a part of what the others issue, and what a round costs."""
+    others = constants.others_issue * asked.resident_slots / constants.schedulers
+    warp = asked.chain.clocks + asked.chain.barriers * constants.barrier_clocks
+    return asked.rounds * (warp + others) + (asked.rounds - 1) * constants.round_clocks
 
 
 def _joined(parts: Mapping[str, float], smooth: float) -> float:
     return sum(value**smooth for value in parts.values()) ** (1 / smooth)
-
-
-def _least(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:
-    """Microseconds of a perfect machine: every byte once at peak bandwidth, every operation at peak rate."""
-    once = sum(reach.all_bytes for reach in shape.reach.values())
-    memory = min(moved.dram, once) / (architecture.dram_gbps * 1e3)
-    work = _lane_operations(counter)
-    rates = {FMA: architecture.fp32_lanes, FP64: architecture.fp64_lanes, FP16: architecture.fp16_lanes}
-    clocks = max(work[pipe] / rate for pipe, rate in rates.items())
-    clocks = max(clocks, _tensor_clocks(counter, architecture))
-    return max(memory, clocks * shape.scale / architecture.multiprocessors / architecture.clock_mhz)
-
-
-def _lane_operations(counter: Counter) -> dict[str, float]:
-    """Floating-point operations of active lanes in the sample, by pipe; integer work is overhead."""
-    work = {FMA: 0.0, FP64: 0.0, FP16: 0.0}
-    for count in counter.blocks.values():
-        for instruction in count.block.instructions:
-            pipe = cost_of(instruction).pipe
-            kind = instruction.modifiers[-1] if instruction.modifiers else ""
-            if pipe in work and kind in {"f16", "f16x2", "bf16", "bf16x2", "f32", "f64"}:
-                work[pipe] += count.lanes * (2 if kind.endswith("x2") else 1)
-    return work
-
-
-def _tensor_clocks(counter: Counter, architecture: Architecture) -> float:
-    clocks = 0.0
-    for count in counter.blocks.values():
-        for instruction in count.block.instructions:
-            work = matrix_work(instruction)
-            if work is not None:
-                clocks += work.multiply_adds * count.warps / architecture.tensor.of(work.kind)
-    return clocks
-
-
-def _sm_clocks(counter: Counter, architecture: Architecture, constants: CostConstants) -> dict[str, float]:
-    """Clocks that the sampled blocks would keep each part of one multiprocessor busy."""
-    work = instructions_by_pipe(counter)
-    lanes = {
-        FMA: architecture.fp32_lanes,
-        ALU: architecture.int_lanes,
-        FP64: architecture.fp64_lanes,
-        FP16: architecture.fp16_lanes // 2,  # a result is half of a packed instruction's
-        XU: architecture.xu_lanes,
-    }
-    clocks = {pipe: work.get(pipe, 0.0) * WARP / width for pipe, width in lanes.items()}
-    clocks["issue"] = sum(work.values()) / constants.schedulers
-    clocks["tensor"] = _tensor_clocks(counter, architecture)
-    clocks["shared_memory"] = _shared_clocks(counter, constants)
-    clocks["l1"] = _l1_clocks(counter, constants)
-    return clocks
-
-
-def _shared_clocks(counter: Counter, constants: CostConstants) -> float:
-    clocks = 0.0
-    for site in counter.sites.values():
-        if site.space == "shared":
-            clocks += site.wavefronts * (constants.shared_atomic_clocks if site.kind == "atomic" else 1.0)
-    return clocks
-
-
-def _l1_clocks(counter: Counter, constants: CostConstants) -> float:
-    """The load/store path: requests, sectors, fills from L2, and the wavefronts that share it."""
-    least, width = constants.request_clocks, constants.l1_sectors_a_clock
-    wavefronts = sum(site.wavefronts for site in counter.sites.values() if site.space == "shared")
-    sites = [site for site in counter.sites.values() if site.space == "global"]
-    requests = sum(max(site.sectors / width, site.requests * least) for site in sites)
-    fills = sum(site.misses for site in sites) * SECTOR / constants.l1_fill_bytes_a_clock
-    # Local memory is laid out so that the lanes of a warp are neighbours: a line for each 4 bytes.
-    return max(requests + wavefronts + least * local_requests(counter), fills)
-
-
-def local_requests(counter: Counter, *opcodes: str) -> float:
-    """Warp-level accesses of the sample to local memory, by opcode, all where none is named."""
-    wanted = opcodes or ("ld", "st")
-    return sum(
-        count.warps
-        for count in counter.blocks.values()
-        for instruction in count.block.instructions
-        if "local" in instruction.modifiers and instruction.opcode in wanted
-    )
-
-
-def instructions_by_pipe(counter: Counter) -> dict[str, float]:
-    """Warp instructions of the sample by pipe, weighted by what the assembler makes of them."""
-    work: dict[str, float] = {}
-    for count in counter.blocks.values():
-        for instruction in count.block.instructions:
-            cost = cost_of(instruction)
-            work[cost.pipe] = work.get(cost.pipe, 0.0) + cost.weight * count.warps
-    work.pop("none", None)
-    work.setdefault(LSU, 0.0)
-    work.setdefault(CONTROL, 0.0)
-    return work
-
-
-def thread_instructions(counter: Counter) -> float:
-    """The same instructions, all pipes together, times their active lanes."""
-    return sum(
-        cost_of(instruction).weight * count.lanes
-        for count in counter.blocks.values()
-        for instruction in count.block.instructions
-    )
-
-
-def _longest_queue(counter: Counter, shape: LaunchShape) -> float:
-    """Turns at the busiest place of global memory: atomics are served one after another there.
-
-    The lanes of a request on one sector take a turn together, unless they share an address: then each lane
-    takes one, except that the assembler combines those that add an integer (by votes, or REDUX).
-    """
-    worst = 0.0
-    for site in counter.sites.values():
-        if site.space == "global" and site.kind == "atomic" and site.requests:
-            busiest = site.contention.busiest(shape.scale)
-            if not site.instruction.modifiers[-1].lstrip("b").startswith("f") and site.passes:
-                busiest *= site.requests / site.passes
-            worst = max(worst, busiest, site.queue.busiest(shape.scale))
-    return worst

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sandbox.simulator.cost.constants import USED
 from sandbox.simulator.cost.dataflow import reads_and_writes
 from sandbox.simulator.cost.pipes import cost_of
-from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.ptx.syntax import Immediate, Instruction
 
 Latency = Callable[[Instruction], float]
 """Clocks until what a memory instruction returns can be used; 0 for other instructions."""
@@ -37,6 +37,9 @@ _STAY = frozenset(
 )
 _WRITES = frozenset({"st", "red", "atom", "cp", "stmatrix"})
 _READS = frozenset({"ld", "ldu", "ldmatrix"})
+_GROUPS = frozenset({"commit_group", "wait_group", "wait_all"})
+_GROUP = "cp.async group "
+"""Stands for a register: group 0 is open, group 1 the last that was closed."""
 _SPACES = ("shared", "local", "global")
 
 
@@ -78,15 +81,30 @@ def issue(
         if stays(instruction):
             now = _issue_segment(segment, ready, latency, now)
             now += barrier_clocks if instruction.opcode in {"bar", "barrier"} else 0.0
+            now = _group(instruction, ready, now)
             segment = []
     now = _issue_segment(segment, ready, latency, now)
     return now, {name: done - now for name, done in ready.items() if done > now}
 
 
+def _group(instruction: Instruction, ready: dict[str, float], now: float) -> float:
+    """Close a group of asynchronous copies, or wait for groups; clocks after that."""
+    if instruction.opcode != "cp":
+        return now
+    groups = {int(name.removeprefix(_GROUP)): name for name in ready if name.startswith(_GROUP)}
+    if "commit_group" in instruction.modifiers:
+        for number in sorted(groups, reverse=True):
+            ready[f"{_GROUP}{number + 1}"] = ready.pop(groups[number])
+        return now
+    number = instruction.operands[0] if instruction.operands else None
+    kept = int(number.value) if isinstance(number, Immediate) else -1
+    return max([now, *(ready.pop(name) for group, name in groups.items() if group > kept)])
+
+
 def stays(instruction: Instruction) -> bool:
     """Whether nothing moves over it: barriers, fences, jumps, `cp.async.wait_group` and its kin."""
-    waits = instruction.opcode == "cp" and bool({"wait_group", "wait_all"} & set(instruction.modifiers))
-    return waits or instruction.opcode in _STAY
+    groups = instruction.opcode == "cp" and bool(_GROUPS & set(instruction.modifiers))
+    return groups or instruction.opcode in _STAY
 
 
 def _issue_segment(
@@ -129,6 +147,8 @@ def _linked(segment: Sequence[Instruction], ready: dict[str, float], latency: La
     for index, instruction in enumerate(segment):
         cost = cost_of(instruction)
         sources, targets = reads_and_writes(instruction)
+        if instruction.opcode == "cp" and "async" in instruction.modifiers and not stays(instruction):
+            targets = [f"{_GROUP}0"]
         clocks = max(cost.latency, latency(instruction), cost.weight)
         earliest = max((ready.get(name, 0.0) for name in sources if name not in writer), default=0.0)
         nodes.append(_Node(cost.weight, clocks, targets, earliest))

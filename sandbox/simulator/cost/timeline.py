@@ -6,67 +6,75 @@ overlap, and what unrolling, prefetching and register blocking buy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.cost.counting import BlockCount, Counter
+from sandbox.simulator.cost.hoisting import hoisted
 from sandbox.simulator.cost.issue_order import Latency, issue, stays
+from sandbox.simulator.cost.joining import Stretch, joined
 from sandbox.simulator.cost.traffic import LaunchShape, Traffic
 from sandbox.simulator.decode.code import BasicBlock
-from sandbox.simulator.gpus.architectures import Architecture
+from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.ptx.syntax import Instruction
 
 _Ready = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Warp:
-    """One warp of a launch, on its own.
+class Chain:
+    """One warp of a launch from start to end.
 
     Attributes:
+        clocks: What it takes, barriers apart.
+        barriers: How many it comes to.
+    """
+
+    clocks: float
+    barriers: float
+
+
+def chain(
+    counter: Counter,
+    shape: LaunchShape,
+    architecture: Architecture,
+    moved: Traffic,
+    constants: CostConstants = USED,
+) -> Chain:
+    """Follow one warp that has the multiprocessor to itself.
+
+    Args:
         counter: After the sample ran.
         shape: Of the launch.
         architecture: Its latencies.
         moved: Which share of the loads goes on to DRAM.
-        constants: What a barrier costs, and which loops are unrolled.
+        constants: Which loops are unrolled.
     """
+    warps = shape.sampled * shape.warps
+    functions: dict[str, list[BlockCount]] = {}
+    for count in counter.blocks.values():
+        functions.setdefault(count.function, []).append(count)
+    often = {id(one.block): one.warps / warps for one in counter.blocks.values()}
 
-    counter: Counter
-    shape: LaunchShape
-    architecture: Architecture
-    moved: Traffic
-    constants: CostConstants
+    def latency(instruction: Instruction) -> float:
+        return _memory_latency(instruction, counter, architecture, moved)
 
-    def clocks(self, load: float) -> float:
-        """Clocks from start to end, times the rounds of resident blocks.
-
-        Args:
-            load: By how much DRAM answers later than when it is idle, in its idle latencies.
-        """
-
-        def latency(instruction: Instruction) -> float:
-            return _memory_latency(instruction, self.counter, self.architecture, self.moved, load)
-
-        taken: dict[int, float] = {}
-        functions: dict[str, list[BlockCount]] = {}
-        for count in self.counter.blocks.values():
-            functions.setdefault(count.function, []).append(count)
-        warps = self.shape.sampled * self.shape.warps
-        for counts in functions.values():
-            often = frozenset(id(one.block) for one in counts if one.warps >= self.constants.unrolled * warps)
-            taken |= warp_clocks([count.block for count in counts], latency, often, self.constants)
-        one_warp = sum(taken[key] * count.warps / warps for key, count in self.counter.blocks.items())
-        return -(-self.shape.waves(self.architecture.multiprocessors) // 1) * one_warp
+    total = 0.0
+    for counts in functions.values():
+        taken = warp_clocks([count.block for count in counts], latency, often, constants)
+        total += sum(time * often[key] for key, time in taken.items())
+    waiting = (count for count in counter.blocks.values() if count.block.barrier is not None)
+    return Chain(total, sum(count.warps for count in waiting) / warps)
 
 
 def warp_clocks(
     blocks: Iterable[BasicBlock],
     latency: Latency,
-    often: frozenset[int] = frozenset(),
+    often: Mapping[int, float],
     constants: CostConstants = USED,
 ) -> dict[int, float]:
-    """Clocks that one execution of each basic block takes, by `id` of the block.
+    """Clocks that one execution of each stretch of code takes, by `id` of its first block; barriers take none.
 
     What is still on its way at the end of a block is waited for where it is used: in the next block of the
     layout, or, for a loop, in its next turn. Of a loop the steady turn counts.
@@ -74,24 +82,27 @@ def warp_clocks(
     Args:
         blocks: Of one function, those that ran.
         latency: Of memory instructions.
-        often: The `id` of blocks that ran often enough to be unrolled.
-        constants: What a barrier costs, and which loops are unrolled.
+        often: How often each block ran, by `id`.
+        constants: Which loops are unrolled.
     """
-    ordered = sorted(blocks, key=lambda block: block.index)
+    ran = list(blocks)
+    ordered, gone = joined(ran), hoisted(ran)
     turns = _back_edges(ordered)
     ends: dict[int, _Ready] = {}
     clocks: dict[int, float] = {}
     for steady in (False, True):
         ready: _Ready = {}
-        for block in ordered:
-            if steady and block.index in turns:
-                ready = ends[turns[block.index]]
-            unrolls = turns.get(block.index) == block.index and id(block) in often
+        for stretch in ordered:
+            index = stretch.head.index
+            if steady and index in turns:
+                ready = ends[turns[index]]
+            unrolls = turns.get(index) == stretch.last and often[id(stretch.head)] >= constants.unrolled
             copies = constants.unrolled if unrolls else 1
-            body = _unrolled(block.instructions, copies, constants.short_loop)
-            taken, ready = issue(body, ready, latency, constants.barrier_clocks)
-            clocks[id(block)] = taken / copies
-            ends[block.index] = ready
+            kept = [one for one in stretch.instructions if id(one) not in gone]
+            body = _unrolled(kept, copies, constants.short_loop)
+            taken, ready = issue(body, ready, latency, 0.0)
+            clocks[id(stretch.head)] = taken / copies
+            ends[stretch.last] = ready
     return clocks
 
 
@@ -103,20 +114,20 @@ def _unrolled(instructions: Sequence[Instruction], copies: int, short: int) -> l
     return body[:-1] * copies + body[-1:]
 
 
-def _back_edges(blocks: list[BasicBlock]) -> dict[int, int]:
-    """The head of each loop and the block that jumps back to it."""
-    present = {block.index for block in blocks}
+def _back_edges(stretches: list[Stretch]) -> dict[int, int]:
+    """The head of each loop, and the last block of the stretch that jumps back to it."""
+    heads = {stretch.head.index for stretch in stretches}
     return {
-        target: block.index
-        for block in blocks
-        if block.jump.kind == "branch"
-        for target in block.jump.targets[:1]
-        if target <= block.index and target in present
+        target: stretch.last
+        for stretch in stretches
+        if stretch.jump.kind == "branch"
+        for target in stretch.jump.targets[:1]
+        if target <= stretch.head.index and target in heads
     }
 
 
 def _memory_latency(
-    instruction: Instruction, counter: Counter, architecture: Architecture, moved: Traffic, load: float
+    instruction: Instruction, counter: Counter, architecture: Architecture, moved: Traffic
 ) -> float:
     """Clocks until a loaded value arrives: a mean over the levels that served it."""
     spaces = ("global", "shared", "const")
@@ -132,6 +143,6 @@ def _memory_latency(
     if site.space == "shared":
         return architecture.shared_latency
     missed = min(1.0, site.misses / site.sectors) if site.sectors else 0.0
-    beyond = architecture.dram_latency * (1 + load) - architecture.l2_latency
+    beyond = architecture.dram_latency - architecture.l2_latency
     below = architecture.l2_latency + moved.dram_share.get(site.buffer, 0.0) * beyond
     return architecture.l1_latency + missed * (below - architecture.l1_latency)

@@ -4,7 +4,7 @@ L2: loads reach it where L1 misses; stores and atomics always do. DRAM: a launch
 touches once. More where blocks share data and it does not all fit L2: then a sector survives in L2 among the
 blocks that run at the same time, not from one wave of blocks to the next. What a wave touches is
 extrapolated from pairs of neighbouring blocks: if two blocks touch `g` times the sectors of one, `n` blocks
-    touch `n ** log2(g)` times as many.
+touch `n ** log2(g)` times as many. What a block touches again after more than its share of L2 moves again too.
 """
 
 from __future__ import annotations
@@ -13,10 +13,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sandbox.simulator.cost.coalescing import SECTOR
+import numpy as np
+
+from sandbox.device import Array
+from sandbox.simulator.cost.coalescing import SECTOR, SECTORS_A_LINE
 from sandbox.simulator.cost.counting import Counter, Site
 from sandbox.simulator.gpus.occupancy import Occupancy
 from sandbox.simulator.machine.sparse import SparseArena
+
+_KEPT_WHOLE, _KEPT_NOTHING = 0.85, 1.35
+"""By benchmarks/published: a set of 1.0 times the L20's L2 goes to DRAM by a third, one of 1.33 times as a whole."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Reach:
     Attributes:
         all_bytes: All blocks together.
         block_bytes: One block, on average.
+        filled: Part of the 128-byte lines that a block touches which it touches itself, 0.25 to 1.
         growth: Exponent: `n` neighbouring blocks touch `block_bytes * n ** growth`; 0 where they share all
             of it, 1 where nothing.
     """
@@ -33,6 +40,7 @@ class Reach:
     all_bytes: float
     block_bytes: float
     growth: float
+    filled: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,18 +76,36 @@ class LaunchShape:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes of the whole launch; `dram_share` is the part of each buffer's L2 reads that goes on to DRAM."""
+    """Bytes of the whole launch.
+
+    Attributes:
+        dram_share: The part of each buffer's L2 reads that goes on to DRAM.
+        ragged: Of `dram_write`, the part that would fill up the lines of which blocks write only some sectors.
+    """
 
     l2_read: float
     l2_write: float
     dram_read: float
     dram_write: float
     dram_share: Mapping[str, float]
+    ragged: float = 0.0
 
     @property
     def dram(self) -> float:
         """Read and written."""
         return self.dram_read + self.dram_write
+
+    def warm(self, fullness: float) -> Traffic:
+        """The traffic of a launch that finds in L2 what it touched before.
+
+        Args:
+            fullness: All that the launch touches over the size of L2. What is touched in turn stays up to
+                `_KEPT_WHOLE` of it, and is all gone once it is `_KEPT_NOTHING` times as large.
+        """
+        missed = min(1.0, max(0.0, (fullness - _KEPT_WHOLE) / (_KEPT_NOTHING - _KEPT_WHOLE)))
+        share = {name: part * missed for name, part in self.dram_share.items()}
+        reads, writes = self.dram_read * missed, self.dram_write * missed
+        return Traffic(self.l2_read, self.l2_write, reads, writes, share, self.ragged * missed)
 
 
 def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> dict[str, Reach]:
@@ -107,28 +133,45 @@ def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> 
         whole = min(len(mine) * SECTOR * blocks / sampled, size)
         # Where the first blocks did the work of all, each does less than they did.
         each = alone if mine.shape[1] == 1 else float(mine.sum()) / sampled
-        found[name] = Reach(float(whole), each * SECTOR, growth)
+        found[name] = Reach(float(whole), each * SECTOR, growth, _filled(mine, sectors[owners == position]))
     return found
+
+
+def _filled(mine: Array, sectors: Array) -> float:
+    """Sectors that blocks touch over those of the lines in which they lie."""
+    starts = np.flatnonzero(np.diff(sectors // SECTORS_A_LINE, prepend=-1))
+    lines = np.logical_or.reduceat(mine, starts)
+    return float(mine.sum()) / (SECTORS_A_LINE * max(float(lines.sum()), 1.0))
 
 
 def traffic(counter: Counter, shape: LaunchShape, l2_bytes: int, multiprocessors: int) -> Traffic:
     """L2 and DRAM bytes of the launch."""
     moved: dict[tuple[str, bool], float] = {}
+    far: dict[tuple[str, bool], float] = {}
+    asked: dict[tuple[str, bool], float] = {}
     for site in counter.sites.values():
         if site.space == "global":
             key = (site.buffer, site.kind == "load")
             moved[key] = moved.get(key, 0.0) + _past_l1(site) * shape.scale
-    capacity = _spilt(shape, l2_bytes)
+            asked[key] = asked.get(key, 0.0) + site.lanes * site.size * shape.scale
+            far[key] = far.get(key, 0.0) + site.far * SECTOR * shape.scale
+    spilt = _spilt(shape, l2_bytes)
     wave = min(shape.blocks, multiprocessors * shape.occupancy.blocks)
     l2, dram = {True: 0.0, False: 0.0}, {True: 0.0, False: 0.0}
     share: dict[str, float] = {}
+    ragged = 0.0
     for (buffer, is_load), total in moved.items():
-        below = _below(shape.reach.get(buffer), total, shape.blocks / wave, wave, capacity)
+        reach = shape.reach.get(buffer)
+        once, by_wave = _below(reach, total, asked[buffer, is_load], shape, wave)
+        again = by_wave - once + _again(reach, far[buffer, is_load], shape.blocks)
+        below = min(total, once + spilt * again)
         l2[is_load] += total
         dram[is_load] += below
+        if not is_load and reach is not None:
+            ragged += below * (1 - reach.filled)
         if is_load and total:
             share[buffer] = below / total
-    return Traffic(l2[True], l2[False], dram[True], dram[False], share)
+    return Traffic(l2[True], l2[False], dram[True], dram[False], share, ragged)
 
 
 def _past_l1(site: Site) -> int:
@@ -141,11 +184,24 @@ def _spilt(shape: LaunchShape, l2_bytes: int) -> float:
     return max(0.0, 1.0 - l2_bytes / everything) if everything else 0.0
 
 
-def _below(reach: Reach | None, moved: float, waves: float, wave: int, spilt: float) -> float:
-    """Bytes between L2 and DRAM for one buffer and direction."""
+def _below(
+    reach: Reach | None, moved: float, asked: float, shape: LaunchShape, wave: int
+) -> tuple[float, float]:
+    """Bytes between L2 and DRAM for one buffer and direction if L2 held all, and if it held one wave of blocks.
+
+    Where a block asks for parts of its sectors only, blocks of its wave ask for the rest.
+    """
     if reach is None:
-        return moved
+        return moved, moved
     once = min(moved, reach.all_bytes)
-    by_wave = min(reach.block_bytes * wave**reach.growth, reach.all_bytes)
-    again = max(once, min(moved, waves * by_wave))
-    return once + (again - once) * spilt
+    filled = min(1.0, asked / (reach.block_bytes * shape.blocks)) if reach.block_bytes else 1.0
+    by_wave = min(reach.block_bytes * wave**reach.growth * filled, reach.all_bytes)
+    return once, max(once, min(moved, shape.blocks / wave * by_wave))
+
+
+def _again(reach: Reach | None, far: float, blocks: int) -> float:
+    """Bytes that blocks touch again after more than their share of L2, where no other block keeps them there."""
+    if reach is None or not reach.block_bytes:
+        return 0.0
+    first = reach.block_bytes * blocks
+    return max(0.0, far - first) * min(1.0, reach.all_bytes / first)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.gpus.sources import CITATIONS, source
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "gpus.md"

@@ -19,7 +19,7 @@ from sandbox.simulator.decode.code import Code
 from sandbox.simulator.decode.decoder import decode
 from sandbox.simulator.decode.slots import SPECIAL_REGISTERS
 from sandbox.simulator.execute.schedule import LOCK_STEP, Schedule
-from sandbox.simulator.gpus.architectures import Architecture
+from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.gpus.occupancy import occupancy
 from sandbox.simulator.machine.faults import Batch, FaultError
 from sandbox.simulator.machine.lanes import WARP, Geometry, compress, special_registers

@@ -31,7 +31,8 @@ from sandbox.simulator.execute.launching import (
 from sandbox.simulator.execute.printing import PRINT_LIMIT
 from sandbox.simulator.execute.schedule import Schedule
 from sandbox.simulator.execute.scheduler import Scheduler
-from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.hazards.shadow import Watched, watch
 from sandbox.simulator.hazards.shared import SuspectedError
 from sandbox.simulator.hazards.watching import BatchWatch, HazardWatch, WatchedKernel

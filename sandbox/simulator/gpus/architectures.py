@@ -2,97 +2,17 @@
 
 `sources` names the source of every number, docs/gpus.md shows both. The letters in the comments:
     [W] NVIDIA's architecture whitepapers. [D] data sheets. [G] [T] CUDA C++ Programming Guide 13.0, technical
-    specifications and arithmetic throughput. [L] arXiv 2402.13499. [J] arXiv 1903.07486. [A] assumed.
+    specifications and arithmetic throughput. [L] arXiv 2402.13499. [J] arXiv 1903.07486. [P] published times.
+    [A] assumed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+
+from sandbox.simulator.gpus.architecture import Architecture, TensorRates
 
 KIB, MIB = 1024, 1024 * 1024
-
-
-@dataclass(frozen=True)
-class TensorRates:
-    """Dense multiply-adds a clock and SM that `mma.sync` reaches, by type of source and of result."""
-
-    f16_f16: int
-    f16_f32: int
-    tf32_f32: int
-    f8_f16: int
-    f8_f32: int
-    f64: int
-    i8: int
-    i4: int
-    b1: int
-
-    def of(self, kind: str) -> int:
-        """The rate of a kind."""
-        return {
-            "f16_f16": self.f16_f16,
-            "f16_f32": self.f16_f32,
-            "bf16_f32": self.f16_f32,
-            "tf32_f32": self.tf32_f32,
-            "f8_f16": self.f8_f16,
-            "f8_f32": self.f8_f32,
-            "f64": self.f64,
-            "i8": self.i8,
-            "i4": self.i4,
-            "b1": self.b1,
-        }[kind]
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One GPU.
-
-    Attributes:
-        compute: What to compile for.
-        multiprocessors: Streaming multiprocessors [W].
-        clock_mhz: Boost clock, MHz [W] [D].
-        dram_gbps: Peak DRAM bandwidth, 10^9 bytes a second [D].
-        l2_bytes: L2 cache, bytes [W].
-        l2_bytes_per_clock: L2 to SM bandwidth of the whole chip, bytes a clock.
-        fp32_lanes, int_lanes, fp64_lanes, fp16_lanes, xu_lanes: Results a clock and SM [T]. `int_lanes` is
-            that of addition and logic; integer multiplication shares the FMA pipe and is counted there.
-        tensor: Dense multiply-adds of the tensor cores a clock and SM [W], as `mma.sync` reaches them.
-        l1_bytes: L1 cache and shared memory together, bytes an SM [G].
-        shared_per_sm, shared_per_block: Shared memory limits, bytes [G].
-        shared_reserved, shared_unit: Bytes the system takes of each block's shared memory, and the
-            granularity of its allocation (CUDA occupancy calculator, "Shared Memory allocation unit size").
-        registers_per_sm: 32-bit registers [G].
-        threads_per_sm, blocks_per_sm: Residency limits [G].
-        l1_latency, l2_latency, dram_latency, shared_latency: Load latency, clocks.
-        launch_us: Least time of an empty launch, microseconds [A]: what back-to-back launches of an empty
-            kernel cost on current drivers, about two; the same for all, so it ranks nothing.
-    """
-
-    name: str
-    compute: str
-    multiprocessors: int
-    clock_mhz: int
-    dram_gbps: float
-    l2_bytes: int
-    l2_bytes_per_clock: int
-    fp32_lanes: int
-    int_lanes: int
-    fp64_lanes: int
-    fp16_lanes: int
-    xu_lanes: int
-    tensor: TensorRates
-    l1_bytes: int
-    shared_per_sm: int
-    shared_per_block: int
-    l1_latency: float
-    l2_latency: float
-    dram_latency: float
-    shared_latency: float
-    shared_reserved: int = 1024
-    shared_unit: int = 128
-    registers_per_sm: int = 65536
-    threads_per_sm: int = 2048
-    blocks_per_sm: int = 32
-    launch_us: float = 2.0
 
 
 # No tensor cores: f16 on the FP16 units (64 packed multiply-adds), integers by dp4a on the 64 lanes, the rest
@@ -147,6 +67,8 @@ _GTX1660S = Architecture(
     l2_latency=188.0,
     dram_latency=296.0,
     shared_latency=19.0,
+    shared_bytes_per_clock=64,
+    lsu_lanes=16,
     shared_reserved=0,
     shared_unit=256,
     threads_per_sm=1024,
@@ -178,6 +100,7 @@ _RTX3090TI = Architecture(
     l2_latency=261.5,
     dram_latency=541.5,
     shared_latency=29.0,
+    lsu_lanes=16,
     threads_per_sm=1536,
     blocks_per_sm=16,
 )
@@ -231,6 +154,7 @@ _RTX4090 = Architecture(
     l2_latency=273.0,
     dram_latency=541.5,
     shared_latency=30.1,
+    lsu_lanes=16,
     threads_per_sm=1536,
     blocks_per_sm=24,
 )
@@ -263,30 +187,101 @@ _H100 = Architecture(
 )
 
 # H200: the H100 SXM's chip with 4,800 GB/s of HBM3e [D]. Latencies [A]: the H100's [L].
-_H200 = Architecture(
-    name="h200",
-    compute="sm_90",
-    multiprocessors=132,
-    clock_mhz=1980,
-    dram_gbps=4800.0,
-    l2_bytes=50 * MIB,
-    l2_bytes_per_clock=2816,
-    fp32_lanes=128,
-    int_lanes=64,
-    fp64_lanes=64,
-    fp16_lanes=256,
-    xu_lanes=16,
-    tensor=_GH100_TENSOR,
-    l1_bytes=256 * KIB,
-    shared_per_sm=228 * KIB,
-    shared_per_block=227 * KIB,
-    l1_latency=40.7,
-    l2_latency=263.0,
-    dram_latency=478.8,
-    shared_latency=29.0,
+_H200 = replace(_H100, name="h200", dram_gbps=4800.0)
+
+# GA102 as the RTX A6000: 84 SMs, 1,800 MHz boost, 384-bit GDDR6 at 16 Gbit/s [D]. Professional boards sum fp16
+# products in fp32 at the full rate: 154.8 TFLOPS dense, 77.4 of tf32 [W: GA102].
+_A6000 = replace(
+    _RTX3090TI,
+    name="a6000",
+    clock_mhz=1800,
+    dram_gbps=768.0,
+    tensor=replace(_GA102_TENSOR, f16_f32=512, tf32_f32=256, f8_f32=512),
+)
+
+# AD104 as the L4: 58 SMs, 2,040 MHz boost (30.3 TFLOPS of fp32), 300 GB/s, 48 MB L2 [D]. 121 TFLOPS of fp16 into
+# fp32, 60 of tf32, 242 of fp8 and int8, dense [D]. L2 bandwidth [A]: the RTX 4090's by SMs.
+_L4 = replace(
+    _RTX4090,
+    name="l4",
+    multiprocessors=58,
+    clock_mhz=2040,
+    dram_gbps=300.0,
+    l2_bytes=48 * MIB,
+    l2_bytes_per_clock=928,
+    tensor=replace(_AD102_TENSOR, f16_f32=512, tf32_f32=256, f8_f32=1024),
+)
+
+# AD102 as the L20: 92 SMs, 2,520 MHz boost (59.8 TFLOPS of fp32), 864 GB/s, 96 MB L2 [D]. Tensor cores at half rate:
+# 119.5 TFLOPS of fp16, 59.8 of tf32, 239 of fp8 and int8, dense [D]. L2 bandwidth [P].
+_L20 = replace(
+    _RTX4090,
+    name="l20",
+    multiprocessors=92,
+    dram_gbps=864.0,
+    l2_bytes=96 * MIB,
+    l2_bytes_per_clock=2350,
+    tensor=replace(_AD102_TENSOR, f16_f16=256, f8_f16=512, i8=512, i4=1024, b1=4096),
+)
+
+# AD102 as the L40S: 142 SMs, 2,520 MHz boost (91.6 TFLOPS of fp32), 864 GB/s, 96 MB L2 [D]. 362 TFLOPS of fp16 into
+# fp32, 183 of tf32, 733 of fp8 and int8, dense [D]. L2 bandwidth [A]: the L20's, whose L2 is as large.
+_L40S = replace(
+    _RTX4090,
+    name="l40s",
+    multiprocessors=142,
+    dram_gbps=864.0,
+    l2_bytes=96 * MIB,
+    l2_bytes_per_clock=2350,
+    tensor=replace(_AD102_TENSOR, f16_f32=512, tf32_f32=256, f8_f32=1024),
+)
+
+# GB202 as the RTX 5090: 170 SMs, 2,407 MHz boost, 512-bit GDDR7 at 28 Gbit/s, 96 MB L2, 128 lanes for float32 or
+# int32; 419 TFLOPS of fp16 into fp16, 209.5 into fp32, 104.8 of tf32, 838 and 419 of fp8, 838 int8, dense [W:
+# Blackwell]. 100 KB of 128 KB L1, 1,536 threads, 24 blocks [G]. int4 and single bits on the lanes [A]. Latencies [A]:
+# the RTX 4090's. L2 bandwidth [A]: the RTX 4090's by SMs.
+_RTX5090 = replace(
+    _RTX4090,
+    name="rtx5090",
+    compute="sm_120",
+    multiprocessors=170,
+    clock_mhz=2407,
+    dram_gbps=1792.0,
+    l2_bytes=96 * MIB,
+    l2_bytes_per_clock=2720,
+    int_lanes=128,
+    tensor=replace(_AD102_TENSOR, i4=128, b1=1024),
+)
+
+# B200: 148 SMs, 1,965 MHz boost, 8,000 GB/s of HBM3e, 126 MB L2 [D]. 228 KB of 256 KB L1 [G]. mma.sync is not how
+# its tensor cores reach their rates, which need tcgen05: the H100's rates of mma.sync stand for it [A]. Latencies
+# [A]: the H100's. L2 bandwidth [A]: that of two H100, for it is two dies.
+_B200 = replace(
+    _H100,
+    name="b200",
+    compute="sm_100",
+    multiprocessors=148,
+    clock_mhz=1965,
+    dram_gbps=8000.0,
+    l2_bytes=126 * MIB,
+    l2_bytes_per_clock=5632,
 )
 
 ARCHITECTURES: dict[str, Architecture] = {
-    one.name: one for one in (_H200, _H100, _RTX4090, _A100, _RTX3090TI, _GTX1660S)
+    one.name: one
+    for one in (
+        _H200,
+        _H100,
+        _B200,
+        _A100,
+        _RTX5090,
+        _RTX4090,
+        _L40S,
+        _L20,
+        _L4,
+        _RTX3090TI,
+        _A6000,
+        _GTX1660S,
+    )
 }
 """Every simulated GPU by name."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.simulator.gpus.architectures import Architecture
+from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.machine.lanes import WARP
 
 _REGISTER_UNIT = 256

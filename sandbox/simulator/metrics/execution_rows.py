@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sandbox.simulator.cost.estimate import instructions_by_pipe, thread_instructions
+from sandbox.simulator.cost.demand import instructions_by_pipe, thread_instructions
 from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, TENSOR, XU
 from sandbox.simulator.metrics.row import CountedLaunch, Row
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from sandbox.simulator.cost.counting import Counter, Site
-from sandbox.simulator.cost.dataflow import reductions
+from sandbox.simulator.cost.counting import BlockCount, Counter, Site
+from sandbox.simulator.cost.dataflow import reads_and_writes
 from sandbox.simulator.cost.estimate import Estimate
 from sandbox.simulator.cost.traffic import LaunchShape
-from sandbox.simulator.gpus.architectures import Architecture
+from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.ptx.syntax import Instruction
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class CountedLaunch:
     architecture: Architecture
 
     @cached_property
-    def _reductions(self) -> frozenset[int]:
-        return reductions(self.counter.blocks.values())
+    def _reducing(self) -> frozenset[int]:
+        return _reductions(self.counter.blocks.values())
 
     def sites(self, space: str, *kinds: str) -> list[Site]:
         """Memory instructions of a space: "load", "store", "atom" or "red"; all where none is named."""
@@ -34,7 +35,7 @@ class CountedLaunch:
     def _kind(self, site: Site) -> str:
         if site.kind != "atomic":
             return site.kind
-        return "red" if id(site.instruction) in self._reductions else "atom"
+        return "red" if id(site.instruction) in self._reducing else "atom"
 
 
 Value = Callable[[CountedLaunch], float | None]
@@ -57,3 +58,20 @@ class Row:
     how: str
     value: Value
     kind: str = "ratio"
+
+
+def _reductions(counts: Iterable[BlockCount]) -> frozenset[int]:
+    """The `id` of each atomic that returns nothing, or whose result nothing that ran reads.
+
+    The assembler makes RED of such an `atom`, which Nsight counts as `op_red`.
+    """
+    read: dict[str, set[str]] = {}
+    atomics: list[tuple[str, Instruction, list[str]]] = []
+    for count in counts:
+        names = read.setdefault(count.function, set())
+        for instruction in count.block.instructions:
+            sources, targets = reads_and_writes(instruction)
+            names.update(sources)
+            if instruction.opcode in {"atom", "red"}:
+                atomics.append((count.function, instruction, targets))
+    return frozenset(id(one) for function, one, targets in atomics if read[function].isdisjoint(targets))

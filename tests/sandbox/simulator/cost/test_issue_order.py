@@ -78,3 +78,21 @@ def test_a_register_that_is_written_again_is_another():
     assert clocks(text) < 1.1 * LATENCY
     twice = instructions("ld.global.f32 %f1, [%rd1];\nld.global.f32 %f1, [%rd2];")
     assert issue(twice, {}, lambda one: LATENCY) == (2, {"%f1": 1 + LATENCY - 2})
+
+
+COPY = "cp.async.cg.shared.global [%rd1], [%rd2], 16;\ncp.async.commit_group;\n"
+
+
+def copied(text: str) -> float:
+    return issue(instructions(text), {}, lambda one: LATENCY if one.opcode == "cp" else 0.0)[0]
+
+
+def test_a_group_of_copies_is_waited_for_and_those_begun_later_are_not():
+    assert copied(COPY) < 10
+    assert copied(COPY + "cp.async.wait_group 0;") >= LATENCY
+    assert copied(COPY + COPY + "cp.async.wait_group 2;") < 10
+    late = "add.f32 %f1, %f2, %f3;\n" * 20
+    first = copied(COPY + late + COPY + "cp.async.wait_group 1;")
+    both = copied(COPY + late + COPY + "cp.async.wait_group 0;")
+    assert first < both - 10
+    assert copied("cp.async.cg.shared.global [%rd1], [%rd2], 16;\ncp.async.wait_all;") >= LATENCY

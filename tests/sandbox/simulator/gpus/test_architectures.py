@@ -7,7 +7,8 @@ from dataclasses import fields
 import pytest
 
 from sandbox.simulator.documents import gpu_table
-from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.gpus.sources import CITATIONS, source
 
 # TFLOPS of float32, float64 and float16 outside the tensor cores, and GB/s of memory, as NVIDIA publishes them
@@ -19,6 +20,12 @@ PUBLISHED = {
     "rtx4090": (82.6, 1.29, 82.6, 1008),
     "h100": (67.0, 34.0, 134.0, 3350),
     "h200": (67.0, 34.0, 134.0, 4800),
+    "a6000": (38.7, 0.605, 38.7, 768),
+    "l4": (30.3, 0.473, 30.3, 300),
+    "l20": (59.8, 0.934, 59.8, 864),
+    "l40s": (91.6, 1.43, 91.6, 864),
+    "rtx5090": (104.8, 1.64, 104.8, 1792),
+    "b200": (74.4, 37.2, 148.9, 8000),
 }
 
 
@@ -32,10 +39,28 @@ def test_peaks_that_follow_from_the_numbers_are_the_published_ones(name):
 
 # Bus width in bits times gigabits a second and pin, over eight (data sheets).
 @pytest.mark.parametrize(
-    ("name", "bits", "rate"), [("gtx1660s", 192, 14), ("rtx3090ti", 384, 21), ("rtx4090", 384, 21)]
+    ("name", "bits", "rate"),
+    [
+        ("gtx1660s", 192, 14),
+        ("rtx3090ti", 384, 21),
+        ("rtx4090", 384, 21),
+        ("a6000", 384, 16),
+        ("rtx5090", 512, 28),
+    ],
 )
 def test_bandwidth_follows_from_the_bus(name, bits, rate):
     assert ARCHITECTURES[name].dram_gbps == bits * rate / 8
+
+
+# TFLOPS of dense fp16 into fp32 (data sheets: professional boards sum at the full rate, the L20 at half of it).
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("a6000", 154.8), ("l4", 121.0), ("l20", 119.5), ("l40s", 362.0), ("rtx5090", 209.5)],
+)
+def test_peaks_of_summing_in_float32_are_the_published_ones(name, published):
+    one = ARCHITECTURES[name]
+    peak = 2 * one.multiprocessors * one.clock_mhz / 1e6 * one.tensor.of("f16_f32")
+    assert peak == pytest.approx(published, rel=0.02)
 
 
 # TFLOPS of dense fp16 into fp16 (data sheets and whitepapers). mma.sync reaches 62 percent of the H100's 1,070 at

@@ -1,0 +1,117 @@
+"""How estimates stand beside published times, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.published.observing import Published
+from benchmarks.published.quality import Compared, Quality, quality
+from sandbox.simulator.cost.constants import USED
+
+_POINT = "  {:<28} {:>11} {:>11} {:>6}  {}"
+_PARTS = 3
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was compared.
+
+    Attributes:
+        times: Estimated microseconds, in the order of `observed`.
+        left_out: Kernels that the simulator did not run, and why.
+        held_out: Whether each family was estimated by a fit without it.
+    """
+
+    observed: tuple[Published, ...]
+    times: tuple[float, ...]
+    left_out: tuple[str, ...]
+    held_out: bool
+
+    def compared(self, family: str = "") -> list[Compared]:
+        """The kernels of one family, or all of them."""
+        pairs = zip(self.observed, self.times, strict=True)
+        return [
+            Compared(one.group, one.variant, one.measured_us, time)
+            for one, time in pairs
+            if family in {"", one.family.name}
+        ]
+
+    def families(self) -> list[str]:
+        """Names of families, in order."""
+        return list(dict.fromkeys(one.family.name for one in self.observed))
+
+
+def as_table(report: Report) -> dict[str, Any]:
+    """Return all of it."""
+    return {
+        "held_out": report.held_out,
+        "all": asdict(quality(report.compared())),
+        "families": {name: asdict(quality(report.compared(name))) for name in report.families()},
+        "points": [_row(one, time) for one, time in zip(report.observed, report.times, strict=True)],
+        "left_out": report.left_out,
+    }
+
+
+def _row(one: Published, time: float) -> dict[str, Any]:
+    found = one.estimate(USED)
+    return {
+        "family": one.family.name,
+        "shape": one.point.shape,
+        "variant": one.variant,
+        "gpu": one.family.gpu.name,
+        "measured_us": one.measured_us,
+        "estimated_us": time,
+        "ratio": time / one.measured_us,
+        "bottleneck": found.bottleneck.value,
+        "parts_us": {name: value for name, value in found.parts.items() if value},
+    }
+
+
+def text(report: Report) -> str:
+    """Return the tables."""
+    return "\n".join([*_families(report), *_summary(report), ""])
+
+
+def _families(report: Report) -> Iterator[str]:
+    for name in report.families():
+        mine = [
+            (one, time)
+            for one, time in zip(report.observed, report.times, strict=True)
+            if one.family.name == name
+        ]
+        family = mine[0][0].family
+        yield f"{name}: {family.gpu.name} at {family.gpu.clock_mhz} MHz; {family.source}. {family.remark}"
+        yield _POINT.format("variant", "measured us", "estimated", "ratio", "largest parts, us")
+        for one, time in mine:
+            parts = sorted(one.estimate(USED).parts.items(), key=lambda part: -part[1])[:_PARTS]
+            shown = ", ".join(f"{part} {value:.4g}" for part, value in parts)
+            label = f"{one.variant} {one.point.shape}".strip()
+            yield _POINT.format(
+                label, f"{one.measured_us:.4g}", f"{time:.4g}", f"{time / one.measured_us:.2f}", shown
+            )
+        yield "  " + _said(quality(report.compared(name)))
+        yield ""
+
+
+def _summary(report: Report) -> Iterator[str]:
+    how = "each family by a fit without it" if report.held_out else "by the constants in use"
+    yield f"All, {how}: {_said(quality(report.compared()))}"
+    yield from (f"Left out: {text}" for text in report.left_out)
+
+
+def _said(found: Quality) -> str:
+    order = f"{found.ordered} of {found.pairs} pairs ordered right" if found.pairs else "no pairs"
+    rank = "no order" if found.spearman is None else f"Spearman {found.spearman:.3f}"
+    said = (
+        f"{found.points} points, median error {found.median_error:.3f}, log sd {found.log_sd:.3f}, "
+        f"median ratio {found.bias:.2f}, {order}, {rank}"
+    )
+    if found.worst is not None:
+        worst = found.worst
+        said += (
+            f"; worst inversion: {worst.slower} takes {worst.measured:.2f} times {worst.faster},"
+            f" estimated {worst.estimated:.2f}"
+        )
+    return said

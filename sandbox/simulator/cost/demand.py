@@ -1,0 +1,253 @@
+"""What a launch asks of each part of a GPU, before any constant of the model says how long that takes.
+
+It is made once from counts; `estimate.timed` prices it, as often as somebody asks (a fit, a what-if).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sandbox.simulator.cost.constants import USED, CostConstants
+from sandbox.simulator.cost.counting import Counter, Site
+from sandbox.simulator.cost.hoisting import hoisted
+from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
+from sandbox.simulator.cost.timeline import Chain, chain
+from sandbox.simulator.cost.traffic import LaunchShape, Traffic, traffic
+from sandbox.simulator.decode.code import BasicBlock
+from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.machine.lanes import WARP
+from sandbox.simulator.numerics.tensor import matrix_work
+
+_LANES_A_SHUFFLE = 32
+"""Lanes that a multiprocessor shuffles a clock (CUDA C++ Programming Guide, "Throughput of Native Arithmetic
+Instructions", warp shuffle)."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Global accesses of one instruction by the blocks of one multiprocessor: warp requests, and their lines."""
+
+    number: float
+    lines: float
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one launch asks for.
+
+    Attributes:
+        moved: Bytes through L2 and DRAM.
+        pipes: Clocks that each arithmetic pipe of the busiest multiprocessor needs.
+        slots: Warp instructions that it issues.
+        requests: Its global accesses, by instruction.
+        beyond: Lines that these ask of L2.
+        wavefronts, atomic_wavefronts: Of its shared memory.
+        local: Warp-level accesses to local memory.
+        shuffles: Warp shuffles.
+        turns: At the busiest place of global memory, by what an atomic there adds ("f16", "f16x2", "").
+        chain: One warp.
+        rounds: Times that the multiprocessors are filled.
+        resident_blocks: Blocks of a full multiprocessor.
+        resident_slots: Warp instructions of all warps of a full multiprocessor.
+        least_us: What a perfect machine needs, launch included.
+    """
+
+    moved: Traffic
+    pipes: Mapping[str, float]
+    slots: float
+    requests: tuple[Requests, ...]
+    beyond: float
+    wavefronts: float
+    atomic_wavefronts: float
+    local: float
+    shuffles: float
+    turns: Mapping[str, float]
+    chain: Chain
+    rounds: float
+    resident_blocks: int
+    resident_slots: float
+    least_us: float
+
+
+def demand(
+    counter: Counter,
+    shape: LaunchShape,
+    architecture: Architecture,
+    *,
+    warm: bool = False,
+    constants: CostConstants = USED,
+) -> Demand:
+    """Sum up what a launch asks for.
+
+    Args:
+        counter: After a sample of its blocks ran.
+        shape: Of the launch.
+        architecture: Of the GPU.
+        warm: Whether L2 still holds what the same launch touched before, as far as it fits.
+        constants: Which loops the assembler unrolls.
+    """
+    moved = traffic(counter, shape, architecture.l2_bytes, architecture.multiprocessors)
+    if warm:
+        moved = moved.warm(sum(reach.all_bytes for reach in shape.reach.values()) / architecture.l2_bytes)
+    resident = min(shape.occupancy.blocks, -(-shape.blocks // architecture.multiprocessors))
+    share = -(-shape.blocks // architecture.multiprocessors) / shape.sampled
+    work = instructions_by_pipe(counter)
+    sites = [site for site in counter.sites.values() if site.space == "global"]
+    slots = sum(work.values())
+    return Demand(
+        moved=moved,
+        pipes={pipe: clocks * share for pipe, clocks in _pipes(counter, work, architecture).items()},
+        slots=slots * share,
+        requests=tuple(Requests(site.requests * share, site.lines * share) for site in sites),
+        beyond=sum(map(_lines_beyond, sites)) * share,
+        wavefronts=_wavefronts(counter, architecture, atomic=False) * share,
+        atomic_wavefronts=_wavefronts(counter, architecture, atomic=True) * share,
+        local=local_requests(counter) * share,
+        shuffles=_shuffles(counter) * WARP / _LANES_A_SHUFFLE * share,
+        turns=_turns(counter, shape),
+        chain=chain(counter, shape, architecture, moved, constants),
+        rounds=-(-shape.waves(architecture.multiprocessors) // 1),
+        resident_blocks=resident,
+        resident_slots=slots / shape.sampled * resident,
+        least_us=architecture.launch_us + _least(counter, shape, architecture, moved),
+    )
+
+
+def _lines_beyond(site: Site) -> float:
+    """Lines that leave L1: of loads, the part of which sectors were not there yet."""
+    if site.kind != "load":
+        return site.lines
+    return site.lines * site.pending / site.sectors if site.sectors else 0.0
+
+
+def _wavefronts(counter: Counter, architecture: Architecture, *, atomic: bool) -> float:
+    """Clocks of shared memory: of a wavefront of 128 bytes, at least what a request's addresses take."""
+    sites = (site for site in counter.sites.values() if site.space == "shared")
+    least, each = WARP / architecture.lsu_lanes, 128 / architecture.shared_bytes_per_clock
+    return sum(
+        max(site.wavefronts * each, site.requests * least)
+        for site in sites
+        if (site.kind == "atomic") == atomic
+    )
+
+
+def _pipes(counter: Counter, work: Mapping[str, float], architecture: Architecture) -> dict[str, float]:
+    """Clocks that the sampled blocks would keep each pipe of one multiprocessor busy."""
+    lanes = {
+        FMA: architecture.fp32_lanes,
+        ALU: architecture.int_lanes,
+        FP64: architecture.fp64_lanes,
+        FP16: architecture.fp16_lanes // 2,  # a result is half of a packed instruction's
+        XU: architecture.xu_lanes,
+    }
+    clocks = {pipe: work.get(pipe, 0.0) * WARP / width for pipe, width in lanes.items()}
+    clocks["tensor"] = _tensor_clocks(counter, architecture)
+    return clocks
+
+
+def _least(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:
+    """Microseconds of a perfect machine: every byte once at peak bandwidth, every operation at peak rate."""
+    once = sum(reach.all_bytes for reach in shape.reach.values())
+    memory = min(moved.dram, once) / (architecture.dram_gbps * 1e3)
+    work = _lane_operations(counter)
+    rates = {FMA: architecture.fp32_lanes, FP64: architecture.fp64_lanes, FP16: architecture.fp16_lanes}
+    clocks = max(work[pipe] / rate for pipe, rate in rates.items())
+    clocks = max(clocks, _tensor_clocks(counter, architecture))
+    return max(memory, clocks * shape.scale / architecture.multiprocessors / architecture.clock_mhz)
+
+
+def _lane_operations(counter: Counter) -> dict[str, float]:
+    """Floating-point operations of active lanes in the sample, by pipe; integer work is overhead."""
+    work = {FMA: 0.0, FP64: 0.0, FP16: 0.0}
+    for count in counter.blocks.values():
+        for instruction in count.block.instructions:
+            pipe = cost_of(instruction).pipe
+            kind = instruction.modifiers[-1] if instruction.modifiers else ""
+            if pipe in work and kind in {"f16", "f16x2", "bf16", "bf16x2", "f32", "f64"}:
+                work[pipe] += count.lanes * (2 if kind.endswith("x2") else 1)
+    return work
+
+
+def _tensor_clocks(counter: Counter, architecture: Architecture) -> float:
+    clocks = 0.0
+    for count in counter.blocks.values():
+        for instruction in count.block.instructions:
+            work = matrix_work(instruction)
+            if work is not None:
+                clocks += work.multiply_adds * count.warps / architecture.tensor.of(work.kind)
+    return clocks
+
+
+def local_requests(counter: Counter, *opcodes: str) -> float:
+    """Warp-level accesses of the sample to local memory, by opcode, all where none is named."""
+    wanted = opcodes or ("ld", "st")
+    return sum(
+        count.warps
+        for count in counter.blocks.values()
+        for instruction in count.block.instructions
+        if "local" in instruction.modifiers and instruction.opcode in wanted
+    )
+
+
+def instructions_by_pipe(counter: Counter) -> dict[str, float]:
+    """Warp instructions of the sample by pipe, weighted by what the assembler makes of them."""
+    work: dict[str, float] = {}
+    gone = _hoisted(counter)
+    for count in counter.blocks.values():
+        for instruction in count.block.instructions:
+            if id(instruction) in gone:
+                continue
+            cost = cost_of(instruction)
+            work[cost.pipe] = work.get(cost.pipe, 0.0) + cost.weight * count.warps
+    work[LSU] = work.get(LSU, 0.0) - sum(site.absorbed for site in counter.sites.values())
+    work.pop("none", None)
+    work.setdefault(LSU, 0.0)
+    work.setdefault(CONTROL, 0.0)
+    return work
+
+
+def _hoisted(counter: Counter) -> frozenset[int]:
+    """The `id` of each instruction that leaves its loop."""
+    functions: dict[str, list[BasicBlock]] = {}
+    for count in counter.blocks.values():
+        functions.setdefault(count.function, []).append(count.block)
+    return frozenset(one for blocks in functions.values() for one in hoisted(blocks))
+
+
+def thread_instructions(counter: Counter) -> float:
+    """The same instructions, all pipes together, times their active lanes."""
+    gone = _hoisted(counter)
+    return sum(
+        cost_of(instruction).weight * count.lanes
+        for count in counter.blocks.values()
+        for instruction in count.block.instructions
+        if id(instruction) not in gone
+    )
+
+
+def _shuffles(counter: Counter) -> float:
+    return sum(
+        count.warps
+        for count in counter.blocks.values()
+        for instruction in count.block.instructions
+        if instruction.opcode == "shfl"
+    )
+
+
+def _turns(counter: Counter, shape: LaunchShape) -> dict[str, float]:
+    """Turns at the busiest place of global memory, by what is added: atomics are served one after another there.
+
+    The lanes of a request on one sector take a turn together, unless they share an address: then each lane
+    takes one, except that the assembler combines those that add an integer (by votes, or REDUX).
+    """
+    worst: dict[str, float] = {}
+    for site in counter.sites.values():
+        if site.space == "global" and site.kind == "atomic" and site.requests:
+            busiest = site.contention.busiest(shape.scale)
+            kind = site.instruction.modifiers[-1]
+            if not kind.lstrip("b").startswith("f") and site.passes:
+                busiest *= site.requests / site.passes
+            half = kind.lstrip("b") if kind.lstrip("b") in {"f16", "f16x2"} else ""
+            worst[half] = max(worst.get(half, 0.0), busiest, site.queue.busiest(shape.scale))
+    return worst
