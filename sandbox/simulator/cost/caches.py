@@ -93,3 +93,12 @@ class Footprint:
         """Sectors that any block touched, ascending, and which of the blocks did; bool, (sectors, blocks)."""
         sectors = np.flatnonzero(self._touched.any(axis=1))
         return sectors, self._touched[sectors]
+
+    def seen(self, sectors: Array, block: int) -> Array:
+        """Whether a block touched each of these sectors."""
+        inside = sectors < len(self._touched)
+        return inside & self._touched[np.where(inside, sectors, 0), min(block, self.blocks - 1)]
+
+    def of(self, block: int) -> Array:
+        """The sectors that a block touched, ascending."""
+        return np.flatnonzero(self._touched[:, min(block, self.blocks - 1)])

@@ -35,7 +35,7 @@ class Site:
         sectors, lines: Global: 32-byte sectors, and 128-byte lines, of those requests.
         misses: Global loads: sectors that the block's share of L1 did not hold.
         pending: The same, and those that another warp of the block asked for at that moment.
-        far: Global: sectors that the block's share of L2 did not hold either; of stores and atomics too.
+        far: Global: sectors that a block touched before, but so long ago that its share of L2 holds them no longer.
         wavefronts, ideal: Shared: wavefronts, and the fewest that the requests could take; of atomics, a lane of
             each bank at a time.
         absorbed: Shared loads: warp-level executions for which the assembler's wide load of a neighbour stands.
@@ -52,7 +52,7 @@ class Site:
     requests: int = 0
     lanes: int = 0
     sectors: int = 0
-    lines: int = 0
+    lines: float = 0.0
     misses: int = 0
     pending: int = 0
     far: int = 0
@@ -81,14 +81,17 @@ class _Batch:
     """What is remembered of a batch under way.
 
     Attributes:
-        caches, beyond: Its blocks' shares of L1, and of L2.
+        caches: Its blocks' shares of L1.
+        beyond: The first block's share of L2, which stands for all, once that can have touched more than it holds.
+        touched: Sectors that the first block has asked of L2 so far.
         sampled: Positions of its blocks in the sample.
         before: The last basic block that branched, its lanes, and the registers with its predicate.
     """
 
     caches: BlockCaches
-    beyond: BlockCaches
     sampled: Array
+    beyond: BlockCaches | None = None
+    touched: int = 0
     before: tuple[BlockCount, Array | None, list[Array]] | None = None
 
 
@@ -111,11 +114,7 @@ class Counter(Observer):
         sampled = np.arange(first, first + machine.blocks)
         self._work = np.resize(self._work, max(len(self._work), first + machine.blocks))
         self._work[sampled] = 0.0
-        self._batches[id(machine)] = _Batch(
-            BlockCaches(machine.blocks, self.l1_sectors),
-            BlockCaches(machine.blocks, self.l2_sectors),
-            sampled,
-        )
+        self._batches[id(machine)] = _Batch(BlockCaches(machine.blocks, self.l1_sectors), sampled)
 
     def end_batch(self, machine: Machine) -> None:
         """Count the last branch of a batch."""
@@ -175,8 +174,9 @@ class Counter(Observer):
         if site.space == "const":
             return
         ordered, fresh = global_sectors(offsets, active)
-        site.sectors += int(np.count_nonzero(fresh)) * repeat
-        site.lines += global_lines(ordered, fresh) * repeat
+        number = int(np.count_nonzero(fresh)) * repeat
+        site.sectors += number
+        site.lines += number * _lines_a_sector(ordered, fresh)
         batch = self._batches[id(machine)]
         sectors, block = _sectors(ordered, fresh, machine.blocks)
         if sectors.size:
@@ -220,17 +220,40 @@ class Counter(Observer):
 
     def _touch(self, batch: _Batch, site: Site, sectors: Array, block: Array) -> None:
         """Update the cache model with the sectors of each request, and the launch's footprint."""
-        self.footprint.touch(sectors, None if self.footprint.blocks == 1 else batch.sampled[block])
+        asked, owners = sectors, block
         if site.kind == "load":
             if _PAST_L1.isdisjoint(site.instruction.modifiers):
                 missed, mask = batch.caches.load(sectors, block)
                 site.misses += missed
-                sectors, block = sectors[mask], block[mask]
+                asked, owners = sectors[mask], block[mask]
             else:
                 site.misses += sectors.size
-            site.pending += sectors.size
-        if sectors.size:
-            site.far += batch.beyond.load(sectors, block)[0]
+            site.pending += asked.size
+        if self.footprint.blocks > 1:
+            site.far += self._far(batch, asked[owners == 0]) * len(batch.sampled)
+        self.footprint.touch(sectors, None if self.footprint.blocks == 1 else batch.sampled[block])
+
+    def _far(self, batch: _Batch, sectors: Array) -> int:
+        """How many of these the first block of a batch touched before, but not within its share of L2."""
+        batch.touched += len(sectors)
+        if batch.beyond is None:
+            if batch.touched <= self.l2_sectors:
+                return 0
+            batch.beyond = BlockCaches(1, self.l2_sectors)
+            before = self.footprint.of(int(batch.sampled[0]))
+            batch.beyond.load(before, np.zeros_like(before))
+        known = self.footprint.seen(sectors, int(batch.sampled[0]))
+        return int(np.count_nonzero(batch.beyond.load(sectors, np.zeros_like(sectors))[1] & known))
+
+
+def _lines_a_sector(ordered: Array, fresh: Array) -> float:
+    """Lines over sectors of the requests of the first block, or of all where it makes none."""
+    for blocks in (slice(1), slice(None)):
+        some = fresh[:, :, blocks]
+        sectors = int(np.count_nonzero(some))
+        if sectors:
+            return global_lines(ordered[:, :, blocks], some) / sectors
+    return 1.0
 
 
 def _sectors(ordered: Array, fresh: Array, blocks: int) -> tuple[Array, Array]:

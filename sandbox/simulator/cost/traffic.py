@@ -138,10 +138,9 @@ def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> 
 
 
 def _filled(mine: Array, sectors: Array) -> float:
-    """Sectors that blocks touch over those of the lines in which they lie."""
-    starts = np.flatnonzero(np.diff(sectors // SECTORS_A_LINE, prepend=-1))
-    lines = np.logical_or.reduceat(mine, starts)
-    return float(mine.sum()) / (SECTORS_A_LINE * max(float(lines.sum()), 1.0))
+    """Sectors that the first block of the sample touches, over those of the lines in which they lie."""
+    lines = sectors[mine[:, 0]] // SECTORS_A_LINE
+    return len(lines) / (SECTORS_A_LINE * (1 + int(np.count_nonzero(np.diff(lines))))) if len(lines) else 1.0
 
 
 def traffic(counter: Counter, shape: LaunchShape, l2_bytes: int, multiprocessors: int) -> Traffic:
@@ -203,5 +202,4 @@ def _again(reach: Reach | None, far: float, blocks: int) -> float:
     """Bytes that blocks touch again after more than their share of L2, where no other block keeps them there."""
     if reach is None or not reach.block_bytes:
         return 0.0
-    first = reach.block_bytes * blocks
-    return max(0.0, far - first) * min(1.0, reach.all_bytes / first)
+    return far * min(1.0, reach.all_bytes / (reach.block_bytes * blocks))

