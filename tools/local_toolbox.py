@@ -127,7 +127,9 @@ class LocalToolbox(Toolbox):
 
     def _make_stages(self, limits: Limits) -> CheckStages:
         device, oracle = self._parts.device, self._oracle
-        compiling = CompileStage(self._parts.compiler, device.architecture, limits.compile_s)
+        compiling = CompileStage(
+            self._parts.compiler, device.architecture, limits.compile_s, runs_ptx=not device.measures
+        )
         rules = Rules({}, limits.seeds, limits.run_s, self._parts.width)
         return CheckStages(
             compiling,

@@ -37,7 +37,6 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
     tries: set[int] = set()
     looks: set[int] = set()
     unread: set[int] = set()
-    steers: set[int] = set()
     tickets = False
     for block in blocks:
         for instruction in block.instructions:
@@ -48,8 +47,6 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
                     unread.add(id(instruction))
                 elif id(instruction) not in awaited:
                     tickets = True
-            if instruction.opcode.startswith("ld") and flow.steers(instruction):
-                steers.add(id(instruction))
             if instruction.opcode != "ld" or {"param", "local", "const", "nc"} & set(instruction.modifiers):
                 continue
             if _STRONG & set(instruction.modifiers):
@@ -58,7 +55,7 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
             elif flow.has_atomic(instruction) and flow.is_checked(instruction, block):
                 looks.add(id(instruction))
     return LoadUses(
-        frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread), tickets, frozenset(steers)
+        frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread), tickets, flow.steers
     )
 
 
@@ -68,6 +65,11 @@ class _Flow:
     def __init__(self, blocks: tuple[BasicBlock, ...]) -> None:
         self._blocks = blocks
         self._after: dict[int, frozenset[int]] = {}
+
+    @cached_property
+    def _loads(self) -> frozenset[int]:
+        instructions = (instruction for block in self._blocks for instruction in block.instructions)
+        return frozenset(id(one) for one in instructions if one.opcode.startswith("ld"))
 
     @cached_property
     def _readers(self) -> dict[str, list[_Use]]:
@@ -108,6 +110,8 @@ class _Flow:
         Of shared memory only a comparison for equality with a constant counts, which looks for a mark: merges and
         sorts (CUB's among them) compare places beyond their tiles before they know that these do not matter.
         """
+        if id(load) not in self._loads:
+            return False  # of another function, whose registers may have the same names
         names = set(_written(load))
         for use in self._uses(load):
             instruction = use.instruction

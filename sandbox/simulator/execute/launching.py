@@ -159,19 +159,30 @@ def _cluster_problem(launch: Launch, code: Code, architecture: Architecture) -> 
 
 
 def check_resident(setup: LaunchSetup) -> None:
-    """A cooperative grid must fit the device all at once (the same guide, "Grid Synchronization").
+    """A block's registers must fit a multiprocessor, and a cooperative grid the device (the same guide, "Grid
+    Synchronization" and the table's "32-bit registers per thread block").
+
+    Of a program that was not assembled nobody knows the registers.
 
     Raises:
         FaultError: LAUNCH_ERROR.
-    """
-    launch, architecture = setup.launch, setup.architecture
-    found = (r.registers for r in setup.loaded.program.resources if r.name == launch.kernel)
-    threads, registers = setup.geometry.threads, next(found, 32)
-    most = (
-        occupancy(architecture, threads, registers, setup.shared_bytes).blocks * architecture.multiprocessors
-    )
-    if setup.geometry.blocks > most:
-        problem = f"a cooperative grid of {setup.geometry.blocks} blocks; at most {most} are resident at once"
+    """  # fmt: skip
+    launch, architecture, geometry = setup.launch, setup.architecture, setup.geometry
+    registers = next((r.registers for r in setup.loaded.program.resources if r.name == launch.kernel), None)
+    if registers is None:
+        return
+    room = occupancy(architecture, geometry.threads, registers, setup.shared_bytes)
+    most = room.blocks * architecture.multiprocessors
+    problem = ""
+    if not room.limits["registers"]:
+        problem = (
+            f"{registers} registers for each of a block's {geometry.threads} threads are more than the "
+            f"{architecture.registers_per_sm} of a multiprocessor; fewer threads, or "
+            f"__launch_bounds__({geometry.threads}), which bids the compiler use fewer registers"
+        )
+    elif launch.mode is LaunchMode.COOPERATIVE and geometry.blocks > most:
+        problem = f"a cooperative grid of {geometry.blocks} blocks; at most {most} are resident at once"
+    if problem:
         message = f"the device refuses the launch at line {launch.line}: {problem}"
         raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
 

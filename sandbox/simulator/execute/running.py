@@ -12,7 +12,7 @@ import numpy as np
 from sandbox.budget import Budget
 from sandbox.device import Array, Fault, RunResult
 from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
-from sandbox.plan import Launch, LaunchMode, Plan, Role
+from sandbox.plan import Launch, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.simulator.execute.effort import Effort
@@ -249,8 +249,7 @@ def prepare(
         surroundings=surroundings,
         number=number,
     )
-    if launch.mode is LaunchMode.COOPERATIVE:
-        check_resident(setup)
+    check_resident(setup)
     return setup
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.device import Fault
@@ -26,13 +27,14 @@ class Findings:
     Attributes:
         notes: What is no failure; a dict for its order.
         dead_read: The first read of what nothing wrote. It is a failure unless nothing comes of what was read.
-        steers: Loads whose value the program goes by; what it is then matters, whatever came of it in this run.
+        steering: Say of a load whether the program goes by its value; what it is then matters, whatever came of
+            it in this run. One for each kernel that was launched.
         steered: Whether `dead_read` is by one of these.
     """
 
     notes: dict[str, None] = field(default_factory=dict[str, None])
     dead_read: Fault | None = None
-    steers: frozenset[int] = frozenset()
+    steering: list[Callable[[Instruction], bool]] = field(default_factory=list[Callable[[Instruction], bool]])
     steered: bool = False
 
     def note(self, text: str) -> None:
@@ -41,7 +43,7 @@ class Findings:
 
     def unwritten(self, fault: Fault, instruction: Instruction) -> None:
         """An instruction read what nothing wrote."""
-        if id(instruction) in self.steers and not self.steered:
+        if not self.steered and any(steers(instruction) for steers in self.steering):
             self.dead_read, self.steered = fault, True
         self.dead_read = self.dead_read or fault
 
