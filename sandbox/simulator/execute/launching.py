@@ -159,14 +159,14 @@ def _cluster_problem(launch: Launch, code: Code, architecture: Architecture) -> 
 
 
 def check_resident(setup: LaunchSetup) -> None:
-    """A block's registers must fit a multiprocessor, and a cooperative grid the device (the same guide, "Grid
-    Synchronization" and the table's "32-bit registers per thread block").
+    """A block's registers must fit a multiprocessor, and a cooperative grid the device.
 
-    Of a program that was not assembled nobody knows the registers.
+    The same guide: the table's "32-bit registers per thread block", and "Grid Synchronization". Of a program that was
+    not assembled nobody knows the registers.
 
     Raises:
         FaultError: LAUNCH_ERROR.
-    """  # fmt: skip
+    """
     launch, architecture, geometry = setup.launch, setup.architecture, setup.geometry
     registers = next((r.registers for r in setup.loaded.program.resources if r.name == launch.kernel), None)
     if registers is None:
