@@ -14,7 +14,6 @@ from pydantic import BaseModel, TypeAdapter
 from agent.events import Event
 from agent.home import Home
 from agent.results import SearchRequest
-from agent.search.starting import resume_search, start_search
 from agent.store.jobs import Job
 from agent.supervisor import keys
 from tools.local_toolbox import LocalToolbox
@@ -88,7 +87,10 @@ class DeviceToolboxes:
         Raises:
             WarpwrightError: It cannot be done; the text says why.
         """
+        # A server knows these jobs too, and does none of them: langgraph would double its start.
         if job.kind == "search":
+            from agent.search.starting import start_search
+
             search = SearchJob.model_validate_json(job.request)
             await start_search(
                 search.request,
@@ -99,6 +101,8 @@ class DeviceToolboxes:
             )
             return None
         if job.kind == "resume":
+            from agent.search.starting import resume_search
+
             resume = ResumeJob.model_validate_json(job.request)
             await resume_search(
                 resume.run,
