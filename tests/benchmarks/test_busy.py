@@ -25,5 +25,5 @@ def test_a_task_folder_is_its_own_task() -> None:
 
 @pytest.mark.parametrize("where", ["nowhere.cu:softmax", ".:no_such_task"])
 def test_what_is_not_there_is_told_in_one_sentence(where: str) -> None:
-    with pytest.raises(typer.BadParameter, match="no_such_task|does not exist"):
+    with pytest.raises(typer.BadParameter, match=r"no_such_task|does not exist"):
         list(given([where]))
