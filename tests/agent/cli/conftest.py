@@ -43,7 +43,7 @@ def judged_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def toolbox(device: str, *, cache: Path) -> LocalToolbox:
         here = device in ("auto", in_process.Simulator.name)
-        return in_process.toolbox(cache) if here else LocalToolbox(device, cache=cache)
+        return in_process.toolbox(in_process.frozen_once()) if here else LocalToolbox(device, cache=cache)
 
     monkeypatch.setattr(local_toolbox, "LocalToolbox", toolbox)
 
