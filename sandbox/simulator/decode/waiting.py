@@ -67,6 +67,9 @@ class _Flow:
 
     def __init__(self, blocks: tuple[BasicBlock, ...]) -> None:
         self._blocks = blocks
+        every = [instruction for block in blocks for instruction in block.instructions]
+        self._targets = {id(one): _written(one) for one in every}
+        self._sources = {id(one): frozenset(_read(one)) for one in every}
         self._after: dict[int, frozenset[int]] = {}
 
     @cached_property
@@ -74,7 +77,7 @@ class _Flow:
         found: dict[str, list[_Use]] = {}
         for block in self._blocks:
             for instruction in block.instructions:
-                for name in set(_read(instruction)):
+                for name in self._sources[id(instruction)]:
                     found.setdefault(name, []).append(_Use(instruction, block))
         return found
 
@@ -83,7 +86,7 @@ class _Flow:
         found: dict[str, list[Instruction]] = {}
         for block in self._blocks:
             for instruction in block.instructions:
-                for name in _written(instruction):
+                for name in self._targets[id(instruction)]:
                     found.setdefault(name, []).append(instruction)
         return found
 
@@ -100,7 +103,7 @@ class _Flow:
 
     def is_read(self, instruction: Instruction) -> bool:
         """Whether anything reads what an instruction returns."""
-        return any(name in self._readers for name in _written(instruction))
+        return any(name in self._readers for name in self._targets[id(instruction)])
 
     def steers(self, load: Instruction) -> bool:
         """Whether an address, a branch or a comparison depends on what is loaded.
@@ -108,10 +111,10 @@ class _Flow:
         Of shared memory only a comparison for equality with a constant counts, which looks for a mark: merges and
         sorts (CUB's among them) compare places beyond their tiles before they know that these do not matter.
         """
-        names = set(_written(load))
+        names = set(self._targets[id(load)])
         for use in self._uses(load):
             instruction = use.instruction
-            if not names.intersection(_read(instruction)):
+            if not names.intersection(self._sources[id(instruction)]):
                 continue  # it depends on a comparison alone
             guarded = instruction.guard is not None and instruction.guard.register.name in names
             if instruction.opcode in {"brx", "call"} or (guarded and instruction.opcode != "bra"):
@@ -123,7 +126,7 @@ class _Flow:
             ):
                 return True
             if instruction.opcode not in {"atom", "ld", "setp", "set"}:
-                names |= set(_written(instruction))
+                names |= set(self._targets[id(instruction)])
         return False
 
     def has_atomic(self, load: Instruction) -> bool:
@@ -206,7 +209,7 @@ class _Flow:
     def _uses(self, load: Instruction) -> Iterator[_Use]:
         """Instructions that use what was loaded, or what was computed from it."""
         seen: set[int] = {id(load)}
-        names = set(_written(load))
+        names = set(self._targets[id(load)])
         queue = list(names)
         while queue:
             for use in self._readers.get(queue.pop(), ()):
@@ -216,7 +219,7 @@ class _Flow:
                 yield use
                 # An atomic operation returns what it finds, whatever it was given.
                 fresh = use.instruction.opcode in {"atom", "ld"}
-                new = set[str]() if fresh else set(_written(use.instruction)) - names
+                new = set[str]() if fresh else set(self._targets[id(use.instruction)]) - names
                 names |= new
                 queue += new
 
