@@ -87,35 +87,36 @@ class DeviceToolboxes:
         Raises:
             WarpwrightError: It cannot be done; the text says why.
         """
-        # A server knows these jobs too, and does none of them: langgraph would double its start.
-        if job.kind == "search":
-            from agent.search.starting import start_search
-
-            search = SearchJob.model_validate_json(job.request)
-            await start_search(
-                search.request,
-                home=self._home,
-                toolbox=await self.toolbox(job.device),
-                on_event=listen,
-                environment=await self._keys(search.ticket),
-            )
-            return None
-        if job.kind == "resume":
-            from agent.search.starting import resume_search
-
-            resume = ResumeJob.model_validate_json(job.request)
-            await resume_search(
-                resume.run,
-                home=self._home,
-                toolbox=await self.toolbox(job.device),
-                on_event=listen,
-                environment=await self._keys(resume.ticket),
-            )
-            return None
+        if job.kind in SEARCHES:
+            return await self._search(job, listen)
         asked = _ORDER.validate_json(job.request)
         catalogue = TaskCatalogue(asked.own, asked.paths)
         answer = await carry_out(asked.order, await self.toolbox(job.device), catalogue)
         return answer.model_dump_json()
+
+    async def _search(self, job: Job, listen: Listener) -> None:
+        # Takes half a second to import, and neither a server nor a supervisor of other jobs needs it.
+        from agent.search.starting import resume_search, start_search
+
+        toolbox = await self.toolbox(job.device)
+        if job.kind == "search":
+            search = SearchJob.model_validate_json(job.request)
+            await start_search(
+                search.request,
+                home=self._home,
+                toolbox=toolbox,
+                on_event=listen,
+                environment=await self._keys(search.ticket),
+            )
+        else:
+            resume = ResumeJob.model_validate_json(job.request)
+            await resume_search(
+                resume.run,
+                home=self._home,
+                toolbox=toolbox,
+                on_event=listen,
+                environment=await self._keys(resume.ticket),
+            )
 
     async def _keys(self, ticket: str | None) -> dict[str, str] | None:
         return None if ticket is None else await asyncio.to_thread(keys.take, self._home, ticket)

@@ -64,19 +64,17 @@ class _Flow:
 
     def __init__(self, blocks: tuple[BasicBlock, ...]) -> None:
         self._blocks = blocks
+        every = [instruction for block in blocks for instruction in block.instructions]
+        self._targets = {id(one): _written(one) for one in every}
+        self._sources = {id(one): frozenset(_read(one)) for one in every}
         self._after: dict[int, frozenset[int]] = {}
-
-    @cached_property
-    def _loads(self) -> frozenset[int]:
-        instructions = (instruction for block in self._blocks for instruction in block.instructions)
-        return frozenset(id(one) for one in instructions if one.opcode.startswith("ld"))
 
     @cached_property
     def _readers(self) -> dict[str, list[_Use]]:
         found: dict[str, list[_Use]] = {}
         for block in self._blocks:
             for instruction in block.instructions:
-                for name in set(_read(instruction)):
+                for name in self._sources[id(instruction)]:
                     found.setdefault(name, []).append(_Use(instruction, block))
         return found
 
@@ -85,7 +83,7 @@ class _Flow:
         found: dict[str, list[Instruction]] = {}
         for block in self._blocks:
             for instruction in block.instructions:
-                for name in _written(instruction):
+                for name in self._targets[id(instruction)]:
                     found.setdefault(name, []).append(instruction)
         return found
 
@@ -102,7 +100,7 @@ class _Flow:
 
     def is_read(self, instruction: Instruction) -> bool:
         """Whether anything reads what an instruction returns."""
-        return any(name in self._readers for name in _written(instruction))
+        return any(name in self._readers for name in self._targets[id(instruction)])
 
     def steers(self, load: Instruction) -> bool:
         """Whether an address, a branch or a comparison depends on what is loaded.
@@ -110,12 +108,12 @@ class _Flow:
         Of shared memory only a comparison for equality with a constant counts, which looks for a mark: merges and
         sorts (CUB's among them) compare places beyond their tiles before they know that these do not matter.
         """
-        if id(load) not in self._loads:
+        if id(load) not in self._targets or not load.opcode.startswith("ld"):
             return False  # of another function, whose registers may have the same names
-        names = set(_written(load))
+        names = set(self._targets[id(load)])
         for use in self._uses(load):
             instruction = use.instruction
-            if not names.intersection(_read(instruction)):
+            if not names.intersection(self._sources[id(instruction)]):
                 continue  # it depends on a comparison alone
             guarded = instruction.guard is not None and instruction.guard.register.name in names
             if instruction.opcode in {"brx", "call"} or (guarded and instruction.opcode != "bra"):
@@ -127,7 +125,7 @@ class _Flow:
             ):
                 return True
             if instruction.opcode not in {"atom", "ld", "setp", "set"}:
-                names |= set(_written(instruction))
+                names |= set(self._targets[id(instruction)])
         return False
 
     def has_atomic(self, load: Instruction) -> bool:
@@ -210,7 +208,7 @@ class _Flow:
     def _uses(self, load: Instruction) -> Iterator[_Use]:
         """Instructions that use what was loaded, or what was computed from it."""
         seen: set[int] = {id(load)}
-        names = set(_written(load))
+        names = set(self._targets[id(load)])
         queue = list(names)
         while queue:
             for use in self._readers.get(queue.pop(), ()):
@@ -220,7 +218,7 @@ class _Flow:
                 yield use
                 # An atomic operation returns what it finds, whatever it was given.
                 fresh = use.instruction.opcode in {"atom", "ld"}
-                new = set[str]() if fresh else set(_written(use.instruction)) - names
+                new = set[str]() if fresh else set(self._targets[id(use.instruction)]) - names
                 names |= new
                 queue += new
 

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sandbox.budget import Budget, Work, allowed
+from sandbox.budget import Budget, Work
 from sandbox.program import KernelResources
 from sandbox.simulator.execute import running
 from sandbox.verdict import Verdict
 
-SMALLEST = Work(10, 5)
-BUDGET = Budget(60.0, allowed(SMALLEST), SMALLEST)
+BUDGET = Budget(60.0, Work(1_000_000, 10_000), Work(10, 5))
 
 FOR_EVER = {
     "one thread counts": "if (i == 0) { volatile int v = 0; while (v >= 0) v = v == 5 ? 0 : v + 1; }",
