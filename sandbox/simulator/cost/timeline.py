@@ -6,6 +6,7 @@ overlap, and what unrolling, prefetching and register blocking buy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Warp:
     constants: CostConstants
 
     def clocks(self, load: float) -> float:
-        """Clocks from start to end, times the rounds of resident blocks.
+        """Clocks of the longest warp of a block, times the rounds of resident blocks; the last one is the longest.
 
         Args:
             load: By how much DRAM answers later than when it is idle, in its idle latencies.
@@ -52,12 +53,13 @@ class Warp:
         functions: dict[str, list[BlockCount]] = {}
         for count in self.counter.blocks.values():
             functions.setdefault(count.function, []).append(count)
-        warps = self.shape.sampled * self.shape.warps
+        chains, least = self.counter.chains, self.constants.unrolled * self.shape.sampled
+        often = frozenset(key for key, times in chains.steps.items() if times >= least)
         for counts in functions.values():
-            often = frozenset(id(one.block) for one in counts if one.warps >= self.constants.unrolled * warps)
             taken |= warp_clocks([count.block for count in counts], latency, often, self.constants)
-        one_warp = sum(taken[key] * count.warps / warps for key, count in self.counter.blocks.items())
-        return -(-self.shape.waves(self.architecture.multiprocessors) // 1) * one_warp
+        mean = sum(taken[key] * times for key, times in chains.steps.items()) / self.shape.sampled
+        longest = sum(taken[key] * times for key, times in chains.longest.items())
+        return (math.ceil(self.shape.waves(self.architecture.multiprocessors)) - 1) * mean + max(mean, longest)
 
 
 def warp_clocks(
