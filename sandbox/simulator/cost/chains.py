@@ -5,6 +5,8 @@ A block is there until its last warp ends, so warps that exit at once, or do lit
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sandbox.device import Array
@@ -57,6 +59,10 @@ class Chains:
         self.steps: dict[int, float] = {}
         self.longest: dict[int, float] = {}
         self._clocks = -1.0
+
+    def share_out(self) -> None:
+        """Blocks share the work as they are free: none of them has more of it than the others, those to come neither."""
+        self.longest, self._clocks = {}, math.inf
 
     def add(self, paths: WarpPaths) -> None:
         """Add the blocks of a batch that has ended."""

@@ -117,6 +117,24 @@ class Counter(Observer):
         self._count_branch(machine)
         self.chains.add(self._batches.pop(id(machine)).paths)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no block has written anything that others can see."""
+        return not any(site.space == "global" and site.kind != "load" for site in self.sites.values())
+
+    @property
+    def turns(self) -> float:
+        """How often the longest warps of all blocks came to the atomic operation that they came to most often."""
+        atomics = {id(one.instruction) for one in self.sites.values() if one.kind == "atomic"}
+        return max(
+            (
+                times
+                for key, times in self.chains.steps.items()
+                if any(id(instruction) in atomics for instruction in self.blocks[key].block.instructions)
+            ),
+            default=0.0,
+        )
+
     def most_work(self) -> float:
         """Thread-instructions of the block that did most of them."""
         return float(self._work.max(initial=0.0))

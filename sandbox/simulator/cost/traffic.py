@@ -89,7 +89,7 @@ def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> 
         counter: After the sample ran.
         arena: In which it ran.
         blocks: Of the grid.
-        sampled: Blocks that ran; neighbours lie side by side in the sample.
+        sampled: Blocks that ran; neighbours lie side by side in the sample. All beyond it share its last column.
     """
     sectors, touched = counter.footprint.rows()
     owners = arena.owners(sectors * SECTOR)
@@ -98,11 +98,12 @@ def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> 
         mine = touched[owners == position]
         if not len(mine):
             continue
-        alone = float(mine.sum(axis=0).mean())
-        pairs = mine[:, : mine.shape[1] // 2 * 2]
+        plain = mine.shape[1] - 2 if sampled > mine.shape[1] > 2 else mine.shape[1]
+        alone = float(mine[:, :plain].sum(axis=0).mean())
+        pairs = mine[:, : plain // 2 * 2]
         together = float((pairs[:, 0::2] | pairs[:, 1::2]).sum(axis=0).mean()) if pairs.shape[1] else alone
         # Twice the larger of a pair is the most that a pair can touch, however uneven it is.
-        growth = min(1.0, math.log2(max(together / alone, 1.0)))
+        growth = min(1.0, math.log2(max(together / alone, 1.0))) if alone else 1.0
         size = -(-(allocation.end - allocation.start) // SECTOR) * SECTOR
         whole = min(len(mine) * SECTOR * blocks / sampled, size)
         # Where the first blocks did the work of all, each does less than they did.
