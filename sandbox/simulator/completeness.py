@@ -49,7 +49,9 @@ class Counted:
         return {
             name
             for site in self.counter.sites.values()
-            if site.space == "global" and site.kind in kinds and (only is None or id(site.instruction) in only)
+            if site.space == "global"
+            and site.kind in kinds
+            and (only is None or id(site.instruction) in only)
             for name in site.buffers
         }
 

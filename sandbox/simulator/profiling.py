@@ -102,7 +102,9 @@ class _Profiling:
         loaded = load(self.program)
         wanted = {b.name for b in self.plan.buffers if b.role in {Role.IN, Role.INOUT}}
         dtypes = {b.name: b.dtype for b in self.plan.buffers}
-        kept = {name: Filling(self.samples[name], dtypes[name], seed_of(name, self.samples)) for name in wanted}
+        kept = {
+            name: Filling(self.samples[name], dtypes[name], seed_of(name, self.samples)) for name in wanted
+        }
         inputs = {name: self.samples[name] for name in wanted}
         surroundings = Surroundings(seed_of(self.program.key, inputs))
         arena = SparseArena(*buffer_sizes(self.plan, loaded), kept, surroundings)
@@ -130,6 +132,7 @@ class _Profiling:
             shared_bytes=setup.shared_bytes,
             occupancy=resident,
             reach=reaches(counter, arena, geometry.blocks, sampled),
+            local_bytes=setup.code.local_bytes,
         )
         return Counted(counter, shape, setup.loaded.governing(setup.code).loads)
 

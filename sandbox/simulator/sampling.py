@@ -102,7 +102,9 @@ class _Counting:
         per_block = (spent.thread_instructions - self.before.thread_instructions) / self.counted
         batches = -(-blocks // self.setup.geometry.blocks_per_batch)
         steps = (spent.steps - self.before.steps) / len(self.started) * batches
-        return blocks <= MAX_WHOLE and per_block * blocks < _WHOLE.thread_instructions and steps < _WHOLE.steps
+        return (
+            blocks <= MAX_WHOLE and per_block * blocks < _WHOLE.thread_instructions and steps < _WHOLE.steps
+        )
 
     def is_queue(self, mean: float) -> bool:
         """Whether those that were counted did the work of others, who find nothing left; counts a few of those.
@@ -130,8 +132,8 @@ class _Counting:
             if error.fault.verdict is not Verdict.TIMEOUT:
                 raise
             what = (
-                f"{sampled} of {self.setup.geometry.blocks} blocks that were sampled do not stand for the others, which "
-                f"do far more: {error.fault.message}"
+                f"{sampled} of {self.setup.geometry.blocks} blocks that were sampled do not stand for the others, "
+                f"which do far more: {error.fault.message}"
             )
             raise FaultError(replace(error.fault, verdict=Verdict.UNDECIDED, message=what)) from error
 

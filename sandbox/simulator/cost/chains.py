@@ -89,6 +89,7 @@ class Chains:
 def _clocks_of(block: BasicBlock) -> float:
     """About how long a warp takes over a basic block."""
     return sum(
-        max(1.0, cost_of(one).weight) + (_LOAD if one.opcode in _LOADS and "param" not in one.modifiers else 0.0)
+        max(1.0, cost_of(one).weight)
+        + (_LOAD if one.opcode in _LOADS and "param" not in one.modifiers else 0.0)
         for one in block.instructions
     )

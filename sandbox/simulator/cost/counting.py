@@ -18,6 +18,8 @@ from sandbox.simulator.machine.lanes import EVERYONE, by_warp
 from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
 
+_LONGEST_SLEEP = 1_000_000
+"""Nanoseconds (PTX ISA 9.0, section 9.7.19.2)."""
 _PAST_L1 = frozenset({"volatile", "relaxed", "acquire", "cg", "cv"})
 
 
@@ -90,7 +92,13 @@ class _Batch:
 
 @dataclass
 class Counter(Observer):
-    """Listens to one launch. `l1_sectors` is one block's share of the L1 cache, in sectors."""
+    """Listens to one launch.
+
+    Attributes:
+        l1_sectors: One block's share of the L1 cache, in sectors.
+        chains: The ways of the longest warps.
+        sleeps: How often each `nanosleep`, by its `id`, was executed, and its mean, nanoseconds.
+    """
 
     l1_sectors: int
     footprint: Footprint
@@ -98,6 +106,7 @@ class Counter(Observer):
     blocks: dict[int, BlockCount] = field(default_factory=dict[int, BlockCount])
     barriers: int = 0
     chains: Chains = field(default_factory=Chains)
+    sleeps: dict[int, tuple[int, float]] = field(default_factory=dict[int, tuple[int, float]])
     _work: Array = field(default_factory=lambda: np.zeros(1))
     _batches: dict[int, _Batch] = field(default_factory=dict[int, _Batch])
 
@@ -157,7 +166,7 @@ class Counter(Observer):
             return
         active = by_warp(machine.mask, geometry, fill=False)
         repeat = machine.blocks // active.shape[2]
-        went: Array = active.any(axis=1)
+        went: Array = np.any(active, axis=1)
         count.warps += int(went.sum()) * repeat
         batch.paths.went(block, went)
         lanes = active.sum(axis=(0, 1))
@@ -215,6 +224,14 @@ class Counter(Observer):
     def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
         """A copy writes shared memory as a store does, or reads it as a load."""
         self.shared_access(machine, access if access.kind == "load" else replace(access, kind="store"))
+
+    def sleep(self, machine: Machine, instruction: Instruction, nanoseconds: Array) -> None:
+        """Note how long the active lanes sleep on average; no sleep is longer than a millisecond."""
+        lanes = np.broadcast_to(nanoseconds, machine.shape)
+        lanes = lanes if machine.mask is None else lanes[np.broadcast_to(machine.mask, machine.shape)]
+        times, mean = self.sleeps.get(id(instruction), (0, 0.0))
+        now = float(np.minimum(lanes, _LONGEST_SLEEP).mean())
+        self.sleeps[id(instruction)] = (times + 1, (mean * times + now) / (times + 1))
 
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Count barriers of blocks."""

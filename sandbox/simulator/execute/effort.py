@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class Effort:
         return Work(self._thread_instructions, self._steps)
 
     @contextmanager
-    def at_most(self, more: Work) -> Iterator[None]:
+    def at_most(self, more: Work) -> Generator[None]:
         """Allow no more than so much work meanwhile."""
         before, now = self._limit, self.work
         most = Work(now.thread_instructions + more.thread_instructions, now.steps + more.steps)

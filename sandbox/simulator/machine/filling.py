@@ -14,7 +14,9 @@ _MANY = 0.99
 _MOSTLY = 0.5
 _KEPT_BITS = {4: 16, 8: 45}
 """Bits of a float's fraction that may be any, by its bytes; 7 of them, its sign and its exponent stay."""
-_GOLDEN, _FIRST, _SECOND = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+_GOLDEN, _FIRST, _SECOND = (
+    np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+)
 
 
 class Filling:
@@ -90,7 +92,9 @@ class Filling:
     def _drawn(self, numbers: Array, size: int) -> Array:
         width = self.sample.itemsize
         words = self.sample.view(f"uint{8 * width}")
-        places = np.arange(size // width, dtype=np.uint64) + (numbers.astype(np.uint64) * size // width)[:, None]
+        places = (
+            np.arange(size // width, dtype=np.uint64) + (numbers.astype(np.uint64) * size // width)[:, None]
+        )
         random = _mixed(places * _GOLDEN ^ self._seed)
         chosen = ((random >> np.uint64(32)) * np.uint64(len(words))) >> np.uint64(32)
         values = words[chosen.astype(np.int64)]

@@ -118,4 +118,3 @@ class SparseArena(Arena):
         owners[: len(self._owners)] = self._owners
         self._owners = owners
         self._hold(data)
-

@@ -15,7 +15,7 @@ from sandbox.simulator.ptx.syntax import (
 )
 
 _NO_TARGET = frozenset(
-    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"}
+    {"st", "red", "nanosleep", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"}
 )
 
 
