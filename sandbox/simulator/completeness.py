@@ -1,8 +1,8 @@
 """Which launches of a plan their samples say too little of, judged by what the launches do together.
 
-A sample of blocks is all that a launch does as long as the next ones do not go by what it left undone, and as long as
-the blocks that were not run do what the sampled ones do. Every element of an output must be written by somebody: where
-the samples, scaled to their grids, write far less, others write it. Where outputs are few, inputs must be read.
+A sample of blocks is enough as long as later launches do not go by what it left undone, and as long as the blocks
+that were not run do what the sampled ones do. Every element of an output must be written by somebody: where the
+samples, scaled to their grids, write far less, others write it. Where outputs are few, inputs must be read.
 """
 
 from __future__ import annotations

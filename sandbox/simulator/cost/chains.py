@@ -61,7 +61,7 @@ class Chains:
         self._clocks = -1.0
 
     def share_out(self) -> None:
-        """Blocks share the work as they are free: none of them has more of it than the others, those to come neither."""
+        """Blocks share the work as they are free: none has more of it than the others, nor have those to come."""
         self.longest, self._clocks = {}, math.inf
 
     def add(self, paths: WarpPaths) -> None:
