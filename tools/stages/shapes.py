@@ -10,11 +10,11 @@ from sandbox.device import Device
 from sandbox.verdict import Provenance, Verdict
 from tools.judge.explanation import shorten
 from tools.judge.questions import Oracle
-from tools.judge.testing import Rules, Subject, judge_results, size_key
+from tools.judge.testing import JudgedResults, Rules, Subject, judge_results, size_key
 from tools.reports import CaseReport, ShapeTiming, TestReport
 from tools.stages.compiling import CompileStage
 from tools.stages.judgement import CheckContext
-from tools.stages.profiling import OUT_OF_TIME
+from tools.stages.profiling import OUT_OF_TIME, sizes
 from tools.tasks.task import Case, Task
 
 WORK = "smsp__thread_inst_executed.sum"
@@ -26,6 +26,10 @@ _STEPS = 500_000
 
 _MARGIN = 2.0
 """A run may do so many times the work that was counted, which is extrapolated from a sample of blocks."""
+
+
+_FAR_MORE = 8.0
+"""Where a run did so many times the work that was counted, something else was counted: weights differ by less."""
 
 
 class ShapeRules(Rules):
@@ -67,8 +71,12 @@ class ShapeStage:
         left: list[dict[str, int]] = []
         why = ""
         for case, work in zip(task.benches, works, strict=True):
-            report = None if work > self.most else await self._judged(context, case)
-            if report is not None and report.verdict is Verdict.PASS:
+            judged = None if work > self.most else await self._judged(context, case)
+            report = judged.report if judged is not None else None
+            if judged is not None and report is not None and report.verdict is Verdict.PASS:
+                hidden = hidden_work(sizes(case), work, judged.works.get(size_key(case.dims)))
+                if hidden:
+                    return replace(report, verdict=Verdict.UNDECIDED, message=hidden, unjudged=tuple(left))
                 cases += report.cases
                 continue
             if report is not None and report.verdict not in OUT_OF_TIME:
@@ -78,21 +86,37 @@ class ShapeStage:
         message = _message(task, left, why)
         return TestReport(Verdict.PASS, message, tuple(cases), len(cases), unjudged=tuple(left))
 
-    async def _judged(self, context: CheckContext, case: Case) -> TestReport:
+    async def _judged(self, context: CheckContext, case: Case) -> JudgedResults:
         """One shape at a time: a run at these sizes takes a gigabyte or two."""
         works = {size_key(case.dims): Work(int(_MARGIN * self.most), _STEPS)}
         rules = ShapeRules(context.frozen.constants, seeds=1, seconds=self.seconds, works=works)
         subject, oracle = await self._subject(context, case), self.oracle(context.order.task)
-        judged = await judge_results(
+        return await judge_results(
             context.order.task, self.device, oracle, [subject], rules, seed=context.seed
         )
-        return judged.report
 
     async def _subject(self, context: CheckContext, case: Case) -> Subject:
         order = context.order
         compiled = await self.compiling.compile(order.task, order.kernel, case.dims, context.report.tune)
         assert compiled.build is not None, "what was profiled has compiled"
         return Subject(case, compiled.build.program, compiled.build.plan, once=True)
+
+
+def hidden_work(shape: str, counted: float, done: Work | None) -> str:
+    """Return what to say where a run did far more than the estimate was made from; empty where it did not.
+
+    Args:
+        shape: In words.
+        counted: Thread-instructions, weighted as the assembler expands them.
+        done: What a whole run executed; None where nobody counted.
+    """
+    if not counted or done is None or done.thread_instructions <= _FAR_MORE * counted:
+        return ""
+    return shorten(
+        f"Not timed. At benchmark shape {shape} the kernel executes {done.thread_instructions:.2g} "
+        f"thread-instructions, the estimate is made from {counted:.2g}: the blocks that were counted do not stand "
+        f"for the others."
+    )
 
 
 def _work(timing: ShapeTiming) -> float:

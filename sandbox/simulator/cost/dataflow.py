@@ -8,7 +8,7 @@ from sandbox.simulator.cost.counting import BlockCount
 from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Negated, Operand, Pair, Register, Vector
 
 _NO_TARGET = frozenset(
-    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
+    {"st", "red", "nanosleep", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
 )
 
 

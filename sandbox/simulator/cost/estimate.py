@@ -16,6 +16,7 @@ from sandbox.device import Bottleneck
 from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.cost.counting import Counter
+from sandbox.simulator.cost.local import local_requests
 from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
 from sandbox.simulator.cost.timeline import Warp
 from sandbox.simulator.cost.traffic import LaunchShape, Traffic, traffic
@@ -66,7 +67,7 @@ def estimate(
         "l2": (moved.l2_read + moved.l2_write) / (architecture.l2_bytes_per_clock * clock),
         "atomics": _longest_queue(counter, shape) * constants.atomic_clocks / clock,
     }
-    busy = _sm_clocks(counter, architecture, constants)
+    busy = _sm_clocks(counter, architecture, moved, constants)
     parts |= {name: clocks * per_sm / clock for name, clocks in busy.items()}
     warp = Warp(counter, shape, architecture, moved, constants)
     parts["latency"] = warp.clocks(0.0) / clock
@@ -116,7 +117,9 @@ def _tensor_clocks(counter: Counter, architecture: Architecture) -> float:
     return clocks
 
 
-def _sm_clocks(counter: Counter, architecture: Architecture, constants: CostConstants) -> dict[str, float]:
+def _sm_clocks(
+    counter: Counter, architecture: Architecture, moved: Traffic, constants: CostConstants
+) -> dict[str, float]:
     """Clocks that the sampled blocks would keep each part of one multiprocessor busy."""
     work = instructions_by_pipe(counter)
     lanes = {
@@ -130,7 +133,7 @@ def _sm_clocks(counter: Counter, architecture: Architecture, constants: CostCons
     clocks["issue"] = sum(work.values()) / constants.schedulers
     clocks["tensor"] = _tensor_clocks(counter, architecture)
     clocks["shared_memory"] = _shared_clocks(counter, constants)
-    clocks["l1"] = _l1_clocks(counter, constants)
+    clocks["l1"] = _l1_clocks(counter, moved, constants) + _constant_clocks(counter)
     return clocks
 
 
@@ -142,26 +145,23 @@ def _shared_clocks(counter: Counter, constants: CostConstants) -> float:
     return clocks
 
 
-def _l1_clocks(counter: Counter, constants: CostConstants) -> float:
+def _l1_clocks(counter: Counter, moved: Traffic, constants: CostConstants) -> float:
     """The load/store path: requests, sectors, fills from L2, and the wavefronts that share it."""
     least, width = constants.request_clocks, constants.l1_sectors_a_clock
     wavefronts = sum(site.wavefronts for site in counter.sites.values() if site.space == "shared")
     sites = [site for site in counter.sites.values() if site.space == "global"]
     requests = sum(max(site.sectors / width, site.requests * least) for site in sites)
-    fills = sum(site.misses for site in sites) * SECTOR / constants.l1_fill_bytes_a_clock
+    fills = sum(site.misses for site in sites) * SECTOR + moved.local.read
     # Local memory is laid out so that the lanes of a warp are neighbours: a line for each 4 bytes.
-    return max(requests + wavefronts + least * local_requests(counter), fills)
-
-
-def local_requests(counter: Counter, *opcodes: str) -> float:
-    """Warp-level accesses of the sample to local memory, by opcode, all where none is named."""
-    wanted = opcodes or ("ld", "st")
-    return sum(
-        count.warps
-        for count in counter.blocks.values()
-        for instruction in count.block.instructions
-        if "local" in instruction.modifiers and instruction.opcode in wanted
+    return max(
+        requests + wavefronts + least * local_requests(counter), fills / constants.l1_fill_bytes_a_clock
     )
+
+
+def _constant_clocks(counter: Counter) -> float:
+    """A request to constant memory is split by address (CUDA C++ Programming Guide, "Constant Memory")."""
+    sites = [site for site in counter.sites.values() if site.space == "const"]
+    return float(sum(max(0, site.wavefronts - site.requests) for site in sites))
 
 
 def instructions_by_pipe(counter: Counter) -> dict[str, float]:

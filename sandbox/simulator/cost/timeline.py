@@ -6,16 +6,17 @@ overlap, and what unrolling, prefetching and register blocking buy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sandbox.simulator.cost.constants import USED, CostConstants
-from sandbox.simulator.cost.counting import BlockCount, Counter
+from sandbox.simulator.cost.counting import BlockCount, Counter, Site
 from sandbox.simulator.cost.issue_order import Latency, issue, stays
 from sandbox.simulator.cost.traffic import LaunchShape, Traffic
 from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.gpus.architectures import Architecture
-from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Register
 
 _Ready = dict[str, float]
 
@@ -39,7 +40,7 @@ class Warp:
     constants: CostConstants
 
     def clocks(self, load: float) -> float:
-        """Clocks from start to end, times the rounds of resident blocks.
+        """Clocks of the longest warp of a block, times the rounds of resident blocks; the last one is the longest.
 
         Args:
             load: By how much DRAM answers later than when it is idle, in its idle latencies.
@@ -52,12 +53,15 @@ class Warp:
         functions: dict[str, list[BlockCount]] = {}
         for count in self.counter.blocks.values():
             functions.setdefault(count.function, []).append(count)
-        warps = self.shape.sampled * self.shape.warps
+        chains, least = self.counter.chains, self.constants.unrolled * self.shape.sampled
+        often = frozenset(key for key, times in chains.steps.items() if times >= least)
         for counts in functions.values():
-            often = frozenset(id(one.block) for one in counts if one.warps >= self.constants.unrolled * warps)
             taken |= warp_clocks([count.block for count in counts], latency, often, self.constants)
-        one_warp = sum(taken[key] * count.warps / warps for key, count in self.counter.blocks.items())
-        return -(-self.shape.waves(self.architecture.multiprocessors) // 1) * one_warp
+        mean = sum(taken[key] * times for key, times in chains.steps.items()) / self.shape.sampled
+        longest = sum(taken[key] * times for key, times in chains.longest.items())
+        return (math.ceil(self.shape.waves(self.architecture.multiprocessors)) - 1) * mean + max(
+            mean, longest
+        )
 
 
 def warp_clocks(
@@ -119,6 +123,8 @@ def _memory_latency(
     instruction: Instruction, counter: Counter, architecture: Architecture, moved: Traffic, load: float
 ) -> float:
     """Clocks until a loaded value arrives: a mean over the levels that served it."""
+    if instruction.opcode == "nanosleep":
+        return counter.sleeps.get(id(instruction), (0, 0.0))[1] * architecture.clock_mhz / 1e3
     spaces = ("global", "shared", "const")
     found = (counter.sites.get((id(instruction), space)) for space in spaces)
     site = next((one for one in found if one is not None), None)
@@ -127,11 +133,27 @@ def _memory_latency(
         return 2 * architecture.shared_latency if in_shared else architecture.l2_latency
     if instruction.opcode not in {"ld", "ldu", "ldmatrix", "wmma", "cp"} or "param" in instruction.modifiers:
         return 0.0
-    if site is None or site.space == "const":
-        return architecture.l1_latency if "local" in instruction.modifiers else 0.0
+    if site is None:
+        local = "local" in instruction.modifiers
+        return _below_l1(architecture, moved.local.missed, moved.local.dram_share, load) if local else 0.0
+    if site.space == "const":
+        return _constant_latency(instruction, site, architecture)
     if site.space == "shared":
         return architecture.shared_latency
     missed = min(1.0, site.misses / site.sectors) if site.sectors else 0.0
+    return _below_l1(architecture, missed, moved.dram_share.get(site.buffer, 0.0), load)
+
+
+def _below_l1(architecture: Architecture, missed: float, dram_share: float, load: float) -> float:
+    """Clocks of a load that misses L1 in this share, and L2 in that share of those."""
     beyond = architecture.dram_latency * (1 + load) - architecture.l2_latency
-    below = architecture.l2_latency + moved.dram_share.get(site.buffer, 0.0) * beyond
+    below = architecture.l2_latency + dram_share * beyond
     return architecture.l1_latency + missed * (below - architecture.l1_latency)
+
+
+def _constant_latency(instruction: Instruction, site: Site, architecture: Architecture) -> float:
+    """A fixed address is an operand of the instruction that uses it; others are looked up, one after another."""
+    address = instruction.operands[1]
+    if isinstance(address, AddressOperand) and isinstance(address.base, Register):
+        return architecture.l1_latency + max(0, site.wavefronts - site.requests) / max(site.requests, 1)
+    return 0.0

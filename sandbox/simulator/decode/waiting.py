@@ -11,13 +11,10 @@ from functools import cached_property
 
 from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.hazards.strength import LoadUses
-from sandbox.simulator.ptx.registers import register_names
+from sandbox.simulator.ptx.registers import register_names, registers_read, registers_written
 from sandbox.simulator.ptx.syntax import AddressOperand, Immediate, Instruction, Operand, Register, Symbol
 
 _STRONG = frozenset({"volatile", "relaxed", "acquire", "mmio"})
-_NO_TARGET = frozenset(
-    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"}
-)
 _COPIES = frozenset({"mov", "cvta"})
 
 
@@ -65,8 +62,8 @@ class _Flow:
     def __init__(self, blocks: tuple[BasicBlock, ...]) -> None:
         self._blocks = blocks
         every = [instruction for block in blocks for instruction in block.instructions]
-        self._targets = {id(one): _written(one) for one in every}
-        self._sources = {id(one): frozenset(_read(one)) for one in every}
+        self._targets = {id(one): registers_written(one) for one in every}
+        self._sources = {id(one): frozenset(registers_read(one)) for one in every}
         self._after: dict[int, frozenset[int]] = {}
 
     @cached_property
@@ -178,7 +175,7 @@ class _Flow:
                 branches.append(use.block)
             elif id(instruction) in same:
                 swapped |= "cas" in instruction.modifiers or instruction.guard is not None
-            elif instruction.opcode in {"st", "atom", "red", "call", "ret", "brx"} or not _written(
+            elif instruction.opcode in {"st", "atom", "red", "call", "ret", "brx"} or not registers_written(
                 instruction
             ):
                 return False
@@ -268,18 +265,3 @@ def _successors(block: BasicBlock) -> tuple[int, ...]:
     if jump.guard is None and jump.kind == "branch":
         return jump.targets[:1]
     return jump.targets
-
-
-def _written(instruction: Instruction) -> tuple[str, ...]:
-    operands = instruction.operands
-    if instruction.opcode in _NO_TARGET or not operands or isinstance(operands[0], AddressOperand):
-        return ()
-    return tuple(register_names(operands[0]))
-
-
-def _read(instruction: Instruction) -> Iterator[str]:
-    skip = 1 if _written(instruction) else 0
-    for operand in instruction.operands[skip:]:
-        yield from register_names(operand)
-    if instruction.guard is not None:
-        yield instruction.guard.register.name

@@ -16,7 +16,8 @@ from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import Launch, LaunchMode, Plan
 from sandbox.program import Program
 from sandbox.simulator.decode.code import Code
-from sandbox.simulator.decode.decoder import decode
+from sandbox.simulator.decode.decoder import decode, reachable
+from sandbox.simulator.decode.governing import Governing, governing
 from sandbox.simulator.decode.slots import SPECIAL_REGISTERS
 from sandbox.simulator.execute.schedule import LOCK_STEP, Schedule
 from sandbox.simulator.gpus.architectures import Architecture
@@ -51,6 +52,14 @@ class LoadedProgram:
             fault = Fault(Verdict.UNSUPPORTED, f"unsupported: the simulator cannot read this PTX: {error}")
             raise FaultError(fault) from error
         self._codes: dict[str, Code] = {}
+        self._governing: dict[str, Governing] = {}
+
+    def governing(self, code: Code) -> Governing:
+        """What a kernel goes by."""
+        symbol = code.function.name
+        if symbol not in self._governing:
+            self._governing[symbol] = governing(reachable(self.module, symbol))
+        return self._governing[symbol]
 
     @cached_property
     def atomic(self) -> bool:

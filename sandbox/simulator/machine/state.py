@@ -68,6 +68,9 @@ class Observer:
     def warp_barrier(self, machine: Machine, members: Array) -> None:
         """Called when the active lanes pass a bar.warp.sync with these member masks, uint32, lane-shaped."""
 
+    def sleep(self, machine: Machine, instruction: Instruction, nanoseconds: Array) -> None:
+        """Called when the active lanes sleep for about so long, uint32, lane-shaped."""
+
     def fence(self, machine: Machine, instruction: Instruction) -> None:
         """Called when the active lanes execute a memory fence."""
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.budget import Work
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
+from tools.stages.shapes import hidden_work
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder
 
@@ -62,3 +64,9 @@ async def test_shapes_over_the_budget_are_only_counted_and_the_report_says_so(
     assert report.bench.unjudged == ({"n": 1 << 20},)
     assert [case.dims for case in report.bench.cases] == [{"n": 4096}]
     assert "1 only counted, not judged" in report.stages[-1].message
+
+
+def test_a_run_that_does_far_more_than_was_counted_is_not_timed() -> None:
+    assert hidden_work("n=4096", 1e6, Work(4_000_000, 100)) == ""
+    assert hidden_work("n=4096", 1e6, None) == ""
+    assert "executes 4e+07" in hidden_work("n=4096", 1e6, Work(40_000_000, 100))
