@@ -60,6 +60,7 @@ class RunResult:
             cause of a wrong result.
         seconds: Host wall time of the run.
         work: What a simulator executed; None on a GPU, and after a fault.
+        told: Of a plan of which a sample of blocks ran: by output, which elements these wrote, flat.
     """
 
     fault: Fault | None
@@ -70,6 +71,7 @@ class RunResult:
     seconds: float = 0.0
     undefined: tuple[str, ...] = ()
     work: Work | None = None
+    told: Mapping[str, Array] = field(default_factory=dict[str, Array])
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sandbox.device import Bottleneck, Fault, LaunchProfile
@@ -77,7 +78,8 @@ class TestReport:
     """Outcome of judging results over all cases and seeds; stops at the first failing case.
 
     Attributes:
-        unjudged: Sizes of the benchmark shapes that take too much work to simulate: they were only counted.
+        not_judged: Benchmark shapes at which nobody knows whether the results are right: they were only counted.
+        sampled: Benchmark shapes at which only what a sample of blocks wrote was judged.
     """
 
     __test__ = False  # not a pytest class
@@ -86,7 +88,8 @@ class TestReport:
     message: str
     cases: tuple[CaseReport, ...] = ()
     cases_total: int = 0
-    unjudged: tuple[dict[str, int], ...] = ()
+    not_judged: tuple[dict[str, int], ...] = ()
+    sampled: tuple[dict[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ class CheckReport:
         hazards: What tools that look for hazards found; None where that was not asked.
         kernel_sha: sha256 of the kernel file's text.
         baseline: What is wrong with the task's own baseline; the kernel was judged by the least error bound then.
+        not_judged: Benchmark shapes that were timed, but at which nobody knows whether the results are right.
     """
 
     verdict: Verdict
@@ -209,7 +213,14 @@ class CheckReport:
     bench: TestReport | None = None
     hazards: HazardReport | None = None
     baseline: str = ""
+    not_judged: tuple[dict[str, int], ...] = ()
 
 
 AnyReport = CompileReport | TestReport | ProfileReport | CheckReport
 """What carrying out an order on one kernel gives."""
+
+
+def not_judged_text(verdict: Verdict | None, shapes: Iterable[Mapping[str, int]]) -> str:
+    """Return what a pass is short of, as in ` (not judged at m=4, n=7; m=4, n=8)`; empty where of nothing."""
+    said = "; ".join(", ".join(f"{name}={size}" for name, size in dims.items()) for dims in shapes)
+    return f" (not judged at {said})" if said and verdict is Verdict.PASS else ""

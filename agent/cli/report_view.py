@@ -19,7 +19,7 @@ from agent.cli.output import (
 from sandbox.device import LaunchProfile
 from sandbox.program import KernelResources
 from sandbox.verdict import Verdict
-from tools.reports import CaseReport, CheckReport, ProfileReport, Timing
+from tools.reports import CaseReport, CheckReport, ProfileReport, Timing, not_judged_text
 
 _METRICS_SHOWN = 40
 
@@ -47,7 +47,8 @@ def show_check(console: Console, report: CheckReport) -> None:
     if report.profile is not None and report.profile.verdict is Verdict.PASS:
         _show_shapes(console, report.profile)
     console.print()
-    console.print(Text.assemble(verdict_text(report.verdict), ": ", clean(report.message)))
+    short = not_judged_text(report.verdict, report.not_judged)
+    console.print(Text.assemble(verdict_text(report.verdict), f"{short}: ", clean(report.message)))
 
 
 def show_profile(console: Console, report: ProfileReport, *, device: str) -> None:

@@ -20,7 +20,9 @@ def test_a_folder_of_kernels_is_judged_for_the_task_that_is_named(tmp_path: Path
 
 def test_a_task_folder_is_its_own_task() -> None:
     folder = task_folder.find("transpose").folder
-    assert [task.name for task, _, _ in given([str(folder)])] == ["transpose"] * len(list(folder.glob("*.cu")))
+    assert [task.name for task, _, _ in given([str(folder)])] == ["transpose"] * len(
+        list(folder.glob("*.cu"))
+    )
 
 
 @pytest.mark.parametrize("where", ["nowhere.cu:softmax", ".:no_such_task"])

@@ -237,6 +237,9 @@ class _Judge:
         case = trial.subject.case
         question = await self.oracle.question(case, trial.seed)
         plan = trial.subject.plan(question.scalars)
+        if plan.sampled and question.many_answers:
+            message = "The task's `compare` judges whole outputs, not what a sample of blocks wrote."
+            return _Outcome(_case_report(trial, Verdict.UNDECIDED, message))
         attempts = [_Attempt(trial, question, plan, run) for run in range(2)]
         first = await self._run(attempts[0])
         outcome = await self._judge_run(attempts[0], first)
@@ -298,7 +301,8 @@ class _Judge:
             written = roles[answer.name] is Role.OUT
             poison = poison_bytes(attempt.poison, answer.name, got.nbytes) if written else None
             constant = self.rules.constants.get(answer.name, 0.0)
-            comparisons.append(compare(got, answer, constant=constant, poison=poison))
+            told = result.told.get(answer.name)
+            comparisons.append(compare(got, answer, constant=constant, poison=poison, told=told))
         return tuple(comparisons)
 
 

@@ -29,6 +29,7 @@ from sandbox.simulator.execute.launching import (
     pack_parameters,
 )
 from sandbox.simulator.execute.printing import PRINT_LIMIT
+from sandbox.simulator.execute.sampled_blocks import check_told, drawn_blocks
 from sandbox.simulator.execute.schedule import Schedule
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
@@ -151,6 +152,8 @@ class _RepeatableRun:
         effort = Effort(self.budget)
         try:
             loaded = load(self.program)
+            if self.plan.sampled:
+                check_told(self.plan, loaded)
             surroundings = Surroundings(self.poison, seed_of("approximations", self.inputs))
             arena = _fill(self.plan, loaded, self.inputs, surroundings, inverted=inverted)
             if exact is not None:
@@ -162,7 +165,9 @@ class _RepeatableRun:
                 setup = prepare(loaded, launch, arena, surroundings, architecture, number=number)
                 setup = replace(setup, fill=~setup.fill) if inverted else setup
                 schedule = Schedule(self.poison if self.scheduled and self.poison % 2 else None, number)
-                printed += _execute(setup, watch, told, effort, schedule)
+                most = self.plan.sampled
+                chosen = drawn_blocks(setup, most, self.poison) if most else None
+                printed += _execute(setup, watch, told, effort, schedule, chosen)
         except FaultError as error:
             return _RunOutcome(RunResult(fault=error.fault), watch)
         except SuspectedError:
@@ -173,6 +178,9 @@ class _RepeatableRun:
         text = "".join(printed)[:PRINT_LIMIT]
         notes, undefined = tuple(told.notes), tuple(told.undefined)
         result = RunResult(None, outputs, kept, text, notes, undefined=undefined, work=effort.work)
+        if self.plan.sampled and watch is not None:
+            told_of = {name: _written(watch, name, array).all(axis=1) for name, array in outputs.items()}
+            result = replace(result, told=told_of)
         return _RunOutcome(result, watch)
 
 
@@ -182,7 +190,8 @@ def _judged(attempt: _RepeatableRun) -> RunResult:
     fault = outcome.result.fault
     if outcome.suspected or (fault is not None and fault.verdict is Verdict.RACE):
         outcome = attempt.run(exact=True)
-    assert outcome.watch is not None
+    if outcome.watch is None:  # it ended before anything ran
+        return outcome.result
     read, fault = outcome.watch.findings.dead_read, outcome.result.fault
     if read is None or _races_there(fault, read):
         return outcome.result
@@ -211,12 +220,17 @@ def _same(outcome: _RunOutcome, other: RunResult) -> bool:
     if other.fault is not None or outcome.watch is None:
         return False
     for name, found in outcome.result.outputs.items():
-        shadow = outcome.watch.buffers[name]
         first, second = (np.ascontiguousarray(a).view(np.uint8) for a in (found, other.outputs[name]))
-        written = np.repeat(shadow.written, shadow.granularity)[: first.size]
-        if (first != second)[written].any():
+        if (first != second)[_written(outcome.watch, name, found).reshape(-1)].any():
             return False
     return True
+
+
+def _written(watch: HazardWatch, name: str, found: Array) -> Array:
+    """Which bytes of an output were written, shape (elements, bytes of one)."""
+    shadow = watch.buffers[name]
+    bytes_ = np.repeat(shadow.written, shadow.granularity)[: found.nbytes]
+    return bytes_.reshape(found.size, found.itemsize)
 
 
 def prepare(
@@ -279,9 +293,14 @@ def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
 
 
 def _execute(
-    setup: LaunchSetup, watch: HazardWatch | None, told: _Told, effort: Effort, schedule: Schedule
+    setup: LaunchSetup,
+    watch: HazardWatch | None,
+    told: _Told,
+    effort: Effort,
+    schedule: Schedule,
+    chosen: Array | None,
 ) -> list[str]:
-    """Run every batch of a launch, watching for hazards unless `watch` is None; what the kernel printed."""
+    """Run the chosen blocks of a launch, or all, watching for hazards unless `watch` is None; what it printed."""
     check_whole(setup)
     printed: list[str] = []
     code = setup.code
@@ -289,7 +308,7 @@ def _execute(
     launch = watch.launch(kernel, setup.geometry, setup.arena.extent // 4 + 4) if watch else None
 
     def started() -> Iterator[Under]:
-        for blocks in batches(setup, schedule=schedule):
+        for blocks in batches(setup, chosen, schedule):
             within = launch.batch() if launch else None
             machine = setup.machine(blocks, within.observers if within else ())
             inside = schedule.batch(setup.geometry, blocks, drifting=setup.loaded.atomic)
