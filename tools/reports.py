@@ -22,14 +22,23 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
+class SourceLine:
+    """A line of the kernel file that a failure is about."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
 class CaseReport:
-    """One test case under one seed.
+    """One test case under one seed, or one of several failures that it showed.
 
     Attributes:
         dims: Sizes of the case.
         wrong: Elements outside the bound; `unwritten` of them still held the poison.
         worst_ratio: Largest error over its bound, over all elements; at most 1 passes. None where not compared.
         first: The first few wrong elements in row-major order.
+        lines: Of the kernel file, that the fault is about.
     """
 
     dims: dict[str, int]
@@ -42,6 +51,7 @@ class CaseReport:
     worst_ratio: float | None = None
     first: tuple[Mismatch, ...] = ()
     fault: Fault | None = None
+    lines: tuple[SourceLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,9 +85,10 @@ class CompileReport:
 
 @dataclass(frozen=True)
 class TestReport:
-    """Outcome of judging results over all cases and seeds; stops at the first failing case.
+    """Outcome of judging results over all cases and seeds.
 
     Attributes:
+        cases: Those that passed, then every independent failure, the most serious first: verdict and message are its.
         not_judged: Benchmark shapes at which nobody knows whether the results are right: they were only counted.
         sampled: Benchmark shapes at which only what a sample of blocks wrote was judged.
     """
@@ -90,6 +101,11 @@ class TestReport:
     cases_total: int = 0
     not_judged: tuple[dict[str, int], ...] = ()
     sampled: tuple[dict[str, int], ...] = ()
+
+    @property
+    def failures(self) -> tuple[CaseReport, ...]:
+        """The failures among the cases."""
+        return tuple(case for case in self.cases if case.verdict is not Verdict.PASS)
 
 
 @dataclass(frozen=True)

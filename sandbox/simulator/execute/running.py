@@ -33,6 +33,7 @@ from sandbox.simulator.execute.sampled_blocks import check_told, drawn_blocks
 from sandbox.simulator.execute.schedule import Schedule
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
+from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.shadow import Watched, watch
 from sandbox.simulator.hazards.shared import SuspectedError
 from sandbox.simulator.hazards.watching import BatchWatch, HazardWatch, WatchedKernel
@@ -158,7 +159,7 @@ class _RepeatableRun:
             arena = _fill(self.plan, loaded, self.inputs, surroundings, inverted=inverted)
             if exact is not None:
                 inputs = {b.name: DTYPE_BYTES[b.dtype] for b in self.plan.buffers if b.role is Role.IN}
-                watch = HazardWatch(_watch(self.plan, loaded, arena), inputs, exact)
+                watch = HazardWatch(_watch(self.plan, loaded, arena), inputs, exact, Findings(exact))
                 told = _Told(watch.findings.notes)
             architecture = ARCHITECTURES[self.architecture]
             for number, launch in enumerate(self.plan.launches):
@@ -169,7 +170,7 @@ class _RepeatableRun:
                 chosen = drawn_blocks(setup, most, self.poison) if most else None
                 printed += _execute(setup, watch, told, effort, schedule, chosen)
         except FaultError as error:
-            return _RunOutcome(RunResult(fault=error.fault), watch)
+            return _RunOutcome(_ended(error.fault, watch), watch)
         except SuspectedError:
             return _RunOutcome(RunResult(None), watch, suspected=True)
         buffers = self.plan.buffers
@@ -181,7 +182,19 @@ class _RepeatableRun:
         if self.plan.sampled and watch is not None:
             told_of = {name: _written(watch, name, array).all(axis=1) for name, array in outputs.items()}
             result = replace(result, told=told_of)
+        if watch is not None and watch.findings.races:
+            fault, *further = watch.findings.races
+            result = replace(result, fault=fault, further=tuple(further))
         return _RunOutcome(result, watch)
+
+
+def _ended(fault: Fault, watch: HazardWatch | None) -> RunResult:
+    """What a fault ended; what raced before it is the likelier cause."""
+    races = () if watch is None else watch.findings.races
+    if not races:
+        return RunResult(fault)
+    effect = () if fault in races or fault.verdict in {Verdict.TIMEOUT, Verdict.UNDECIDED} else (fault,)
+    return RunResult(races[0], further=(*races[1:], *effect))
 
 
 def _judged(attempt: _RepeatableRun) -> RunResult:
@@ -197,15 +210,19 @@ def _judged(attempt: _RepeatableRun) -> RunResult:
         return outcome.result
     if fault is not None and fault.verdict is Verdict.UNDECIDED:
         return outcome.result
+    if fault is not None and fault.verdict is Verdict.RACE and outcome.watch.findings.raced_before:
+        return replace(outcome.result, further=(*outcome.result.further, read))
+    with_others = () if fault is None else (fault, *outcome.result.further)
+    unwritten = replace(outcome.result, fault=read, further=with_others)
     if outcome.watch.findings.steered:
-        return RunResult(read)
+        return unwritten
     other = RunResult(fault) if fault is not None else attempt.run(None, inverted=True).result
     if other.fault is not None and other.fault.verdict is Verdict.UNDECIDED:
         return other
     if fault is None and _same(outcome, other):
         note = f"{read.message}; nothing comes of it: other bytes there give the same results"
         return replace(outcome.result, notes=(*outcome.result.notes, note))
-    return RunResult(read)
+    return unwritten
 
 
 def _races_there(fault: Fault | None, read: Fault) -> bool:

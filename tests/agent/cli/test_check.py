@@ -75,6 +75,17 @@ def test_a_wrong_kernel_exits_1_and_shows_the_first_wrong_elements(
     assert "estimated us" not in result.stdout
 
 
+def test_all_that_is_wrong_is_shown_with_the_lines(
+    warpwright: Warpwright, tmp_path: Path, good: Path, quick: str
+) -> None:
+    twice = tmp_path / "twice.cu"
+    twice.write_text(good.read_text().replace("x[i] + y[i]", "x[i] + y[i + n]"))
+    result = warpwright("check", twice, "--task", quick)
+    assert result.exit_code == 1, result.output
+    assert "memory_fault: " in result.stdout
+    assert "    5 | if (i < n) out[i] = x[i] + y[i + n];" in result.stdout
+
+
 def test_a_kernel_that_does_not_compile_exits_1_with_its_line(
     as_json: AsJson, tmp_path: Path, good: Path, quick: str
 ) -> None:

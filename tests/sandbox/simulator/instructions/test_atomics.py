@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from sandbox.simulator.instructions.atomics import SWAP, one_by_one
 from sandbox.verdict import Verdict
 
 THREADS = 64
@@ -208,3 +209,21 @@ def test_generic_addresses_reach_shared_and_global_words_in_one_instruction(cuda
     ]
     assert result.outputs["io"].tolist() == groups
     assert result.outputs["out"].tolist() == [1] * THREADS
+
+
+@pytest.mark.parametrize("addresses", [1, 5])
+def test_crowded_swaps_find_what_one_after_another_would(addresses):
+    rng = np.random.default_rng(addresses)
+    for count in (1, 40, 300):
+        index = rng.integers(0, addresses, count)
+        turns = np.arange(count, dtype=np.uint32)  # each succeeds after the one before it
+        for compare, new in ((turns, turns + 1), rng.integers(0, 4, (2, count), np.uint32)):
+            memory = np.zeros(addresses, np.uint32)
+            expected, found = memory.copy(), np.empty(count, np.uint32)
+            for lane, place in enumerate(index):
+                found[lane] = expected[place]
+                if found[lane] == compare[lane]:
+                    expected[place] = new[lane]
+            previous = one_by_one(memory, index, [compare, new], SWAP)
+            assert (previous == found).all()
+            assert (memory == expected).all()
