@@ -15,7 +15,7 @@ import json
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -124,7 +124,7 @@ async def _judge(asked: Sequence[Kernel], seed: int, cache: Path) -> list[tuple[
 
 
 @contextmanager
-def _busy(loops: int) -> Iterator[None]:
+def _busy(loops: int) -> Generator[None]:
     context = multiprocessing.get_context("spawn")
     running = [context.Process(target=_count, daemon=True) for _ in range(loops)]
     for process in running:

@@ -80,10 +80,11 @@ async def _profiled(
 ) -> list[ProfileReport]:
     """Profiles of the settings, in order; of the first two only where they are hopeless and much alike."""
     tried = [await profile(setting) for setting in settings[:1]]
-    if tried[0].speedup is not None and tried[0].speedup < HOPELESS:
+    default = tried[0].speedup
+    if default is not None and default < HOPELESS:
         tried += [await profile(setting) for setting in settings[1:2]]
         speeds = [report.speedup for report in tried if report.speedup is not None]
-        if max(speeds) < min(HOPELESS, ALIKE * tried[0].speedup):
+        if max(speeds) < min(HOPELESS, ALIKE * default):
             return tried
     return tried + await together(profile(setting) for setting in settings[len(tried) :])
 
