@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sandbox.device import Bottleneck, Fault, LaunchProfile
 from sandbox.program import Diagnostic, KernelResources
+from sandbox.proof.opinion import LaunchProof, Opinion
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -189,6 +190,21 @@ class HazardReport:
 
 
 @dataclass(frozen=True)
+class ProofReport:
+    """A static verifier's opinion, for every schedule of each launch; it stands beside the verdict.
+
+    Attributes:
+        opinion: Of all launches: contradicted where one is, proved where all are.
+        dims: The test case whose launches they are.
+    """
+
+    opinion: Opinion
+    message: str
+    dims: dict[str, int]
+    launches: tuple[LaunchProof, ...] = ()
+
+
+@dataclass(frozen=True)
 class StageReport:
     """One line of a judgement: stage name, its verdict, its message, how long it took."""
 
@@ -206,6 +222,7 @@ class CheckReport:
         tune: The tunable values judged (after a sweep: the chosen ones).
         isolation: bubblewrap, docker or process.
         bench: Whether the results are right at the benchmark shapes too; None where that was not asked.
+        proof: Whether every schedule is free of races; None where that was not asked.
         hazards: What tools that look for hazards found; None where that was not asked.
         kernel_sha: sha256 of the kernel file's text.
         baseline: What is wrong with the task's own baseline; the kernel was judged by the least error bound then.
@@ -230,6 +247,7 @@ class CheckReport:
     hazards: HazardReport | None = None
     baseline: str = ""
     not_judged: tuple[dict[str, int], ...] = ()
+    proof: ProofReport | None = None
 
 
 AnyReport = CompileReport | TestReport | ProfileReport | CheckReport

@@ -38,6 +38,13 @@ def check(  # noqa: PLR0913 - they are the options of the command
         bool,
         typer.Option("--strict", help="Fail (status 3) where results at a benchmark shape were not judged."),
     ] = False,
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove",
+            help="Ask the verifier sentryward about races in every schedule (extra: proof); no verdict.",
+        ),
+    ] = False,
     tools: ToolsUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +60,7 @@ def check(  # noqa: PLR0913 - they are the options of the command
         text, judged = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:
             with _waiting(f"checking {kernel} on {toolbox.device}", quiet=as_json):
-                order = CheckOrder(judged, text, sweep=sweep, thorough=thorough, seed=seed)
+                order = CheckOrder(judged, text, sweep=sweep, thorough=thorough, prove=prove, seed=seed)
                 report = await toolbox.do(order)
         if as_json:
             output.print_json(report)

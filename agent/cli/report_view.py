@@ -56,6 +56,10 @@ def show_check(console: Console, report: CheckReport) -> None:
     for case in failures[1:]:
         console.print(Text.assemble("also ", verdict_text(case.verdict), ": ", clean(case.message)))
         _show_lines(console, (case,))
+    if report.proof is not None:
+        proof = report.proof
+        said = f"proof for {pairs(proof.dims)}: {proof.opinion}: {clean(proof.message)}"
+        console.print(Text(said))
 
 
 def show_profile(console: Console, report: ProfileReport, *, device: str) -> None:

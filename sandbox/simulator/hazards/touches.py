@@ -186,9 +186,14 @@ class BlockLayout:
         else:
             where, time = block, now[block if len(now) > 1 else 0, thread][:, None]
         agent = thread if copies is None else thread + clocks.threads
+        count = max(1, access.size // granularity)
+        if copies is not None and count > 1:  # nobody asks what a copy stores: all of its units are one touch
+            unit = (base + np.arange(count)[:, None]).reshape(-1)
+            thread, agent = np.tile(thread, count), np.tile(agent, count)
+            where, time = None if where is None else np.tile(where, count), np.tile(time, (count, 1))
+            return [Touch(access, 0, unit, thread, thread, where, agent, time)]
         return [
-            Touch(access, k * granularity, base + k, thread, thread, where, agent, time)
-            for k in range(max(1, access.size // granularity))
+            Touch(access, k * granularity, base + k, thread, thread, where, agent, time) for k in range(count)
         ]
 
     def race(
