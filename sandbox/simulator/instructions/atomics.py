@@ -61,6 +61,9 @@ def _operation(m: Modifiers) -> Operation:
     return _OPERATIONS[name]
 
 
+_MOST_SWAPS = 16
+"""Successes on one address in one step that are looked for together."""
+
 _OPERATIONS: dict[str, Operation] = {
     "add": Operation(np.add, np.add),
     "min": Operation(np.minimum, np.minimum),
@@ -246,6 +249,10 @@ def one_by_one(memory: Array, index: Array, values: list[Array], operation: Oper
     lengths = np.diff(np.append(starts, len(ordered)))
     if operation.unordered is np.add and memory.dtype.kind in "ui":
         return _prefix_sums(memory, ordered, order, values[0], (starts, lengths))
+    if operation.conditional:
+        swapped = _swaps(memory, ordered, order, values, (starts, lengths))
+        if swapped is not None:
+            return swapped
     previous = np.empty(len(index), dtype=memory.dtype)
     turn = 0
     while starts.size:
@@ -258,6 +265,35 @@ def one_by_one(memory: Array, index: Array, values: list[Array], operation: Oper
         more = lengths > turn
         starts, lengths = starts[more], lengths[more]
     return previous
+
+
+def _swaps(
+    memory: Array, ordered: Array, order: Array, values: list[Array], segments: tuple[Array, Array]
+) -> Array | None:
+    """Compare and swap: what lanes find changes only where one of them succeeds, so step from success to success.
+
+    None, and nothing is done, where many succeed on one address in a row.
+    """
+    starts, lengths = segments
+    compare, new = (value[order] for value in values)
+    current = memory[ordered[starts]]
+    segment = np.repeat(np.arange(len(starts)), lengths)
+    found, place = current[segment], np.arange(len(order))
+    ahead = np.ones(len(order), dtype=np.bool_)
+    for _ in range(_MOST_SWAPS):
+        hits = np.flatnonzero(ahead & (compare == found) & (new != found))
+        if not hits.size:
+            memory[ordered[starts]] = current
+            previous = np.empty_like(found)
+            previous[order] = found
+            return previous
+        where, first = np.unique(segment[hits], return_index=True)
+        last = np.full(len(starts), len(order))
+        last[where] = hits[first]
+        current[where] = new[hits[first]]
+        ahead &= place > last[segment]
+        found[ahead] = current[segment[ahead]]
+    return None
 
 
 def _prefix_sums(
