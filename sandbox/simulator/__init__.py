@@ -28,8 +28,8 @@ A run (`execute.running.run`: is it right?):
 8. `execute.running` reads the outputs back, or returns the fault.
 
 A profile (`profiling.profile`: how long would it take?) takes steps 1 to 6 for a sample of the blocks, over an arena
-that holds only the pages that are touched (`machine.sparse`, filled by `machine.filling`), with one observer
-in place of the hazards. `sampling` says which blocks, and `completeness` which launches need all of theirs:
+that holds only the pages that are touched (`machine.sparse`, filled by `machine.filling`), with one observer instead
+of the hazards. `sampling` says which blocks, and `completeness` which launches need all of theirs:
 
 9. `cost.counting.Counter` counts: instructions, sectors (`cost.coalescing`), bank conflicts and contended atomics
    (`cost.contention`), what the caches keep (`cost.caches`), how far the longest warps go (`cost.chains`).

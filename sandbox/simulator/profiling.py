@@ -26,7 +26,7 @@ from sandbox.simulator.execute.running import initialise_globals, load, prepare
 from sandbox.simulator.gpus.architectures import ARCHITECTURES, Architecture
 from sandbox.simulator.gpus.occupancy import Occupancy, occupancy
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.filling import Filling
+from sandbox.simulator.machine.filling import InputData
 from sandbox.simulator.machine.sparse import SparseArena
 from sandbox.simulator.machine.surroundings import Surroundings, seed_of
 from sandbox.simulator.metrics.row import CountedLaunch
@@ -103,7 +103,7 @@ class _Profiling:
         wanted = {b.name for b in self.plan.buffers if b.role in {Role.IN, Role.INOUT}}
         dtypes = {b.name: b.dtype for b in self.plan.buffers}
         kept = {
-            name: Filling(self.samples[name], dtypes[name], seed_of(name, self.samples)) for name in wanted
+            name: InputData(self.samples[name], dtypes[name], seed_of(name, self.samples)) for name in wanted
         }
         inputs = {name: self.samples[name] for name in wanted}
         surroundings = Surroundings(seed_of(self.program.key, inputs))

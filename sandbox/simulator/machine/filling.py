@@ -19,7 +19,7 @@ _GOLDEN, _FIRST, _SECOND = (
 )
 
 
-class Filling:
+class InputData:
     """The contents of a buffer, page by page.
 
     The sample is its beginning. Beyond that, elements are drawn from it at random, so that no sequence comes twice;

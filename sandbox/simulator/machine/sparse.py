@@ -12,7 +12,7 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.filling import Filling
+from sandbox.simulator.machine.filling import InputData
 from sandbox.simulator.machine.memory import Allocation, Arena
 from sandbox.simulator.machine.surroundings import Surroundings
 from sandbox.simulator.ptx.types import S64, U8
@@ -42,7 +42,7 @@ class SparseArena(Arena):
         self,
         sizes: dict[str, int],
         labels: dict[str, str],
-        samples: Mapping[str, Filling],
+        samples: Mapping[str, InputData],
         surroundings: Surroundings,
     ) -> None:
         self._place(sizes, labels, PAGE, surroundings)

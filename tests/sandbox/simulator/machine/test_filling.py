@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from sandbox.simulator.machine.filling import Filling
+from sandbox.simulator.machine.filling import InputData
 
 PAGE = 4096
 DRAWN = np.random.default_rng(7).standard_normal(8192).astype(np.float32)
 
 
 def filled(sample: np.ndarray, dtype: str, pages: int = 64, seed: int = 3) -> np.ndarray:
-    bytes_ = Filling(sample, dtype, seed).pages(np.arange(pages), PAGE)
+    bytes_ = InputData(sample, dtype, seed).pages(np.arange(pages), PAGE)
     return bytes_.reshape(-1).view(sample.dtype)
 
 
@@ -52,7 +52,7 @@ def test_what_has_an_order_and_rows_with_a_single_one_are_repeated():
 
 
 def test_a_page_holds_the_same_whenever_it_is_touched():
-    filling = Filling(DRAWN, "float32", 3)
+    filling = InputData(DRAWN, "float32", 3)
     together = filling.pages(np.arange(64), PAGE)
     assert (filling.pages(np.array([40]), PAGE) == together[40]).all()
-    assert (Filling(DRAWN, "float32", 4).pages(np.array([40]), PAGE) != together[40]).any()
+    assert (InputData(DRAWN, "float32", 4).pages(np.array([40]), PAGE) != together[40]).any()
