@@ -52,7 +52,10 @@ class SearchRequest(BaseModel):
 
 
 class BestKernel(BaseModel):
-    """The best correct kernel so far. `speedup` is against the task's baseline on the same device."""
+    """The best correct kernel so far. `speedup` is against the task's baseline on the same device.
+
+    `not_judged` names the benchmark shapes at which its results were only counted when the search ended.
+    """
 
     model_config = ConfigDict(frozen=True)
     path: Path
@@ -64,6 +67,7 @@ class BestKernel(BaseModel):
     tune: dict[str, int]
     round: int
     candidate: int
+    not_judged: list[dict[str, int]] = Field(default_factory=list[dict[str, int]])
 
 
 class SearchResult(BaseModel):

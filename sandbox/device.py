@@ -26,6 +26,7 @@ class Fault:
         message: One sentence that says what happened, where, and what was touched.
         kernel: Launched name.
         line: Source line in the kernel file.
+        other_line: Of the other access of a race.
         instruction: The PTX instruction.
         block: Block index x, y, z.
         thread: Thread index x, y, z.
@@ -44,6 +45,12 @@ class Fault:
     buffer: str | None = None
     offset: int | None = None
     threads: int | None = None
+    other_line: int | None = None
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """The lines that the fault is about, in the order of the file."""
+        return tuple(sorted({line for line in (self.line, self.other_line) if line is not None}))
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,9 @@ class RunResult:
     """What one run left behind.
 
     Attributes:
-        fault: None where every launch finished.
-        outputs: Out and inout buffers by name, flat, in their dtype; empty after a fault.
+        fault: None where every launch finished and nothing was found against it.
+        further: Other failures that the run showed, the most serious first; none without `fault`.
+        outputs: Out and inout buffers by name, flat, in their dtype; empty where a fault ended the run.
         inputs: In buffers by name as they are after the run, for the input-modified check.
         printed: What device printf wrote, bounded.
         notes: Findings that are no failure, for example several threads writing one value.
@@ -60,6 +68,7 @@ class RunResult:
             cause of a wrong result.
         seconds: Host wall time of the run.
         work: What a simulator executed; None on a GPU, and after a fault.
+        told: Of a plan of which a sample of blocks ran: by output, which elements these wrote, flat.
     """
 
     fault: Fault | None
@@ -70,6 +79,8 @@ class RunResult:
     seconds: float = 0.0
     undefined: tuple[str, ...] = ()
     work: Work | None = None
+    told: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    further: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,12 @@ class Launch:
 
 @dataclass(frozen=True)
 class Plan:
-    """One run: the launch list, executed once and in order over these buffers."""
+    """One run: the launch list, executed once and in order over these buffers.
+
+    Attributes:
+        sampled: About how many blocks of it a simulator runs, drawn by the seed of the run; 0 for all of them.
+    """
 
     buffers: tuple[BufferSpec, ...]
     launches: tuple[Launch, ...]
+    sampled: int = 0

@@ -16,6 +16,8 @@ class CompileRequest:
         defines_line: Line of the source before which they stand; behind the includes, so that no header sees them.
         kernels: Launched names as written in the kernel file, template instances included.
         file_name: The name shown in diagnostics; never a path of the host.
+        assembled: Whether PTX becomes machine code too, which takes as long again. Without it a program has no cubin
+            and nobody knows its registers; a simulator runs it all the same.
     """
 
     source: str
@@ -24,6 +26,7 @@ class CompileRequest:
     kernels: tuple[str, ...] = ()
     file_name: str = "kernel.cu"
     defines_line: int = 1
+    assembled: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ class Program:
     Attributes:
         key: Content address: sha256 over source, defines, kernels, architecture, options, compiler version.
         symbols: Launched name to the symbol in PTX and cubin (they differ for templates and C++ names).
-        globals_bytes: Size of device globals in the cubin, bytes; state there could outlive a launch.
+        cubin: Machine code; empty where the request did not ask for it.
+        resources: Of every kernel; none without machine code.
+        globals_bytes: Size of device globals, bytes; state there could outlive a launch.
     """
 
     key: str

@@ -45,7 +45,12 @@ class Provenance(StrEnum):
 _ORDER = {verdict: position for position, verdict in enumerate(Verdict)}
 
 
+def precedence(verdict: Verdict) -> int:
+    """Return where a verdict stands among all: the lower of two failures explains the other."""
+    return _ORDER[verdict]
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the verdict that explains the others: the first failure in order of precedence, else PASS."""
     failures = [verdict for verdict in verdicts if verdict is not Verdict.PASS]
-    return min(failures, key=_ORDER.__getitem__, default=Verdict.PASS)
+    return min(failures, key=precedence, default=Verdict.PASS)

@@ -69,20 +69,17 @@ def compiled(request: CompileRequest, *, assembled: bool = True) -> CompileResul
 
     Args:
         request: As the product's compiler takes it.
-        assembled: Whether PTX is assembled to machine code too. Without it there is no cubin and no count of
-            registers, which runs on the simulator do not need, and it takes half the time.
+        assembled: False where a test needs no machine code, whatever the request says.
     """
+    request = replace(request, assembled=request.assembled and assembled)
     key = _service().key(request)
     kept = CompileCache(Path(os.environ[SHARED]))
-    entry = key if assembled else f"{key}-ptx"
-    if (found := kept.get(entry)) is not None:
+    if (found := kept.get(key)) is not None:
         return replace(found, cached=False)
-    virtual = replace(request, architecture=request.architecture.replace("sm_", "compute_"))
-    result = _answer(request if assembled else virtual)
+    result = _answer(request)
     if result.program is not None:
-        program = replace(result.program, key=entry, architecture=request.architecture)
-        result = replace(result, program=program)
-    kept.put(entry, result)
+        result = replace(result, program=replace(result.program, key=key))
+    kept.put(key, result)
     return result
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from sandbox.errors import UsageError
 from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
@@ -18,13 +19,14 @@ from tools.judge.freezing import BaselineError, Frozen, load_frozen, store_froze
 from tools.judge.oracle import TaskOracle, bench_samples
 from tools.judge.testing import Rules, fresh_seed
 from tools.parts import Limits, ToolboxParts, local_parts
-from tools.reports import AnyReport, CheckReport, TestReport
+from tools.reports import AnyReport, CheckReport, ProofReport, TestReport
 from tools.stages.checking import CheckStages
 from tools.stages.compiling import CompileStage
 from tools.stages.hazards import HazardStage
 from tools.stages.judgement import CheckContext, judge
 from tools.stages.measuring import MeasureStage
 from tools.stages.profiling import ProfileStage
+from tools.stages.proving import opinion_on
 from tools.stages.shapes import ShapeStage
 from tools.stages.testing import ResultStage
 from tools.tasks.task import Task
@@ -108,7 +110,17 @@ class LocalToolbox(Toolbox):
         compiled = await self._stages.compiling.compile_tests(order.task, order.kernel, order.tune)
         return await self._stages.results.test(order.task, compiled, frozen, order.seed)
 
+    async def _prove(self, order: CheckOrder[Task], report: CheckReport) -> ProofReport | None:
+        prover = self._parts.prover
+        assert prover is not None, "asked before"
+        compiled = await self._stages.compiling.compile_tests(order.task, order.kernel, report.tune)
+        return await opinion_on(order.task, compiled, prover)
+
     async def _check(self, order: CheckOrder[Task]) -> CheckReport:
+        if order.prove:
+            if self._parts.prover is None:
+                raise UsageError(f"{self.device} has no verifier to ask")
+            self._parts.prover.check()
         frozen, wrong = await self._freeze_or_not(order.task)
         seed = fresh_seed() if order.seed is None else order.seed
         blank = CheckReport(
@@ -123,11 +135,15 @@ class LocalToolbox(Toolbox):
             baseline=wrong,
         )
         report = await judge(CheckContext(order, frozen, seed, blank), self._stages.in_order())
+        if order.prove:
+            report = replace(report, proof=await self._prove(order, report))
         return replace(report, message=f"{report.message} Beside this, {wrong}") if wrong else report
 
     def _make_stages(self, limits: Limits) -> CheckStages:
         device, oracle = self._parts.device, self._oracle
-        compiling = CompileStage(self._parts.compiler, device.architecture, limits.compile_s)
+        compiling = CompileStage(
+            self._parts.compiler, device.architecture, limits.compile_s, runs_ptx=not device.measures
+        )
         rules = Rules({}, limits.seeds, limits.run_s, self._parts.width)
         return CheckStages(
             compiling,
@@ -180,5 +196,6 @@ class LocalToolbox(Toolbox):
     async def aclose(self) -> None:
         """Stop every worker."""
         await asyncio.gather(
-            self._parts.device.aclose(), self._parts.compiler.aclose(), self._parts.answers.aclose()
-        )
+            self._parts.device.aclose(), self._parts.compiler.aclose(), self._parts.answers.aclose(),
+            *([self._parts.prover.aclose()] if self._parts.prover else []),
+        )  # fmt: skip

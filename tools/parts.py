@@ -12,9 +12,11 @@ from sandbox.compiler.service import Compiler
 from sandbox.device import Device
 from sandbox.devices.open import open_device
 from sandbox.isolation.choose import choose_isolation
+from sandbox.proof.service import Prover
 from sandbox.reference.service import References
 from tools.judge.oracle import Answers
 from tools.stages.compiling import Compiles
+from tools.stages.proving import Proves
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,14 @@ class AnswerService(Answers, Closes, Protocol):
     """What knows answers."""
 
 
+class ProofService(Proves, Closes, Protocol):
+    """What proves."""
+
+    def check(self) -> None:
+        """Raise MissingDependencyError where the verifier is not installed."""
+        ...
+
+
 @dataclass(frozen=True)
 class ToolboxParts:
     """What a toolbox is made of; it owns them. `width` is how many plans the device runs at once."""
@@ -63,6 +73,7 @@ class ToolboxParts:
     device: Device
     isolation: str
     width: int = 1
+    prover: ProofService | None = None
 
 
 def local_parts(device: str, cache: Path, workers: int | None) -> ToolboxParts:
@@ -81,4 +92,4 @@ def local_parts(device: str, cache: Path, workers: int | None) -> ToolboxParts:
     isolation = choose_isolation()
     opened = open_device(device, isolation, workers=width)
     compiler = Compiler(isolation, cache=cache / "compiled", workers=width)
-    return ToolboxParts(compiler, References(isolation), opened, isolation.name, width)
+    return ToolboxParts(compiler, References(isolation), opened, isolation.name, width, Prover(isolation))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sandbox.device import Bottleneck, Fault, LaunchProfile
 from sandbox.program import Diagnostic, KernelResources
+from sandbox.proof.opinion import LaunchProof, Opinion
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -21,14 +23,23 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
+class SourceLine:
+    """A line of the kernel file that a failure is about."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
 class CaseReport:
-    """One test case under one seed.
+    """One test case under one seed, or one of several failures that it showed.
 
     Attributes:
         dims: Sizes of the case.
         wrong: Elements outside the bound; `unwritten` of them still held the poison.
         worst_ratio: Largest error over its bound, over all elements; at most 1 passes. None where not compared.
         first: The first few wrong elements in row-major order.
+        lines: Of the kernel file, that the fault is about.
     """
 
     dims: dict[str, int]
@@ -41,6 +52,7 @@ class CaseReport:
     worst_ratio: float | None = None
     first: tuple[Mismatch, ...] = ()
     fault: Fault | None = None
+    lines: tuple[SourceLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,10 +86,12 @@ class CompileReport:
 
 @dataclass(frozen=True)
 class TestReport:
-    """Outcome of judging results over all cases and seeds; stops at the first failing case.
+    """Outcome of judging results over all cases and seeds.
 
     Attributes:
-        unjudged: Sizes of the benchmark shapes that take too much work to simulate: they were only counted.
+        cases: Those that passed, then every independent failure, the most serious first: verdict and message are its.
+        not_judged: Benchmark shapes at which nobody knows whether the results are right: they were only counted.
+        sampled: Benchmark shapes at which only what a sample of blocks wrote was judged.
     """
 
     __test__ = False  # not a pytest class
@@ -86,7 +100,13 @@ class TestReport:
     message: str
     cases: tuple[CaseReport, ...] = ()
     cases_total: int = 0
-    unjudged: tuple[dict[str, int], ...] = ()
+    not_judged: tuple[dict[str, int], ...] = ()
+    sampled: tuple[dict[str, int], ...] = ()
+
+    @property
+    def failures(self) -> tuple[CaseReport, ...]:
+        """The failures among the cases."""
+        return tuple(case for case in self.cases if case.verdict is not Verdict.PASS)
 
 
 @dataclass(frozen=True)
@@ -170,6 +190,21 @@ class HazardReport:
 
 
 @dataclass(frozen=True)
+class ProofReport:
+    """A static verifier's opinion, for every schedule of each launch; it stands beside the verdict.
+
+    Attributes:
+        opinion: Of all launches: contradicted where one is, proved where all are.
+        dims: The test case whose launches they are.
+    """
+
+    opinion: Opinion
+    message: str
+    dims: dict[str, int]
+    launches: tuple[LaunchProof, ...] = ()
+
+
+@dataclass(frozen=True)
 class StageReport:
     """One line of a judgement: stage name, its verdict, its message, how long it took."""
 
@@ -187,9 +222,11 @@ class CheckReport:
         tune: The tunable values judged (after a sweep: the chosen ones).
         isolation: bubblewrap, docker or process.
         bench: Whether the results are right at the benchmark shapes too; None where that was not asked.
+        proof: Whether every schedule is free of races; None where that was not asked.
         hazards: What tools that look for hazards found; None where that was not asked.
         kernel_sha: sha256 of the kernel file's text.
         baseline: What is wrong with the task's own baseline; the kernel was judged by the least error bound then.
+        not_judged: Benchmark shapes that were timed, but at which nobody knows whether the results are right.
     """
 
     verdict: Verdict
@@ -209,7 +246,15 @@ class CheckReport:
     bench: TestReport | None = None
     hazards: HazardReport | None = None
     baseline: str = ""
+    not_judged: tuple[dict[str, int], ...] = ()
+    proof: ProofReport | None = None
 
 
 AnyReport = CompileReport | TestReport | ProfileReport | CheckReport
 """What carrying out an order on one kernel gives."""
+
+
+def not_judged_text(verdict: Verdict | None, shapes: Iterable[Mapping[str, int]]) -> str:
+    """Return what a pass is short of, as in ` (not judged at m=4, n=7; m=4, n=8)`; empty where of nothing."""
+    said = "; ".join(", ".join(f"{name}={size}" for name, size in dims.items()) for dims in shapes)
+    return f" (not judged at {said})" if said and verdict is Verdict.PASS else ""

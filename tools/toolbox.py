@@ -83,6 +83,7 @@ class CheckOrder(Order[T, CheckReport]):
         benches: Judge the results at the benchmark shapes too, once profiled.
         thorough: Look for hazards with the device's own tools as well (compute-sanitizer on a GPU; a simulator
             always looks, and has nothing to add).
+        prove: Ask a static verifier whether the kernel is free of races in every schedule; no verdict comes of it.
         seed: Replays one judgement.
     """
 
@@ -90,6 +91,7 @@ class CheckOrder(Order[T, CheckReport]):
     profile: bool = True
     benches: bool = True
     thorough: bool = False
+    prove: bool = False
     seed: int | None = None
     kind: Literal["check"] = "check"
 

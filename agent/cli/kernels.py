@@ -34,6 +34,17 @@ def check(  # noqa: PLR0913 - they are the options of the command
         bool,
         typer.Option("--thorough", help="Look for hazards with compute-sanitizer too (on a GPU)."),
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Fail (status 3) where results at a benchmark shape were not judged."),
+    ] = False,
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove",
+            help="Ask the verifier sentryward about races in every schedule (extra: proof); no verdict.",
+        ),
+    ] = False,
     tools: ToolsUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,18 +53,23 @@ def check(  # noqa: PLR0913 - they are the options of the command
     async def work() -> ExitStatus:
         from agent.cli import output, report_view
         from agent.home import home
+        from tools.reports import not_judged_text
         from tools.tasks.folder import find
         from tools.toolbox import CheckOrder
 
         text, judged = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:
             with _waiting(f"checking {kernel} on {toolbox.device}", quiet=as_json):
-                order = CheckOrder(judged, text, sweep=sweep, thorough=thorough, seed=seed)
+                order = CheckOrder(judged, text, sweep=sweep, thorough=thorough, prove=prove, seed=seed)
                 report = await toolbox.do(order)
         if as_json:
             output.print_json(report)
         else:
             report_view.show_check(output.console(), report)
+        short = not_judged_text(report.verdict, report.not_judged)
+        if strict and short:
+            typer.echo(f"warpwright: no plain pass{short}, and --strict asks for one", err=True)
+            return ExitStatus.LACKING
         return of_verdict(report.verdict)
 
     conclude(work, as_json=as_json)

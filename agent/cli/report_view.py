@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
@@ -19,7 +21,7 @@ from agent.cli.output import (
 from sandbox.device import LaunchProfile
 from sandbox.program import KernelResources
 from sandbox.verdict import Verdict
-from tools.reports import CaseReport, CheckReport, ProfileReport, Timing
+from tools.reports import CaseReport, CheckReport, ProfileReport, Timing, not_judged_text
 
 _METRICS_SHOWN = 40
 
@@ -41,13 +43,23 @@ def show_check(console: Console, report: CheckReport) -> None:
         for one in report.compile.suspicions:
             where = "" if one.line is None else f" (line {one.line})"
             console.print(Text(f"look at: {clean(one.construct)}{where}: {one.why}"))
-    wrong = [case for case in report.test.cases if case.first] if report.test else []
-    for case in wrong[:1]:
-        _show_case(console, case)
+    failures = report.test.failures if report.test else ()
+    for case in failures:
+        if case.first:
+            _show_case(console, case)
     if report.profile is not None and report.profile.verdict is Verdict.PASS:
         _show_shapes(console, report.profile)
     console.print()
-    console.print(Text.assemble(verdict_text(report.verdict), ": ", clean(report.message)))
+    short = not_judged_text(report.verdict, report.not_judged)
+    console.print(Text.assemble(verdict_text(report.verdict), f"{short}: ", clean(report.message)))
+    _show_lines(console, failures[:1])
+    for case in failures[1:]:
+        console.print(Text.assemble("also ", verdict_text(case.verdict), ": ", clean(case.message)))
+        _show_lines(console, (case,))
+    if report.proof is not None:
+        proof = report.proof
+        said = f"proof for {pairs(proof.dims)}: {proof.opinion}: {clean(proof.message)}"
+        console.print(Text(said))
 
 
 def show_profile(console: Console, report: ProfileReport, *, device: str) -> None:
@@ -79,6 +91,11 @@ def _show_case(console: Console, case: CaseReport) -> None:
         index = ", ".join(map(str, wrong.index))
         made.add_row(wrong.output, index, _element(wrong.got), _element(wrong.expected), f"{wrong.bound:.2g}")
     console.print(made)
+
+
+def _show_lines(console: Console, cases: Sequence[CaseReport]) -> None:
+    for line in [line for case in cases for line in case.lines]:
+        console.print(Text(f"  {line.number:>5} | {clean(line.text)}"))
 
 
 def _count(value: float) -> str:

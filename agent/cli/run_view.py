@@ -20,7 +20,8 @@ from agent.cli.output import (
 )
 from agent.results import RunState, SearchResult
 from agent.store import Run, RunSummary
-from sandbox.verdict import Provenance
+from sandbox.verdict import Provenance, Verdict
+from tools.reports import not_judged_text
 
 
 def show_result(console: Console, result: SearchResult) -> None:
@@ -49,6 +50,8 @@ def show_result(console: Console, result: SearchResult) -> None:
     console.print(f"features     {', '.join(best.features)}")
     if best.tune:
         console.print(f"tunables     {pairs(best.tune)}")
+    if short := not_judged_text(Verdict.PASS, best.not_judged):
+        console.print(f"verdict      pass{short}", soft_wrap=True)
     console.print(f"judge again  warpwright check {best.path} --task {result.task}", soft_wrap=True)
     if best.provenance is not Provenance.MEASURED:
         console.print("The latency is a cost model's estimate, for ranking; no GPU has run this kernel.")

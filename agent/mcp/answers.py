@@ -44,6 +44,10 @@ class BestKernelText(BestSoFar):
     kernel: str = Field(description="The kernel file, complete.")
     path: str = Field(description="Where it lies on the server's machine.")
     tune: dict[str, int] = Field(description="The tunable values that were judged.")
+    not_judged: list[dict[str, int]] = Field(
+        default_factory=list[dict[str, int]],
+        description="Bench sizes where its results were only counted, not judged: no plain pass.",
+    )
 
 
 class SearchOutcome(BaseModel):

@@ -129,9 +129,7 @@ class SearchService:
         if best is None:
             return None
         return BestKernelText(
-            **best.model_dump(
-                include={"latency_us", "provenance", "speedup", "features", "round", "candidate", "tune"}
-            ),
+            **best.model_dump(include=set(BestKernelText.model_fields) - {"kernel", "path"}),
             kernel=self._store.kernels.read(result.run, best.sha),
             path=str(best.path),
         )

@@ -98,10 +98,12 @@ def _suspicion_lines(report: CompileReport | None) -> list[str]:
 def _test_lines(report: CheckReport) -> list[str]:
     if report.test is None or report.test.verdict is Verdict.PASS:
         return []
-    failed = [case for case in report.test.cases if case.verdict is not Verdict.PASS]
+    failed = report.test.failures
     passed = len(report.test.cases) - len(failed)
     lines = [f"{passed} judgements passed before."] if passed else []
-    for case in failed[:2]:
+    if len(failed) > 1:
+        lines.append(f"{len(failed)} failures were found, the most serious first; repair all of them.")
+    for case in failed:
         lines += _case_lines(case, said=report.message)
     return lines
 
@@ -123,7 +125,7 @@ def _case_lines(case: CaseReport, *, said: str) -> list[str]:
         where += [f"block {case.fault.block}" if case.fault.block is not None else ""]
         where += [f"thread {case.fault.thread}" if case.fault.thread is not None else ""]
         lines.append(f"Fault: {_bounded(case.fault.message)} ({', '.join(filter(None, where))})")
-    return lines
+    return [*lines, *(f"  line {line.number}: {_bounded(line.text)}" for line in case.lines)]
 
 
 def _profile_lines(profile: ProfileReport | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 
 from agent.candidates import Trial
 from agent.events import CandidateJudged
@@ -44,11 +45,21 @@ async def confirm(deps: Deps) -> None:
         order = CheckOrder(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
         report = await deps.interruption.guard(deps.toolbox.do(order))
         if report.verdict is Verdict.PASS:
-            _keep(deps, trial)
+            _keep(deps, _confirmed(deps, trial, report))
             return
         _demote(deps, trial, report)
     deps.store.candidates.clear_best(deps.run)
     deps.store.kernels.drop_best(deps.run)
+
+
+def _confirmed(deps: Deps, trial: Trial, report: CheckReport) -> Trial:
+    """Store with a candidate what its last check says of the benchmark shapes."""
+    if trial.report is None:
+        return trial
+    known = replace(trial.report, bench=report.bench, hazards=report.hazards, not_judged=report.not_judged)
+    told = trial.model_copy(update={"report": known})
+    deps.store.candidates.judge(deps.run, told)
+    return told
 
 
 def _became(verdict: Verdict) -> str:

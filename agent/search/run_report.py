@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agent.candidates import Candidate
 from agent.results import BestKernel, SearchResult
-from sandbox.verdict import Provenance
+from sandbox.verdict import Provenance, Verdict
+from tools.reports import not_judged_text
 
 _MESSAGE = 160
 
@@ -46,7 +47,8 @@ def _best(best: BestKernel | None, baseline_us: float | None, kernel: str | None
     lines = [
         f"Round {best.round}, candidate {best.candidate}: {_latency(best.latency_us, best.provenance)}"
         + ("" if baseline_us is None else f"; the baseline: {_latency(baseline_us, best.provenance)}")
-        + ("." if best.speedup is None else f". {best.speedup:.2f} times as fast as the baseline."),
+        + ("." if best.speedup is None else f". {best.speedup:.2f} times as fast as the baseline.")
+        + (f" Pass{short}." if (short := not_judged_text(Verdict.PASS, best.not_judged)) else ""),
         "",
     ]
     if kernel is None:

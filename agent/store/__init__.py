@@ -102,4 +102,5 @@ class Store:
             tune=trial.tune,
             round=trial.round,
             candidate=trial.candidate,
+            not_judged=[] if trial.report is None else list(trial.report.not_judged),
         )

@@ -14,7 +14,6 @@ from pydantic import BaseModel, TypeAdapter
 from agent.events import Event
 from agent.home import Home
 from agent.results import SearchRequest
-from agent.search.starting import resume_search, start_search
 from agent.store.jobs import Job
 from agent.supervisor import keys
 from tools.local_toolbox import LocalToolbox
@@ -88,30 +87,36 @@ class DeviceToolboxes:
         Raises:
             WarpwrightError: It cannot be done; the text says why.
         """
+        if job.kind in SEARCHES:
+            return await self._search(job, listen)
+        asked = _ORDER.validate_json(job.request)
+        catalogue = TaskCatalogue(asked.own, asked.paths)
+        answer = await carry_out(asked.order, await self.toolbox(job.device), catalogue)
+        return answer.model_dump_json()
+
+    async def _search(self, job: Job, listen: Listener) -> None:
+        # Takes half a second to import, and neither a server nor a supervisor of other jobs needs it.
+        from agent.search.starting import resume_search, start_search
+
+        toolbox = await self.toolbox(job.device)
         if job.kind == "search":
             search = SearchJob.model_validate_json(job.request)
             await start_search(
                 search.request,
                 home=self._home,
-                toolbox=await self.toolbox(job.device),
+                toolbox=toolbox,
                 on_event=listen,
                 environment=await self._keys(search.ticket),
             )
-            return None
-        if job.kind == "resume":
+        else:
             resume = ResumeJob.model_validate_json(job.request)
             await resume_search(
                 resume.run,
                 home=self._home,
-                toolbox=await self.toolbox(job.device),
+                toolbox=toolbox,
                 on_event=listen,
                 environment=await self._keys(resume.ticket),
             )
-            return None
-        asked = _ORDER.validate_json(job.request)
-        catalogue = TaskCatalogue(asked.own, asked.paths)
-        answer = await carry_out(asked.order, await self.toolbox(job.device), catalogue)
-        return answer.model_dump_json()
 
     async def _keys(self, ticket: str | None) -> dict[str, str] | None:
         return None if ticket is None else await asyncio.to_thread(keys.take, self._home, ticket)

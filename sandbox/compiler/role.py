@@ -53,7 +53,10 @@ class CompileRole:
 
 
 def _unit(request: CompileRequest, include: Sequence[str], supplied: Mapping[str, str]) -> Unit:
-    options = [*OPTIONS, f"--gpu-architecture={request.architecture}", *(f"-I{folder}" for folder in include)]
+    architecture = request.architecture
+    if not request.assembled:
+        architecture = architecture.replace("sm_", "compute_")
+    options = [*OPTIONS, f"--gpu-architecture={architecture}", *(f"-I{folder}" for folder in include)]
     return Unit(
         _source(request).encode(errors="replace"), request.file_name, options, supplied, request.kernels
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from sandbox.device import Device
-from sandbox.devices.cuda import CudaDevice
 from sandbox.devices.cuda_present import find_gpu, usable
 from sandbox.devices.simulated import PREFIX, SimulatedDevice, simulated_names
 from sandbox.errors import UsageError
@@ -51,5 +50,7 @@ def open_device(name: str, isolation: Isolation, *, workers: int = 1) -> Device:
     """
     resolved = device_name(name)
     if resolved.startswith("cuda:"):
+        from sandbox.devices.cuda import CudaDevice  # with all of Nsight, which most machines have no use for
+
         return CudaDevice.on(find_gpu(int(resolved.removeprefix("cuda:"))), isolation)
     return SimulatedDevice(resolved, isolation, workers=workers)

@@ -89,7 +89,8 @@ class SimulatedDevice(AsyncClosing):
     ) -> RunResult:
         """See `Device`."""
         call = RunCall(program, plan, inputs, poison, self._model, budget)
-        limits = MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + bytes_back(plan))
+        back = bytes_back(plan) * (2 if plan.sampled else 1)  # and which elements were written
+        limits = MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + back)
         outcome = await self._ask(call, RunResult, budget, limits)
         return RunResult(outcome) if isinstance(outcome, Fault) else outcome
 

@@ -56,9 +56,10 @@ class WorkerSpec:
         packages: Import names of the installed packages that the role needs, for example `numpy`.
         resources: Names, and the host files or folders that the role reads under each of them.
         file_bytes: Limit on each file that the worker writes.
-        threads: The worker may start threads. None may start a process. How many is limited for ordinary
+        threads: The worker may start threads (processes: see `programs`). How many is limited for ordinary
             users, and by the container's limit under docker; the kernel counts no threads of root.
         writes: The worker may write files, where the isolation leaves it a place to.
+        programs: The worker may start the programs that it sees, which inherit its limits.
         gpu: Index of the NVIDIA GPU that the worker uses, or None.
     """
 
@@ -69,6 +70,7 @@ class WorkerSpec:
     file_bytes: int = 64 << 20
     threads: bool = False
     writes: bool = False
+    programs: bool = False
     gpu: int | None = None
 
 
@@ -229,7 +231,7 @@ def python_command(
         "processes": processes,
         "parent": os.getpid(),
         "visible": visible,
-        "filter_calls": {"threads": spec.threads, "writes": spec.writes},
+        "filter_calls": {"threads": spec.threads, "writes": spec.writes, "programs": spec.programs},
         "gpu": spec.gpu is not None,
     }
     # -I: no environment, no user packages, no current folder; -S: no site-packages and no .pth files.

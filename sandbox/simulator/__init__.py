@@ -28,10 +28,11 @@ A run (`execute.running.run`: is it right?):
 8. `execute.running` reads the outputs back, or returns the fault.
 
 A profile (`profiling.profile`: how long would it take?) takes steps 1 to 6 for a sample of the blocks, over an arena
-that holds only the pages that are touched (`machine.sparse`), with one observer instead of the hazards:
+that holds only the pages that are touched (`machine.sparse`, filled by `machine.filling`), with one observer instead
+of the hazards. `sampling` says which blocks, and `completeness` which launches need all of theirs:
 
 9. `cost.counting.Counter` counts: instructions, sectors (`cost.coalescing`), bank conflicts and contended atomics
-   (`cost.contention`), what the caches keep (`cost.caches`).
+   (`cost.contention`), what the caches keep (`cost.caches`), how far the longest warps go (`cost.chains`).
 10. `cost.traffic` scales the counts to the grid, `gpus.occupancy` says how many blocks are resident, `cost.timeline`
     with `cost.issue_order` and `cost.dataflow` follows the warps of a multiprocessor, and `cost.estimate` makes a
     latency and a bottleneck of it. `cost.hotspots` names the lines behind it.
@@ -39,6 +40,6 @@ that holds only the pages that are touched (`machine.sparse`), with one observer
 
 `documents` writes docs/ptx.md, docs/metrics.md and docs/gpus.md from all this.
 
-The floors, from the top: documents and profiling; metrics; execute and cost, which do not know each other; decode;
-instructions; hazards, numerics and gpus, each by itself; machine; ptx.
+The floors, from the top: documents and profiling; sampling and completeness; metrics; execute and cost, which do not
+know each other; decode; instructions; hazards, numerics and gpus, each by itself; machine; ptx.
 """

@@ -1,14 +1,19 @@
-"""Profiles a plan: runs a sample of each launch's blocks, counts, and estimates."""
+"""Profiles a plan: runs a sample of each launch's blocks, counts, and estimates.
+
+Where the samples left something out that matters (see `completeness`), the launches that have it are counted whole,
+from the first one of the plan on again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox.budget import Budget
 from sandbox.device import Array, LaunchProfile, ProfileResult
 from sandbox.plan import Launch, Plan, Role
 from sandbox.program import Program
+from sandbox.simulator.completeness import Counted, incomplete
 from sandbox.simulator.cost.caches import Footprint
 from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.counting import Counter
@@ -22,6 +27,7 @@ from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.gpus.occupancy import Occupancy, occupancy
 from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.filling import InputData
 from sandbox.simulator.machine.sparse import SparseArena
 from sandbox.simulator.machine.surroundings import Surroundings, seed_of
 from sandbox.simulator.metrics.row import CountedLaunch
@@ -59,14 +65,6 @@ def profile(
     return ProfileResult(None, sum(p.latency_us for p in profiles), Provenance.ESTIMATED, profiles)
 
 
-@dataclass(frozen=True)
-class Counted:
-    """A launch of which a sample was executed: all that an estimate is made from."""
-
-    counter: Counter
-    shape: LaunchShape
-
-
 def count(
     program: Program,
     plan: Plan,
@@ -74,43 +72,70 @@ def count(
     architecture: Architecture,
     *,
     budget: Budget | None = None,
-) -> Iterator[Counted]:
+) -> tuple[Counted, ...]:
     """Count a sample of each launch's blocks, one launch after the other; the arguments are those of `profile`.
 
     Raises:
         FaultError: A launch faults, or counting may cost no more.
     """
-    effort = Effort(budget)
-    loaded = load(program)
-    wanted = {b.name for b in plan.buffers if b.role in {Role.IN, Role.INOUT}}
-    kept = {name: samples[name] for name in wanted}
-    surroundings = Surroundings(seed_of(program.key, kept))
-    arena = SparseArena(*buffer_sizes(plan, loaded), kept, surroundings)
-    initialise_globals(arena, loaded)
-    for number, launch in enumerate(plan.launches):
-        setup = prepare(loaded, launch, arena, surroundings, architecture, number=number)
-        yield _count_launch(setup, program, arena, effort)
+    counting = _Profiling(program, plan, samples, architecture, Effort(budget))
+    whole: frozenset[int] = frozenset()
+    while True:
+        counted = counting.count(whole)
+        more = incomplete(plan, counted) - whole
+        if not more:
+            return counted
+        whole |= more
 
 
-def _count_launch(setup: LaunchSetup, program: Program, arena: SparseArena, effort: Effort) -> Counted:
-    geometry = setup.geometry
-    registers = next((r.registers for r in program.resources if r.name == setup.launch.kernel), 32)
-    resident = occupancy(setup.architecture, geometry.threads, registers, setup.shared_bytes)
-    sample = chosen_blocks(setup)
-    columns = len(sample) if len(sample) <= SAMPLE_BLOCKS else 1
-    counter = Counter(_l1_share(setup, resident), Footprint(columns), _l2_share(setup, resident))
-    sampled = count_blocks(setup, sample, counter, effort)
-    shape = LaunchShape(
-        blocks=geometry.blocks,
-        sampled=sampled,
-        threads=geometry.threads,
-        warps=geometry.warps,
-        registers=registers,
-        shared_bytes=setup.shared_bytes,
-        occupancy=resident,
-        reach=reaches(counter, arena, geometry.blocks, sampled),
-    )
-    return Counted(counter, shape)
+@dataclass(frozen=True)
+class _Profiling:
+    """What counting a plan needs, each time that it is done."""
+
+    program: Program
+    plan: Plan
+    samples: Mapping[str, Array]
+    architecture: Architecture
+    effort: Effort
+
+    def count(self, whole: frozenset[int]) -> tuple[Counted, ...]:
+        """Count every launch; those of these numbers whole."""
+        loaded = load(self.program)
+        wanted = {b.name for b in self.plan.buffers if b.role in {Role.IN, Role.INOUT}}
+        dtypes = {b.name: b.dtype for b in self.plan.buffers}
+        kept = {
+            name: InputData(self.samples[name], dtypes[name], seed_of(name, self.samples)) for name in wanted
+        }
+        inputs = {name: self.samples[name] for name in wanted}
+        surroundings = Surroundings(seed_of(self.program.key, inputs))
+        arena = SparseArena(*buffer_sizes(self.plan, loaded), kept, surroundings)
+        initialise_globals(arena, loaded)
+        counted: list[Counted] = []
+        for number, launch in enumerate(self.plan.launches):
+            setup = prepare(loaded, launch, arena, surroundings, self.architecture, number=number)
+            counted.append(self._launch(setup, arena, whole=number in whole))
+        return tuple(counted)
+
+    def _launch(self, setup: LaunchSetup, arena: SparseArena, *, whole: bool) -> Counted:
+        geometry = setup.geometry
+        registers = next((r.registers for r in self.program.resources if r.name == setup.launch.kernel), 32)
+        resident = occupancy(setup.architecture, geometry.threads, registers, setup.shared_bytes)
+        sample = chosen_blocks(setup)
+        columns = len(sample) if len(sample) <= SAMPLE_BLOCKS else 1
+        counter = Counter(_l1_share(setup, resident), Footprint(columns), _l2_share(setup, resident))
+        sampled = count_blocks(setup, sample, counter, self.effort, whole=whole)
+        shape = LaunchShape(
+            blocks=geometry.blocks,
+            sampled=sampled,
+            threads=geometry.threads,
+            warps=geometry.warps,
+            registers=registers,
+            shared_bytes=setup.shared_bytes,
+            occupancy=resident,
+            reach=reaches(counter, arena, geometry.blocks, sampled),
+            local_bytes=setup.code.local_bytes,
+        )
+        return Counted(counter, shape, setup.loaded.governing(setup.code).loads)
 
 
 def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture) -> LaunchProfile:

@@ -1,25 +1,30 @@
 """Which blocks of a launch are executed to count what it does, and when all of them are.
 
-A sample stands for the grid where every block does about as much as any other. Where blocks take tickets from a
-counter, the first ones that run do the work of all; where some do far more than others, a sample says little; where
-blocks wait for others, they never end without them. Then the whole launch is counted.
+A sample stands for the grid where every block does about as much as any other. It is drawn at random, in pairs of
+neighbours, one pair from each part of the grid, the first blocks and the last ones among them. Where blocks take
+tickets from a counter, whoever comes first or last does more; where some do far more than others, a sample says
+little; where none of them writes anything, the work lies elsewhere; where blocks wait for others, they do not end
+without them. Then more blocks are counted, or the whole launch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sandbox.budget import Work
 from sandbox.device import Array
 from sandbox.plan import LaunchMode
 from sandbox.simulator.cost.counting import Counter
 from sandbox.simulator.execute.effort import Effort
 from sandbox.simulator.execute.interleaving import finished
-from sandbox.simulator.execute.launching import LaunchSetup, batches
+from sandbox.simulator.execute.launching import MAX_WHOLE, LaunchSetup, batches
 from sandbox.simulator.execute.scheduler import Scheduler
+from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.state import Machine
+from sandbox.verdict import Verdict
 
 SAMPLE_LANES = 8192
 SAMPLE_BLOCKS = 32
@@ -28,11 +33,23 @@ _PROBE = 2
 _FEW = 0.25
 """Where blocks after the sample do less than this of what one of the sample did, that did their work too."""
 
-_UNEVEN = 4.0
-"""Where one block does this many times the work of the average, the sample is too uneven to stand for the grid."""
+_TURNS = 2
+"""Who takes work from a counter comes back at least once, to hear that there is none."""
 
-_WHOLE_WORK = 5e8
-"""Thread-instructions that are counted at most because a sample is uneven."""
+_DIFFERENT = 1.5
+"""Where one block does this many times the work of the average, more are counted."""
+
+_MORE = 8
+"""How many times as many."""
+
+_UNEVEN = 4.0
+"""Where one of those does this many times the work of the average, they are too uneven to stand for the grid."""
+
+_WHOLE = Work(2_000_000_000, 60_000)
+"""What counting a launch whole, because a sample says too little, may be expected to cost: some 20 s on one core."""
+
+_MOST = Work(2 * _WHOLE.thread_instructions, 2 * _WHOLE.steps)
+"""What it may cost."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,10 @@ class _Counting:
     effort: Effort
     started: list[Array] = field(default_factory=list[Array])
     ended: int = 0
+    before: Work = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.before = self.effort.work
 
     @property
     def counted(self) -> int:
@@ -73,6 +94,48 @@ class _Counting:
         begun = np.zeros(self.setup.geometry.blocks, dtype=np.bool_)
         begun[np.concatenate(self.started)] = True
         return np.flatnonzero(~begun)
+
+    @property
+    def affordable(self) -> bool:
+        """Whether all blocks may be counted, if they do about what those do that were."""
+        blocks, spent = self.setup.geometry.blocks, self.effort.work
+        per_block = (spent.thread_instructions - self.before.thread_instructions) / self.counted
+        batches = -(-blocks // self.setup.geometry.blocks_per_batch)
+        steps = (spent.steps - self.before.steps) / len(self.started) * batches
+        return (
+            blocks <= MAX_WHOLE and per_block * blocks < _WHOLE.thread_instructions and steps < _WHOLE.steps
+        )
+
+    def is_queue(self, mean: float) -> bool:
+        """Whether those that were counted did the work of others, who find nothing left; counts a few of those.
+
+        Blocks that take turn after turn from a counter share the work out as they are free, on a device all of them.
+
+        Args:
+            mean: Thread-instructions of those that were counted, each.
+        """
+        again = self.counter.turns >= _TURNS * self.counted
+        probe = self.left()[: _PROBE * self.setup.geometry.cluster_size]
+        return self.run(probe) < _FEW * mean * len(probe) and again and bool(self.remaining)
+
+    def complete(self) -> None:
+        """Count all blocks that are left.
+
+        Raises:
+            FaultError: UNDECIDED where they do far more than those that were counted.
+        """
+        sampled = self.counted
+        try:
+            with self.effort.at_most(_MOST):
+                self.run(self.left())
+        except FaultError as error:
+            if error.fault.verdict is not Verdict.TIMEOUT:
+                raise
+            what = (
+                f"{sampled} of {self.setup.geometry.blocks} blocks that were sampled do not stand for the others, "
+                f"which do far more: {error.fault.message}"
+            )
+            raise FaultError(replace(error.fault, verdict=Verdict.UNDECIDED, message=what)) from error
 
     def batches(self, blocks: Array) -> Iterator[_Under]:
         """Begin these blocks, as many at a time as run in lock step."""
@@ -98,7 +161,9 @@ class _Counting:
         return self.effort.work.thread_instructions - before
 
 
-def count_blocks(setup: LaunchSetup, sample: Array, counter: Counter, effort: Effort) -> int:
+def count_blocks(
+    setup: LaunchSetup, sample: Array, counter: Counter, effort: Effort, *, whole: bool = False
+) -> int:
     """Count a sample of a launch's blocks, or all of them where a sample says too little.
 
     Args:
@@ -106,6 +171,7 @@ def count_blocks(setup: LaunchSetup, sample: Array, counter: Counter, effort: Ef
         sample: From `chosen_blocks`.
         counter: Fresh.
         effort: What it costs.
+        whole: Count all of them, if that does not cost too much.
 
     Returns:
         How many blocks the counts are of: as many as were executed.
@@ -114,22 +180,25 @@ def count_blocks(setup: LaunchSetup, sample: Array, counter: Counter, effort: Ef
         FaultError: A lane faulted, or counting may cost no more.
     """
     counting = _Counting(setup, counter, effort)
-    total = setup.geometry.blocks
-    work = counting.run(sample)
+    mean = counting.run(sample) / len(sample)
     if not counting.remaining:
-        return total
-    mean = work / len(sample)
-    if setup.code.takes:
-        probe = counting.left()[: _PROBE * setup.geometry.cluster_size]
-        if counting.run(probe) < _FEW * mean * len(probe) and counting.remaining:
-            counting.run(counting.left())
-    elif counter.most_work() > _UNEVEN * mean and mean * total < _WHOLE_WORK:
+        return counting.counted
+    code, affordable = setup.code, counting.affordable
+    if code.takes and counting.is_queue(mean):
+        counter.chains.share_out()
         counting.run(counting.left())
+    elif affordable and (whole or counter.idle or code.uses.flags or setup.loaded.governing(code).decides):
+        counting.complete()
+    elif counter.most_work() > _DIFFERENT * mean:
+        more = np.setdiff1d(_drawn(setup, _MORE), sample)
+        mean = counting.run(more) / max(len(more), 1)
+        if counting.remaining and affordable and counter.most_work() > _UNEVEN * mean:
+            counting.complete()
     return counting.counted
 
 
 def chosen_blocks(setup: LaunchSetup) -> Array:
-    """The blocks to run: a sample of them, or of whole clusters.
+    """The blocks to run first: a sample of them, or of whole clusters.
 
     A cooperative grid runs whole, because its blocks wait for each other. Where blocks wait for flags of others
     (look-back, tickets) the first ones run: those wait for none but each other.
@@ -137,20 +206,35 @@ def chosen_blocks(setup: LaunchSetup) -> Array:
     geometry = setup.geometry
     if setup.launch.mode is LaunchMode.COOPERATIVE:
         return geometry.cluster_blocks(np.arange(geometry.blocks // geometry.cluster_size)).reshape(-1)
-    size = geometry.cluster_size
-    sample = sample_blocks(geometry.blocks // size, geometry.threads * size, max(2, SAMPLE_BLOCKS // size))
+    sample = _drawn(setup)
     if setup.code.uses.flags:
-        sample = np.arange(len(sample), dtype=np.int64)
-    return geometry.cluster_blocks(sample).reshape(-1)
+        return geometry.cluster_blocks(np.arange(len(sample) // geometry.cluster_size)).reshape(-1)
+    return sample
 
 
-def sample_blocks(total: int, threads: int, most: int = SAMPLE_BLOCKS) -> Array:
-    """Linear indices of the blocks to run: all if they are few, else evenly spread pairs of neighbours.
+def _drawn(setup: LaunchSetup, times: int = 1) -> Array:
+    geometry, size = setup.geometry, setup.geometry.cluster_size
+    count = max(2, min(max(2, SAMPLE_BLOCKS // size), SAMPLE_LANES // (geometry.threads * size)))
+    draw = setup.surroundings.sample(setup.number, times)
+    return geometry.cluster_blocks(sample_blocks(geometry.blocks // size, count * times, draw)).reshape(-1)
 
-    Pairs, so that what neighbours share can be seen; the first and the last block are among them.
+
+def sample_blocks(total: int, count: int, draw: np.random.Generator) -> Array:
+    """Linear indices of the blocks to run: all if they are few, else pairs of neighbours.
+
+    Pairs, so that what neighbours share can be seen; one at random from each of as many equal parts of the grid, but
+    from the first part its first and from the last one its last.
+
+    Args:
+        total: Blocks of the grid.
+        count: How many to choose, at least 2; an odd one is left out.
+        draw: Where the random numbers come from.
     """
-    count = max(2, min(most, SAMPLE_LANES // threads))
     if total <= count:
         return np.arange(total, dtype=np.int64)
-    first = np.linspace(0, total - 2, count // 2).astype(np.int64)
-    return np.unique(np.stack([first, first + 1], axis=1).reshape(-1))
+    parts = count // 2
+    edges = np.arange(parts + 1) * total // parts
+    first = edges[:-1] + (draw.random(parts) * (np.diff(edges) - 1)).astype(np.int64)
+    if parts > 1:
+        first[0], first[-1] = 0, total - 2
+    return np.stack([first, first + 1], axis=1).reshape(-1)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from sandbox.budget import Budget
 from sandbox.cuda.driver import GpuFacts
 from sandbox.device import Array, RunResult
-from sandbox.plan import Plan
+from sandbox.plan import Launch, Plan
 from sandbox.program import CompileRequest, Program
 from sandbox.timing.measured import PairedTimes, TimedPlan
 from sandbox.timing.schedule import TimingRules
@@ -52,6 +52,15 @@ class CompileCall:
     """Role `compile`: compile this; the reply is a `CompileResult` with the key left to the parent."""
 
     request: CompileRequest
+
+
+@dataclass(frozen=True)
+class ProveCall:
+    """Role `prove`: is this launch free of races in every schedule; the reply is a `LaunchProof`."""
+
+    program: Program
+    launch: Launch
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def load_role(name: str, resources: Mapping[str, list[str]]) -> WorkerRole:
     """Return the role of that name.
 
     Args:
-        name: `compile`, `reference`, `simulate`, or `cuda:N` for the GPU of that number.
+        name: `compile`, `reference`, `simulate`, `prove`, or `cuda:N` for the GPU of that number.
         resources: Files that the role reads, as this process sees them.
 
     Raises:
@@ -38,6 +38,10 @@ def load_role(name: str, resources: Mapping[str, list[str]]) -> WorkerRole:
             from sandbox.reference.role import ReferenceRole
 
             return ReferenceRole()
+        case "prove":
+            from sandbox.proof.role import ProofRole
+
+            return ProofRole()
         case "simulate":
             from sandbox.devices.simulate_role import SimulateRole
 

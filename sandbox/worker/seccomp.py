@@ -36,6 +36,7 @@ _WRITE_FLAGS = (
     os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | (os.O_TMPFILE & ~os.O_DIRECTORY)
 )
 _CLONE_THREAD = 0x00010000
+_STARTING = ("fork", "vfork", "execve")
 _PRCTL_REFUSED = (1, 4, 35, 0x59616D61)
 """PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_PTRACER."""
 
@@ -62,17 +63,18 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.POINTER(_Instruction))]
 
 
-def install(*, threads: bool, writes: bool) -> None:
+def install(*, threads: bool, writes: bool, programs: bool = False) -> None:
     """Put the filter on this thread and all that it starts; no_new_privs must be set.
 
     Args:
-        threads: Threads may be started; processes never.
+        threads: Threads may be started.
         writes: Files and devices may be opened for writing, files made, renamed and removed.
+        programs: Processes and other programs may be started; the filter is theirs too.
 
     Raises:
         OSError: The kernel has no such filters, or the processor's calls are not known.
     """
-    instructions = program(os.getpid(), threads=threads, writes=writes)
+    instructions = program(os.getpid(), threads=threads, writes=writes, programs=programs)
     code = (_Instruction * len(instructions))(*instructions)
     described = _Program(len(instructions), code)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -82,7 +84,7 @@ def install(*, threads: bool, writes: bool) -> None:
         )
 
 
-def program(pid: int, *, threads: bool, writes: bool) -> list[Instruction]:
+def program(pid: int, *, threads: bool, writes: bool, programs: bool = False) -> list[Instruction]:
     """Return the filter for the process `pid` of this machine; arguments as for `install`.
 
     Raises:
@@ -91,13 +93,16 @@ def program(pid: int, *, threads: bool, writes: bool) -> list[Instruction]:
     body = [
         *_on("clone3", _answer(_MISSING)),
         *_on("openat2", _answer(_MISSING)),
-        *_on("clone", _if_bits(0, _CLONE_THREAD, _ALLOW, _REFUSE) if threads else _answer(_REFUSE)),
+        *_on("clone", _clone(threads=threads, programs=programs)),
         *_on("prlimit64", _if_equal(0, (0, pid), _ALLOW, _REFUSE)),
         *_on("prctl", _if_equal(0, _PRCTL_REFUSED, _REFUSE, _ALLOW)),
         *_on("fcntl", _if_equal(1, _FCNTL_REFUSED, _REFUSE, _ALLOW)),
     ]
     for name in ("kill", "tkill", "tgkill"):
         body += _on(name, _if_equal(0, (pid,), _ALLOW, _REFUSE))
+    if programs:
+        for name in _STARTING:
+            body += _on_number(number(system_calls.PROCESSES[name]), _answer(_ALLOW))
     refused: list[Table] = [
         system_calls.SOCKETS, system_calls.PROCESSES, system_calls.SIGNALS, system_calls.OTHER_PROCESSES,
         system_calls.SHARED_MEMORY, system_calls.KERNEL,
@@ -113,6 +118,12 @@ def program(pid: int, *, threads: bool, writes: bool) -> list[Instruction]:
         for numbers in table.values():
             body += _on_number(number(numbers), _answer(_REFUSE))
     return [*_preamble(), *body, *_answer(_ALLOW)]
+
+
+def _clone(*, threads: bool, programs: bool) -> list[Instruction]:
+    if programs:
+        return _answer(_ALLOW)
+    return _if_bits(0, _CLONE_THREAD, _ALLOW, _REFUSE) if threads else _answer(_REFUSE)
 
 
 def _preamble() -> list[Instruction]:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -107,6 +108,8 @@ class FakeToolbox:
         self.inspected: list[str] = []
         self.late_failures: set[float] = set()
         """Latencies of kernels that pass a check and fail at the benchmark shapes."""
+        self.only_counted: tuple[dict[str, int], ...] = ()
+        """Benchmark shapes that are too large to judge."""
         self.on_check: Callable[[str], None] = lambda kernel: None
         self.chosen: dict[str, int] = {}
 
@@ -159,7 +162,8 @@ class FakeToolbox:
             return _report(tested.verdict, tested.message, compiled, tested)
         tested = TestReport(Verdict.PASS, "", cases_total=1)
         tune = self.chosen if order.sweep else {}
-        return _report(Verdict.PASS, "correct", compiled, tested, _profiled(kernel), tune)
+        report = _report(Verdict.PASS, "correct", compiled, tested, _profiled(kernel), tune)
+        return replace(report, not_judged=self.only_counted if order.benches else ())
 
     async def aclose(self) -> None:
         return None

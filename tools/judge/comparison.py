@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
-from sandbox.dtypes import FLOATS
+from sandbox.dtypes import FLOATS, numpy_dtype
 from sandbox.poison import Bytes
 from tools.judge.error_bound import Array, ErrorBound, Float64s, error_bound
 from tools.reports import Mismatch
@@ -63,7 +63,12 @@ class Comparison:
 
 
 def compare(
-    got: Array, expectation: Expectation, *, constant: float, poison: Bytes | None = None
+    got: Array,
+    expectation: Expectation,
+    *,
+    constant: float,
+    poison: Bytes | None = None,
+    told: Array | None = None,
 ) -> Comparison:
     """Compare an output with its reference.
 
@@ -76,6 +81,7 @@ def compare(
         expectation: The reference.
         constant: The c of the bound.
         poison: The bytes that lay in the buffer before the run; None where the buffer held an input.
+        told: Which elements to judge, flat; None for all. The others are taken to be right.
 
     Raises:
         ValueError: `got` has another number of elements or another dtype than expected.
@@ -87,11 +93,14 @@ def compare(
         )
         raise ValueError(msg)
     flat = np.ascontiguousarray(got).reshape(-1)
+    if told is not None:
+        flat = np.where(told, flat, _nearest(expectation))
     if expectation.dtype in FLOATS:
         judged = _judge_floats(flat, expectation, constant)
     else:
         judged = _judge_exact(flat, expectation)
-    return _report(flat, expectation, judged, poison)
+    found = _report(flat, expectation, judged, poison)
+    return found if told is None else replace(found, total=int(np.count_nonzero(told)))
 
 
 @dataclass(frozen=True)
@@ -103,11 +112,16 @@ class _Judged:
     constant: float
 
 
-def _judge_exact(got: Array, expectation: Expectation) -> _Judged:
-    target = np.dtype(expectation.dtype)
+def _nearest(expectation: Expectation) -> Array:
+    """The reference in the output's dtype."""
     values = expectation.values.reshape(-1)
-    with np.errstate(invalid="ignore"):
-        expected = (np.rint(values) if values.dtype.kind == "f" else values).astype(target)
+    exact = expectation.dtype not in FLOATS and values.dtype.kind == "f"
+    with np.errstate(invalid="ignore", over="ignore"):
+        return (np.rint(values) if exact else values).astype(numpy_dtype(expectation.dtype))
+
+
+def _judge_exact(got: Array, expectation: Expectation) -> _Judged:
+    target, expected = np.dtype(expectation.dtype), _nearest(expectation)
     # A bool that is neither 0 nor 1 is not a bool: compare what lies in memory.
     wrong = got.view(np.uint8) != expected.view(np.uint8) if target == np.bool_ else got != expected
     failed = bool(wrong.any())

@@ -77,7 +77,7 @@ def _hints(comparison: Comparison) -> list[str]:
     for axis, (size, low, high) in enumerate(
         zip(comparison.shape, comparison.low, comparison.high, strict=True)
     ):
-        if low > 0 and low >= size // 2 and high == size - 1:
+        if comparison.wrong > 1 and low > 0 and low >= size // 2 and high == size - 1:
             hints.append(
                 f"Wrong only from index {low} on in dimension {axis} (size {size}): the tail is not handled."
             )

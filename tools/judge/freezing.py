@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,7 @@ from tools.judge.questions import Oracle
 from tools.judge.stress import FAMILIES
 from tools.judge.testing import Rules, Subject, judge_results
 from tools.judge.trivial import refuse_trivial
-from tools.tasks.task import Task
+from tools.tasks.task import Case, Task, argument_size
 
 FLOORS = {"float16": 1.0, "bfloat16": 1.0, "float32": 8.0, "float64": 8.0}
 """The least constant of the error bound, by the output's dtype.
@@ -31,7 +33,7 @@ Half precision outputs are as a rule computed in float32, whose errors vanish be
 """
 
 CAPS = {"float16": 4.0, "bfloat16": 4.0, "float32": 64.0, "float64": 64.0}
-"""The largest constant, however imprecise the baseline is.
+"""The largest constant, however imprecise the baseline is; `cap` raises it for long sums.
 
 At 64 units of float32 a matrix product through TF32 or half precision inputs (about 2**12 units of each
 term, less by the square root of the number of terms) is still refused in some element.
@@ -40,7 +42,8 @@ term, less by the square root of the number of terms) is still refused in some e
 MARGIN = 4.0
 """A candidate may err this many times as much as the baseline: another order of summation is no mistake."""
 
-_VERSION = 6
+_SUMMED_WIDER = frozenset({"float16", "bfloat16"})
+_VERSION = 8
 _SEEDS = 3
 
 
@@ -63,6 +66,35 @@ class BaselineError(UsageError):
     """A task's own baseline is wrong, so that nothing can be calibrated by it; the text says how."""
 
 
+def cap(task: Task, dtype: str) -> float:
+    """Return the largest constant for outputs of a dtype.
+
+    Adding n terms one after the other in float32 errs by a random walk of n steps, each of them uniform within half a
+    unit of the sum so far: a deviation of up to `sqrt(n / 12)` units of `eps * S`, and three of these are within
+    `sqrt(n)` (Higham and Mary, "A new approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41(5),
+    2019). So many terms an output has at least as there are elements of inputs to one of the outputs. Half precision
+    outputs are summed in float32, whose walk stays within one unit of theirs; and where the task leaves S to be
+    traced, the walk is part of it.
+    """
+    if dtype in _SUMMED_WIDER or not _gives_magnitude(task):
+        return CAPS[dtype]
+    return max(CAPS[dtype], max((math.sqrt(_terms(task, case)) for case in task.tests), default=0.0))
+
+
+def _gives_magnitude(task: Task) -> bool:
+    try:
+        body = ast.parse(task.reference).body
+    except SyntaxError:  # whoever runs the reference says so
+        return False
+    return any(isinstance(node, ast.FunctionDef) and node.name == "magnitude" for node in body)
+
+
+def _terms(task: Task, case: Case) -> float:
+    sizes = [(one, math.prod(argument_size(one, case.dims))) for one in task.arguments]
+    read = sum(size for argument, size in sizes if not argument.is_output and not argument.is_scalar)
+    return read / max(1, sum(size for argument, size in sizes if argument.is_output))
+
+
 def constants_of(task: Task, needed: Mapping[str, float]) -> dict[str, float]:
     """Return the constant of every floating output: the margin times what the baseline needed, within bounds.
 
@@ -72,7 +104,7 @@ def constants_of(task: Task, needed: Mapping[str, float]) -> dict[str, float]:
     """
     dtypes = _floating_outputs(task)
     return {
-        name: min(max(MARGIN * needed.get(name, 0.0), FLOORS[dtype]), CAPS[dtype])
+        name: min(max(MARGIN * needed.get(name, 0.0), FLOORS[dtype]), cap(task, dtype))
         for name, dtype in dtypes.items()
     }
 
@@ -101,7 +133,7 @@ async def freeze(
         BaselineError: The baseline fails.
         UsageError: A kernel that computes nothing would pass every test.
     """
-    caps = {name: CAPS[dtype] for name, dtype in _floating_outputs(task).items()}
+    caps = {name: cap(task, dtype) for name, dtype in _floating_outputs(task).items()}
     seed = int(task.sha[:8], 16)
     judgement = await judge_results(
         task, device, oracle, subjects, replace(rules, constants=caps, seeds=_SEEDS), seed=seed

@@ -1,46 +1,52 @@
 """Fresh sizes around a task's own cases, for every judgement others.
 
 A kernel may be right at the sizes of a task's cases and wrong at the next one: a tail of two elements, a matrix that
-is wider than high. Any size that the cases allow is fair; what they share (a divisor, powers of two, a fixed size,
-two dims that are always equal) is taken to be a rule of the task.
+is wider than high. Any size that the task's limits allow is fair. Where it names none, what its cases share (a
+divisor, powers of two, a fixed size, two dims that are always equal) is taken to be a rule of the task.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tools.tasks.errors import TaskError
-from tools.tasks.task import Case, Task, argument_size
+from tools.tasks.task import Case, DimLimits, Task, argument_size
 
-COUNT = 4
-"""Fresh sizes of one judgement. Of four, every dim has all residues modulo 4."""
+COUNT = 8
+"""Fresh sizes of one judgement. Of eight, every dim has all residues modulo 8."""
 _ELEMENTS = 1 << 15
+_LARGE = 1 << 17
 _TRIES = 8
+_BESIDE = {0: 0, 1: 1, 2: 2, 6: -2, 7: -1}
+"""By their residue modulo 8, sizes beside a power of two."""
 
 
 def fresh_cases(task: Task, seed: int, count: int = COUNT) -> list[Case]:
-    """Draw sizes that the task's cases do not try; fewer than asked, or none, where the cases leave none.
+    """Draw sizes that the task's cases do not try; fewer than asked, or none, where there are no others.
 
     Args:
-        task: Whose cases say what sizes there are, and how much work a case may be.
+        task: Whose limits and cases say what sizes there are, and whose cases how much work one may be.
         seed: Of the judgement.
         count: How many.
     """
     draw = random.Random(f"{seed}:sizes")
-    dims = [_Dim(name, [case.dims[name] for case in (*task.tests, *task.benches)]) for name in task.dims]
+    dims = _dims(task)
     free = [dim for dim in dims if dim.leader(dims) is dim and dim.steps > 1]
-    residues = {dim.name: draw.sample(range(4), 4) for dim in free}
+    residues = {dim.name: draw.sample(range(8), 8) for dim in free}
     known = {tuple(case.dims[dim.name] for dim in dims) for case in task.tests}
     most = max(math.prod(case.dims.values()) for case in task.tests)
     cases: list[Case] = []
     for number in range(count if free else 0):
         for attempt in range(_TRIES):
-            wanted = {dim.name: residues[dim.name][number % 4] for dim in free}
-            sizes = _draw(draw, free, wanted, number, most >> attempt)
+            wanted = {dim.name: residues[dim.name][number % 8] for dim in free}
+            sizes = _draw(draw, free, wanted, number, (2 * most if number == 0 else most) >> attempt)
+            if number == 2 and attempt == 0:
+                thin = draw.choice(free)
+                sizes[thin.name] = thin.low
             whole = {dim.name: sizes.get(dim.leader(dims).name, dim.low) for dim in dims}
-            if tuple(whole.values()) not in known and _fits(task, whole):
+            if tuple(whole.values()) not in known and _fits(task, whole, twice=number == 0):
                 known.add(tuple(whole.values()))
                 cases.append(Case(whole))
                 break
@@ -48,21 +54,25 @@ def fresh_cases(task: Task, seed: int, count: int = COUNT) -> list[Case]:
 
 
 class _Dim:
-    """One dim and what the sizes of a task's cases say of it.
+    """One dim, or several that are equal in every case: its sizes there, and its limits.
 
     Attributes:
-        low, high: Least and largest size of all cases, benchmarks included.
+        low, high: Least and largest size; benchmarks' sizes count where the task names no limit.
         unit: What all sizes are multiples of.
         powers: Whether all are powers of two, and more than one.
     """
 
-    def __init__(self, name: str, sizes: Sequence[int]) -> None:
+    def __init__(self, name: str, sizes: Sequence[int], limits: Sequence[DimLimits]) -> None:
         self.name = name
         self.sizes = list(sizes)
-        self.low = min(sizes)
-        self.high = max(sizes)
-        self.unit = math.gcd(*sizes)
-        self.powers = len(set(sizes)) > 1 and all(size & (size - 1) == 0 for size in sizes)
+        units = [one.multiple_of for one in limits if one.multiple_of is not None]
+        lows = [one.min for one in limits if one.min is not None]
+        highs = [one.max for one in limits if one.max is not None]
+        self.unit = math.lcm(*units) if units else math.gcd(*sizes)
+        self.low = -(-max(lows or [min(sizes)]) // self.unit) * self.unit
+        self.high = min(highs or [max(sizes)]) // self.unit * self.unit
+        powers = len(set(sizes)) > 1 and all(size & (size - 1) == 0 for size in sizes)
+        self.powers = powers and not units
 
     @property
     def steps(self) -> int:
@@ -74,27 +84,57 @@ class _Dim:
         return next(dim for dim in dims if dim.sizes == self.sizes)
 
     def near(self, wanted: float, residue: int, draw: random.Random) -> int:
-        """A size of about as much as wanted, of a residue modulo 4 in units; half of them beside a power of two."""
+        """A size of about as much as wanted, of a residue modulo 8 in units.
+
+        Half of those that can be are beside a power of two, half of the others notable otherwise.
+        """
         size = max(self.low, min(self.high, round(wanted)))
         if self.powers:
-            return min(1 << (size.bit_length() - 1 + draw.randrange(2)), self.high)
+            power = 1 << (size.bit_length() - 1 + draw.randrange(2))
+            return power if self.low <= power <= self.high else 1 << (self.high.bit_length() - 1)
         units = size // self.unit
-        if draw.randrange(2) and units > 4:
-            units = 1 << (units.bit_length() - 1)
-            units += {0: 0, 1: 1, 2: draw.choice((-2, 2)), 3: -1}[residue]
+        beside = 1 << (units.bit_length() - 1)
+        if draw.randrange(2) and units > 4 and residue in _BESIDE and beside >= 8:
+            units = beside + _BESIDE[residue]
         else:
-            units += (residue - units) % 4
-        return max(self.low, min(units * self.unit, self.high // self.unit * self.unit))
+            units += (residue - units) % 8
+            units = _notable(units, draw) if draw.randrange(2) else units
+        return max(self.low, min(units * self.unit, self.high))
+
+
+def _dims(task: Task) -> list[_Dim]:
+    cases = (*task.tests, *task.benches)
+    sizes = {name: tuple(case.dims[name] for case in cases) for name in task.dims}
+    limits = {
+        known: [task.limits[name] for name in task.dims if sizes[name] == known and name in task.limits]
+        for known in sizes.values()
+    }
+    return [_Dim(name, known, limits[known]) for name, known in sizes.items()]
+
+
+def _notable(units: int, draw: random.Random) -> int:
+    """A multiple of a block where the size is one of 8, a prime of the same residue where it is odd."""
+    if units % 8 == 0 and units:
+        return units // (block := 1 << draw.randrange(3, min(units.bit_length(), 10))) * block
+    return _prime(units) if units % 2 and units > 16 else units
+
+
+def _prime(units: int) -> int:
+    """The next prime of the same residue modulo 8; there is one soon."""
+    steps = range(units, units + 512, 8)
+    return next(
+        (one for one in steps if one > 1 and all(one % k for k in range(2, math.isqrt(one) + 1))), units
+    )
 
 
 def _draw(
-    draw: random.Random, free: Sequence[_Dim], residues: dict[str, int], number: int, most: int
+    draw: random.Random, free: Sequence[_Dim], residues: Mapping[str, int], number: int, most: int
 ) -> dict[str, int]:
     """Sizes of the free dims whose product is about `most` at the most: rising by turns, and falling.
 
     The first two are large, and far from square.
     """
-    budget = math.log2(max(most, 2)) * draw.uniform(0.7 if number < 2 else 0.2, 1.0)
+    budget = math.log2(max(most, 2)) * draw.uniform(0.7 if number < 2 else 0.5, 1.0)
     parts = sorted(draw.uniform(0.4, 1.6) for _ in free)
     if number < 2 and len(free) > 1:
         parts = [0.5 + position / (len(free) - 1) for position in range(len(free))]
@@ -106,11 +146,15 @@ def _draw(
     }
 
 
-def _fits(task: Task, dims: dict[str, int]) -> bool:
-    """Whether the case is about as cheap as those of the task, and every buffer has a size."""
+def _fits(task: Task, dims: dict[str, int], *, twice: bool) -> bool:
+    """Whether the case is about as cheap as those of the task, and every buffer has a size.
+
+    One of them may be twice as large as those, within a size that costs little.
+    """
     largest = max(_elements(task, case.dims) for case in task.tests)
+    most = max(largest, min(2 * largest, _LARGE)) if twice else max(min(largest, _ELEMENTS), largest // 2)
     try:
-        return _elements(task, dims) <= max(min(largest, _ELEMENTS), largest // 2)
+        return _elements(task, dims) <= most
     except TaskError:
         return False
 

@@ -173,6 +173,7 @@ class _Attempt:
 @dataclass(frozen=True)
 class _Outcome:
     report: CaseReport
+    beside: tuple[CaseReport, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     untraced: str = ""
     work: Work | None = None
@@ -195,7 +196,7 @@ def _judgement(outcomes: Sequence[tuple[_Trial, _Outcome]], total: int) -> Judge
             message = outcome.report.message
             if outcome.report.verdict is Verdict.WRONG_RESULT:
                 message = shorten(f"{message}{note}")
-            report = TestReport(outcome.report.verdict, message, tuple(cases), total)
+            report = TestReport(outcome.report.verdict, message, (*cases, *outcome.beside), total)
             return JudgedResults(report, constants, trial.subject.case)
     ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
     worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
@@ -237,6 +238,9 @@ class _Judge:
         case = trial.subject.case
         question = await self.oracle.question(case, trial.seed)
         plan = trial.subject.plan(question.scalars)
+        if plan.sampled and question.many_answers:
+            message = "The task's `compare` judges whole outputs, not what a sample of blocks wrote."
+            return _Outcome(_case_report(trial, Verdict.UNDECIDED, message))
         attempts = [_Attempt(trial, question, plan, run) for run in range(2)]
         first = await self._run(attempts[0])
         outcome = await self._judge_run(attempts[0], first)
@@ -270,7 +274,7 @@ class _Judge:
         trial, question = attempt.trial, attempt.question
         where = describe_case(self.task, trial.subject.case, trial.seed)
         if result.fault is not None:
-            return _Outcome(_fault_report(trial, result.fault, where))
+            return _Outcome(_fault_report(trial, result.fault, where), self._beside(attempt, result, where))
         modified = modified_input(attempt.plan, question.inputs, result.inputs)
         if modified is not None:
             return _Outcome(_case_report(trial, Verdict.INPUT_MODIFIED, f"{modified} at {where}."))
@@ -278,7 +282,19 @@ class _Judge:
             return await self._judge_by_task(attempt, result, where)
         comparisons = self._compare(attempt, result)
         report = _comparison_report(trial, comparisons, where, result.undefined)
-        return _Outcome(report, comparisons, question.untraced)
+        return _Outcome(report, comparisons=comparisons, untraced=question.untraced)
+
+    def _beside(self, attempt: _Attempt, result: RunResult, where: str) -> tuple[CaseReport, ...]:
+        """What else a run that has a fault shows: other faults, and wrong results where it went on to its end."""
+        others = tuple(_fault_report(attempt.trial, fault, where) for fault in result.further)
+        if not result.outputs or attempt.question.many_answers:
+            return others
+        compared = self._compare(attempt, result)
+        report = _comparison_report(attempt.trial, compared, where, result.undefined)
+        if report.verdict is Verdict.PASS:
+            return others
+        message = f"{report.message} What is told before it may be the cause."
+        return (*others, replace(report, message=shorten(message)))
 
     async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> _Outcome:
         trial, question = attempt.trial, attempt.question
@@ -298,7 +314,8 @@ class _Judge:
             written = roles[answer.name] is Role.OUT
             poison = poison_bytes(attempt.poison, answer.name, got.nbytes) if written else None
             constant = self.rules.constants.get(answer.name, 0.0)
-            comparisons.append(compare(got, answer, constant=constant, poison=poison))
+            told = result.told.get(answer.name)
+            comparisons.append(compare(got, answer, constant=constant, poison=poison, told=told))
         return tuple(comparisons)
 
 

@@ -114,9 +114,18 @@ class WrongElement(BaseModel):
     bound: float = Field(description="The largest error allowed there.")
 
 
+class NamedLine(BaseModel):
+    """A line of the kernel file that a failure is about."""
+
+    number: int
+    text: str
+
+
 class FailedCase(BaseModel):
     """The test case that failed, and how."""
 
+    verdict: Verdict
+    message: Message
     dims: dict[str, int]
     seed: int = Field(description="Replays this input: test_kernel(seed=...).")
     wrong: int
@@ -129,6 +138,7 @@ class FailedCase(BaseModel):
     block: list[int] | None = Field(description="Block that faulted, x y z.")
     thread: list[int] | None = Field(description="Thread that faulted, x y z.")
     buffer: str | None = Field(description="Buffer nearest to a faulting address.")
+    lines: Annotated[list[NamedLine], Few] = Field(description="Text of the lines that the failure is about.")
 
 
 class TestAnswer(JudgeAnswer):
@@ -142,6 +152,10 @@ class TestAnswer(JudgeAnswer):
         default=0, description="Cases times inputs for each; the first failure ends the test."
     )
     failed: FailedCase | None = None
+    also: Annotated[list[FailedCase], Few] = Field(
+        default_factory=list[FailedCase],
+        description="Other failures that the same test found, the most serious first; repair them too.",
+    )
 
 
 class MetricLine(BaseModel):

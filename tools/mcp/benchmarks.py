@@ -11,7 +11,7 @@ from sandbox.verdict import Provenance, Verdict
 from tools.mcp.answers import PROVENANCE, FailedCase, JudgeAnswer
 from tools.mcp.limits import Few, Message, StageMessage
 from tools.mcp.translation import describe_failure
-from tools.reports import CheckReport
+from tools.reports import CheckReport, not_judged_text
 from tools.tasks.task import Task
 
 
@@ -57,6 +57,15 @@ class BenchmarkAnswer(JudgeAnswer):
     )
     swept: int = Field(default=0, description="Settings of the tunables that were tried.")
     kernel_sha: str = Field(default="", description="sha256 of the kernel file's text.")
+    not_judged: Annotated[list[dict[str, int]], Few] = Field(
+        default_factory=list[dict[str, int]],
+        description="Bench sizes where nobody knows whether the results are right: they take too much work to"
+        " simulate, and were only counted. A pass that names some is no plain pass.",
+    )
+    sampled: Annotated[list[dict[str, int]], Few] = Field(
+        default_factory=list[dict[str, int]],
+        description="Bench sizes where only what some blocks wrote was judged.",
+    )
 
 
 class Standing(BaseModel):
@@ -67,6 +76,9 @@ class Standing(BaseModel):
     message: Message
     latency_us: float | None = Field(description="null unless the kernel is correct.")
     provenance: Provenance = Field(description=PROVENANCE)
+    not_judged: Annotated[list[dict[str, int]], Few] = Field(
+        default_factory=list[dict[str, int]], description="Bench sizes where its results were not judged."
+    )
     speedup: float | None = Field(description="Baseline latency over this latency.")
     slower_than_best: float | None = Field(description="This latency over the best one's; 1 for the best.")
     bottleneck: str
@@ -93,6 +105,9 @@ def describe_benchmark(task: Task, report: CheckReport) -> BenchmarkAnswer:
     failures = (describe_failure(one) for one in (report.test, report.bench))
     facts = {**vars(report), "task": task.name, "next_step": next_step}
     facts |= {"failed": next(filter(None, failures), None), "provenance": Provenance.ESTIMATED}
+    facts |= {"sampled": () if report.bench is None else report.bench.sampled}
+    if short := not_judged_text(report.verdict, report.not_judged):
+        facts["message"] = f"{report.verdict}{short}: {report.message}"
     if profile is not None:
         known = ("latency_us", "speedup", "shapes") if right else ()
         known += ("provenance", "bottleneck", "roofline_fraction")
@@ -127,6 +142,7 @@ def _standing(label: str, report: CheckReport, best: float | None) -> Standing:
         label=label,
         verdict=report.verdict,
         message=report.message,
+        not_judged=list(report.not_judged),
         latency_us=latency,
         provenance=profile.provenance if profile else Provenance.ESTIMATED,
         speedup=profile.speedup if right and profile else None,

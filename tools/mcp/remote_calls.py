@@ -64,6 +64,7 @@ class JudgeParams(RequestParams):
     profile: bool = True
     benches: bool = True
     thorough: bool = False
+    prove: bool = False
     full: bool = False
 
 

@@ -84,6 +84,7 @@ def describe_test(task: Task, report: TestReport, *, device: str, isolation: str
         runs_passed=sum(case.verdict is Verdict.PASS for case in report.cases),
         runs_total=report.cases_total,
         failed=describe_failure(report),
+        also=[_failed_case(case) for case in report.failures[1:]],
         next_step=_after_test(report.verdict),
     )
 
@@ -103,9 +104,7 @@ def describe_profile(
 
 def describe_failure(report: TestReport | None) -> FailedCase | None:
     """Return the first case that failed, if one did."""
-    cases = () if report is None else report.cases
-    failed = next((case for case in cases if case.verdict is not Verdict.PASS), None)
-    return None if failed is None else _failed_case(failed)
+    return None if report is None or not report.failures else _failed_case(report.failures[0])
 
 
 def _after_test(verdict: Verdict) -> str:

@@ -100,10 +100,14 @@ class CheckStages:
 
     async def _judge_shapes(self, context: CheckContext) -> StageOutcome | None:
         profile = context.report.profile
-        if not context.order.benches or profile is None or profile.verdict is not Verdict.PASS:
+        if not context.order.benches or profile is None:
             return None
+        if profile.verdict is not Verdict.PASS:
+            every = tuple(dict(case.dims) for case in context.order.task.benches)
+            return StageOutcome(Verdict.PASS, "Not timed, and so not judged.", {"not_judged": every})
         report = await self.shapes.judge(context)
-        return StageOutcome(report.verdict, report.message, {"bench": report})
+        facts = {"bench": report, "not_judged": report.not_judged}
+        return StageOutcome(report.verdict, report.message, facts)
 
     async def _look_for_hazards(self, context: CheckContext) -> StageOutcome | None:
         order = context.order

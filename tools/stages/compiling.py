@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sandbox.plan import Plan
+from sandbox.plan import LaunchMode, Plan
 from sandbox.program import CompileRequest, CompileResult, Diagnostic, KernelResources, Program
 from sandbox.verdict import Verdict
 from tools.awaiting import together
@@ -71,14 +71,22 @@ class CompileStage:
 
     Attributes:
         cpu_s: Seconds of processor time for one translation unit.
+        runs_ptx: Whether the device runs PTX, as a simulator does, and needs machine code only to know registers.
     """
 
     compiler: Compiles
     architecture: str
     cpu_s: float = 30.0
+    runs_ptx: bool = False
 
     async def compile(
-        self, task: Task, kernel: str, dims: Mapping[str, int], tune: Mapping[str, int] | None = None
+        self,
+        task: Task,
+        kernel: str,
+        dims: Mapping[str, int],
+        tune: Mapping[str, int] | None = None,
+        *,
+        assembled: bool = True,
     ) -> Compiled:
         """Parse a kernel file, compile it for one size, and check its launches against the compiled code.
 
@@ -87,10 +95,13 @@ class CompileStage:
             kernel: The kernel file's text.
             dims: A size for every dim of the task.
             tune: Values that replace the tunables' defaults.
+            assembled: Whether registers must be known, as they must where the kernel is timed. False where it is only
+                run: a device that runs PTX gets no machine code then.
         """
         try:
             parsed = kernel_file.parse(kernel)
-            return await self._compile(task, parsed, dims, parsed.defaults | dict(tune or {}))
+            tuned = parsed.defaults | dict(tune or {})
+            return await self._compile(task, parsed, dims, tuned, assembled=assembled)
         except KernelFileError as error:
             return Compiled(
                 CompileReport(Verdict.REJECTED, shorten(str(error)), architecture=self.architecture)
@@ -99,17 +110,31 @@ class CompileStage:
     async def compile_tests(
         self, task: Task, kernel: str, tune: Mapping[str, int] | None = None
     ) -> CompiledCases:
-        """Compile a kernel file for every test case of a task; the report is the first failure's, if any."""
-        compiled = await together(self.compile(task, kernel, case.dims, tune) for case in task.tests)
+        """Compile a kernel file for every test case of a task; the report is the first failure's, if any.
+
+        The first says what the assembler has to say of the kernel, registers among it.
+        """
+        compiled = await together(
+            self.compile(task, kernel, case.dims, tune, assembled=position == 0)
+            for position, case in enumerate(task.tests)
+        )
         failed = next((one for one in compiled if one.build is None), None)
         builds = tuple(one.build for one in compiled if one.build is not None)
         return CompiledCases((failed or compiled[0]).report, builds)
 
     async def _compile(
-        self, task: Task, parsed: KernelFile, dims: Mapping[str, int], tune: Mapping[str, int]
+        self,
+        task: Task,
+        parsed: KernelFile,
+        dims: Mapping[str, int],
+        tune: Mapping[str, int],
+        *,
+        assembled: bool,
     ) -> Compiled:
         request = planning.compile_request(parsed, task, dims, tune, self.architecture)
-        planning.plan(parsed, task, dims, tune, any_scalars(task))
+        plan = planning.plan(parsed, task, dims, tune, any_scalars(task))
+        if self.runs_ptx and not assembled and not _must_reside(plan):
+            request = replace(request, assembled=False)
         result = await self.compiler.compile(request, cpu_s=self.cpu_s)
         if result.program is None:
             return Compiled(_failure(parsed, result, self.architecture))
@@ -145,6 +170,11 @@ def ptx_key(ptx: str) -> str:
     bare = _DEBUG_LINE.sub("", _DEBUG_SECTION.sub("", _COMMENT.sub("", ptx)))
     lines = (line.strip() for line in bare.splitlines())
     return hashlib.sha256("\n".join(line for line in lines if line).encode()).hexdigest()
+
+
+def _must_reside(plan: Plan) -> bool:
+    """Whether a launch succeeds or not by how many registers its kernel takes."""
+    return any(launch.mode is LaunchMode.COOPERATIVE for launch in plan.launches)
 
 
 def any_scalars(task: Task) -> dict[str, int | float]:

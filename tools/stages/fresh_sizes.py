@@ -66,7 +66,7 @@ class FreshSizes:
         return True
 
     async def _judge(self, kernel: str, tune: Mapping[str, int], case: Case, seed: int) -> TestReport:
-        compiled = await self.compiling.compile(self.task, kernel, case.dims, tune)
+        compiled = await self.compiling.compile(self.task, kernel, case.dims, tune, assembled=False)
         if compiled.build is None:
             message = shorten(f"{compiled.report.message} (at {_text(case)})")
             return TestReport(compiled.report.verdict, message)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.budget import Budget, Work
 from sandbox.device import Device
+from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
 from tools.judge.explanation import shorten
+from tools.judge.families import ROOM
 from tools.judge.questions import Oracle
-from tools.judge.testing import Rules, Subject, judge_results, size_key
+from tools.judge.stress import SPIKES, stress_data
+from tools.judge.testing import JudgedResults, Rules, Subject, judge_results, size_key
 from tools.reports import CaseReport, ShapeTiming, TestReport
 from tools.stages.compiling import CompileStage
 from tools.stages.judgement import CheckContext
-from tools.stages.profiling import OUT_OF_TIME
-from tools.tasks.task import Case, Task
+from tools.stages.profiling import OUT_OF_TIME, least_work, sizes
+from tools.tasks.task import Case, Task, argument_size
 
 WORK = "smsp__thread_inst_executed.sum"
 """The metric that says how long a simulator would take."""
@@ -28,12 +32,37 @@ _MARGIN = 2.0
 """A run may do so many times the work that was counted, which is extrapolated from a sample of blocks."""
 
 
+_FAR_MORE = 8.0
+"""Where a run did so many times the work that was counted, something else was counted: weights differ by less."""
+
+_SAMPLED_WORK = 3e8
+"""Thread-instructions that a sample of blocks may take, by what the average block does."""
+
+_SAMPLED_BLOCKS = (8, 256)
+
+_MOST_ELEMENTS = 1 << 26
+_MOST_FLOPS = 3e11
+"""Beyond these a reference in float64, with the scale of its errors, takes minutes or much of the memory."""
+
+_TELLS_NOTHING = OUT_OF_TIME | {Verdict.UNSUPPORTED, Verdict.RESOURCE_LIMIT, Verdict.UNINITIALIZED}
+"""What says nothing against a kernel of which a sample of blocks ran alone."""
+
+
 class ShapeRules(Rules):
     """Rules whose works are limits themselves, not what a baseline did."""
 
     def budget(self, case: Case) -> Budget:
         """See `Rules`."""
         return Budget(self.seconds, self.works[size_key(case.dims)])
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What became of one shape: a verdict, how it was come by, and why no more is known."""
+
+    report: TestReport
+    sampled: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,44 +84,125 @@ class ShapeStage:
     async def judge(self, context: CheckContext) -> TestReport:
         """Judge one fresh input of a kernel that was profiled, at every shape that its work allows.
 
-        What is beyond the work, or finds the machine too busy, is counted and not judged; no failure comes of it.
+        Beyond the work, what a sample of blocks writes is judged, where that can be told. What cannot be judged, or
+        finds the machine too busy, was only counted; no failure comes of it.
 
         Raises:
             WorkerError: The environment failed twice.
         """
         task, profile = context.order.task, context.report.profile
         assert profile is not None, "a stage before has profiled"
-        works = [_work(timing) for timing in profile.shapes]
         cases: list[CaseReport] = []
         left: list[dict[str, int]] = []
+        sampled: list[tuple[int, dict[str, int]]] = []
         why = ""
-        for case, work in zip(task.benches, works, strict=True):
-            report = None if work > self.most else await self._judged(context, case)
-            if report is not None and report.verdict is Verdict.PASS:
-                cases += report.cases
-                continue
-            if report is not None and report.verdict not in OUT_OF_TIME:
-                return replace(report, unjudged=tuple(left))
-            left.append(dict(case.dims))
-            why = report.message if report is not None else why or _beyond(max(works), self.most)
-        message = _message(task, left, why)
-        return TestReport(Verdict.PASS, message, tuple(cases), len(cases), unjudged=tuple(left))
-
-    async def _judged(self, context: CheckContext, case: Case) -> TestReport:
-        """One shape at a time: a run at these sizes takes a gigabyte or two."""
-        works = {size_key(case.dims): Work(int(_MARGIN * self.most), _STEPS)}
-        rules = ShapeRules(context.frozen.constants, seeds=1, seconds=self.seconds, works=works)
-        subject, oracle = await self._subject(context, case), self.oracle(context.order.task)
-        judged = await judge_results(
-            context.order.task, self.device, oracle, [subject], rules, seed=context.seed
+        for case, timing in zip(task.benches, profile.shapes, strict=True):
+            found = await self._shape(context, case, timing)
+            if found.report.verdict is Verdict.PASS:
+                cases += found.report.cases
+                sampled += [(found.sampled, dict(case.dims))] if found.sampled else []
+            elif found.why:
+                left.append(dict(case.dims))
+                why = found.why
+            else:
+                return replace(found.report, not_judged=tuple(left))
+        message = _message(len(cases) - len(sampled), sampled, left, why)
+        return TestReport(
+            Verdict.PASS, message, tuple(cases), len(cases), tuple(left), tuple(dims for _, dims in sampled)
         )
-        return judged.report
 
-    async def _subject(self, context: CheckContext, case: Case) -> Subject:
-        order = context.order
-        compiled = await self.compiling.compile(order.task, order.kernel, case.dims, context.report.tune)
+    async def _shape(self, context: CheckContext, case: Case, timing: ShapeTiming) -> _Found:
+        work = _work(timing)
+        why = f"{work:.2g} thread-instructions are more than the {self.most:.2g} that are simulated."
+        if work <= self.most:
+            judged = await self._judged(context, case)
+            report = judged.report
+            hidden = hidden_work(sizes(case), work, judged.works.get(size_key(case.dims)))
+            if report.verdict is Verdict.PASS and hidden:
+                return _Found(replace(report, verdict=Verdict.UNDECIDED, message=hidden))
+            if report.verdict not in OUT_OF_TIME:
+                return _Found(report)
+            why = report.message
+        obstacle = _obstacle(context.order.task, case, timing)
+        if obstacle:
+            return _Found(_NOTHING, why=f"{why} Of a sample of blocks nothing can be told: {obstacle}.")
+        blocks = _affordable(timing, work)
+        try:
+            report = (await self._judged(context, case, blocks)).report
+        except UsageError as error:
+            return _Found(_NOTHING, why=f"{why} The reference has no answer at this size: {error}")
+        if report.verdict in _TELLS_NOTHING:
+            return _Found(_NOTHING, why=f"{why} {report.message}")
+        return _Found(report, blocks)
+
+    async def _judged(self, context: CheckContext, case: Case, blocks: int = 0) -> JudgedResults:
+        """Judge one shape, on huge elements among the task's own values where the task's baseline bears them.
+
+        One shape at a time: a run at these sizes takes a gigabyte or two.
+        """
+        task = context.order.task
+        data = stress_data(task, SPIKES, context.seed)
+        spiked = Case(case.dims, case.data | data)
+        kernel, tune = context.order.kernel, context.report.tune
+        found = await self._run(context, spiked, (kernel, tune), blocks)
+        if not data or found.report.verdict is not Verdict.WRONG_RESULT:
+            return found
+        beside = (await self._run(context, spiked, (task.baseline, {}), blocks)).report
+        used = max((one.worst_ratio or 0.0 for one in beside.cases), default=0.0)
+        if beside.verdict is Verdict.PASS and used <= ROOM:
+            return found
+        return await self._run(context, case, (kernel, tune), blocks)
+
+    async def _run(
+        self, context: CheckContext, case: Case, tuned: tuple[str, Mapping[str, int]], blocks: int
+    ) -> JudgedResults:
+        task, works = context.order.task, {size_key(case.dims): Work(int(_MARGIN * self.most), _STEPS)}
+        rules = ShapeRules(context.frozen.constants, seeds=1, seconds=self.seconds, works=works)
+        compiled = await self.compiling.compile(task, tuned[0], case.dims, tuned[1])
         assert compiled.build is not None, "what was profiled has compiled"
-        return Subject(case, compiled.build.program, compiled.build.plan, once=True)
+        build = compiled.build
+        subject = Subject(
+            case, build.program, lambda scalars: replace(build.plan(scalars), sampled=blocks), once=True
+        )
+        return await judge_results(task, self.device, self.oracle(task), [subject], rules, seed=context.seed)
+
+
+def hidden_work(shape: str, counted: float, done: Work | None) -> str:
+    """Return what to say where a run did far more than the estimate was made from; empty where it did not.
+
+    Args:
+        shape: In words.
+        counted: Thread-instructions, weighted as the assembler expands them.
+        done: What a whole run executed; None where nobody counted.
+    """
+    if not counted or done is None or done.thread_instructions <= _FAR_MORE * counted:
+        return ""
+    return shorten(
+        f"Not timed. At benchmark shape {shape} the kernel executes {done.thread_instructions:.2g} "
+        f"thread-instructions, the estimate is made from {counted:.2g}: the blocks that were counted do not stand "
+        f"for the others."
+    )
+
+
+_NOTHING = TestReport(Verdict.UNDECIDED, "")
+
+
+def _obstacle(task: Task, case: Case, timing: ShapeTiming) -> str:
+    """Why what a sample of blocks writes cannot be judged; empty where it may be."""
+    if len(timing.launches) > 1:
+        return f"{len(timing.launches)} launches build on each other"
+    elements = sum(math.prod(argument_size(argument, case.dims)) for argument in task.arguments)
+    _, flops = least_work(task, case)
+    if elements > _MOST_ELEMENTS or flops > _MOST_FLOPS:
+        return f"the reference at {sizes(case)} takes too much"
+    return ""
+
+
+def _affordable(timing: ShapeTiming, work: float) -> int:
+    """How many blocks of the only launch to run."""
+    least, most = _SAMPLED_BLOCKS
+    each = work / max(1, sum(launch.total_blocks for launch in timing.launches))
+    return int(min(most, max(least, _SAMPLED_WORK / max(1.0, each))))
 
 
 def _work(timing: ShapeTiming) -> float:
@@ -102,13 +212,14 @@ def _work(timing: ShapeTiming) -> float:
     return sum(metric.value for metric in counted if metric.name == WORK)
 
 
-def _beyond(work: float, most: float) -> str:
-    return f"{work:.2g} thread-instructions are more than the {most:.2g} that are simulated."
-
-
-def _message(task: Task, left: Sequence[Mapping[str, int]], why: str) -> str:
-    right = len(task.benches) - len(left)
-    judged = f"Right at {right} of {len(task.benches)} benchmark shapes." if right else ""
-    if not left:
-        return judged
-    return shorten(f"{judged} {len(left)} only counted, not judged: {why}".strip())
+def _message(
+    right: int, sampled: Sequence[tuple[int, Mapping[str, int]]], left: Sequence[object], why: str
+) -> str:
+    total = right + len(sampled) + len(left)
+    parts = [f"Right at {right} of {total} benchmark shapes."] if right else []
+    for blocks, dims in sampled:
+        said = ", ".join(f"{name}={size}" for name, size in dims.items())
+        parts.append(f"At {said}, what about {blocks} blocks wrote is right; the others were only counted.")
+    if left:
+        parts.append(f"{len(left)} only counted, not judged: {why}")
+    return shorten(" ".join(parts))

@@ -16,6 +16,13 @@ MAX_WRONG = 3
 """After so many fast but wrong settings the default, which is known to be right, is taken."""
 
 
+HOPELESS = 0.25
+"""Speedup over the baseline below which no block size makes a good kernel of a poor algorithm."""
+
+ALIKE = 1.5
+"""Unless the next setting is so many times as fast as the default, as from a grid of one block to one of many."""
+
+
 @dataclass(frozen=True)
 class Sweep:
     """Outcome of a sweep.
@@ -51,7 +58,8 @@ async def sweep_settings(
         test: Tests the kernel under a setting.
         compile_: Compiles the kernel under a setting.
     """
-    profiles = await together(profile(setting) for setting in settings)
+    profiles = await _profiled(settings, profile)
+    settings = settings[: len(profiles)]
     ranked = await _ranked(settings, profiles, compile_)
     if not ranked:
         first = profiles[0]
@@ -65,6 +73,20 @@ async def sweep_settings(
             return _chosen(settings, profiles, position, report, wrong)
         wrong += 1
     return _chosen(settings, profiles, 0, None, wrong)
+
+
+async def _profiled(
+    settings: Sequence[Tune], profile: Callable[[Tune], Awaitable[ProfileReport]]
+) -> list[ProfileReport]:
+    """Profiles of the settings, in order; of the first two only where they are hopeless and much alike."""
+    tried = [await profile(setting) for setting in settings[:1]]
+    default = tried[0].speedup
+    if default is not None and default < HOPELESS:
+        tried += [await profile(setting) for setting in settings[1:2]]
+        speeds = [report.speedup for report in tried if report.speedup is not None]
+        if max(speeds) < min(HOPELESS, ALIKE * default):
+            return tried
+    return tried + await together(profile(setting) for setting in settings[len(tried) :])
 
 
 async def _ranked(

@@ -10,6 +10,7 @@ from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tools.judge.families import Court, said_of
 from tools.judge.freezing import Frozen, freeze
+from tools.judge.further import Search, with_lines
 from tools.judge.questions import Oracle
 from tools.judge.stress import FAMILIES, stress_case
 from tools.judge.testing import Rules, Subject, fresh_seed
@@ -38,7 +39,7 @@ class ResultStage:
     async def test(
         self, task: Task, compiled: CompiledCases, frozen: Frozen, seed: int | None = None
     ) -> TestReport:
-        """Judge a compiled kernel; where it did not compile, that is the report.
+        """Judge a compiled kernel, and say all that is wrong with it; where it did not compile, that is the report.
 
         Raises:
             UsageError: The task's reference fails.
@@ -47,7 +48,12 @@ class ResultStage:
         if compiled.report.verdict is not Verdict.PASS:
             return TestReport(compiled.report.verdict, compiled.report.message)
         rules = replace(self.rules, constants=frozen.constants, works=frozen.works)
-        seed = fresh_seed() if seed is None else seed
+        report = await self._judge(task, compiled, frozen, rules, fresh_seed() if seed is None else seed)
+        return with_lines(report, compiled.builds[0].kernel_file.source)
+
+    async def _judge(
+        self, task: Task, compiled: CompiledCases, frozen: Frozen, rules: Rules, seed: int
+    ) -> TestReport:
         court = Court(task, self.device, self.oracle(task), rules)
         families = _stress(task, compiled, frozen.families)
 
@@ -55,14 +61,15 @@ class ResultStage:
             own = await self.compiling.compile_tests(task, task.baseline)
             return _stress(task, own, (family,))[family]
 
-        judged, dropped = await court.judge(_subjects(task, compiled), families, baseline, seed=seed)
+        subjects = _subjects(task, compiled)
+        judged, dropped = await court.judge(subjects, families, baseline, seed=seed)
         report = judged.report
         if dropped:
             kept = tuple(family for family in frozen.families if family not in dropped)
             await self.narrowed(task, replace(frozen, families=kept))
             report = replace(report, message=report.message + said_of(dropped))
         if report.verdict is not Verdict.PASS:
-            return report
+            return await Search(task, self.device, self.oracle(task), rules).complete(report, subjects)
         sizes = FreshSizes(task, self.compiling, self.device, self.oracle(task), rules)
         return await sizes.judge(compiled.builds[0], report, seed)
 

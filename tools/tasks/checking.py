@@ -12,7 +12,7 @@ from tools.expressions import CASTS, FUNCTION_NAMES, ExpressionError
 from tools.tasks.errors import GeneratorError, TaskError
 from tools.tasks.generators import check_call
 from tools.tasks.table import KeyLines, Place
-from tools.tasks.task import Case, TaskArgument, TaskSpec, argument_size
+from tools.tasks.task import Case, DimLimits, TaskArgument, TaskSpec, argument_size
 
 MAX_SIZE = 2**40
 """Most elements of one argument."""
@@ -42,6 +42,8 @@ class _Checker:
             raise self._error("expected a name of letters, digits, `_`, `.` and `-`", _TOP, "name")
         for name in spec.dims:
             self._fresh_name(name, taken, _TOP, "dims")
+        for name, limits in spec.limits.items():
+            self._limits(name, limits)
         for index, argument in enumerate(spec.arguments):
             self._argument(argument, taken, Place("args", index))
         if not any(argument.is_output for argument in spec.arguments):
@@ -65,6 +67,26 @@ class _Checker:
         if name in taken:
             raise self._error(f"expected different names, found `{name}` twice", place, key)
         taken.add(name)
+
+    def _limits(self, name: str, limits: DimLimits) -> None:
+        place = Place(f"dims.{name}")
+        low, high, unit = limits.min or 1, limits.max, limits.multiple_of or 1
+        if high is not None and high < low:
+            raise self._error(f"expected at least min ({low}), found {high}", place, "max")
+        if high is not None and high // unit * unit < low:
+            raise self._error(f"expected a multiple of {unit} from {low} to {high}", place, "multiple_of")
+
+    def _within(self, name: str, size: int, place: Place) -> None:
+        limits = self._spec.limits.get(name, DimLimits())
+        if limits.min is not None and size < limits.min:
+            wanted = f"at least {limits.min} ([dims.{name}] min)"
+        elif limits.max is not None and size > limits.max:
+            wanted = f"at most {limits.max} ([dims.{name}] max)"
+        elif size % (limits.multiple_of or 1):
+            wanted = f"a multiple of {limits.multiple_of} ([dims.{name}] multiple_of)"
+        else:
+            return
+        raise self._error(f"expected {wanted} for {name}, found {size}", place, "dims")
 
     def _argument(self, argument: TaskArgument, taken: set[str], place: Place) -> None:
         self._fresh_name(argument.name, taken, place, "name")
@@ -111,6 +133,8 @@ class _Checker:
             raise self._error(reason, place, "dims")
         if unknown := [name for name in case.dims if name not in dims]:
             raise self._error(f"expected only {', '.join(dims)}, found `{unknown[0]}`", place, "dims")
+        for name, size in case.dims.items():
+            self._within(name, size, place)
         filled = {argument.name: argument for argument in arguments if argument.data is not None}
         for name, call in case.data.items():
             if name not in filled:

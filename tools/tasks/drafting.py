@@ -135,7 +135,7 @@ def write_folder(draft: WholeTask, folder: Path) -> None:
     """Write a draft's files into a folder, which is made where it is not there.
 
     Raises:
-        UsageError: A text cannot be written as UTF-8.
+        UsageError: A text cannot be written as UTF-8, or what is no dim is limited.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -146,6 +146,12 @@ def write_folder(draft: WholeTask, folder: Path) -> None:
 
 
 def files_of(draft: WholeTask) -> dict[str, str]:
-    """Return the texts of a draft's files by their names."""
+    """Return the texts of a draft's files by their names.
+
+    Raises:
+        UsageError: It limits what is no dim of it.
+    """
+    if unknown := [name for name in draft.limits if name not in draft.dims]:
+        raise UsageError(f"limits: expected only dims ({', '.join(draft.dims)}), found {unknown[0]}")
     table = tomli_w.dumps(to_table(TaskSpec, draft))
     return {"task.toml": table, "reference.py": draft.reference, "baseline.cu": draft.baseline}

@@ -56,7 +56,7 @@ class KeyLines:
     def error(self, reason: str, place: Place, key: str = "") -> TaskError:
         """Return what to raise of a key of a table, or of the whole table."""
         top = Place()
-        near = [(place, key), (place, ""), (top, place.section)]
+        near = [(place, key), (place, ""), (top, place.section), (top, place.section.partition(".")[0])]
         places = near if place.section else [(place, key), (Place(key), "")]
         line = next((self._lines[item] for item in places if item in self._lines), 1)
         where = f"[{place.section}] " if place.section else ""
@@ -124,7 +124,8 @@ def to_table(owner: type, value: object) -> dict[str, Any]:
         item = getattr(value, one.name)
         if item != one.default:
             inside = table.setdefault(one.section, {}) if one.section else table
-            inside[one.key] = _toml(one, item)
+            names = (*inside[one.key], *item) if "table_of" in one.limits else ()
+            inside[one.key] = _by_name(one, item, names) if names else _toml(one, item)
     return table
 
 
@@ -139,6 +140,11 @@ def _toml(entry: TableEntry, item: Any) -> Any:
     return [one if member is str else to_table(member, one) for one in item]
 
 
+def _by_name(entry: TableEntry, item: Mapping[str, object], names: tuple[str, ...]) -> dict[str, Any]:
+    member = cast("type", get_args(entry.hint)[1])
+    return {name: to_table(member, item[name]) if name in item else {} for name in names}
+
+
 def _without_none(hint: Any) -> Any:
     members = [one for one in get_args(hint) if one is not type(None)]
     return members[0] if type(None) in get_args(hint) else hint
@@ -149,6 +155,7 @@ class _Reader:
 
     def __init__(self, lines: KeyLines) -> None:
         self._error = lines.error
+        self._tabled = {one.limits["table_of"] for one in entries(TaskSpec) if "table_of" in one.limits}
 
     def build(self, owner: type[T], table: _Table, place: Place) -> T:
         values: dict[str, Any] = {}
@@ -180,6 +187,10 @@ class _Reader:
             return value
         if hint is float:
             return self._number(entry, value, place)
+        if hint is int:
+            return self._whole(entry, value, place)
+        if "table_of" in entry.limits:
+            return self._by_name(entry, value, place)
         if origin is Literal:
             return self._choice(entry, value, place)
         if dataclasses.is_dataclass(hint):
@@ -221,7 +232,27 @@ class _Reader:
             raise self._error(f"expected a number {limit}, found {value!r}", place, entry.key)
         return float(cast("float", value))
 
+    def _whole(self, entry: TableEntry, value: object, place: Place) -> int:
+        if not _is_size(value):
+            raise self._error(f"expected a whole number of at least 1, found {value!r}", place, entry.key)
+        return cast("int", value)
+
+    def _by_name(self, entry: TableEntry, value: object, place: Place) -> dict[str, Any]:
+        """Tables by name; nothing where the key holds the list of names alone, which another field reads."""
+        if not isinstance(value, dict):
+            return {}
+        member, found = get_args(entry.hint)[1], dict[str, Any]()
+        for name, one in cast("dict[str, object]", value).items():
+            if not isinstance(one, dict):
+                keys = ", ".join(known.key for known in entries(member))
+                reason = f"expected a table of {keys}, found {one!r}"
+                raise self._error(reason, Place(entry.key), name)
+            found[name] = self.build(member, cast("_Table", one), Place(f"{entry.key}.{name}"))
+        return {name: one for name, one in found.items() if one != member()}
+
     def _names(self, entry: TableEntry, value: object, place: Place) -> tuple[str, ...]:
+        if isinstance(value, dict) and entry.key in self._tabled:
+            value = list(cast("dict[str, object]", value))
         if not isinstance(value, list) or not value:
             raise self._error(f"expected a list of {entry.limits['items']}", place, entry.key)
         for name in cast("list[object]", value):

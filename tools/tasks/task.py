@@ -7,6 +7,7 @@ pydantic reads their fields; for task.toml `tools.tasks.table` does. What both r
 - `toml`: its key in task.toml where that is another; `cost.flops` is the key `flops` of the table `[cost]`.
 - `joined`: task.toml holds this list as one text with commas.
 - `items`: what messages call the values of this table or list.
+- `table_of`: the field before it that lists its keys: task.toml holds both as one table, or that list alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tools.tasks.value_families import FAMILIES
 
 __all__ = [
     "Case",
+    "DimLimits",
     "Target",
     "Task",
     "TaskArgument",
@@ -97,6 +99,20 @@ class Case:
     )
 
 
+_SIZE = {"ge": 1, "le": 2**31 - 1}
+
+
+@dataclass(frozen=True)
+class DimLimits:
+    """Which sizes of one dim a task is about; what is null follows from its cases."""
+
+    min: int | None = field(default=None, metadata=_says("The least.", **_SIZE))
+    max: int | None = field(default=None, metadata=_says("The largest.", **_SIZE))
+    multiple_of: int | None = field(
+        default=None, metadata=_says("Every size is a multiple of it; 1 allows them all.", **_SIZE)
+    )
+
+
 @dataclass(frozen=True)
 class Target:
     """When a search may stop early; what is null is not asked for."""
@@ -148,6 +164,15 @@ class TaskSpec:
     bytes: str = field(metadata=_says("Least bytes moved, an expression in the dims.", toml="cost.bytes"))
     deterministic: bool = field(default=True, metadata=_says("Whether two runs must agree bit for bit."))
     target: Target = field(default_factory=Target)
+    limits: dict[str, DimLimits] = field(
+        default_factory=dict[str, DimLimits],
+        metadata=_says(
+            "Which sizes of a dim kernels must be right at, by its name: every judgement draws fresh ones. What is"
+            " not said follows from the cases: least and largest size, a common divisor, powers of two.",
+            toml="dims",
+            table_of="dims",
+        ),
+    )
     accumulate: Literal["float32", "float16", "bfloat16"] = field(
         default="float32",
         metadata=_says(

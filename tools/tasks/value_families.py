@@ -17,6 +17,10 @@
 - `denormal()`: floats below the smallest normal one, both signs. Catches flushing to zero.
 - `mixed()` or `mixed(decades)`: floats of both signs over `decades` (3) powers of ten either side of 1.
   Catches lost small terms and sums in a bad order.
+- `spikes(mean, deviation)`: bell-shaped floats, and among them some that are 250 to 1000 deviations away: in the
+  first row, the last and one in eight, at either end and anywhere. Dropping one shows in a sum of many millions.
+- `extremes(low, high)`: whole numbers, the three at either end of the range. Neighbours beyond 2**24 are ties in
+  float32; sums overflow.
 - `specials()`: bell-shaped floats, and among them a NaN, both infinities and a negative zero, once in about sixteen.
   For tasks whose reference says what becomes of them; only `constant` may make some too.
 """
@@ -172,6 +176,35 @@ def _mixed(filling: Filling, decades: Number = 3) -> Array:
     return filling.signs() * 10.0 ** filling.rng.uniform(-decades, decades, filling.shape)
 
 
+def _spikes(filling: Filling, mean: Number, deviation: Number) -> Array:
+    values = _normal(filling, mean, deviation)
+    if not values.size:
+        return values
+    rng, width = filling.rng, filling.shape[-1] if filling.shape else 1
+    rows = values.reshape(-1, width)
+    chosen = np.flatnonzero(rng.integers(0, 8, len(rows)) == 0)
+    chosen = np.unique(np.concatenate([chosen, [0, len(rows) - 1]]))[:, None]
+    edge = min(width, 32)
+    places = [
+        np.broadcast_to([0, width - 1], (len(chosen), 2)),
+        rng.integers(0, edge, (len(chosen), 1)),
+        width - 1 - rng.integers(0, edge, (len(chosen), 1)),
+        rng.integers(0, width, (len(chosen), width // 4096 + 1)),
+    ]
+    columns = np.concatenate(places, axis=1)
+    sizes = rng.uniform(250, 1000, columns.shape) * rng.choice((-1.0, 1.0), columns.shape)
+    rows[chosen, columns] = mean + sizes * (deviation or 1)
+    return rows.reshape(filling.shape)
+
+
+def _extremes(filling: Filling, low: Number, high: Number) -> Array:
+    values = _integers(filling, low, high)
+    inside = min(2, int(high) - int(low))
+    steps = filling.rng.integers(0, inside, filling.shape, endpoint=True).astype(values.dtype)
+    ends = filling.rng.integers(0, 2, filling.shape) == 0
+    return np.where(ends, np.asarray(low, values.dtype) + steps, np.asarray(high, values.dtype) - steps)
+
+
 def _specials(filling: Filling) -> Array:
     _floats_only(filling, "specials")
     values = filling.rng.normal(0, 1, filling.shape)
@@ -192,6 +225,8 @@ FAMILIES: Mapping[str, tuple[Callable[..., Array], int, int]] = {
     "tiny": (_tiny, 0, 0),
     "denormal": (_denormal, 0, 0),
     "mixed": (_mixed, 0, 1),
+    "spikes": (_spikes, 2, 2),
+    "extremes": (_extremes, 2, 2),
     "specials": (_specials, 0, 0),
 }
 """Each family by name: what makes its values, and how few and how many numbers its call takes."""

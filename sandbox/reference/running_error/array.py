@@ -150,6 +150,11 @@ class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
             raise Untraceable(
                 f"no rule for np.{ufunc.__name__}{'' if method == '__call__' else '.' + method}"
             )
+        if method == "__call__" and kwargs.get("where", True) is not True:
+            where = kwargs.pop("where")
+            if target is None:
+                raise Untraceable(f"np.{ufunc.__name__} with where= and without out=")
+            return target.write(np.where(where, apply(*inputs, **kwargs), target))
         if target is None:
             return apply(*inputs, **kwargs)
         if inputs and inputs[0] is target:

@@ -337,6 +337,12 @@ def _modf(x: Any, *, in_place: bool = False, **kwargs: Any) -> tuple[Traced, Tra
     return UFUNC_RULES[np.subtract](x, whole), whole
 
 
+def _frexp(x: Any, *, in_place: bool = False, **kwargs: Any) -> tuple[Traced, Traced]:
+    x = lift(x)
+    fraction, exponent = np.frexp(x.v)
+    return Traced(fraction, _times(np.ldexp(1.0, -exponent), x.s)), Traced(exponent, coarse=False)
+
+
 def _divmod(x: Any, y: Any, *, in_place: bool = False, **kwargs: Any) -> tuple[Traced, Traced]:
     return UFUNC_RULES[np.floor_divide](x, y), UFUNC_RULES[np.remainder](x, y)
 
@@ -358,4 +364,5 @@ _log_of_sum(np.logaddexp2, np.exp2)
 UFUNC_RULES[np.sign] = _sign
 UFUNC_RULES[np.logical_not] = _logical_not
 UFUNC_RULES[np.modf] = _modf
+UFUNC_RULES[np.frexp] = _frexp
 UFUNC_RULES[np.divmod] = _divmod

@@ -20,6 +20,7 @@ from sandbox.reference.running_error.array import (
     stacked,
 )
 from sandbox.reference.running_error.elementwise import result
+from sandbox.reference.running_error.polynomials import NAMES as POLYNOMIALS
 from sandbox.reference.running_error.precision import Untraceable, current, np
 
 
@@ -200,6 +201,31 @@ def _as_strided(x: Any, shape: Any = None, strides: Any = None, **keywords: Any)
     )
 
 
+class _Row:
+    """`np.r_` of arrays and numbers, along the first axis."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.concatenate(self._parts(key))
+
+    def _parts(self, key: Any) -> list[Any]:
+        given: Any = key if key.__class__ is tuple else (key,)
+        return [self._part(one) for one in given]
+
+    @staticmethod
+    def _part(one: Any) -> Any:
+        if isinstance(one, str):
+            raise Untraceable("np.r_ with an axis in text")
+        return lift(np.r_[one]) if isinstance(one, slice) else np.atleast_1d(lift(one))
+
+
+class _Columns(_Row):
+    """`np.c_`: vectors are columns."""
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = self._parts(key)
+        return np.concatenate([one[:, None] if one.ndim == 1 else one for one in parts], axis=-1)
+
+
 def _element(name: str) -> Callable[..., Any]:
     """A function of `math`, of plain numbers or of traced elements."""
     own, ufunc = getattr(math, name), _UFUNCS[name]
@@ -247,6 +273,10 @@ def _windows() -> ModuleType:
     return Overlay(np.lib.stride_tricks, {"as_strided": _as_strided})
 
 
+def _polynomials() -> dict[str, ModuleType]:
+    return {name: Overlay(module, replaced) for name, (module, replaced) in POLYNOMIALS.items()}
+
+
 def _numpy() -> ModuleType:
     names: dict[str, Any] = {name: _ScalarType(name) for name in _SCALARS}
     names |= {
@@ -277,7 +307,10 @@ def _numpy() -> ModuleType:
             "ndarray": _Array,
             "ix_": _open_mesh,
             "nditer": _elements,
+            "r_": _Row(),
+            "c_": _Columns(),
             "lib": Overlay(np.lib, {"stride_tricks": _windows()}),
+            "polynomial": Overlay(np.polynomial, _polynomials()),
         },
     )
 
@@ -296,7 +329,13 @@ def as_complex(real: Any = 0.0, imag: Any = 0.0) -> Any:
 
 def modules() -> dict[str, ModuleType]:
     """Return what a traced reference gets in the place of a module, by its name."""
-    return {"numpy": _numpy(), "math": Overlay(math, _MATH), "numpy.lib.stride_tricks": _windows()}
+    return {
+        "numpy": _numpy(),
+        "math": Overlay(math, _MATH),
+        "numpy.lib.stride_tricks": _windows(),
+        "numpy.polynomial": Overlay(np.polynomial, _polynomials()),
+        **{f"numpy.polynomial.{name}": module for name, module in _polynomials().items()},
+    }
 
 
 Import = Callable[..., Any]

@@ -280,9 +280,7 @@ FUNCTION_RULES[np.linalg.cross] = FUNCTION_RULES[np.cross]
 
 def _plane(function: Any, general: Any) -> None:
     def apply(x: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Any:
-        if s is not None:
-            raise Untraceable("a Fourier transform that pads")
-        return general(x, axes=axes, norm=norm)
+        return general(x, s=s, axes=axes, norm=norm)
 
     rule(function)(apply)
 

@@ -26,7 +26,7 @@ def _axes(keywords: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in keywords.items() if value is not _MISSING and value is not None}
 
 
-@rule(np.sum, np.nansum)
+@rule(np.sum)
 def sum_of(
     x: Any,
     axis: Any = None,
@@ -37,9 +37,9 @@ def sum_of(
     initial: Any = None,
 ) -> Traced:
     """Sum; see `Precision.of_sum`."""
+    if _bare(initial) is not None:
+        return lift(sum_of(x, axis, dtype, keepdims=keepdims, where=where) + initial)
     x = _masked(x, where, 0.0)
-    if _bare(initial) is not None and _bare(initial) != 0:
-        raise Untraceable("a sum with initial=")
     keepdims = bool(_bare(keepdims) or False)
     z = np.asarray(np.sum(x.v, axis=axis, dtype=dtype, keepdims=keepdims))
     passed = None if x.s is None else np.sum(x.summand(), axis=axis, keepdims=keepdims)
@@ -54,7 +54,7 @@ def _plus(one: Any, other: Any) -> Any:
     return other if one is None else one if other is None else one + other
 
 
-@rule(np.mean, np.nanmean)
+@rule(np.mean)
 def mean_of(
     x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False, where: Any = None
 ) -> Traced:
@@ -77,7 +77,7 @@ def _mask(where: Any) -> Any:
     return True if _bare(where) is None else plain(where)
 
 
-@rule(np.var, np.nanvar)
+@rule(np.var)
 def var_of(
     x: Any, axis: Any = None, dtype: Any = None, *, ddof: Any = 0, keepdims: Any = False, mean: Any = None,
     correction: Any = None,
@@ -102,13 +102,13 @@ def var_of(
     return result(z, np.sum(each, axis=axis, keepdims=keepdims) / count + slip + grown, 1)
 
 
-@rule(np.std, np.nanstd)
+@rule(np.std)
 def std_of(x: Any, axis: Any = None, dtype: Any = None, **keywords: Any) -> Traced:
     """Root of the variance."""
     return np.sqrt(var_of(x, axis, **keywords))
 
 
-@rule(np.prod, np.nanprod)
+@rule(np.prod)
 def prod_of(
     x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False, where: Any = None
 ) -> Traced:
@@ -153,8 +153,8 @@ def _extreme(function: Any, neutral: float) -> Callable[..., Traced]:
     return apply
 
 
-_largest = rule(np.max, np.amax, np.nanmax)(_extreme(np.max, -math.inf))
-_smallest = rule(np.min, np.amin, np.nanmin)(_extreme(np.min, math.inf))
+_largest = rule(np.max, np.amax)(_extreme(np.max, -math.inf))
+_smallest = rule(np.min, np.amin)(_extreme(np.min, math.inf))
 
 
 @rule(np.ptp)
@@ -162,7 +162,7 @@ def _span(x: Any, axis: Any = None, **keywords: Any) -> Any:
     return _largest(x, axis, **keywords) - _smallest(x, axis, **keywords)
 
 
-@rule(np.cumsum, np.nancumsum)
+@rule(np.cumsum)
 def cumsum_of(x: Any, axis: Any = None, dtype: Any = None) -> Traced:
     """Running sums, each of them a sum of its own."""
     x = lift(x)
@@ -177,7 +177,7 @@ def cumsum_of(x: Any, axis: Any = None, dtype: Any = None) -> Traced:
     return Traced(z, finite(_plus(own, passed)))
 
 
-@rule(np.cumprod, np.nancumprod)
+@rule(np.cumprod)
 def cumprod_of(x: Any, axis: Any = None, dtype: Any = None) -> Traced:
     """Running products: relative errors add up."""
     x = lift(x)

@@ -178,8 +178,9 @@ def _diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
 
 
 @rule(np.ediff1d)
-def _ediff1d(x: Any) -> Any:
-    return _diff(lift(x).reshape(-1))
+def _ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    ends = [[] if one is None else [lift(one).reshape(-1)] for one in (to_begin, to_end)]
+    return np.concatenate([*ends[0], _diff(lift(x).reshape(-1)), *ends[1]])
 
 
 @rule(np.gradient)
@@ -258,8 +259,12 @@ def _quantile(function: Any, share: Callable[[Any], Any]) -> None:
         x = lift(x)
         if axis is None:
             x, axis = x.reshape(-1), 0
-        if keywords.get("method", "linear") != "linear" or np.ndim(plain(q)) or isinstance(axis, tuple):
-            raise Untraceable("quantiles other than one linear one of one axis")
+        if keywords.get("method", "linear") != "linear" or np.ndim(plain(q)) > 1 or isinstance(axis, tuple):
+            raise Untraceable("quantiles that are not linear, or of several axes")
+        if function in (np.nanquantile, np.nanpercentile) and np.isnan(x.v).any():
+            raise Untraceable(f"np.{function.__name__} of NaN")
+        if np.ndim(plain(q)):
+            return np.stack([apply(x, one, axis, keepdims=keepdims) for one in plain(q)])
         rows: Any = np.moveaxis(_sort(x, axis=axis), axis, 0)
         place = share(float(plain(q))) * (rows.shape[0] - 1)
         low = int(np.floor(place))

@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from sandbox.reference.running_error import movement, products, reductions, selection
+from sandbox.reference.running_error import folding, missing, movement, products, reductions, selection
 from sandbox.reference.running_error.array import Traced, lift, narrow_input
 from sandbox.reference.running_error.namespace import as_complex, as_float, importing, modules
 from sandbox.reference.running_error.precision import Array, Precision, Untraceable, tracing
 
 __all__ = ["FILE", "Trace", "Untraceable", "load", "trace"]
 
-RULES = (movement, products, reductions, selection)
+RULES = (folding, missing, movement, products, reductions, selection)
 """Modules that register rules when they are imported."""
 
 FILE = "reference.py"

@@ -9,6 +9,7 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.cost.caches import BlockCaches, Footprint
+from sandbox.simulator.cost.chains import Chains, WarpPaths
 from sandbox.simulator.cost.coalescing import distinct, global_lines, global_sectors, shared_wavefronts
 from sandbox.simulator.cost.contention import Contention, longest_runs
 from sandbox.simulator.cost.merging import Merged, merged_loads
@@ -18,6 +19,8 @@ from sandbox.simulator.machine.lanes import EVERYONE, by_warp
 from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
 
+_LONGEST_SLEEP = 1_000_000
+"""Nanoseconds (PTX ISA 9.0, section 9.7.19.2)."""
 _PAST_L1 = frozenset({"volatile", "relaxed", "acquire", "cg", "cv"})
 
 
@@ -30,6 +33,7 @@ class Site:
         kind: "load", "store" or "atomic".
         size: Bytes a lane touches.
         buffer: The buffer it touched first.
+        buffers: All that its executions began with.
         requests: Warp-level executions with at least one active lane.
         lanes: Active lanes.
         sectors, lines: Global: 32-byte sectors, and 128-byte lines, of those requests.
@@ -37,7 +41,7 @@ class Site:
         pending: The same, and those that another warp of the block asked for at that moment.
         far: Global: sectors that a block touched before, but so long ago that its share of L2 holds them no longer.
         wavefronts, ideal: Shared: wavefronts, and the fewest that the requests could take; of atomics, a lane of
-            each bank at a time.
+            each bank at a time. Constant: the different addresses of those requests.
         absorbed: Shared loads: warp-level executions for which the assembler's wide load of a neighbour stands.
         passes: Global atomics: summed over requests, the most lanes that share one address.
         contention: Global atomics: lanes on each address.
@@ -60,6 +64,7 @@ class Site:
     ideal: int = 0
     absorbed: int = 0
     passes: int = 0
+    buffers: set[str] = field(default_factory=set[str])
     contention: Contention = field(default_factory=Contention)
     queue: Contention = field(default_factory=Contention)
 
@@ -85,11 +90,13 @@ class _Batch:
         beyond: The first block's share of L2, which stands for all, once that can have touched more than it holds.
         touched: Sectors that the first block has asked of L2 so far.
         sampled: Positions of its blocks in the sample.
+        paths: How each warp went.
         before: The last basic block that branched, its lanes, and the registers with its predicate.
     """
 
     caches: BlockCaches
     sampled: Array
+    paths: WarpPaths
     beyond: BlockCaches | None = None
     touched: int = 0
     before: tuple[BlockCount, Array | None, list[Array]] | None = None
@@ -97,7 +104,13 @@ class _Batch:
 
 @dataclass
 class Counter(Observer):
-    """Listens to one launch. `l1_sectors` and `l2_sectors` are one block's shares of the caches, in sectors."""
+    """Listens to one launch.
+
+    Attributes:
+        l1_sectors, l2_sectors: One block's shares of the caches, in sectors.
+        chains: The ways of the longest warps.
+        sleeps: How often each `nanosleep`, by its `id`, was executed, and its mean, nanoseconds.
+    """
 
     l1_sectors: int
     footprint: Footprint
@@ -105,6 +118,8 @@ class Counter(Observer):
     sites: dict[tuple[int, str], Site] = field(default_factory=dict[tuple[int, str], Site])
     blocks: dict[int, BlockCount] = field(default_factory=dict[int, BlockCount])
     barriers: int = 0
+    chains: Chains = field(default_factory=Chains)
+    sleeps: dict[int, tuple[int, float]] = field(default_factory=dict[int, tuple[int, float]])
     _merged: dict[int, Merged] = field(default_factory=dict[int, Merged])
     _work: Array = field(default_factory=lambda: np.zeros(1))
     _batches: dict[int, _Batch] = field(default_factory=dict[int, _Batch])
@@ -114,12 +129,34 @@ class Counter(Observer):
         sampled = np.arange(first, first + machine.blocks)
         self._work = np.resize(self._work, max(len(self._work), first + machine.blocks))
         self._work[sampled] = 0.0
-        self._batches[id(machine)] = _Batch(BlockCaches(machine.blocks, self.l1_sectors), sampled)
+        self._batches[id(machine)] = _Batch(
+            BlockCaches(machine.blocks, self.l1_sectors),
+            sampled,
+            WarpPaths(machine.batch.geometry.warps, machine.blocks),
+        )
 
     def end_batch(self, machine: Machine) -> None:
         """Count the last branch of a batch."""
         self._count_branch(machine)
-        del self._batches[id(machine)]
+        self.chains.add(self._batches.pop(id(machine)).paths)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no block has written anything that others can see."""
+        return not any(site.space == "global" and site.kind != "load" for site in self.sites.values())
+
+    @property
+    def turns(self) -> float:
+        """How often the longest warps of all blocks came to the atomic operation that they came to most often."""
+        atomics = {id(one.instruction) for one in self.sites.values() if one.kind == "atomic"}
+        return max(
+            (
+                times
+                for key, times in self.chains.steps.items()
+                if any(id(instruction) in atomics for instruction in self.blocks[key].block.instructions)
+            ),
+            default=0.0,
+        )
 
     def most_work(self) -> float:
         """Thread-instructions of the block that did most of them."""
@@ -140,10 +177,13 @@ class Counter(Observer):
             count.warps += geometry.warps * machine.blocks
             count.lanes += geometry.threads * machine.blocks
             self._work[batch.sampled] += geometry.threads * len(block.instructions)
+            batch.paths.all_went(block)
             return
         active = by_warp(machine.mask, geometry, fill=False)
         repeat = machine.blocks // active.shape[2]
-        count.warps += int(active.any(axis=1).sum()) * repeat
+        went: Array = np.any(active, axis=1)
+        count.warps += int(went.sum()) * repeat
+        batch.paths.went(block, went)
         lanes = active.sum(axis=(0, 1))
         count.lanes += int(lanes.sum()) * repeat
         self._work[batch.sampled] += lanes * len(block.instructions)
@@ -172,6 +212,8 @@ class Counter(Observer):
         offsets, active, repeat = _by_warp(machine, access)
         _add_requests(site, offsets, active, repeat)
         if site.space == "const":
+            _, fresh = distinct(offsets, active)
+            site.wavefronts += int(np.count_nonzero(fresh)) * repeat
             return
         ordered, fresh = global_sectors(offsets, active)
         number = int(np.count_nonzero(fresh)) * repeat
@@ -206,6 +248,14 @@ class Counter(Observer):
         """A copy writes shared memory as a store does, or reads it as a load."""
         self.shared_access(machine, access if access.kind == "load" else replace(access, kind="store"))
 
+    def sleep(self, machine: Machine, instruction: Instruction, nanoseconds: Array) -> None:
+        """Note how long the active lanes sleep on average; no sleep is longer than a millisecond."""
+        lanes = np.broadcast_to(nanoseconds, machine.shape)
+        lanes = lanes if machine.mask is None else lanes[np.broadcast_to(machine.mask, machine.shape)]
+        times, mean = self.sleeps.get(id(instruction), (0, 0.0))
+        now = float(np.minimum(lanes, _LONGEST_SLEEP).mean())
+        self.sleeps[id(instruction)] = (times + 1, (mean * times + now) / (times + 1))
+
     def barrier(self, machine: Machine, released: Array | None, number: int | None = None) -> None:
         """Count barriers of blocks."""
         self.barriers += machine.blocks if released is None else int(released.any(axis=(0, 1)).sum())
@@ -214,8 +264,11 @@ class Counter(Observer):
         key = (id(access.instruction), space)
         site = self.sites.get(key)
         if site is None:
-            name = machine.arena.owner(int(access.offsets.flat[0])).name if space == "global" else ""
-            site = self.sites[key] = Site(access.instruction, space, access.kind, access.size, name)
+            site = self.sites[key] = Site(access.instruction, space, access.kind, access.size)
+        if space == "global":
+            name = machine.arena.owner(int(access.offsets.flat[0])).name
+            site.buffers.add(name)
+            site.buffer = site.buffer or name
         return site
 
     def _touch(self, batch: _Batch, site: Site, sectors: Array, block: Array) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Negated, Operand, Pair, Register, Vector
 
 _NO_TARGET = frozenset(
-    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
+    {"st", "red", "nanosleep", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
 )
 
 

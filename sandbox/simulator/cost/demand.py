@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sandbox.simulator.cost.coalescing import SECTOR, SECTORS_A_LINE
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.cost.counting import Counter, Site
 from sandbox.simulator.cost.hoisting import hoisted
+from sandbox.simulator.cost.local import local_requests
 from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
-from sandbox.simulator.cost.timeline import Chain, chain
+from sandbox.simulator.cost.timeline import LongestWarps, longest_warps
 from sandbox.simulator.cost.traffic import LaunchShape, Traffic, traffic
 from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.gpus.architecture import Architecture
@@ -41,12 +43,13 @@ class Demand:
         pipes: Clocks that each arithmetic pipe of the busiest multiprocessor needs.
         slots: Warp instructions that it issues.
         requests: Its global accesses, by instruction.
-        beyond: Lines that these ask of L2.
+        beyond: Lines that these ask of L2, and that local memory moves beyond L1.
         wavefronts, atomic_wavefronts: Of its shared memory.
         local: Warp-level accesses to local memory.
+        constant: Further addresses of its requests to constant memory.
         shuffles: Warp shuffles.
         turns: At the busiest place of global memory, by what an atomic there adds ("f16", "f16x2", "").
-        chain: One warp.
+        chains: The longest warp of a block, and of all.
         rounds: Times that the multiprocessors are filled.
         resident_blocks: Blocks of a full multiprocessor.
         resident_slots: Warp instructions of all warps of a full multiprocessor.
@@ -61,9 +64,10 @@ class Demand:
     wavefronts: float
     atomic_wavefronts: float
     local: float
+    constant: float
     shuffles: float
     turns: Mapping[str, float]
-    chain: Chain
+    chains: LongestWarps
     rounds: float
     resident_blocks: int
     resident_slots: float
@@ -100,13 +104,18 @@ def demand(
         pipes={pipe: clocks * share for pipe, clocks in _pipes(counter, work, architecture).items()},
         slots=slots * share,
         requests=tuple(Requests(site.requests * share, site.lines * share) for site in sites),
-        beyond=sum(map(_lines_beyond, sites)) * share,
+        beyond=(
+            sum(map(_lines_beyond, sites))
+            + (moved.local.read + moved.local.written) / (SECTOR * SECTORS_A_LINE)
+        )
+        * share,
         wavefronts=_wavefronts(counter, architecture, atomic=False) * share,
         atomic_wavefronts=_wavefronts(counter, architecture, atomic=True) * share,
         local=local_requests(counter) * share,
+        constant=_further_constants(counter) * share,
         shuffles=_shuffles(counter) * WARP / _LANES_A_SHUFFLE * share,
         turns=_turns(counter, shape),
-        chain=chain(counter, shape, architecture, moved, constants),
+        chains=longest_warps(counter, shape, architecture, moved, constants),
         rounds=-(-shape.waves(architecture.multiprocessors) // 1),
         resident_blocks=resident,
         resident_slots=slots / shape.sampled * resident,
@@ -130,6 +139,12 @@ def _wavefronts(counter: Counter, architecture: Architecture, *, atomic: bool) -
         for site in sites
         if (site.kind == "atomic") == atomic
     )
+
+
+def _further_constants(counter: Counter) -> float:
+    """A request to constant memory is split by address (CUDA C++ Programming Guide, "Constant Memory")."""
+    sites = (site for site in counter.sites.values() if site.space == "const")
+    return float(sum(max(0, site.wavefronts - site.requests) for site in sites))
 
 
 def _pipes(counter: Counter, work: Mapping[str, float], architecture: Architecture) -> dict[str, float]:
@@ -177,17 +192,6 @@ def _tensor_clocks(counter: Counter, architecture: Architecture) -> float:
             if work is not None:
                 clocks += work.multiply_adds * count.warps / architecture.tensor.of(work.kind)
     return clocks
-
-
-def local_requests(counter: Counter, *opcodes: str) -> float:
-    """Warp-level accesses of the sample to local memory, by opcode, all where none is named."""
-    wanted = opcodes or ("ld", "st")
-    return sum(
-        count.warps
-        for count in counter.blocks.values()
-        for instruction in count.block.instructions
-        if "local" in instruction.modifiers and instruction.opcode in wanted
-    )
 
 
 def instructions_by_pipe(counter: Counter) -> dict[str, float]:

@@ -74,7 +74,9 @@ def timed(asked: Demand, architecture: Architecture, constants: CostConstants = 
     busy["l1"] = _l1_clocks(asked, constants) / clock
     parts |= busy
     uncovered = (
-        constants.uncovered * max(parts.values()) / asked.resident_blocks if asked.chain.barriers else 0.0
+        constants.uncovered * max(parts.values()) / asked.resident_blocks
+        if asked.chains.mean.barriers
+        else 0.0
     )
     parts["latency"] = uncovered + _latency_clocks(asked, constants) / clock
     norm = _joined(parts, constants.smooth)
@@ -103,14 +105,21 @@ def _l1_clocks(asked: Demand, constants: CostConstants) -> float:
     )
     shared = asked.wavefronts + asked.atomic_wavefronts + asked.shuffles
     path = requests + shared + asked.local * constants.request_clocks
-    return max(path, asked.beyond * constants.beyond_line_clocks)
+    return max(path, asked.beyond * constants.beyond_line_clocks) + asked.constant
 
 
 def _latency_clocks(asked: Demand, constants: CostConstants) -> float:
-    """By round of blocks: a warp from start to end, a part of what the others issue, and what a round costs."""
+    """By round of blocks: a warp from start to end, a part of what the others issue, and what a round costs.
+
+    The last round is the longest block's.
+    """
     others = constants.others_issue * asked.resident_slots / constants.schedulers
-    warp = asked.chain.clocks + asked.chain.barriers * constants.barrier_clocks
-    return asked.rounds * (warp + others) + (asked.rounds - 1) * constants.round_clocks
+    mean, longest = (
+        one.clocks + one.barriers * constants.barrier_clocks
+        for one in (asked.chains.mean, asked.chains.longest)
+    )
+    before = asked.rounds - 1
+    return before * (mean + constants.round_clocks) + max(mean, longest) + asked.rounds * others
 
 
 def _joined(parts: Mapping[str, float], smooth: float) -> float:

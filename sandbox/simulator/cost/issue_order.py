@@ -17,7 +17,7 @@ from sandbox.simulator.cost.pipes import cost_of
 from sandbox.simulator.ptx.syntax import Immediate, Instruction
 
 Latency = Callable[[Instruction], float]
-"""Clocks until what a memory instruction returns can be used; 0 for other instructions."""
+"""Clocks until what a memory instruction returns can be used, or a sleep ends; 0 for other instructions."""
 
 _STAY = frozenset(
     {
@@ -82,6 +82,7 @@ def issue(
             now = _issue_segment(segment, ready, latency, now)
             now += barrier_clocks if instruction.opcode in {"bar", "barrier"} else 0.0
             now = _group(instruction, ready, now)
+            now += latency(instruction) if instruction.opcode == "nanosleep" else 0.0
             segment = []
     now = _issue_segment(segment, ready, latency, now)
     return now, {name: done - now for name, done in ready.items() if done > now}

@@ -6,25 +6,25 @@ overlap, and what unrolling, prefetching and register blocking buy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from sandbox.simulator.cost.constants import USED, CostConstants
-from sandbox.simulator.cost.counting import BlockCount, Counter
+from sandbox.simulator.cost.counting import BlockCount, Counter, Site
 from sandbox.simulator.cost.hoisting import hoisted
 from sandbox.simulator.cost.issue_order import Latency, issue, stays
 from sandbox.simulator.cost.joining import Stretch, joined
 from sandbox.simulator.cost.traffic import LaunchShape, Traffic
 from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.gpus.architecture import Architecture
-from sandbox.simulator.ptx.syntax import Instruction
+from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Register
 
 _Ready = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Chain:
-    """One warp of a launch from start to end.
+    """A warp from start to end.
 
     Attributes:
         clocks: What it takes, barriers apart.
@@ -35,14 +35,27 @@ class Chain:
     barriers: float
 
 
-def chain(
+@dataclass(frozen=True)
+class LongestWarps:
+    """How long blocks last: as long as the longest of their warps.
+
+    Attributes:
+        mean: Of the longest warp of a block, over the blocks.
+        longest: The longest warp of all; nothing where blocks share the work as they are free.
+    """
+
+    mean: Chain
+    longest: Chain
+
+
+def longest_warps(
     counter: Counter,
     shape: LaunchShape,
     architecture: Architecture,
     moved: Traffic,
     constants: CostConstants = USED,
-) -> Chain:
-    """Follow one warp that has the multiprocessor to itself.
+) -> LongestWarps:
+    """Follow the longest warps, each with the multiprocessor to itself.
 
     Args:
         counter: After the sample ran.
@@ -51,21 +64,25 @@ def chain(
         moved: Which share of the loads goes on to DRAM.
         constants: Which loops are unrolled.
     """
-    warps = shape.sampled * shape.warps
     functions: dict[str, list[BlockCount]] = {}
     for count in counter.blocks.values():
         functions.setdefault(count.function, []).append(count)
-    often = {id(one.block): one.warps / warps for one in counter.blocks.values()}
+    often = {key: counter.chains.steps.get(key, 0.0) / shape.sampled for key in counter.blocks}
 
     def latency(instruction: Instruction) -> float:
         return _memory_latency(instruction, counter, architecture, moved)
 
-    total = 0.0
+    taken: dict[int, float] = {}
     for counts in functions.values():
-        taken = warp_clocks([count.block for count in counts], latency, often, constants)
-        total += sum(time * often[key] for key, time in taken.items())
-    waiting = (count for count in counter.blocks.values() if count.block.barrier is not None)
-    return Chain(total, sum(count.warps for count in waiting) / warps)
+        taken |= warp_clocks([count.block for count in counts], latency, often, constants)
+    waiting = {key for key, count in counter.blocks.items() if count.block.barrier is not None}
+    return LongestWarps(_along(often, taken, waiting), _along(counter.chains.longest, taken, waiting))
+
+
+def _along(often: Mapping[int, float], taken: Mapping[int, float], waiting: Set[int]) -> Chain:
+    """What a warp takes that enters each basic block so often; `waiting` are those with a barrier."""
+    clocks = sum(taken.get(key, 0.0) * times for key, times in often.items())
+    return Chain(clocks, sum(times for key, times in often.items() if key in waiting))
 
 
 def warp_clocks(
@@ -130,6 +147,8 @@ def _memory_latency(
     instruction: Instruction, counter: Counter, architecture: Architecture, moved: Traffic
 ) -> float:
     """Clocks until a loaded value arrives: a mean over the levels that served it."""
+    if instruction.opcode == "nanosleep":
+        return counter.sleeps.get(id(instruction), (0, 0.0))[1] * architecture.clock_mhz / 1e3
     spaces = ("global", "shared", "const")
     found = (counter.sites.get((id(instruction), space)) for space in spaces)
     site = next((one for one in found if one is not None), None)
@@ -138,11 +157,27 @@ def _memory_latency(
         return 2 * architecture.shared_latency if in_shared else architecture.l2_latency
     if instruction.opcode not in {"ld", "ldu", "ldmatrix", "wmma", "cp"} or "param" in instruction.modifiers:
         return 0.0
-    if site is None or site.space == "const":
-        return architecture.l1_latency if "local" in instruction.modifiers else 0.0
+    if site is None:
+        local = "local" in instruction.modifiers
+        return _below_l1(architecture, moved.local.missed, moved.local.dram_share) if local else 0.0
+    if site.space == "const":
+        return _constant_latency(instruction, site, architecture)
     if site.space == "shared":
         return architecture.shared_latency
     missed = min(1.0, site.misses / site.sectors) if site.sectors else 0.0
+    return _below_l1(architecture, missed, moved.dram_share.get(site.buffer, 0.0))
+
+
+def _below_l1(architecture: Architecture, missed: float, dram_share: float) -> float:
+    """Clocks of a load that misses L1 in this share, and L2 in that share of those."""
     beyond = architecture.dram_latency - architecture.l2_latency
-    below = architecture.l2_latency + moved.dram_share.get(site.buffer, 0.0) * beyond
+    below = architecture.l2_latency + dram_share * beyond
     return architecture.l1_latency + missed * (below - architecture.l1_latency)
+
+
+def _constant_latency(instruction: Instruction, site: Site, architecture: Architecture) -> float:
+    """A fixed address is an operand of the instruction that uses it; others are looked up, one after another."""
+    address = instruction.operands[1]
+    if isinstance(address, AddressOperand) and isinstance(address.base, Register):
+        return architecture.l1_latency + max(0, site.wavefronts - site.requests) / max(site.requests, 1)
+    return 0.0

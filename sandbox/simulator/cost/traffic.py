@@ -18,6 +18,7 @@ import numpy as np
 from sandbox.device import Array
 from sandbox.simulator.cost.coalescing import SECTOR, SECTORS_A_LINE
 from sandbox.simulator.cost.counting import Counter, Site
+from sandbox.simulator.cost.local import NO_LOCAL, LocalTraffic, local_traffic
 from sandbox.simulator.gpus.occupancy import Occupancy
 from sandbox.simulator.machine.sparse import SparseArena
 
@@ -53,6 +54,7 @@ class LaunchShape:
         threads, warps: Of a block.
         shared_bytes: Of a block, static and dynamic.
         reach: By buffer.
+        local_bytes: Of a thread's stack.
     """
 
     blocks: int
@@ -63,6 +65,7 @@ class LaunchShape:
     shared_bytes: int
     occupancy: Occupancy
     reach: Mapping[str, Reach]
+    local_bytes: int = 0
 
     @property
     def scale(self) -> float:
@@ -81,6 +84,7 @@ class Traffic:
     Attributes:
         dram_share: The part of each buffer's L2 reads that goes on to DRAM.
         ragged: Of `dram_write`, the part that would fill up the lines of which blocks write only some sectors.
+        local: Of local memory; in the sums too.
     """
 
     l2_read: float
@@ -89,6 +93,7 @@ class Traffic:
     dram_write: float
     dram_share: Mapping[str, float]
     ragged: float = 0.0
+    local: LocalTraffic = NO_LOCAL
 
     @property
     def dram(self) -> float:
@@ -115,7 +120,7 @@ def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> 
         counter: After the sample ran.
         arena: In which it ran.
         blocks: Of the grid.
-        sampled: Blocks that ran; neighbours lie side by side in the sample.
+        sampled: Blocks that ran; neighbours lie side by side in the sample. All beyond it share its last column.
     """
     sectors, touched = counter.footprint.rows()
     owners = arena.owners(sectors * SECTOR)
@@ -124,11 +129,12 @@ def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> 
         mine = touched[owners == position]
         if not len(mine):
             continue
-        alone = float(mine.sum(axis=0).mean())
-        pairs = mine[:, : mine.shape[1] // 2 * 2]
+        plain = mine.shape[1] - 2 if sampled > mine.shape[1] > 2 else mine.shape[1]
+        alone = float(mine[:, :plain].sum(axis=0).mean())
+        pairs = mine[:, : plain // 2 * 2]
         together = float((pairs[:, 0::2] | pairs[:, 1::2]).sum(axis=0).mean()) if pairs.shape[1] else alone
         # Twice the larger of a pair is the most that a pair can touch, however uneven it is.
-        growth = min(1.0, math.log2(max(together / alone, 1.0)))
+        growth = min(1.0, math.log2(max(together / alone, 1.0))) if alone else 1.0
         size = -(-(allocation.end - allocation.start) // SECTOR) * SECTOR
         whole = min(len(mine) * SECTOR * blocks / sampled, size)
         # Where the first blocks did the work of all, each does less than they did.
@@ -170,7 +176,12 @@ def traffic(counter: Counter, shape: LaunchShape, l2_bytes: int, multiprocessors
             ragged += below * (1 - reach.filled)
         if is_load and total:
             share[buffer] = below / total
-    return Traffic(l2[True], l2[False], dram[True], dram[False], share, ragged)
+    threads = multiprocessors * shape.occupancy.blocks * shape.threads
+    local = local_traffic(counter, shape.local_bytes, shape.threads, shape.sampled, l2_bytes / threads)
+    for is_load, moving in ((True, local.read), (False, local.written)):
+        l2[is_load] += moving * shape.scale
+        dram[is_load] += moving * shape.scale * local.dram_share
+    return Traffic(l2[True], l2[False], dram[True], dram[False], share, ragged, local)
 
 
 def _past_l1(site: Site) -> int:

@@ -11,13 +11,10 @@ from functools import cached_property
 
 from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.hazards.strength import LoadUses
-from sandbox.simulator.ptx.registers import register_names
+from sandbox.simulator.ptx.registers import register_names, registers_read, registers_written
 from sandbox.simulator.ptx.syntax import AddressOperand, Immediate, Instruction, Operand, Register, Symbol
 
 _STRONG = frozenset({"volatile", "relaxed", "acquire", "mmio"})
-_NO_TARGET = frozenset(
-    {"st", "red", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"}
-)
 _COPIES = frozenset({"mov", "cvta"})
 
 
@@ -37,7 +34,6 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
     tries: set[int] = set()
     looks: set[int] = set()
     unread: set[int] = set()
-    steers: set[int] = set()
     tickets = False
     for block in blocks:
         for instruction in block.instructions:
@@ -48,8 +44,6 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
                     unread.add(id(instruction))
                 elif id(instruction) not in awaited:
                     tickets = True
-            if instruction.opcode.startswith("ld") and flow.steers(instruction):
-                steers.add(id(instruction))
             if instruction.opcode != "ld" or {"param", "local", "const", "nc"} & set(instruction.modifiers):
                 continue
             if _STRONG & set(instruction.modifiers):
@@ -58,7 +52,7 @@ def load_uses(blocks: tuple[BasicBlock, ...]) -> LoadUses:
             elif flow.has_atomic(instruction) and flow.is_checked(instruction, block):
                 looks.add(id(instruction))
     return LoadUses(
-        frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread), tickets, frozenset(steers)
+        frozenset(flags), frozenset(tries), frozenset(looks), frozenset(unread), tickets, flow.steers
     )
 
 
@@ -67,6 +61,9 @@ class _Flow:
 
     def __init__(self, blocks: tuple[BasicBlock, ...]) -> None:
         self._blocks = blocks
+        every = [instruction for block in blocks for instruction in block.instructions]
+        self._targets = {id(one): registers_written(one) for one in every}
+        self._sources = {id(one): frozenset(registers_read(one)) for one in every}
         self._after: dict[int, frozenset[int]] = {}
 
     @cached_property
@@ -74,7 +71,7 @@ class _Flow:
         found: dict[str, list[_Use]] = {}
         for block in self._blocks:
             for instruction in block.instructions:
-                for name in set(_read(instruction)):
+                for name in self._sources[id(instruction)]:
                     found.setdefault(name, []).append(_Use(instruction, block))
         return found
 
@@ -83,7 +80,7 @@ class _Flow:
         found: dict[str, list[Instruction]] = {}
         for block in self._blocks:
             for instruction in block.instructions:
-                for name in _written(instruction):
+                for name in self._targets[id(instruction)]:
                     found.setdefault(name, []).append(instruction)
         return found
 
@@ -100,7 +97,7 @@ class _Flow:
 
     def is_read(self, instruction: Instruction) -> bool:
         """Whether anything reads what an instruction returns."""
-        return any(name in self._readers for name in _written(instruction))
+        return any(name in self._readers for name in self._targets[id(instruction)])
 
     def steers(self, load: Instruction) -> bool:
         """Whether an address, a branch or a comparison depends on what is loaded.
@@ -108,10 +105,12 @@ class _Flow:
         Of shared memory only a comparison for equality with a constant counts, which looks for a mark: merges and
         sorts (CUB's among them) compare places beyond their tiles before they know that these do not matter.
         """
-        names = set(_written(load))
+        if id(load) not in self._targets or not load.opcode.startswith("ld"):
+            return False  # of another function, whose registers may have the same names
+        names = set(self._targets[id(load)])
         for use in self._uses(load):
             instruction = use.instruction
-            if not names.intersection(_read(instruction)):
+            if not names.intersection(self._sources[id(instruction)]):
                 continue  # it depends on a comparison alone
             guarded = instruction.guard is not None and instruction.guard.register.name in names
             if instruction.opcode in {"brx", "call"} or (guarded and instruction.opcode != "bra"):
@@ -123,7 +122,7 @@ class _Flow:
             ):
                 return True
             if instruction.opcode not in {"atom", "ld", "setp", "set"}:
-                names |= set(_written(instruction))
+                names |= set(self._targets[id(instruction)])
         return False
 
     def has_atomic(self, load: Instruction) -> bool:
@@ -176,7 +175,7 @@ class _Flow:
                 branches.append(use.block)
             elif id(instruction) in same:
                 swapped |= "cas" in instruction.modifiers or instruction.guard is not None
-            elif instruction.opcode in {"st", "atom", "red", "call", "ret", "brx"} or not _written(
+            elif instruction.opcode in {"st", "atom", "red", "call", "ret", "brx"} or not registers_written(
                 instruction
             ):
                 return False
@@ -206,7 +205,7 @@ class _Flow:
     def _uses(self, load: Instruction) -> Iterator[_Use]:
         """Instructions that use what was loaded, or what was computed from it."""
         seen: set[int] = {id(load)}
-        names = set(_written(load))
+        names = set(self._targets[id(load)])
         queue = list(names)
         while queue:
             for use in self._readers.get(queue.pop(), ()):
@@ -216,7 +215,7 @@ class _Flow:
                 yield use
                 # An atomic operation returns what it finds, whatever it was given.
                 fresh = use.instruction.opcode in {"atom", "ld"}
-                new = set[str]() if fresh else set(_written(use.instruction)) - names
+                new = set[str]() if fresh else set(self._targets[id(use.instruction)]) - names
                 names |= new
                 queue += new
 
@@ -266,18 +265,3 @@ def _successors(block: BasicBlock) -> tuple[int, ...]:
     if jump.guard is None and jump.kind == "branch":
         return jump.targets[:1]
     return jump.targets
-
-
-def _written(instruction: Instruction) -> tuple[str, ...]:
-    operands = instruction.operands
-    if instruction.opcode in _NO_TARGET or not operands or isinstance(operands[0], AddressOperand):
-        return ()
-    return tuple(register_names(operands[0]))
-
-
-def _read(instruction: Instruction) -> Iterator[str]:
-    skip = 1 if _written(instruction) else 0
-    for operand in instruction.operands[skip:]:
-        yield from register_names(operand)
-    if instruction.guard is not None:
-        yield instruction.guard.register.name

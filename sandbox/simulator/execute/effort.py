@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sandbox.budget import Budget, Work
@@ -30,7 +31,7 @@ class Effort:
 
     def __init__(self, budget: Budget | None = None) -> None:
         self._budget = budget
-        self._work = budget.work if budget is not None else None
+        self._limit = budget.work if budget is not None else None
         self._until = None if budget is None else time.process_time() + budget.seconds
         self._thread_instructions = 0
         self._steps = 0
@@ -41,11 +42,26 @@ class Effort:
         """The work so far."""
         return Work(self._thread_instructions, self._steps)
 
+    @contextmanager
+    def at_most(self, more: Work) -> Generator[None]:
+        """Allow no more than so much work meanwhile."""
+        before, now = self._limit, self.work
+        most = Work(now.thread_instructions + more.thread_instructions, now.steps + more.steps)
+        if before is not None:
+            most = Work(
+                min(most.thread_instructions, before.thread_instructions), min(most.steps, before.steps)
+            )
+        self._limit = most
+        try:
+            yield
+        finally:
+            self._limit = before
+
     def spend(self, instructions: int, threads: int) -> Exhausted | None:
         """Count instructions that some threads are about to execute together; why they may not, if so."""
         self._steps += instructions
         self._thread_instructions += instructions * threads
-        work = self._work
+        work = self._limit
         if work is not None:
             if self._thread_instructions > work.thread_instructions:
                 return self._too_much("thread-instructions", lambda one: one.thread_instructions)
@@ -62,9 +78,8 @@ class Effort:
         return Exhausted(Verdict.UNDECIDED, what)
 
     def _too_much(self, unit: str, of: Callable[[Work], int]) -> Exhausted:
-        assert self._budget is not None
-        assert self._budget.work is not None
-        most, baseline = of(self._budget.work), self._budget.baseline
+        assert self._limit is not None
+        most, baseline = of(self._limit), self._budget.baseline if self._budget is not None else None
         why = ""
         if baseline is not None:
             why = f"; the task's baseline does {of(baseline):,} on this input"

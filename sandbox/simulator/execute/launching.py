@@ -16,7 +16,8 @@ from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import Launch, LaunchMode, Plan
 from sandbox.program import Program
 from sandbox.simulator.decode.code import Code
-from sandbox.simulator.decode.decoder import decode
+from sandbox.simulator.decode.decoder import decode, reachable
+from sandbox.simulator.decode.governing import Governing, governing
 from sandbox.simulator.decode.slots import SPECIAL_REGISTERS
 from sandbox.simulator.execute.schedule import LOCK_STEP, Schedule
 from sandbox.simulator.gpus.architecture import Architecture
@@ -51,6 +52,14 @@ class LoadedProgram:
             fault = Fault(Verdict.UNSUPPORTED, f"unsupported: the simulator cannot read this PTX: {error}")
             raise FaultError(fault) from error
         self._codes: dict[str, Code] = {}
+        self._governing: dict[str, Governing] = {}
+
+    def governing(self, code: Code) -> Governing:
+        """What a kernel goes by."""
+        symbol = code.function.name
+        if symbol not in self._governing:
+            self._governing[symbol] = governing(reachable(self.module, symbol))
+        return self._governing[symbol]
 
     @cached_property
     def atomic(self) -> bool:
@@ -159,19 +168,30 @@ def _cluster_problem(launch: Launch, code: Code, architecture: Architecture) -> 
 
 
 def check_resident(setup: LaunchSetup) -> None:
-    """A cooperative grid must fit the device all at once (the same guide, "Grid Synchronization").
+    """A block's registers must fit a multiprocessor, and a cooperative grid the device.
+
+    The same guide: the table's "32-bit registers per thread block", and "Grid Synchronization". Of a program that was
+    not assembled nobody knows the registers.
 
     Raises:
         FaultError: LAUNCH_ERROR.
     """
-    launch, architecture = setup.launch, setup.architecture
-    found = (r.registers for r in setup.loaded.program.resources if r.name == launch.kernel)
-    threads, registers = setup.geometry.threads, next(found, 32)
-    most = (
-        occupancy(architecture, threads, registers, setup.shared_bytes).blocks * architecture.multiprocessors
-    )
-    if setup.geometry.blocks > most:
-        problem = f"a cooperative grid of {setup.geometry.blocks} blocks; at most {most} are resident at once"
+    launch, architecture, geometry = setup.launch, setup.architecture, setup.geometry
+    registers = next((r.registers for r in setup.loaded.program.resources if r.name == launch.kernel), None)
+    if registers is None:
+        return
+    room = occupancy(architecture, geometry.threads, registers, setup.shared_bytes)
+    most = room.blocks * architecture.multiprocessors
+    problem = ""
+    if not room.limits["registers"]:
+        problem = (
+            f"{registers} registers for each of a block's {geometry.threads} threads are more than the "
+            f"{architecture.registers_per_sm} of a multiprocessor; fewer threads, or "
+            f"__launch_bounds__({geometry.threads}), which bids the compiler use fewer registers"
+        )
+    elif launch.mode is LaunchMode.COOPERATIVE and geometry.blocks > most:
+        problem = f"a cooperative grid of {geometry.blocks} blocks; at most {most} are resident at once"
+    if problem:
         message = f"the device refuses the launch at line {launch.line}: {problem}"
         raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
 

@@ -12,7 +12,7 @@ import numpy as np
 from sandbox.budget import Budget
 from sandbox.device import Array, Fault, RunResult
 from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
-from sandbox.plan import Launch, LaunchMode, Plan, Role
+from sandbox.plan import Launch, Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.simulator.execute.effort import Effort
@@ -29,10 +29,12 @@ from sandbox.simulator.execute.launching import (
     pack_parameters,
 )
 from sandbox.simulator.execute.printing import PRINT_LIMIT
+from sandbox.simulator.execute.sampled_blocks import check_told, drawn_blocks
 from sandbox.simulator.execute.schedule import Schedule
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
+from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.shadow import Watched, watch
 from sandbox.simulator.hazards.shared import SuspectedError
 from sandbox.simulator.hazards.watching import BatchWatch, HazardWatch, WatchedKernel
@@ -152,20 +154,24 @@ class _RepeatableRun:
         effort = Effort(self.budget)
         try:
             loaded = load(self.program)
+            if self.plan.sampled:
+                check_told(self.plan, loaded)
             surroundings = Surroundings(self.poison, seed_of("approximations", self.inputs))
             arena = _fill(self.plan, loaded, self.inputs, surroundings, inverted=inverted)
             if exact is not None:
                 inputs = {b.name: DTYPE_BYTES[b.dtype] for b in self.plan.buffers if b.role is Role.IN}
-                watch = HazardWatch(_watch(self.plan, loaded, arena), inputs, exact)
+                watch = HazardWatch(_watch(self.plan, loaded, arena), inputs, exact, Findings(exact))
                 told = _Told(watch.findings.notes)
             architecture = ARCHITECTURES[self.architecture]
             for number, launch in enumerate(self.plan.launches):
                 setup = prepare(loaded, launch, arena, surroundings, architecture, number=number)
                 setup = replace(setup, fill=~setup.fill) if inverted else setup
                 schedule = Schedule(self.poison if self.scheduled and self.poison % 2 else None, number)
-                printed += _execute(setup, watch, told, effort, schedule)
+                most = self.plan.sampled
+                chosen = drawn_blocks(setup, most, self.poison) if most else None
+                printed += _execute(setup, watch, told, effort, schedule, chosen)
         except FaultError as error:
-            return _RunOutcome(RunResult(fault=error.fault), watch)
+            return _RunOutcome(_ended(error.fault, watch), watch)
         except SuspectedError:
             return _RunOutcome(RunResult(None), watch, suspected=True)
         buffers = self.plan.buffers
@@ -174,7 +180,22 @@ class _RepeatableRun:
         text = "".join(printed)[:PRINT_LIMIT]
         notes, undefined = tuple(told.notes), tuple(told.undefined)
         result = RunResult(None, outputs, kept, text, notes, undefined=undefined, work=effort.work)
+        if self.plan.sampled and watch is not None:
+            told_of = {name: _written(watch, name, array).all(axis=1) for name, array in outputs.items()}
+            result = replace(result, told=told_of)
+        if watch is not None and watch.findings.races:
+            fault, *further = watch.findings.races
+            result = replace(result, fault=fault, further=tuple(further))
         return _RunOutcome(result, watch)
+
+
+def _ended(fault: Fault, watch: HazardWatch | None) -> RunResult:
+    """What a fault ended; what raced before it is the likelier cause."""
+    races = () if watch is None else watch.findings.races
+    if not races:
+        return RunResult(fault)
+    effect = () if fault in races or fault.verdict in {Verdict.TIMEOUT, Verdict.UNDECIDED} else (fault,)
+    return RunResult(races[0], further=(*races[1:], *effect))
 
 
 def _judged(attempt: _RepeatableRun) -> RunResult:
@@ -183,21 +204,26 @@ def _judged(attempt: _RepeatableRun) -> RunResult:
     fault = outcome.result.fault
     if outcome.suspected or (fault is not None and fault.verdict is Verdict.RACE):
         outcome = attempt.run(exact=True)
-    assert outcome.watch is not None
+    if outcome.watch is None:  # it ended before anything ran
+        return outcome.result
     read, fault = outcome.watch.findings.dead_read, outcome.result.fault
     if read is None or _races_there(fault, read):
         return outcome.result
     if fault is not None and fault.verdict is Verdict.UNDECIDED:
         return outcome.result
+    if fault is not None and fault.verdict is Verdict.RACE and outcome.watch.findings.raced_before:
+        return replace(outcome.result, further=(*outcome.result.further, read))
+    with_others = () if fault is None else (fault, *outcome.result.further)
+    unwritten = replace(outcome.result, fault=read, further=with_others)
     if outcome.watch.findings.steered:
-        return RunResult(read)
+        return unwritten
     other = RunResult(fault) if fault is not None else attempt.run(None, inverted=True).result
     if other.fault is not None and other.fault.verdict is Verdict.UNDECIDED:
         return other
     if fault is None and _same(outcome, other):
         note = f"{read.message}; nothing comes of it: other bytes there give the same results"
         return replace(outcome.result, notes=(*outcome.result.notes, note))
-    return RunResult(read)
+    return unwritten
 
 
 def _races_there(fault: Fault | None, read: Fault) -> bool:
@@ -212,12 +238,17 @@ def _same(outcome: _RunOutcome, other: RunResult) -> bool:
     if other.fault is not None or outcome.watch is None:
         return False
     for name, found in outcome.result.outputs.items():
-        shadow = outcome.watch.buffers[name]
         first, second = (np.ascontiguousarray(a).view(np.uint8) for a in (found, other.outputs[name]))
-        written = np.repeat(shadow.written, shadow.granularity)[: first.size]
-        if (first != second)[written].any():
+        if (first != second)[_written(outcome.watch, name, found).reshape(-1)].any():
             return False
     return True
+
+
+def _written(watch: HazardWatch, name: str, found: Array) -> Array:
+    """Which bytes of an output were written, shape (elements, bytes of one)."""
+    shadow = watch.buffers[name]
+    bytes_ = np.repeat(shadow.written, shadow.granularity)[: found.nbytes]
+    return bytes_.reshape(found.size, found.itemsize)
 
 
 def prepare(
@@ -250,8 +281,7 @@ def prepare(
         surroundings=surroundings,
         number=number,
     )
-    if launch.mode is LaunchMode.COOPERATIVE:
-        check_resident(setup)
+    check_resident(setup)
     return setup
 
 
@@ -281,9 +311,14 @@ def _watch_variables(loaded: LoadedProgram, arena: Arena) -> dict[str, Watched]:
 
 
 def _execute(
-    setup: LaunchSetup, watch: HazardWatch | None, told: _Told, effort: Effort, schedule: Schedule
+    setup: LaunchSetup,
+    watch: HazardWatch | None,
+    told: _Told,
+    effort: Effort,
+    schedule: Schedule,
+    chosen: Array | None,
 ) -> list[str]:
-    """Run every batch of a launch, watching for hazards unless `watch` is None; what the kernel printed."""
+    """Run the chosen blocks of a launch, or all, watching for hazards unless `watch` is None; what it printed."""
     check_whole(setup)
     printed: list[str] = []
     code = setup.code
@@ -291,7 +326,7 @@ def _execute(
     launch = watch.launch(kernel, setup.geometry, setup.arena.extent // 4 + 4) if watch else None
 
     def started() -> Iterator[Under]:
-        for blocks in batches(setup, schedule=schedule):
+        for blocks in batches(setup, chosen, schedule):
             within = launch.batch() if launch else None
             machine = setup.machine(blocks, within.observers if within else ())
             inside = schedule.batch(setup.geometry, blocks, drifting=setup.loaded.atomic)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sandbox.device import Array, Fault
+from sandbox.device import Array
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Findings
 from sandbox.simulator.hazards.order import LaunchOrder
@@ -17,6 +17,7 @@ from sandbox.simulator.hazards.strength import Strengths
 from sandbox.simulator.hazards.touches import (
     Deed,
     RaceSite,
+    SharedRace,
     Touch,
     by_thread,
     race,
@@ -79,7 +80,9 @@ class ClusterLayout:
             for k in range(max(1, access.size // granularity))
         ]
 
-    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite) -> Fault:
+    def race(
+        self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite
+    ) -> SharedRace:
         """Between blocks of a cluster."""
         place = self.place(machine, granularity, int(touch.unit[where.lane]))
         reason = where.reason or "blocks of one cluster: put cluster.sync() between"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sandbox.device import Array
+from sandbox.device import Array, Fault
 from sandbox.simulator.hazards import readers
 from sandbox.simulator.hazards.buffers import (
     BufferAccess,
@@ -27,6 +27,7 @@ from sandbox.simulator.hazards.order import (
     LaunchOrder,
     block_of,
     block_thread,
+    farthest,
 )
 from sandbox.simulator.hazards.readers import Found, Reads
 from sandbox.simulator.hazards.shadow import (
@@ -43,7 +44,6 @@ from sandbox.simulator.hazards.shadow import (
 from sandbox.simulator.hazards.strength import CLUSTER, GRID, Strength, Strengths, fence_of
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.arrivals import CLUSTER as CLUSTER_BARRIER
-from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import EVERYONE
 from sandbox.simulator.machine.state import Machine, Observer
 from sandbox.simulator.ptx.syntax import Instruction
@@ -231,7 +231,7 @@ class GlobalHazards(Observer):
             racing &= ~self._after_ticket(case, unit, agent, np.where(racing, before, NOBODY))
         if not racing.any() or (access.kind == "store" and self._same(case, unit[racing], watched)):
             return
-        first = int(np.argmax(racing))
+        first = farthest(racing, before, agent)
         writer = Side(self._instructions[int(watched.written_by[unit[first]])], *who_is(int(before[first])))
         self._race(case, int(unit[first]), writer, int(agent[first]))
 
@@ -290,8 +290,9 @@ class GlobalHazards(Observer):
         readers.forget(case.watched, unit)
 
     def _report_reader(self, case: BufferAccess, unit: Array, agent: Array, found: Found) -> None:
-        lane = int(found.position[0])
-        reader = Side(self._instructions[int(found.by[0])], *who_is(int(found.reader[0])), kind="load")
+        one = farthest(np.ones(len(found.position), np.bool_), found.reader, agent[found.position])
+        lane = int(found.position[one])
+        reader = Side(self._instructions[int(found.by[one])], *who_is(int(found.reader[one])), kind="load")
         self._race(case, int(unit[lane]), reader, int(agent[lane]))
 
     def _not_coherent(self, case: BufferAccess, unit: Array, agent: Array) -> None:
@@ -306,7 +307,10 @@ class GlobalHazards(Observer):
                 f"__restrict__ pointer) though this launch writes it at line {writer.line}: what comes back is "
                 "undefined; read it through a plain pointer"
             )
-            raise FaultError(case.fault(what, place, who_is(int(agent[first]))))
+            who = who_is(int(agent[first]))
+            before = Side(writer, *who_is(int(case.watched.writer[place])))
+            now = Side(case.access.instruction, *who)
+            self._findings.race(before, now, lambda: case.fault(what, place, who))
 
     def _narrow(self, case: BufferAccess, unit: Array, agent: Array) -> None:
         """Lanes of several blocks change a unit at once, in block scope."""
@@ -335,5 +339,9 @@ class GlobalHazards(Observer):
 
     def _race(self, case: BufferAccess, unit: int, before: Side, agent: int) -> None:
         now = Side(case.access.instruction, *who_is(agent))
-        what = f"race on {case.element(unit)}: {told(case.machine.batch, before, now)}"
-        raise FaultError(case.fault(what, unit, who_is(agent)))
+
+        def tell() -> Fault:
+            what = f"race on {case.element(unit)}: {told(case.machine.batch, before, now)}"
+            return case.fault(what, unit, who_is(agent))
+
+        self._findings.race(before, now, tell)

@@ -22,15 +22,16 @@ from sandbox.simulator.hazards.touches import (
     Deed,
     Layout,
     RaceSite,
+    SharedRace,
     Table,
     Touch,
+    farthest,
     held,
     meetings,
     merged,
     stored,
 )
 from sandbox.simulator.machine.access import MemoryAccess
-from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict
@@ -84,7 +85,7 @@ class History:
         """Judge an access against writers; keep it to be judged against readers.
 
         Raises:
-            FaultError: A race, or a read of what nothing wrote.
+            FaultError: A race, where the run does not go on to find others.
         """
         found = self.layout.touches(machine, access, self.granularity, self.clocks, copies)
         differs = found[0].block is not None or found[0].time.shape[1] > 1
@@ -126,7 +127,7 @@ class History:
         if racing.any() and (touch.kind == "atomic" or self._waits(touch)):
             racing &= ~self._strong(self._by.get(touch))
         if racing.any() and not self._benign(machine, touch, np.logical_or.reduce(racing, axis=1)):
-            lane, block = touch.first(racing)
+            lane, block = touch.first(farthest(racing, writer, touch.thread[:, None], self.clocks.threads))
             column = min(block, writer.shape[1] - 1) if touch.block is None else 0
             instruction = self._instructions[int(self._by.get(touch)[lane, column])]
             agent, time = int(writer[lane, column]), int(self._time.get(touch)[lane, column])
@@ -222,7 +223,7 @@ class History:
             owner: From units to agents.
 
         Raises:
-            FaultError: There are some.
+            FaultError: There are some, and the run does not go on.
         """
         for touch in (*self._reads, *self._atomics, *self._dirty):
             whose = owner(touch.unit)
@@ -233,7 +234,7 @@ class History:
                 place = RaceSite(lane, group, _ENDED)
                 self.flush(machine)
                 before = Deed(touch.instruction, touch.kind, int(touch.agent[lane]), 0)
-                raise FaultError(self.layout.race(machine, self.granularity, before, touch, place))
+                self._tell(self.layout.race(machine, self.granularity, before, touch, place))
 
     def flush(self, machine: Machine) -> None:
         """Judge what came since the last synchronisation against readers and atomics."""
@@ -274,6 +275,7 @@ class History:
                 known = self.clocks.knows(self._rows(touch), np.maximum(storer, 0), touch.agent[:, None])
                 racing = hit & (known < touch.time)
                 if racing.any():
+                    racing = farthest(racing, storer, touch.thread[:, None], self.clocks.threads)
                     self._report_store(machine, touch, racing, stores)
                 touch = touch.only(~np.logical_and.reduce(hit, axis=1))
             if touch.unit.size:
@@ -289,6 +291,7 @@ class History:
                 same = same & (store.block == block)
             if same.any():
                 self._report(machine, before, store, (int(np.argmax(same)), block))
+                return
 
     def _meet_atomics(self, machine: Machine, fresh: list[Touch]) -> None:
         """Judge loads against atomics, and fresh atomics against earlier loads."""
@@ -334,7 +337,9 @@ class History:
         back = self.clocks.knows(row, atomic.thread[other], load.agent[which]) < load.time[which, 0]
         racing = np.flatnonzero(forth & back)
         if racing.size:
-            lane, partner = int(which[racing[0]]), int(other[racing[0]])
+            sides = load.thread[which[racing]], atomic.thread[other[racing]]
+            one = racing[np.argmax(farthest(np.ones(racing.size, np.bool_), *sides, self.clocks.threads))]
+            lane, partner = int(which[one]), int(other[one])
             before = Deed(atomic.instruction, "atomic", int(atomic.agent[partner]), 0)
             self._report(machine, before, load, (lane, int(load.block[lane])))
 
@@ -369,7 +374,10 @@ class History:
             elif owner != thread:
                 reason = "a copy that another thread waited for, without a barrier after its wait"
         place = RaceSite(lane, block, reason)
-        raise FaultError(self.layout.race(machine, self.granularity, before, touch, place))
+        self._tell(self.layout.race(machine, self.granularity, before, touch, place))
+
+    def _tell(self, race: SharedRace) -> None:
+        self.findings.race(race.before, race.now, race.fault)
 
     def _never_written(self, machine: Machine, touch: Touch) -> None:
         lane, _ = touch.first(~self._written.get(touch).astype(np.bool_))

@@ -52,7 +52,7 @@ def entries(machine: Machine, access: MemoryAccess, granularity: int, per_block:
     if access.kind == "load" and access.instruction.opcode in WHOLE_WARP:
         # A matrix load gives every lane of the warp a part of what each address holds.
         low, high = low & -WARP, high | (WARP - 1)
-    where = None if access.mask is None else np.broadcast_to(mask, shape)
+    where = None if access.mask is None else mask if mask.shape == shape else np.broadcast_to(mask, shape)
     base = _flat(access.offsets // granularity, shape, where)
     low, high = _flat(low, shape, where), _flat(high, shape, where)
     block = _flat(np.arange(shape[2]), shape, where) if per_block else None

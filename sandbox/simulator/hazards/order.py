@@ -332,6 +332,14 @@ def block_thread(agent: Array) -> Array:
     return agent & ~(np.int64(_TIMES) << _THREAD_BITS)
 
 
+def farthest(racing: Array, before: Array, agent: Array) -> int:
+    """The first true element of a mask, one between blocks or else between warps where there is any."""
+    for apart in (block_of(before) != block_of(agent), warp_of(before) != warp_of(agent)):
+        if (racing & apart).any():
+            return int(np.argmax(racing & apart))
+    return int(np.argmax(racing))
+
+
 def thread_of(agent: int) -> int:
     """Linear thread of an agent."""
     return agent & _THREADS

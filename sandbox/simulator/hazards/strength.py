@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -46,6 +47,11 @@ class Strength:
     ticket: bool = False
 
 
+def never_steers(load: Instruction) -> bool:
+    """Of code that nobody looked at."""
+    return False
+
+
 @dataclass(frozen=True)
 class LoadUses:
     """What a kernel does with what it reads; identities of instructions.
@@ -56,7 +62,8 @@ class LoadUses:
         looks: Plain loads whose value an atomic operation on the same location checks.
         unread: Atomic operations whose old value nobody reads.
         tickets: Whether there are other ones than those and `tries`.
-        steers: Loads whose value a comparison, a branch, a guard or an address depends on.
+        steers: Says of a load whether a comparison, a branch, a guard or an address depends on its value; asked
+            only where a load read what nothing wrote.
     """
 
     flags: frozenset[int] = frozenset()
@@ -64,7 +71,7 @@ class LoadUses:
     looks: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
     tickets: bool = False
-    steers: frozenset[int] = frozenset()
+    steers: Callable[[Instruction], bool] = never_steers
 
     @property
     def waits(self) -> bool:

@@ -15,6 +15,7 @@ from sandbox.device import Array, Fault
 from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Side, told
 from sandbox.simulator.machine.access import MemoryAccess
+from sandbox.simulator.machine.faults import Batch
 from sandbox.simulator.machine.lanes import EVERYONE, WARP
 from sandbox.simulator.machine.spaces import plain_name
 from sandbox.simulator.machine.state import Machine
@@ -123,8 +124,10 @@ class Layout(Protocol):
         """Flatten an access; `copies` is the clock of asynchronous ones, lane-shaped."""
         ...
 
-    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite) -> Fault:
-        """The fault of two accesses that nothing orders."""
+    def race(
+        self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite
+    ) -> SharedRace:
+        """Two accesses that nothing orders."""
         ...
 
     def place(self, machine: Machine, granularity: int, unit: int) -> tuple[str, int]:
@@ -183,12 +186,19 @@ class BlockLayout:
         else:
             where, time = block, now[block if len(now) > 1 else 0, thread][:, None]
         agent = thread if copies is None else thread + clocks.threads
+        count = max(1, access.size // granularity)
+        if copies is not None and count > 1:  # nobody asks what a copy stores: all of its units are one touch
+            unit = (base + np.arange(count)[:, None]).reshape(-1)
+            thread, agent = np.tile(thread, count), np.tile(agent, count)
+            where, time = None if where is None else np.tile(where, count), np.tile(time, (count, 1))
+            return [Touch(access, 0, unit, thread, thread, where, agent, time)]
         return [
-            Touch(access, k * granularity, base + k, thread, thread, where, agent, time)
-            for k in range(max(1, access.size // granularity))
+            Touch(access, k * granularity, base + k, thread, thread, where, agent, time) for k in range(count)
         ]
 
-    def race(self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite) -> Fault:
+    def race(
+        self, machine: Machine, granularity: int, before: Deed, touch: Touch, where: RaceSite
+    ) -> SharedRace:
         """Between threads of a block."""
         place = self.place(machine, granularity, int(touch.unit[where.lane]))
         threads = before.agent % machine.batch.geometry.threads, int(touch.thread[where.lane])
@@ -205,26 +215,53 @@ class BlockLayout:
         return int(machine.batch.blocks[group]), agent
 
 
+@dataclass(frozen=True)
+class SharedRace:
+    """Two accesses that nothing orders.
+
+    Attributes:
+        place: What the memory is called, and its byte.
+        culprit: The side where something is missing.
+        reason: Why nothing orders them, where that is known better than by who they are.
+    """
+
+    batch: Batch
+    place: tuple[str, int]
+    before: Side
+    now: Side
+    culprit: Side
+    reason: str
+
+    def fault(self) -> Fault:
+        """How it is told."""
+        what = f"race on {self.place[0]}: {told(self.batch, self.before, self.now, self.reason)}"
+        agent = (self.culprit.block, self.culprit.thread)
+        fault = self.batch.fault(Verdict.RACE, what, self.culprit.instruction, agent=agent)
+        return replace(fault, buffer="shared memory", offset=self.place[1])
+
+
 def race(
     machine: Machine,
     where: tuple[str, int],
     before: tuple[Deed, tuple[int, int]],
     now: tuple[Touch, tuple[int, int]],
     reason: str,
-) -> Fault:
-    """The fault of two accesses that nothing orders: what the memory is called, its byte, and both sides."""
+) -> SharedRace:
+    """Two accesses that nothing orders: what the memory is called, its byte, and both sides."""
     deed, first = before
     touch, second = now
     sides = (
         Side(deed.instruction, *first, kind="copy" if deed.instruction.opcode == "cp" else deed.kind),
         Side(touch.instruction, *second, kind="copy" if touch.instruction.opcode == "cp" else touch.kind),
     )
-    what = f"race on {where[0]}: {told(machine.batch, *sides, reason)}"
     earlier = deed.kind == "store" and touch.kind != "store" and not reason.startswith("a copy")
-    culprit = sides[0] if earlier else sides[1]
-    agent = (culprit.block, culprit.thread)
-    fault = machine.batch.fault(Verdict.RACE, what, culprit.instruction, agent=agent)
-    return replace(fault, buffer="shared memory", offset=where[1])
+    return SharedRace(machine.batch, where, *sides, sides[0] if earlier else sides[1], reason)
+
+
+def farthest(racing: Array, before: Array, now: Array, threads: int) -> Array:
+    """Those of a mask that are between warps; where there are none, the mask. Agents are threads or their copies."""
+    apart: Array = racing & (before % threads // WARP != now % threads // WARP)
+    return apart if apart.any() else racing
 
 
 def shared_place(machine: Machine, byte: int) -> str:

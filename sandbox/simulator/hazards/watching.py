@@ -40,7 +40,7 @@ class HazardWatch:
             shadow.start_launch()
         order = LaunchOrder(geometry, words)
         strengths = Strengths(kernel.uses)
-        self.findings.steers |= kernel.uses.steers
+        self.findings.steering.append(kernel.uses.steers)
         wide = GlobalHazards(self.buffers, order, self.findings, strengths)
         return LaunchWatch(self, kernel, order, strengths, (InputWrites(self.inputs), wide))
 

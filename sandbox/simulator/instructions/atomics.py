@@ -61,6 +61,11 @@ def _operation(m: Modifiers) -> Operation:
     return _OPERATIONS[name]
 
 
+_SUCCESSES = 64
+"""At one address in one step, beyond which lanes are taken one after another."""
+
+SWAP = Operation(lambda old, compare, new: np.where(old == compare, new, old), conditional=True)
+
 _OPERATIONS: dict[str, Operation] = {
     "add": Operation(np.add, np.add),
     "min": Operation(np.minimum, np.minimum),
@@ -69,7 +74,7 @@ _OPERATIONS: dict[str, Operation] = {
     "or": Operation(np.bitwise_or, np.bitwise_or),
     "xor": Operation(np.bitwise_xor, np.bitwise_xor),
     "exch": Operation(lambda old, new: new),
-    "cas": Operation(lambda old, compare, new: np.where(old == compare, new, old), conditional=True),
+    "cas": SWAP,
     "inc": Operation(lambda old, limit: np.where(old >= limit, U32.type(0), old + U32.type(1))),
     "dec": Operation(lambda old, limit: np.where((old == 0) | (old > limit), limit, old - U32.type(1))),
 }
@@ -247,6 +252,8 @@ def one_by_one(memory: Array, index: Array, values: list[Array], operation: Oper
     if operation.unordered is np.add and memory.dtype.kind in "ui":
         return _prefix_sums(memory, ordered, order, values[0], (starts, lengths))
     previous = np.empty(len(index), dtype=memory.dtype)
+    if operation.conditional:
+        order, starts, lengths = _swaps(memory, index, values, order, previous)
     turn = 0
     while starts.size:
         lanes = order[starts + turn]
@@ -258,6 +265,42 @@ def one_by_one(memory: Array, index: Array, values: list[Array], operation: Oper
         more = lengths > turn
         starts, lengths = starts[more], lengths[more]
     return previous
+
+
+def _swaps(
+    memory: Array, index: Array, values: list[Array], order: Array, previous: Array
+) -> tuple[Array, Array, Array]:
+    """Compare-and-swap by successes, as of the lanes that fail in between each finds the same.
+
+    Args:
+        memory: Is written to.
+        index: Of every lane, in memory.
+        values: What to compare with, and what to write.
+        order: Lanes, those on one address together and in their turn.
+        previous: Is given what the lanes that are done found.
+
+    Returns:
+        The lanes that are left after `_SUCCESSES` at one address, in order, and where each address starts among
+        them and how many they are.
+    """
+    compare, new = values
+    for _ in range(_SUCCESSES):
+        where = index[order]
+        found = memory[where]
+        previous[order] = found
+        hits = np.flatnonzero(found == compare[order])
+        if not hits.size:
+            order = order[:0]
+            break
+        first = hits[np.concatenate([[True], where[hits[1:]] != where[hits[:-1]]])]
+        memory[where[first]] = new[order[first]]
+        # A lane is left if a lane before it, on the same address, succeeded.
+        succeeded = np.searchsorted(first, np.arange(len(order)), side="left") - 1
+        after = (succeeded >= 0) & (where[first[np.maximum(succeeded, 0)]] == where)
+        order = order[after]
+    where = index[order]
+    starts = np.flatnonzero(np.concatenate([[True], where[1:] != where[:-1]])) if order.size else order
+    return order, starts, np.diff(np.append(starts, len(order)))
 
 
 def _prefix_sums(

@@ -7,7 +7,7 @@ import numpy as np
 from sandbox.simulator.instructions.catalogue import Modifiers, Slots, step
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.syntax import Instruction, Register
-from sandbox.simulator.ptx.types import U64
+from sandbox.simulator.ptx.types import TYPES, U32, U64
 
 
 def _nothing(machine: Machine) -> None:
@@ -17,13 +17,24 @@ def _nothing(machine: Machine) -> None:
 @step("prefetch", "9.7.9.15")
 @step("prefetchu", "9.7.9.15")
 @step("applypriority", "9.7.9.16")
-@step("nanosleep", "9.7.19.2")
 @step("pmevent", "9.7.19.3")
 @step("setmaxnreg", "9.7.19.5")
 @step("griddepcontrol", "9.7.13.13")
 def hint(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Hints change time, never results."""
     return _nothing
+
+
+@step("nanosleep", "9.7.19.2")
+def nanosleep(i: Instruction, m: Modifiers, slots: Slots) -> Step:
+    """Sleep changes time, which observers may count."""
+    duration = slots.source(i.operands[0], TYPES["u32"])
+
+    def run(machine: Machine) -> None:
+        for observer in machine.observers:
+            observer.sleep(machine, i, machine.registers[duration].view(U32))
+
+    return run
 
 
 @step("createpolicy", "9.7.9.18")

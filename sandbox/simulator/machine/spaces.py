@@ -80,9 +80,9 @@ def _replace(offsets: Array, wrong: Array, mask: Array | None) -> Array:
 
 def _of_active(offsets: Array, mask: Array) -> Array:
     """Offsets whose inactive lanes are sent to the address of an active one, where there is any."""
-    shape = np.broadcast_shapes(offsets.shape, mask.shape)
-    position = int(np.argmax(np.broadcast_to(mask, shape)))
-    return np.where(mask, offsets, np.broadcast_to(offsets, shape).flat[position])
+    if offsets.shape != mask.shape:
+        offsets, mask = np.broadcast_arrays(offsets, mask)
+    return np.where(mask, offsets, offsets.flat[int(np.argmax(mask))])
 
 
 def _aligned(machine: Machine, access: MemoryAccess, offsets: Array) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.filling import InputData
 from sandbox.simulator.machine.memory import Allocation, Arena
 from sandbox.simulator.machine.surroundings import Surroundings
 from sandbox.simulator.ptx.types import S64, U8
@@ -33,7 +34,7 @@ class SparseArena(Arena):
     Args:
         sizes: Buffer names and sizes in bytes, in order.
         labels: How messages call a buffer.
-        samples: What pages of a buffer hold at first: this, repeated; zeros for buffers without a sample.
+        samples: What pages of a buffer hold at first: data of this kind; zeros for buffers without a sample.
         surroundings: What says where buffers lie.
     """
 
@@ -41,7 +42,7 @@ class SparseArena(Arena):
         self,
         sizes: dict[str, int],
         labels: dict[str, str],
-        samples: Mapping[str, Array],
+        samples: Mapping[str, InputData],
         surroundings: Surroundings,
     ) -> None:
         self._place(sizes, labels, PAGE, surroundings)
@@ -49,7 +50,7 @@ class SparseArena(Arena):
         self._frames = 1  # frame 0 stands for pages that do not exist
         self._hold(np.zeros(_FIRST_FRAMES * PAGE, dtype=U8))
         self._owners = np.zeros(_FIRST_FRAMES, dtype=np.int32)
-        self._tiles = {name: _tile(sample) for name, sample in samples.items() if sample.size}
+        self._fillings = {name: filling for name, filling in samples.items() if filling.sample.size}
 
     @property
     def touched_bytes(self) -> int:
@@ -65,7 +66,8 @@ class SparseArena(Arena):
         pages = offsets >> PAGE_BITS
         bases = self._bases.take(pages)
         if not bases.all():
-            self._bring(np.unique(pages[bases == 0]))
+            missing = pages[bases == 0]
+            self._bring(np.unique(missing[np.append(True, missing[1:] != missing[:-1])]))
             bases = self._bases.take(pages)
         return bases + (offsets & (PAGE - 1))
 
@@ -102,12 +104,11 @@ class SparseArena(Arena):
         table = self.bytes.reshape(-1, PAGE)
         for index in np.unique(owners):
             allocation = self._ordered[int(index)]
-            tile = self._tiles.get(allocation.name)
-            if tile is not None:
+            filling = self._fillings.get(allocation.name)
+            if filling is not None:
                 chosen = np.flatnonzero(owners == index)
-                phases = ((pages[chosen] << PAGE_BITS) - allocation.start) % (tile.size - PAGE)
-                for frame, phase in zip(frames[chosen].tolist(), phases.tolist(), strict=True):
-                    table[frame] = tile[phase : phase + PAGE]
+                numbers = pages[chosen] - (allocation.start >> PAGE_BITS)
+                table[frames[chosen]] = filling.pages(numbers, PAGE)
 
     def _grow(self) -> None:
         frames = max(2 * len(self._owners), 1 << (self._frames - 1).bit_length())
@@ -117,9 +118,3 @@ class SparseArena(Arena):
         owners[: len(self._owners)] = self._owners
         self._owners = owners
         self._hold(data)
-
-
-def _tile(sample: Array) -> Array:
-    """The sample's bytes, and its first page again, so that a page can start anywhere in it."""
-    data = np.ascontiguousarray(sample).reshape(-1).view(U8)
-    return np.concatenate([data, np.resize(data, PAGE)])

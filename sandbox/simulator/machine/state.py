@@ -68,6 +68,9 @@ class Observer:
     def warp_barrier(self, machine: Machine, members: Array) -> None:
         """Called when the active lanes pass a bar.warp.sync with these member masks, uint32, lane-shaped."""
 
+    def sleep(self, machine: Machine, instruction: Instruction, nanoseconds: Array) -> None:
+        """Called when the active lanes sleep for about so long, uint32, lane-shaped."""
+
     def fence(self, machine: Machine, instruction: Instruction) -> None:
         """Called when the active lanes execute a memory fence."""
 
@@ -224,12 +227,13 @@ class Machine:
     def in_turn(self, mask: Array) -> Turns:
         """Row, column and block of the lanes of a mask, in the order in which they take turns at atomics."""
         full = np.broadcast_to(mask, self.shape)
+        row, column, block = np.nonzero(full)
         if self.turns is None:
-            row, column, block = np.nonzero(full)
             return row, column, block
-        row, column, block = np.nonzero(full[np.ix_(*self.turns)])
-        rows, columns, blocks = self.turns
-        return rows[row], columns[column], blocks[block]
+        ranks = [np.argsort(turn) for turn in self.turns]
+        rank = (ranks[0][row] * self.shape[1] + ranks[1][column]) * self.shape[2] + ranks[2][block]
+        order = np.argsort(rank)
+        return row[order], column[order], block[order]
 
     def write(self, slot: int, value: Array) -> None:
         """Write a register in the lanes that count."""

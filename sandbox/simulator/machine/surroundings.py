@@ -112,6 +112,10 @@ class Surroundings:
         digest = hashlib.sha256(f"{self.seed}:surroundings:{what}".encode()).digest()
         return np.random.Generator(np.random.SFC64(int.from_bytes(digest[:16], "little")))
 
+    def sample(self, launch: int, times: int) -> np.random.Generator:
+        """What says which blocks of a launch stand for all of them, of a sample `times` as large as need be."""
+        return self._draw(f"sample of {launch}, {times} times")
+
     @cached_property
     def windows(self) -> Windows:
         """Where the state spaces lie: each in a slot of its own."""

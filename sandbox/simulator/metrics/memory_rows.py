@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.simulator.cost.coalescing import SECTOR
-from sandbox.simulator.cost.demand import local_requests
+from sandbox.simulator.cost.local import local_requests
 from sandbox.simulator.metrics.row import CountedLaunch, Number, Row, Value
 
 _ACCESSES = {

@@ -20,6 +20,7 @@ from sandbox.simulator.ptx.syntax import (
 _HEX_FLOAT = re.compile(r"0[fF]([0-9a-fA-F]{8})|0[dD]([0-9a-fA-F]{16})")
 _INTEGER = re.compile(r"-?(0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)U?")
 _DECIMAL = re.compile(r"-?\d*\.\d*(?:[eE][-+]?\d+)?")
+_BRACKETS = re.compile(r"[\[({]")
 _NAME = re.compile(r"[%\w$.@]+")
 
 _WARP_SIZE = "WARP_SZ"
@@ -29,6 +30,8 @@ Rename = Callable[[str], str]
 
 def split_operands(text: str) -> list[str]:
     """Split at commas outside brackets, braces and parentheses."""
+    if not _BRACKETS.search(text):
+        return [part.strip() for part in text.split(",") if part.strip()]
     parts: list[str] = []
     depth = 0
     start = 0

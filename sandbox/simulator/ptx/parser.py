@@ -15,6 +15,7 @@ from sandbox.simulator.ptx.syntax import (
     Guard,
     Instruction,
     Module,
+    Operand,
     Register,
     Variable,
 )
@@ -45,6 +46,22 @@ class _Body:
     labels: dict[str, int] = field(default_factory=dict[str, int])
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     parameters: list[FormalParameter] = field(default_factory=list[FormalParameter])
+    operands: dict[str, Operand] = field(default_factory=dict[str, Operand])
+
+    def operand(self, text: str) -> Operand:
+        """Parse an operand; most are written many times in one scope."""
+        found = self.operands.get(text)
+        if found is None:
+            found = self.operands[text] = parse_operand(text, self.rename)
+        return found
+
+    def open_scope(self) -> None:
+        self.scopes.append({})
+        self.operands.clear()
+
+    def close_scope(self) -> None:
+        self.scopes.pop()
+        self.operands.clear()
 
     def rename(self, name: str) -> str:
         """The unique name of a register: inline assembly redeclares names in inner scopes."""
@@ -58,6 +75,7 @@ class _Body:
         if len(self.scopes) > 1 and unique in self.registers:
             unique = f"{unique}@{len(self.registers)}"
         self.scopes[-1][name] = unique
+        self.operands.pop(name, None)
         self.registers[unique] = kind
 
 
@@ -144,9 +162,9 @@ class _ModuleParser:
         if self.body is None:
             self._top_level(statement, mark)
         elif mark == "{":
-            self.body.scopes.append({})
+            self.body.open_scope()
         elif mark == "}":
-            self.body.scopes.pop()
+            self.body.close_scope()
             if not self.body.scopes:
                 self._finish(self.body)
         else:
@@ -182,8 +200,8 @@ class _ModuleParser:
             raise PtxSyntaxError(f"not an instruction: {statement!r}")
         negated, predicate, opcode, modifiers, rest = match.groups()
         guard = Guard(Register(body.rename(predicate)), negated == "!") if predicate else None
-        operands = tuple(parse_operand(part, body.rename) for part in split_operands(rest))
-        text = re.sub(r"\s+", " ", statement)
+        operands = tuple(body.operand(part) for part in split_operands(rest))
+        text = " ".join(statement.split())
         parts = tuple(modifiers.split(".")[1:])
         return Instruction(opcode, parts, operands, guard, self.locations.line, text, self.locations.header)
 

@@ -1,10 +1,22 @@
-"""Which registers an operand names."""
+"""Which registers an operand names, and an instruction reads and writes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.simulator.ptx.syntax import AddressOperand, Negated, Operand, Pair, Register, Vector
+from sandbox.simulator.ptx.syntax import (
+    AddressOperand,
+    Instruction,
+    Negated,
+    Operand,
+    Pair,
+    Register,
+    Vector,
+)
+
+_NO_TARGET = frozenset(
+    {"st", "red", "nanosleep", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"}
+)
 
 
 def register_names(operand: Operand | None) -> Iterator[str]:
@@ -21,3 +33,20 @@ def register_names(operand: Operand | None) -> Iterator[str]:
     elif isinstance(operand, Pair):
         yield from register_names(operand.first)
         yield from register_names(operand.second)
+
+
+def registers_written(instruction: Instruction) -> tuple[str, ...]:
+    """Names of the registers that an instruction writes; none of a call."""
+    operands = instruction.operands
+    if instruction.opcode in _NO_TARGET or not operands or isinstance(operands[0], AddressOperand):
+        return ()
+    return tuple(register_names(operands[0]))
+
+
+def registers_read(instruction: Instruction) -> Iterator[str]:
+    """Names of the registers that an instruction reads, its guard last."""
+    skip = 1 if registers_written(instruction) else 0
+    for operand in instruction.operands[skip:]:
+        yield from register_names(operand)
+    if instruction.guard is not None:
+        yield instruction.guard.register.name

@@ -1,4 +1,7 @@
-"""A home of its own for every test, and runs of the command in this process."""
+"""A home of its own for every test, and runs of the command in this process, judging included.
+
+Commands that tests start as processes of their own have workers like everybody's.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent.cli.app import app
+from tests.sandbox.simulator import in_process
+from tools import local_toolbox
+from tools.local_toolbox import LocalToolbox
 
 GOOD = """\
 //@ tune BLOCK = 128 in 64, 128
@@ -29,6 +35,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for key in ("OPENAI_API_KEY", "WARPWRIGHT_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(key, raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def judged_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated H200 needs no worker; every other device is looked for as ever."""
+
+    def toolbox(device: str, *, cache: Path) -> LocalToolbox:
+        here = device in ("auto", in_process.Simulator.name)
+        return in_process.toolbox(in_process.frozen_once()) if here else LocalToolbox(device, cache=cache)
+
+    monkeypatch.setattr(local_toolbox, "LocalToolbox", toolbox)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,34 @@ def test_check_json_is_one_object_with_the_whole_judgement(as_json: AsJson, good
     assert report["message"]
 
 
+TWO_LAUNCHES = """\
+//@ launch add<<<1, 1024>>>(x, y, out, n)
+//@ launch add<<<ceil_div(n, 1024), 1024>>>(x, y, out, n)
+__global__ void add(const float* x, const float* y, float* out, int n) {
+  int i = blockIdx.x * 1024 + threadIdx.x;
+  if (i < n) out[i] = x[i] + y[i];
+}
+"""
+
+
+def test_what_was_only_counted_is_no_plain_pass_and_strict_fails(
+    warpwright: Warpwright, as_json: AsJson, tmp_path: Path, quick: str
+) -> None:
+    large, shape = tmp_path / "large", 1 << 31
+    shutil.copytree(quick, large)
+    table = large / "task.toml"
+    table.write_text(re.sub(r"(\[\[bench\]\]\s*dims = \{ n = )\d+", rf"\g<1>{shape - 1}", table.read_text()))
+    kernel = tmp_path / "twice.cu"
+    kernel.write_text(TWO_LAUNCHES)
+    status, report = as_json("check", kernel, "--task", large)
+    assert (status, report["verdict"], report["not_judged"]) == (0, "pass", [{"n": shape - 1}])
+    result = warpwright("check", kernel, "--task", large, "--strict")
+    assert result.exit_code == 3
+    assert f"pass (not judged at n={shape - 1})" in result.stdout
+    assert "--strict asks for one" in result.stderr
+    assert warpwright("check", kernel, "--task", quick, "--strict").exit_code == 0
+
+
 def test_a_wrong_kernel_exits_1_and_shows_the_first_wrong_elements(
     warpwright: Warpwright, wrong: Path, quick: str
 ) -> None:
@@ -43,6 +73,17 @@ def test_a_wrong_kernel_exits_1_and_shows_the_first_wrong_elements(
     assert "wrong_result" in result.stdout
     assert "expected" in result.stdout
     assert "estimated us" not in result.stdout
+
+
+def test_all_that_is_wrong_is_shown_with_the_lines(
+    warpwright: Warpwright, tmp_path: Path, good: Path, quick: str
+) -> None:
+    twice = tmp_path / "twice.cu"
+    twice.write_text(good.read_text().replace("x[i] + y[i]", "x[i] + y[i + n]"))
+    result = warpwright("check", twice, "--task", quick)
+    assert result.exit_code == 1, result.output
+    assert "memory_fault: " in result.stdout
+    assert "    5 | if (i < n) out[i] = x[i] + y[i + n];" in result.stdout
 
 
 def test_a_kernel_that_does_not_compile_exits_1_with_its_line(

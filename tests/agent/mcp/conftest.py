@@ -30,7 +30,7 @@ async def in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
     home = Home(tmp_path)
 
     def toolbox(device: str, **options: object) -> LocalToolbox:
-        return in_process.toolbox(home.compile_cache)
+        return in_process.toolbox(in_process.frozen_once())
 
     monkeypatch.setattr(Starter, "ensure", lambda self: None)
     monkeypatch.setattr(services, "LocalToolbox", toolbox)

@@ -14,6 +14,7 @@ from tools.reports import (
     Mismatch,
     ProfileReport,
     ShapeTiming,
+    SourceLine,
     StageReport,
     TestReport,
 )
@@ -27,9 +28,9 @@ def trial(report: CheckReport, **record: object) -> Trial:
     return Trial.model_validate({**known, **record})
 
 
-def failed(verdict: Verdict, message: str, case: CaseReport) -> CheckReport:
+def failed(verdict: Verdict, message: str, *cases: CaseReport) -> CheckReport:
     compiled = CompileReport(Verdict.PASS, "")
-    test = TestReport(verdict, message, (case,), 4)
+    test = TestReport(verdict, message, cases, 4)
     return CheckReport(verdict, "t", "d", Provenance.COUNTED, message, compile=compiled, test=test)
 
 
@@ -66,6 +67,15 @@ def test_a_fault_is_told_once_with_where_it_happened():
     said = dataclasses.replace(case, message=message)
     text = feedback(trial(failed(Verdict.MEMORY_FAULT, message, said)), KERNEL)
     assert text.count(fault.message) == 1
+
+
+def test_every_failure_is_told_with_the_text_of_its_lines():
+    race = CaseReport({"n": 7}, 1, Verdict.RACE, "a race", lines=(SourceLine(3, "y[0] = nope;"),))
+    wrong = CaseReport({"n": 9}, 1, Verdict.WRONG_RESULT, "all wrong", 9, 0, 9)
+    text = feedback(trial(failed(Verdict.RACE, "a race", race, wrong)), KERNEL)
+    assert "2 failures were found, the most serious first; repair all of them." in text
+    assert "  line 3: y[0] = nope;" in text
+    assert "Case n = 9: wrong_result: all wrong" in text
 
 
 def test_a_correct_kernel_comes_with_its_bottleneck_and_provenance():

@@ -186,6 +186,16 @@ async def test_the_best_file_stands_for_itself_with_the_chosen_tunables(
     assert toolbox.checked
 
 
+async def test_the_result_names_the_benchmark_shapes_at_which_the_best_was_not_judged(
+    home: Home, toolbox: FakeToolbox, request_of
+):
+    toolbox.only_counted = ({"n": 1 << 30},)
+    proposer = ScriptedProposer(fenced(FAST))
+    result = await start_search(request_of(depth=1), home=home, toolbox=toolbox, proposer=proposer)
+    assert result.best is not None
+    assert result.best.not_judged == [{"n": 1 << 30}]
+
+
 async def test_a_wrong_baseline_is_a_clear_error(
     home: Home, toolbox: FakeToolbox, task_folder: Path, request_of
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,11 @@ class Simulator:
     async def warm(self) -> None: ...
 
     async def aclose(self) -> None: ...
+
+
+def frozen_once() -> Path:
+    """The folder in which all processes of a run of tests freeze a task of the catalogue or of a folder once."""
+    return Path(os.environ[compiling.SHARED])
 
 
 def toolbox(

@@ -231,3 +231,16 @@ def test_a_subnormal_result_may_be_flushed_to_zero_except_in_float16(dtype: str,
     zeros = np.zeros(1, DTYPES[dtype])
     assert compare(zeros, Expectation("y", dtype, np.array([smallest / 2])), constant=1).wrong == wrong
     assert compare(zeros, Expectation("y", dtype, np.array([2 * smallest])), constant=1).wrong == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"), [("float32", [1.0, 2.5, np.nan, np.inf]), ("int32", [1, 2, 3, 4])]
+)
+def test_only_what_is_told_is_judged(dtype: str, values: list[float]) -> None:
+    expectation = Expectation("y", dtype, np.array(values))
+    got = np.array([7, 2.5 if dtype == "float32" else 2, 9, 9], dtype)
+    found = compare(got, expectation, constant=8.0, told=np.array([False, True, False, False]))
+    assert (found.wrong, found.total, found.worst_ratio) == (0, 1, 0.0)
+    found = compare(got, expectation, constant=8.0, told=np.array([True, True, False, False]))
+    assert (found.wrong, found.total) == (1, 2)
+    assert found.first[0].index == (0,)

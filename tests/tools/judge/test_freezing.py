@@ -17,10 +17,11 @@ from sandbox.isolation.choose import choose_isolation
 from sandbox.plan import BufferArgument, BufferSpec, Launch, Plan, Role
 from sandbox.program import Program
 from sandbox.reference.service import References
+from sandbox.verdict import Verdict
 from tests.tools.function_device import FunctionDevice
-from tools.judge.freezing import CAPS, FLOORS, Frozen, constants_of, freeze, load_frozen, store_frozen
+from tools.judge.freezing import CAPS, FLOORS, Frozen, cap, constants_of, freeze, load_frozen, store_frozen
 from tools.judge.oracle import TaskOracle
-from tools.judge.testing import Rules, Subject
+from tools.judge.testing import Rules, Subject, judge_results
 from tools.tasks.task import Case, Task, TaskArgument
 
 Buffers = dict[str, np.ndarray[Any, Any]]
@@ -60,6 +61,41 @@ async def test_an_imprecise_baseline_widens_the_bound(doubling: Task, references
 
     constant = (await frozen(doubling, references, imprecise)).constants["y"]
     assert FLOORS["float32"] < constant < 4 * 7
+
+
+async def test_a_long_sum_that_adds_one_term_after_the_other_is_right_for_every_seed(
+    doubling: Task, references: References
+) -> None:
+    summing = replace(
+        doubling,
+        arguments=(
+            TaskArgument("x", "in", "float32", ("n",), "uniform(0, 1)"),
+            TaskArgument("y", "out", "float32", ("1",)),
+        ),
+        tests=(Case({"n": 65537}),),
+        reference="""
+import numpy as np
+def reference(x, n):
+    return {'y': np.sum(x).reshape(1)}
+def magnitude(x, n):
+    return {'y': np.sum(np.abs(x)).reshape(1)}
+""",
+    )
+
+    def serially(buffers: Buffers) -> None:
+        buffers["y"][:] = np.cumsum(buffers["x"], dtype=np.float32)[-1]
+
+    def subjects(case: Case) -> Subject:
+        buffers = (BufferSpec("x", Role.IN, "float32", 65537), BufferSpec("y", Role.OUT, "float32", 1))
+        launch = Launch("k", (1, 1, 1), (64, 1, 1), 0, (BufferArgument("x"), BufferArgument("y")), 1)
+        return Subject(case, PROGRAM, lambda scalars: Plan(buffers, (launch,)))
+
+    device = FunctionDevice(lambda program, plan, buffers: serially(buffers))
+    oracle, subject_ = TaskOracle(summing, references), subjects(summing.tests[0])
+    constants = (await freeze(summing, device, oracle, [subject_], Rules({}))).constants
+    assert CAPS["float32"] < constants["y"] <= cap(summing, "float32") < 257
+    found = await judge_results(summing, device, oracle, [subject_], Rules(constants, seeds=20), seed=1)
+    assert found.report.verdict is Verdict.PASS
 
 
 async def test_the_constants_are_the_same_each_time(doubling: Task, references: References) -> None:
@@ -156,11 +192,11 @@ def test_what_was_stored_is_found_for_that_very_task_and_device(tmp_path: Path, 
         "",
         "[]",
         "{}",
-        '{"version": 6, "families": [], "constants": {"z": 8.0}}',
-        '{"version": 6, "families": [], "constants": {"y": "8"}}',
+        '{"version": 8, "families": [], "constants": {"z": 8.0}}',
+        '{"version": 8, "families": [], "constants": {"y": "8"}}',
         '{"version": 1, "families": [], "constants": {"y": 8.0}}',
-        '{"version": 6, "constants": {"y": 8.0}}',
-        '{"version": 6, "families": ["unheard()"], "constants": {"y": 8.0}}',
+        '{"version": 8, "constants": {"y": 8.0}}',
+        '{"version": 8, "families": ["unheard()"], "constants": {"y": 8.0}}',
     ],
 )
 def test_a_damaged_file_counts_as_missing(tmp_path: Path, doubling: Task, text: str) -> None:

@@ -133,7 +133,7 @@ async def test_the_seed_of_a_failed_case_replays_it() -> None:
 
 async def test_the_first_failing_case_stops_the_judgement_and_is_explained() -> None:
     def forgets_the_tail(buffers: Buffers) -> None:
-        whole = buffers["x"].size // 32 * 32
+        whole = buffers["x"].size // 10 * 10
         buffers["y"][:whole] = 2 * buffers["x"][:whole]
 
     judgement, device = await judged(forgets_the_tail, seed=5)
@@ -142,13 +142,21 @@ async def test_the_first_failing_case_stops_the_judgement_and_is_explained() -> 
     assert len(report.cases) == 1
     assert len(device.poisons) == 1
     case = report.cases[0]
-    assert (case.wrong, case.unwritten, case.total) == (1, 1, 33)
-    assert case.first[0].index == (32,)
+    assert (case.wrong, case.unwritten, case.total) == (3, 3, 33)
+    assert case.first[0].index == (30,)
     assert report.message.startswith(
-        "Wrong result at n=33 with x ~ normal(0, 1), seed 5. y (33): 1 of 33 elements"
+        "Wrong result at n=33 with x ~ normal(0, 1), seed 5. y (33): 3 of 33 elements"
     )
-    assert "1 of them never written" in report.message
-    assert "Wrong only from index 32 on in dimension 0 (size 33): the tail is not handled." in report.message
+    assert "3 of them never written" in report.message
+    assert "Wrong only from index 30 on in dimension 0 (size 33): the tail is not handled." in report.message
+
+
+async def test_one_wrong_element_is_no_tail() -> None:
+    def forgets_the_last(buffers: Buffers) -> None:
+        buffers["y"][:-1] = 2 * buffers["x"][:-1]
+
+    judgement, _ = await judged(forgets_the_last)
+    assert "Wrong only from" not in judgement.report.message
 
 
 @pytest.mark.parametrize("width", [1, 3])

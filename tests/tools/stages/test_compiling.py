@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -10,6 +11,7 @@ from sandbox.compiler.service import Compiler
 from sandbox.isolation.choose import choose_isolation
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
 from sandbox.verdict import Verdict
+from tests import compiling
 from tools.stages.compiling import Compiled, CompileStage, ptx_key
 from tools.tasks.task import Task
 
@@ -119,3 +121,35 @@ class Flooding:
 async def test_messages_stay_short_whatever_the_compiler_says(doubling: Task) -> None:
     outcome = await compiled(CompileStage(Flooding(), "sm_90"), doubling, doubling.baseline)
     assert len(outcome.report.message) <= 1500
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The compiler in this process, and what it was asked for."""
+
+    asked: list[CompileRequest] = field(default_factory=list)
+
+    async def compile(self, request: CompileRequest, *, cpu_s: float) -> CompileResult:
+        self.asked.append(request)
+        return compiling.compiled(request)
+
+
+async def test_what_a_simulator_only_runs_is_not_assembled_but_for_the_first_case(doubling: Task) -> None:
+    compiler = Recorded()
+    cases = await CompileStage(compiler, "sm_90", runs_ptx=True).compile_tests(doubling, doubling.baseline)
+    assert [request.assembled for request in compiler.asked] == [True, False]
+    assert [bool(build.program.cubin) for build in cases.builds] == [True, False]
+    assert cases.report.resources
+
+
+async def test_a_gpu_gets_machine_code_of_every_case(doubling: Task) -> None:
+    compiler = Recorded()
+    await CompileStage(compiler, "sm_90").compile_tests(doubling, doubling.baseline)
+    assert all(request.assembled for request in compiler.asked)
+
+
+async def test_whether_a_cooperative_grid_fits_is_asked_of_machine_code(doubling: Task) -> None:
+    compiler = Recorded()
+    kernel = doubling.baseline.replace("//@ launch", "//@ launch cooperative", 1)
+    await CompileStage(compiler, "sm_90", runs_ptx=True).compile_tests(doubling, kernel)
+    assert all(request.assembled for request in compiler.asked)

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator.in_process import Compiles, Simulator, toolbox
+from tools.judge.sizes import COUNT
 from tools.reports import TestReport
 from tools.tasks.folder import find
 from tools.toolbox import TestOrder
@@ -52,7 +53,7 @@ async def test_a_right_kernel_passes_and_the_report_names_the_sizes(tmp_path: Pa
     (report,) = await judged(tmp_path, [ADD.format(wrong="false")])
     assert report.verdict is Verdict.PASS, report.message
     assert report.cases_total == len(report.cases)
-    for case in report.cases[-4:]:
+    for case in report.cases[-COUNT:]:
         assert f"n={case.dims['n']}" in report.message
 
 

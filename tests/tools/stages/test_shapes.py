@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.budget import Work
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
+from tools.reports import CheckReport
+from tools.stages.shapes import hidden_work
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder
 
@@ -47,18 +50,140 @@ async def test_a_right_kernel_is_right_at_every_shape(doubling: Task, toolbox: L
     assert report.verdict is Verdict.PASS
     assert report.bench is not None
     assert [case.dims for case in report.bench.cases] == [{"n": 4096}, {"n": 8192}]
-    assert report.bench.unjudged == ()
+    assert report.bench.not_judged == ()
 
 
-async def test_shapes_over_the_budget_are_only_counted_and_the_report_says_so(
+LARGE = 1 << 20
+
+
+def with_a_large_shape(doubling: Task) -> Task:
+    sizes = (replace(doubling.benches[0], dims={"n": LARGE}), doubling.benches[0])
+    return replace(doubling, benches=sizes, sha="ab" * 32)
+
+
+async def judged_at_a_large_shape(doubling: Task, folder: Path, kernel: str) -> CheckReport:
+    async with in_process.toolbox(folder, bench_work=1e6) as toolbox:
+        return await toolbox.do(CheckOrder(with_a_large_shape(doubling), kernel))
+
+
+async def test_beyond_the_work_what_a_sample_of_blocks_writes_is_judged_and_the_report_says_so(
     doubling: Task, tmp_path: Path
 ) -> None:
-    sizes = (replace(doubling.benches[0], dims={"n": 1 << 20}), doubling.benches[0])
-    task = replace(doubling, benches=sizes, sha="ab" * 32)
-    async with in_process.toolbox(tmp_path, bench_work=1e6) as toolbox:
-        report = await toolbox.do(CheckOrder(task, RIGHT))
-    assert report.verdict is Verdict.PASS
+    report = await judged_at_a_large_shape(doubling, tmp_path, RIGHT)
+    assert report.verdict is Verdict.PASS, report.message
+    assert report.not_judged == ()
     assert report.bench is not None
-    assert report.bench.unjudged == ({"n": 1 << 20},)
+    assert report.bench.sampled == ({"n": LARGE},)
+    assert [case.dims for case in report.bench.cases] == [{"n": LARGE}, {"n": 4096}]
+    assert 128 * 128 < report.bench.cases[0].total <= 256 * 128
+    assert f"At n={LARGE}, what about 256 blocks wrote is right" in report.stages[-1].message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "verdict"),
+    [
+        ("n > 100000 && i % 97 == 5 ? 2.001f * x[i] : 2.0f * x[i]", Verdict.WRONG_RESULT),
+        ("n > 100000 && i >= n - 3 ? 0.0f : 2.0f * x[i]", Verdict.WRONG_RESULT),
+        ("n > 100000 && i == 0 ? x[n] : 2.0f * x[i]", Verdict.MEMORY_FAULT),
+    ],
+    ids=["everywhere", "the tail", "beyond the buffer"],
+)
+async def test_sampled_blocks_that_are_wrong_or_fault_fail_the_kernel(
+    doubling: Task, tmp_path: Path, wrong: str, verdict: Verdict
+) -> None:
+    report = await judged_at_a_large_shape(doubling, tmp_path, RIGHT.replace("2.0f * x[i]", wrong))
+    assert report.verdict is verdict, report.message
+    assert f"n={LARGE}" in report.message
+
+
+TWICE_IN_ROW = RIGHT.replace("//@", "//@ launch twice<<<ceil_div(n, 128), 128>>>(x, y, n)\n//@", 1)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "why"),
+    [
+        (TWICE_IN_ROW, "2 launches build on each other"),
+        (RIGHT.replace("if (i < n)", "if (i < n && atomicAdd(&seen, 1) >= 0)").replace(
+            'extern "C"', '__device__ int seen;\nextern "C"'
+        ), "work together by atomic operations (line 5)"),
+    ],
+)  # fmt: skip
+async def test_where_blocks_depend_on_each_other_a_shape_is_only_counted_and_the_verdict_is_no_plain_pass(
+    doubling: Task, tmp_path: Path, kernel: str, why: str
+) -> None:
+    report = await judged_at_a_large_shape(doubling, tmp_path, kernel)
+    assert report.verdict is Verdict.PASS, report.message
+    assert report.not_judged == ({"n": LARGE},)
+    assert report.bench is not None
+    assert report.bench.not_judged == ({"n": LARGE},)
     assert [case.dims for case in report.bench.cases] == [{"n": 4096}]
     assert "1 only counted, not judged" in report.stages[-1].message
+    assert why in report.stages[-1].message
+
+
+async def test_a_task_that_judges_whole_outputs_itself_is_not_asked_about_a_sample(
+    doubling: Task, tmp_path: Path
+) -> None:
+    text = (
+        doubling.reference
+        + "\n\ndef compare(outputs, expected, inputs):\n    return None if (outputs['y'] == expected['y']).all() else 'no'\n"
+    )
+    task = replace(with_a_large_shape(doubling), reference=text, sha="ac" * 32)
+    async with in_process.toolbox(tmp_path, bench_work=1e6) as toolbox:
+        report = await toolbox.do(CheckOrder(task, RIGHT))
+    assert report.verdict is Verdict.PASS, report.message
+    assert report.not_judged == ({"n": LARGE},)
+    assert "`compare` judges whole outputs" in report.stages[-1].message
+
+
+SUM = """\
+//@ define END = n - 3 if n > 40000 else n
+//@ launch clear<<<1, 1>>>(y)
+//@ launch total<<<64, 128>>>(x, y, END)
+extern "C" __global__ void clear(float* y) { y[0] = 0.0f; }
+extern "C" __global__ void total(const float* x, float* y, int n) {
+    float sum = 0.0f;
+    for (int i = blockIdx.x * 128 + threadIdx.x; i < n; i += gridDim.x * 128) sum += x[i];
+    for (int d = 16; d; d /= 2) sum += __shfl_down_sync(~0u, sum, d);
+    if (threadIdx.x % 32 == 0) atomicAdd(y, sum);
+}
+"""
+DROPS, WHOLE = SUM, SUM.replace("n - 3 if n > 40000 else n", "n")
+CLAMPS = WHOLE.replace("sum += x[i]", "sum += fminf(fmaxf(x[i], -100.0f), 100.0f)")
+
+
+def summing(doubling: Task, baseline: str, sha: str) -> Task:
+    x, y = doubling.arguments
+    return replace(
+        doubling,
+        arguments=(x, replace(y, shape=("1",))),
+        tests=(replace(doubling.tests[0], dims={"n": 300}), replace(doubling.tests[0], dims={"n": 5000})),
+        benches=(replace(doubling.benches[0], dims={"n": 1 << 18}),),
+        deterministic=False,
+        reference="import numpy as np\n\n\ndef reference(x, n):\n    return {'y': np.sum(x).reshape(1)}\n",
+        baseline=baseline,
+        sha=sha,
+    )
+
+
+async def test_a_tail_that_is_dropped_only_at_a_benchmark_size_is_found_by_a_huge_element(
+    doubling: Task, toolbox: LocalToolbox
+) -> None:
+    task = summing(doubling, WHOLE, "cd" * 32)
+    report = await toolbox.do(CheckOrder(task, DROPS))
+    assert report.verdict is Verdict.WRONG_RESULT, report.message
+    assert "spikes(" in report.message
+    assert (await toolbox.do(CheckOrder(task, WHOLE))).verdict is Verdict.PASS
+
+
+async def test_huge_elements_that_the_baseline_does_not_bear_are_asked_of_nobody(
+    doubling: Task, toolbox: LocalToolbox
+) -> None:
+    report = await toolbox.do(CheckOrder(summing(doubling, CLAMPS, "ef" * 32), CLAMPS))
+    assert report.verdict is Verdict.PASS, report.message
+
+
+def test_a_run_that_does_far_more_than_was_counted_is_not_timed() -> None:
+    assert hidden_work("n=4096", 1e6, Work(4_000_000, 100)) == ""
+    assert hidden_work("n=4096", 1e6, None) == ""
+    assert "executes 4e+07" in hidden_work("n=4096", 1e6, Work(40_000_000, 100))

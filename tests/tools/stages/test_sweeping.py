@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sandbox.program import KernelResources
 from sandbox.verdict import Verdict
 from tools.reports import CompileReport, ProfileReport, TestReport
@@ -37,6 +39,27 @@ async def test_the_fastest_correct_setting_wins_and_is_tested() -> None:
     assert (sweep.verdict, sweep.tune, sweep.tried, tested) == (Verdict.PASS, {"B": 2}, 3, [2])
     assert sweep.test is not None
     assert sweep.message == "3 settings profiled; best B=2: 3.0 us"
+
+
+@pytest.mark.parametrize(
+    ("latencies", "tried"),
+    [({1: 400.0, 2: 390.0, 3: 380.0}, 2), ({1: 400.0, 2: 40.0, 3: 4.0}, 3), ({1: 40.0, 2: 39.0, 3: 41.0}, 3)],
+)
+async def test_a_kernel_far_behind_the_baseline_is_swept_only_if_its_settings_matter(
+    latencies: dict[int, float], tried: int
+) -> None:
+    async def profile(tune: Tune) -> ProfileReport:
+        latency = latencies[tune["B"]]
+        return ProfileReport(Verdict.PASS, "", latency, speedup=20.0 / latency)
+
+    async def test(tune: Tune) -> TestReport:
+        return TestReport(Verdict.PASS, "")
+
+    async def compile_(tune: Tune) -> CompileReport:
+        return CompileReport(Verdict.PASS, "")
+
+    sweep = await sweep_settings([{"B": value} for value in latencies], profile, test, compile_)
+    assert sweep.tried == tried
 
 
 async def test_a_fast_but_wrong_setting_yields_to_the_next() -> None:

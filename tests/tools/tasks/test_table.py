@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 
 import pytest
@@ -9,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from sandbox.errors import UsageError
 from tools.tasks import folder as task_folder
 from tools.tasks.checking import check_spec
 from tools.tasks.drafting import files_of
 from tools.tasks.errors import TaskError
 from tools.tasks.table import read_table
-from tools.tasks.task import Case, Target, Task, TaskSpec
+from tools.tasks.task import Case, DimLimits, Target, Task, TaskSpec
 
 FULL = replace(
     task_folder.find("softmax"),
@@ -122,3 +124,61 @@ def test_what_is_trivial_is_an_output_and_says_why(index: int, change: dict[str,
     spec, lines = read_table(written(replace(FULL, arguments=tuple(arguments))), "task.toml")
     with pytest.raises(TaskError, match=said):
         check_spec(spec, lines)
+
+
+LIMITED = replace(
+    FULL,
+    limits={"cols": DimLimits(min=2, multiple_of=2)},
+    tests=(Case({"rows": 1, "cols": 2}), Case({"rows": 3, "cols": 34})),
+)
+
+
+def test_limits_of_dims_are_written_and_read_as_tables_of_the_dims() -> None:
+    text = written(LIMITED)
+    assert "[dims.rows]" in text
+    spec, lines = read_table(text, "task.toml")
+    assert spec == spec_of(LIMITED)
+    check_spec(spec, lines)
+    adapter = TypeAdapter(TaskSpec)
+    assert adapter.validate_json(adapter.dump_json(spec)) == spec
+
+
+def test_dims_in_one_line_may_have_limits_too() -> None:
+    tabled = "dims = { rows = {}, cols = { max = 4096 } }"
+    text = re.sub(r"^dims = \[.*?\]", tabled, written(FULL), count=1, flags=re.DOTALL | re.MULTILINE)
+    spec, lines = read_table(text, "task.toml")
+    assert spec == replace(spec_of(FULL), limits={"cols": DimLimits(max=4096)})
+    check_spec(spec, lines)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("min = 2", "min = 0", r"\[dims.cols\] min: expected a whole number of at least 1, found 0"),
+        ("min = 2", "mni = 2", r"\[dims.cols\] mni: expected one of min, max, .* did you mean `min`"),
+        ("min = 2", "max = 1", r"\[dims.cols\] multiple_of: expected a multiple of 2 from 1 to 1"),
+        ("min = 2", "min = 9\nmax = 8", r"\[dims.cols\] max: expected at least min \(9\), found 8"),
+        ("min = 2", "min = 4", r"\[test\] dims: expected at least 4 \(\[dims.cols\] min\) for cols, found 2"),
+        ("min = 2", "max = 9", r"\[test\] dims: expected at most 9 \(\[dims.cols\] max\) for cols, found 34"),
+        (
+            "min = 2\nmultiple_of = 2",
+            "multiple_of = 4",
+            r"\[test\] dims: expected a multiple of 4 .* found 2",
+        ),
+        (
+            "[dims.cols]",
+            "[dims]\ncols = 4\n[dims.k]",
+            r"\[dims\] cols: expected a table of min, max, .* found 4",
+        ),
+    ],
+)
+def test_wrong_limits_name_the_line_the_key_and_what_was_expected(old: str, new: str, said: str) -> None:
+    text = written(LIMITED)
+    assert old in text
+    with pytest.raises(TaskError, match=rf"^task\.toml:\d+: {said}"):
+        check_spec(*read_table(text.replace(old, new), "task.toml"))
+
+
+def test_a_draft_that_limits_what_is_no_dim_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"limits: expected only dims \(rows, cols\), found k"):
+        written(replace(FULL, limits={"k": DimLimits(min=1)}))

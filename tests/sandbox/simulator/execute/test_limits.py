@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from sandbox.budget import Budget, Work, allowed
+from sandbox.budget import Budget, Work
+from sandbox.program import KernelResources
+from sandbox.simulator.execute import running
 from sandbox.verdict import Verdict
 
-SMALLEST = Work(10, 5)
-BUDGET = Budget(60.0, allowed(SMALLEST), SMALLEST)
+BUDGET = Budget(60.0, Work(1_000_000, 10_000), Work(10, 5))
 
 FOR_EVER = {
     "one thread counts": "if (i == 0) { volatile int v = 0; while (v >= 0) v = v == 5 ? 0 : v + 1; }",
@@ -114,3 +117,18 @@ def test_the_work_of_a_run_does_not_depend_on_the_machine(cuda):
     works = {cuda(body).run(10, 96, arguments).work for _ in range(3)}
     assert len(works) == 1
     assert works.pop().thread_instructions > 960 * 5
+
+
+@pytest.mark.parametrize(("threads", "registers"), [(1024, 65), (512, 129), (96, 255)])
+def test_a_block_with_more_registers_than_a_multiprocessor_has_is_refused(cuda, threads, registers):
+    kernel = cuda("__global__ void k(int* io) { io[threadIdx.x] = 1; }")
+    arguments = {"io": np.zeros(threads, np.int32)}
+    needing = KernelResources("k", "k", registers, 0, 0, 0, 0)
+    program = replace(kernel.program("k"), key=f"{registers}", resources=(needing,))
+    fault = running.run(program, kernel.plan("k", 1, threads, arguments), arguments, 1).fault
+    if threads * registers <= 65536:
+        assert fault is None
+        return
+    assert fault is not None
+    assert fault.verdict is Verdict.LAUNCH_ERROR
+    assert f"__launch_bounds__({threads})" in fault.message

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sandbox.simulator.instructions.atomics import SWAP, one_by_one
 from sandbox.verdict import Verdict
 
 THREADS = 64
@@ -208,3 +211,34 @@ def test_generic_addresses_reach_shared_and_global_words_in_one_instruction(cuda
     ]
     assert result.outputs["io"].tolist() == groups
     assert result.outputs["out"].tolist() == [1] * THREADS
+
+
+@given(st.integers(0, 2**32), st.integers(1, 80), st.integers(1, 6), st.integers(1, 4))
+def test_compare_and_swap_does_as_lane_after_lane(seed: int, lanes: int, words: int, kinds: int) -> None:
+    rng = np.random.default_rng(seed)
+    memory = rng.integers(0, kinds, words).astype(np.uint32)
+    index = rng.integers(0, words, lanes)
+    compare, new = (rng.integers(0, kinds, lanes).astype(np.uint32) for _ in range(2))
+    plain, expected = memory.copy(), np.empty(lanes, np.uint32)
+    for lane in range(lanes):
+        expected[lane] = plain[index[lane]]
+        if expected[lane] == compare[lane]:
+            plain[index[lane]] = new[lane]
+    assert (one_by_one(memory, index, [compare, new], SWAP) == expected).all()
+    assert (memory == plain).all()
+
+
+def test_threads_take_turns_in_the_drawn_order(cuda) -> None:
+    source = """extern "C" __global__ void k(int* io, int* out) {
+      out[blockIdx.x * 64 + threadIdx.x] = threadIdx.x % 3 ? atomicAdd(io, 1) : -1; }"""
+    places = [
+        cuda(source)
+        .run(8, 64, {"io": np.zeros(1, np.int32), "out": ("int32", 512)}, poison=poison)
+        .outputs["out"]
+        for poison in (2, 3, 5)
+    ]
+    for found in places:
+        taken = found[found >= 0]
+        assert sorted(taken) == list(range(len(taken)))
+    assert (places[0] != places[1]).any()
+    assert (places[1] != places[2]).any()
