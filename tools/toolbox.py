@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Generic, Literal, Protocol, Self, TypeVar, cast
 
+from tools.judge.sizes import COUNT
 from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
 from tools.tasks.task import Task
 
@@ -84,6 +85,7 @@ class CheckOrder(Order[T, CheckReport]):
         thorough: Look for hazards with the device's own tools as well (compute-sanitizer on a GPU; a simulator
             always looks, and has nothing to add).
         prove: Ask a static verifier whether the kernel is free of races in every schedule; no verdict comes of it.
+        fresh_sizes: How many sizes beside the task's own cases to judge.
         seed: Replays one judgement.
     """
 
@@ -92,6 +94,7 @@ class CheckOrder(Order[T, CheckReport]):
     benches: bool = True
     thorough: bool = False
     prove: bool = False
+    fresh_sizes: int = COUNT
     seed: int | None = None
     kind: Literal["check"] = "check"
 

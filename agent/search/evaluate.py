@@ -19,6 +19,9 @@ NO_KERNEL = (
     " directives and the `__global__` functions that they launch"
 )
 
+FRESH_SIZES = 4
+"""Sizes beside the task's own cases that a candidate is judged at; the winner has all of a check's, drawn anew."""
+
 
 async def evaluate(state: EvaluateTask, runtime: Runtime[Deps]) -> None:
     """Judge one candidate, unless a resumed run has its judgement already."""
@@ -59,7 +62,7 @@ async def _judge(deps: Deps, submission: Submission) -> Trial | None:
         if original is not None:
             deps.store.candidates.wait_for(deps.run, submission, original)
             return repeated(deps, submission, original)
-        order = CheckOrder(deps.task, kernel, sweep=True, benches=False)
+        order = CheckOrder(deps.task, kernel, sweep=True, benches=False, fresh_sizes=FRESH_SIZES)
         report = await deps.interruption.guard(deps.toolbox.do(order))
     except WorkerError as error:
         return submission.judged(Verdict.UNDECIDED, f"the tools gave no answer: {error}", lost=True)

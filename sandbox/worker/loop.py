@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import traceback
@@ -14,6 +15,8 @@ from sandbox.worker.messages import CpuAllowance, Failure, FailureKind, Ready
 from sandbox.worker.roles import WorkerRole, load_role
 
 _TRACEBACK_CHARACTERS = 8_000
+_GARBAGE = 50_000
+"""Objects between two searches for garbage in cycles, of which there is little; 700 by default cost a tenth of the time."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ def serve(settings: Settings) -> None:
     with socket.socket(fileno=settings.fd) as connection:
         channel = BlockingChannel(connection, MessageLimits())
         role = load_role(settings.role, settings.resources)
+        gc.freeze()
+        gc.set_threshold(_GARBAGE)
         channel.send(codec.to_message(Ready()))
         while _answer(channel, role):
             pass

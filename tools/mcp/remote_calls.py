@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from mcp.types import Request, RequestParams, Result
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
+from tools.judge.sizes import COUNT
 from tools.kernel.file import MAX_BYTES
 from tools.reports import AnyReport, CheckReport, CompileReport, ProfileReport, TestReport
 from tools.tasks.task import Task, TaskError
@@ -65,6 +66,7 @@ class JudgeParams(RequestParams):
     benches: bool = True
     thorough: bool = False
     prove: bool = False
+    fresh_sizes: int = Field(default=COUNT, ge=1, le=COUNT)
     full: bool = False
 
 

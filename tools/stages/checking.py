@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox.verdict import Verdict
 from tools.kernel import file as kernel_file
 from tools.reports import CompileReport, ProfileReport, TestReport
-from tools.stages.compiling import CompiledCases, CompileStage
+from tools.stages.compiling import CompiledCases, CompileStage, any_scalars
 from tools.stages.hazards import HazardStage
 from tools.stages.judgement import CheckContext, Stage, StageOutcome
 from tools.stages.measuring import MeasureStage
@@ -16,6 +17,8 @@ from tools.stages.profiling import ProfileStage
 from tools.stages.shapes import ShapeStage
 from tools.stages.sweeping import sweep_settings
 from tools.stages.testing import ResultStage
+from tools.tasks.task import Task
+from tools.toolbox import CheckOrder
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class CheckStages:
         return StageOutcome(report.verdict, report.message, {"test": report})
 
     async def _tested(self, context: CheckContext, compiled: CompiledCases) -> TestReport:
-        return await self.results.test(context.order.task, compiled, context.frozen, context.seed)
+        order = context.order
+        return await self.results.test(order.task, compiled, context.frozen, context.seed, order.fresh_sizes)
 
     async def _sweep(self, context: CheckContext) -> StageOutcome | None:
         order = context.order
@@ -77,7 +81,10 @@ class CheckStages:
             first = order.task.benches[0].dims if order.task.benches else order.task.tests[0].dims
             return (await self.compiling.compile(order.task, order.kernel, first, tune)).report
 
-        sweep = await sweep_settings(settings, profile, test, compile_)
+        async def threads(tune: Mapping[str, int]) -> int:
+            return await self._threads(order, tune)
+
+        sweep = await sweep_settings(settings, profile, test, compile_, threads)
         facts: dict[str, object] = {
             "profile": sweep.profile,
             "provenance": sweep.profile.provenance,
@@ -89,6 +96,17 @@ class CheckStages:
             compiled = await self.compiling.compile(order.task, order.kernel, first, sweep.tune)
             facts |= {"test": sweep.test, "compile": compiled.report}
         return StageOutcome(sweep.verdict, sweep.message, facts)
+
+    async def _threads(self, order: CheckOrder[Task], tune: Mapping[str, int]) -> int:
+        """How many threads a setting launches over all benchmark shapes; 0 where it cannot be launched."""
+        total = 0
+        for case in order.task.benches:
+            build = (await self.compiling.compile(order.task, order.kernel, case.dims, tune)).build
+            if build is None:
+                return 0
+            launches = build.plan(any_scalars(order.task)).launches
+            total += sum(math.prod((*launch.grid, *launch.block)) for launch in launches)
+        return total
 
     async def _profile(self, context: CheckContext) -> StageOutcome | None:
         order = context.order

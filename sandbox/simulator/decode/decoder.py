@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import sandbox.simulator.instructions  # noqa: F401  # pyright: ignore[reportUnusedImport]  fills the catalogue
 from sandbox.simulator.decode.code import ENDS, SHARED_GAP, Barrier, BasicBlock, Call, Code, Jump
 from sandbox.simulator.decode.formulas import formula_step
 from sandbox.simulator.decode.slots import SlotTable
 from sandbox.simulator.decode.waiting import load_uses
-from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Modifiers, UnsupportedError
+from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Formula, Modifiers, UnsupportedError
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.kinds import (
@@ -256,10 +258,15 @@ def _unguarded(instruction: Instruction, slots: SlotTable) -> Step:
     if "cc" in parts and f"{opcode}.cc" in STEPS:
         return STEPS[f"{opcode}.cc"].build(instruction, modifiers, slots)
     if opcode in FORMULAS:
-        return formula_step(instruction, FORMULAS[opcode].build(modifiers), slots)
+        return formula_step(instruction, _formula(opcode, modifiers), slots)
     if opcode in STEPS:
         return STEPS[opcode].build(instruction, modifiers, slots)
     raise UnsupportedError(instruction.mnemonic)
+
+
+@lru_cache(maxsize=1 << 10)
+def _formula(opcode: str, modifiers: Modifiers) -> Formula:
+    return FORMULAS[opcode].build(modifiers)
 
 
 def _refusal(instruction: Instruction, reason: str) -> Step:

@@ -47,6 +47,9 @@ class SlotTable:
 
     def target(self, register: Register) -> int:
         """The slot of a declared register; one that nothing wrote reads as an absurd value, or false."""
+        known = self._by_key.get(("register", register.name))
+        if known is not None:
+            return known
         if register.name not in self._kinds:
             if register.name == "_":
                 return self._slot(("sink",), constant(0, U32))

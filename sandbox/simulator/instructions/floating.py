@@ -99,9 +99,11 @@ def _directed_function(kind: PtxType, name: str, mode: str) -> Function:
     if kind.bits == 16:
         raise refuse(f"{name}.{mode}.{kind.name}")
 
+    short = name == "fma" and kind.bits == 32  # the product of two of them is exact in float64
+
     def rounded(*operands: Array) -> Array:
         wide = tuple(np.asarray(x).astype(F64) for x in operands)
-        exact, error = _with_error(name, wide)
+        exact, error = two_sum(wide[0] * wide[1], wide[2]) if short else _with_error(name, wide)
         error = np.where(np.isfinite(error), error, 0.0)
         result = directed(exact.astype(kind.dtype), exact, error, mode)
         if name in {"add", "sub", "fma"} and mode == "rm":

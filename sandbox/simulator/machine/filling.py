@@ -10,6 +10,8 @@ from sandbox.device import Array
 from sandbox.simulator.ptx.types import U8
 
 _LOOKED_AT = 2048
+_AT_ONCE = 32
+"""Pages that are drawn at once: few enough for what lies between to stay in a core's cache."""
 _MANY = 0.99
 _MOSTLY = 0.5
 _KEPT_BITS = {4: 16, 8: 45}
@@ -50,8 +52,10 @@ class InputData:
         result = np.empty((len(numbers), size), dtype=U8)
         inside = (numbers + 1) * size <= self.sample.nbytes
         drawn = ~inside & self._free
-        if drawn.any():
-            result[drawn] = self._drawn(numbers[drawn], size)
+        places = np.flatnonzero(drawn)
+        for start in range(0, len(places), _AT_ONCE):
+            some = places[start : start + _AT_ONCE]
+            result[some] = self._drawn(numbers[some], size)
         tile = self._tile(size)
         for position in np.flatnonzero(~drawn).tolist():
             phase = int(numbers[position]) * size % self.sample.nbytes

@@ -73,16 +73,16 @@ def directed(nearest: Array, exact: Array, error: Array, mode: str) -> Array:
         error: The true result minus `exact`; only its sign matters.
         mode: rz, rm (down) or rp (up).
     """
-    wide = nearest.astype(F64)
-    above = (wide > exact) | ((wide == exact) & (error < 0))
-    below = (wide < exact) | ((wide == exact) & (error > 0))
-    inf = nearest.dtype.type(np.inf)
-    down = np.nextafter(nearest, -inf)
-    up = np.nextafter(nearest, inf)
+    wide, inf = nearest.astype(F64), nearest.dtype.type(np.inf)
     if mode == "rm":
-        return np.where(above, down, nearest)
+        above = (wide > exact) | ((wide == exact) & (error < 0))
+        return np.where(above, np.nextafter(nearest, -inf), nearest)
+    below = (wide < exact) | ((wide == exact) & (error > 0))
+    up = np.nextafter(nearest, inf)
     if mode == "rp":
         return np.where(below, up, nearest)
+    above = (wide > exact) | ((wide == exact) & (error < 0))
+    down = np.nextafter(nearest, -inf)
     positive = exact > 0
     return np.where(above & positive, down, np.where(below & ~positive, up, nearest))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sandbox.simulator.ptx.declarations import parse_parameters, parse_variable
 from sandbox.simulator.ptx.locations import Locations
@@ -34,9 +36,44 @@ _LABEL = re.compile(r"([\w$]+)\s*:")
 _TERMINATORS = re.compile(r"[;{}]")
 
 
+@dataclass(frozen=True)
+class _Statement:
+    """What an instruction's text says, wherever it stands."""
+
+    opcode: str
+    modifiers: tuple[str, ...]
+    operands: tuple[Operand, ...]
+    guard: Guard | None
+    text: str
+
+
+def _statement(text: str, operand: Callable[[str], Operand], rename: Callable[[str], str]) -> _Statement:
+    match = _INSTRUCTION.fullmatch(text)
+    if match is None:
+        raise PtxSyntaxError(f"not an instruction: {text!r}")
+    negated, predicate, opcode, modifiers, rest = match.groups()
+    return _Statement(
+        opcode,
+        tuple(modifiers.split(".")[1:]),
+        tuple(operand(part) for part in split_operands(rest)),
+        Guard(Register(rename(predicate)), negated == "!") if predicate else None,
+        " ".join(text.split()),
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _known_statement(text: str) -> _Statement:
+    """A statement whose registers have the names that it gives them: one kernel's sizes share most of theirs."""
+    return _statement(text, lambda part: parse_operand(part, str), str)
+
+
 @dataclass
 class _Body:
-    """A function while its statements are read."""
+    """A function while its statements are read.
+
+    Attributes:
+        renames: Whether some register has another name than its declaration gives it.
+    """
 
     header: re.Match[str]
     registers: dict[str, str] = field(default_factory=dict[str, str])
@@ -47,6 +84,7 @@ class _Body:
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     parameters: list[FormalParameter] = field(default_factory=list[FormalParameter])
     operands: dict[str, Operand] = field(default_factory=dict[str, Operand])
+    renames: bool = False
 
     def operand(self, text: str) -> Operand:
         """Parse an operand; most are written many times in one scope."""
@@ -74,6 +112,7 @@ class _Body:
         unique = name if name.startswith("%") else f"%{name}"
         if len(self.scopes) > 1 and unique in self.registers:
             unique = f"{unique}@{len(self.registers)}"
+        self.renames |= unique != name
         self.scopes[-1][name] = unique
         self.operands.pop(name, None)
         self.registers[unique] = kind
@@ -195,15 +234,18 @@ class _ModuleParser:
             body.variables.append(parse_variable(statement))
 
     def _instruction(self, body: _Body, statement: str) -> Instruction:
-        match = _INSTRUCTION.fullmatch(statement)
-        if match is None:
-            raise PtxSyntaxError(f"not an instruction: {statement!r}")
-        negated, predicate, opcode, modifiers, rest = match.groups()
-        guard = Guard(Register(body.rename(predicate)), negated == "!") if predicate else None
-        operands = tuple(body.operand(part) for part in split_operands(rest))
-        text = " ".join(statement.split())
-        parts = tuple(modifiers.split(".")[1:])
-        return Instruction(opcode, parts, operands, guard, self.locations.line, text, self.locations.header)
+        said = (
+            _statement(statement, body.operand, body.rename) if body.renames else _known_statement(statement)
+        )
+        return Instruction(
+            said.opcode,
+            said.modifiers,
+            said.operands,
+            said.guard,
+            self.locations.line,
+            said.text,
+            self.locations.header,
+        )
 
     def _finish(self, body: _Body) -> None:
         header = body.header

@@ -10,6 +10,11 @@ from tools.reports import CompileReport, ProfileReport, TestReport
 from tools.stages.sweeping import MAX_WRONG, Sweep, Tune, sweep_settings
 
 
+async def twice_as_many(tune: Tune) -> int:
+    """Each setting has twice the threads of the one before."""
+    return 2 ** tune["B"]
+
+
 async def swept(
     latencies: dict[int, float | None],
     wrong: frozenset[int] | set[int] = frozenset(),
@@ -31,7 +36,8 @@ async def swept(
         used = KernelResources("k", "k", (registers or {}).get(tune["B"], 32), 0, 0, 0, 0)
         return CompileReport(Verdict.PASS, "", resources=(used,))
 
-    return await sweep_settings([{"B": value} for value in latencies], profile, test, compile_), tested
+    settings = [{"B": value} for value in latencies]
+    return await sweep_settings(settings, profile, test, compile_, twice_as_many), tested
 
 
 async def test_the_fastest_correct_setting_wins_and_is_tested() -> None:
@@ -42,11 +48,16 @@ async def test_the_fastest_correct_setting_wins_and_is_tested() -> None:
 
 
 @pytest.mark.parametrize(
-    ("latencies", "tried"),
-    [({1: 400.0, 2: 390.0, 3: 380.0}, 2), ({1: 400.0, 2: 40.0, 3: 4.0}, 3), ({1: 40.0, 2: 39.0, 3: 41.0}, 3)],
+    ("latencies", "growth", "tried"),
+    [
+        ({1: 400.0, 2: 390.0, 3: 380.0}, 1024, 2),
+        ({1: 400.0, 2: 390.0, 3: 380.0}, 0, 1),
+        ({1: 400.0, 2: 40.0, 3: 4.0}, 1024, 3),
+        ({1: 40.0, 2: 39.0, 3: 41.0}, 0, 3),
+    ],
 )
 async def test_a_kernel_far_behind_the_baseline_is_swept_only_if_its_settings_matter(
-    latencies: dict[int, float], tried: int
+    latencies: dict[int, float], growth: int, tried: int
 ) -> None:
     async def profile(tune: Tune) -> ProfileReport:
         latency = latencies[tune["B"]]
@@ -58,7 +69,10 @@ async def test_a_kernel_far_behind_the_baseline_is_swept_only_if_its_settings_ma
     async def compile_(tune: Tune) -> CompileReport:
         return CompileReport(Verdict.PASS, "")
 
-    sweep = await sweep_settings([{"B": value} for value in latencies], profile, test, compile_)
+    async def threads(tune: Tune) -> int:
+        return 1024 + growth * tune["B"] * tune["B"]
+
+    sweep = await sweep_settings([{"B": value} for value in latencies], profile, test, compile_, threads)
     assert sweep.tried == tried
 
 
