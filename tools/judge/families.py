@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.device import Device
+from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tools.judge.questions import Oracle
-from tools.judge.testing import JudgedResults, Rules, Subject, judge_results
+from tools.judge.testing import JudgedResults, Rules, Subject, fresh_seed, judge_results
 from tools.tasks.task import Task
 
 ROOM = 0.5
@@ -28,10 +29,16 @@ class Court:
     rules: Rules
 
     async def survives(self, baseline: Subject, seed: int) -> bool:
-        """Say whether the task's own baseline passes a family with room, on several inputs."""
+        """Say whether the task's own baseline passes a family with room, on several inputs.
+
+        Where the reference has no answer, as `math.exp` beyond its range, the family is not one of the task.
+        """
         rules = replace(self.rules, seeds=SEEDS)
         subject = replace(baseline, once=False)
-        found = await judge_results(self.task, self.device, self.oracle, [subject], rules, seed=seed)
+        try:
+            found = await judge_results(self.task, self.device, self.oracle, [subject], rules, seed=seed)
+        except UsageError:
+            return False
         used = [case.worst_ratio or 0.0 for case in found.report.cases]
         return found.report.verdict is Verdict.PASS and max(used, default=0.0) <= ROOM
 
@@ -58,13 +65,22 @@ class Court:
             The judgement, and the families that were dropped.
 
         Raises:
+            UsageError: The reference has no answer to one of the task's own cases.
             WorkerDiedError: A worker ended for no known cause, and so did the one after it.
         """
         asked, dropped = dict(families), tuple[str, ...]()
+        seed = fresh_seed() if seed is None else seed
         while True:
-            judgement = await judge_results(
-                self.task, self.device, self.oracle, [*subjects, *asked.values()], self.rules, seed=seed
-            )
+            try:
+                judgement = await judge_results(
+                    self.task, self.device, self.oracle, [*subjects, *asked.values()], self.rules, seed=seed
+                )
+            except UsageError:
+                unanswered = [name for name, one in asked.items() if not await self._has_answer(one, seed)]
+                if not unanswered:
+                    raise
+                asked = {name: one for name, one in asked.items() if name not in unanswered}
+                continue
             failed = next((name for name, one in asked.items() if one.case == judgement.failed), None)
             if failed is None or judgement.report.verdict is not Verdict.WRONG_RESULT:
                 return judgement, dropped
@@ -73,6 +89,13 @@ class Court:
                 return judgement, dropped
             del asked[failed]
             dropped += (failed,)
+
+    async def _has_answer(self, subject: Subject, seed: int) -> bool:
+        try:
+            await self.oracle.question(subject.case, seed)
+        except UsageError:
+            return False
+        return True
 
     async def _fails(self, baseline: Subject, seed: int) -> bool:
         rules = replace(self.rules, seeds=1)

@@ -97,7 +97,10 @@ class ShapeStage:
         sampled: list[tuple[int, dict[str, int]]] = []
         why = ""
         for case, timing in zip(task.benches, profile.shapes, strict=True):
-            found = await self._shape(context, case, timing)
+            try:
+                found = await self._shape(context, case, timing)
+            except UsageError as error:
+                found = _Found(_NOTHING, why=f"The reference has no answer at {sizes(case)}: {error}")
             if found.report.verdict is Verdict.PASS:
                 cases += found.report.cases
                 sampled += [(found.sampled, dict(case.dims))] if found.sampled else []
@@ -127,10 +130,7 @@ class ShapeStage:
         if obstacle:
             return _Found(_NOTHING, why=f"{why} Of a sample of blocks nothing can be told: {obstacle}.")
         blocks = _affordable(timing, work)
-        try:
-            report = (await self._judged(context, case, blocks)).report
-        except UsageError as error:
-            return _Found(_NOTHING, why=f"{why} The reference has no answer at this size: {error}")
+        report = (await self._judged(context, case, blocks)).report
         if report.verdict in _TELLS_NOTHING:
             return _Found(_NOTHING, why=f"{why} {report.message}")
         return _Found(report, blocks)
@@ -144,7 +144,10 @@ class ShapeStage:
         data = stress_data(task, SPIKES, context.seed)
         spiked = Case(case.dims, case.data | data)
         kernel, tune = context.order.kernel, context.report.tune
-        found = await self._run(context, spiked, (kernel, tune), blocks)
+        try:
+            found = await self._run(context, spiked, (kernel, tune), blocks)
+        except UsageError:  # the reference has no answer there
+            return await self._run(context, case, (kernel, tune), blocks)
         if not data or found.report.verdict is not Verdict.WRONG_RESULT:
             return found
         beside = (await self._run(context, spiked, (task.baseline, {}), blocks)).report

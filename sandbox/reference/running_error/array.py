@@ -42,6 +42,7 @@ class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
         narrow: All values fit 16 bits exactly, so that tensor cores may multiply them.
         coarse: Where an output is half precision, arithmetic on these may be too. What follows from indices and
             constants alone, as an angle from a position, is computed in float32.
+        stored: A sum of products, which a kernel may store in the output's own dtype before it goes on.
     """
 
     __array_priority__ = 1000
@@ -56,6 +57,7 @@ class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
         self.last = last
         self.narrow = narrow
         self.coarse = coarse
+        self.stored = False
         self._parent: tuple[Traced, Move] | None = None
         if s is not None:
             s = np.asarray(s, np.float64)
@@ -85,10 +87,18 @@ class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
         less = self.last * (precision.elementwise - precision.accumulated)
         return np.maximum(self.scale() - less * np.abs(self.v), 0)
 
+    def once_stored(self) -> Traced:
+        """Return the same as an operand of arithmetic on elements: a sum of products was rounded once on the way."""
+        own = current().elementwise - current().accumulated
+        if not self.stored or not self.coarse or own <= 0:
+            return self
+        return Traced(self.v, self.scale() + own * finite(np.abs(self.v)), narrow=self.narrow)
+
     def moved(self, v: Any, move: Move) -> Traced:
         """Return what a function that only moves elements makes of this: `v` are its values."""
         v = np.asarray(v)
         result = Traced(v, last=self.last, narrow=self.narrow, coarse=self.coarse)
+        result.stored = self.stored
         if v.base is not None and np.may_share_memory(v, self.v):
             result._parent = (self, move)
         elif self.s is not None:
@@ -125,18 +135,21 @@ class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
         if before is not None and value.v.ndim == 0:
             scale = self._own_scale()
             scale += finite(doubt * np.abs(before - value.v))
-        self._forget(value.narrow, value.coarse)
+        self._hold(value)
 
-    def _forget(self, narrow: bool, coarse: bool) -> None:
-        self.last, self.narrow, self.coarse = 0.0, self.narrow and narrow, self.coarse or coarse
+    def _hold(self, value: Traced) -> None:
+        """Become what holds such values among others."""
+        self.last, self.narrow = 0.0, self.narrow and value.narrow
+        self.coarse, self.stored = self.coarse or value.coarse, self.stored or value.stored
         if self._parent is not None:
-            self._parent[0]._forget(narrow, coarse)
+            self._parent[0]._hold(value)
 
     def write(self, result: Traced) -> Traced:
         """Become a result: what `out=` and `+=` do."""
         if not np.can_cast(result.v.dtype, self.v.dtype, "same_kind"):
             raise Untraceable(f"it stores {result.v.dtype} into {self.v.dtype} in place")
         self[...] = result
+        self.stored = result.stored
         return self
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -254,7 +267,9 @@ class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
     def copy(self, *args: Any, **kwargs: Any) -> Traced:
         """Copy."""
         scale = None if self.s is None else self.s.copy()
-        return Traced(self.v.copy(), scale, last=self.last, narrow=self.narrow, coarse=self.coarse)
+        made = Traced(self.v.copy(), scale, last=self.last, narrow=self.narrow, coarse=self.coarse)
+        made.stored = self.stored
+        return made
 
     def flatten(self, order: str = "C") -> Traced:
         """Copy into a row."""
@@ -374,6 +389,8 @@ def converted(x: Traced, dtype: numpy.dtype[Any]) -> Traced:
         return x != 0
     epsilon, precision = (FLOATS[dtype.name].epsilon if dtype.name in FLOATS else 0.0), current()
     if epsilon <= precision.epsilon:
-        return Traced(v, x.s, last=x.last, narrow=x.narrow, coarse=x.coarse)
+        made = Traced(v, x.s, last=x.last, narrow=x.narrow, coarse=x.coarse)
+        made.stored = x.stored
+        return made
     # Rounded in the reference itself: what is right may round to the neighbour.
     return Traced(v, x.s + precision.jump(np.abs(x.v) * epsilon, np.where(x.s > 0, 0.0, np.inf)))

@@ -77,6 +77,9 @@ _SMOOTH: dict[Any, tuple[Derivative, float]] = {
     special.GAMMA: (_of_gamma, 11),
     special.LGAMMA: (lambda x, z: np.abs(special.digamma(x)), 6),
 }
+_ROOTS: dict[Any, float] = {np.sqrt: 1, np.arcsin: 2, np.arccos: 2}
+"""Functions that go as the root of so many times the distance from where their derivative is infinite."""
+
 _EXACT = (
     np.isnan, np.isinf, np.isfinite, np.signbit, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm,
     np.bitwise_count,
@@ -124,21 +127,31 @@ def _times(factor: Any, scale: Array | None) -> Any:
     return None if scale is None else finite(factor * scale)
 
 
+def _second(one: Array | None, other: Array | None) -> Any:
+    """The scale of a product of two errors: all there is where terms cancel to 0 and are squared."""
+    precision = current()
+    if one is None or other is None:
+        return None
+    return finite(one * other) * (precision.least * precision.epsilon)
+
+
 def _smooth(ufunc: Any) -> None:
     derivative, units = _SMOOTH[ufunc]
 
     def apply(x: Any, *, in_place: bool = False, **kwargs: Any) -> Traced:
-        x = lift(x)
+        x = lift(x).once_stored() if _SMOOTH[ufunc][1] else lift(x)
         z = special.evaluate(ufunc, x.v, **kwargs)
         scale, passed = x.s, None
         if scale is not None:
             passed = derivative(x.v, z) * scale
-            if ufunc is np.sqrt:
+            if ufunc in _ROOTS:
                 # The root of what is all error is the root of that error, however small the result.
-                passed = np.minimum(passed, np.sqrt(scale / current().epsilon))
+                passed = np.minimum(passed, np.sqrt(_ROOTS[ufunc] * scale / current().epsilon))
+            if ufunc is np.square:
+                passed = passed + 2 * _second(scale, scale)
         made = result(z, passed, units, x)
         if not units:
-            made.last, made.narrow = x.last, x.narrow
+            made.last, made.narrow, made.stored = x.last, x.narrow, x.stored
         return made
 
     UFUNC_RULES[ufunc] = apply
@@ -193,8 +206,8 @@ def _step(ufunc: Any) -> None:
 def _define(ufunc: Any) -> Callable[[Callable[..., Traced]], Callable[..., Traced]]:
     def register(function: Callable[..., Traced]) -> Callable[..., Traced]:
         def apply(x: Any, y: Any, *, in_place: bool = False, **kwargs: Any) -> Traced:
-            x, y = lift(x), lift(y)
-            return function(ufunc(x.v, y.v, **kwargs), x, y, in_place)
+            x, y = lift(x).once_stored(), lift(y)
+            return function(ufunc(x.v, y.v, **kwargs), x, y if in_place else y.once_stored(), in_place)
 
         UFUNC_RULES[ufunc] = apply
         return function
@@ -219,7 +232,7 @@ def _add(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
 
 @_define(np.multiply)
 def _multiply(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
-    passed = _sum((_times(np.abs(y.v), x.s), _times(np.abs(x.v), y.s)))
+    passed = _sum((_times(np.abs(y.v), x.s), _times(np.abs(x.v), y.s), _second(x.s, y.s)))
     return result(z, passed, 2 if np.iscomplexobj(z) else 1, x, y)
 
 
@@ -233,9 +246,15 @@ def _divide(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
 @_define(np.power)
 @_define(np.float_power)
 def _power(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
+    precision = current()
+    if y.v.ndim == 0 and y.s is None and y.v == 0.5:
+        return UFUNC_RULES[np.sqrt](x)
     if y.v.ndim == 0 and y.s is None and float(abs(2 * y.v)) in (2, 3, 4, 6, 8):
         # By products, roots and quotients.
-        slope = np.abs(y.v) * np.abs(np.power(x.v, y.v - 1)) if x.s is not None else None
+        slope = None
+        if x.s is not None:
+            size = np.abs(x.v) + (precision.least * precision.epsilon * x.s if y.v > 1 else 0.0)
+            slope = np.abs(y.v) * np.power(size, y.v - 1)
         return result(z, _times(slope, x.s), float(max(1, abs(y.v))), x, y)
     size = np.abs(z)
     base = np.maximum(np.abs(x.v), _TINY)
@@ -255,7 +274,7 @@ def _extreme(ufunc: Any, larger: bool) -> None:
     def apply(x: Any, y: Any, *, in_place: bool = False, **kwargs: Any) -> Traced:
         x, y = lift(x), lift(y)
         z = ufunc(x.v, y.v, **kwargs)
-        narrow = x.narrow and y.narrow
+        x, y, narrow = x.once_stored(), y.once_stored(), x.narrow and y.narrow
         if x.s is None and y.s is None:
             return Traced(z, narrow=narrow)
         one, other = x.scale(), y.scale()
@@ -287,13 +306,26 @@ def _floor_divide(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
 @_define(np.arctan2)
 def _arctan2(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
     square = np.maximum(x.v * x.v + y.v * y.v, _TINY)
-    return result(z, _sum((_times(np.abs(y.v) / square, x.s), _times(np.abs(x.v) / square, y.s))), 3, x, y)
+    parts = [_times(np.abs(y.v) / square, x.s), _times(np.abs(x.v) / square, y.s)]
+    scale = _sum((x.s, y.s))
+    if scale is not None:  # it jumps where the sign of 0 does, and has no value at the origin
+        behind = np.where(y.v < 0, np.abs(x.v), np.inf)
+        near = np.minimum(_slack(behind, x.scale()), _slack(np.sqrt(square), scale))
+        parts.append(current().jump(2 * math.pi, near))
+    return result(z, _sum(parts), 3, x, y)
 
 
 @_define(np.hypot)
 def _hypot(z: Any, x: Traced, y: Traced, in_place: bool) -> Traced:
-    size = np.maximum(np.abs(z), _TINY)
-    return result(z, _sum((_times(np.abs(x.v) / size, x.s), _times(np.abs(y.v) / size, y.s))), 3, x, y)
+    return result(z, _sum([_times(_share(one, z), one.s) for one in (x, y) if one.s is not None]), 3, x, y)
+
+
+def _share(x: Traced, z: Any) -> Any:
+    """How much of a length an operand's error may be: all of it where the length is all error."""
+    precision = current()
+    return np.minimum(
+        1, (np.abs(x.v) + precision.least * precision.epsilon * x.scale()) / np.maximum(np.abs(z), _TINY)
+    )
 
 
 def _log_of_sum(ufunc: Any, exp: Any) -> None:

@@ -32,7 +32,11 @@ def multilinear(form: Form, operands: Sequence[Traced], terms: float, *, tensor_
         scale = operand.s
         if scale is not None and scale.any():
             own = own + form(*sizes[:place], scale, *sizes[place + 1 :])
-    return Traced(z, finite(own), coarse=coarse)
+    if len(operands) == 2 and operands[0] is operands[1] and (scale := operands[0].s) is not None:
+        own = own + form(scale, scale) * (current().least * current().epsilon)  # squares of what cancels to 0
+    made = Traced(z, finite(own), coarse=coarse)
+    made.stored = len(operands) > 1
+    return made
 
 
 def _absolute(value: Array) -> Array:

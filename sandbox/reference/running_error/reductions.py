@@ -47,7 +47,9 @@ def sum_of(
         return Traced(z, passed)
     terms = x.v.size / max(1, z.size)
     own = current().of_sum(np.sum(np.abs(x.v), axis=axis, keepdims=keepdims), z, terms) if terms > 1 else None
-    return Traced(z, finite(_plus(own, passed)))
+    made = Traced(z, finite(_plus(own, passed)))
+    made.stored = bool(x.last) and x.coarse and terms > 1
+    return made
 
 
 def _plus(one: Any, other: Any) -> Any:

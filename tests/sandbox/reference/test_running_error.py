@@ -79,3 +79,73 @@ def test_more_than_nine_in_ten_references_are_traced(capsys: pytest.CaptureFixtu
     with capsys.disabled():
         sys.stdout.write(f"\nreferences traced: {len(TRACED)} / {len(STYLES)}\n")
     assert len(TRACED) > 0.9 * len(STYLES) > 36
+
+
+def scale_of(expression: str, inputs: dict[str, Any], dtype: str = "float32") -> Trace:
+    """What an expression in NumPy of the inputs, and `a` and `b` that cancel to 0, is traced as."""
+    text = (
+        "import numpy as np\n\n\ndef reference(x, **more):\n"
+        "    a, b = x + 2 * x - 3 * x, 5 * x - (4 * x + x)\n"
+        f"    return {{'y': {expression}}}\n"
+    )
+    with np.errstate(all="ignore"):
+        return trace(text, inputs, {}, precision_of(dtype))["y"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "np.hypot(a, b)",
+        "np.sqrt(a * a + np.square(b))",
+        "(a**2 + b**2) ** 0.5",
+        "np.linalg.norm(np.stack([a, b]), axis=0)",
+        "np.sqrt([d @ d for d in np.stack([a, b]).T])",
+        "np.sqrt((lambda d: np.einsum('in,in->n', d, d))(np.stack([a, b])))",
+    ],
+)
+def test_the_length_of_what_cancels_has_the_scale_of_the_terms_that_cancel(expression: str) -> None:
+    x = np.array([1.5, 200.25, 0.125], np.float32)
+    found = scale_of(expression, {"x": x})
+    assert not found.values.any()
+    assert (found.scale > 3 * x).all()
+    assert (found.scale < 200 * x).all()
+
+
+@pytest.mark.parametrize("expression", ["np.arctan2(a, b)", "np.angle(a + 1j * b)", "np.arctan2(a, -x)"])
+def test_an_angle_that_has_no_value_or_jumps_may_be_any(expression: str) -> None:
+    x = np.array([1.5, 200.25], np.float32)
+    assert (scale_of(expression, {"x": x}).scale * FLOATS["float32"].epsilon * 8 > 3).all()
+    assert (scale_of("np.arctan2(x, x + b)", {"x": x}).scale < 100).all()
+
+
+def test_an_angle_from_a_cosine_near_1_has_the_root_of_its_error() -> None:
+    scale = scale_of("np.arccos(1 - a)", {"x": np.array([1.0], np.float32)}).scale
+    assert 1e2 < scale[0] < 1e5
+
+
+BIASED = [
+    "x @ w + bias",
+    "np.einsum('mk,kn->mn', x, w) + bias",
+    "(x[:, :, None] * w).sum(axis=1).reshape(5, 6) + bias",
+    "np.add(x @ w, bias, out=np.zeros((5, 6)))",
+]
+
+
+@pytest.mark.parametrize("expression", BIASED)
+def test_a_product_may_be_stored_in_half_precision_before_a_bias_but_not_summed_in_it(
+    expression: str,
+) -> None:
+    draw = np.random.default_rng(3)
+    x, w = draw.normal(0, 1, (5, 400)).astype(np.float16), draw.normal(0, 1, (400, 6)).astype(np.float16)
+    product = x.astype(np.float64) @ w.astype(np.float64)
+    inputs = {"x": x, "w": w, "bias": -product.astype(np.float16)}
+
+    def bound(formula: str) -> Any:
+        text = f"import numpy as np\n\n\ndef reference(x, w, bias):\n    return {{'y': {formula}}}\n"
+        precision = precision_of("float16")
+        return precision.epsilon * trace(text, inputs, {}, precision)["y"].scale
+
+    stored, summed = np.abs(product) * 2**-11, 2**-11 * np.sqrt(400 / 3) * 20 / np.sqrt(3)
+    assert (bound(expression) >= stored).all()
+    assert np.median(bound(expression)) < summed / 3
+    assert np.median(bound("x @ w")) < np.median(stored) / 3

@@ -11,13 +11,14 @@ import numpy as np
 
 from sandbox.budget import Budget
 from sandbox.device import Inspection, ProfileResult, RunResult
+from sandbox.errors import UsageError
 from sandbox.plan import Plan
 from sandbox.program import CompileRequest, CompileResult, Program
 from sandbox.reference.role import ReferenceRole
 from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from sandbox.verdict import Provenance
-from sandbox.worker.messages import CompareCall, Expected, ReferenceCall
+from sandbox.worker.messages import CompareCall, Expected, ReferenceCall, ReferenceFault
 from tests import compiling
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, ToolboxParts
@@ -55,6 +56,8 @@ class Answers:
     ) -> Expected:
         call = ReferenceCall(text, dict(inputs), dict(dims), dtypes, 4, seed, accumulate)
         answer = ReferenceRole().answer(call)
+        if isinstance(answer, ReferenceFault):
+            raise UsageError(answer.message)
         assert isinstance(answer, Expected), answer
         return answer
 

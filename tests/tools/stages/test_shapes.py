@@ -183,6 +183,31 @@ async def test_huge_elements_that_the_baseline_does_not_bear_are_asked_of_nobody
     assert report.verdict is Verdict.PASS, report.message
 
 
+EXP = RIGHT.replace("2.0f * x[i]", "expf(x[i])")
+BY_MATH = "import math\n\n\ndef reference(x, n):\n    return {'y': [math.exp(v) for v in x]}\n"
+
+
+async def test_where_the_reference_has_no_answer_to_a_family_or_to_huge_elements_they_are_asked_of_nobody(
+    doubling: Task, toolbox: LocalToolbox
+) -> None:
+    task = replace(doubling, reference=BY_MATH, baseline=EXP, sha="ab" * 32)
+    report = await toolbox.do(CheckOrder(task, EXP))
+    assert report.verdict is Verdict.PASS, report.message
+    assert report.bench is not None
+    assert len(report.bench.cases) == 2
+
+
+async def test_a_shape_at_which_the_reference_has_no_answer_is_only_counted(
+    doubling: Task, toolbox: LocalToolbox
+) -> None:
+    text = doubling.reference.replace("    return", "    assert n != 8192, 'too large'\n    return")
+    report = await toolbox.do(CheckOrder(replace(doubling, reference=text, sha="12" * 32), RIGHT))
+    assert report.verdict is Verdict.PASS, report.message
+    assert report.bench is not None
+    assert report.bench.not_judged == ({"n": 8192},)
+    assert "too large" in report.bench.message
+
+
 def test_a_run_that_does_far_more_than_was_counted_is_not_timed() -> None:
     assert hidden_work("n=4096", 1e6, Work(4_000_000, 100)) == ""
     assert hidden_work("n=4096", 1e6, None) == ""
