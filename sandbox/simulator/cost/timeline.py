@@ -20,6 +20,9 @@ from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Register
 
 _Ready = dict[str, float]
 
+_HANDED_OVER = 2
+"""Latencies of L2 from a block to the one that waits for it, beside the load that sees it: the data and the flag."""
+
 
 @dataclass(frozen=True)
 class Warp:
@@ -42,6 +45,8 @@ class Warp:
     def clocks(self, load: float) -> float:
         """Clocks of the longest warp of a block, times the rounds of resident blocks; the last one is the longest.
 
+        Blocks that wait in turn take as long as all their batches, one after another.
+
         Args:
             load: By how much DRAM answers later than when it is idle, in its idle latencies.
         """
@@ -53,15 +58,20 @@ class Warp:
         functions: dict[str, list[BlockCount]] = {}
         for count in self.counter.blocks.values():
             functions.setdefault(count.function, []).append(count)
-        chains, least = self.counter.chains, self.constants.unrolled * self.shape.sampled
+        chains = self.counter.chains
+        least = self.constants.unrolled * chains.blocks
         often = frozenset(key for key, times in chains.steps.items() if times >= least)
         for counts in functions.values():
             taken |= warp_clocks([count.block for count in counts], latency, often, self.constants)
-        mean = sum(taken[key] * times for key, times in chains.steps.items()) / self.shape.sampled
+        mean = sum(taken[key] * times for key, times in chains.steps.items()) / chains.blocks
         longest = sum(taken[key] * times for key, times in chains.longest.items())
-        return (math.ceil(self.shape.waves(self.architecture.multiprocessors)) - 1) * mean + max(
-            mean, longest
-        )
+        waves = math.ceil(self.shape.waves(self.architecture.multiprocessors))
+        at_once = (waves - 1) * mean + max(mean, longest)
+        if not chains.in_turn:
+            return at_once
+        in_turn = sum(taken[key] * times for key, times in chains.serial.items()) / chains.blocks
+        handed_over = in_turn + _HANDED_OVER * self.architecture.l2_latency
+        return max(at_once, chains.in_turn * handed_over * self.shape.blocks)
 
 
 def warp_clocks(
