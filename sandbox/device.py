@@ -147,6 +147,7 @@ class LaunchProfile:
         sampled_blocks: Blocks that were executed; fewer than `total_blocks` means extrapolated.
         hotspots: Lines to look at first, the most costly first; counted on the sampled blocks.
         note: Why counters are missing and how to get them; empty where nothing is.
+        executed: Instructions of the PTX that all blocks execute, times their threads; 0 where nobody counted.
     """
 
     kernel: str
@@ -160,6 +161,7 @@ class LaunchProfile:
     metrics: tuple[Metric, ...] = ()
     hotspots: tuple[Hotspot, ...] = ()
     note: str = ""
+    executed: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,8 @@ def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture
         total_blocks=shape.blocks,
         metrics=metrics(CountedLaunch(counter, shape, result, architecture)),
         hotspots=hotspots(counter, shape, result),
+        executed=shape.scale
+        * sum(one.lanes * len(one.block.instructions) for one in counter.blocks.values()),
     )
 
 

@@ -22,7 +22,9 @@ from sandbox.simulator.execute.effort import Effort
 from sandbox.simulator.execute.interleaving import finished
 from sandbox.simulator.execute.launching import MAX_WHOLE, LaunchSetup, batches
 from sandbox.simulator.execute.scheduler import Scheduler
+from sandbox.simulator.execute.turns import Turns
 from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import LANES_PER_BATCH
 from sandbox.simulator.machine.state import Machine
 from sandbox.verdict import Verdict
 
@@ -51,6 +53,12 @@ _WHOLE = Work(2_000_000_000, 60_000)
 _MOST = Work(2 * _WHOLE.thread_instructions, 2 * _WHOLE.steps)
 """What it may cost."""
 
+_SEARCHED = Work(_MOST.thread_instructions, 40_000)
+"""What finding those may cost that do the work, where the sample stored nothing."""
+
+_LANES_TO_SEARCH = 4096
+"""Threads at a time meanwhile: others need not keep step with whichever few blocks work."""
+
 
 @dataclass(frozen=True)
 class _Under:
@@ -70,9 +78,13 @@ class _Counting:
     started: list[Array] = field(default_factory=list[Array])
     ended: int = 0
     before: Work = field(init=False)
+    turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
+        geometry = self.setup.geometry
         self.before = self.effort.work
+        draw = self.setup.surroundings.sample(self.setup.number, 0)
+        self.turns = Turns(draw, -(-geometry.blocks // geometry.blocks_per_batch))
 
     @property
     def counted(self) -> int:
@@ -126,8 +138,8 @@ class _Counting:
         """
         sampled = self.counted
         try:
-            with self.effort.at_most(_MOST):
-                self.run(self.left())
+            with self.effort.at_most(_MOST if self.counter.stores else _SEARCHED):
+                self.run(self.left(), LANES_PER_BATCH if self.counter.stores else _LANES_TO_SEARCH)
         except FaultError as error:
             if error.fault.verdict is not Verdict.TIMEOUT:
                 raise
@@ -137,26 +149,35 @@ class _Counting:
             )
             raise FaultError(replace(error.fault, verdict=Verdict.UNDECIDED, message=what)) from error
 
-    def batches(self, blocks: Array) -> Iterator[_Under]:
+    def batches(self, blocks: Array, lanes: int = LANES_PER_BATCH) -> Iterator[_Under]:
         """Begin these blocks, as many at a time as run in lock step."""
-        for some in batches(self.setup, blocks):
+        for some in batches(self.setup, blocks, lanes=lanes):
             machine = self.setup.machine(some, (self.counter,))
             self.counter.start_batch(machine, self.counted)
             self.started.append(some)
             yield _Under(Scheduler(self.setup, machine, self.counter.enter, self.effort), machine)
 
-    def run(self, blocks: Array) -> float:
-        """Count these blocks, and all others where they wait for some of those; their thread-instructions."""
+    def _watched(self, batches: Iterator[_Under]) -> Iterator[_Under]:
+        waits = self.setup.code.uses.waits and self.setup.launch.mode is not LaunchMode.COOPERATIVE
+        return self.turns.watch(batches) if waits else batches
+
+    def run(self, blocks: Array, lanes: int = LANES_PER_BATCH) -> float:
+        """Count these blocks, and all others where they wait for some of those; their thread-instructions.
+
+        Args:
+            blocks: Linear indices.
+            lanes: Threads at a time.
+        """
         before = self.effort.work.thread_instructions
 
         def begun() -> Iterator[_Under]:
-            yield from self.batches(blocks)
+            yield from self._watched(self.batches(blocks, lanes))
             if self.stalled and self.remaining:
                 yield from self.batches(self.left())
 
         with np.errstate(all="ignore"):
             for under in finished(begun(), self.setup.resident_lanes):
-                self.counter.end_batch(under.machine)
+                self.counter.end_batch(under.machine, typical=id(under) not in self.turns.held)
                 self.ended += 1
         return self.effort.work.thread_instructions - before
 
@@ -183,18 +204,27 @@ def count_blocks(
     mean = counting.run(sample) / len(sample)
     if not counting.remaining:
         return counting.counted
-    code, affordable = setup.code, counting.affordable
+    _count_rest(counting, sample, mean, whole=whole)
+    counter.chains.in_turn = counting.turns.share
+    return counting.counted
+
+
+def _count_rest(counting: _Counting, sample: Array, mean: float, *, whole: bool) -> None:
+    """Count more blocks where a sample, whose blocks do so many thread-instructions each, says too little."""
+    setup, counter, affordable = counting.setup, counting.counter, counting.affordable
+    code = setup.code
     if code.takes and counting.is_queue(mean):
         counter.chains.share_out()
         counting.run(counting.left())
     elif affordable and (whole or counter.idle or code.uses.flags or setup.loaded.governing(code).decides):
         counting.complete()
+    elif code.uses.flags:
+        counting.run(counting.left()[: 3 * len(sample)], SAMPLE_LANES)
     elif counter.most_work() > _DIFFERENT * mean:
         more = np.setdiff1d(_drawn(setup, _MORE), sample)
         mean = counting.run(more) / max(len(more), 1)
         if counting.remaining and affordable and counter.most_work() > _UNEVEN * mean:
             counting.complete()
-    return counting.counted
 
 
 def chosen_blocks(setup: LaunchSetup) -> Array:

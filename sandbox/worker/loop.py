@@ -16,7 +16,7 @@ from sandbox.worker.roles import WorkerRole, load_role
 
 _TRACEBACK_CHARACTERS = 8_000
 _GARBAGE = 50_000
-"""Objects between two searches for garbage in cycles, of which there is little; 700 by default cost a tenth of the time."""
+"""Objects between two searches for garbage in cycles: there is little, and the usual 700 cost a tenth of the time."""
 
 
 @dataclass(frozen=True)

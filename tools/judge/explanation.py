@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tools.judge.comparison import Comparison
+from tools.tasks.generators import parse_call
 from tools.tasks.task import Case, Task
 
 LIMIT = 1500
@@ -13,6 +14,9 @@ LIMIT = 1500
 
 _SMALL_ERROR = 1e4
 """Below this many times the bound an error looks like lost precision rather than a wrong formula."""
+
+_TELLING = frozenset({"spikes", "one_hot", "integers", "permutation", "extremes"})
+"""Families of values of which one that is left out moves a result a little, though far beyond rounding."""
 
 
 def shorten(text: str, limit: int = LIMIT) -> str:
@@ -35,21 +39,30 @@ def describe_case(task: Task, case: Case, seed: int) -> str:
     return f"{sizes or 'the only case'}{f' with {data}' if data else ''}, seed {seed}"
 
 
-def explain(comparisons: Sequence[Comparison], where: str) -> str:
+def shows_omissions(task: Task, case: Case) -> bool:
+    """Whether some input's values are made to show that one of them was left out."""
+    generators = (case.data.get(argument.name, argument.data) for argument in task.arguments)
+    return any(call is not None and parse_call(call)[0] in _TELLING for call in generators)
+
+
+def explain(comparisons: Sequence[Comparison], where: str, *, omissions: bool = False) -> str:
     """Return what is wrong with the outputs of one run.
 
     Args:
         comparisons: One for every output.
         where: The case, from `describe_case`.
+        omissions: From `shows_omissions`.
     """
-    parts = [_explain_output(comparison) for comparison in comparisons if comparison.wrong]
+    parts = [
+        _explain_output(comparison, omissions=omissions) for comparison in comparisons if comparison.wrong
+    ]
     right = [comparison.output for comparison in comparisons if not comparison.wrong]
     if right:
         parts.append(f"Right: {', '.join(right)}.")
     return shorten(f"Wrong result at {where}. " + " ".join(parts))
 
 
-def _explain_output(comparison: Comparison) -> str:
+def _explain_output(comparison: Comparison, *, omissions: bool) -> str:
     name = comparison.output
     shape = " x ".join(map(str, comparison.shape))
     head = f"{name} ({shape}): {comparison.wrong} of {comparison.total} elements wrong"
@@ -60,7 +73,7 @@ def _explain_output(comparison: Comparison) -> str:
         f"expected {_number(mismatch.expected)}" + (f" +- {mismatch.bound:.2g}" if mismatch.bound else "")
         for mismatch in comparison.first
     )
-    hints = " ".join(_hints(comparison))
+    hints = " ".join(_hints(comparison, omissions=omissions))
     return f"{head}. First: {shown}.{' ' + hints if hints else ''}"
 
 
@@ -68,7 +81,7 @@ def _number(value: float | int | str) -> str:
     return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
-def _hints(comparison: Comparison) -> list[str]:
+def _hints(comparison: Comparison, *, omissions: bool) -> list[str]:
     hints: list[str] = []
     if comparison.unwritten == comparison.wrong:
         hints.append("Every wrong element was never written: are there enough threads and blocks?")
@@ -82,8 +95,11 @@ def _hints(comparison: Comparison) -> list[str]:
                 f"Wrong only from index {low} on in dimension {axis} (size {size}): the tail is not handled."
             )
     if math.isfinite(comparison.worst_ratio) and comparison.worst_ratio < _SMALL_ERROR:
-        hints.append(
-            f"The largest error is {comparison.worst_ratio:.3g} times its bound: precision was lost, "
-            "look at the order of sums, approximate functions and low-precision accumulators."
-        )
+        lost = "precision was lost, look at the order of sums, approximate functions and low-precision accumulators"
+        if omissions:
+            left_out = (
+                "an element or a term was left out or counted twice, which these inputs are made to show"
+            )
+            lost = f"{left_out}, or {lost}"
+        hints.append(f"The largest error is {comparison.worst_ratio:.3g} times its bound: {lost}.")
     return hints

@@ -20,7 +20,7 @@ from sandbox.verdict import Verdict
 from tools.awaiting import together
 from tools.judge.bits import differing_outputs, modified_input
 from tools.judge.comparison import Comparison, compare
-from tools.judge.explanation import describe_case, explain, shorten
+from tools.judge.explanation import describe_case, explain, shorten, shows_omissions
 from tools.judge.questions import Oracle, Question
 from tools.reports import CaseReport, TestReport
 from tools.tasks.task import Case, Task
@@ -281,8 +281,19 @@ class _Judge:
         if question.many_answers:
             return await self._judge_by_task(attempt, result, where)
         comparisons = self._compare(attempt, result)
-        report = _comparison_report(trial, comparisons, where, result.undefined)
+        text = self._explained(attempt, comparisons, where, result.undefined)
+        report = _comparison_report(trial, comparisons, text)
         return _Outcome(report, comparisons=comparisons, untraced=question.untraced)
+
+    def _explained(
+        self,
+        attempt: _Attempt,
+        comparisons: tuple[Comparison, ...],
+        where: str,
+        undefined: tuple[str, ...],
+    ) -> str:
+        omissions = shows_omissions(self.task, attempt.trial.subject.case)
+        return _with_cause(explain(comparisons, where, omissions=omissions), undefined)
 
     def _beside(self, attempt: _Attempt, result: RunResult, where: str) -> tuple[CaseReport, ...]:
         """What else a run that has a fault shows: other faults, and wrong results where it went on to its end."""
@@ -290,7 +301,9 @@ class _Judge:
         if not result.outputs or attempt.question.many_answers:
             return others
         compared = self._compare(attempt, result)
-        report = _comparison_report(attempt.trial, compared, where, result.undefined)
+        report = _comparison_report(
+            attempt.trial, compared, self._explained(attempt, compared, where, result.undefined)
+        )
         if report.verdict is Verdict.PASS:
             return others
         message = f"{report.message} What is told before it may be the cause."
@@ -338,17 +351,14 @@ def _fault_report(trial: _Trial, fault: Fault, where: str) -> CaseReport:
     return replace(_case_report(trial, fault.verdict, message), fault=fault)
 
 
-def _comparison_report(
-    trial: _Trial, comparisons: tuple[Comparison, ...], where: str, undefined: tuple[str, ...]
-) -> CaseReport:
+def _comparison_report(trial: _Trial, comparisons: tuple[Comparison, ...], explanation: str) -> CaseReport:
+    """A pass, or a wrong result with its explanation."""
     wrong = sum(comparison.wrong for comparison in comparisons)
     # JSON has no infinity: what a NaN or an inexact integer is worth stays unset.
     worst = max((comparison.worst_ratio for comparison in comparisons), default=0.0)
     report = _case_report(trial, Verdict.PASS, "")
     if wrong:
-        report = _case_report(
-            trial, Verdict.WRONG_RESULT, _with_cause(explain(comparisons, where), undefined)
-        )
+        report = _case_report(trial, Verdict.WRONG_RESULT, explanation)
     return replace(
         report,
         wrong=wrong,

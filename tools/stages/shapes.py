@@ -32,8 +32,8 @@ _MARGIN = 2.0
 """A run may do so many times the work that was counted, which is extrapolated from a sample of blocks."""
 
 
-_FAR_MORE = 8.0
-"""Where a run did so many times the work that was counted, something else was counted: weights differ by less."""
+_FAR_MORE = 2.0
+"""Where a run did so many times the work that was counted, something else was counted: data differ by less."""
 
 _SAMPLED_WORK = 3e8
 """Thread-instructions that a sample of blocks may take, by what the average block does."""
@@ -120,7 +120,8 @@ class ShapeStage:
         if work <= self.most:
             judged = await self._judged(context, case)
             report = judged.report
-            hidden = hidden_work(sizes(case), work, judged.works.get(size_key(case.dims)))
+            counted = sum(launch.executed for launch in timing.launches)
+            hidden = hidden_work(sizes(case), counted, judged.works.get(size_key(case.dims)))
             if report.verdict is Verdict.PASS and hidden:
                 return _Found(replace(report, verdict=Verdict.UNDECIDED, message=hidden))
             if report.verdict not in OUT_OF_TIME:
@@ -175,7 +176,7 @@ def hidden_work(shape: str, counted: float, done: Work | None) -> str:
 
     Args:
         shape: In words.
-        counted: Thread-instructions, weighted as the assembler expands them.
+        counted: Thread-instructions; 0 where nobody counted them.
         done: What a whole run executed; None where nobody counted.
     """
     if not counted or done is None or done.thread_instructions <= _FAR_MORE * counted:

@@ -38,11 +38,17 @@ class BlockCaches:
         wanted = min(_SLACK * max(sectors, 1), max(_MOST_CELLS // blocks, 64))
         self._slots = 1 << (wanted - 1).bit_length()
         self._window = max(sectors, 1)
-        self._tags = np.full(blocks * self._slots, -1, dtype=np.int64)
+        # Zeros cost nothing until they are touched: a slot that nothing is in holds 0, another one a sector plus 1.
+        self._tags = np.zeros(blocks * self._slots, dtype=np.int64)
         self._times = np.zeros(blocks * self._slots, dtype=np.int64)
         self._marks = np.zeros(blocks * self._slots, dtype=np.int64)
         self._brought = np.zeros(blocks, dtype=np.int64)
         self._found: tuple[Array, Array] | None = None
+
+    def empty(self) -> None:
+        """Make room for other blocks: all that is held is as old as what was evicted."""
+        self._brought += self._window
+        self._found = None
 
     def load(self, sectors: Array, blocks: Array) -> tuple[int, Array]:
         """Load sectors, all at once.
@@ -59,14 +65,14 @@ class BlockCaches:
             return 0, np.zeros(len(sectors), dtype=np.bool_)
         slots = ((sectors * _HASH >> _HASH_SHIFT) & _HASH_MASK & (self._slots - 1)) + blocks * self._slots
         young = self._brought[blocks] - self._times[slots] < self._window
-        missed = ~(young & (self._tags[slots] == sectors))
+        missed = ~(young & (self._tags[slots] == sectors + 1))
         count = self._bring(sectors[missed], slots[missed], blocks[missed]) if missed.any() else 0
         self._times[slots] = self._brought[blocks]
         self._found = None if count else (sectors, blocks)
         return count, missed
 
     def _bring(self, sectors: Array, slots: Array, blocks: Array) -> int:
-        self._tags[slots] = sectors
+        self._tags[slots] = sectors + 1
         index = np.arange(len(slots))
         self._marks[slots] = index
         first = self._marks[slots] == index

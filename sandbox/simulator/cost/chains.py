@@ -53,9 +53,15 @@ class Chains:
         steps: How often the longest warp of each sampled block entered each basic block, by its `id`; of all
             blocks together.
         longest: The same of the longest warp of all.
+        serial: The same of the longest warps of each batch, which ran in lock step; of all batches together.
+        blocks: How many there are.
+        in_turn: The part of the launch in which blocks wait for each other in turn.
     """
 
     def __init__(self) -> None:
+        self.serial: dict[int, float] = {}
+        self.blocks = 0
+        self.in_turn = 0.0
         self.steps: dict[int, float] = {}
         self.longest: dict[int, float] = {}
         self._clocks = -1.0
@@ -78,7 +84,12 @@ class Chains:
             self.steps[key] = self.steps.get(key, 0.0) + times * len(blocks)
         for key, each in ways.items():
             self.steps[key] = self.steps.get(key, 0.0) + float(each.sum())
+        self.blocks += len(blocks)
         last = int(clocks[farthest, blocks].argmax())
+        for key, times in paths.all_times.items():
+            self.serial[key] = self.serial.get(key, 0.0) + times
+        for key, each in ways.items():
+            self.serial[key] = self.serial.get(key, 0.0) + float(each[last])
         if clocks[farthest[last], last] > self._clocks:
             self._clocks = float(clocks[farthest[last], last])
             self.longest = {key: float(times) for key, times in paths.all_times.items()}

@@ -123,6 +123,7 @@ class Counter(Observer):
     _merged: dict[int, Merged] = field(default_factory=dict[int, Merged])
     _work: Array = field(default_factory=lambda: np.zeros(1))
     _batches: dict[int, _Batch] = field(default_factory=dict[int, _Batch])
+    _unused: dict[int, list[BlockCaches]] = field(default_factory=dict[int, list[BlockCaches]])
 
     def start_batch(self, machine: Machine, first: int) -> None:
         """Begin a batch: caches are empty. `first` is the position of its first block in the sample."""
@@ -130,20 +131,34 @@ class Counter(Observer):
         self._work = np.resize(self._work, max(len(self._work), first + machine.blocks))
         self._work[sampled] = 0.0
         self._batches[id(machine)] = _Batch(
-            BlockCaches(machine.blocks, self.l1_sectors),
+            self._caches(machine.blocks),
             sampled,
             WarpPaths(machine.batch.geometry.warps, machine.blocks),
         )
 
-    def end_batch(self, machine: Machine) -> None:
-        """Count the last branch of a batch."""
+    def end_batch(self, machine: Machine, *, typical: bool = True) -> None:
+        """Count the last branch of a batch; where it was kept waiting, its ways were not typical ones."""
         self._count_branch(machine)
-        self.chains.add(self._batches.pop(id(machine)).paths)
+        ended = self._batches.pop(id(machine))
+        if typical:
+            self.chains.add(ended.paths)
+        ended.caches.empty()
+        self._unused.setdefault(machine.blocks, []).append(ended.caches)
+
+    def _caches(self, blocks: int) -> BlockCaches:
+        """Empty caches for so many blocks: those of a batch that has ended, for they are large."""
+        unused = self._unused.get(blocks)
+        return unused.pop() if unused else BlockCaches(blocks, self.l1_sectors)
 
     @property
     def idle(self) -> bool:
         """Whether no block has written anything that others can see."""
         return not any(site.space == "global" and site.kind != "load" for site in self.sites.values())
+
+    @property
+    def stores(self) -> bool:
+        """Whether a block has stored to global memory, other than by atomic operations."""
+        return any(site.space == "global" and site.kind == "store" for site in self.sites.values())
 
     @property
     def turns(self) -> float:

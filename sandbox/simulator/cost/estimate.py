@@ -111,15 +111,17 @@ def _l1_clocks(asked: Demand, constants: CostConstants) -> float:
 def _latency_clocks(asked: Demand, constants: CostConstants) -> float:
     """By round of blocks: a warp from start to end, a part of what the others issue, and what a round costs.
 
-    The last round is the longest block's.
+    The last round is the longest block's. Blocks that wait in turn take as long as all of them one after another.
     """
     others = constants.others_issue * asked.resident_slots / constants.schedulers
-    mean, longest = (
+    chains = asked.chains
+    mean, longest, in_turn = (
         one.clocks + one.barriers * constants.barrier_clocks
-        for one in (asked.chains.mean, asked.chains.longest)
+        for one in (chains.mean, chains.longest, chains.in_turn)
     )
     before = asked.rounds - 1
-    return before * (mean + constants.round_clocks) + max(mean, longest) + asked.rounds * others
+    at_once = before * (mean + constants.round_clocks) + max(mean, longest) + asked.rounds * others
+    return max(at_once, chains.turns * in_turn)
 
 
 def _joined(parts: Mapping[str, float], smooth: float) -> float:

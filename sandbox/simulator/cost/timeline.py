@@ -21,6 +21,9 @@ from sandbox.simulator.ptx.syntax import AddressOperand, Instruction, Register
 
 _Ready = dict[str, float]
 
+_HANDED_OVER = 2
+"""Latencies of L2 from a block to the one that waits for it, beside the load that sees it: the data and the flag."""
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -42,10 +45,14 @@ class LongestWarps:
     Attributes:
         mean: Of the longest warp of a block, over the blocks.
         longest: The longest warp of all; nothing where blocks share the work as they are free.
+        in_turn: What a block adds to all that wait for it, the handing over included.
+        turns: Blocks that wait for each other in turn.
     """
 
     mean: Chain
     longest: Chain
+    in_turn: Chain
+    turns: float
 
 
 def longest_warps(
@@ -76,7 +83,14 @@ def longest_warps(
     for counts in functions.values():
         taken |= warp_clocks([count.block for count in counts], latency, often, constants)
     waiting = {key for key, count in counter.blocks.items() if count.block.barrier is not None}
-    return LongestWarps(_along(often, taken, waiting), _along(counter.chains.longest, taken, waiting))
+    serial = {key: times / counter.chains.blocks for key, times in counter.chains.serial.items()}
+    alone = _along(serial, taken, waiting)
+    return LongestWarps(
+        _along(often, taken, waiting),
+        _along(counter.chains.longest, taken, waiting),
+        Chain(alone.clocks + _HANDED_OVER * architecture.l2_latency, alone.barriers),
+        counter.chains.in_turn * shape.blocks,
+    )
 
 
 def _along(often: Mapping[int, float], taken: Mapping[int, float], waiting: Set[int]) -> Chain:

@@ -23,7 +23,7 @@ from sandbox.simulator.execute.schedule import LOCK_STEP, Schedule
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.gpus.occupancy import occupancy
 from sandbox.simulator.machine.faults import Batch, FaultError
-from sandbox.simulator.machine.lanes import WARP, Geometry, compress, special_registers
+from sandbox.simulator.machine.lanes import LANES_PER_BATCH, WARP, Geometry, compress, special_registers
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.state import Activation, Machine, Observer, Shared
 from sandbox.simulator.machine.surroundings import Surroundings
@@ -364,7 +364,10 @@ def check_whole(setup: LaunchSetup) -> None:
 
 
 def batches(
-    setup: LaunchSetup, chosen: Array | None = None, schedule: Schedule = LOCK_STEP
+    setup: LaunchSetup,
+    chosen: Array | None = None,
+    schedule: Schedule = LOCK_STEP,
+    lanes: int = LANES_PER_BATCH,
 ) -> Iterator[Array]:
     """Linear block indices, as many at a time as run in lock step.
 
@@ -374,13 +377,14 @@ def batches(
         setup: The launch.
         chosen: Blocks to run, with all others of their clusters; None for the whole grid.
         schedule: In which order. Blocks that wait for others are not divided further than they must be.
+        lanes: About as many threads at a time.
     """
     geometry = setup.geometry
     order = np.arange(geometry.blocks, dtype=np.int64) if chosen is None else chosen
     size = geometry.cluster_size
     units = schedule.order(order if size == 1 else np.unique(geometry.cluster_of(order)))
     order = units if size == 1 else geometry.cluster_blocks(units).reshape(-1)
-    most = max(1, geometry.blocks_per_batch // size)
+    most = max(1, lanes // geometry.threads // size)
     if setup.launch.mode is LaunchMode.COOPERATIVE:
         most = max(1, len(units))
     waits = setup.launch.mode is LaunchMode.COOPERATIVE or setup.code.uses.waits

@@ -80,8 +80,11 @@ class Scheduler:
         self._executed = 0
         self._start(Position(0, 0, 0), None)
 
-    def run(self) -> bool:
+    def run(self, *, until_polls: bool = False) -> bool:
         """Run until every lane has exited, or until all that are left poll what none of them will write.
+
+        Args:
+            until_polls: Stop as soon as all that is left to do is to look at what other threads may change.
 
         Returns:
             Whether every lane has exited; if not, `stalled` says where they wait, and this may be called again
@@ -94,7 +97,9 @@ class Scheduler:
         while self._pending or self._waiting or self._barriers:
             if not self._pending and not self._barriers.settle():
                 self._release()
-            position = self._next()
+            position = self._next_that_acts() if until_polls else self._next()
+            if position is None:
+                return False
             self._enter(position, self._pending.pop(position))
             if self._stalled is not None:
                 return False
@@ -119,6 +124,11 @@ class Scheduler:
     def deeds(self) -> int:
         """Grows whenever lanes do what other lanes can see."""
         return self._deeds + self._machine.changes
+
+    def _next_that_acts(self) -> Position | None:
+        """The first group that does more than look at what other threads may change; None where all do only that."""
+        acting = [at for at in self._pending if not self._calls.block(at.frame, at.block).polls]
+        return min(acting, key=lambda at: at.order, default=None)
 
     def _next(self) -> Position:
         self._executed += 1

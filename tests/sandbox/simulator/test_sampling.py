@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sandbox.budget import Work
+from sandbox.simulator import sampling
+from sandbox.verdict import Verdict
+
 CHUNK = 1024
 CHUNKS = 600
 
@@ -73,3 +77,39 @@ def test_blocks_that_wait_for_all_others_are_counted_with_all_others(cuda, repea
     profile = cuda(source).profile(264, 128, arguments(repeated, CHUNKS))
     assert profile.fault is None, profile.fault
     assert profile.launches[0].sampled_blocks == 264
+
+
+WAITS = """
+__device__ volatile int flag[4096];
+__global__ void k(const float* x, float* y, int* io, int chunks) {
+  int b = blockIdx.x, i = b * blockDim.x + threadIdx.x;
+  if (threadIdx.x == 0) BEFORE
+  __syncthreads();
+  y[i] = x[i];
+  __syncthreads();
+  if (threadIdx.x == 0) { __threadfence(); flag[b] = 2; } }"""
+IN_TURN = "{ if (b > 0) { while (!flag[b - 1]) {} __threadfence(); } }"
+LOOK_BACK = """{
+    flag[b] = 1;
+    for (int p = b - 1; p >= 0; --p) { int f; while (!(f = flag[p])) {} __threadfence(); if (f == 2) break; } }"""
+
+
+def test_blocks_that_wait_in_turn_take_as_long_as_all_their_turns(cuda, repeated):
+    def latency(before: str, blocks: int) -> float:
+        profile = cuda(WAITS.replace("BEFORE", before)).profile(blocks, 256, arguments(repeated, CHUNKS))
+        assert profile.fault is None, profile.fault
+        return profile.latency_us
+
+    assert latency(IN_TURN, 2048) > 1.8 * latency(IN_TURN, 1024) > 100
+    assert latency(LOOK_BACK, 2048) < 1.5 * latency(LOOK_BACK, 1024) < 60
+
+
+def test_looking_for_the_block_that_does_all_ends(cuda, repeated, monkeypatch):
+    monkeypatch.setattr(sampling, "_SEARCHED", Work(10**9, 2000))
+    source = """__global__ void k(const float* x, float* y, int* io, int chunks) {
+      if (blockIdx.x != 300) return;
+      for (int i = threadIdx.x; i < chunks * 1024; i += blockDim.x) y[i] = x[i]; }"""
+    profile = cuda(source).profile(CHUNKS, 128, arguments(repeated, CHUNKS))
+    assert profile.fault is not None
+    assert profile.fault.verdict is Verdict.UNDECIDED
+    assert "do not stand for the others" in profile.fault.message

@@ -187,6 +187,16 @@ async def test_lost_precision_is_told_from_a_wrong_formula() -> None:
     assert "precision was lost" in judgement.report.message
 
 
+async def test_a_term_that_was_left_out_is_not_only_told_as_lost_precision() -> None:
+    def drops(buffers: Buffers) -> None:
+        buffers["y"][:] = 2 * buffers["x"]
+        buffers["y"][-1] *= 1 - 1e-5
+
+    spiked = replace(TASK, tests=(Case({"n": 64}, {"x": "spikes(0, 1)"}),))
+    judgement, _ = await judged(drops, task=spiked)
+    assert "an element or a term was left out or counted twice" in judgement.report.message
+
+
 async def test_a_fault_is_the_verdict_and_its_line_is_named_once() -> None:
     fault = Fault(Verdict.MEMORY_FAULT, "k wrote 4 bytes past the end of y.", kernel="k", line=7)
     judgement, _ = await judged(lambda buffers: fault, seed=9)
