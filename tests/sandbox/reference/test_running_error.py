@@ -165,3 +165,11 @@ def test_an_output_of_one_element_is_traced_however_it_is_returned(returned: str
     assert answer.scales == {"y": "traced"}, answer.untraced
     assert answer.magnitude["y"].size == 1
     assert answer.magnitude["y"].max() > 1  # the partial sums at least
+
+
+@pytest.mark.parametrize(
+    "formula", ["x.sum(1)", "x - x.mean(1, keepdims=True)", "np.average(x, axis=1)", "x.var(1)"]
+)
+def test_a_sum_of_one_exact_term_is_exact(formula: str) -> None:
+    found = scale_of(formula, {"x": np.ones((3, 1), np.float32)})
+    assert (found.scale <= np.maximum(np.abs(found.values), 1)).all()
