@@ -92,7 +92,9 @@ def _traced(
 
 def _check_values(name: str, found: Trace, expected: Array) -> None:
     """Raise unless the traced run computed the same: it took the same way through the reference."""
-    values = found.values.astype(np.float64)
+    values = np.ascontiguousarray(
+        found.values, np.float64
+    )  # a plain number becomes one element, as in `expected`
     same = values.shape == expected.shape
     if same:
         near = np.abs(values - expected) <= 1e-9 * (np.abs(expected) + found.scale)

@@ -47,7 +47,8 @@ def sum_of(
         return Traced(z, passed)
     terms = x.v.size / max(1, z.size)
     own = current().of_sum(np.sum(np.abs(x.v), axis=axis, keepdims=keepdims), z, terms) if terms > 1 else None
-    made = Traced(z, finite(_plus(own, passed)))
+    scale = _plus(own, passed)  # None for a sum of one exact term
+    made = Traced(z, None if scale is None else finite(scale))
     made.stored = bool(x.last) and x.coarse and terms > 1
     return made
 

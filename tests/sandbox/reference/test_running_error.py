@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from sandbox.dtypes import FLOATS
+from sandbox.reference.role import ReferenceRole
 from sandbox.reference.running_error.precision import Untraceable, precision_of
 from sandbox.reference.running_error.trace import Trace, load, trace
+from sandbox.worker.messages import Expected, ReferenceCall
 from tools.tasks.generators import generate
 
 STYLES: dict[str, Any] = tomllib.loads((Path(__file__).parent / "styles.toml").read_text())
@@ -149,3 +151,25 @@ def test_a_product_may_be_stored_in_half_precision_before_a_bias_but_not_summed_
     assert (bound(expression) >= stored).all()
     assert np.median(bound(expression)) < summed / 3
     assert np.median(bound("x @ w")) < np.median(stored) / 3
+
+
+@pytest.mark.parametrize(
+    "returned",
+    ["x.sum()", "[x.sum()]", "(np.sum(x),)", "np.array(x.sum())", "np.array([sum(x)])", "x.sum()[None]"],
+)
+def test_an_output_of_one_element_is_traced_however_it_is_returned(returned: str) -> None:
+    text = f"import numpy as np\n\n\ndef reference(x):\n    return {{'y': {returned}}}\n"
+    x = np.array([3.0, -2.5, 0.125], np.float32)
+    answer = ReferenceRole().answer(ReferenceCall(text, {"x": x}, {}, {"y": "float32"}, 4, 0, None))
+    assert isinstance(answer, Expected), answer
+    assert answer.scales == {"y": "traced"}, answer.untraced
+    assert answer.magnitude["y"].size == 1
+    assert answer.magnitude["y"].max() > 1  # the partial sums at least
+
+
+@pytest.mark.parametrize(
+    "formula", ["x.sum(1)", "x - x.mean(1, keepdims=True)", "np.average(x, axis=1)", "x.var(1)"]
+)
+def test_a_sum_of_one_exact_term_is_exact(formula: str) -> None:
+    found = scale_of(formula, {"x": np.ones((3, 1), np.float32)})
+    assert (found.scale <= np.maximum(np.abs(found.values), 1)).all()
