@@ -177,7 +177,7 @@ class _Counting:
 
         with np.errstate(all="ignore"):
             for under in finished(begun(), self.setup.resident_lanes):
-                self.counter.end_batch(under.machine, typical=id(under) not in self.turns.held)
+                self.counter.end_batch(under.machine, times=self.turns.counts.get(id(under), 1))
                 self.ended += 1
         return self.effort.work.thread_instructions - before
 
@@ -219,6 +219,7 @@ def _count_rest(counting: _Counting, sample: Array, mean: float, *, whole: bool)
     elif affordable and (whole or counter.idle or code.uses.flags or setup.loaded.governing(code).decides):
         counting.complete()
     elif code.uses.flags:
+        counting.turns.stand_in = 0
         counting.run(counting.left()[: 3 * len(sample)], SAMPLE_LANES)
     elif counter.most_work() > _DIFFERENT * mean:
         more = np.setdiff1d(_drawn(setup, _MORE), sample)
