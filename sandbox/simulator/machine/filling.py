@@ -146,6 +146,6 @@ def _mixed(numbers: Array) -> Array:
     SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) without its last step, which is for the low bits.
     """
     for shift, factor in ((30, _FIRST), (27, _SECOND)):
-        numbers ^= numbers >> np.uint64(shift)
-        numbers *= factor
+        np.bitwise_xor(numbers, numbers >> np.uint64(shift), out=numbers)
+        np.multiply(numbers, factor, out=numbers)
     return numbers

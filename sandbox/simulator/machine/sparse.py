@@ -114,7 +114,8 @@ class SparseArena(Arena):
         owners = np.searchsorted(self._start_array, pages << PAGE_BITS, side="right") - 1
         self._owners[frames] = owners
         table = self.bytes.reshape(-1, PAGE)
-        for index in {*owners.tolist()}:
+        present: set[int] = set(owners.tolist())
+        for index in present:
             allocation = self._ordered[index]
             filling = self._fillings.get(allocation.name)
             if filling is not None:
