@@ -136,8 +136,12 @@ class InputData:
         width = self.sample.itemsize
         plain = self.sample.view(f"float{8 * width}")
         changes = np.isfinite(plain) & (plain != 0)
-        bits = self._words.dtype.type((1 << _KEPT_BITS[width]) - 1)
-        return np.array(bits) if changes.all() else np.where(changes, bits, bits ^ bits)
+        bits = (1 << _KEPT_BITS[width]) - 1
+        if changes.all():
+            return np.array(bits, dtype=self._words.dtype)
+        low = np.zeros(changes.shape, dtype=self._words.dtype)
+        low[changes] = bits
+        return low
 
 
 def _mixed(numbers: Array) -> Array:
