@@ -56,6 +56,9 @@ _MOST = Work(2 * _WHOLE.thread_instructions, 2 * _WHOLE.steps)
 _SEARCHED = Work(_MOST.thread_instructions, 40_000)
 """What finding those may cost that do the work, where the sample stored nothing."""
 
+_PASSED = 30
+"""Instructions in a row besides, for each batch of blocks that do little."""
+
 _LANES_TO_SEARCH = 4096
 """Threads at a time meanwhile: others need not keep step with whichever few blocks work."""
 
@@ -138,8 +141,14 @@ class _Counting:
         """
         sampled = self.counted
         try:
-            with self.effort.at_most(_MOST if self.counter.stores else _SEARCHED):
-                self.run(self.left(), LANES_PER_BATCH if self.counter.stores else _LANES_TO_SEARCH)
+            if self.counter.stores:
+                most, lanes = _MOST, LANES_PER_BATCH
+            else:
+                lanes = _LANES_TO_SEARCH
+                batches = self.setup.geometry.blocks * self.setup.geometry.threads // lanes
+                most = Work(_SEARCHED.thread_instructions, _SEARCHED.steps + _PASSED * batches)
+            with self.effort.at_most(most):
+                self.run(self.left(), lanes)
         except FaultError as error:
             if error.fault.verdict is not Verdict.TIMEOUT:
                 raise
@@ -177,7 +186,7 @@ class _Counting:
 
         with np.errstate(all="ignore"):
             for under in finished(begun(), self.setup.resident_lanes):
-                self.counter.end_batch(under.machine, typical=id(under) not in self.turns.held)
+                self.counter.end_batch(under.machine, times=self.turns.counts.get(id(under), 1))
                 self.ended += 1
         return self.effort.work.thread_instructions - before
 
@@ -219,6 +228,7 @@ def _count_rest(counting: _Counting, sample: Array, mean: float, *, whole: bool)
     elif affordable and (whole or counter.idle or code.uses.flags or setup.loaded.governing(code).decides):
         counting.complete()
     elif code.uses.flags:
+        counting.turns.stand_in = 0
         counting.run(counting.left()[: 3 * len(sample)], SAMPLE_LANES)
     elif counter.most_work() > _DIFFERENT * mean:
         more = np.setdiff1d(_drawn(setup, _MORE), sample)

@@ -97,9 +97,6 @@ def _hints(comparison: Comparison, *, omissions: bool) -> list[str]:
     if math.isfinite(comparison.worst_ratio) and comparison.worst_ratio < _SMALL_ERROR:
         lost = "precision was lost, look at the order of sums, approximate functions and low-precision accumulators"
         if omissions:
-            left_out = (
-                "an element or a term was left out or counted twice, which these inputs are made to show"
-            )
-            lost = f"{left_out}, or {lost}"
+            lost = f"an element or a term was left out or counted twice, which these inputs would show, or {lost}"
         hints.append(f"The largest error is {comparison.worst_ratio:.3g} times its bound: {lost}.")
     return hints

@@ -70,8 +70,8 @@ class Chains:
         """Blocks share the work as they are free: none has more of it than the others, nor have those to come."""
         self.longest, self._clocks = {}, math.inf
 
-    def add(self, paths: WarpPaths) -> None:
-        """Add the blocks of a batch that has ended."""
+    def add(self, paths: WarpPaths, count: int = 1) -> None:
+        """Add the blocks of a batch that has ended, as if there were so many of it."""
         weights = {key: _clocks_of(block) for key, block in paths.code.items()}
         common = sum(weights[key] * times for key, times in paths.all_times.items())
         clocks = np.full(paths.shape, common)
@@ -79,22 +79,20 @@ class Chains:
             clocks += weights[key] * times
         blocks = np.arange(paths.shape[1])
         farthest = clocks.argmax(axis=0)
-        ways = {key: times[farthest, blocks] for key, times in paths.times.items()}
-        for key, times in paths.all_times.items():
-            self.steps[key] = self.steps.get(key, 0.0) + times * len(blocks)
-        for key, each in ways.items():
-            self.steps[key] = self.steps.get(key, 0.0) + float(each.sum())
-        self.blocks += len(blocks)
         last = int(clocks[farthest, blocks].argmax())
-        for key, times in paths.all_times.items():
-            self.serial[key] = self.serial.get(key, 0.0) + times
+        ways = {key: times[farthest, blocks] for key, times in paths.times.items()}
+        way = {key: float(times) for key, times in paths.all_times.items()}
+        self.blocks += count * len(blocks)
+        for key, times in way.items():
+            self.steps[key] = self.steps.get(key, 0.0) + count * times * len(blocks)
         for key, each in ways.items():
-            self.serial[key] = self.serial.get(key, 0.0) + float(each[last])
+            self.steps[key] = self.steps.get(key, 0.0) + count * float(each.sum())
+            way[key] = way.get(key, 0.0) + float(each[last])
+        for key, times in way.items():
+            self.serial[key] = self.serial.get(key, 0.0) + count * times
         if clocks[farthest[last], last] > self._clocks:
             self._clocks = float(clocks[farthest[last], last])
-            self.longest = {key: float(times) for key, times in paths.all_times.items()}
-            for key, each in ways.items():
-                self.longest[key] = self.longest.get(key, 0.0) + float(each[last])
+            self.longest = way
 
 
 def _clocks_of(block: BasicBlock) -> float:

@@ -136,12 +136,12 @@ class Counter(Observer):
             WarpPaths(machine.batch.geometry.warps, machine.blocks),
         )
 
-    def end_batch(self, machine: Machine, *, typical: bool = True) -> None:
-        """Count the last branch of a batch; where it was kept waiting, its ways were not typical ones."""
+    def end_batch(self, machine: Machine, *, times: int = 1) -> None:
+        """Count the last branch of a batch, and its ways so many times."""
         self._count_branch(machine)
         ended = self._batches.pop(id(machine))
-        if typical:
-            self.chains.add(ended.paths)
+        if times:
+            self.chains.add(ended.paths, times)
         ended.caches.empty()
         self._unused.setdefault(machine.blocks, []).append(ended.caches)
 

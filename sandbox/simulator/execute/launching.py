@@ -37,6 +37,7 @@ MAX_GRID = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
 MAX_THREADS = 1024
 MAX_CLUSTER = 8
+_FEW_REGISTERS = 32
 WORKSPACE = "grid barrier@launch"
 _WORKSPACE_BYTES = 64
 
@@ -171,15 +172,14 @@ def check_resident(setup: LaunchSetup) -> None:
     """A block's registers must fit a multiprocessor, and a cooperative grid the device.
 
     The same guide: the table's "32-bit registers per thread block", and "Grid Synchronization". Of a program that was
-    not assembled nobody knows the registers.
+    not assembled nobody knows the registers; it fits in a few.
 
     Raises:
         FaultError: LAUNCH_ERROR.
     """
     launch, architecture, geometry = setup.launch, setup.architecture, setup.geometry
-    registers = next((r.registers for r in setup.loaded.program.resources if r.name == launch.kernel), None)
-    if registers is None:
-        return
+    known = (r.registers for r in setup.loaded.program.resources if r.name == launch.kernel)
+    registers = next(known, _FEW_REGISTERS)
     room = occupancy(architecture, geometry.threads, registers, setup.shared_bytes)
     most = room.blocks * architecture.multiprocessors
     problem = ""

@@ -29,18 +29,21 @@ class Turns:
     Args:
         draw: Says at which.
         batches: How many there are, about.
+        stand_in: How often the ways of the first of three count: for the two others too, which go farther than they
+            would on a device; 0 where other batches stand for all.
 
     Attributes:
         looked: How often it was told whether blocks take turns.
         waited: How often they did.
-        held: Batches that were looked at, by `id`: they were kept waiting as no device would.
+        counts: How often the ways of a batch count, by `id`, where not once.
     """
 
     draw: np.random.Generator
     batches: int
+    stand_in: int = _TOGETHER
     looked: int = 0
     waited: int = 0
-    held: set[int] = field(default_factory=set[int])
+    counts: dict[int, int] = field(default_factory=dict[int, int])
 
     @property
     def share(self) -> float:
@@ -62,9 +65,8 @@ class Turns:
     def _look(self, first: T, second: T, third: T) -> None:
         if first.scheduler.run(until_polls=True):
             return
-        self.held |= {id(first), id(second), id(third)}
-        free = second.scheduler.run()
-        free = third.scheduler.run() or free
+        waiting = [one for one in (second, third) if not one.scheduler.run()]
+        self.counts |= {id(first): self.stand_in, id(second): 0, id(third): 0}
         if first.scheduler.run():
             self.looked += 1
-            self.waited += not (free or third.scheduler.run())
+            self.waited += len(waiting) == len((second, third)) and not third.scheduler.run()

@@ -10,10 +10,11 @@ from sandbox.device import Array
 from sandbox.simulator.ptx.types import U8
 
 _LOOKED_AT = 2048
-_AT_ONCE = 32
-"""Pages that are drawn at once: few enough for what lies between to stay in a core's cache."""
 _MANY = 0.99
 _MOSTLY = 0.5
+_AT_ONCE = 16
+"""Pages that are drawn together: what they need on the way fits the cache."""
+
 _KEPT_BITS = {4: 16, 8: 45}
 """Bits of a float's fraction that may be any, by its bytes; 7 of them, its sign and its exponent stay."""
 _GOLDEN, _FIRST, _SECOND = (
@@ -49,13 +50,19 @@ class InputData:
         Returns:
             uint8, shape (pages, size).
         """
+        drawn = (numbers + 1) * size > self.sample.nbytes
+        drawn &= self._free
+        all_drawn = bool(drawn.all())
+        if all_drawn and len(numbers) <= _AT_ONCE:
+            return self._drawn(numbers, size)
         result = np.empty((len(numbers), size), dtype=U8)
-        inside = (numbers + 1) * size <= self.sample.nbytes
-        drawn = ~inside & self._free
-        places = np.flatnonzero(drawn)
-        for start in range(0, len(places), _AT_ONCE):
-            some = places[start : start + _AT_ONCE]
-            result[some] = self._drawn(numbers[some], size)
+        if all_drawn:
+            for start in range(0, len(numbers), _AT_ONCE):
+                some = slice(start, start + _AT_ONCE)
+                result[some] = self._drawn(numbers[some], size)
+            return result
+        if drawn.any():
+            result[drawn] = self._drawn(numbers[drawn], size)
         tile = self._tile(size)
         for position in np.flatnonzero(~drawn).tolist():
             phase = int(numbers[position]) * size % self.sample.nbytes
@@ -95,29 +102,54 @@ class InputData:
 
     def _drawn(self, numbers: Array, size: int) -> Array:
         width = self.sample.itemsize
-        words = self.sample.view(f"uint{8 * width}")
-        places = (
-            np.arange(size // width, dtype=np.uint64) + (numbers.astype(np.uint64) * size // width)[:, None]
-        )
-        random = _mixed(places * _GOLDEN ^ self._seed)
-        chosen = ((random >> np.uint64(32)) * np.uint64(len(words))) >> np.uint64(32)
-        values = words[chosen.astype(np.int64)]
+        first = (numbers * (size // width)).astype(np.uint64) * _GOLDEN + self._seed
+        random = _mixed(self._steps(size // width) + first[:, None])
+        chosen = random >> np.uint64(32)
+        chosen *= np.uint64(self.sample.size)
+        chosen >>= np.uint64(32)
+        values: Array = self._words.take(chosen.view(np.int64))
         if self._continuous:
-            values = self._varied(values, random)
-        return np.ascontiguousarray(values).view(U8)
+            random >>= self._shift
+            low = random.astype(values.dtype)
+            low &= self._low if self._low.ndim == 0 else self._low.take(chosen.view(np.int64))
+            values ^= low
+        return values.view(U8)
 
-    def _varied(self, words: Array, random: Array) -> Array:
-        """Other low bits of the fraction, where a number is neither zero nor infinite nor NaN."""
-        width = words.itemsize
-        bits = _KEPT_BITS[width]
-        low = ((random << np.uint64(bits - min(bits, 32))) & np.uint64((1 << bits) - 1)).astype(words.dtype)
-        plain = words.view(f"float{8 * width}")
+    @cached_property
+    def _words(self) -> Array:
+        return self.sample.view(f"uint{8 * self.sample.itemsize}")
+
+    def _steps(self, count: int) -> Array:
+        """What each place in a page adds to that of its first element."""
+        known = self.__dict__.get("_stepped")
+        if known is None:
+            known = self.__dict__["_stepped"] = np.arange(count, dtype=np.uint64) * _GOLDEN
+        return known
+
+    @cached_property
+    def _shift(self) -> np.uint64:
+        return np.uint64(32 - min(_KEPT_BITS[self.sample.itemsize], 32))
+
+    @cached_property
+    def _low(self) -> Array:
+        """Bits of the fraction that may be any; none where a number is zero, infinite or NaN."""
+        width = self.sample.itemsize
+        plain = self.sample.view(f"float{8 * width}")
         changes = np.isfinite(plain) & (plain != 0)
-        return np.where(changes, words ^ low, words)
+        bits = (1 << _KEPT_BITS[width]) - 1
+        if changes.all():
+            return np.array(bits, dtype=self._words.dtype)
+        low = np.zeros(changes.shape, dtype=self._words.dtype)
+        low[changes] = bits
+        return low
 
 
 def _mixed(numbers: Array) -> Array:
-    """Bits that look random (SplitMix64's finalizer; Steele, Lea and Flood, OOPSLA 2014)."""
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * _FIRST
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * _SECOND
-    return numbers ^ (numbers >> np.uint64(31))
+    """Bits that look random, the high ones above all, in place.
+
+    SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) without its last step, which is for the low bits.
+    """
+    for shift, factor in ((30, _FIRST), (27, _SECOND)):
+        np.bitwise_xor(numbers, numbers >> np.uint64(shift), out=numbers)
+        np.multiply(numbers, factor, out=numbers)
+    return numbers

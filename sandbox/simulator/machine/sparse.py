@@ -23,6 +23,8 @@ PAGE = 1 << PAGE_BITS
 LIMIT = 1 << 29
 """Bytes of pages that one profile may touch."""
 _FIRST_FRAMES = 64
+_FEW_PAGES = 8
+"""Where an access lacks no more pages than this, so many from each on come into being: one by one costs more."""
 
 
 class SparseArena(Arena):
@@ -67,9 +69,19 @@ class SparseArena(Arena):
         bases = self._bases.take(pages)
         if not bases.all():
             missing = pages[bases == 0]
-            self._bring(np.unique(missing[np.append(True, missing[1:] != missing[:-1])]))
+            wanted = np.unique(missing[np.append(True, missing[1:] != missing[:-1])])
+            self._bring(wanted if len(wanted) > _FEW_PAGES else self._with_next(wanted))
             bases = self._bases.take(pages)
         return bases + (offsets & (PAGE - 1))
+
+    def _with_next(self, pages: Array) -> Array:
+        """These pages and those after each that do not exist yet: who walks through a buffer will want them."""
+        ends = self._end_array[np.searchsorted(self._start_array, pages << PAGE_BITS, side="right") - 1]
+        some = pages[:, None] + np.arange(_FEW_PAGES)
+        inside = some << PAGE_BITS < ends[:, None]
+        inside[:, 0] = True
+        more = np.unique(some[inside])
+        return more[self._bases[more] == 0]
 
     def owner(self, located: int) -> Allocation:
         """The buffer that a located offset belongs to."""
@@ -102,8 +114,9 @@ class SparseArena(Arena):
         owners = np.searchsorted(self._start_array, pages << PAGE_BITS, side="right") - 1
         self._owners[frames] = owners
         table = self.bytes.reshape(-1, PAGE)
-        for index in np.unique(owners):
-            allocation = self._ordered[int(index)]
+        present: set[int] = set(owners.tolist())
+        for index in present:
+            allocation = self._ordered[index]
             filling = self._fillings.get(allocation.name)
             if filling is not None:
                 chosen = np.flatnonzero(owners == index)
@@ -111,7 +124,7 @@ class SparseArena(Arena):
                 table[frames[chosen]] = filling.pages(numbers, PAGE)
 
     def _grow(self) -> None:
-        frames = max(2 * len(self._owners), 1 << (self._frames - 1).bit_length())
+        frames = max(4 * len(self._owners), 1 << (self._frames - 1).bit_length())
         data = np.zeros(frames * PAGE, dtype=U8)
         data[: self.bytes.size] = self.bytes
         owners = np.zeros(frames, dtype=np.int32)
