@@ -65,6 +65,8 @@ def rounded(values: Array, filling: Filling) -> Array:
     if not filling.floating:
         return values.astype(filling.dtype)
     largest = FLOATS[filling.name].largest
+    if values.size and -largest <= values.min() and values.max() <= largest:
+        return values.astype(filling.dtype)
     clipped = np.where(np.isinf(values), values, np.clip(values, -largest, largest))
     return clipped.astype(filling.dtype)
 
