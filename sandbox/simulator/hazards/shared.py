@@ -285,7 +285,8 @@ def _merge(group: list[LoggedAccess]) -> LoggedAccess:
     unit = np.concatenate([entry.unit for entry in group])
     low = np.concatenate([entry.low for entry in group])
     high = np.concatenate([entry.high for entry in group])
-    threads = int(high.max(initial=0)) + 1  # at most 1024, and units fewer than 2^32: one number stands for all three
+    threads = int(high.max(initial=0)) + 1
+    # Threads are at most 1024 and units fewer than 2^32: one number stands for all three.
     _, first = np.unique((unit.astype(np.int64) * threads + low) * threads + high, return_index=True)
     return LoggedAccess(group[0].instruction, group[0].kind, unit[first], low[first], high[first], _unknown)
 
