@@ -66,6 +66,46 @@ def reduction(n: int) -> Workload:
     return Workload("reduction", n, (n // 256, 1), (256, 1), {"x": x}, n // 256, sums)
 
 
+def elementwise(n: int) -> Workload:
+    """A leaky rectifier plus a square, n a multiple of 256."""
+    x, y = _values(0, n), _values(1, n)
+    expected = np.where(x > 0, x, 0.01 * x) + y * y
+    return Workload("elementwise", n, (n // 256, 1), (256, 1), {"x": x, "y": y}, n, expected)
+
+
+def divergent(n: int) -> Workload:
+    """Loops of as many turns as each element says, n a multiple of 256."""
+    x = _values(0, n)
+    turns = 1 + (np.abs(x) * np.float32(32)).astype(np.int64)
+    left = np.arange(n) % 3
+    hits = np.maximum(0, (turns - left + 2) // 3)
+    expected = x.astype(np.float64) * (hits - 0.5 * (turns - hits))
+    return Workload("divergent", n, (n // 256, 1), (256, 1), {"x": x}, n, expected)
+
+
+def atomics(n: int) -> Workload:
+    """A histogram of 64 bins for each 4096 elements."""
+    x = _values(0, n)
+    bins = np.minimum(np.abs(x) * np.float32(16), 63).astype(np.int64).reshape(-1, 4096)
+    expected = np.stack([np.bincount(one, minlength=64) for one in bins]).reshape(-1)
+    return Workload("atomics", n, (n // 4096, 1), (256, 1), {"x": x}, n // 64, expected)
+
+
+def serial(rows: int, columns: int) -> Workload:
+    """The sum of each row less its largest element, a thread a row."""
+    x = _values(0, rows * columns).reshape(rows, columns)
+    expected = (x - x.max(axis=1, keepdims=True)).sum(axis=1, dtype=np.float64)
+    return Workload("serial", columns, (rows // 256, 1), (256, 1), {"x": x.reshape(-1)}, rows, expected)
+
+
+def tensor(warps: int, times: int = 64) -> Workload:
+    """The square of each warp's half precision matrix, so many times over; warps a multiple of 8."""
+    x = _values(0, warps * 256) / 16
+    tiles = x.reshape(warps, 16, 16).astype(np.float16).astype(np.float64)
+    expected = (times * (tiles @ tiles)).reshape(-1)
+    return Workload("tensor", times, (warps // 8, 1), (256, 1), {"x": x}, x.size, expected)
+
+
 def _values(seed: int, count: int) -> Array:
     return np.random.default_rng(seed).standard_normal(count).astype(np.float32)
 
@@ -83,3 +123,13 @@ LARGE: dict[str, Callable[[], Workload]] = {
     "reduction": lambda: reduction(1 << 23),
 }
 """Shapes that keep the simulator busy for about a second."""
+
+KINDS: dict[str, Callable[[], Workload]] = {
+    "elementwise": lambda: elementwise(1 << 22),
+    "tiled": lambda: matmul(512),
+    "divergent": lambda: divergent(1 << 18),
+    "atomics": lambda: atomics(1 << 20),
+    "serial": lambda: serial(1024, 2048),
+    "tensor core": lambda: tensor(1024),
+}
+"""One kernel of each kind, for `benchmarks.turnaround`."""

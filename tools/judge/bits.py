@@ -12,11 +12,9 @@ from tools.judge.error_bound import Array
 
 def differing_elements(one: Array, other: Array) -> Array:
     """Return the flat indices where two arrays of one dtype and size differ in any bit."""
-    width = one.dtype.itemsize
-    left, right = (
-        np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, width) for array in (one, other)
-    )
-    return np.flatnonzero((left != right).any(axis=1))
+    bits = f"uint{8 * one.dtype.itemsize}"
+    left, right = (np.ascontiguousarray(array).reshape(-1).view(bits) for array in (one, other))
+    return np.flatnonzero(left != right)
 
 
 def modified_input(plan: Plan, sent: Mapping[str, Array], returned: Mapping[str, Array]) -> str | None:

@@ -17,8 +17,9 @@
 - `denormal()`: floats below the smallest normal one, both signs. Catches flushing to zero.
 - `mixed()` or `mixed(decades)`: floats of both signs over `decades` (3) powers of ten either side of 1.
   Catches lost small terms and sums in a bad order.
-- `spikes(mean, deviation)`: bell-shaped floats, and among them some that are 250 to 1000 deviations away (2000
-  to 8000 in wider formats than half precision): in the first row, the last and one in eight, at either end and anywhere. Dropping one shows in a sum of many millions.
+- `spikes(mean, deviation)`: bell-shaped floats, and among them some that are 2000 to 8000 deviations away (250 to
+  1000 in half precision): in the first row, the last and one in eight, at either end and anywhere. Dropping one
+  shows in a sum of many millions.
 - `extremes(low, high)`: whole numbers, the three at either end of the range. Neighbours beyond 2**24 are ties in
   float32; sums overflow.
 - `specials()`: bell-shaped floats, and among them a NaN, both infinities and a negative zero, once in about sixteen.
@@ -65,6 +66,8 @@ def rounded(values: Array, filling: Filling) -> Array:
     if not filling.floating:
         return values.astype(filling.dtype)
     largest = FLOATS[filling.name].largest
+    if values.size and -largest <= values.min() and values.max() <= largest:
+        return values.astype(filling.dtype)
     clipped = np.where(np.isinf(values), values, np.clip(values, -largest, largest))
     return clipped.astype(filling.dtype)
 

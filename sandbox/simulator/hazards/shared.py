@@ -227,20 +227,22 @@ def conflicting(unit: Array, low: Array, high: Array, kinds: Array) -> Array:
         high: Last agent behind it.
         kinds: 0 load, 1 store, 2 atomic.
     """
-    interesting = np.zeros(int(unit.max()) + 1, dtype=np.bool_)
-    interesting[unit[kinds != 0]] = True
-    keep = interesting[unit]
-    unit, low, high, kinds = unit[keep], low[keep], high[keep], kinds[keep]
+    size = int(unit.max(initial=0)) + 1
+
+    def accessed(kind: int) -> Array:
+        found = np.zeros(size, dtype=np.bool_)
+        found[unit[kinds == kind]] = True
+        return found
+
+    keep = (accessed(1) | (accessed(2) & accessed(0)))[unit]
+    unit, low, high = unit[keep], low[keep], high[keep]
     if not unit.size:
         return unit
     order = np.argsort(unit, kind="stable")
-    unit, low, high, kinds = unit[order], low[order], high[order], kinds[order]
+    unit, low, high = unit[order], low[order], high[order]
     starts = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]]))
     several = np.minimum.reduceat(low, starts) != np.maximum.reduceat(high, starts)
-    stores = np.logical_or.reduceat(kinds == 1, starts)
-    atomics = np.logical_or.reduceat(kinds == 2, starts)
-    loads = np.logical_or.reduceat(kinds == 0, starts)
-    return unit[starts[several & (stores | (atomics & loads))]]
+    return unit[starts[several]]
 
 
 def _by_block(entry: LoggedAccess, blocks: Array) -> LoggedAccess:
@@ -283,7 +285,9 @@ def _merge(group: list[LoggedAccess]) -> LoggedAccess:
     unit = np.concatenate([entry.unit for entry in group])
     low = np.concatenate([entry.low for entry in group])
     high = np.concatenate([entry.high for entry in group])
-    _, first = np.unique(np.stack([unit, low, high]), axis=1, return_index=True)
+    threads = int(high.max(initial=0)) + 1
+    # Threads are at most 1024 and units fewer than 2^32: one number stands for all three.
+    _, first = np.unique((unit.astype(np.int64) * threads + low) * threads + high, return_index=True)
     return LoggedAccess(group[0].instruction, group[0].kind, unit[first], low[first], high[first], _unknown)
 
 

@@ -12,7 +12,7 @@ from tests.sandbox.simulator.in_process import Compiles, Simulator, toolbox
 from tools.judge.sizes import COUNT
 from tools.reports import TestReport
 from tools.tasks.folder import find
-from tools.toolbox import TestOrder
+from tools.toolbox import CheckOrder, TestOrder
 
 ADD = """//@ launch add<<<ceil_div(n, 256), 256>>>(x, y, out, n)
 extern "C" __global__ void add(const float* x, const float* y, float* out, int n) {{
@@ -65,3 +65,16 @@ async def test_a_size_at_which_the_baseline_fails_is_held_against_nobody(tmp_pat
         report = await box.do(TestOrder(odd, wrong))
     assert report.verdict is Verdict.PASS, report.message
     assert all(case.dims["n"] % 4 for case in report.cases)
+
+
+async def test_a_check_tries_as_many_sizes_as_it_is_asked_for_and_they_are_the_first_of_the_others(
+    tmp_path: Path,
+) -> None:
+    task, kernel = find("vector_add"), ADD.format(wrong="false")
+    async with toolbox(tmp_path, Simulator(), Compiles(), 30.0) as box:
+        orders = [CheckOrder(task, kernel, profile=False, seed=5, fresh_sizes=count) for count in (3, COUNT)]
+        few, all_ = [(await box.do(order)).test for order in orders]
+    assert few is not None
+    assert all_ is not None
+    assert len(all_.cases) - len(few.cases) == COUNT - 3
+    assert [case.dims for case in few.cases[-3:]] == [case.dims for case in all_.cases[-COUNT : -COUNT + 3]]

@@ -56,3 +56,10 @@ def test_a_page_holds_the_same_whenever_it_is_touched():
     together = filling.pages(np.arange(64), PAGE)
     assert (filling.pages(np.array([40]), PAGE) == together[40]).all()
     assert (InputData(DRAWN, "float32", 4).pages(np.array([40]), PAGE) != together[40]).any()
+
+
+def test_pages_are_the_same_together_and_one_by_one():
+    data = InputData(DRAWN, "float32", 3)
+    numbers = np.arange(100)[::-1]
+    apart = [data.pages(numbers[at : at + 1], PAGE)[0] for at in range(len(numbers))]
+    assert (data.pages(numbers, PAGE) == np.stack(apart)).all()
