@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -38,6 +40,14 @@ class Report:
             if family in {"", one.family.name}
         ]
 
+    def kinds(self) -> dict[str, tuple[int, float]]:
+        """By what bounds kernels: how many there are, and their median error; the source of `cost.confidence`."""
+        errors: dict[str, list[float]] = {}
+        for one, time in zip(self.observed, self.times, strict=True):
+            kind = one.estimate(USED).bottleneck.value
+            errors.setdefault(kind, []).append(abs(math.log(time / one.measured_us)))
+        return {kind: (len(found), statistics.median(found)) for kind, found in sorted(errors.items())}
+
     def families(self) -> list[str]:
         """Names of families, in order."""
         return list(dict.fromkeys(one.family.name for one in self.observed))
@@ -48,6 +58,7 @@ def as_table(report: Report) -> dict[str, Any]:
     return {
         "held_out": report.held_out,
         "all": asdict(quality(report.compared())),
+        "kinds": report.kinds(),
         "families": {name: asdict(quality(report.compared(name))) for name in report.families()},
         "points": [_row(one, time) for one, time in zip(report.observed, report.times, strict=True)],
         "left_out": report.left_out,
@@ -98,6 +109,8 @@ def _families(report: Report) -> Iterator[str]:
 def _summary(report: Report) -> Iterator[str]:
     how = "each family by a fit without it" if report.held_out else "by the constants in use"
     yield f"All, {how}: {_said(quality(report.compared()))}"
+    for kind, (points, error) in report.kinds().items():
+        yield f"  bound by {kind}: {points} points, median error {error:.3f}"
     yield from (f"Left out: {text}" for text in report.left_out)
 
 

@@ -14,10 +14,12 @@ from sandbox.device import Array, LaunchProfile, ProfileResult
 from sandbox.plan import Launch, Plan, Role
 from sandbox.program import Program
 from sandbox.simulator.completeness import Counted, incomplete
+from sandbox.simulator.cost.breakdown import breakdown
 from sandbox.simulator.cost.caches import Footprint
 from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.counting import Counter
-from sandbox.simulator.cost.estimate import estimate
+from sandbox.simulator.cost.demand import demand
+from sandbox.simulator.cost.estimate import timed
 from sandbox.simulator.cost.hotspots import hotspots
 from sandbox.simulator.cost.traffic import LaunchShape, reaches
 from sandbox.simulator.execute.effort import Effort
@@ -140,7 +142,8 @@ class _Profiling:
 
 def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture) -> LaunchProfile:
     counter, shape = counted.counter, counted.shape
-    result = estimate(counter, shape, architecture)
+    asked = demand(counter, shape, architecture)
+    result = timed(asked, architecture)
     return LaunchProfile(
         kernel=launch.kernel,
         line=launch.line,
@@ -152,6 +155,7 @@ def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture
         total_blocks=shape.blocks,
         metrics=metrics(CountedLaunch(counter, shape, result, architecture)),
         hotspots=hotspots(counter, shape, result),
+        breakdown=breakdown(asked, result, shape, architecture),
     )
 
 
