@@ -37,6 +37,9 @@ from sandbox.simulator.metrics.table import metrics
 from sandbox.simulator.sampling import SAMPLE_BLOCKS, chosen_blocks, count_blocks
 from sandbox.verdict import Provenance
 
+_FITS = 1 << 40
+"""Sectors of L2 for a block where L2 holds all buffers: nothing that a block touches again has left it."""
+
 
 def profile(
     program: Program,
@@ -124,7 +127,9 @@ class _Profiling:
         resident = occupancy(setup.architecture, geometry.threads, registers, setup.shared_bytes)
         sample = chosen_blocks(setup)
         columns = len(sample) if len(sample) <= SAMPLE_BLOCKS else 1
-        counter = Counter(_l1_share(setup, resident), Footprint(columns), _l2_share(setup, resident))
+        everything = sum(buffer_sizes(self.plan, setup.loaded)[0].values())
+        l2_sectors = _l2_share(setup, resident) if everything > setup.architecture.l2_bytes else _FITS
+        counter = Counter(_l1_share(setup, resident), Footprint(columns), l2_sectors)
         sampled = count_blocks(setup, sample, counter, self.effort, whole=whole)
         shape = LaunchShape(
             blocks=geometry.blocks,
