@@ -181,7 +181,7 @@ class Breakdown:
         launch_us: What the launch itself costs.
         least_us: What a perfect machine would take, launch included.
         what_ifs: Causes that matter, the one that matters most first.
-        error: By what part of itself the estimate is typically off, as published times of kernels of its kind show.
+        error: The part of itself within which two of three estimates are, as published times of its kind show.
     """
 
     parts: tuple[Part, ...]

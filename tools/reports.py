@@ -167,8 +167,8 @@ class ProfileReport:
     Attributes:
         latency_us: Geometric mean over the benchmark shapes, microseconds.
         speedup: Baseline latency over this latency, geometric mean, same device and same call.
-        error: Of an estimate: by what part of itself it is typically off, as published times of kernels bound by the
-            same show. None where that is not known.
+        error: Of an estimate: the part of itself within which two of three are, as published times of kernels bound
+            by the same show. None where that is not known.
     """
 
     verdict: Verdict

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sandbox.device import Bottleneck, Breakdown, Cause, LaunchProfile
+from sandbox.simulator.cost.confidence import ALL, ERRORS, error_of
 
 SOURCE = """extern "C" __global__ void straight(const float* x, float* out) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -106,3 +109,10 @@ def test_low_occupancy_is_a_cause_where_waiting_binds_and_more_warps_would_fit(t
     assert found.what_ifs[0].cause is Cause.LOW_OCCUPANCY
     full = told("crowded", 4096, 64, arguments)[1]
     assert all(one.cause is not Cause.LOW_OCCUPANCY for one in full.what_ifs)
+
+
+def test_the_errors_of_kinds_are_those_that_the_documents_show():
+    page = Path("docs/cost-model.md").read_text().partition("## Confidence")[2]
+    for kind, error in ERRORS.items():
+        assert page.partition(f"| `{kind}` | ")[2].partition("\n")[0].endswith(f"| {100 * error:.0f} % |")
+    assert error_of(Bottleneck.TENSOR) == ALL
