@@ -103,6 +103,7 @@ class Hotspot:
         what: What was counted there, for example `sectors per request`.
         value: How much of it.
         share: The part of the launch's total of that kind that this line causes, 0 to 1.
+        text: Of the line; empty where nobody has looked it up.
     """
 
     line: int | None
@@ -110,6 +111,7 @@ class Hotspot:
     what: str
     value: float
     share: float
+    text: str = ""
 
 
 class Bottleneck(StrEnum):
@@ -138,6 +140,58 @@ class Bottleneck(StrEnum):
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one resource needs of a launch, if it were the only one: microseconds."""
+
+    resource: Bottleneck
+    us: float
+
+
+class Cause(StrEnum):
+    """What may make a launch slower than it need be, and a model can take away."""
+
+    SCATTERED_LOADS = "scattered_loads"
+    SCATTERED_STORES = "scattered_stores"
+    BANK_CONFLICTS = "bank_conflicts"
+    CONTENTION = "contention"
+    BARRIERS = "barriers"
+    UNEVEN_BLOCKS = "uneven_blocks"
+    LOW_OCCUPANCY = "low_occupancy"
+    READ_AGAIN = "read_again"
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What a launch would take if one cause were gone and all else as it is.
+
+    Attributes:
+        latency_us: Of the launch then.
+    """
+
+    cause: Cause
+    latency_us: float
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """What an estimate is made of. Times in microseconds.
+
+    Attributes:
+        parts: What each resource needs, the largest first; together they take less than their sum.
+        launch_us: What the launch itself costs.
+        least_us: What a perfect machine would take, launch included.
+        what_ifs: Causes that matter, the one that matters most first.
+        error: The part of itself within which two of three estimates are, as published times of its kind show.
+    """
+
+    parts: tuple[Part, ...]
+    launch_us: float
+    least_us: float
+    what_ifs: tuple[WhatIf, ...]
+    error: float
+
+
+@dataclass(frozen=True)
 class LaunchProfile:
     """One launch of the plan, profiled.
 
@@ -148,6 +202,7 @@ class LaunchProfile:
         hotspots: Lines to look at first, the most costly first; counted on the sampled blocks.
         note: Why counters are missing and how to get them; empty where nothing is.
         executed: Instructions of the PTX that all blocks execute, times their threads; 0 where nobody counted.
+        breakdown: Of an estimate; None of what was measured.
     """
 
     kernel: str
@@ -162,6 +217,7 @@ class LaunchProfile:
     hotspots: tuple[Hotspot, ...] = ()
     note: str = ""
     executed: float = 0.0
+    breakdown: Breakdown | None = None
 
 
 @dataclass(frozen=True)

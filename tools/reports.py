@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sandbox.device import Bottleneck, Fault, LaunchProfile
+from sandbox.device import Bottleneck, Breakdown, Cause, Fault, LaunchProfile
 from sandbox.program import Diagnostic, KernelResources
 from sandbox.proof.opinion import LaunchProof, Opinion
 from sandbox.verdict import Provenance, Verdict
@@ -167,6 +167,8 @@ class ProfileReport:
     Attributes:
         latency_us: Geometric mean over the benchmark shapes, microseconds.
         speedup: Baseline latency over this latency, geometric mean, same device and same call.
+        error: Of an estimate: the part of itself within which two of three are, as published times of kernels bound
+            by the same show. None where that is not known.
     """
 
     verdict: Verdict
@@ -177,6 +179,7 @@ class ProfileReport:
     shapes: tuple[ShapeTiming, ...] = ()
     bottleneck: Bottleneck = Bottleneck.UNKNOWN
     roofline_fraction: float | None = None
+    error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -252,6 +255,35 @@ class CheckReport:
 
 AnyReport = CompileReport | TestReport | ProfileReport | CheckReport
 """What carrying out an order on one kernel gives."""
+
+
+_CAUSES: Mapping[Cause, str] = {
+    Cause.SCATTERED_LOADS: "loads coalesced",
+    Cause.SCATTERED_STORES: "stores coalesced",
+    Cause.BANK_CONFLICTS: "no bank conflicts",
+    Cause.CONTENTION: "no two atomics at one address",
+    Cause.BARRIERS: "no barriers",
+    Cause.UNEVEN_BLOCKS: "all blocks as long as the average one",
+    Cause.LOW_OCCUPANCY: "twice as many blocks resident",
+    Cause.READ_AGAIN: "nothing read twice from DRAM",
+}
+_PARTS = 6
+
+
+def breakdown_text(found: Breakdown) -> str:
+    """Return an estimate's parts, as in `dram 9.6, l1 8.1, launch 2.0; least possible 7.3 us`."""
+    parts = [f"{part.resource} {part.us:.3g}" for part in found.parts[:_PARTS]]
+    return f"{', '.join([*parts, f'launch {found.launch_us:.3g}'])}; least possible {found.least_us:.3g} us"
+
+
+def what_if_text(found: Breakdown) -> str:
+    """Return what would be gained, as in `stores coalesced: 8.2 us; no barriers: 9 us`; empty where nothing."""
+    return "; ".join(f"{_CAUSES[one.cause]}: {one.latency_us:.3g} us" for one in found.what_ifs)
+
+
+def confidence_text(error: float | None, bottleneck: Bottleneck) -> str:
+    """Return how far off such estimates are, as in `about 10 percent for kernels bound by dram`."""
+    return "" if error is None else f"about {100 * error:.0f} percent for kernels bound by {bottleneck}"
 
 
 def not_judged_text(verdict: Verdict | None, shapes: Iterable[Mapping[str, int]]) -> str:

@@ -21,9 +21,18 @@ from agent.cli.output import (
 from sandbox.device import LaunchProfile
 from sandbox.program import KernelResources
 from sandbox.verdict import Verdict
-from tools.reports import CaseReport, CheckReport, ProfileReport, Timing, not_judged_text
+from tools.reports import (
+    CaseReport,
+    CheckReport,
+    ProfileReport,
+    Timing,
+    breakdown_text,
+    not_judged_text,
+    what_if_text,
+)
 
 _METRICS_SHOWN = 40
+_HOTSPOTS_SHOWN = 5
 
 
 def show_check(console: Console, report: CheckReport) -> None:
@@ -154,6 +163,11 @@ def _show_launch(console: Console, launch: LaunchProfile, shape: str) -> None:
         f"{launch.kernel} (line {launch.line}), {shape}: {latency(launch.latency_us, launch.provenance)}, "
         f"{blocks}, bound by {launch.bottleneck}"
     )
+    if launch.breakdown is not None:
+        console.print(f"needs, in us: {breakdown_text(launch.breakdown)}")
+        if gains := what_if_text(launch.breakdown):
+            console.print(f"if only this changed: {gains}")
+    _show_hotspots(console, launch)
     values = ByProvenance("", (metric.provenance for metric in launch.metrics))
     made = table("metric", *values.heads, "unit")
     for metric in launch.metrics[:_METRICS_SHOWN]:
@@ -163,3 +177,10 @@ def _show_launch(console: Console, launch: LaunchProfile, shape: str) -> None:
         console.print(clean(f"counters: {launch.note}"), soft_wrap=True)
     if (left := len(launch.metrics) - _METRICS_SHOWN) > 0:
         console.print(f"{left} more metrics with --json")
+
+
+def _show_hotspots(console: Console, launch: LaunchProfile) -> None:
+    for hot in launch.hotspots[:_HOTSPOTS_SHOWN]:
+        if hot.line is not None:
+            said = f"{hot.value:.4g} {hot.what}, {hot.share:.0%} of the launch's"
+            console.print(Text(f"  {hot.line:>5} | {clean(hot.text)}   <- {said}"))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from agent.candidates import Trial
 from sandbox.verdict import Provenance, Verdict
-from tools.reports import CaseReport, CheckReport, CompileReport, ProfileReport, ShapeTiming
+from tools.reports import (
+    CaseReport,
+    CheckReport,
+    CompileReport,
+    ProfileReport,
+    ShapeTiming,
+    breakdown_text,
+    confidence_text,
+    what_if_text,
+)
 
 _DIAGNOSTICS = 12
 _METRICS = 24
@@ -137,6 +146,9 @@ def _profile_lines(profile: ProfileReport | None) -> list[str]:
         lines.append(f"Bottleneck: {profile.bottleneck}.")
     if profile.roofline_fraction is not None:
         lines.append(f"Fraction of the roofline: {profile.roofline_fraction:.2f}.")
+    if profile.error is not None:
+        said = confidence_text(profile.error, profile.bottleneck)
+        lines.append(f"Such estimates err by {said}; a smaller difference is no difference.")
     for shape in profile.shapes[-1:]:
         lines += _shape_lines(shape)
     return lines
@@ -156,12 +168,17 @@ def _shape_lines(shape: ShapeTiming) -> list[str]:
             f"  {launch.kernel} (line {launch.line}): {timing(launch.latency_us, launch.provenance)},"
             f" bound by {launch.bottleneck}, {launch.roofline_fraction:.2f} of its roofline"
         )
+        if launch.breakdown is not None:
+            lines.append(f"    needs, in us: {breakdown_text(launch.breakdown)}")
+            if gains := what_if_text(launch.breakdown):
+                lines.append(f"    if only this changed: {gains}")
         lines += [
             f"    {metric.name} = {metric.value:.6g} {metric.unit} ({metric.provenance})"
             for metric in launch.metrics[:_METRICS]
         ]
         lines += [
             f"    line {hot.line}: {hot.value:.4g} {hot.what}, {hot.share:.0%} of the launch's"
+            + (f": {_bounded(hot.text)}" if hot.text else "")
             for hot in launch.hotspots[:_HOTSPOTS]
             if hot.line is not None
         ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from benchmarks.published.observing import Published
 from benchmarks.published.quality import Compared, Quality, quality
@@ -38,6 +41,19 @@ class Report:
             if family in {"", one.family.name}
         ]
 
+    def kinds(self) -> dict[str, tuple[int, float]]:
+        """By what bounds kernels: how many there are, and the error that two of three stay within.
+
+        `sandbox.simulator.cost.confidence` has these.
+        """
+        errors: dict[str, list[float]] = {}
+        for one, time in zip(self.observed, self.times, strict=True):
+            kind = one.estimate(USED).bottleneck.value
+            errors.setdefault(kind, []).append(abs(math.log(time / one.measured_us)))
+        return {
+            kind: (len(found), float(np.quantile(found, 2 / 3))) for kind, found in sorted(errors.items())
+        }
+
     def families(self) -> list[str]:
         """Names of families, in order."""
         return list(dict.fromkeys(one.family.name for one in self.observed))
@@ -48,6 +64,7 @@ def as_table(report: Report) -> dict[str, Any]:
     return {
         "held_out": report.held_out,
         "all": asdict(quality(report.compared())),
+        "kinds": report.kinds(),
         "families": {name: asdict(quality(report.compared(name))) for name in report.families()},
         "points": [_row(one, time) for one, time in zip(report.observed, report.times, strict=True)],
         "left_out": report.left_out,
@@ -98,6 +115,8 @@ def _families(report: Report) -> Iterator[str]:
 def _summary(report: Report) -> Iterator[str]:
     how = "each family by a fit without it" if report.held_out else "by the constants in use"
     yield f"All, {how}: {_said(quality(report.compared()))}"
+    for kind, (points, error) in report.kinds().items():
+        yield f"  bound by {kind}: {points} points, two of three within {error:.3f}"
     yield from (f"Left out: {text}" for text in report.left_out)
 
 

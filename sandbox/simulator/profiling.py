@@ -14,10 +14,12 @@ from sandbox.device import Array, LaunchProfile, ProfileResult
 from sandbox.plan import Launch, Plan, Role
 from sandbox.program import Program
 from sandbox.simulator.completeness import Counted, incomplete
+from sandbox.simulator.cost.breakdown import breakdown
 from sandbox.simulator.cost.caches import Footprint
 from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.counting import Counter
-from sandbox.simulator.cost.estimate import estimate
+from sandbox.simulator.cost.demand import demand
+from sandbox.simulator.cost.estimate import timed
 from sandbox.simulator.cost.hotspots import hotspots
 from sandbox.simulator.cost.traffic import LaunchShape, reaches
 from sandbox.simulator.execute.effort import Effort
@@ -34,6 +36,9 @@ from sandbox.simulator.metrics.row import CountedLaunch
 from sandbox.simulator.metrics.table import metrics
 from sandbox.simulator.sampling import SAMPLE_BLOCKS, chosen_blocks, count_blocks
 from sandbox.verdict import Provenance
+
+_FITS = 1 << 40
+"""Sectors of L2 for a block where L2 holds all buffers: nothing that a block touches again has left it."""
 
 
 def profile(
@@ -122,7 +127,9 @@ class _Profiling:
         resident = occupancy(setup.architecture, geometry.threads, registers, setup.shared_bytes)
         sample = chosen_blocks(setup)
         columns = len(sample) if len(sample) <= SAMPLE_BLOCKS else 1
-        counter = Counter(_l1_share(setup, resident), Footprint(columns), _l2_share(setup, resident))
+        everything = sum(buffer_sizes(self.plan, setup.loaded)[0].values())
+        l2_sectors = _l2_share(setup, resident) if everything > setup.architecture.l2_bytes else _FITS
+        counter = Counter(_l1_share(setup, resident), Footprint(columns), l2_sectors)
         sampled = count_blocks(setup, sample, counter, self.effort, whole=whole)
         shape = LaunchShape(
             blocks=geometry.blocks,
@@ -140,7 +147,8 @@ class _Profiling:
 
 def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture) -> LaunchProfile:
     counter, shape = counted.counter, counted.shape
-    result = estimate(counter, shape, architecture)
+    asked = demand(counter, shape, architecture)
+    result = timed(asked, architecture)
     return LaunchProfile(
         kernel=launch.kernel,
         line=launch.line,
@@ -154,6 +162,7 @@ def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture
         hotspots=hotspots(counter, shape, result),
         executed=shape.scale
         * sum(one.lanes * len(one.block.instructions) for one in counter.blocks.values()),
+        breakdown=breakdown(asked, result, shape, architecture),
     )
 
 

@@ -81,6 +81,8 @@ def test_the_report_has_a_row_for_each_point_and_says_what_was_left_out(observed
     said = text(report)
     assert "All, by the constants in use: 12 points, median error 0.095" in said
     assert "a100pcie40 at 765 MHz" in said
+    assert sum(points for points, _ in table["kinds"].values()) == len(observed)
+    assert "bound by atomics: " in said
     assert "Left out: some family v1: refused" in said
 
 

@@ -49,3 +49,13 @@ def test_only_estimates_can_be_too_close_to_tell_apart() -> None:
     assert indistinct(report(0.98, Provenance.ESTIMATED))
     assert not indistinct(report(1.04, Provenance.ESTIMATED))
     assert not indistinct(report(1.02, Provenance.MEASURED))
+
+
+def test_what_an_estimate_errs_by_is_no_difference_in_words_though_a_choice_is_made() -> None:
+    def report(speedup: float, provenance: Provenance) -> ProfileReport:
+        return ProfileReport(Verdict.PASS, "", 10.0, provenance, speedup, error=0.1)
+
+    assert indistinct(report(1.09, Provenance.ESTIMATED))
+    assert not indistinct(report(1.11, Provenance.ESTIMATED))
+    assert not indistinct(report(1.09, Provenance.MEASURED))
+    assert order(Merit(10.9, True, (0, 32, 1)), Merit(10.0, True, (0, 255, 1))) == [1, 0]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, Field, GetJsonSchemaHandler, RootModel
 from pydantic_core import CoreSchema
 
+from sandbox.device import Cause
 from sandbox.verdict import Provenance, Verdict
 from tools.mcp.limits import Few, FewHotLines, FewMetrics, Message
 from tools.tasks.task import WholeTask
@@ -174,6 +175,31 @@ class HotLine(BaseModel):
     what: str = Field(description="What was counted there, as `sectors per request`.")
     value: float
     share: float = Field(description="Of all of that kind in this launch, 0 to 1.")
+    text: Message = Field(description="Of the line.")
+
+
+class PartLine(BaseModel):
+    """What one resource needs of a launch."""
+
+    resource: str
+    us: float
+
+
+class WhatIfLine(BaseModel):
+    """The estimate if one cause were gone and all else as it is."""
+
+    cause: Cause
+    latency_us: float
+
+
+class BreakdownLine(BaseModel):
+    """What an estimate is made of, microseconds."""
+
+    parts: list[PartLine] = Field(description="By resource, the largest first; they overlap.")
+    launch_us: float
+    least_us: float = Field(description="What a perfect machine would take.")
+    what_ifs: list[WhatIfLine] = Field(description="Causes to remove, the one that matters most first.")
+    error: float = Field(description="By what part of itself an estimate of this kind is typically off.")
 
 
 class LaunchLine(BaseModel):
@@ -192,6 +218,7 @@ class LaunchLine(BaseModel):
         validation_alias=AliasChoices("hot_lines", "hotspots"), description="Where to look first."
     )
     note: str = Field(description="Why counters are missing and how to get them; empty where none is.")
+    breakdown: BreakdownLine | None = Field(description="Of an estimate; null where it was measured.")
 
 
 class MeasuredTiming(BaseModel):
@@ -230,4 +257,8 @@ class ProfileAnswer(JudgeAnswer):
     )
     bottleneck: str = ""
     roofline_fraction: float | None = None
+    error: float | None = Field(
+        default=None,
+        description="Of an estimate: by what part of itself it is typically off. Less than that is no difference.",
+    )
     shapes: Annotated[list[ShapeLine], Few] = Field(default_factory=list[ShapeLine])

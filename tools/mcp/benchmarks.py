@@ -11,6 +11,7 @@ from sandbox.verdict import Provenance, Verdict
 from tools.mcp.answers import PROVENANCE, FailedCase, JudgeAnswer
 from tools.mcp.limits import Few, Message, StageMessage
 from tools.mcp.translation import describe_failure
+from tools.preference import Merit, merit, preferred, too_close
 from tools.reports import CheckReport, not_judged_text
 from tools.tasks.task import Task
 
@@ -88,7 +89,10 @@ class Standing(BaseModel):
 class CompareAnswer(JudgeAnswer):
     """Kernels for one task, judged alike and ranked."""
 
-    best: str | None = Field(default=None, description="Label of the fastest correct kernel.")
+    best: str | None = Field(
+        default=None,
+        description="Label of the fastest correct kernel; of estimates within 3 percent, of the leanest.",
+    )
     standings: list[Standing] = Field(
         default_factory=list[Standing], description="Correct ones first, fastest first."
     )
@@ -118,13 +122,13 @@ def describe_benchmark(task: Task, report: CheckReport) -> BenchmarkAnswer:
 def describe_comparison(task: Task, reports: Sequence[tuple[str, CheckReport]]) -> CompareAnswer:
     """Return what compare_kernels answers; a wrong kernel has no latency, however fast it is."""
     right = [(label, one) for label, one in reports if one.verdict is Verdict.PASS and _latency(one)]
-    right.sort(key=lambda pair: _latency(pair[1]) or 0.0)
+    right = preferred(right, lambda pair: _merit(pair[1]))
     wrong = [pair for pair in reports if pair not in right]
     best = _latency(right[0][1]) if right else None
     return CompareAnswer(
         verdict=Verdict.PASS if right else reports[0][1].verdict,
         message=f"{len(right)} of {len(reports)} kernels are correct"
-        + (f"; {right[0][0]!r} is the fastest." if right else "."),
+        + (f"; {_winner(right)}." if right else "."),
         task=task.name,
         device=reports[0][1].device,
         best=right[0][0] if right else None,
@@ -133,6 +137,25 @@ def describe_comparison(task: Task, reports: Sequence[tuple[str, CheckReport]]) 
         if right
         else "Repair one of them, then test_kernel.",
     )
+
+
+def _merit(report: CheckReport) -> Merit:
+    assert report.profile is not None, "only what was timed is ranked"
+    return merit(report.profile, report.compile)
+
+
+def _winner(right: Sequence[tuple[str, CheckReport]]) -> str:
+    """Say which kernel is the fastest, or of which others an estimate cannot tell it apart."""
+    (best, report), *others = right
+    ahead, profile = _latency(report), report.profile
+    equal = [
+        repr(label)
+        for label, one in others
+        if ahead and profile is not None and too_close(profile, (_latency(one) or 0.0) / ahead)
+    ]
+    if not equal:
+        return f"{best!r} is the fastest"
+    return f"{best!r} comes first, but between it and {', '.join(equal)} the model can tell no difference"
 
 
 def _standing(label: str, report: CheckReport, best: float | None) -> Standing:

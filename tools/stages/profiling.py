@@ -17,7 +17,7 @@ from tools.awaiting import Memo, together
 from tools.judge.explanation import shorten
 from tools.judge.questions import Samples
 from tools.preference import indistinct
-from tools.reports import CompileReport, ProfileReport, ShapeTiming, Timing
+from tools.reports import CompileReport, ProfileReport, ShapeTiming, Timing, confidence_text
 from tools.stages.compiling import CompileStage
 from tools.tasks.task import Case, Task
 
@@ -103,7 +103,9 @@ class ProfileStage:
             )
         else:
             result = await profile()
-        return Shape(case, result, _fault(result, case) or self._implausible(task, case, result))
+        return Shape(
+            case, with_text(result, kernel), _fault(result, case) or self._implausible(task, case, result)
+        )
 
     def _implausible(self, task: Task, case: Case, result: ProfileResult) -> ProfileReport | None:
         """Refuse an estimate below what the task's own cost takes at peak rates: it says nothing of the kernel."""
@@ -122,6 +124,22 @@ def least_work(task: Task, case: Case) -> tuple[float, float]:
     """Return the least bytes that a task moves at one of its cases, and the least operations it takes."""
     moved, flops = (expressions.parse(text).evaluate(dict(case.dims)) for text in (task.bytes, task.flops))
     return float(moved), float(flops)
+
+
+def with_text(result: ProfileResult, kernel: str) -> ProfileResult:
+    """Add the text of the lines that cost most, from the kernel file."""
+    lines = dict(enumerate(kernel.splitlines(), 1))
+    launches = [
+        replace(
+            launch,
+            hotspots=tuple(
+                replace(hot, text="" if hot.line is None else lines.get(hot.line, "").strip())
+                for hot in launch.hotspots
+            ),
+        )
+        for launch in result.launches
+    ]
+    return replace(result, launches=tuple(launches))
 
 
 @dataclass(frozen=True)
@@ -193,20 +211,21 @@ def _provenance(shapes: Sequence[ShapeTiming]) -> Provenance:
     return Provenance.MEASURED if measured else Provenance.ESTIMATED
 
 
-def _bound(shapes: Sequence[ShapeTiming]) -> tuple[Bottleneck, float | None]:
-    """Return what bounds the longest launch of the slowest shape, and the roofline fraction of all launches.
+def _bound(shapes: Sequence[ShapeTiming]) -> tuple[Bottleneck, float | None, float | None]:
+    """Return what bounds the longest launch of the slowest shape, the roofline fraction of all, and that one's error.
 
     The fraction is the mean over launches weighted by their time: least possible time over time taken.
     """
     launches = [launch for shape in shapes for launch in shape.launches]
     total = math.fsum(launch.latency_us for launch in launches)
     if not total:
-        return Bottleneck.UNKNOWN, None
+        return Bottleneck.UNKNOWN, None, None
     slowest = max(shapes, key=lambda shape: shape.latency_us)
     longest = max(slowest.launches, key=lambda launch: launch.latency_us, default=launches[0])
     least = math.fsum(launch.roofline_fraction * launch.latency_us for launch in launches)
     # Without rates of the GPU to compare with every fraction is 0: that is no knowledge of a roofline.
-    return longest.bottleneck, least / total if least else None
+    error = None if longest.breakdown is None else longest.breakdown.error
+    return longest.bottleneck, least / total if least else None, error
 
 
 def _message(report: ProfileReport) -> str:
@@ -219,6 +238,8 @@ def _message(report: ProfileReport) -> str:
         parts.append(f"bound by {report.bottleneck}")
     if report.roofline_fraction is not None:
         parts.append(f"{report.roofline_fraction:.0%} of its roofline")
+    if said := confidence_text(report.error, report.bottleneck):
+        parts.append(f"error {said}")
     text = ", ".join(parts)
     return (
         f"{text} (geometric mean of {len(report.shapes)} shapes)." if len(report.shapes) > 1 else f"{text}."

@@ -5,6 +5,7 @@ It is made once from counts; `estimate.timed` prices it, as often as somebody as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from sandbox.simulator.cost.hoisting import hoisted
 from sandbox.simulator.cost.local import local_requests
 from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
 from sandbox.simulator.cost.timeline import LongestWarps, longest_warps
-from sandbox.simulator.cost.traffic import LaunchShape, Traffic, traffic
+from sandbox.simulator.cost.traffic import LaunchShape, Traffic, past_l1, traffic
 from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.machine.lanes import WARP
@@ -28,10 +29,25 @@ Instructions", warp shuffle)."""
 
 @dataclass(frozen=True)
 class Requests:
-    """Global accesses of one instruction by the blocks of one multiprocessor: warp requests, and their lines."""
+    """Global accesses of one instruction: counts of the blocks of one multiprocessor, bytes of the whole launch.
 
+    Attributes:
+        kind: "load", "store" or "atomic".
+        number: Warp requests.
+        lines: Lines of those.
+        least_lines: As many as their lanes' bytes would fill.
+        beyond: Lines that go on to L2.
+        moved: Bytes between L1 and L2.
+        wanted: Bytes that lanes asked for.
+    """
+
+    kind: str
     number: float
     lines: float
+    least_lines: float
+    beyond: float
+    moved: float
+    wanted: float
 
 
 @dataclass(frozen=True)
@@ -45,14 +61,16 @@ class Demand:
         requests: Its global accesses, by instruction.
         beyond: Lines that these ask of L2, and that local memory moves beyond L1.
         wavefronts, atomic_wavefronts: Of its shared memory.
+        least_wavefronts, least_atomic_wavefronts: As few as would do: without bank conflicts.
         local: Warp-level accesses to local memory.
         constant: Further addresses of its requests to constant memory.
         shuffles: Warp shuffles.
         turns: At the busiest place of global memory, by what an atomic there adds ("f16", "f16x2", "").
         chains: The longest warp of a block, and of all.
-        rounds: Times that the multiprocessors are filled.
+        waves: Times that the multiprocessors are filled; the last one in part.
         resident_blocks: Blocks of a full multiprocessor.
         resident_slots: Warp instructions of all warps of a full multiprocessor.
+        once: Bytes that the launch touches, each once.
         least_us: What a perfect machine needs, launch included.
     """
 
@@ -63,15 +81,23 @@ class Demand:
     beyond: float
     wavefronts: float
     atomic_wavefronts: float
+    least_wavefronts: float
+    least_atomic_wavefronts: float
     local: float
     constant: float
     shuffles: float
     turns: Mapping[str, float]
     chains: LongestWarps
-    rounds: float
+    waves: float
     resident_blocks: int
     resident_slots: float
+    once: float
     least_us: float
+
+    @property
+    def rounds(self) -> int:
+        """Times that the multiprocessors are filled, the last one counted whole."""
+        return math.ceil(self.waves)
 
 
 def demand(
@@ -103,7 +129,7 @@ def demand(
         moved=moved,
         pipes={pipe: clocks * share for pipe, clocks in _pipes(counter, work, architecture).items()},
         slots=slots * share,
-        requests=tuple(Requests(site.requests * share, site.lines * share) for site in sites),
+        requests=tuple(_requests(site, share, shape.scale) for site in sites),
         beyond=(
             sum(map(_lines_beyond, sites))
             + (moved.local.read + moved.local.written) / (SECTOR * SECTORS_A_LINE)
@@ -111,15 +137,33 @@ def demand(
         * share,
         wavefronts=_wavefronts(counter, architecture, atomic=False) * share,
         atomic_wavefronts=_wavefronts(counter, architecture, atomic=True) * share,
+        least_wavefronts=_wavefronts(counter, architecture, atomic=False, least=True) * share,
+        least_atomic_wavefronts=_wavefronts(counter, architecture, atomic=True, least=True) * share,
         local=local_requests(counter) * share,
         constant=_further_constants(counter) * share,
         shuffles=_shuffles(counter) * WARP / _LANES_A_SHUFFLE * share,
         turns=_turns(counter, shape),
         chains=longest_warps(counter, shape, architecture, moved, constants),
-        rounds=-(-shape.waves(architecture.multiprocessors) // 1),
+        waves=shape.waves(architecture.multiprocessors),
         resident_blocks=resident,
         resident_slots=slots / shape.sampled * resident,
+        once=sum(reach.all_bytes for reach in shape.reach.values()),
         least_us=architecture.launch_us + _least(counter, shape, architecture, moved),
+    )
+
+
+def _requests(site: Site, share: float, scale: float) -> Requests:
+    """Of one instruction; `share` and `scale` take the sample to a multiprocessor and to the launch."""
+    wanted = site.lanes * site.size
+    least = min(site.lines, max(site.requests, wanted / (SECTOR * SECTORS_A_LINE)))
+    return Requests(
+        kind=site.kind,
+        number=site.requests * share,
+        lines=site.lines * share,
+        least_lines=least * share,
+        beyond=_lines_beyond(site) * share,
+        moved=past_l1(site) * scale,
+        wanted=wanted * scale,
     )
 
 
@@ -130,12 +174,12 @@ def _lines_beyond(site: Site) -> float:
     return site.lines * site.pending / site.sectors if site.sectors else 0.0
 
 
-def _wavefronts(counter: Counter, architecture: Architecture, *, atomic: bool) -> float:
+def _wavefronts(counter: Counter, architecture: Architecture, *, atomic: bool, least: bool = False) -> float:
     """Clocks of shared memory: of a wavefront of 128 bytes, at least what a request's addresses take."""
     sites = (site for site in counter.sites.values() if site.space == "shared")
-    least, each = WARP / architecture.lsu_lanes, 128 / architecture.shared_bytes_per_clock
+    request, each = WARP / architecture.lsu_lanes, 128 / architecture.shared_bytes_per_clock
     return sum(
-        max(site.wavefronts * each, site.requests * least)
+        max((min(site.ideal, site.wavefronts) if least else site.wavefronts) * each, site.requests * request)
         for site in sites
         if (site.kind == "atomic") == atomic
     )

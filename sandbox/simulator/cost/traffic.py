@@ -157,7 +157,7 @@ def traffic(counter: Counter, shape: LaunchShape, l2_bytes: int, multiprocessors
     for site in counter.sites.values():
         if site.space == "global":
             key = (site.buffer, site.kind == "load")
-            moved[key] = moved.get(key, 0.0) + _past_l1(site) * shape.scale
+            moved[key] = moved.get(key, 0.0) + past_l1(site) * shape.scale
             asked[key] = asked.get(key, 0.0) + site.lanes * site.size * shape.scale
             far[key] = far.get(key, 0.0) + site.far * SECTOR * shape.scale
     spilt = _spilt(shape, l2_bytes)
@@ -184,7 +184,8 @@ def traffic(counter: Counter, shape: LaunchShape, l2_bytes: int, multiprocessors
     return Traffic(l2[True], l2[False], dram[True], dram[False], share, ragged, local)
 
 
-def _past_l1(site: Site) -> int:
+def past_l1(site: Site) -> int:
+    """Bytes that the sampled accesses of a site move between L1 and L2."""
     return (site.misses if site.kind == "load" else site.sectors) * SECTOR
 
 

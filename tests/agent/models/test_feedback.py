@@ -4,7 +4,7 @@ import dataclasses
 
 from agent.candidates import Trial
 from agent.models.feedback import feedback, trial_line
-from sandbox.device import Fault, Hotspot, LaunchProfile
+from sandbox.device import Bottleneck, Breakdown, Cause, Fault, Hotspot, LaunchProfile, Part, WhatIf
 from sandbox.program import Diagnostic
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import (
@@ -88,15 +88,32 @@ def test_a_correct_kernel_comes_with_its_bottleneck_and_provenance():
 
 
 def test_a_profile_names_the_lines_that_cost_most():
-    hot = (Hotspot(4, "ld.global", "sectors per request", 32.0, 0.8), Hotspot(None, "bar", "waits", 1.0, 0.1))
+    hot = (
+        Hotspot(4, "ld.global", "sectors per request", 32.0, 0.8, "y = x[i];"),
+        Hotspot(None, "bar", "waits", 1.0, 0.1),
+    )
     launch = LaunchProfile("k", 1, 12.5, Provenance.ESTIMATED, "dram", 0.8, 1, 1, hotspots=hot)
     shape = ShapeTiming({"n": 8}, 12.5, Provenance.ESTIMATED, launches=(launch,))
     profile = ProfileReport(Verdict.PASS, "", 12.5, Provenance.ESTIMATED, 2.0, (shape,), "dram", 0.8)
     text = feedback(
         trial(CheckReport(Verdict.PASS, "t", "d", Provenance.ESTIMATED, "", profile=profile)), KERNEL
     )
-    assert "line 4: 32 sectors per request, 80% of the launch's" in text
+    assert "line 4: 32 sectors per request, 80% of the launch's: y = x[i];" in text
     assert "line None" not in text
+
+
+def test_an_estimate_comes_with_its_parts_what_would_change_it_and_how_far_it_may_be_off():
+    parts = (Part(Bottleneck.DRAM, 9.6), Part(Bottleneck.L1, 8.1))
+    found = Breakdown(parts, 2.0, 7.3, (WhatIf(Cause.SCATTERED_STORES, 8.25),), 0.1)
+    launch = LaunchProfile("k", 1, 12.5, Provenance.ESTIMATED, "dram", 0.8, 1, 1, breakdown=found)
+    shape = ShapeTiming({"n": 8}, 12.5, Provenance.ESTIMATED, launches=(launch,))
+    profile = ProfileReport(Verdict.PASS, "", 12.5, Provenance.ESTIMATED, 2.0, (shape,), "dram", 0.8, 0.1)
+    text = feedback(
+        trial(CheckReport(Verdict.PASS, "t", "d", Provenance.ESTIMATED, "", profile=profile)), KERNEL
+    )
+    assert "needs, in us: dram 9.6, l1 8.1, launch 2; least possible 7.3 us" in text
+    assert "if only this changed: stores coalesced: 8.25 us" in text
+    assert "err by about 10 percent for kernels bound by dram" in text
 
 
 def test_the_same_judgement_gives_the_same_words_however_long_it_took():

@@ -165,7 +165,7 @@ async def test_a_measured_profile_says_how_sure_it_is_what_gives_pause_and_where
     timing = Timing(
         30, 2.0, 1.9, 2.1, 2.8, 3.3, 2.5, 0.4, 1.1, 1980.0, 0, 3, 0, ("clocks held back",), noise=0.01
     )
-    hot = Hotspot(4, "ld.global", "sectors per request", 32.0, 0.8)
+    hot = Hotspot(4, "ld.global", "sectors per request", 32.0, 0.8, "y = x[i];")
     launch = replace(
         LAUNCH, provenance=Provenance.MEASURED, hotspots=(hot,) * 20, note="counters are forbidden"
     )
@@ -179,7 +179,9 @@ async def test_a_measured_profile_says_how_sure_it_is_what_gives_pause_and_where
     assert shown["timing"]["notes"] == ["clocks held back"]
     (first,) = shown["launches"]
     assert first["note"] == "counters are forbidden"
-    assert first["hot_lines"] == [{"line": 4, "what": "sectors per request", "value": 32.0, "share": 0.8}] * 8
+    shown_line = {"line": 4, "what": "sectors per request", "value": 32.0, "share": 0.8, "text": "y = x[i];"}
+    assert first["hot_lines"] == [shown_line] * 8
+    assert first["breakdown"] is None
     assert len(first["metrics"]) == 100
     assert named(toolbox.orders) == [ProfileOrder("softmax", KERNEL, full=True)]
 
@@ -300,6 +302,17 @@ async def test_compared_kernels_are_ranked_and_a_wrong_one_never_wins(mode: Mode
         ("slow", 9.0, 3.0),
         ("wrong", None, None),
     ]
+    assert answer["message"] == "2 of 3 kernels are correct; 'fast' is the fastest."
+
+
+@both_eras
+async def test_kernels_whose_estimates_lie_close_are_said_to_be_no_different(mode: Mode) -> None:
+    kernels = {"a": "// US=3.06\n", "b": "// US=9\n", "c": "// US=3\n"}
+    async with client(CannedToolbox(), mode) as connected:
+        arguments = {"task": "softmax", "kernels": kernels}
+        answer = structured(await connected.call_tool("compare_kernels", arguments))
+    said = "'c' comes first, but between it and 'a' the model can tell no difference."
+    assert answer["message"] == f"3 of 3 kernels are correct; {said}"
 
 
 @both_eras

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.compiler.service import Compiler
-from sandbox.device import Fault, ProfileResult
+from sandbox.device import Bottleneck, Fault, Hotspot, LaunchProfile, ProfileResult
 from sandbox.isolation.choose import choose_isolation
 from sandbox.plan import Plan
 from sandbox.program import Program
@@ -18,7 +18,7 @@ from sandbox.verdict import Provenance, Verdict
 from tests.tools.function_device import FunctionDevice
 from tools.judge.oracle import bench_samples
 from tools.stages.compiling import CompileStage
-from tools.stages.profiling import ProfileStage, geometric_mean
+from tools.stages.profiling import ProfileStage, geometric_mean, with_text
 from tools.tasks.task import Task
 
 
@@ -39,6 +39,17 @@ def stage(compiler: Compiler, device: FunctionDevice, *, repeatable: bool = Fals
 
 def device() -> FunctionDevice:
     return FunctionDevice(lambda program, plan, buffers: None, clock)
+
+
+def test_the_lines_that_cost_most_come_with_their_text() -> None:
+    hot = (
+        Hotspot(2, "st", "sectors per request", 32.0, 1.0),
+        Hotspot(9, "st", "", 1.0, 0.1),
+        Hotspot(None, "", "", 1, 0),
+    )
+    launch = LaunchProfile("k", 1, 3.0, Provenance.ESTIMATED, Bottleneck.DRAM, 0.5, 1, 1, hotspots=hot)
+    [told] = with_text(ProfileResult(None, 3.0, launches=(launch,)), "first\n  y[i] = 0;\n").launches
+    assert [one.text for one in told.hotspots] == ["y[i] = 0;", "", ""]
 
 
 async def test_latency_and_speedup_are_geometric_means_over_the_shapes(
