@@ -12,7 +12,6 @@ from sandbox.device import Cause, WhatIf
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.cost.demand import Demand
 from sandbox.simulator.cost.estimate import timed
-from sandbox.simulator.cost.timeline import LongestWarps
 from sandbox.simulator.cost.traffic import LaunchShape
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.machine.lanes import WARP
@@ -56,8 +55,8 @@ def _without(asked: Demand, shape: LaunchShape, architecture: Architecture) -> I
     yield Cause.CONTENTION, replace(asked, turns={})
     chains = asked.chains
     mean, longest = (replace(one, barriers=0.0) for one in (chains.mean, chains.longest))
-    yield Cause.BARRIERS, replace(asked, chains=LongestWarps(mean, longest))
-    yield Cause.UNEVEN_BLOCKS, replace(asked, chains=LongestWarps(chains.mean, chains.mean))
+    yield Cause.BARRIERS, replace(asked, chains=replace(chains, mean=mean, longest=longest))
+    yield Cause.UNEVEN_BLOCKS, replace(asked, chains=replace(chains, longest=chains.mean))
     if 2 * shape.occupancy.warps <= architecture.threads_per_sm // WARP and asked.waves > 1:
         yield Cause.LOW_OCCUPANCY, _twice_resident(asked, shape, architecture)
     moved = asked.moved
