@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.gpu.fit import BEFORE
 from benchmarks.gpu.fitting import each_held_out
-from benchmarks.published.dataset import Timing, families, gpus, pairs
+from benchmarks.published.dataset import Family, Timing, families, gpus, pairs
 from benchmarks.published.observing import Published, observe
 from benchmarks.published.pairs import orders
 from benchmarks.published.quality import Compared, quality
@@ -19,12 +19,18 @@ from sandbox.simulator.cost.constants import USED
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from tests.compiling import InProcess
 
-CHEAP = ("half_atomics_a100", "reduce_a100")
+CHEAP = {"half_atomics_a100": ("half", "half2", "fast"), "reduce_a100": ("v0", "v1", "v2", "v3")}
+"""Families and variants that a sample of blocks stands for; the others take seconds each."""
+
+
+def cheap(family: Family) -> Family:
+    points = (point for point in family.points if point.variant in CHEAP[family.name])
+    return replace(family, points=tuple(points))
 
 
 @pytest.fixture(scope="module")
 def observed() -> list[Published]:
-    found, left = asyncio.run(observe(families(CHEAP), InProcess()))
+    found, left = asyncio.run(observe([cheap(one) for one in families(tuple(CHEAP))], InProcess()))
     assert left == []
     return found
 
@@ -58,7 +64,7 @@ def test_published_sums_are_estimated_within_a_fifth_and_in_order(observed):
     ]
     found = quality(compared)
     assert found.median_error < 0.2
-    assert found.ordered == found.pairs > 20
+    assert found.ordered == found.pairs > 6
     assert found.worst is None
 
 
@@ -79,7 +85,7 @@ def test_the_report_has_a_row_for_each_point_and_says_what_was_left_out(observed
     assert len(table["points"]) == len(observed)
     assert table["all"]["median_error"] == pytest.approx(0.0953, abs=1e-4)
     said = text(report)
-    assert "All, by the constants in use: 12 points, median error 0.095" in said
+    assert "All, by the constants in use: 7 points, median error 0.095" in said
     assert "a100pcie40 at 765 MHz" in said
     assert sum(points for points, _ in table["kinds"].values()) == len(observed)
     assert "bound by atomics: " in said
@@ -114,7 +120,7 @@ def test_there_are_pairs_that_were_measured_in_the_order_that_they_name():
 
 @pytest.mark.parametrize("device", ["h200", "gtx1660s", "b200"])
 def test_known_pairs_keep_their_order_on_gpus_where_nobody_measured_them(device):
-    some = [one for one in pairs() if one.family in CHEAP]
+    some = [one for one in pairs() if {one.faster, one.slower} <= set(CHEAP.get(one.family, ()))]
     found = asyncio.run(orders(some, ARCHITECTURES[device], InProcess()))
-    assert len(found) == len(some) > 4
+    assert len(found) == len(some) > 1
     assert all(one.kept for one in found)
