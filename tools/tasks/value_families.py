@@ -18,8 +18,8 @@
 - `mixed()` or `mixed(decades)`: floats of both signs over `decades` (3) powers of ten either side of 1.
   Catches lost small terms and sums in a bad order.
 - `spikes(mean, deviation)`: bell-shaped floats, and among them some that are 2000 to 8000 deviations away (250 to
-  1000 in half precision): in the first row, the last and one in eight, at either end and anywhere. Dropping one
-  shows in a sum of many millions.
+  1000 in half precision): in the first row, the last and one in eight, at either end and anywhere, those of a row
+  to one side. Dropping some shows in a sum of many millions.
 - `extremes(low, high)`: whole numbers, the three at either end of the range. Neighbours beyond 2**24 are ties in
   float32; sums overflow.
 - `specials()`: bell-shaped floats, and among them a NaN, both infinities and a negative zero, once in about sixteen.
@@ -192,11 +192,11 @@ def _spikes(filling: Filling, mean: Number, deviation: Number) -> Array:
         np.broadcast_to([0, width - 1], (len(chosen), 2)),
         rng.integers(0, edge, (len(chosen), 1)),
         width - 1 - rng.integers(0, edge, (len(chosen), 1)),
-        rng.integers(0, width, (len(chosen), width // 4096 + 1)),
+        rng.integers(0, width, (len(chosen), width // 65536 + 1)),
     ]
     columns = np.concatenate(places, axis=1)
     least = 250 if filling.dtype.itemsize == 2 else 2000
-    sizes = rng.uniform(least, 4 * least, columns.shape) * rng.choice((-1.0, 1.0), columns.shape)
+    sizes = rng.uniform(least, 4 * least, columns.shape) * rng.choice((-1.0, 1.0), (len(chosen), 1))
     rows[chosen, columns] = mean + sizes * (deviation or 1)
     return rows.reshape(filling.shape)
 
