@@ -1,6 +1,7 @@
 """How far estimates are off, by what bounds the kernel: what published times of such kernels showed.
 
-`python -m benchmarks.published` prints these numbers, as "two of three within". docs/cost-model.md shows them.
+`python -m benchmarks.published --held-out` prints these numbers, as "two of three within": each family was estimated
+by constants that know nothing of it, as kernels of tomorrow will be. docs/cost-model.md shows them.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from collections.abc import Mapping
 
 from sandbox.device import Bottleneck
 
-ALL = 0.111
+ALL = 0.144
 """The |log(estimated / measured)| that two of three published kernels stay within."""
 
 ERRORS: Mapping[Bottleneck, float] = {
-    Bottleneck.DRAM: 0.166,
-    Bottleneck.L1: 0.130,
-    Bottleneck.L2: 0.134,
-    Bottleneck.LATENCY: 0.100,
+    Bottleneck.DRAM: 0.145,
+    Bottleneck.L1: 0.187,
+    Bottleneck.L2: 0.120,
+    Bottleneck.LATENCY: 0.143,
 }
 """The same of the kinds with at least eight of them."""
 
