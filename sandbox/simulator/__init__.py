@@ -34,7 +34,7 @@ of the hazards. `sampling` says which blocks, and `completeness` which launches 
 9. `cost.counting.Counter` counts: instructions, sectors (`cost.coalescing`), bank conflicts and contended atomics
    (`cost.contention`), what the caches keep (`cost.caches`), how far the longest warps go (`cost.chains`).
 10. `cost.traffic` scales the counts to the grid, `gpus.occupancy` says how many blocks are resident, `cost.timeline`
-    with `cost.issue_order` and `cost.dataflow` follows the warps of a multiprocessor, and `cost.estimate` makes a
+    with `cost.issue_order` follows the warps of a multiprocessor, and `cost.estimate` makes a
     latency and a bottleneck of it. `cost.hotspots` names the lines behind it.
 11. `metrics` tells counts and estimates under Nsight Compute's names.
 

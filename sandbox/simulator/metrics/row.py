@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sandbox.simulator.cost.counting import BlockCount, Counter, Site
-from sandbox.simulator.cost.dataflow import reads_and_writes
 from sandbox.simulator.cost.estimate import Estimate
 from sandbox.simulator.cost.traffic import LaunchShape
 from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.ptx.registers import registers_read, registers_written
 from sandbox.simulator.ptx.syntax import Instruction
 
 
@@ -66,11 +66,11 @@ def _reductions(counts: Iterable[BlockCount]) -> frozenset[int]:
     The assembler makes RED of such an `atom`, which Nsight counts as `op_red`.
     """
     read: dict[str, set[str]] = {}
-    atomics: list[tuple[str, Instruction, list[str]]] = []
+    atomics: list[tuple[str, Instruction, tuple[str, ...]]] = []
     for count in counts:
         names = read.setdefault(count.function, set())
         for instruction in count.block.instructions:
-            sources, targets = reads_and_writes(instruction)
+            sources, targets = registers_read(instruction), registers_written(instruction)
             names.update(sources)
             if instruction.opcode in {"atom", "red"}:
                 atomics.append((count.function, instruction, targets))

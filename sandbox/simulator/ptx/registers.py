@@ -43,10 +43,8 @@ def registers_written(instruction: Instruction) -> tuple[str, ...]:
     return tuple(register_names(operands[0]))
 
 
-def registers_read(instruction: Instruction) -> Iterator[str]:
+def registers_read(instruction: Instruction) -> tuple[str, ...]:
     """Names of the registers that an instruction reads, its guard last."""
     skip = 1 if registers_written(instruction) else 0
-    for operand in instruction.operands[skip:]:
-        yield from register_names(operand)
-    if instruction.guard is not None:
-        yield instruction.guard.register.name
+    names = tuple(name for operand in instruction.operands[skip:] for name in register_names(operand))
+    return names if instruction.guard is None else (*names, instruction.guard.register.name)
