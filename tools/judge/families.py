@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sandbox.device import Device
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
-from tools.judge.questions import Oracle
+from tools.judge.questions import Oracle, has_answer
 from tools.judge.testing import JudgedResults, Rules, Subject, fresh_seed, judge_results
 from tools.tasks.task import Task
 
@@ -76,7 +76,9 @@ class Court:
                     self.task, self.device, self.oracle, [*subjects, *asked.values()], self.rules, seed=seed
                 )
             except UsageError:
-                unanswered = [name for name, one in asked.items() if not await self._has_answer(one, seed)]
+                unanswered = [
+                    name for name, one in asked.items() if not await has_answer(self.oracle, one.case, seed)
+                ]
                 if not unanswered:
                     raise
                 asked = {name: one for name, one in asked.items() if name not in unanswered}
@@ -89,13 +91,6 @@ class Court:
                 return judgement, dropped
             del asked[failed]
             dropped += (failed,)
-
-    async def _has_answer(self, subject: Subject, seed: int) -> bool:
-        try:
-            await self.oracle.question(subject.case, seed)
-        except UsageError:
-            return False
-        return True
 
     async def _fails(self, baseline: Subject, seed: int) -> bool:
         rules = replace(self.rules, seeds=1)

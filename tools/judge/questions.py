@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sandbox.errors import UsageError
 from tools.judge.comparison import Expectation
 from tools.judge.error_bound import Array
 from tools.tasks.task import Case
@@ -46,6 +47,15 @@ class Oracle(Protocol):
             outputs: What came back, shaped, in the outputs' dtypes.
         """
         ...
+
+
+async def has_answer(oracle: Oracle, case: Case, seed: int) -> bool:
+    """Whether the reference computes an input of a case, and does not raise."""
+    try:
+        await oracle.question(case, seed)
+    except UsageError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.device import Device
-from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tools.awaiting import together
 from tools.judge.explanation import shorten
-from tools.judge.questions import Oracle
+from tools.judge.questions import Oracle, has_answer
 from tools.judge.sizes import COUNT, fresh_cases
 from tools.judge.testing import Rules, Subject, judge_results
 from tools.reports import TestReport
 from tools.stages.compiling import Build, CompileStage
+from tools.stages.profiling import sizes
 from tools.tasks.task import Case, Task
 
 
@@ -62,7 +62,7 @@ class FreshSizes:
 
     async def _counted(self, build: Build, case: Case, seed: int) -> TestReport | None:
         """What is found of the kernel at a size; None where that size counts for nobody."""
-        if not await self._has_answer(case, seed):
+        if not await has_answer(self.oracle, case, seed):
             return None
         found = await self._judge(build.kernel_file.source, build.tune, case, seed)
         if found.verdict is Verdict.PASS:
@@ -70,17 +70,10 @@ class FreshSizes:
         baseline = await self._judge(self.task.baseline, {}, case, seed)
         return found if baseline.verdict is Verdict.PASS else None
 
-    async def _has_answer(self, case: Case, seed: int) -> bool:
-        try:
-            await self.oracle.question(case, seed)
-        except UsageError:
-            return False
-        return True
-
     async def _judge(self, kernel: str, tune: Mapping[str, int], case: Case, seed: int) -> TestReport:
         compiled = await self.compiling.compile(self.task, kernel, case.dims, tune, assembled=False)
         if compiled.build is None:
-            message = shorten(f"{compiled.report.message} (at {_text(case)})")
+            message = shorten(f"{compiled.report.message} (at {sizes(case)})")
             return TestReport(compiled.report.verdict, message)
         subject = Subject(case, compiled.build.program, compiled.build.plan, once=True)
         found = await judge_results(self.task, self.device, self.oracle, [subject], self.rules, seed=seed)
@@ -94,11 +87,7 @@ def _joined(passed: TestReport, counted: Sequence[tuple[Case, TestReport]]) -> T
         passed = replace(passed, cases=(*passed.cases, *found.cases), cases_total=passed.cases_total + 1)
         if found.verdict is not Verdict.PASS:
             return replace(found, cases=passed.cases, cases_total=passed.cases_total)
-        held.append(_text(case))
+        held.append(sizes(case))
     if not held:
         return passed
     return replace(passed, message=shorten(f"{passed.message} So did fresh sizes: {'; '.join(held)}."))
-
-
-def _text(case: Case) -> str:
-    return ", ".join(f"{name}={size}" for name, size in case.dims.items())

@@ -94,7 +94,7 @@ class ShapeStage:
         assert profile is not None, "a stage before has profiled"
         cases: list[CaseReport] = []
         left: list[dict[str, int]] = []
-        sampled: list[tuple[int, dict[str, int]]] = []
+        sampled: list[tuple[int, Case]] = []
         why = ""
         for case, timing in zip(task.benches, profile.shapes, strict=True):
             try:
@@ -103,7 +103,7 @@ class ShapeStage:
                 found = _Found(_NOTHING, why=f"The reference has no answer at {sizes(case)}: {error}")
             if found.report.verdict is Verdict.PASS:
                 cases += found.report.cases
-                sampled += [(found.sampled, dict(case.dims))] if found.sampled else []
+                sampled += [(found.sampled, case)] if found.sampled else []
             elif found.why:
                 left.append(dict(case.dims))
                 why = found.why
@@ -111,7 +111,12 @@ class ShapeStage:
                 return replace(found.report, not_judged=tuple(left))
         message = _message(len(cases) - len(sampled), sampled, left, why)
         return TestReport(
-            Verdict.PASS, message, tuple(cases), len(cases), tuple(left), tuple(dims for _, dims in sampled)
+            Verdict.PASS,
+            message,
+            tuple(cases),
+            len(cases),
+            tuple(left),
+            tuple(dict(case.dims) for _, case in sampled),
         )
 
     async def _shape(self, context: CheckContext, case: Case, timing: ShapeTiming) -> _Found:
@@ -216,14 +221,13 @@ def _work(timing: ShapeTiming) -> float:
     return sum(metric.value for metric in counted if metric.name == WORK)
 
 
-def _message(
-    right: int, sampled: Sequence[tuple[int, Mapping[str, int]]], left: Sequence[object], why: str
-) -> str:
+def _message(right: int, sampled: Sequence[tuple[int, Case]], left: Sequence[object], why: str) -> str:
     total = right + len(sampled) + len(left)
     parts = [f"Right at {right} of {total} benchmark shapes."] if right else []
-    for blocks, dims in sampled:
-        said = ", ".join(f"{name}={size}" for name, size in dims.items())
-        parts.append(f"At {said}, what about {blocks} blocks wrote is right; the others were only counted.")
+    for blocks, case in sampled:
+        parts.append(
+            f"At {sizes(case)}, what about {blocks} blocks wrote is right; the others were only counted."
+        )
     if left:
         parts.append(f"{len(left)} only counted, not judged: {why}")
     return shorten(" ".join(parts))

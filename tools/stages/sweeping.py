@@ -86,13 +86,13 @@ async def _profiled(
     threads: Callable[[Tune], Awaitable[int]],
 ) -> list[ProfileReport]:
     """Profiles of the settings, in order; of the first one or two only where they are hopeless and much alike."""
-    tried = [await profile(setting) for setting in settings[:1]]
+    tried = [await profile(settings[0])]
     default = tried[0].speedup
-    if default is not None and default < HOPELESS:
+    if len(settings) > 1 and default is not None and default < HOPELESS:
         first, second = [await threads(setting) for setting in settings[:2]]
         if first < ALIKE * second and second < ALIKE * first:
             return tried
-        tried += [await profile(setting) for setting in settings[1:2]]
+        tried.append(await profile(settings[1]))
         speeds = [report.speedup for report in tried if report.speedup is not None]
         if max(speeds) < min(HOPELESS, ALIKE * default):
             return tried
