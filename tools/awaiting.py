@@ -26,6 +26,32 @@ async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def until(
+    items: Iterable[K], work: Callable[[K], Awaitable[T]], ends: Callable[[T], bool], *, width: int
+) -> list[tuple[K, T]]:
+    """Work on items, so many at a time and in their order, until a result ends it.
+
+    What is under way then still ends, so that every item before the first such result has its own, and no warm worker
+    is killed.
+
+    Returns:
+        The items that were worked on, in their order, with their results.
+    """
+    found: dict[int, tuple[K, T]] = {}
+    pending = iter(enumerate(items))
+
+    async def runner() -> None:
+        for position, item in pending:
+            result = await work(item)
+            found[position] = item, result
+            if ends(result):
+                for _ in pending:
+                    pass
+
+    await together(runner() for _ in range(max(1, width)))
+    return [found[position] for position in sorted(found)]
+
+
 async def once_more(call: Callable[[], Awaitable[T]]) -> T:
     """Await `call()`; where its worker died without a known cause, await it once more.
 

@@ -17,7 +17,7 @@ from sandbox.plan import Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Verdict
-from tools.awaiting import together
+from tools.awaiting import until
 from tools.judge.bits import differing_outputs, modified_input
 from tools.judge.comparison import Comparison, compare
 from tools.judge.explanation import describe_case, explain, shorten, shows_omissions
@@ -131,20 +131,10 @@ async def judge_results(
         for subject in subjects
         if repetition == 0 or not subject.once
     ]
-    outcomes: dict[int, _Outcome] = {}
-    # The runners share one iterator, and a failure stops it: runs under way still end, so that every
-    # trial before the first failure has its outcome and no warm worker is killed.
-    pending = iter(enumerate(trials))
-
-    async def runner() -> None:
-        for position, trial in pending:
-            outcomes[position] = await judge.outcome(trial)
-            if outcomes[position].report.verdict is not Verdict.PASS:
-                for _ in pending:
-                    pass
-
-    await together(runner() for _ in range(max(1, rules.width)))
-    return _judgement([(trials[position], outcomes[position]) for position in sorted(outcomes)], len(trials))
+    outcomes = await until(
+        trials, judge.outcome, lambda one: one.report.verdict is not Verdict.PASS, width=rules.width
+    )
+    return _judgement(outcomes, len(trials))
 
 
 @dataclass(frozen=True)

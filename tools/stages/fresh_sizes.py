@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sandbox.device import Device
 from sandbox.verdict import Verdict
-from tools.awaiting import together
+from tools.awaiting import until
 from tools.judge.explanation import shorten
 from tools.judge.questions import Oracle, has_answer
 from tools.judge.sizes import COUNT, fresh_cases
@@ -43,22 +43,13 @@ class FreshSizes:
             seed: Of the judgement; the sizes and their inputs follow from it.
             count: How many sizes.
         """
-        cases = fresh_cases(self.task, seed, count)
-        counted: dict[int, TestReport] = {}
-        # The runners share one iterator, and a failure stops it: every size before the first failure has its report.
-        pending = iter(enumerate(cases))
-
-        async def runner() -> None:
-            for position, case in pending:
-                found = await self._counted(build, case, seed)
-                if found is not None:
-                    counted[position] = found
-                    if found.verdict is not Verdict.PASS:
-                        for _ in pending:
-                            pass
-
-        await together(runner() for _ in range(max(1, self.rules.width)))
-        return _joined(passed, [(cases[position], counted[position]) for position in sorted(counted)])
+        found = await until(
+            fresh_cases(self.task, seed, count),
+            lambda case: self._counted(build, case, seed),
+            lambda report: report is not None and report.verdict is not Verdict.PASS,
+            width=self.rules.width,
+        )
+        return _joined(passed, [(case, report) for case, report in found if report is not None])
 
     async def _counted(self, build: Build, case: Case, seed: int) -> TestReport | None:
         """What is found of the kernel at a size; None where that size counts for nobody."""
