@@ -146,6 +146,8 @@ class Machine:
     Attributes:
         parameters: Bytes of the kernel's parameters by name.
         local_bytes: Local memory in use, bytes a thread; grows with calls.
+        memory: Where global memory of each block's replica of the grid starts in the arena, bytes, int64, of shape
+            (1, 1, B); None where there is one.
         mask: Lanes whose memory accesses count; None for every lane of the batch.
         merge: Lanes whose register writes count; None where no other lane is alive to see the difference.
         force: Merge even into temporaries: the instruction is guarded.
@@ -174,6 +176,7 @@ class Machine:
     activation: Activation
     clock: Clock
     local_bytes: int = 0
+    memory: Array | None = None
     observers: tuple[Observer, ...] = ()
     mask: Array | None = None
     merge: Array | None = None
