@@ -20,7 +20,8 @@ from sandbox.verdict import Verdict
 from tools.judge.families import Court
 from tools.judge.questions import Oracle
 from tools.judge.stress import FAMILIES
-from tools.judge.testing import Rules, Subject, judge_results
+from tools.judge.subjects import Rules, Subject
+from tools.judge.testing import judge_results
 from tools.judge.trivial import refuse_trivial
 from tools.tasks.task import Case, Task, argument_size
 
