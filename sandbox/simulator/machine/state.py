@@ -139,6 +139,14 @@ class Activation:
     arguments: dict[tuple[str, int], Array] = field(default_factory=dict[tuple[str, int], Array])
 
 
+@dataclass(frozen=True)
+class HeldMatrix:
+    """A matrix that registers held: as long as they hold the same arrays, it is theirs."""
+
+    registers: tuple[Array, ...]
+    values: Array
+
+
 @dataclass
 class Machine:
     """Registers, memories and the active lanes.
@@ -167,6 +175,7 @@ class Machine:
         clock: What the clock registers read.
         approximations: Seed of the errors of approximate instructions; None for results without them.
         changes: How many atomic operations have changed memory.
+        matrices: Those that matrix instructions read last.
     """
 
     batch: Batch
@@ -197,6 +206,9 @@ class Machine:
     carry: Array = field(default_factory=lambda: ~EVERYONE)
     approximations: int | None = None
     changes: int = 0
+    matrices: dict[tuple[object, ...], HeldMatrix] = field(
+        default_factory=dict[tuple[object, ...], HeldMatrix]
+    )
 
     def __post_init__(self) -> None:
         self.enter(self.activation)
