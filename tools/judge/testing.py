@@ -13,7 +13,7 @@ from tools.awaiting import until
 from tools.judge.explanation import shorten
 from tools.judge.questions import Oracle
 from tools.judge.subjects import Rules, Subject, size_key
-from tools.judge.trying import SEED_BITS, Trial, TrialOutcome, Trying
+from tools.judge.trying import SEED_BITS, InputOutcome, InputTrial, Trying
 from tools.reports import CaseReport, TestReport
 from tools.tasks.task import Case, Task, case_elements
 
@@ -71,7 +71,9 @@ async def judge_results(
     first = fresh_seed() if seed is None else seed
     trying = Trying(task, device, oracle, rules)
     trials = [
-        Trial(subject, first + repetition, again=repetition == 0 and task.deterministic and not subject.once)
+        InputTrial(
+            subject, first + repetition, again=repetition == 0 and task.deterministic and not subject.once
+        )
         for repetition in range(rules.seeds)
         for subject in subjects
         if repetition == 0 or not subject.once
@@ -82,19 +84,19 @@ async def judge_results(
     return _judgement([outcome for _, found in tried for outcome in found], len(trials))
 
 
-def _by_size(task: Task, trials: Sequence[Trial]) -> list[list[Trial]]:
+def _by_size(task: Task, trials: Sequence[InputTrial]) -> list[list[InputTrial]]:
     """The trials of each size in turn, as many at a time as may be tried together."""
-    sizes: dict[str, list[Trial]] = {}
+    sizes: dict[str, list[InputTrial]] = {}
     for trial in trials:
         sizes.setdefault(size_key(trial.subject.case.dims), []).append(trial)
-    groups: list[list[Trial]] = []
+    groups: list[list[InputTrial]] = []
     for some in sizes.values():
         most = max(1, _ELEMENTS_AT_ONCE // case_elements(task, some[0].subject.case))
         groups += [some[at : at + most] for at in range(0, len(some), most)]
     return groups
 
 
-def _judgement(outcomes: Sequence[tuple[Trial, TrialOutcome]], total: int) -> JudgedResults:
+def _judgement(outcomes: Sequence[tuple[InputTrial, InputOutcome]], total: int) -> JudgedResults:
     cases: list[CaseReport] = []
     constants: dict[str, float] = {}
     works: dict[str, Work] = {}
@@ -121,8 +123,8 @@ def _judgement(outcomes: Sequence[tuple[Trial, TrialOutcome]], total: int) -> Ju
 
 
 def _through_the_first_failure(
-    outcomes: Sequence[tuple[Trial, TrialOutcome]],
-) -> list[tuple[Trial, TrialOutcome]]:
+    outcomes: Sequence[tuple[InputTrial, InputOutcome]],
+) -> list[tuple[InputTrial, InputOutcome]]:
     """The outcomes up to the first failure; what was undecided counts only where nothing failed."""
     verdicts = [outcome.report.verdict for _, outcome in outcomes]
     failed = {*Verdict} - {Verdict.PASS, Verdict.UNDECIDED}

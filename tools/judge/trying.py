@@ -27,7 +27,7 @@ SEED_BITS = 48
 
 
 @dataclass(frozen=True)
-class Trial:
+class InputTrial:
     """One input for one subject.
 
     Attributes:
@@ -41,7 +41,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class TrialOutcome:
+class InputOutcome:
     """What became of a trial.
 
     Attributes:
@@ -66,7 +66,7 @@ class TrialOutcome:
 class _Attempt:
     """A trial's question put to its subject, with the poison that outputs hold beforehand."""
 
-    trial: Trial
+    trial: InputTrial
     question: Question
     plan: Plan
     poison: int
@@ -83,7 +83,7 @@ class _Attempt:
         return {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
 
 
-def _poison(trial: Trial, run: int) -> int:
+def _poison(trial: InputTrial, run: int) -> int:
     """A seed of its own for every run, the same in every replay; odd (blocks in reverse) in turn with even."""
     case = trial.subject.case
     key = f"{trial.seed}:{sorted(case.dims.items())}:{sorted(case.data.items())}:{run}"
@@ -100,7 +100,7 @@ class Trying:
     oracle: Oracle
     rules: Rules
 
-    async def outcomes(self, trials: Sequence[Trial]) -> list[tuple[Trial, TrialOutcome]]:
+    async def outcomes(self, trials: Sequence[InputTrial]) -> list[tuple[InputTrial, InputOutcome]]:
         """Try a candidate on inputs of one size, up to the first that fails.
 
         Runs over different inputs share a poison; where a trial is run again, so are all that are, over another one.
@@ -111,20 +111,20 @@ class Trying:
         """
         attempts = [await self._attempt(trial, _poison(trials[0], 0)) for trial in trials]
         results = await self._run([one for one in attempts if one.judgeable])
-        found: list[tuple[Trial, TrialOutcome]] = []
+        found: list[tuple[InputTrial, InputOutcome]] = []
         for attempt in attempts:
             if attempt.judgeable:
                 result = results[id(attempt)]
                 outcome = replace(await self._judge_run(attempt, result), work=result.work)
             else:
                 message = "The task's `compare` judges whole outputs, not what a sample of blocks wrote."
-                outcome = TrialOutcome(_case_report(attempt.trial, Verdict.UNDECIDED, message))
+                outcome = InputOutcome(_case_report(attempt.trial, Verdict.UNDECIDED, message))
             found.append((attempt.trial, outcome))
             if not outcome.passed:
                 return found
         return await self._repeated(attempts, results, found)
 
-    async def _attempt(self, trial: Trial, poison: int) -> _Attempt:
+    async def _attempt(self, trial: InputTrial, poison: int) -> _Attempt:
         question = await self.oracle.question(trial.subject.case, trial.seed)
         return _Attempt(trial, question, trial.subject.plan(question.scalars), poison)
 
@@ -150,8 +150,8 @@ class Trying:
         self,
         attempts: Sequence[_Attempt],
         results: Mapping[int, RunResult],
-        found: list[tuple[Trial, TrialOutcome]],
-    ) -> list[tuple[Trial, TrialOutcome]]:
+        found: list[tuple[InputTrial, InputOutcome]],
+    ) -> list[tuple[InputTrial, InputOutcome]]:
         """Run once more what has to be, and return the outcomes up to the first that fails now."""
         poison = _poison(attempts[0].trial, 1)
         again = {
@@ -168,8 +168,8 @@ class Trying:
         return found
 
     def _differs(
-        self, attempt: _Attempt, repeated: TrialOutcome, first: RunResult, second: RunResult
-    ) -> TrialOutcome | None:
+        self, attempt: _Attempt, repeated: InputOutcome, first: RunResult, second: RunResult
+    ) -> InputOutcome | None:
         """What a second run on the same input has against the candidate."""
         if not repeated.passed:
             message = f"The second run on the same input failed. {repeated.report.message}"
@@ -179,24 +179,24 @@ class Trying:
             return None
         trial = attempt.trial
         message = f"{different} at {describe_case(self.task, trial.subject.case, trial.seed)}."
-        return TrialOutcome(_case_report(trial, Verdict.NONDETERMINISTIC, message))
+        return InputOutcome(_case_report(trial, Verdict.NONDETERMINISTIC, message))
 
-    async def _judge_run(self, attempt: _Attempt, result: RunResult) -> TrialOutcome:
+    async def _judge_run(self, attempt: _Attempt, result: RunResult) -> InputOutcome:
         trial, question = attempt.trial, attempt.question
         where = describe_case(self.task, trial.subject.case, trial.seed)
         if result.fault is not None:
-            return TrialOutcome(
+            return InputOutcome(
                 _fault_report(trial, result.fault, where), self._beside(attempt, result, where)
             )
         modified = modified_input(attempt.plan, question.inputs, result.inputs)
         if modified is not None:
-            return TrialOutcome(_case_report(trial, Verdict.INPUT_MODIFIED, f"{modified} at {where}."))
+            return InputOutcome(_case_report(trial, Verdict.INPUT_MODIFIED, f"{modified} at {where}."))
         if question.many_answers:
             return await self._judge_by_task(attempt, result, where)
         comparisons = self._compare(attempt, result)
         text = self._explained(attempt, comparisons, where, result.undefined)
         report = _comparison_report(trial, comparisons, text)
-        return TrialOutcome(report, comparisons=comparisons, untraced=question.untraced)
+        return InputOutcome(report, comparisons=comparisons, untraced=question.untraced)
 
     def _explained(
         self,
@@ -222,15 +222,15 @@ class Trying:
         message = f"{report.message} What is told before it may be the cause."
         return (*others, replace(report, message=shorten(message)))
 
-    async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> TrialOutcome:
+    async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> InputOutcome:
         trial, question = attempt.trial, attempt.question
         shapes = {answer.name: answer.values.shape for answer in question.expected}
         outputs = {name: result.outputs[name].reshape(shape) for name, shape in shapes.items()}
         reason = await self.oracle.objection(trial.subject.case, question, outputs)
         if reason is None:
-            return TrialOutcome(_case_report(trial, Verdict.PASS, ""))
+            return InputOutcome(_case_report(trial, Verdict.PASS, ""))
         message = shorten(f"Wrong result at {where}. {reason}")
-        return TrialOutcome(_case_report(trial, Verdict.WRONG_RESULT, message))
+        return InputOutcome(_case_report(trial, Verdict.WRONG_RESULT, message))
 
     def _compare(self, attempt: _Attempt, result: RunResult) -> tuple[Comparison, ...]:
         roles = {buffer.name: buffer.role for buffer in attempt.plan.buffers}
@@ -250,11 +250,11 @@ def _with_cause(message: str, undefined: tuple[str, ...]) -> str:
     return shorten(f"{message} Note: {undefined[0]}.") if undefined else message
 
 
-def _case_report(trial: Trial, verdict: Verdict, message: str) -> CaseReport:
+def _case_report(trial: InputTrial, verdict: Verdict, message: str) -> CaseReport:
     return CaseReport(trial.subject.case.dims, trial.seed, verdict, message)
 
 
-def _fault_report(trial: Trial, fault: Fault, where: str) -> CaseReport:
+def _fault_report(trial: InputTrial, fault: Fault, where: str) -> CaseReport:
     lines = (
         f" (line {fault.line})"
         if fault.line is not None and f"line {fault.line}" not in fault.message
@@ -264,7 +264,9 @@ def _fault_report(trial: Trial, fault: Fault, where: str) -> CaseReport:
     return replace(_case_report(trial, fault.verdict, message), fault=fault)
 
 
-def _comparison_report(trial: Trial, comparisons: tuple[Comparison, ...], explanation: str) -> CaseReport:
+def _comparison_report(
+    trial: InputTrial, comparisons: tuple[Comparison, ...], explanation: str
+) -> CaseReport:
     """A pass, or a wrong result with its explanation."""
     wrong = sum(comparison.wrong for comparison in comparisons)
     # JSON has no infinity: what a NaN or an inexact integer is worth stays unset.

@@ -71,7 +71,7 @@ class _Told:
 
 
 @dataclass(frozen=True)
-class _Running:
+class _AttemptState:
     """What the launches of an attempt share."""
 
     watch: HazardWatch | None
@@ -103,7 +103,7 @@ class Attempt:
             exact: Whether hazards are looked for with vector clocks throughout; None not to look for any.
             inverted: Flip every bit that memory holds before something writes it.
         """
-        running = _Running(None, _Told(), Effort(self.budget))
+        running = _AttemptState(None, _Told(), Effort(self.budget))
         try:
             loaded = load(self.program)
             if self.plan.sampled:
@@ -123,17 +123,17 @@ class Attempt:
             results = (replace(results[0], told=_told_of(running.watch, results[0])),)
         return AttemptOutcome(results, running.watch)
 
-    def _watched(self, loaded: LoadedProgram, arena: Arena, effort: Effort, exact: bool) -> _Running:
+    def _watched(self, loaded: LoadedProgram, arena: Arena, effort: Effort, exact: bool) -> _AttemptState:
         inputs = {b.name: DTYPE_BYTES[b.dtype] for b in self.plan.buffers if b.role is Role.IN}
         watch = HazardWatch(watched(self.plan, loaded, arena), inputs, exact, Findings(exact))
-        return _Running(watch, _Told(watch.findings.notes), effort)
+        return _AttemptState(watch, _Told(watch.findings.notes), effort)
 
     def _launched(
         self,
         loaded: LoadedProgram,
         arena: Arena,
         surroundings: Surroundings,
-        running: _Running,
+        running: _AttemptState,
         *,
         inverted: bool,
     ) -> str:
@@ -148,7 +148,7 @@ class Attempt:
             printed += _execute(setup, running, schedule, chosen)
         return "".join(printed)[:PRINT_LIMIT]
 
-    def _result(self, printed: str, running: _Running) -> RunResult:
+    def _result(self, printed: str, running: _AttemptState) -> RunResult:
         """What is true for every input; the work is shared out."""
         told, work, count = running.told, running.effort.work, len(self.inputs)
         share = Work(-(-work.thread_instructions // count), work.steps)
@@ -185,7 +185,7 @@ def written(watch: HazardWatch, name: str, found: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class _Under:
+class _WatchedBatch:
     """A batch of blocks that is being run, with the watch over it."""
 
     scheduler: Scheduler
@@ -193,7 +193,9 @@ class _Under:
     within: BatchWatch | None = None
 
 
-def _execute(setup: LaunchSetup, running: _Running, schedule: Schedule, chosen: Array | None) -> list[str]:
+def _execute(
+    setup: LaunchSetup, running: _AttemptState, schedule: Schedule, chosen: Array | None
+) -> list[str]:
     """Run the chosen blocks of a launch, or all; what they printed."""
     check_whole(setup)
     printed: list[str] = []
@@ -202,7 +204,7 @@ def _execute(setup: LaunchSetup, running: _Running, schedule: Schedule, chosen: 
     words = setup.arena.bytes.size // 4 + 4
     launch = watch.launch(kernel, setup.geometry, words) if watch else None
 
-    def started() -> Iterator[_Under]:
+    def started() -> Iterator[_WatchedBatch]:
         for blocks in batches(setup, chosen, schedule):
             within = launch.batch() if launch else None
             machine = setup.machine(blocks, within.observers if within else ())
@@ -211,7 +213,9 @@ def _execute(setup: LaunchSetup, running: _Running, schedule: Schedule, chosen: 
             machine.notes, machine.undefined = told.notes, told.undefined
             if within:
                 within.start(machine)
-            yield _Under(Scheduler(setup, machine, effort=running.effort, schedule=inside), machine, within)
+            yield _WatchedBatch(
+                Scheduler(setup, machine, effort=running.effort, schedule=inside), machine, within
+            )
 
     with np.errstate(all="ignore"):
         for under in finished(started(), setup.resident_lanes):
