@@ -9,7 +9,8 @@ A run (`execute.running.run`: is it right?):
 2. `execute.attempt` goes through the launches of a plan: `execute.contents` fills the buffers, which lie in an arena
    (`machine.memory`) in places that `machine.surroundings` draws for each run; `execute.preparing` holds a launch
    against the limits of the GPU (`gpus`, `execute.limits`) and makes an `execute.launching.LaunchSetup` of it.
-   Several inputs of one size run side by side, as replicas of the grid that see the same addresses in memory of their own.
+   Several inputs of one size run side by side, as replicas of the grid that see the same addresses, each in memory
+   of its own.
 3. `decode.decoder` makes the kernel executable, once: `decode.slots` gives every operand a slot, `instructions` makes
    a step of every instruction, and `decode.code` is the result, basic blocks of steps. What cannot be run right
    becomes a step that refuses when it is reached.
