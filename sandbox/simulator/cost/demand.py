@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from sandbox.simulator.cost.coalescing import SECTOR, SECTORS_A_LINE
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.cost.counting import Counter, Site
-from sandbox.simulator.cost.hoisting import hoisted
+from sandbox.simulator.cost.instruction_mix import InstructionMix, instruction_mix
 from sandbox.simulator.cost.local import local_requests
-from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
+from sandbox.simulator.cost.pipes import ALU, FMA, FP16, FP64, XU, cost_of
 from sandbox.simulator.cost.timeline import LongestWarps, longest_warps
 from sandbox.simulator.cost.traffic import LaunchShape, Traffic, past_l1, traffic
-from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.machine.lanes import WARP
 from sandbox.simulator.numerics.tensor import matrix_work
@@ -56,6 +55,7 @@ class Demand:
 
     Attributes:
         moved: Bytes through L2 and DRAM.
+        mix: What the sampled blocks issue.
         pipes: Clocks that each arithmetic pipe of the busiest multiprocessor needs.
         slots: Warp instructions that it issues.
         requests: Its global accesses, by instruction.
@@ -75,6 +75,7 @@ class Demand:
     """
 
     moved: Traffic
+    mix: InstructionMix
     pipes: Mapping[str, float]
     slots: float
     requests: tuple[Requests, ...]
@@ -122,12 +123,13 @@ def demand(
         moved = moved.warm(sum(reach.all_bytes for reach in shape.reach.values()) / architecture.l2_bytes)
     resident = min(shape.occupancy.blocks, -(-shape.blocks // architecture.multiprocessors))
     share = -(-shape.blocks // architecture.multiprocessors) / shape.sampled
-    work = instructions_by_pipe(counter)
+    mix = instruction_mix(counter)
     sites = [site for site in counter.sites.values() if site.space == "global"]
-    slots = sum(work.values())
+    slots = mix.issued
     return Demand(
         moved=moved,
-        pipes={pipe: clocks * share for pipe, clocks in _pipes(counter, work, architecture).items()},
+        mix=mix,
+        pipes={pipe: clocks * share for pipe, clocks in _pipes(counter, mix.by_pipe, architecture).items()},
         slots=slots * share,
         requests=tuple(_requests(site, share, shape.scale) for site in sites),
         beyond=(
@@ -236,42 +238,6 @@ def _tensor_clocks(counter: Counter, architecture: Architecture) -> float:
             if work is not None:
                 clocks += work.multiply_adds * count.warps / architecture.tensor.of(work.kind)
     return clocks
-
-
-def instructions_by_pipe(counter: Counter) -> dict[str, float]:
-    """Warp instructions of the sample by pipe, weighted by what the assembler makes of them."""
-    work: dict[str, float] = {}
-    gone = _hoisted(counter)
-    for count in counter.blocks.values():
-        for instruction in count.block.instructions:
-            if id(instruction) in gone:
-                continue
-            cost = cost_of(instruction)
-            work[cost.pipe] = work.get(cost.pipe, 0.0) + cost.weight * count.warps
-    work[LSU] = work.get(LSU, 0.0) - sum(site.absorbed for site in counter.sites.values())
-    work.pop("none", None)
-    work.setdefault(LSU, 0.0)
-    work.setdefault(CONTROL, 0.0)
-    return work
-
-
-def _hoisted(counter: Counter) -> frozenset[int]:
-    """The `id` of each instruction that leaves its loop."""
-    functions: dict[str, list[BasicBlock]] = {}
-    for count in counter.blocks.values():
-        functions.setdefault(count.function, []).append(count.block)
-    return frozenset(one for blocks in functions.values() for one in hoisted(blocks))
-
-
-def thread_instructions(counter: Counter) -> float:
-    """The same instructions, all pipes together, times their active lanes."""
-    gone = _hoisted(counter)
-    return sum(
-        cost_of(instruction).weight * count.lanes
-        for count in counter.blocks.values()
-        for instruction in count.block.instructions
-        if id(instruction) not in gone
-    )
 
 
 def _shuffles(counter: Counter) -> float:

@@ -121,7 +121,7 @@ def warp_clocks(
     turns = _back_edges(ordered)
     ends: dict[int, _Ready] = {}
     clocks: dict[int, float] = {}
-    for steady in (False, True):
+    for steady in (False, True) if turns else (False,):
         ready: _Ready = {}
         for stretch in ordered:
             index = stretch.head.index

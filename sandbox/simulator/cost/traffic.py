@@ -126,20 +126,21 @@ def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> 
     owners = arena.owners(sectors * SECTOR)
     found: dict[str, Reach] = {}
     for position, (name, allocation) in enumerate(arena.allocations.items()):
-        mine = touched[owners == position]
-        if not len(mine):
+        here = np.flatnonzero(owners == position)
+        if not len(here):
             continue
+        mine = touched.take(here, axis=0)
         plain = mine.shape[1] - 2 if sampled > mine.shape[1] > 2 else mine.shape[1]
-        alone = float(mine[:, :plain].sum(axis=0).mean())
-        pairs = mine[:, : plain // 2 * 2]
-        together = float((pairs[:, 0::2] | pairs[:, 1::2]).sum(axis=0).mean()) if pairs.shape[1] else alone
+        alone = int(np.count_nonzero(mine[:, :plain])) / plain
+        both = mine[:, 0 : plain - 1 : 2] | mine[:, 1:plain:2]
+        together = int(np.count_nonzero(both)) / both.shape[1] if plain > 1 else alone
         # Twice the larger of a pair is the most that a pair can touch, however uneven it is.
         growth = min(1.0, math.log2(max(together / alone, 1.0))) if alone else 1.0
         size = -(-(allocation.end - allocation.start) // SECTOR) * SECTOR
         whole = min(len(mine) * SECTOR * blocks / sampled, size)
         # Where the first blocks did the work of all, each does less than they did.
-        each = alone if mine.shape[1] == 1 else float(mine.sum()) / sampled
-        found[name] = Reach(float(whole), each * SECTOR, growth, _filled(mine, sectors[owners == position]))
+        each = alone if mine.shape[1] == 1 else int(np.count_nonzero(mine)) / sampled
+        found[name] = Reach(float(whole), each * SECTOR, growth, _filled(mine, sectors[here]))
     return found
 
 

@@ -42,21 +42,22 @@ def what_ifs(
 
 
 def _without(asked: Demand, shape: LaunchShape, architecture: Architecture) -> Iterator[tuple[Cause, Demand]]:
-    yield Cause.SCATTERED_LOADS, _coalesced(asked, "load")
-    yield Cause.SCATTERED_STORES, _coalesced(asked, "store")
-    yield (
-        Cause.BANK_CONFLICTS,
-        replace(
-            asked,
-            wavefronts=asked.least_wavefronts,
-            atomic_wavefronts=asked.least_atomic_wavefronts,
-        ),
-    )
-    yield Cause.CONTENTION, replace(asked, turns={})
+    """What would be asked without each cause that there is."""
+    if _scattered(asked, "load"):
+        yield Cause.SCATTERED_LOADS, _coalesced(asked, "load")
+    if _scattered(asked, "store") or asked.moved.ragged:
+        yield Cause.SCATTERED_STORES, _coalesced(asked, "store")
+    least = {"wavefronts": asked.least_wavefronts, "atomic_wavefronts": asked.least_atomic_wavefronts}
+    if any(getattr(asked, name) > fewest for name, fewest in least.items()):
+        yield Cause.BANK_CONFLICTS, replace(asked, **least)
+    if any(asked.turns.values()):
+        yield Cause.CONTENTION, replace(asked, turns={})
     chains = asked.chains
-    mean, longest = (replace(one, barriers=0.0) for one in (chains.mean, chains.longest))
-    yield Cause.BARRIERS, replace(asked, chains=replace(chains, mean=mean, longest=longest))
-    yield Cause.UNEVEN_BLOCKS, replace(asked, chains=replace(chains, longest=chains.mean))
+    if chains.mean.barriers or chains.longest.barriers:
+        mean, longest = (replace(one, barriers=0.0) for one in (chains.mean, chains.longest))
+        yield Cause.BARRIERS, replace(asked, chains=replace(chains, mean=mean, longest=longest))
+    if chains.longest != chains.mean:
+        yield Cause.UNEVEN_BLOCKS, replace(asked, chains=replace(chains, longest=chains.mean))
     if 2 * shape.occupancy.warps <= architecture.threads_per_sm // WARP and asked.waves > 1:
         yield Cause.LOW_OCCUPANCY, _twice_resident(asked, shape, architecture)
     moved = asked.moved
@@ -66,6 +67,12 @@ def _without(asked: Demand, shape: LaunchShape, architecture: Architecture) -> I
             Cause.READ_AGAIN,
             replace(asked, moved=replace(moved, dram_read=max(0.0, moved.dram_read - again))),
         )
+
+
+def _scattered(asked: Demand, kind: str) -> bool:
+    """Whether requests of this kind take more lines, or move more bytes, than their lanes asked for."""
+    mine = (one for one in asked.requests if one.kind == kind)
+    return any(one.least_lines < one.lines or one.wanted < one.moved for one in mine)
 
 
 def _coalesced(asked: Demand, kind: str) -> Demand:
