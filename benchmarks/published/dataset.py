@@ -127,8 +127,12 @@ def gpus() -> Mapping[str, Architecture]:
 
 
 def _point(row: Mapping[str, Any], shapes: Mapping[str, Mapping[str, Sequence[Any]]]) -> Point:
-    shape = row.get("shape", "")
-    buffers = tuple(BufferSpec(name, Role(role), *rest) for name, (role, *rest) in shapes[shape].items())
+    """One row; `sizes` are of buffers that it fills with fewer elements than others at its shape."""
+    shape, sizes = row.get("shape", ""), row.get("sizes", {})
+    buffers = tuple(
+        BufferSpec(name, Role(role), dtype, sizes.get(name, size))
+        for name, (role, dtype, size) in shapes[shape].items()
+    )
     grid, block = (_three(row[name]) for name in ("grid", "block"))
     arguments = tuple(_argument(one) for one in row["arguments"])
     launch = Launch(row["kernel"], grid, block, row.get("shared", 0), arguments, line=1)

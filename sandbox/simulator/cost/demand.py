@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.simulator.cost.coalescing import SECTOR, SECTORS_A_LINE
 from sandbox.simulator.cost.constants import USED, CostConstants
@@ -16,7 +16,7 @@ from sandbox.simulator.cost.instruction_mix import InstructionMix, instruction_m
 from sandbox.simulator.cost.local import local_requests
 from sandbox.simulator.cost.pipes import ALU, FMA, FP16, FP64, XU, cost_of
 from sandbox.simulator.cost.timeline import LongestWarps, longest_warps
-from sandbox.simulator.cost.traffic import LaunchShape, Traffic, past_l1, traffic
+from sandbox.simulator.cost.traffic import LaunchShape, Traffic, kept_by_l2, past_l1, traffic
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.machine.lanes import WARP
 from sandbox.simulator.numerics.tensor import matrix_work
@@ -105,22 +105,17 @@ def demand(
     counter: Counter,
     shape: LaunchShape,
     architecture: Architecture,
-    *,
-    warm: bool = False,
     constants: CostConstants = USED,
 ) -> Demand:
-    """Sum up what a launch asks for.
+    """Sum up what a launch asks for that finds nothing in L2.
 
     Args:
         counter: After a sample of its blocks ran.
         shape: Of the launch.
         architecture: Of the GPU.
-        warm: Whether L2 still holds what the same launch touched before, as far as it fits.
         constants: Which loops the assembler unrolls.
     """
     moved = traffic(counter, shape, architecture.l2_bytes, architecture.multiprocessors)
-    if warm:
-        moved = moved.warm(sum(reach.all_bytes for reach in shape.reach.values()) / architecture.l2_bytes)
     resident = min(shape.occupancy.blocks, -(-shape.blocks // architecture.multiprocessors))
     share = -(-shape.blocks // architecture.multiprocessors) / shape.sampled
     mix = instruction_mix(counter)
@@ -152,6 +147,32 @@ def demand(
         once=sum(reach.all_bytes for reach in shape.reach.values()),
         least_us=architecture.launch_us + _least(counter, shape, architecture, moved),
     )
+
+
+def warmed(
+    asked: Demand,
+    counter: Counter,
+    shape: LaunchShape,
+    architecture: Architecture,
+    constants: CostConstants = USED,
+) -> Demand | None:
+    """What the same launch asks for when it comes again: L2 holds what it touched before, as far as that fits.
+
+    Args:
+        asked: From `demand`, of the same counts; `least_us` stays that of a launch that finds nothing.
+        counter: After a sample of its blocks ran.
+        shape: Of the launch.
+        architecture: Of the GPU.
+        constants: Which loops the assembler unrolls.
+
+    Returns:
+        Nothing where L2 keeps nothing of it.
+    """
+    kept = kept_by_l2(asked.once / architecture.l2_bytes)
+    if not kept or not asked.moved.dram:
+        return None
+    moved = asked.moved.warm(kept)
+    return replace(asked, moved=moved, chains=longest_warps(counter, shape, architecture, moved, constants))
 
 
 def _requests(site: Site, share: float, scale: float) -> Requests:

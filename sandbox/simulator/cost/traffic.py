@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,17 +100,27 @@ class Traffic:
         """Read and written."""
         return self.dram_read + self.dram_write
 
-    def warm(self, fullness: float) -> Traffic:
-        """The traffic of a launch that finds in L2 what it touched before.
-
-        Args:
-            fullness: All that the launch touches over the size of L2. What is touched in turn stays up to
-                `_KEPT_WHOLE` of it, and is all gone once it is `_KEPT_NOTHING` times as large.
-        """
-        missed = min(1.0, max(0.0, (fullness - _KEPT_WHOLE) / (_KEPT_NOTHING - _KEPT_WHOLE)))
+    def warm(self, kept: float) -> Traffic:
+        """The traffic of a launch that finds so large a part of what it touches in L2; from `kept_by_l2`."""
+        missed = 1 - kept
         share = {name: part * missed for name, part in self.dram_share.items()}
-        reads, writes = self.dram_read * missed, self.dram_write * missed
-        return Traffic(self.l2_read, self.l2_write, reads, writes, share, self.ragged * missed)
+        return replace(
+            self,
+            dram_read=self.dram_read * missed,
+            dram_write=self.dram_write * missed,
+            dram_share=share,
+            ragged=self.ragged * missed,
+        )
+
+
+def kept_by_l2(fullness: float) -> float:
+    """The part of what a launch touches that L2 still holds when it comes again.
+
+    Args:
+        fullness: All that the launch touches over the size of L2. What is touched in turn stays up to `_KEPT_WHOLE`
+            of it, and is all gone once it is `_KEPT_NOTHING` times as large.
+    """
+    return min(1.0, max(0.0, (_KEPT_NOTHING - fullness) / (_KEPT_NOTHING - _KEPT_WHOLE)))
 
 
 def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> dict[str, Reach]:

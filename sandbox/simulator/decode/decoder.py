@@ -21,7 +21,6 @@ from sandbox.simulator.ptx.kinds import (
     is_warp_sync,
     orders_some,
 )
-from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import (
     AddressOperand,
     Function,
@@ -34,6 +33,7 @@ from sandbox.simulator.ptx.syntax import (
     Symbol,
     Variable,
     Vector,
+    register_names,
 )
 from sandbox.simulator.ptx.types import TYPES
 from sandbox.verdict import Verdict

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+
+_NO_TARGET = frozenset(
+    {"st", "red", "nanosleep", "bra", "brx", "ret", "exit", "bar", "barrier", "membar", "fence", "call"}
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,22 @@ class Negated:
 Operand = Register | Immediate | Symbol | AddressOperand | Vector | Pair | Negated
 
 
+def register_names(operand: Operand | None) -> Iterator[str]:
+    """Names of the registers of an operand, those of its address and of its elements included."""
+    if isinstance(operand, Register):
+        yield operand.name
+    elif isinstance(operand, Negated):
+        yield operand.register.name
+    elif isinstance(operand, AddressOperand):
+        yield from register_names(operand.base)
+    elif isinstance(operand, Vector):
+        for element in operand.elements:
+            yield from register_names(element)
+    elif isinstance(operand, Pair):
+        yield from register_names(operand.first)
+        yield from register_names(operand.second)
+
+
 @dataclass(frozen=True)
 class Guard:
     """The predicate of `@%p` or `@!%p`."""
@@ -93,6 +115,21 @@ class Instruction:
     def mnemonic(self) -> str:
         """Opcode and modifiers as written."""
         return ".".join((self.opcode, *self.modifiers))
+
+    @cached_property
+    def written(self) -> tuple[str, ...]:
+        """Names of the registers that it writes; none of a call."""
+        operands = self.operands
+        if self.opcode in _NO_TARGET or not operands or isinstance(operands[0], AddressOperand):
+            return ()
+        return tuple(register_names(operands[0]))
+
+    @cached_property
+    def read(self) -> tuple[str, ...]:
+        """Names of the registers that it reads, its guard last."""
+        skip = 1 if self.written else 0
+        names = tuple(name for operand in self.operands[skip:] for name in register_names(operand))
+        return names if self.guard is None else (*names, self.guard.register.name)
 
 
 @dataclass(frozen=True)
