@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.published.changes import Effect, effects
+from benchmarks.published.dataset import changes
 from benchmarks.published.observing import Published
 from benchmarks.published.quality import Compared, Quality, quality
 from sandbox.simulator.cost.constants import USED
 
 _POINT = "  {:<28} {:>11} {:>11} {:>6}  {}"
+_EFFECT = "  {:<56} {:<16} {:>8} {:>8} {:>9}  {}"
 _PARTS = 3
 
 
@@ -31,6 +34,10 @@ class Report:
     times: tuple[float, ...]
     left_out: tuple[str, ...]
     held_out: bool
+
+    def effects(self) -> list[Effect]:
+        """Changes of which both kernels are here."""
+        return effects(changes(), self.observed)
 
     def compared(self, family: str = "") -> list[Compared]:
         """The kernels of one family, or all of them."""
@@ -67,6 +74,7 @@ def as_table(report: Report) -> dict[str, Any]:
         "kinds": report.kinds(),
         "families": {name: asdict(quality(report.compared(name))) for name in report.families()},
         "points": [_row(one, time) for one, time in zip(report.observed, report.times, strict=True)],
+        "what_ifs": [asdict(one) for one in report.effects()],
         "left_out": report.left_out,
     }
 
@@ -88,7 +96,7 @@ def _row(one: Published, time: float) -> dict[str, Any]:
 
 def text(report: Report) -> str:
     """Return the tables."""
-    return "\n".join([*_families(report), *_summary(report), ""])
+    return "\n".join([*_families(report), *_what_ifs(report), *_summary(report), ""])
 
 
 def _families(report: Report) -> Iterator[str]:
@@ -110,6 +118,22 @@ def _families(report: Report) -> Iterator[str]:
             )
         yield "  " + _said(quality(report.compared(name)))
         yield ""
+
+
+def _what_ifs(report: Report) -> Iterator[str]:
+    found = report.effects()
+    if not found:
+        return
+    yield "What-ifs beside measured changes: how many times as fast"
+    yield _EFFECT.format("before, after", "cause", "measured", "foretold", "estimated", "change")
+    for one in found:
+        change = one.change
+        name = f"{change.family} {change.before}, {change.after}"
+        times = (f"{ratio:.2f}" for ratio in (one.measured, one.foretold, one.estimated))
+        yield _EFFECT.format(name, change.cause, *times, change.what)
+    errors = [abs(math.log(one.foretold / one.measured)) for one in found]
+    yield f"  {len(found)} changes, median error {np.median(errors):.3f}"
+    yield ""
 
 
 def _summary(report: Report) -> Iterator[str]:

@@ -33,12 +33,19 @@ def what_ifs(
         constants: What every GPU has in common.
     """
     now = timed(asked, architecture, constants).latency_us
-    found = [
-        WhatIf(cause, timed(changed, architecture, constants).latency_us)
-        for cause, changed in _without(asked, shape, architecture)
-    ]
-    told = [one for one in found if one.latency_us < (1 - _WORTH_SAYING) * now]
+    found = latencies_without(asked, shape, architecture, constants)
+    told = [WhatIf(cause, time) for cause, time in found.items() if time < (1 - _WORTH_SAYING) * now]
     return tuple(sorted(told, key=lambda one: one.latency_us)[:MOST])
+
+
+def latencies_without(
+    asked: Demand, shape: LaunchShape, architecture: Architecture, constants: CostConstants = USED
+) -> dict[Cause, float]:
+    """The estimate without each cause that the launch has, microseconds; the arguments are those of `what_ifs`."""
+    return {
+        cause: timed(changed, architecture, constants).latency_us
+        for cause, changed in _without(asked, shape, architecture)
+    }
 
 
 def _without(asked: Demand, shape: LaunchShape, architecture: Architecture) -> Iterator[tuple[Cause, Demand]]:
