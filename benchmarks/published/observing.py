@@ -15,7 +15,7 @@ from sandbox.errors import UsageError
 from sandbox.plan import Plan, Role
 from sandbox.program import CompileRequest, Program
 from sandbox.simulator.cost.constants import CostConstants
-from sandbox.simulator.cost.demand import Demand, demand, warmed
+from sandbox.simulator.cost.demand import Demand, demand
 from sandbox.simulator.cost.estimate import Estimate, timed
 from sandbox.simulator.cost.traffic import LaunchShape
 from sandbox.simulator.machine.faults import FaultError
@@ -92,9 +92,7 @@ def _counted(family: Family, program: Program, left: list[str]) -> Iterator[Publ
             left.append(f"{family.name} {point.variant}: {error.fault.message}")
             continue
         asked = demand(one.counter, one.shape, family.gpu)
-        if family.timing.warm:
-            asked = warmed(asked, one.counter, one.shape, family.gpu) or asked
-        yield Published(family, point, asked, one.shape)
+        yield Published(family, point, asked.again or asked if family.timing.warm else asked, one.shape)
 
 
 def _samples(plan: Plan) -> Mapping[str, Array]:

@@ -18,7 +18,7 @@ from sandbox.simulator.cost.breakdown import breakdown
 from sandbox.simulator.cost.caches import Footprint
 from sandbox.simulator.cost.coalescing import SECTOR
 from sandbox.simulator.cost.counting import Counter
-from sandbox.simulator.cost.demand import demand, warmed
+from sandbox.simulator.cost.demand import demand
 from sandbox.simulator.cost.estimate import timed
 from sandbox.simulator.cost.hotspots import hotspots
 from sandbox.simulator.cost.traffic import LaunchShape, reaches
@@ -162,9 +162,7 @@ def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture
         hotspots=hotspots(counter, shape, result),
         executed=shape.scale
         * sum(one.lanes * len(one.block.instructions) for one in counter.blocks.values()),
-        breakdown=breakdown(
-            asked, result, shape, architecture, again=warmed(asked, counter, shape, architecture)
-        ),
+        breakdown=breakdown(asked, result, shape, architecture),
     )
 
 

@@ -19,8 +19,6 @@ def breakdown(
     result: Estimate,
     shape: LaunchShape,
     architecture: Architecture,
-    *,
-    again: Demand | None = None,
 ) -> Breakdown:
     """Take an estimate apart.
 
@@ -29,7 +27,6 @@ def breakdown(
         result: What that takes.
         shape: Of the launch.
         architecture: Of the GPU.
-        again: What the launch asks for when it comes again; None where L2 keeps nothing of its data.
     """
     parts = [
         Part(Bottleneck(name), time)
@@ -42,5 +39,5 @@ def breakdown(
         result.least_us,
         what_ifs(asked, shape, architecture),
         error_of(result.bottleneck),
-        None if again is None else timed(again, architecture).latency_us,
+        None if asked.again is None else timed(asked.again, architecture).latency_us,
     )

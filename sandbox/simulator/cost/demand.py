@@ -15,7 +15,7 @@ from sandbox.simulator.cost.counting import Counter, Site
 from sandbox.simulator.cost.instruction_mix import InstructionMix, instruction_mix
 from sandbox.simulator.cost.local import local_requests
 from sandbox.simulator.cost.pipes import ALU, FMA, FP16, FP64, XU, cost_of
-from sandbox.simulator.cost.timeline import LongestWarps, longest_warps
+from sandbox.simulator.cost.timeline import LongestWarps, Timeline
 from sandbox.simulator.cost.traffic import LaunchShape, Traffic, kept_by_l2, past_l1, traffic
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.machine.lanes import WARP
@@ -72,6 +72,8 @@ class Demand:
         resident_slots: Warp instructions of all warps of a full multiprocessor.
         once: Bytes that the launch touches, each once.
         least_us: What a perfect machine needs, launch included.
+        again: What the same launch asks for when it comes again at once, L2 holding what it touched before as far as
+            that fits; None where nothing of it does. Its own `least_us` is that of a launch that finds nothing.
     """
 
     moved: Traffic
@@ -94,6 +96,7 @@ class Demand:
     resident_slots: float
     once: float
     least_us: float
+    again: Demand | None = None
 
     @property
     def rounds(self) -> int:
@@ -107,7 +110,7 @@ def demand(
     architecture: Architecture,
     constants: CostConstants = USED,
 ) -> Demand:
-    """Sum up what a launch asks for that finds nothing in L2.
+    """Sum up what a launch asks for that finds nothing in L2, and what it asks for when it comes again.
 
     Args:
         counter: After a sample of its blocks ran.
@@ -121,7 +124,8 @@ def demand(
     mix = instruction_mix(counter)
     sites = [site for site in counter.sites.values() if site.space == "global"]
     slots = mix.issued
-    return Demand(
+    timeline = Timeline(counter, shape, constants)
+    cold = Demand(
         moved=moved,
         mix=mix,
         pipes={pipe: clocks * share for pipe, clocks in _pipes(counter, mix.by_pipe, architecture).items()},
@@ -140,39 +144,22 @@ def demand(
         constant=_further_constants(counter) * share,
         shuffles=_shuffles(counter) * WARP / _LANES_A_SHUFFLE * share,
         turns=_turns(counter, shape),
-        chains=longest_warps(counter, shape, architecture, moved, constants),
+        chains=timeline.longest_warps(architecture, moved),
         waves=shape.waves(architecture.multiprocessors),
         resident_blocks=resident,
         resident_slots=slots / shape.sampled * resident,
         once=sum(reach.all_bytes for reach in shape.reach.values()),
         least_us=architecture.launch_us + _least(counter, shape, architecture, moved),
     )
+    return replace(cold, again=_again(cold, timeline, architecture))
 
 
-def warmed(
-    asked: Demand,
-    counter: Counter,
-    shape: LaunchShape,
-    architecture: Architecture,
-    constants: CostConstants = USED,
-) -> Demand | None:
-    """What the same launch asks for when it comes again: L2 holds what it touched before, as far as that fits.
-
-    Args:
-        asked: From `demand`, of the same counts; `least_us` stays that of a launch that finds nothing.
-        counter: After a sample of its blocks ran.
-        shape: Of the launch.
-        architecture: Of the GPU.
-        constants: Which loops the assembler unrolls.
-
-    Returns:
-        Nothing where L2 keeps nothing of it.
-    """
+def _again(asked: Demand, timeline: Timeline, architecture: Architecture) -> Demand | None:
     kept = kept_by_l2(asked.once / architecture.l2_bytes)
     if not kept or not asked.moved.dram:
         return None
     moved = asked.moved.warm(kept)
-    return replace(asked, moved=moved, chains=longest_warps(counter, shape, architecture, moved, constants))
+    return replace(asked, moved=moved, chains=timeline.longest_warps(architecture, moved))
 
 
 def _requests(site: Site, share: float, scale: float) -> Requests:
