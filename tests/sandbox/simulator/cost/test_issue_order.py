@@ -70,6 +70,17 @@ def test_what_is_on_its_way_at_the_end_is_waited_for_by_the_next_block():
     assert clocks("add.f32 %f4, %f1, %f1;", ready) == LATENCY - 2 + 1
 
 
+def test_what_was_issued_once_issues_again_as_if_it_had_not():
+    order = IssueOrder(instructions("ld.global.f32 %f1, [%rd1];\nbar.sync 0;\nadd.f32 %f2, %f1, %f1;"))
+
+    def taken(clocks: float) -> float:
+        return order.issue({}, lambda one: clocks if one.opcode == "ld" else 0.0)[0]
+
+    slow = taken(200.0)
+    assert slow - taken(50.0) == 150.0
+    assert taken(200.0) == slow
+
+
 def test_a_register_that_is_written_again_is_another():
     text = """
         ld.global.f32 %f1, [%rd1];
