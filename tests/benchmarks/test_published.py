@@ -76,7 +76,7 @@ def test_a_family_is_estimated_by_constants_that_know_nothing_of_it(observed):
 
 def test_the_report_has_a_row_for_each_point_and_says_what_was_left_out(observed):
     times = tuple(one.measured_us * 1.1 for one in observed)
-    report = Report(tuple(observed), times, ("some family v1: refused",), held_out=False)
+    report = Report(tuple(observed), times, ("some family v1: refused",))
     table = as_table(report)
     json.dumps(table)
     assert len(table["points"]) == len(observed)
@@ -87,6 +87,16 @@ def test_the_report_has_a_row_for_each_point_and_says_what_was_left_out(observed
     assert sum(points for points, _ in table["kinds"].values()) == len(observed)
     assert "bound by atomics: " in said
     assert "Left out: some family v1: refused" in said
+
+
+def test_what_a_fit_says_that_does_not_know_a_family_stands_beside_the_constants_in_use(observed):
+    in_use, held_out = (tuple(one.measured_us * ratio for one in observed) for ratio in (1.1, 1.2))
+    report = Report(tuple(observed), in_use, (), held_out)
+    said = text(report)
+    assert "All, by the constants in use: 12 points, median error 0.095" in said
+    assert "All, each family by a fit without it: 12 points, median error 0.182" in said
+    assert "12 points, two of three within 0.182" in said
+    assert as_table(report)["typical"] == pytest.approx(0.182, abs=1e-3)
 
 
 def test_only_kernels_of_one_group_are_paired_and_the_furthest_inversion_is_named():
@@ -114,7 +124,7 @@ def test_what_ifs_foretell_what_was_measured_once_their_cause_was_gone():
     assert max(one.measured for one in found) > 3
     for one in found:
         assert one.foretold == pytest.approx(one.measured, rel=0.15), one
-    assert "6 changes, median error 0.0" in text(Report(tuple(observed), (1.0,) * len(named), (), False))
+    assert "6 changes, median error 0.0" in text(Report(tuple(observed), (1.0,) * len(named), ()))
 
 
 def test_changes_are_of_kernels_that_were_measured():
