@@ -80,8 +80,9 @@ async def observe(families: Sequence[Family], compiler: Compiles) -> tuple[list[
         compiled = await compiler.compile(request, cpu_s=_COMPILE_S)
         if compiled.program is None:
             raise UsageError(f"{family.name}: {compiled.log}")
-        # Which blocks stand for all is drawn by the key: by this one, each run draws the same.
-        key = hashlib.sha256(compiled.program.ptx.encode()).hexdigest()
+        # Which blocks stand for all is drawn by the key: by this one, each run draws the same. (NVRTC may give the
+        # same kernels in another order.)
+        key = hashlib.sha256(repr(request).encode()).hexdigest()
         found += _counted(family, replace(compiled.program, key=key), left)
         sys.stderr.write(f"{family.name}: {len(family.points)} counted\n")
     return found, left
