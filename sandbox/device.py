@@ -182,6 +182,8 @@ class Breakdown:
         least_us: What a perfect machine would take, launch included.
         what_ifs: Causes that matter, the one that matters most first.
         error: The part of itself within which two of three estimates are, as published times of its kind show.
+        warm_us: What the launch would take when it comes again at once, finding in L2 what that still holds of its
+            data; None where that is nothing.
     """
 
     parts: tuple[Part, ...]
@@ -189,6 +191,7 @@ class Breakdown:
     least_us: float
     what_ifs: tuple[WhatIf, ...]
     error: float
+    warm_us: float | None = None
 
 
 @dataclass(frozen=True)

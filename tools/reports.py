@@ -271,9 +271,12 @@ _PARTS = 6
 
 
 def breakdown_text(found: Breakdown) -> str:
-    """Return an estimate's parts, as in `dram 9.6, l1 8.1, launch 2.0; least possible 7.3 us`."""
+    """Return an estimate's parts, as in `dram 9.6, launch 2.0; least possible 7.3; with its data in L2 5.2 us`."""
     parts = [f"{part.resource} {part.us:.3g}" for part in found.parts[:_PARTS]]
-    return f"{', '.join([*parts, f'launch {found.launch_us:.3g}'])}; least possible {found.least_us:.3g} us"
+    whole = [", ".join([*parts, f"launch {found.launch_us:.3g}"]), f"least possible {found.least_us:.3g}"]
+    if found.warm_us is not None:
+        whole.append(f"with its data in L2 {found.warm_us:.3g}")
+    return f"{'; '.join(whole)} us"
 
 
 def what_if_text(found: Breakdown) -> str:

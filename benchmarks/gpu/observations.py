@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +17,7 @@ from sandbox.simulator.cost.estimate import timed
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.profiling import Counted, count
+from sandbox.simulator.profiling import count
 from sandbox.verdict import Provenance, Verdict
 from tools.judge.oracle import bench_samples
 from tools.stages.compiling import CompileStage
@@ -106,29 +105,25 @@ def _kernels(rows: Sequence[Mapping[str, Any]]) -> list[Measured]:
 
 @dataclass(frozen=True)
 class Observation:
-    """One kernel: its measured latency, and the counts of every launch at every benchmark shape."""
+    """One kernel: its measured latency, and what every launch at every benchmark shape asks of the GPU."""
 
     group: str
     variant: str
     measured_us: float
     gpu: Architecture
-    shapes: tuple[tuple[Counted, ...], ...]
+    shapes: tuple[tuple[Demand, ...], ...]
 
     @property
     def held_with(self) -> str:
         """Its task."""
         return self.group
 
-    @cached_property
-    def _demands(self) -> list[list[Demand]]:
-        return [[demand(one.counter, one.shape, self.gpu) for one in launches] for launches in self.shapes]
-
     def estimated_us(self, constants: CostConstants, launch_us: float) -> float:
         """What the cost model makes of the counts; as in a profile, the geometric mean over the shapes."""
         gpu = replace(self.gpu, launch_us=launch_us)
         logs = [
             math.log(math.fsum(timed(asked, gpu, constants).latency_us for asked in launches))
-            for launches in self._demands
+            for launches in self.shapes
         ]
         return math.exp(math.fsum(logs) / len(logs))
 
@@ -165,13 +160,14 @@ async def observe(
 
 async def _count(
     entry: Entry, stage: CompileStage, architecture: Architecture
-) -> tuple[tuple[Counted, ...], ...]:
-    shapes: list[tuple[Counted, ...]] = []
+) -> tuple[tuple[Demand, ...], ...]:
+    shapes: list[tuple[Demand, ...]] = []
     for case in entry.task.benches:
         compiled = await stage.compile(entry.task, entry.text, case.dims)
         if compiled.build is None:
             raise UsageError(compiled.report.message)
         samples = bench_samples(entry.task, case)
         plan = compiled.build.plan(samples.scalars)
-        shapes.append(tuple(count(compiled.build.program, plan, samples.buffers, architecture)))
+        counted = count(compiled.build.program, plan, samples.buffers, architecture)
+        shapes.append(tuple(demand(one.counter, one.shape, architecture) for one in counted))
     return tuple(shapes)

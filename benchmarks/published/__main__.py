@@ -75,11 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.pairs:
             return _keep(given.device or list(ARCHITECTURES))
         observed, left = asyncio.run(_observed(given.only or ()))
-        times = each_held_out(observed, BEFORE) if given.held_out else BEFORE.estimates(observed)
+        held_out = tuple(map(float, each_held_out(observed, BEFORE))) if given.held_out else None
     except WarpwrightError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    report = Report(tuple(observed), tuple(map(float, times)), tuple(left), given.held_out)
+    in_use = tuple(map(float, BEFORE.estimates(observed)))
+    report = Report(tuple(observed), in_use, tuple(left), held_out)
     sys.stdout.write(json.dumps(as_table(report), indent=1) + "\n" if given.json else text(report))
     return 0
 

@@ -9,13 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sandbox.device import Cause
 from sandbox.plan import BufferArgument, BufferSpec, Launch, PassedArgument, Plan, Role, ScalarArgument
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 
 FOLDER = Path(__file__).parent
 DATA = FOLDER / "data"
-_GPUS, _PAIRS = "gpus", "pairs"
+_GPUS, _PAIRS, _CHANGES = "gpus", "pairs", "changes"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def families(only: Sequence[str] = ()) -> list[Family]:
 
 def names() -> list[str]:
     """Return the names of the families, sorted."""
-    return sorted(file.stem for file in DATA.glob("*.toml") if file.stem not in {_GPUS, _PAIRS})
+    return sorted(file.stem for file in DATA.glob("*.toml") if file.stem not in {_GPUS, _PAIRS, _CHANGES})
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,23 @@ class Pair:
 def pairs() -> list[Pair]:
     """Return the pairs whose order is known."""
     return [Pair(**row) for row in tomllib.loads((DATA / f"{_PAIRS}.toml").read_text())["pairs"]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Two published kernels of which the one after lacks a cause that the one before has."""
+
+    family: str
+    before: str
+    after: str
+    cause: Cause
+    what: str
+
+
+def changes() -> list[Change]:
+    """Return the changes whose effect was measured."""
+    rows = tomllib.loads((DATA / f"{_CHANGES}.toml").read_text())["changes"]
+    return [Change(**{**row, "cause": Cause(row["cause"])}) for row in rows]
 
 
 def family(name: str) -> Family:
@@ -127,8 +145,12 @@ def gpus() -> Mapping[str, Architecture]:
 
 
 def _point(row: Mapping[str, Any], shapes: Mapping[str, Mapping[str, Sequence[Any]]]) -> Point:
-    shape = row.get("shape", "")
-    buffers = tuple(BufferSpec(name, Role(role), *rest) for name, (role, *rest) in shapes[shape].items())
+    """One row; `sizes` are of buffers that it fills with fewer elements than others at its shape."""
+    shape, sizes = row.get("shape", ""), row.get("sizes", {})
+    buffers = tuple(
+        BufferSpec(name, Role(role), dtype, sizes.get(name, size))
+        for name, (role, dtype, size) in shapes[shape].items()
+    )
     grid, block = (_three(row[name]) for name in ("grid", "block"))
     arguments = tuple(_argument(one) for one in row["arguments"])
     launch = Launch(row["kernel"], grid, block, row.get("shared", 0), arguments, line=1)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from sandbox.program import CompileRequest, Program
 from sandbox.simulator.cost.constants import CostConstants
 from sandbox.simulator.cost.demand import Demand, demand
 from sandbox.simulator.cost.estimate import Estimate, timed
+from sandbox.simulator.cost.traffic import LaunchShape
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.profiling import Counted, count
+from sandbox.simulator.profiling import count
 from tools.stages.compiling import Compiles
 
 _COMPILE_S = 300.0
@@ -29,11 +30,15 @@ _SEED = 1
 
 @dataclass(frozen=True)
 class Published:
-    """A published time, and what the simulator counted of such a kernel."""
+    """A published time, and what such a kernel asks of a GPU by what the simulator counted.
+
+    The counts themselves are not kept: of all kernels together they would be some gigabytes.
+    """
 
     family: Family
     point: Point
-    counted: Counted
+    demand: Demand
+    shape: LaunchShape
 
     @property
     def group(self) -> str:
@@ -55,12 +60,6 @@ class Published:
         """As published."""
         return self.point.measured_us
 
-    @cached_property
-    def demand(self) -> Demand:
-        """What the launch asks for."""
-        one = self.counted
-        return demand(one.counter, one.shape, self.family.gpu, warm=self.family.timing.warm)
-
     def estimate(self, constants: CostConstants) -> Estimate:
         """Price the launch alone."""
         return timed(self.demand, self.family.gpu, constants)
@@ -81,20 +80,23 @@ async def observe(families: Sequence[Family], compiler: Compiles) -> tuple[list[
         compiled = await compiler.compile(request, cpu_s=_COMPILE_S)
         if compiled.program is None:
             raise UsageError(f"{family.name}: {compiled.log}")
-        for point, counted in _counted(family, compiled.program, left):
-            found.append(Published(family, point, counted))
+        # Which blocks stand for all is drawn by the key: by this one, each run draws the same. (NVRTC may give the
+        # same kernels in another order.)
+        key = hashlib.sha256(repr(request).encode()).hexdigest()
+        found += _counted(family, replace(compiled.program, key=key), left)
         sys.stderr.write(f"{family.name}: {len(family.points)} counted\n")
     return found, left
 
 
-def _counted(family: Family, program: Program, left: list[str]) -> Iterator[tuple[Point, Counted]]:
+def _counted(family: Family, program: Program, left: list[str]) -> Iterator[Published]:
     for point in family.points:
         try:
             [one] = count(program, point.plan, _samples(point.plan), family.gpu)
         except FaultError as error:
             left.append(f"{family.name} {point.variant}: {error.fault.message}")
             continue
-        yield point, one
+        asked = demand(one.counter, one.shape, family.gpu)
+        yield Published(family, point, asked.again or asked if family.timing.warm else asked, one.shape)
 
 
 def _samples(plan: Plan) -> Mapping[str, Array]:

@@ -160,7 +160,7 @@ def _launch_profile(launch: Launch, counted: Counted, architecture: Architecture
         roofline_fraction=result.roofline_fraction,
         sampled_blocks=shape.sampled,
         total_blocks=shape.blocks,
-        metrics=metrics(CountedLaunch(counter, shape, result, architecture)),
+        metrics=metrics(CountedLaunch(counter, shape, asked.mix, result, architecture)),
         hotspots=hotspots(counter, shape, result),
         executed=shape.scale
         * sum(one.lanes * len(one.block.instructions) for one in counter.blocks.values()),

@@ -200,6 +200,10 @@ class BreakdownLine(BaseModel):
     least_us: float = Field(description="What a perfect machine would take.")
     what_ifs: list[WhatIfLine] = Field(description="Causes to remove, the one that matters most first.")
     error: float = Field(description="By what part of itself an estimate of this kind is typically off.")
+    warm_us: float | None = Field(
+        default=None,
+        description="Estimated for the same launch again, its data still in L2; null where none of it fits.",
+    )
 
 
 class LaunchLine(BaseModel):

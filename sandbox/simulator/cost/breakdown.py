@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandbox.device import Bottleneck, Breakdown, Part
 from sandbox.simulator.cost.confidence import error_of
 from sandbox.simulator.cost.demand import Demand
-from sandbox.simulator.cost.estimate import Estimate
+from sandbox.simulator.cost.estimate import Estimate, timed
 from sandbox.simulator.cost.traffic import LaunchShape
 from sandbox.simulator.cost.what_if import what_ifs
 from sandbox.simulator.gpus.architecture import Architecture
@@ -14,7 +14,12 @@ _WORTH_SAYING = 0.01
 """The part of the latency that a resource must need."""
 
 
-def breakdown(asked: Demand, result: Estimate, shape: LaunchShape, architecture: Architecture) -> Breakdown:
+def breakdown(
+    asked: Demand,
+    result: Estimate,
+    shape: LaunchShape,
+    architecture: Architecture,
+) -> Breakdown:
     """Take an estimate apart.
 
     Args:
@@ -34,4 +39,5 @@ def breakdown(asked: Demand, result: Estimate, shape: LaunchShape, architecture:
         result.least_us,
         what_ifs(asked, shape, architecture),
         error_of(result.bottleneck),
+        None if asked.again is None else timed(asked.again, architecture).latency_us,
     )

@@ -8,6 +8,8 @@ caches have it too.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from sandbox.device import Array
@@ -38,10 +40,9 @@ class BlockCaches:
         wanted = min(_SLACK * max(sectors, 1), max(_MOST_CELLS // blocks, 64))
         self._slots = 1 << (wanted - 1).bit_length()
         self._window = max(sectors, 1)
-        # Zeros cost nothing until they are touched: a slot that nothing is in holds 0, another one a sector plus 1.
-        self._tags = np.zeros(blocks * self._slots, dtype=np.int64)
-        self._times = np.zeros(blocks * self._slots, dtype=np.int64)
-        self._marks = np.zeros(blocks * self._slots, dtype=np.int64)
+        # Zeros cost nothing until they are touched, and what belongs to a slot lies side by side, so that it is one
+        # page that is. A slot that nothing is in has the tag 0, another one a sector plus 1.
+        self._tags, self._times, self._marks = np.zeros((blocks * self._slots, 3), dtype=np.int64).T
         self._brought = np.zeros(blocks, dtype=np.int64)
         self._found: tuple[Array, Array] | None = None
 
@@ -89,7 +90,10 @@ class Footprint:
 
     def __init__(self, blocks: int) -> None:
         self.blocks = blocks
-        self._touched = np.zeros((1 << 12, blocks), dtype=np.bool_)
+        # Rows are whole words, so that one is asked at once whether anybody touched its sector.
+        self._word = np.dtype(np.uint8 if blocks == 1 else np.uint64)
+        self._width = -(-blocks // self._word.itemsize) * self._word.itemsize
+        self._touched = np.zeros((1 << 12, self._width), dtype=np.bool_)
         self._latest: list[tuple[Array, Array | None]] = []
 
     def touch(self, sectors: Array, blocks: Array | None) -> None:
@@ -102,19 +106,19 @@ class Footprint:
         self._latest = [*self._latest[-1:], (sectors, blocks)]  # two: loops load here and store there
         highest = int(sectors.max(initial=0))
         if highest >= len(self._touched):
-            bigger = np.zeros((1 << highest.bit_length(), self.blocks), dtype=np.bool_)
+            bigger = np.zeros((1 << highest.bit_length(), self._width), dtype=np.bool_)
             bigger[: len(self._touched)] = self._touched
             self._touched = bigger
         if blocks is None:
             self._touched[sectors] = True
         else:
             column = np.minimum(blocks, self.blocks - 1)
-            self._touched.reshape(-1)[sectors * self.blocks + column] = True
+            self._touched.reshape(-1)[sectors * self._width + column] = True
 
     def rows(self) -> tuple[Array, Array]:
         """Sectors that any block touched, ascending, and which of the blocks did; bool, (sectors, blocks)."""
-        sectors = np.flatnonzero(self._touched.any(axis=1))
-        return sectors, self._touched[sectors]
+        sectors = np.flatnonzero(reduce(np.bitwise_or, self._touched.view(self._word).T))
+        return sectors, self._touched[:, : self.blocks].take(sectors, axis=0)
 
     def seen(self, sectors: Array, block: int) -> Array:
         """Whether a block touched each of these sectors."""

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.simulator.cost.coalescing import SECTOR, SECTORS_A_LINE
 from sandbox.simulator.cost.constants import USED, CostConstants
 from sandbox.simulator.cost.counting import Counter, Site
-from sandbox.simulator.cost.hoisting import hoisted
+from sandbox.simulator.cost.instruction_mix import InstructionMix, instruction_mix
 from sandbox.simulator.cost.local import local_requests
-from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, XU, cost_of
-from sandbox.simulator.cost.timeline import LongestWarps, longest_warps
-from sandbox.simulator.cost.traffic import LaunchShape, Traffic, past_l1, traffic
-from sandbox.simulator.decode.code import BasicBlock
+from sandbox.simulator.cost.pipes import ALU, FMA, FP16, FP64, XU, cost_of
+from sandbox.simulator.cost.timeline import LongestWarps, Timeline
+from sandbox.simulator.cost.traffic import LaunchShape, Traffic, kept_by_l2, past_l1, traffic
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.machine.lanes import WARP
 from sandbox.simulator.numerics.tensor import matrix_work
@@ -56,6 +55,7 @@ class Demand:
 
     Attributes:
         moved: Bytes through L2 and DRAM.
+        mix: What the sampled blocks issue.
         pipes: Clocks that each arithmetic pipe of the busiest multiprocessor needs.
         slots: Warp instructions that it issues.
         requests: Its global accesses, by instruction.
@@ -72,9 +72,12 @@ class Demand:
         resident_slots: Warp instructions of all warps of a full multiprocessor.
         once: Bytes that the launch touches, each once.
         least_us: What a perfect machine needs, launch included.
+        again: What the same launch asks for when it comes again at once, L2 holding what it touched before as far as
+            that fits; None where nothing of it does. Its own `least_us` is that of a launch that finds nothing.
     """
 
     moved: Traffic
+    mix: InstructionMix
     pipes: Mapping[str, float]
     slots: float
     requests: tuple[Requests, ...]
@@ -93,6 +96,7 @@ class Demand:
     resident_slots: float
     once: float
     least_us: float
+    again: Demand | None = None
 
     @property
     def rounds(self) -> int:
@@ -104,30 +108,27 @@ def demand(
     counter: Counter,
     shape: LaunchShape,
     architecture: Architecture,
-    *,
-    warm: bool = False,
     constants: CostConstants = USED,
 ) -> Demand:
-    """Sum up what a launch asks for.
+    """Sum up what a launch asks for that finds nothing in L2, and what it asks for when it comes again.
 
     Args:
         counter: After a sample of its blocks ran.
         shape: Of the launch.
         architecture: Of the GPU.
-        warm: Whether L2 still holds what the same launch touched before, as far as it fits.
         constants: Which loops the assembler unrolls.
     """
     moved = traffic(counter, shape, architecture.l2_bytes, architecture.multiprocessors)
-    if warm:
-        moved = moved.warm(sum(reach.all_bytes for reach in shape.reach.values()) / architecture.l2_bytes)
     resident = min(shape.occupancy.blocks, -(-shape.blocks // architecture.multiprocessors))
     share = -(-shape.blocks // architecture.multiprocessors) / shape.sampled
-    work = instructions_by_pipe(counter)
+    mix = instruction_mix(counter)
     sites = [site for site in counter.sites.values() if site.space == "global"]
-    slots = sum(work.values())
-    return Demand(
+    slots = mix.issued
+    timeline = Timeline(counter, shape, constants)
+    cold = Demand(
         moved=moved,
-        pipes={pipe: clocks * share for pipe, clocks in _pipes(counter, work, architecture).items()},
+        mix=mix,
+        pipes={pipe: clocks * share for pipe, clocks in _pipes(counter, mix.by_pipe, architecture).items()},
         slots=slots * share,
         requests=tuple(_requests(site, share, shape.scale) for site in sites),
         beyond=(
@@ -143,13 +144,22 @@ def demand(
         constant=_further_constants(counter) * share,
         shuffles=_shuffles(counter) * WARP / _LANES_A_SHUFFLE * share,
         turns=_turns(counter, shape),
-        chains=longest_warps(counter, shape, architecture, moved, constants),
+        chains=timeline.longest_warps(architecture, moved),
         waves=shape.waves(architecture.multiprocessors),
         resident_blocks=resident,
         resident_slots=slots / shape.sampled * resident,
         once=sum(reach.all_bytes for reach in shape.reach.values()),
         least_us=architecture.launch_us + _least(counter, shape, architecture, moved),
     )
+    return replace(cold, again=_again(cold, timeline, architecture))
+
+
+def _again(asked: Demand, timeline: Timeline, architecture: Architecture) -> Demand | None:
+    kept = kept_by_l2(asked.once / architecture.l2_bytes)
+    if not kept or not asked.moved.dram:
+        return None
+    moved = asked.moved.warm(kept)
+    return replace(asked, moved=moved, chains=timeline.longest_warps(architecture, moved))
 
 
 def _requests(site: Site, share: float, scale: float) -> Requests:
@@ -236,42 +246,6 @@ def _tensor_clocks(counter: Counter, architecture: Architecture) -> float:
             if work is not None:
                 clocks += work.multiply_adds * count.warps / architecture.tensor.of(work.kind)
     return clocks
-
-
-def instructions_by_pipe(counter: Counter) -> dict[str, float]:
-    """Warp instructions of the sample by pipe, weighted by what the assembler makes of them."""
-    work: dict[str, float] = {}
-    gone = _hoisted(counter)
-    for count in counter.blocks.values():
-        for instruction in count.block.instructions:
-            if id(instruction) in gone:
-                continue
-            cost = cost_of(instruction)
-            work[cost.pipe] = work.get(cost.pipe, 0.0) + cost.weight * count.warps
-    work[LSU] = work.get(LSU, 0.0) - sum(site.absorbed for site in counter.sites.values())
-    work.pop("none", None)
-    work.setdefault(LSU, 0.0)
-    work.setdefault(CONTROL, 0.0)
-    return work
-
-
-def _hoisted(counter: Counter) -> frozenset[int]:
-    """The `id` of each instruction that leaves its loop."""
-    functions: dict[str, list[BasicBlock]] = {}
-    for count in counter.blocks.values():
-        functions.setdefault(count.function, []).append(count.block)
-    return frozenset(one for blocks in functions.values() for one in hoisted(blocks))
-
-
-def thread_instructions(counter: Counter) -> float:
-    """The same instructions, all pipes together, times their active lanes."""
-    gone = _hoisted(counter)
-    return sum(
-        cost_of(instruction).weight * count.lanes
-        for count in counter.blocks.values()
-        for instruction in count.block.instructions
-        if id(instruction) not in gone
-    )
 
 
 def _shuffles(counter: Counter) -> float:

@@ -54,7 +54,7 @@ def estimate(
         architecture: Of the GPU.
         constants: What every GPU has in common.
     """
-    return timed(demand(counter, shape, architecture, constants=constants), architecture, constants)
+    return timed(demand(counter, shape, architecture, constants), architecture, constants)
 
 
 def timed(asked: Demand, architecture: Architecture, constants: CostConstants = USED) -> Estimate:

@@ -8,7 +8,7 @@ there, the one issues that starts the longest chain. It knows no register pressu
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.simulator.cost.constants import USED
@@ -44,47 +44,68 @@ _SPACES = ("shared", "local", "global")
 
 @dataclass
 class _Node:
-    """One instruction: what it takes, whom it waits for, and who waits for it."""
+    """One instruction, whom it waits for, and who waits for it, whatever loads take.
 
+    Attributes:
+        weight: Clocks until the next one can issue.
+        least: Clocks until what it gives can be used, memory apart.
+        targets: Registers that have its value at the end.
+        outside: Registers that nothing before it in the segment writes.
+        awaited: For how many others it waits.
+        data, order: Who waits for its value, and who for its issue.
+    """
+
+    instruction: Instruction
     weight: float
-    latency: float
+    least: float
     targets: list[str]
-    earliest: float
+    outside: tuple[str, ...]
     awaited: int = 0
-    height: float = 0.0
     data: list[int] = field(default_factory=list[int])
     order: list[int] = field(default_factory=list[int])
 
 
-def issue(
-    instructions: Sequence[Instruction],
-    ready: dict[str, float],
-    latency: Latency,
-    barrier_clocks: float = USED.barrier_clocks,
-) -> tuple[float, dict[str, float]]:
-    """Issue the instructions of a basic block for one warp that has the multiprocessor to itself.
+class IssueOrder:
+    """The order of a basic block's instructions for one warp that has the multiprocessor to itself.
 
     Args:
         instructions: In PTX order.
-        ready: Clocks after the start of the block at which registers arrive; absent ones are there.
-        latency: Of memory instructions.
-        barrier_clocks: From the last warp's arrival at a barrier until warps issue again.
-
-    Returns:
-        Clocks to the issue of the last instruction, and when values still on their way arrive after that.
     """
-    ready, now = dict(ready), 0.0
-    segment: list[Instruction] = []
-    for instruction in instructions:
-        segment.append(instruction)
-        if stays(instruction):
-            now = _issue_segment(segment, ready, latency, now)
-            now += barrier_clocks if instruction.opcode in {"bar", "barrier"} else 0.0
-            now = _group(instruction, ready, now)
-            now += latency(instruction) if instruction.opcode == "nanosleep" else 0.0
-            segment = []
-    now = _issue_segment(segment, ready, latency, now)
-    return now, {name: done - now for name, done in ready.items() if done > now}
+
+    def __init__(self, instructions: Sequence[Instruction]) -> None:
+        self._segments: list[tuple[list[_Node], Instruction | None]] = []
+        segment: list[Instruction] = []
+        for instruction in instructions:
+            segment.append(instruction)
+            if stays(instruction):
+                self._segments.append((_linked(segment), instruction))
+                segment = []
+        self._segments.append((_linked(segment), None))
+
+    def issue(
+        self,
+        ready: Mapping[str, float],
+        latency: Latency,
+        barrier_clocks: float = USED.barrier_clocks,
+    ) -> tuple[float, dict[str, float]]:
+        """Issue them.
+
+        Args:
+            ready: Clocks after the start of the block at which registers arrive; absent ones are there.
+            latency: Of memory instructions.
+            barrier_clocks: From the last warp's arrival at a barrier until warps issue again.
+
+        Returns:
+            Clocks to the issue of the last instruction, and when values still on their way arrive after that.
+        """
+        on_their_way, now = dict(ready), 0.0
+        for nodes, last in self._segments:
+            now = _issued(nodes, on_their_way, latency, now)
+            if last is not None:
+                now += barrier_clocks if last.opcode in {"bar", "barrier"} else 0.0
+                now = _group(last, on_their_way, now)
+                now += latency(last) if last.opcode == "nanosleep" else 0.0
+        return now, {name: done - now for name, done in on_their_way.items() if done > now}
 
 
 def _group(instruction: Instruction, ready: dict[str, float], now: float) -> float:
@@ -107,16 +128,13 @@ def stays(instruction: Instruction) -> bool:
     return groups or instruction.opcode in _STAY
 
 
-def _issue_segment(
-    segment: Sequence[Instruction], ready: dict[str, float], latency: Latency, now: float
-) -> float:
+def _issued(nodes: Sequence[_Node], ready: dict[str, float], latency: Latency, now: float) -> float:
     """Issue what may change places; the last instruction stays the last if it is one that stays."""
-    nodes = _linked(segment, ready, latency)
-    for node in reversed(nodes):
-        after = [nodes[one].height for one in node.data]
-        node.height = node.latency + max(after, default=0.0)
-        node.height = max([node.height, *(node.weight + nodes[one].height for one in node.order)])
-    free = [(node.earliest, index) for index, node in enumerate(nodes) if not node.awaited]
+    latencies = [max(node.least, latency(node.instruction)) for node in nodes]
+    heights = _heights(nodes, latencies)
+    earliest = [max((ready.get(name, 0.0) for name in node.outside), default=0.0) for node in nodes]
+    awaited = [node.awaited for node in nodes]
+    free = [(earliest[index], index) for index, count in enumerate(awaited) if not count]
     heapq.heapify(free)
     startable: list[tuple[float, int]] = []
     while free or startable:
@@ -124,22 +142,32 @@ def _issue_segment(
             now = max(now, free[0][0])
         while free and free[0][0] <= now:
             index = heapq.heappop(free)[1]
-            heapq.heappush(startable, (-nodes[index].height, index))
+            heapq.heappush(startable, (-heights[index], index))
         index = heapq.heappop(startable)[1]
         node = nodes[index]
-        done, now = now + node.latency, now + node.weight
+        done, now = now + latencies[index], now + node.weight
         for name in node.targets:
             ready[name] = done
-        for one, start in [*((one, done) for one in node.data), *((one, 0.0) for one in node.order)]:
-            follower = nodes[one]
-            follower.earliest = max(follower.earliest, start)
-            follower.awaited -= 1
-            if not follower.awaited:
-                heapq.heappush(free, (follower.earliest, one))
+        for follower in node.data:
+            earliest[follower] = max(earliest[follower], done)
+        for follower in (*node.data, *node.order):
+            awaited[follower] -= 1
+            if not awaited[follower]:
+                heapq.heappush(free, (earliest[follower], follower))
     return now
 
 
-def _linked(segment: Sequence[Instruction], ready: dict[str, float], latency: Latency) -> list[_Node]:
+def _heights(nodes: Sequence[_Node], latencies: Sequence[float]) -> list[float]:
+    """Clocks from the issue of each to the end of the longest chain that it starts."""
+    heights = [0.0] * len(nodes)
+    for index in range(len(nodes) - 1, -1, -1):
+        node = nodes[index]
+        height = latencies[index] + max([heights[one] for one in node.data], default=0.0)
+        heights[index] = max([height, *(node.weight + heights[one] for one in node.order)])
+    return heights
+
+
+def _linked(segment: Sequence[Instruction]) -> list[_Node]:
     """Nodes with their edges: values, and memory that may be the same; a register written again is another."""
     nodes: list[_Node] = []
     writer: dict[str, int] = {}
@@ -149,9 +177,8 @@ def _linked(segment: Sequence[Instruction], ready: dict[str, float], latency: La
         sources, targets = instruction.read, list(instruction.written)
         if instruction.opcode == "cp" and "async" in instruction.modifiers and not stays(instruction):
             targets = [f"{_GROUP}0"]
-        clocks = max(cost.latency, latency(instruction), cost.weight)
-        earliest = max((ready.get(name, 0.0) for name in sources if name not in writer), default=0.0)
-        nodes.append(_Node(cost.weight, clocks, targets, earliest))
+        outside = tuple(name for name in sources if name not in writer)
+        nodes.append(_Node(instruction, cost.weight, max(cost.latency, cost.weight), targets, outside))
         values = {writer[name] for name in sources if name in writer}
         earlier = memory.before(index, instruction)
         if index == len(segment) - 1 and instruction.opcode in _STAY:

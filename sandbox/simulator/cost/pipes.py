@@ -8,6 +8,7 @@ latencies in clocks follow Luo et al. (arXiv 2402.13499) for arithmetic.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sandbox.simulator.numerics.tensor import matrix_work, tile_accesses
 from sandbox.simulator.ptx.syntax import Instruction
@@ -48,21 +49,25 @@ _WARP = frozenset({"shfl", "vote", "match", "redux", "activemask", "elect"})
 def cost_of(instruction: Instruction) -> Cost:
     """The cost class of one PTX instruction."""
     opcode, modifiers = instruction.opcode, instruction.modifiers
+    if opcode == "wmma" and modifiers[0] != "mma":
+        return Cost(LSU, tile_accesses(instruction), 0)
+    work = matrix_work(instruction)
+    return Cost(TENSOR, work.instructions, 33) if work is not None else _scalar(opcode, modifiers)
+
+
+@lru_cache(maxsize=1 << 12)
+def _scalar(opcode: str, modifiers: tuple[str, ...]) -> Cost:
+    """What is neither a matrix product nor a tile."""
     if opcode in _FREE_OPCODES or (opcode == "ld" and "param" in modifiers):
         return _FREE
     if opcode == "cp" and {"wait_group", "wait_all"} & set(modifiers):
         return _BRANCH
     if opcode in _MEMORY_OPCODES:
         return _MEMORY
-    if opcode == "wmma" and modifiers[0] != "mma":
-        return Cost(LSU, tile_accesses(instruction), 0)
     if opcode in _BRANCH_OPCODES:
         return _BRANCH
     if opcode in _WARP:
         return Cost(LSU if opcode == "shfl" else ALU, 1.0, 24)
-    work = matrix_work(instruction)
-    if work is not None:
-        return Cost(TENSOR, work.instructions, 33)
     return _arithmetic(opcode, modifiers)
 
 

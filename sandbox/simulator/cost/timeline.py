@@ -6,13 +6,13 @@ overlap, and what unrolling, prefetching and register blocking buy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from sandbox.simulator.cost.constants import USED, CostConstants
-from sandbox.simulator.cost.counting import BlockCount, Counter, Site
+from sandbox.simulator.cost.counting import Counter, Site
 from sandbox.simulator.cost.hoisting import hoisted
-from sandbox.simulator.cost.issue_order import Latency, issue, stays
+from sandbox.simulator.cost.issue_order import IssueOrder, Latency, stays
 from sandbox.simulator.cost.joining import Stretch, joined
 from sandbox.simulator.cost.traffic import LaunchShape, Traffic
 from sandbox.simulator.decode.code import BasicBlock
@@ -55,42 +55,47 @@ class LongestWarps:
     turns: float
 
 
-def longest_warps(
-    counter: Counter,
-    shape: LaunchShape,
-    architecture: Architecture,
-    moved: Traffic,
-    constants: CostConstants = USED,
-) -> LongestWarps:
-    """Follow the longest warps, each with the multiprocessor to itself.
+class Timeline:
+    """A launch's code as its warps go through it, whatever its loads take.
 
     Args:
         counter: After the sample ran.
         shape: Of the launch.
-        architecture: Its latencies.
-        moved: Which share of the loads goes on to DRAM.
         constants: Which loops are unrolled.
     """
-    functions: dict[str, list[BlockCount]] = {}
-    for count in counter.blocks.values():
-        functions.setdefault(count.function, []).append(count)
-    often = {key: counter.chains.steps.get(key, 0.0) / shape.sampled for key in counter.blocks}
 
-    def latency(instruction: Instruction) -> float:
-        return _memory_latency(instruction, counter, architecture, moved)
+    def __init__(self, counter: Counter, shape: LaunchShape, constants: CostConstants = USED) -> None:
+        self._counter, self._blocks = counter, shape.blocks
+        self._often = {key: counter.chains.steps.get(key, 0.0) / shape.sampled for key in counter.blocks}
+        functions: dict[str, list[BasicBlock]] = {}
+        for count in counter.blocks.values():
+            functions.setdefault(count.function, []).append(count.block)
+        self._functions = [_Function(blocks, self._often, constants) for blocks in functions.values()]
 
-    taken: dict[int, float] = {}
-    for counts in functions.values():
-        taken |= warp_clocks([count.block for count in counts], latency, often, constants)
-    waiting = {key for key, count in counter.blocks.items() if count.block.barrier is not None}
-    serial = {key: times / counter.chains.blocks for key, times in counter.chains.serial.items()}
-    alone = _along(serial, taken, waiting)
-    return LongestWarps(
-        _along(often, taken, waiting),
-        _along(counter.chains.longest, taken, waiting),
-        Chain(alone.clocks + _HANDED_OVER * architecture.l2_latency, alone.barriers),
-        counter.chains.in_turn * shape.blocks,
-    )
+    def longest_warps(self, architecture: Architecture, moved: Traffic) -> LongestWarps:
+        """Follow the longest warps, each with the multiprocessor to itself.
+
+        Args:
+            architecture: Its latencies.
+            moved: Which share of the loads goes on to DRAM.
+        """
+        counter = self._counter
+
+        def latency(instruction: Instruction) -> float:
+            return _memory_latency(instruction, counter, architecture, moved)
+
+        taken: dict[int, float] = {}
+        for function in self._functions:
+            taken |= function.clocks(latency)
+        waiting = {key for key, count in counter.blocks.items() if count.block.barrier is not None}
+        serial = {key: times / counter.chains.blocks for key, times in counter.chains.serial.items()}
+        alone = _along(serial, taken, waiting)
+        return LongestWarps(
+            _along(self._often, taken, waiting),
+            _along(counter.chains.longest, taken, waiting),
+            Chain(alone.clocks + _HANDED_OVER * architecture.l2_latency, alone.barriers),
+            counter.chains.in_turn * self._blocks,
+        )
 
 
 def _along(often: Mapping[int, float], taken: Mapping[int, float], waiting: Set[int]) -> Chain:
@@ -99,42 +104,49 @@ def _along(often: Mapping[int, float], taken: Mapping[int, float], waiting: Set[
     return Chain(clocks, sum(times for key, times in often.items() if key in waiting))
 
 
-def warp_clocks(
-    blocks: Iterable[BasicBlock],
-    latency: Latency,
-    often: Mapping[int, float],
-    constants: CostConstants = USED,
-) -> dict[int, float]:
-    """Clocks that one execution of each stretch of code takes, by `id` of its first block; barriers take none.
-
-    What is still on its way at the end of a block is waited for where it is used: in the next block of the
-    layout, or, for a loop, in its next turn. Of a loop the steady turn counts.
+class _Function:
+    """The stretches of code of one function.
 
     Args:
-        blocks: Of one function, those that ran.
-        latency: Of memory instructions.
+        blocks: Those that ran.
         often: How often each block ran, by `id`.
         constants: Which loops are unrolled.
     """
-    ran = list(blocks)
-    ordered, gone = joined(ran), hoisted(ran)
-    turns = _back_edges(ordered)
-    ends: dict[int, _Ready] = {}
-    clocks: dict[int, float] = {}
-    for steady in (False, True):
-        ready: _Ready = {}
-        for stretch in ordered:
-            index = stretch.head.index
-            if steady and index in turns:
-                ready = ends[turns[index]]
-            unrolls = turns.get(index) == stretch.last and often[id(stretch.head)] >= constants.unrolled
-            copies = constants.unrolled if unrolls else 1
+
+    def __init__(
+        self, blocks: Sequence[BasicBlock], often: Mapping[int, float], constants: CostConstants
+    ) -> None:
+        stretches, gone = joined(blocks), hoisted(blocks)
+        self._turns = _back_edges(stretches)
+        self._stretches: list[tuple[Stretch, IssueOrder, int]] = []
+        for stretch in stretches:
+            loops = self._turns.get(stretch.head.index) == stretch.last
+            copies = constants.unrolled if loops and often[id(stretch.head)] >= constants.unrolled else 1
             kept = [one for one in stretch.instructions if id(one) not in gone]
-            body = _unrolled(kept, copies, constants.short_loop)
-            taken, ready = issue(body, ready, latency, 0.0)
-            clocks[id(stretch.head)] = taken / copies
-            ends[stretch.last] = ready
-    return clocks
+            order = IssueOrder(_unrolled(kept, copies, constants.short_loop))
+            self._stretches.append((stretch, order, copies))
+
+    def clocks(self, latency: Latency) -> dict[int, float]:
+        """Clocks that one execution of each stretch takes, by `id` of its first block; barriers take none.
+
+        What is still on its way at the end of a block is waited for where it is used: in the next block of the
+        layout, or, for a loop, in its next turn. Of a loop the steady turn counts.
+
+        Args:
+            latency: Of memory instructions.
+        """
+        ends: dict[int, _Ready] = {}
+        clocks: dict[int, float] = {}
+        for steady in (False, True) if self._turns else (False,):
+            ready: _Ready = {}
+            for stretch, order, copies in self._stretches:
+                index = stretch.head.index
+                if steady and index in self._turns:
+                    ready = ends[self._turns[index]]
+                taken, ready = order.issue(ready, latency, 0.0)
+                clocks[id(stretch.head)] = taken / copies
+                ends[stretch.last] = ready
+        return clocks
 
 
 def _unrolled(instructions: Sequence[Instruction], copies: int, short: int) -> list[Instruction]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,17 +100,27 @@ class Traffic:
         """Read and written."""
         return self.dram_read + self.dram_write
 
-    def warm(self, fullness: float) -> Traffic:
-        """The traffic of a launch that finds in L2 what it touched before.
-
-        Args:
-            fullness: All that the launch touches over the size of L2. What is touched in turn stays up to
-                `_KEPT_WHOLE` of it, and is all gone once it is `_KEPT_NOTHING` times as large.
-        """
-        missed = min(1.0, max(0.0, (fullness - _KEPT_WHOLE) / (_KEPT_NOTHING - _KEPT_WHOLE)))
+    def warm(self, kept: float) -> Traffic:
+        """The traffic of a launch that finds so large a part of what it touches in L2; from `kept_by_l2`."""
+        missed = 1 - kept
         share = {name: part * missed for name, part in self.dram_share.items()}
-        reads, writes = self.dram_read * missed, self.dram_write * missed
-        return Traffic(self.l2_read, self.l2_write, reads, writes, share, self.ragged * missed)
+        return replace(
+            self,
+            dram_read=self.dram_read * missed,
+            dram_write=self.dram_write * missed,
+            dram_share=share,
+            ragged=self.ragged * missed,
+        )
+
+
+def kept_by_l2(fullness: float) -> float:
+    """The part of what a launch touches that L2 still holds when it comes again.
+
+    Args:
+        fullness: All that the launch touches over the size of L2. What is touched in turn stays up to `_KEPT_WHOLE`
+            of it, and is all gone once it is `_KEPT_NOTHING` times as large.
+    """
+    return min(1.0, max(0.0, (_KEPT_NOTHING - fullness) / (_KEPT_NOTHING - _KEPT_WHOLE)))
 
 
 def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> dict[str, Reach]:
@@ -126,20 +136,21 @@ def reaches(counter: Counter, arena: SparseArena, blocks: int, sampled: int) -> 
     owners = arena.owners(sectors * SECTOR)
     found: dict[str, Reach] = {}
     for position, (name, allocation) in enumerate(arena.allocations.items()):
-        mine = touched[owners == position]
-        if not len(mine):
+        here = np.flatnonzero(owners == position)
+        if not len(here):
             continue
+        mine = touched.take(here, axis=0)
         plain = mine.shape[1] - 2 if sampled > mine.shape[1] > 2 else mine.shape[1]
-        alone = float(mine[:, :plain].sum(axis=0).mean())
-        pairs = mine[:, : plain // 2 * 2]
-        together = float((pairs[:, 0::2] | pairs[:, 1::2]).sum(axis=0).mean()) if pairs.shape[1] else alone
+        alone = int(np.count_nonzero(mine[:, :plain])) / plain
+        both = mine[:, 0 : plain - 1 : 2] | mine[:, 1:plain:2]
+        together = int(np.count_nonzero(both)) / both.shape[1] if plain > 1 else alone
         # Twice the larger of a pair is the most that a pair can touch, however uneven it is.
         growth = min(1.0, math.log2(max(together / alone, 1.0))) if alone else 1.0
         size = -(-(allocation.end - allocation.start) // SECTOR) * SECTOR
         whole = min(len(mine) * SECTOR * blocks / sampled, size)
         # Where the first blocks did the work of all, each does less than they did.
-        each = alone if mine.shape[1] == 1 else float(mine.sum()) / sampled
-        found[name] = Reach(float(whole), each * SECTOR, growth, _filled(mine, sectors[owners == position]))
+        each = alone if mine.shape[1] == 1 else int(np.count_nonzero(mine)) / sampled
+        found[name] = Reach(float(whole), each * SECTOR, growth, _filled(mine, sectors[here]))
     return found
 
 

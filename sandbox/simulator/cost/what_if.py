@@ -33,30 +33,38 @@ def what_ifs(
         constants: What every GPU has in common.
     """
     now = timed(asked, architecture, constants).latency_us
-    found = [
-        WhatIf(cause, timed(changed, architecture, constants).latency_us)
-        for cause, changed in _without(asked, shape, architecture)
-    ]
-    told = [one for one in found if one.latency_us < (1 - _WORTH_SAYING) * now]
+    found = latencies_without(asked, shape, architecture, constants)
+    told = [WhatIf(cause, time) for cause, time in found.items() if time < (1 - _WORTH_SAYING) * now]
     return tuple(sorted(told, key=lambda one: one.latency_us)[:MOST])
 
 
+def latencies_without(
+    asked: Demand, shape: LaunchShape, architecture: Architecture, constants: CostConstants = USED
+) -> dict[Cause, float]:
+    """The estimate without each cause that the launch has, microseconds; the arguments are those of `what_ifs`."""
+    return {
+        cause: timed(changed, architecture, constants).latency_us
+        for cause, changed in _without(asked, shape, architecture)
+    }
+
+
 def _without(asked: Demand, shape: LaunchShape, architecture: Architecture) -> Iterator[tuple[Cause, Demand]]:
-    yield Cause.SCATTERED_LOADS, _coalesced(asked, "load")
-    yield Cause.SCATTERED_STORES, _coalesced(asked, "store")
-    yield (
-        Cause.BANK_CONFLICTS,
-        replace(
-            asked,
-            wavefronts=asked.least_wavefronts,
-            atomic_wavefronts=asked.least_atomic_wavefronts,
-        ),
-    )
-    yield Cause.CONTENTION, replace(asked, turns={})
+    """What would be asked without each cause that there is."""
+    if _scattered(asked, "load"):
+        yield Cause.SCATTERED_LOADS, _coalesced(asked, "load")
+    if _scattered(asked, "store") or asked.moved.ragged:
+        yield Cause.SCATTERED_STORES, _coalesced(asked, "store")
+    least = {"wavefronts": asked.least_wavefronts, "atomic_wavefronts": asked.least_atomic_wavefronts}
+    if any(getattr(asked, name) > fewest for name, fewest in least.items()):
+        yield Cause.BANK_CONFLICTS, replace(asked, **least)
+    if any(asked.turns.values()):
+        yield Cause.CONTENTION, replace(asked, turns={})
     chains = asked.chains
-    mean, longest = (replace(one, barriers=0.0) for one in (chains.mean, chains.longest))
-    yield Cause.BARRIERS, replace(asked, chains=replace(chains, mean=mean, longest=longest))
-    yield Cause.UNEVEN_BLOCKS, replace(asked, chains=replace(chains, longest=chains.mean))
+    if chains.mean.barriers or chains.longest.barriers:
+        mean, longest = (replace(one, barriers=0.0) for one in (chains.mean, chains.longest))
+        yield Cause.BARRIERS, replace(asked, chains=replace(chains, mean=mean, longest=longest))
+    if chains.longest != chains.mean:
+        yield Cause.UNEVEN_BLOCKS, replace(asked, chains=replace(chains, longest=chains.mean))
     if 2 * shape.occupancy.warps <= architecture.threads_per_sm // WARP and asked.waves > 1:
         yield Cause.LOW_OCCUPANCY, _twice_resident(asked, shape, architecture)
     moved = asked.moved
@@ -66,6 +74,12 @@ def _without(asked: Demand, shape: LaunchShape, architecture: Architecture) -> I
             Cause.READ_AGAIN,
             replace(asked, moved=replace(moved, dram_read=max(0.0, moved.dram_read - again))),
         )
+
+
+def _scattered(asked: Demand, kind: str) -> bool:
+    """Whether requests of this kind take more lines, or move more bytes, than their lanes asked for."""
+    mine = (one for one in asked.requests if one.kind == kind)
+    return any(one.least_lines < one.lines or one.wanted < one.moved for one in mine)
 
 
 def _coalesced(asked: Demand, kind: str) -> Demand:

@@ -81,19 +81,20 @@ class InputData:
     def _free(self) -> bool:
         """Whether elements may be drawn in any order."""
         some = self._some
-        _, counts = np.unique(some, return_counts=True)
         ordered = bool((some[1:] >= some[:-1]).all() or (some[1:] <= some[:-1]).all())
-        return not ordered and counts.max(initial=0) <= _MOSTLY * len(some)
+        return not ordered and self._often.max(initial=0) <= _MOSTLY * len(some)
 
     @cached_property
     def _continuous(self) -> bool:
         """Whether values are nearly all different floats, and not whole numbers."""
         some = self._some
-        return (
-            self._floating
-            and len(np.unique(some)) > _MANY * len(some)
-            and bool((np.rint(some) != some).any())
-        )
+        return self._floating and len(self._often) > _MANY * len(some) and bool((np.rint(some) != some).any())
+
+    @cached_property
+    def _often(self) -> Array:
+        """How often each value comes."""
+        _, counts = np.unique(self._some, return_counts=True)
+        return counts
 
     @property
     def _some(self) -> Array:

@@ -22,7 +22,7 @@ PAGE_BITS = 12
 PAGE = 1 << PAGE_BITS
 LIMIT = 1 << 29
 """Bytes of pages that one profile may touch."""
-_FIRST_FRAMES = 64
+_FIRST_FRAMES = 256
 _FEW_PAGES = 8
 """Where an access lacks no more pages than this, so many from each on come into being: one by one costs more."""
 
@@ -76,11 +76,14 @@ class SparseArena(Arena):
 
     def _with_next(self, pages: Array) -> Array:
         """These pages and those after each that do not exist yet: who walks through a buffer will want them."""
-        ends = self._end_array[np.searchsorted(self._start_array, pages << PAGE_BITS, side="right") - 1]
-        some = pages[:, None] + np.arange(_FEW_PAGES)
-        inside = some << PAGE_BITS < ends[:, None]
-        inside[:, 0] = True
-        more = np.unique(some[inside])
+        owners = np.searchsorted(self._start_array, pages << PAGE_BITS, side="right") - 1
+        ends = (self._end_array[owners] + PAGE - 1) >> PAGE_BITS
+        nearby = {
+            page
+            for first, end in zip(pages.tolist(), ends.tolist(), strict=True)
+            for page in range(first, max(first + 1, min(first + _FEW_PAGES, end)))
+        }
+        more = np.array(sorted(nearby))
         return more[self._bases[more] == 0]
 
     def owner(self, located: int) -> Allocation:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from sandbox.simulator.cost.demand import instructions_by_pipe, thread_instructions
 from sandbox.simulator.cost.pipes import ALU, CONTROL, FMA, FP16, FP64, LSU, TENSOR, XU
 from sandbox.simulator.metrics.row import CountedLaunch, Row
 
@@ -14,7 +13,7 @@ def _pipe(pipe: str) -> Row:
         f"smsp__inst_executed_pipe_{pipe}.sum",
         "inst",
         f"Those of the {pipe} pipe.",
-        lambda launch: instructions_by_pipe(launch.counter).get(pipe) or None,
+        lambda launch: launch.mix.by_pipe.get(pipe) or None,
         "work",
     )
 
@@ -29,13 +28,9 @@ def _limit(metric: str, name: str, what: str) -> Row:
     )
 
 
-def _instructions(launch: CountedLaunch) -> float:
-    return sum(instructions_by_pipe(launch.counter).values())
-
-
 def _lanes(launch: CountedLaunch) -> float | None:
-    instructions = _instructions(launch)
-    return thread_instructions(launch.counter) / instructions if instructions else None
+    mix = launch.mix
+    return mix.thread_instructions / mix.issued if mix.issued else None
 
 
 def _branches(launch: CountedLaunch) -> float:
@@ -66,7 +61,7 @@ EXECUTION_ROWS = (
         "inst",
         "PTX instructions that warps executed, each weighted by the machine instructions it stands for "
         "(docs/cost-model.md); moves and address conversions count nothing.",
-        _instructions,
+        lambda launch: launch.mix.issued,
         "work",
     ),
     *(_pipe(pipe) for pipe in (ALU, CONTROL, FMA, FP16, FP64, LSU, TENSOR, XU)),
@@ -74,7 +69,7 @@ EXECUTION_ROWS = (
         "smsp__thread_inst_executed.sum",
         "inst",
         "The same, times the lanes that were active.",
-        lambda launch: thread_instructions(launch.counter),
+        lambda launch: launch.mix.thread_instructions,
         "work",
     ),
     Row(

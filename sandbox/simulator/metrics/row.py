@@ -8,8 +8,10 @@ from functools import cached_property
 
 from sandbox.simulator.cost.counting import BlockCount, Counter, Site
 from sandbox.simulator.cost.estimate import Estimate
+from sandbox.simulator.cost.instruction_mix import InstructionMix
 from sandbox.simulator.cost.traffic import LaunchShape
 from sandbox.simulator.gpus.architecture import Architecture
+from sandbox.simulator.numerics.tensor import MatrixWork, matrix_work
 from sandbox.simulator.ptx.syntax import Instruction
 
 
@@ -19,22 +21,33 @@ class CountedLaunch:
 
     counter: Counter
     shape: LaunchShape
+    mix: InstructionMix
     result: Estimate
     architecture: Architecture
 
     @cached_property
-    def _reducing(self) -> frozenset[int]:
-        return _reductions(self.counter.blocks.values())
+    def matrices(self) -> tuple[tuple[MatrixWork, int], ...]:
+        """Every matrix instruction of the sample, and how many warps executed it."""
+        return tuple(
+            (work, count.warps)
+            for count in self.counter.blocks.values()
+            for instruction in count.block.instructions
+            if (work := matrix_work(instruction)) is not None
+        )
+
+    @cached_property
+    def _sites(self) -> tuple[tuple[str, str, Site], ...]:
+        """Memory instructions, each after its space and its kind."""
+        reducing = _reductions(self.counter.blocks.values())
+        names = {True: "red", False: "atom"}
+        return tuple(
+            (one.space, names[id(one.instruction) in reducing] if one.kind == "atomic" else one.kind, one)
+            for one in self.counter.sites.values()
+        )
 
     def sites(self, space: str, *kinds: str) -> list[Site]:
         """Memory instructions of a space: "load", "store", "atom" or "red"; all where none is named."""
-        found = self.counter.sites.values()
-        return [site for site in found if site.space == space and (not kinds or self._kind(site) in kinds)]
-
-    def _kind(self, site: Site) -> str:
-        if site.kind != "atomic":
-            return site.kind
-        return "red" if id(site.instruction) in self._reducing else "atom"
+        return [one for where, kind, one in self._sites if where == space and (not kinds or kind in kinds)]
 
 
 Value = Callable[[CountedLaunch], float | None]

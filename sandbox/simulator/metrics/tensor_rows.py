@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from sandbox.simulator.metrics.row import CountedLaunch, Row
-from sandbox.simulator.numerics.tensor import PATHS, MatrixWork, matrix_work
-
-
-def _executed(launch: CountedLaunch) -> Iterator[tuple[MatrixWork, int]]:
-    """Every matrix instruction of the sample, and how many warps executed it."""
-    for count in launch.counter.blocks.values():
-        for instruction in count.block.instructions:
-            work = matrix_work(instruction)
-            if work is not None:
-                yield work, count.warps
+from sandbox.simulator.numerics.tensor import PATHS
 
 
 def _instructions(launch: CountedLaunch, unit: str | None) -> float | None:
-    found = (work.instructions * warps for work, warps in _executed(launch) if unit in {None, work.unit})
+    found = (work.instructions * warps for work, warps in launch.matrices if unit in {None, work.unit})
     return sum(found) or None
 
 
 def _operations(launch: CountedLaunch, path: str) -> float | None:
-    found = (2 * work.multiply_adds * warps for work, warps in _executed(launch) if work.path == path)
+    found = (2 * work.multiply_adds * warps for work, warps in launch.matrices if work.path == path)
     return sum(found) or None
 
 

@@ -104,14 +104,14 @@ def test_a_profile_names_the_lines_that_cost_most():
 
 def test_an_estimate_comes_with_its_parts_what_would_change_it_and_how_far_it_may_be_off():
     parts = (Part(Bottleneck.DRAM, 9.6), Part(Bottleneck.L1, 8.1))
-    found = Breakdown(parts, 2.0, 7.3, (WhatIf(Cause.SCATTERED_STORES, 8.25),), 0.1)
+    found = Breakdown(parts, 2.0, 7.3, (WhatIf(Cause.SCATTERED_STORES, 8.25),), 0.1, 5.2)
     launch = LaunchProfile("k", 1, 12.5, Provenance.ESTIMATED, "dram", 0.8, 1, 1, breakdown=found)
     shape = ShapeTiming({"n": 8}, 12.5, Provenance.ESTIMATED, launches=(launch,))
     profile = ProfileReport(Verdict.PASS, "", 12.5, Provenance.ESTIMATED, 2.0, (shape,), "dram", 0.8, 0.1)
     text = feedback(
         trial(CheckReport(Verdict.PASS, "t", "d", Provenance.ESTIMATED, "", profile=profile)), KERNEL
     )
-    assert "needs, in us: dram 9.6, l1 8.1, launch 2; least possible 7.3 us" in text
+    assert "needs, in us: dram 9.6, l1 8.1, launch 2; least possible 7.3; with its data in L2 5.2 us" in text
     assert "if only this changed: stores coalesced: 8.25 us" in text
     assert "err by about 10 percent for kernels bound by dram" in text
 

@@ -71,6 +71,20 @@ def test_the_parts_come_largest_first_and_the_first_one_is_the_bottleneck(told):
     assert 0 < found.error < 0.5
 
 
+def test_a_launch_that_comes_again_finds_in_l2_what_fits_there(told):
+    launch, found = moving("straight", told)
+    dram = next(part.us for part in found.parts if part.resource is Bottleneck.DRAM)
+    assert found.warm_us is not None
+    assert found.launch_us < found.warm_us < launch.latency_us - dram / 4
+
+
+def test_of_a_launch_that_l2_cannot_hold_nothing_is_there_when_it_comes_again(told):
+    many = 16 * MANY
+    arguments = {"x": np.zeros(many, np.float32), "out": ("float32", many)}
+    _, found = told("straight", many // 256, 256, arguments)
+    assert found.warm_us is None
+
+
 def test_a_kernel_with_nothing_to_mend_has_no_what_if(told):
     assert moving("straight", told)[1].what_ifs == ()
 
