@@ -32,9 +32,23 @@ class RunState(StrEnum):
     """Its process is gone; `warpwright resume RUN` goes on."""
 
 
+class StrategyName(StrEnum):
+    """How a search decides what each candidate builds on (`agent/strategies`)."""
+
+    AUTO = "auto"
+    """One of the others, by budget and task."""
+    FSR = "fsr"
+    """The paper's: every candidate of a round builds on the fastest of the round before."""
+    ELITES = "elites"
+    """MAP-Elites: the best kernel of each kind is kept, and any may be a parent."""
+    TREE = "tree"
+    """Best-first with backtracking."""
+
+
 class SearchRequest(BaseModel):
     """What to search for. `task` is a name or a folder; `model` None means the built-in composer.
 
+    `patience` is how many rounds without a gain a search goes on; None leaves it to the strategy.
     `tools` is the address of an MCP server whose tools judge, None for this machine's own.
     `tenant` is whose run it is: the name of an access token on an HTTP server, empty for this machine's own.
     """
@@ -46,6 +60,8 @@ class SearchRequest(BaseModel):
     base_url: str | None = None
     candidates: int = Field(default=4, ge=1, le=32)
     depth: int = Field(default=4, ge=1, le=64)
+    strategy: StrategyName = StrategyName.AUTO
+    patience: int | None = Field(default=None, ge=1, le=64)
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None
@@ -79,6 +95,7 @@ class SearchResult(BaseModel):
     device: str
     isolation: str
     model: str
+    strategy: str = ""
     verdict: Verdict | None
     """PASS where a correct kernel was found, else the verdict of the last candidate; None before any."""
     best: BestKernel | None
