@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.candidates import Trial
+from agent.strategy_names import StrategyName
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -30,19 +31,6 @@ class RunState(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     """Its process is gone; `warpwright resume RUN` goes on."""
-
-
-class StrategyName(StrEnum):
-    """How a search decides what each candidate builds on (`agent/strategies`)."""
-
-    AUTO = "auto"
-    """One of the others, by budget and task."""
-    FSR = "fsr"
-    """The paper's: every candidate of a round builds on the fastest of the round before."""
-    ELITES = "elites"
-    """MAP-Elites: the best kernel of each kind is kept, and any may be a parent."""
-    TREE = "tree"
-    """Best-first with backtracking."""
 
 
 class SearchRequest(BaseModel):

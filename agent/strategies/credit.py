@@ -21,15 +21,15 @@ from prompts import Feature
 
 FAILED = math.log(3.0)
 """A failed kernel counts as three times slower than the baseline."""
-_OFFSET_VARIANCE = 1.0
-_NOISE = 0.3
+_OFFSET_VARIANCE = 0.25
+_NOISE = 0.2
 _PAGE_SD = 0.35
 _UNKNOWN_SD = 0.5
 _SPREAD = 0.4
 """Standard deviation of one gain around what its feature gains on average."""
 _KIND_AND_ARCHITECTURE, _KIND, _ANY = 1.0, 0.5, 0.2
 """What a gain counts where it was earned on the like, on another architecture, on another kind of task."""
-_MOST = 6.0
+_MOST = 4.0
 """Gains of earlier runs that are believed at most: what this run shows must be able to say otherwise."""
 FAILURE = -0.2
 """What a failed attempt counts as, as a logarithm of a gain."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.results import SearchRequest, StrategyName
+from agent.results import SearchRequest
 from agent.strategies.base import Strategy
 from agent.strategies.elites import Elites
 from agent.strategies.fsr import Fsr
 from agent.strategies.tree import Tree
+from agent.strategy_names import StrategyName
 from tools.tasks.task import Target, Task
 
 _MANY, _DEEP = 24, 3

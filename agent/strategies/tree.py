@@ -25,6 +25,8 @@ _CURIOSITY = 0.25
 _CURE = 0.5
 """How much of what a cure promises is believed."""
 _HINT = 0.05
+_NEAR, _MERGEABLE = 1.5, 4
+"""How much slower than the best node a kernel may be to be merged, and how many are looked at."""
 _CROWDED = 0.15
 """What each further slot of a round at one node costs, as a logarithm of a gain."""
 
@@ -80,7 +82,7 @@ class Tree:
         every = intents(view)
         chosen = _again(view, every, count)
         nodes = _nodes(view, every)
-        if (pair := _to_merge(nodes, view)) and len(chosen) < count:
+        if len(chosen) + 1 < count and (pair := _to_merge(nodes, view)):
             chosen.append(_slot(pair, f"merge {pair[0].name} + {pair[1].name}", suggestions))
         visits = dict.fromkeys((node.line.sha for node in nodes), 0)
         while len(chosen) < count:
@@ -157,7 +159,9 @@ def _to_merge(nodes: Sequence[Node], view: View) -> tuple[Line, Line] | None:
     """Return the two best kernels of different branches that each have what the other lacks, not merged yet."""
     merged = {frozenset(line.parents) for line in view.lines if len(line.parents) == 2}
     lines = by_sha(view)
-    best = [node.line for node in nodes if node.line.round > 0][:4]
+    right = [node.line for node in nodes if node.line.round > 0]
+    limit = _NEAR * min((line.latency_us or 0.0 for line in right), default=0.0)
+    best = [line for line in right if (line.latency_us or math.inf) <= limit][:_MERGEABLE]
     for position, one in enumerate(best):
         for other in best[position + 1 :]:
             apart = set(one.used) - set(other.used) and set(other.used) - set(one.used)
