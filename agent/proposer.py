@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from agent.candidates import Belief, CandidatePlan, Parent, Slot, Trial
+from prompts import Feature
 from sandbox.errors import WarpwrightError
 from tools.reports import CheckReport
 from tools.tasks.task import Task
@@ -57,6 +58,7 @@ class PlanContext:
         slots: What the strategy offers, one a candidate: plan i is for slot i. A plan may name another of the
             parents and other features; a slot that says `keep` is taken as it is.
         beliefs: What features are thought to gain before this run shows it, from their pages and earlier runs.
+        library: The pages that fit the task and the device. A plan may name a feature of its own as well.
         critique: The critic's word on the round before; None in round 1.
         seed: For whatever is random; the same run and round give the same seed.
     """
@@ -72,6 +74,7 @@ class PlanContext:
     seed: int
     slots: tuple[Slot, ...] = ()
     beliefs: Mapping[str, Belief] = field(default_factory=dict[str, Belief])
+    library: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class WriteContext:
         history: Every candidate of earlier rounds.
         seed: Differs between candidates; the same on a resumed run.
         other: A second kernel to merge with the parent; None for most.
+        pages: Those of the plan's features; a feature of the planner's own has none.
     """
 
     task: Task
@@ -99,6 +103,7 @@ class WriteContext:
     critique: Critique | None
     seed: int
     other: Parent | None = None
+    pages: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.candidates import Trial
+from agent.exploration import Exploration
 from agent.strategy_names import StrategyName
 from sandbox.verdict import Provenance, Verdict
 
@@ -92,3 +93,5 @@ class SearchResult(BaseModel):
     candidates: list[Trial]
     rounds: int
     seconds: float = 0.0
+    exploration: Exploration | None = None
+    """How widely the search looked; None before anything was judged."""

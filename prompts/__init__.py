@@ -12,7 +12,17 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["KINDS", "Feature", "Kind", "features", "load_role", "read_page", "render_chat", "render_request"]
+__all__ = [
+    "KINDS",
+    "Family",
+    "Feature",
+    "Kind",
+    "features",
+    "load_role",
+    "read_page",
+    "render_chat",
+    "render_request",
+]
 
 Kind = Literal[
     "elementwise", "row_reduction", "reduction", "transpose", "matmul", "stencil", "scan", "sort", "histogram"

@@ -18,6 +18,7 @@ from agent.cli.output import (
     table,
     verdict_text,
 )
+from agent.exploration import exploration_text
 from agent.results import RunState, SearchResult
 from agent.store import Run, RunSummary
 from sandbox.verdict import Provenance, Verdict
@@ -32,6 +33,8 @@ def show_result(console: Console, result: SearchResult) -> None:
     console.print(
         f"{result.run}: {len(result.candidates)} candidates in {rounds}, {result.seconds:.1f} s{stopped}"
     )
+    if result.exploration is not None:
+        console.print(f"explored     {exploration_text(result.exploration)}", soft_wrap=True)
     if result.best is None:
         reason = _last_reason(result)
         console.print(

@@ -73,6 +73,7 @@ def _context(deps: Deps, task: CoderTask) -> WriteContext:
         critique=CRITIQUE.validate_python(task["critique"]),
         seed=deps.seed_of("write", task["round"], task["candidate"]),
         other=second,
+        pages=tuple(page for page in deps.library if page.name in plan.features),
     )
 
 

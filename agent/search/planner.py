@@ -55,6 +55,7 @@ def _context(state: SearchState, deps: Deps) -> PlanContext:
         seed=view.seed,
         slots=slots,
         beliefs=view.beliefs,
+        library=view.features,
     )
 
 

@@ -5,6 +5,7 @@ Several processes may use one store at a time: every call is one short transacti
 
 from __future__ import annotations
 
+from agent.exploration import exploration
 from agent.home import Home
 from agent.results import BestKernel, RunState, SearchResult
 from agent.store.candidates import Candidates
@@ -19,6 +20,9 @@ from agent.store.runs import Runs
 from sandbox.verdict import Verdict
 
 __all__ = ["NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
+
+_EVERY = 2**31
+"""A round that no run reaches."""
 
 
 class Store:
@@ -73,6 +77,9 @@ class Store:
         trials = self.candidates.trials(run)
         best = self._best(run)
         last = trials[-1].verdict if trials else None
+        lines = self.candidates.lines(run, first=0, through=_EVERY)
+        start = next((line for line in lines if line.round == 0), None)
+        told = exploration([line for line in lines if line.round > 0], start)
         return SearchResult(
             run=run,
             task=stored.task,
@@ -87,6 +94,7 @@ class Store:
             candidates=trials,
             rounds=max((trial.round for trial in trials), default=0),
             seconds=stored.seconds,
+            exploration=told if told.judged else None,
         )
 
     def _best(self, run: str) -> BestKernel | None:
