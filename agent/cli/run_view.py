@@ -37,9 +37,8 @@ def show_result(console: Console, result: SearchResult) -> None:
         console.print(f"explored     {exploration_text(result.exploration)}", soft_wrap=True)
     if result.best is None:
         reason = _last_reason(result)
-        console.print(
-            Text.assemble("nothing correct was found; the last verdict is ", verdict_text(result.verdict))
-        )
+        found = "nothing but copies of the baseline" if result.verdict is Verdict.PASS else "nothing correct"
+        console.print(Text.assemble(f"{found} was found; the last verdict is ", verdict_text(result.verdict)))
         if reason:
             console.print(Text(reason), soft_wrap=True)
         return
