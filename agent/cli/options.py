@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,6 +40,25 @@ Strategy = Annotated[
     typer.Option(
         "--strategy",
         help="What each round builds on: fsr (the paper's), elites (the best of each kind), tree (best first).",
+    ),
+]
+Start = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--start", metavar="KERNEL.cu", help="A kernel of yours to begin with; may be given several times."
+    ),
+]
+TargetUs = Annotated[
+    float | None, typer.Option("--target-us", min=0.001, help="Stop at this latency, microseconds.")
+]
+TargetSpeedup = Annotated[
+    float | None,
+    typer.Option("--target-speedup", min=0.001, help="Stop at so many times the baseline's speed."),
+]
+TargetRoofline = Annotated[
+    float | None,
+    typer.Option(
+        "--target-roofline", min=0.001, max=1, help="Stop at this fraction of the roofline, 0 to 1."
     ),
 ]
 Patience = Annotated[
