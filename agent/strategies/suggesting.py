@@ -26,8 +26,9 @@ class Suggestions:
         self._pages = {feature.name: feature for feature in view.features}
         own = {name for line in view.lines for name in line.features if line.verdict is Verdict.PASS}
         self._names = [*self._pages, *sorted(own - set(self._pages))]
-        seen = observed(view.lines, view.baseline.latency_us)
+        seen = observed(view.lines, view.baseline)
         self._effects = Effects(self._names, seen, view.beliefs)
+        self._left: set[frozenset[str]] = set()
         self._tried = {(line.parents, frozenset(line.features)) for line in view.lines}
 
     def on(self, parents: Sequence[Line]) -> tuple[str, ...]:
@@ -44,15 +45,29 @@ class Suggestions:
         self._tried.add((shas, frozenset(chosen)))
         return chosen
 
+    def leave_out(self, line: Line) -> tuple[str, ...]:
+        """Return the feature of a kernel that seems to help least, and what needs it; none where that was tried."""
+        drawn = self._effects.draw(self._rng)
+        known = {frozenset(one.used) for one in (self._view.baseline, *self._view.lines)} | self._left
+        for name in sorted((name for name in line.used if name in drawn), key=lambda name: -drawn[name]):
+            out = (name, *(other for other in line.used if name in self._needs(other)))
+            rest = frozenset(line.used) - set(out)
+            if rest and rest not in known:
+                self._left.add(rest)
+                return out
+        return ()
+
     def _drawn(self, used: Iterable[str], bounds: set[str]) -> tuple[str, ...]:
         drawn = self._effects.draw(self._rng)
         worth = {name: self._worth(name, drawn, bounds) for name in self._open(set(used))}
         order = sorted(worth, key=lambda name: -worth[name])
         chosen: list[str] = []
+        most = self._rng.randint(1, _MOST)  # few at a time show best what each is worth
         for name in order:
             gains = worth[name] > 0 or not chosen
             needs = [need for need in self._needs(name) if need not in used and need not in chosen]
-            if gains and len(chosen) + 1 + len(needs) <= _MOST and not self._conflicts(name, chosen):
+            room = len(chosen) + 1 + len(needs) <= (most if chosen else _MOST)
+            if gains and room and not self._conflicts(name, chosen):
                 chosen += [*needs, name] if name not in chosen else []
         return tuple(chosen)
 
