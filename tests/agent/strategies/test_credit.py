@@ -75,6 +75,18 @@ def test_what_is_far_from_the_best_is_far_be_it_twice_or_a_thousand_times():
     assert found[frozenset("c")] == found[frozenset()] == FAR < FAILED
 
 
+def test_two_features_may_do_together_what_neither_does_alone():
+    lines = [
+        right(1, 1, 100.0, "loop_unrolling"),
+        right(1, 2, 100.0, "grid_stride_loop"),
+        *(right(2, number, 55.0, "loop_unrolling", "grid_stride_loop", f"x{number}") for number in range(3)),
+    ]
+    model = Effects(["loop_unrolling", "grid_stride_loop"], observed(lines, BASE), {})
+    together, _ = model.predict(("loop_unrolling", "grid_stride_loop"))
+    alone = [model.predict((name,))[0] for name in ("loop_unrolling", "grid_stride_loop")]
+    assert together < 0.2 < min(alone)
+
+
 def test_draws_spread_as_far_as_is_unknown():
     prior = beliefs(LIBRARY, (), "row_reduction", "sm_90")
     known = Effects(
@@ -86,7 +98,7 @@ def test_draws_spread_as_far_as_is_unknown():
 
     def spread(model: Effects) -> float:
         rng = random.Random(1)
-        drawn = [model.draw(rng)["loop_unrolling"] for _ in range(400)]
+        drawn = [model.draw(rng).change("loop_unrolling", ()) for _ in range(400)]
         mean = sum(drawn) / len(drawn)
         return math.sqrt(sum((one - mean) ** 2 for one in drawn) / len(drawn))
 
