@@ -50,7 +50,8 @@ class BestKernelText(BestSoFar):
         description="Bench sizes where its results were only counted, not judged: no plain pass.",
     )
     held_out: HeldOut | None = Field(
-        default=None, description="Its gain at the task's final sizes, which no proposer saw; null without any."
+        default=None,
+        description="Its gain at the task's final sizes, which no proposer saw; null without any.",
     )
 
 
