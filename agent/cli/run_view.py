@@ -109,7 +109,7 @@ def show_candidates(console: Console, result: SearchResult) -> None:
         made.add_row(
             str(record.round),
             str(record.candidate),
-            Text(", ".join(record.features)),
+            Text(record.tried),
             verdict_text(record.verdict),
             *columns.cells(value, record.provenance),
             speedup(record.speedup),
