@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.candidates import Trial
+from agent.exploration import Exploration
+from agent.strategy_names import StrategyName
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -35,6 +37,10 @@ class RunState(StrEnum):
 class SearchRequest(BaseModel):
     """What to search for. `task` is a name or a folder; `model` None means the built-in composer.
 
+    `patience` is how many rounds without a gain a search goes on; None leaves it to the strategy.
+    `start` holds kernel files to begin with: the first candidates of round 1.
+    `target_us`, `target_speedup` and `target_roofline` end the search where all that are set are met; each takes the
+    place of the task's own.
     `tools` is the address of an MCP server whose tools judge, None for this machine's own.
     `tenant` is whose run it is: the name of an access token on an HTTP server, empty for this machine's own.
     """
@@ -46,15 +52,32 @@ class SearchRequest(BaseModel):
     base_url: str | None = None
     candidates: int = Field(default=4, ge=1, le=32)
     depth: int = Field(default=4, ge=1, le=64)
+    strategy: StrategyName = StrategyName.AUTO
+    patience: int | None = Field(default=None, ge=1, le=64)
+    start: tuple[str, ...] = Field(default=(), max_length=32)
+    target_us: float | None = Field(default=None, gt=0)
+    target_speedup: float | None = Field(default=None, gt=0)
+    target_roofline: float | None = Field(default=None, gt=0, le=1)
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None
 
 
+class HeldOut(BaseModel):
+    """How the best kernel does at the task's final sizes, which no search sees: a gain that holds there is one."""
+
+    model_config = ConfigDict(frozen=True)
+    shapes: list[dict[str, int]]
+    latency_us: float
+    provenance: Provenance
+    speedup: float | None
+
+
 class BestKernel(BaseModel):
     """The best correct kernel so far. `speedup` is against the task's baseline on the same device.
 
-    `not_judged` names the benchmark shapes at which its results were only counted when the search ended.
+    `not_judged` names the benchmark shapes at which its results were only counted when the search ended; `held_out`
+    is None where the task has no final sizes, or the search has not come to them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +91,7 @@ class BestKernel(BaseModel):
     round: int
     candidate: int
     not_judged: list[dict[str, int]] = Field(default_factory=list[dict[str, int]])
+    held_out: HeldOut | None = None
 
 
 class SearchResult(BaseModel):
@@ -79,6 +103,7 @@ class SearchResult(BaseModel):
     device: str
     isolation: str
     model: str
+    strategy: str = ""
     verdict: Verdict | None
     """PASS where a correct kernel was found, else the verdict of the last candidate; None before any."""
     best: BestKernel | None
@@ -87,3 +112,5 @@ class SearchResult(BaseModel):
     candidates: list[Trial]
     rounds: int
     seconds: float = 0.0
+    exploration: Exploration | None = None
+    """How widely the search looked; None before anything was judged."""

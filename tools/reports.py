@@ -230,6 +230,7 @@ class CheckReport:
         kernel_sha: sha256 of the kernel file's text.
         baseline: What is wrong with the task's own baseline; the kernel was judged by the least error bound then.
         not_judged: Benchmark shapes that were timed, but at which nobody knows whether the results are right.
+        final: The times at the task's final sizes, that no search sees; None where they were not asked.
     """
 
     verdict: Verdict
@@ -251,6 +252,7 @@ class CheckReport:
     baseline: str = ""
     not_judged: tuple[dict[str, int], ...] = ()
     proof: ProofReport | None = None
+    final: ProfileReport | None = None
 
 
 AnyReport = CompileReport | TestReport | ProfileReport | CheckReport

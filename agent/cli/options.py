@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from agent.strategy_names import StrategyName
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
@@ -31,6 +34,38 @@ ModelTokensADay = Annotated[int, typer.Option("--model-tokens", min=0, help="Tok
 RequestsAMinute = Annotated[int, typer.Option("--requests", min=1, help="Requests a minute.")]
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Repeat what depends on chance; otherwise it differs every time.")
+]
+Strategy = Annotated[
+    StrategyName,
+    typer.Option(
+        "--strategy",
+        help="What each round builds on: fsr (the paper's), elites (the best of each kind), tree (best first).",
+    ),
+]
+Start = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--start", metavar="KERNEL.cu", help="A kernel of yours to begin with; may be given several times."
+    ),
+]
+TargetUs = Annotated[
+    float | None, typer.Option("--target-us", min=0.001, help="Stop at this latency, microseconds.")
+]
+TargetSpeedup = Annotated[
+    float | None,
+    typer.Option("--target-speedup", min=0.001, help="Stop at so many times the baseline's speed."),
+]
+TargetRoofline = Annotated[
+    float | None,
+    typer.Option(
+        "--target-roofline", min=0.001, max=1, help="Stop at this fraction of the roofline, 0 to 1."
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        "--patience", min=1, max=64, help="Rounds without a gain after which to stop; unset, the strategy's."
+    ),
 ]
 ToolsUrl = Annotated[
     str | None,

@@ -18,6 +18,7 @@ from agent.cli.output import (
     table,
     verdict_text,
 )
+from agent.exploration import exploration_text
 from agent.results import RunState, SearchResult
 from agent.store import Run, RunSummary
 from sandbox.verdict import Provenance, Verdict
@@ -32,11 +33,12 @@ def show_result(console: Console, result: SearchResult) -> None:
     console.print(
         f"{result.run}: {len(result.candidates)} candidates in {rounds}, {result.seconds:.1f} s{stopped}"
     )
+    if result.exploration is not None:
+        console.print(f"explored     {exploration_text(result.exploration)}", soft_wrap=True)
     if result.best is None:
         reason = _last_reason(result)
-        console.print(
-            Text.assemble("nothing correct was found; the last verdict is ", verdict_text(result.verdict))
-        )
+        found = "nothing but copies of the baseline" if result.verdict is Verdict.PASS else "nothing correct"
+        console.print(Text.assemble(f"{found} was found; the last verdict is ", verdict_text(result.verdict)))
         if reason:
             console.print(Text(reason), soft_wrap=True)
         return
@@ -47,6 +49,12 @@ def show_result(console: Console, result: SearchResult) -> None:
         console.print(f"baseline     {latency(result.baseline_us, best.provenance)}")
     if best.speedup is not None:
         console.print(f"speedup      {speedup(best.speedup)} ({best.provenance})")
+    if (held := best.held_out) is not None:
+        where = "; ".join(pairs(dims) for dims in held.shapes)
+        gain = "" if held.speedup is None else f"{speedup(held.speedup)}, "
+        console.print(
+            f"held out     {gain}{latency(held.latency_us, held.provenance)} at {where}", soft_wrap=True
+        )
     console.print(f"features     {', '.join(best.features)}")
     if best.tune:
         console.print(f"tunables     {pairs(best.tune)}")
@@ -78,7 +86,10 @@ def show_runs(console: Console, summaries: Sequence[RunSummary]) -> None:
 
 def show_run(console: Console, result: SearchResult, stored: Run) -> None:
     """Print a stored run: where it stands, its candidates, what it found."""
-    console.print(f"{result.run}: {result.task} on {result.device}, {result.model}, {stored.state}")
+    console.print(
+        f"{result.run}: {result.task} on {result.device}, {', '.join(filter(None, (result.model, result.strategy)))},"
+        f" {stored.state}"
+    )
     if stored.error:
         console.print(Text(clean(stored.error)), soft_wrap=True)
     console.print()
@@ -98,7 +109,7 @@ def show_candidates(console: Console, result: SearchResult) -> None:
         made.add_row(
             str(record.round),
             str(record.candidate),
-            Text(", ".join(record.features)),
+            Text(record.tried),
             verdict_text(record.verdict),
             *columns.cells(value, record.provenance),
             speedup(record.speedup),

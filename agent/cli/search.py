@@ -7,8 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import AsJson, BaseUrl, DeviceName, RunName, Seed, ToolsUrl
+from agent.cli.options import (
+    AsJson,
+    BaseUrl,
+    DeviceName,
+    Patience,
+    RunName,
+    Seed,
+    Start,
+    Strategy,
+    TargetRoofline,
+    TargetSpeedup,
+    TargetUs,
+    ToolsUrl,
+)
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
+from agent.strategy_names import StrategyName
 
 if TYPE_CHECKING:
     from agent.cli.progress import ProgressView
@@ -27,13 +41,20 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     base_url: BaseUrl = None,
     candidates: Annotated[int, typer.Option("--candidates", min=1, max=32, help="Kernels a round.")] = 4,
     depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds at most.")] = 4,
+    strategy: Strategy = StrategyName.AUTO,
+    patience: Patience = None,
+    start: Start = None,
+    target_us: TargetUs = None,
+    target_speedup: TargetSpeedup = None,
+    target_roofline: TargetRoofline = None,
     seed: Seed = None,
     tools: ToolsUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for a fast correct kernel, and keep the best."""
 
-    async def start(view: ProgressView) -> SearchResult:
+    async def begin(view: ProgressView) -> SearchResult:
+        from agent.cli.kernels import read_kernel
         from agent.home import home
         from agent.results import SearchRequest
         from agent.search.starting import start_search
@@ -45,12 +66,18 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             base_url=base_url,
             candidates=candidates,
             depth=depth,
+            strategy=strategy,
+            patience=patience,
+            start=tuple(read_kernel(str(path)) for path in start or ()),
+            target_us=target_us,
+            target_speedup=target_speedup,
+            target_roofline=target_roofline,
             seed=seed,
             tools=tools,
         )
         return await start_search(request, home=home(), on_event=view)
 
-    _watch(start, as_json=as_json)
+    _watch(begin, as_json=as_json)
 
 
 def resume(run: RunName, as_json: AsJson = False) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from agent.candidates import Candidate
-from agent.results import RunState, Stop
+from agent.exploration import Exploration
+from agent.results import HeldOut, RunState, Stop
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -48,6 +49,10 @@ class BestKernelText(BestSoFar):
         default_factory=list[dict[str, int]],
         description="Bench sizes where its results were only counted, not judged: no plain pass.",
     )
+    held_out: HeldOut | None = Field(
+        default=None,
+        description="Its gain at the task's final sizes, which no proposer saw; null without any.",
+    )
 
 
 class SearchOutcome(BaseModel):
@@ -69,6 +74,8 @@ class SearchOutcome(BaseModel):
     stopped: Stop | None = Field(description="Why it ended; null while it has not.")
     rounds: int
     seconds: float
+    strategy: str = Field(description="What each round built on.")
+    exploration: Exploration | None = Field(description="How widely it looked; null before any verdict.")
     candidates_total: int
     candidates: list[Candidate] = Field(description="The latest ones, oldest first.")
 

@@ -10,10 +10,10 @@ from langgraph.types import Command, Send
 from agent.candidates import Parent, Submission
 from agent.events import StageFinished
 from agent.models.feedback import baseline_feedback, feedback
-from agent.proposer import ProposalError, WriteContext
+from agent.proposer import ProposalError, WriteContext, Written
 from agent.search.deps import Deps
-from agent.search.parents import baseline_parent, parents
 from agent.search.state import CRITIQUE, PLAN, CoderTask, EvaluateTask
+from agent.search.viewing import parent
 from sandbox.verdict import Verdict
 
 
@@ -30,37 +30,55 @@ async def _write(deps: Deps, task: CoderTask) -> str:
     """Store the submission; return what to say of it."""
     context = _context(deps, task)
     try:
-        kernel = (await deps.interruption.guard(deps.proposer.write(context))).kernel
+        written = await deps.interruption.guard(deps.proposer.write(context))
     except ProposalError as error:
         submission = Submission(context.round, context.candidate, context.plan, None)
         deps.store.candidates.add(deps.run, submission)
         deps.store.candidates.judge(deps.run, submission.judged(Verdict.REJECTED, str(error), lost=True))
         return str(error)
+    kernel = written.kernel
     sha = None if kernel is None else deps.store.kernels.keep(deps.run, kernel)
-    deps.store.candidates.add(deps.run, Submission(context.round, context.candidate, context.plan, sha))
+    used = _used(deps, context, written)
+    deps.store.candidates.add(deps.run, Submission(context.round, context.candidate, context.plan, sha, used))
     return "the reply holds no kernel file" if kernel is None else f"{len(kernel.splitlines())} lines"
+
+
+def _used(deps: Deps, context: WriteContext, written: Written) -> tuple[str, ...]:
+    """Return the features of a kernel: what its writer names, on top of what its parents use."""
+    inherited = (
+        name
+        for one in (context.parent, context.other)
+        if one is not None and one.trial is not None
+        and (submission := deps.store.candidates.submission(deps.run, one.trial.place)) is not None
+        for name in submission.used
+        if name not in context.plan.without
+    )  # fmt: skip
+    return tuple(dict.fromkeys((*inherited, *written.features)))
 
 
 def _context(deps: Deps, task: CoderTask) -> WriteContext:
     plan, last = PLAN.validate_python(task["plan"]), task["round"] - 1
-    offered = (*parents(deps, through=last), baseline_parent(deps))
-    parent = next((parent for parent in offered if parent.sha == plan.parent), None)
+    first, second = (
+        None if sha is None else parent(deps, sha, through=last) for sha in (plan.parent, plan.other)
+    )
     return WriteContext(
         task=deps.task,
         device=deps.toolbox.device,
         round=task["round"],
         candidate=task["candidate"],
         plan=plan,
-        parent=parent,
-        feedback=_feedback(deps, parent),
+        parent=first,
+        feedback=_feedback(deps, first),
         baseline=deps.baseline,
         history=tuple(deps.store.candidates.trials(deps.run, through=last)),
         critique=CRITIQUE.validate_python(task["critique"]),
         seed=deps.seed_of("write", task["round"], task["candidate"]),
+        other=second,
+        pages=tuple(page for page in deps.library if page.name in plan.features),
     )
 
 
-def _feedback(deps: Deps, parent: Parent | None) -> str:
-    if parent is None:
+def _feedback(deps: Deps, of: Parent | None) -> str:
+    if of is None:
         return ""
-    return baseline_feedback(deps.baseline) if parent.trial is None else feedback(parent.trial, parent.kernel)
+    return baseline_feedback(deps.baseline) if of.trial is None else feedback(of.trial, of.kernel)

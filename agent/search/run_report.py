@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agent.candidates import Candidate
-from agent.results import BestKernel, SearchResult
+from agent.exploration import exploration_text
+from agent.results import BestKernel, HeldOut, SearchResult
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import not_judged_text
 
@@ -20,9 +21,15 @@ def markdown(result: SearchResult, kernel: str | None) -> str:
     lines = [
         f"# {result.run}",
         "",
-        f"Task {result.task}, device {result.device}, isolation {result.isolation}, model {result.model}.",
+        f"Task {result.task}, device {result.device}, isolation {result.isolation}, model {result.model}, strategy"
+        f" {result.strategy or 'of an earlier version'}.",
         "",
         _ending(result),
+        *(
+            []
+            if result.exploration is None
+            else ["", f"It looked at {exploration_text(result.exploration)}."]
+        ),
         "",
         "## Best kernel",
         "",
@@ -48,6 +55,7 @@ def _best(best: BestKernel | None, baseline_us: float | None, kernel: str | None
         f"Round {best.round}, candidate {best.candidate}: {_latency(best.latency_us, best.provenance)}"
         + ("" if baseline_us is None else f"; the baseline: {_latency(baseline_us, best.provenance)}")
         + ("." if best.speedup is None else f". {best.speedup:.2f} times as fast as the baseline.")
+        + ("" if best.held_out is None or best.held_out.speedup is None else _held_out(best.held_out))
         + (f" Pass{short}." if (short := not_judged_text(Verdict.PASS, best.not_judged)) else ""),
         "",
     ]
@@ -55,6 +63,11 @@ def _best(best: BestKernel | None, baseline_us: float | None, kernel: str | None
         return lines
     fence = "`" * (_longest_run_of_backticks(kernel) + 3)
     return [*lines, f"{fence}cuda", kernel.rstrip("\n"), fence, ""]
+
+
+def _held_out(found: HeldOut) -> str:
+    where = "; ".join(", ".join(f"{name}={size}" for name, size in dims.items()) for dims in found.shapes)
+    return f" At {where}, which no proposer saw: {found.speedup:.2f} times as fast ({found.provenance})."
 
 
 def _longest_run_of_backticks(text: str) -> int:
@@ -67,7 +80,7 @@ def _longest_run_of_backticks(text: str) -> int:
 
 def _row(one: Candidate) -> str:
     cells = [
-        *(str(one.round), str(one.candidate), ", ".join(one.features), str(one.verdict)),
+        *(str(one.round), str(one.candidate), one.tried, str(one.verdict)),
         "" if one.latency_us is None else _latency(one.latency_us, one.provenance),
         "" if one.speedup is None else f"{one.speedup:.2f}",
         one.message[:_MESSAGE],

@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableConfig
 
 from agent.events import BaselineJudged, Event, RunFinished, RunStarted
 from agent.home import Home
+from agent.library import library
 from agent.proposer import Proposer
 from agent.results import RunState, SearchResult, Stop
 from agent.search.baseline import judge_baseline
@@ -22,6 +23,7 @@ from agent.search.graph import MAX_CONCURRENCY, build, steps
 from agent.search.interruption import Interruption, SearchInterruptedError
 from agent.search.state import Ending, SearchState, first_state
 from agent.store import Run, Store
+from agent.strategies.registry import chosen_strategy
 from sandbox.errors import WarpwrightError
 from sandbox.verdict import Provenance
 from tools.tasks.task import Task
@@ -84,6 +86,7 @@ def _started(session: Session, *, resumed: bool) -> RunStarted:
         device=session.toolbox.device,
         isolation=session.toolbox.isolation,
         model=session.proposer.name,
+        strategy=chosen_strategy(request, session.task).name,
         candidates=request.candidates,
         depth=request.depth,
         resumed=resumed,
@@ -142,6 +145,9 @@ async def _deps(session: Session, interruption: Interruption) -> Deps:
         baseline=report,
         toolbox=session.toolbox,
         proposer=session.proposer,
+        strategy=chosen_strategy(session.run.request, session.task),
+        library=library(session.home),
+        credit=session.store.credits.of_run(session.run.id, session.run.request.tenant),
         store=session.store,
         say=session.say,
         interruption=interruption,
@@ -182,8 +188,6 @@ def _begin(deps: Deps, last: SearchState | None) -> SearchState:
         round=answered,
         plans=[],
         critique=last["critique"],
-        best_us=last["best_us"],
-        stalled=last["stalled"],
         lost=0,
         ending=None,
     )

@@ -14,6 +14,8 @@ from agent.results import RunState, SearchRequest, SearchResult
 from agent.search.session import Session, work
 from agent.store import NewRun, Store
 from agent.store.replies import Replies
+from agent.strategies.registry import chosen_strategy
+from agent.strategies.traits import kind
 from agent.toolboxes import open_toolbox
 from sandbox.errors import UsageError
 from tools.tasks.task import Task
@@ -49,6 +51,12 @@ async def start_search(
             the model's endpoint.
     """
     task = _find(request.task, home)
+    if len(request.start) > request.candidates:
+        msg = (
+            f"{len(request.start)} kernels to begin with, but {request.candidates} candidates a round: give"
+            f" --candidates {len(request.start)}"
+        )
+        raise UsageError(msg)
     make = _proposers(request, proposer, environment)
     store = Store(home)
     async with _tools(request.device, request.tools, home, toolbox) as tools:
@@ -62,6 +70,8 @@ async def start_search(
             isolation=tools.isolation,
             model=name if proposer is None else proposer.name,
             seed=secrets.randbits(31) if request.seed is None else request.seed,
+            strategy=chosen_strategy(request, task).name,
+            kind=kind(task),
         )
         run = store.get_run(store.create(new))
         session = Session(run, task, home, store, tools, make(store.replies(run.id)), on_event)

@@ -5,9 +5,12 @@ Several processes may use one store at a time: every call is one short transacti
 
 from __future__ import annotations
 
+from agent.candidates import Trial
+from agent.exploration import exploration
 from agent.home import Home
-from agent.results import BestKernel, RunState, SearchResult
+from agent.results import BestKernel, HeldOut, RunState, SearchResult
 from agent.store.candidates import Candidates
+from agent.store.credits import Credits
 from agent.store.database import Database
 from agent.store.event_log import EventLog, StoredEvent
 from agent.store.files import KernelFiles
@@ -16,8 +19,12 @@ from agent.store.records import NewRun, Run, RunSummary
 from agent.store.replies import Replies
 from agent.store.runs import Runs
 from sandbox.verdict import Verdict
+from tools.reports import ProfileReport
 
 __all__ = ["NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
+
+_EVERY = 2**31
+"""A round that no run reaches."""
 
 
 class Store:
@@ -31,6 +38,7 @@ class Store:
         self._database = database
         self.runs = Runs(database, tenant)
         self.candidates = Candidates(database)
+        self.credits = Credits(database, tenant)
         self.event_log = EventLog(database)
         self.jobs = JobTable(database, tenant)
         self.kernels = KernelFiles(home.runs)
@@ -65,18 +73,25 @@ class Store:
         return self.runs.mark_cancelled(run)
 
     def get_result(self, run: str) -> SearchResult:
-        """Return what a run has found so far, whether it ended or not."""
+        """Return what a run has found so far, whether it ended or not.
+
+        How it stands is read first: what is said of a run that ended is then its last word.
+        """
         stored = self.runs.get(run)
         baseline = self.runs.baseline(run)
-        trials = self.candidates.trials(run)
-        best = self._best(run)
+        trials, best_of_all = self.candidates.found(run)
+        best = None if best_of_all is None else self._best(run, *best_of_all)
         last = trials[-1].verdict if trials else None
+        lines = self.candidates.lines(run, first=0, through=_EVERY)
+        start = next((line for line in lines if line.round == 0), None)
+        told = exploration([line for line in lines if line.round > 0], start)
         return SearchResult(
             run=run,
             task=stored.task,
             device=stored.device,
             isolation=stored.isolation,
             model=stored.model,
+            strategy=stored.strategy,
             verdict=last if best is None else Verdict.PASS,
             best=best,
             baseline_us=None if baseline is None or baseline.profile is None else baseline.profile.latency_us,
@@ -84,13 +99,10 @@ class Store:
             candidates=trials,
             rounds=max((trial.round for trial in trials), default=0),
             seconds=stored.seconds,
+            exploration=told if told.judged else None,
         )
 
-    def _best(self, run: str) -> BestKernel | None:
-        found = self.candidates.best(run)
-        if found is None:
-            return None
-        trial, sha = found
+    def _best(self, run: str, trial: Trial, sha: str) -> BestKernel:
         assert trial.latency_us is not None, "only timed candidates are ranked"
         return BestKernel(
             path=self.kernels.best_path(run),
@@ -98,9 +110,21 @@ class Store:
             latency_us=trial.latency_us,
             provenance=trial.provenance,
             speedup=trial.speedup,
-            features=trial.features,
+            features=list(trial.used) or trial.features,
             tune=trial.tune,
             round=trial.round,
             candidate=trial.candidate,
             not_judged=[] if trial.report is None else list(trial.report.not_judged),
+            held_out=None if trial.report is None else _held_out(trial.report.final),
         )
+
+
+def _held_out(final: ProfileReport | None) -> HeldOut | None:
+    if final is None or final.latency_us is None:
+        return None
+    return HeldOut(
+        shapes=[dict(shape.dims) for shape in final.shapes],
+        latency_us=final.latency_us,
+        provenance=final.provenance,
+        speedup=final.speedup,
+    )

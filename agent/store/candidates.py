@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from agent.candidates import CandidatePlan, Submission, Trial
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from agent.candidates import CandidatePlan, Line, Submission, Trial
+from agent.niches import Niche
 from agent.store.database import Database
 from agent.store.records import dump_report, load_report
-from sandbox.verdict import Provenance
+from sandbox.verdict import Provenance, Verdict
 from tools.preference import Merit, merit, preferred
 
 _KEY = "run = ? AND round = ? AND candidate = ?"
@@ -16,6 +20,21 @@ _RANKED = (
     "SELECT * FROM candidates WHERE run = ? AND verdict = 'pass' AND latency_us IS NOT NULL"
     " AND duplicate_of IS NULL ORDER BY latency_us, round, candidate"
 )
+
+_LINES = (
+    "SELECT round, candidate, sha, parent, other, features, used_features, verdict, latency_us, duplicate_of, lost,"
+    " origin, niche FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
+    " ORDER BY round, candidate"
+)
+_TRIALS = (
+    "SELECT * FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN 1 AND ?"
+    " ORDER BY round, candidate"
+)
+_BEST = (
+    "SELECT candidates.*, runs.best_sha FROM candidates JOIN runs ON runs.id = candidates.run"
+    " AND runs.best_round = candidates.round AND runs.best_candidate = candidates.candidate WHERE runs.id = ?"
+)
+_NICHE = TypeAdapter(Niche)
 
 
 class Candidates:
@@ -29,9 +48,19 @@ class Candidates:
         plan = submission.plan
         with self._database.write() as connection:
             connection.execute(
-                "INSERT OR IGNORE INTO candidates (run, round, candidate, parent, features, why, sha)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (run, *submission.place, plan.parent, json.dumps(plan.features), plan.why, submission.sha),
+                "INSERT OR IGNORE INTO candidates (run, round, candidate, parent, features, why, sha, other, origin,"
+                " used_features) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(
+                        run,
+                        *submission.place,
+                        plan.parent,
+                        json.dumps(plan.features),
+                        plan.why,
+                        submission.sha,
+                    ),
+                    *(plan.other, plan.origin, json.dumps(submission.used)),
+                ),
             )
 
     def submission(self, run: str, place: tuple[int, int]) -> Submission | None:
@@ -43,13 +72,22 @@ class Candidates:
     def judge(self, run: str, trial: Trial) -> None:
         """Store what became of a submission, in place of what was said before."""
         report = None if trial.report is None else dump_report(trial.report)
+        niche = None if trial.niche is None else to_json(trial.niche).decode()
         with self._database.write() as connection:
             connection.execute(
                 "UPDATE candidates SET verdict = ?, message = ?, latency_us = ?, provenance = ?, speedup = ?,"
-                f" tune = ?, report = ?, lost = ?, duplicate_of = ? WHERE {_KEY}",
+                f" tune = ?, report = ?, lost = ?, duplicate_of = ?, niche = ? WHERE {_KEY}",
                 (
                     *(trial.verdict, trial.message, trial.latency_us, trial.provenance, trial.speedup),
-                    *(json.dumps(trial.tune), report, trial.lost, trial.duplicate_of, run, *trial.place),
+                    *(
+                        json.dumps(trial.tune),
+                        report,
+                        trial.lost,
+                        trial.duplicate_of,
+                        niche,
+                        run,
+                        *trial.place,
+                    ),
                 ),
             )
 
@@ -116,12 +154,14 @@ class Candidates:
         """Return the judged candidates of the rounds from 1, up to and with `through`, in order."""
         last = 2**31 if through is None else through
         with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT * FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN 1 AND ?"
-                " ORDER BY round, candidate",
-                (run, last),
-            ).fetchall()
+            rows = connection.execute(_TRIALS, (run, last)).fetchall()
         return [_trial(row) for row in rows]
+
+    def lines(self, run: str, *, first: int = 1, through: int) -> list[Line]:
+        """Return the judged candidates of these rounds in a line each, in order; no report is read."""
+        with self._database.read() as connection:
+            rows = connection.execute(_LINES, (run, first, through)).fetchall()
+        return [_line(row) for row in rows]
 
     def all_lost(self, run: str, round_: int) -> bool:
         """Whether no candidate of a round failed, or passed, on its own account."""
@@ -155,23 +195,51 @@ class Candidates:
                 (*trial.place, sha, run),
             )
 
-    def clear_best(self, run: str) -> None:
-        """Record that no correct candidate is known."""
+    def demote(self, run: str, failed: Trial, instead: tuple[Trial, str] | None) -> list[Trial]:
+        """Store that a candidate failed after all, that its duplicates did too, and which one is the best now.
+
+        All in one step: nobody sees a best candidate that failed, or a duplicate that fares better than its original.
+
+        Args:
+            run: Of the candidate.
+            failed: What is said of it now.
+            instead: The next best candidate and the sha of its `best.cu`; None where there is no other.
+
+        Returns:
+            The candidates that changed, as they are now.
+        """
+        place, sha = ((None, None), None) if instead is None else (instead[0].place, instead[1])
+        original = f"{failed.round}/{failed.candidate}"
+        said = f"the same kernel as round {failed.round} candidate {failed.candidate}: {failed.message}"
         with self._database.write() as connection:
             connection.execute(
-                "UPDATE runs SET best_round = NULL, best_candidate = NULL, best_sha = NULL WHERE id = ?",
-                (run,),
+                "UPDATE candidates SET verdict = ?, message = iif(duplicate_of = ?, ?, ?), latency_us = NULL,"
+                " speedup = NULL, report = NULL, niche = NULL, tune = '{}' WHERE run = ? AND"
+                " (round = ? AND candidate = ? OR duplicate_of = ? AND verdict IS NOT NULL)",
+                (failed.verdict, original, said, failed.message, run, *failed.place, original),
             )
+            connection.execute(
+                "UPDATE runs SET best_round = ?, best_candidate = ?, best_sha = ? WHERE id = ?",
+                (*place, sha, run),
+            )
+            rows = connection.execute(
+                "SELECT * FROM candidates WHERE run = ? AND (round = ? AND candidate = ? OR duplicate_of = ?"
+                " AND verdict IS NOT NULL) ORDER BY round, candidate",
+                (run, *failed.place, original),
+            ).fetchall()
+        return [_trial(row) for row in rows]
+
+    def found(self, run: str) -> tuple[list[Trial], tuple[Trial, str] | None]:
+        """Return the judged candidates and the best one with the sha of its `best.cu`, as of one moment."""
+        with self._database.read() as connection:
+            rows = connection.execute(_TRIALS, (run, 2**31)).fetchall()
+            best = connection.execute(_BEST, (run,)).fetchone()
+        return [_trial(row) for row in rows], None if best is None else (_trial(best), best["best_sha"])
 
     def best(self, run: str) -> tuple[Trial, str] | None:
         """Return the best candidate and the sha of its `best.cu`."""
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT candidates.*, runs.best_sha FROM candidates JOIN runs ON runs.id = candidates.run"
-                " AND runs.best_round = candidates.round AND runs.best_candidate = candidates.candidate"
-                " WHERE runs.id = ?",
-                (run,),
-            ).fetchone()
+            row = connection.execute(_BEST, (run,)).fetchone()
         return None if row is None else (_trial(row), row["best_sha"])
 
 
@@ -185,8 +253,28 @@ def _merit(trial: Trial) -> Merit:
 
 
 def _submission(row: sqlite3.Row) -> Submission:
-    plan = CandidatePlan(row["parent"], tuple(json.loads(row["features"])), row["why"])
-    return Submission(row["round"], row["candidate"], plan, row["sha"])
+    plan = CandidatePlan(
+        *(row["parent"], tuple(json.loads(row["features"])), row["why"], row["other"], row["origin"])
+    )
+    used = tuple(json.loads(row["used_features"]))
+    return Submission(row["round"], row["candidate"], plan, row["sha"], used)
+
+
+def _line(row: sqlite3.Row) -> Line:
+    return Line(
+        round=row["round"],
+        candidate=row["candidate"],
+        sha=row["sha"],
+        parents=tuple(sha for sha in (row["parent"], row["other"]) if sha is not None),
+        features=tuple(json.loads(row["features"])),
+        used=tuple(json.loads(row["used_features"])),
+        verdict=Verdict(row["verdict"]),
+        latency_us=row["latency_us"],
+        duplicate=row["duplicate_of"] is not None,
+        lost=bool(row["lost"]),
+        origin=row["origin"],
+        niche=None if row["niche"] is None else _NICHE.validate_json(row["niche"]),
+    )
 
 
 def _trial(row: sqlite3.Row) -> Trial:
@@ -194,5 +282,7 @@ def _trial(row: sqlite3.Row) -> Trial:
         "features": json.loads(row["features"]),
         "tune": json.loads(row["tune"]),
         "report": None if row["report"] is None else load_report(row["report"]),
+        "niche": None if row["niche"] is None else _NICHE.validate_json(row["niche"]),
+        "used": json.loads(row["used_features"]),
     }
     return Trial.model_validate({**dict(row), **known})

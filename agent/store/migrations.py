@@ -151,5 +151,17 @@ _TABLES = (
     )
     """,
 )
-MIGRATIONS: tuple[Migration, ...] = (_before_versions,)
+_STRATEGIES = statements(
+    "ALTER TABLE runs ADD COLUMN strategy TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN architecture TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN credit TEXT",
+    "ALTER TABLE candidates ADD COLUMN other TEXT",
+    "ALTER TABLE candidates ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE candidates ADD COLUMN used_features TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE candidates ADD COLUMN niche TEXT",
+    "UPDATE candidates SET used_features = features",
+    "CREATE INDEX candidates_by_sha ON candidates (run, sha)",
+)
+MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

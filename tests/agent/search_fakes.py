@@ -108,6 +108,10 @@ class FakeToolbox:
         self.inspected: list[str] = []
         self.late_failures: set[float] = set()
         """Latencies of kernels that pass a check and fail at the benchmark shapes."""
+        self.timed_at: list[tuple[dict[str, int], ...]] = []
+        """The benchmark shapes of each last check."""
+        self.fails_at: dict[int, float] = {}
+        """Latencies of kernels that fail where a benchmark shape has this n."""
         self.only_counted: tuple[dict[str, int], ...] = ()
         """Benchmark shapes that are too large to judge."""
         self.on_check: Callable[[str], None] = lambda kernel: None
@@ -157,7 +161,10 @@ class FakeToolbox:
             case = CaseReport({"n": 33}, 1, Verdict.WRONG_RESULT, "wrong", 30, 0, 33, 9.0, (first,))
             tested = TestReport(Verdict.WRONG_RESULT, "30 of 33 elements of y are wrong", (case,), 1)
             return _report(tested.verdict, tested.message, compiled, tested)
-        if order.benches and _latency(kernel) in self.late_failures:
+        if order.benches:
+            self.timed_at.append(tuple(dict(case.dims) for case in order.task.benches))
+        fails = [self.fails_at.get(case.dims["n"]) for case in order.task.benches]
+        if order.benches and _latency(kernel) in {*self.late_failures, *fails}:
             tested = TestReport(Verdict.WRONG_RESULT, "wrong at a benchmark shape")
             return _report(tested.verdict, tested.message, compiled, tested)
         tested = TestReport(Verdict.PASS, "", cases_total=1)

@@ -116,7 +116,7 @@ async def test_an_endpoint_that_stays_down_stops_the_search_which_can_be_resumed
 
     with serving(answer) as server:
         with pytest.raises(SearchLostError, match="warpwright resume"):
-            await search(server, home, toolbox, request_of, depth=5)
+            await search(server, home, toolbox, request_of, depth=5, patience=2)
         up = True
         (run,) = Store(home).list_runs()
         result = await resume_search(run.run, home=home, toolbox=toolbox)
