@@ -39,7 +39,8 @@ from sandbox.verdict import Verdict
 from tools.judge.comparison import compare
 from tools.judge.freezing import FLOORS, load_frozen
 from tools.judge.oracle import TaskOracle
-from tools.judge.testing import Rules, Subject, judge_results
+from tools.judge.subjects import Rules, Subject
+from tools.judge.testing import judge_results
 from tools.local_toolbox import LocalToolbox
 from tools.parts import ToolboxParts, local_parts
 from tools.stages.compiling import CompileStage

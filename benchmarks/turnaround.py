@@ -1,7 +1,7 @@
 """How long the loop takes to turn: `python -m benchmarks.turnaround [--task NAME]... [--candidates 16] [--json]`.
 
 In one run: seconds of processor and of wall time for one new kernel of each task, stage by stage, on workers that are
-warm; those of a round of a search; and thread-instructions a second by kind of kernel, every check on, on one core.
+warm; those of a round of a search; and thread-instructions a second by kind of kernel, every check on, in one worker.
 Beside them what PyTorch's `load_inline` takes to compile one kernel, measured where PyTorch and a compiler are
 installed. Wall time is only worth something on a quiet machine; processor time is that of all processes together.
 """
@@ -15,7 +15,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -34,8 +34,9 @@ from agent.search.starting import start_search
 from benchmarks.error_bound import DEVICE
 from benchmarks.simulator import COUNT, compiled, plan_of
 from benchmarks.throughput.workloads import KINDS
-from sandbox.simulator import profiling
-from sandbox.simulator.execute import running
+from sandbox.budget import Budget
+from sandbox.devices.simulated import SimulatedDevice
+from sandbox.isolation.choose import choose_isolation
 from tools.local_toolbox import LocalToolbox
 from tools.reports import AnyReport
 from tools.tasks.folder import find, names
@@ -47,6 +48,10 @@ PUBLISHED = (
     "14 s, with precompiled headers 7 s, of C++ alone (pull request 106696, 2023)"
 )
 """What others have published of `load_inline`'s compile time; not measured here."""
+
+
+_RUNS = 4
+"""Of a kernel in a row: the kernel counts processor time in steps of 10 ms."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def main(
     """Measure how long candidates, their stages and a round of a search take."""
     tasks = [find(name) for name in task or names()]
     spent = asyncio.run(_measured(tasks, candidates))
-    rates = [rate(kind) for kind in KINDS]
+    rates = asyncio.run(rates_of(KINDS))
     inline = load_inline_seconds()
     if as_json:
         figures = {"cores": _cores(), "load_inline_s": inline, "load_inline_published": PUBLISHED}
@@ -182,19 +187,25 @@ def processor_seconds() -> float:
     return own + ended.ru_utime + ended.ru_stime + time.process_time()
 
 
-def rate(kind: str) -> Rate:
-    """Run one kernel of a kind in this process, once to warm up."""
+async def rates_of(kinds: Iterable[str]) -> list[Rate]:
+    """Run one kernel of each kind in a worker, as a search does, once to warm up."""
+    async with SimulatedDevice(DEVICE, choose_isolation()) as device:
+        return [await _rate(device, kind) for kind in kinds]
+
+
+async def _rate(device: SimulatedDevice, kind: str) -> Rate:
     workload = KINDS[kind]()
-    program, plan = compiled(workload), plan_of(workload)
-    found = profiling.profile(program, plan, workload.inputs, "h200")
+    program, plan, budget = compiled(workload), plan_of(workload), Budget(600.0)
+    found = await device.profile(program, plan, workload.inputs, budget=budget)
     work = sum(m.value for launch in found.launches for m in launch.metrics if m.name == COUNT)
     taken: list[float] = []
-    for _ in range(2):
-        start = time.process_time()
-        result = running.run(program, plan, workload.inputs, 0)
-        taken.append(time.process_time() - start)
-        if result.fault is not None or not workload.holds(result.outputs["out"]):
-            raise SystemExit(f"the simulator gives a wrong result for {kind}: {result.fault}")
+    for _ in range(3):
+        start = processor_seconds()
+        for _ in range(_RUNS):
+            result = await device.run(program, plan, workload.inputs, poison=0, budget=budget)
+            if result.fault is not None or not workload.holds(result.outputs["out"]):
+                raise SystemExit(f"the simulator gives a wrong result for {kind}: {result.fault}")
+        taken.append((processor_seconds() - start) / _RUNS)
     return Rate(kind, int(work), work / min(taken) / 1e6)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -288,6 +288,29 @@ class Device(Protocol):
             inputs: Flat arrays for every in and inout buffer, dtype and size as in the plan.
             poison: Seed of the random bytes that fill outputs and scratch beforehand.
             budget: What the run may cost.
+        """
+        ...
+
+    async def run_all(
+        self,
+        program: Program,
+        plan: Plan,
+        inputs: Sequence[Mapping[str, Array]],
+        *,
+        poison: int,
+        budget: Budget,
+    ) -> Sequence[RunResult]:
+        """Execute the plan once over each of several inputs, at least one.
+
+        Args:
+            program: As for `run`.
+            plan: As for `run`.
+            inputs: For each run what `run` takes.
+            poison: Of all of them.
+            budget: Of each.
+
+        Returns:
+            What became of each, in their order; those after the first that fails are left out.
         """
         ...
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+
+from sandbox.dtypes import DTYPE_BYTES
 
 
 class Role(StrEnum):
@@ -31,6 +34,11 @@ class BufferSpec:
     role: Role
     dtype: str
     size: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffer."""
+        return self.size * DTYPE_BYTES[self.dtype]
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,16 @@ class Launch:
     mode: LaunchMode = LaunchMode.NORMAL
     cluster: tuple[int, int, int] = (1, 1, 1)
 
+    @property
+    def block_threads(self) -> int:
+        """Threads in a block."""
+        return math.prod(self.block)
+
+    @property
+    def threads(self) -> int:
+        """Threads in all blocks."""
+        return math.prod(self.grid) * self.block_threads
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -98,3 +116,8 @@ class Plan:
     buffers: tuple[BufferSpec, ...]
     launches: tuple[Launch, ...]
     sampled: int = 0
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Of all its buffers together."""
+        return sum(buffer.nbytes for buffer in self.buffers)

@@ -17,7 +17,8 @@ from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo
 from tools.judge.freezing import BaselineError, Frozen, load_frozen, store_frozen, uncalibrated
 from tools.judge.oracle import TaskOracle, bench_samples
-from tools.judge.testing import Rules, fresh_seed
+from tools.judge.subjects import Rules
+from tools.judge.testing import fresh_seed
 from tools.parts import Limits, ToolboxParts, local_parts
 from tools.reports import AnyReport, CheckReport, ProofReport, TestReport
 from tools.stages.checking import CheckStages

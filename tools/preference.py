@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import TypeVar
 
 from sandbox.verdict import Provenance
@@ -60,15 +62,22 @@ def preferred(candidates: Sequence[T], of: Callable[[T], Merit]) -> list[T]:
         candidates: In any order; of equal ones the earlier comes first.
         of: The merit of each.
     """
-    left = sorted(candidates, key=lambda one: of(one).latency_us)
-    order: list[T] = []
-    while left:
-        fastest = of(left[0])
-        limit = fastest.latency_us * (1 + RESOLUTION) if fastest.estimated else fastest.latency_us
-        tied = [one for one in left if of(one).latency_us <= limit and of(one).estimated == fastest.estimated]
-        chosen = min(tied, key=lambda one: (of(one).leanness, of(one).latency_us))
-        order.append(chosen)
-        left.remove(chosen)
+    merits = [of(one) for one in candidates]
+    by_time = sorted(range(len(candidates)), key=lambda at: merits[at].latency_us)
+    waiting = {kind: deque(at for at in by_time if merits[at].estimated is kind) for kind in (False, True)}
+    tied: dict[bool, list[tuple[tuple[int, int, int], float, int]]] = {False: [], True: []}
+    taken, order = set[int](), list[T]()
+    for fastest in by_time:
+        while fastest not in taken:
+            merit = merits[fastest]
+            limit = merit.latency_us * (1 + RESOLUTION) if merit.estimated else merit.latency_us
+            left, lean = waiting[merit.estimated], tied[merit.estimated]
+            while left and merits[left[0]].latency_us <= limit:
+                at = left.popleft()
+                heappush(lean, (merits[at].leanness, merits[at].latency_us, at))
+            chosen = heappop(lean)[-1]
+            taken.add(chosen)
+            order.append(candidates[chosen])
     return order
 
 

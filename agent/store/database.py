@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,7 +14,11 @@ _BUSY_S = 60.0
 
 
 class Database:
-    """Opens a connection for each transaction, so that it may be used from any thread and any process."""
+    """Opens a connection for each transaction, so that it may be used from any thread and any process.
+
+    A process that is killed loses nothing. A machine that loses its power may lose the last moments, and nothing
+    else: the log is written to the disk when it is folded into the file, not at each commit.
+    """
 
     def __init__(self, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
         """Open a database, made or brought up to date where it has to be.
@@ -30,6 +35,8 @@ class Database:
         if present < len(migrations):
             with self.write() as connection:
                 migrate(connection, migrations)
+        # Closing the last connection folds the log into the file: this one is open as long as the object lives.
+        weakref.finalize(self, self._connect().close)
 
     @contextmanager
     def read(self) -> Generator[sqlite3.Connection, None, None]:
@@ -53,6 +60,9 @@ class Database:
             connection.execute("COMMIT")
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+        )
         connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA synchronous = NORMAL")
         return connection

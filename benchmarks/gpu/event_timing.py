@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sandbox.budget import Budget
 from sandbox.device import Array, Device, Inspection, LaunchProfile, ProfileResult, RunResult
+from sandbox.devices.one_by_one import OneByOne
 from sandbox.nsight.ceilings import MeasuredRates
 from sandbox.nsight.launch_profiles import launch_profiles
 from sandbox.plan import Plan
@@ -16,7 +17,7 @@ from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance
 
 
-class EventTimer:
+class EventTimer(OneByOne):
     """Another device, but launches are explained by their times alone; implements `Device` and `PairTimer`.
 
     It is the owner's to close, and closing this does nothing.

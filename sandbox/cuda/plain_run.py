@@ -15,7 +15,6 @@ from sandbox.cuda.buffers import Array, as_bytes
 from sandbox.cuda.driver import Driver, DriverError
 from sandbox.cuda.loading import Loaded, RefusedError, refusal
 from sandbox.device import RunResult
-from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import Plan
 from sandbox.program import Program
 
@@ -63,7 +62,7 @@ def _placed(driver: Driver, plan: Plan) -> dict[str, tuple[int, int]]:
     places: dict[str, tuple[int, int]] = {}
     try:
         for buffer in plan.buffers:
-            size = buffer.size * DTYPE_BYTES[buffer.dtype]
+            size = buffer.nbytes
             places[buffer.name] = (driver.allocate(size), size)
     except DriverError as error:
         raise refusal(error, "the plan's buffers do not fit the GPU", None) from error

@@ -21,6 +21,7 @@ from sandbox.devices.cuda_present import PresentGpu
 from sandbox.devices.cuda_role import PROBE_WORDS
 from sandbox.devices.device_lock import DeviceLock, lock_path
 from sandbox.devices.limit_faults import limit_fault
+from sandbox.devices.one_by_one import OneByOne
 from sandbox.devices.plan_buffers import bytes_back, repeated
 from sandbox.devices.watched import Probe, WatchedPool
 from sandbox.isolation.base import Isolation, WorkerSpec
@@ -63,7 +64,7 @@ _GRACE_S = 2.0
 """For what is not the candidate's: buffers, guard zones, copies."""
 
 
-class CudaDevice(AsyncClosing):
+class CudaDevice(OneByOne, AsyncClosing):
     """A GPU behind one worker process; implements `sandbox.device.Device`.
 
     Calls run one after the other; the wait for the worker, and for timings of other processes, is not charged

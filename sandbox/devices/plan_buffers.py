@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from sandbox.device import Array
-from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import Plan, Role
 
 
@@ -19,7 +18,4 @@ def repeated(plan: Plan, samples: Mapping[str, Array]) -> dict[str, Array]:
 
 def bytes_back(plan: Plan) -> int:
     """Return the size of all buffers of a plan that come back, bytes."""
-    sizes = (
-        buffer.size * DTYPE_BYTES[buffer.dtype] for buffer in plan.buffers if buffer.role is not Role.SCRATCH
-    )
-    return sum(sizes)
+    return sum(buffer.nbytes for buffer in plan.buffers if buffer.role is not Role.SCRATCH)

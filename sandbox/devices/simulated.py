@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -21,10 +21,10 @@ from sandbox.quiet import quieter
 from sandbox.timing.plausibility import Ceilings
 from sandbox.verdict import Provenance, Verdict
 from sandbox.wire import MessageLimits
-from sandbox.worker.messages import ProfileCall, RunCall
+from sandbox.worker.messages import ProfileCall, RunAllCall, RunResults
 from sandbox.worker_process import WorkerFailedError
 
-T = TypeVar("T", RunResult, ProfileResult)
+T = TypeVar("T", RunResults, ProfileResult)
 
 PREFIX = "sim:"
 MEMORY_BYTES = 12 << 30
@@ -88,11 +88,23 @@ class SimulatedDevice(AsyncClosing):
         self, program: Program, plan: Plan, inputs: Mapping[str, Array], *, poison: int, budget: Budget
     ) -> RunResult:
         """See `Device`."""
-        call = RunCall(program, plan, inputs, poison, self._model, budget)
-        back = bytes_back(plan) * (2 if plan.sampled else 1)  # and which elements were written
+        return (await self.run_all(program, plan, [inputs], poison=poison, budget=budget))[0]
+
+    async def run_all(
+        self,
+        program: Program,
+        plan: Plan,
+        inputs: Sequence[Mapping[str, Array]],
+        *,
+        poison: int,
+        budget: Budget,
+    ) -> Sequence[RunResult]:
+        """See `Device`."""
+        call = RunAllCall(program, plan, tuple(inputs), poison, self._model, budget)
+        back = len(inputs) * bytes_back(plan) * (2 if plan.sampled else 1)  # and which elements were written
         limits = MessageLimits(_REPLY_HEADER_BYTES, _REPLY_HEADER_BYTES + back)
-        outcome = await self._ask(call, RunResult, budget, limits)
-        return RunResult(outcome) if isinstance(outcome, Fault) else outcome
+        outcome = await self._ask(call, RunResults, budget, limits)
+        return [RunResult(outcome)] if isinstance(outcome, Fault) else outcome.results
 
     async def profile(
         self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget

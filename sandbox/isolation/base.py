@@ -26,6 +26,10 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
+    # Arrays of a batch's lanes come and go all the time: glibc is to keep their pages.
+    "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    "MALLOC_TOP_PAD_": str(16 << 20),
 }
 """All that a worker's environment holds; nothing of the parent's (its keys!) is passed on."""
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 
 from sandbox.device import LaunchProfile, Metric
-from sandbox.dtypes import DTYPE_BYTES
 from sandbox.nsight import counters
 from sandbox.nsight.ceilings import MeasuredRates
 from sandbox.nsight.counters import NcuLaunch
@@ -67,7 +66,7 @@ def _fraction(
     """
     if ceilings is None:
         return 0.0
-    sizes = {buffer.name: buffer.size * DTYPE_BYTES[buffer.dtype] for buffer in plan.buffers}
+    sizes = {buffer.name: buffer.nbytes for buffer in plan.buffers}
     given = {argument.name for argument in launch.arguments if isinstance(argument, BufferArgument)}
     moved = min(sum(sizes[name] for name in given), values.get(_THROUGH_L2, math.inf))
     operations = sum((2 if "fma" in name else 1) * values.get(name, 0.0) for name in counters.FLOPS)
@@ -82,7 +81,7 @@ def _from_the_compiler(program: Program, launch: Launch) -> tuple[Metric, ...]:
     symbol = program.symbols.get(launch.kernel, launch.kernel)
     found = next((one for one in program.resources if one.symbol == symbol), None)
     model = next((one for one in ARCHITECTURES.values() if one.compute == program.architecture), None)
-    blocks, threads = math.prod(launch.grid), math.prod(launch.block)
+    blocks, threads = math.prod(launch.grid), launch.block_threads
     values: dict[str, float] = {"launch__grid_size": blocks, "launch__block_size": threads}
     if found is not None:
         values["launch__registers_per_thread"] = found.registers

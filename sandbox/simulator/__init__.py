@@ -5,9 +5,12 @@ paragraph (docs/adr/0014).
 
 A run (`execute.running.run`: is it right?):
 
-1. `ptx.parser` reads the text into typed syntax; `execute.launching.LoadedProgram` keeps it for the next run.
-2. `execute.launching` holds the launch against the limits of the GPU (`gpus`) and of the kernel, packs its arguments
-   and lays its buffers out in an arena (`machine.memory`), in places that `machine.surroundings` draws for each run.
+1. `ptx.parser` reads the text into typed syntax; `execute.programs` keeps it for the next run.
+2. `execute.attempt` goes through the launches of a plan: `execute.contents` fills the buffers, which lie in an arena
+   (`machine.memory`) in places that `machine.surroundings` draws for each run; `execute.preparing` holds a launch
+   against the limits of the GPU (`gpus`, `execute.limits`) and makes an `execute.launching.LaunchSetup` of it.
+   Several inputs of one size run side by side, as replicas of the grid that see the same addresses, each in memory
+   of its own.
 3. `decode.decoder` makes the kernel executable, once: `decode.slots` gives every operand a slot, `instructions` makes
    a step of every instruction, and `decode.code` is the result, basic blocks of steps. What cannot be run right
    becomes a step that refuses when it is reached.
@@ -25,7 +28,7 @@ A run (`execute.running.run`: is it right?):
    (`machine.state.Observer`). In a run these are `hazards`: `shared` for kernels that only hold whole blocks at
    barriers, `ordered` with vector clocks for all others, `clusters`, `globals`, and `inputs` for what may not be
    written. They let lock step not hide what a GPU would show.
-8. `execute.running` reads the outputs back, or returns the fault.
+8. `execute.contents` reads the outputs back; `execute.running` looks into what was found against the run.
 
 A profile (`profiling.profile`: how long would it take?) takes steps 1 to 6 for a sample of the blocks, over an arena
 that holds only the pages that are touched (`machine.sparse`, filled by `machine.filling`), with one observer instead

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import Plan, Role
 from sandbox.simulator.cost.counting import Counter
 from sandbox.simulator.cost.traffic import LaunchShape
@@ -79,7 +78,7 @@ def _awaited(counted: Sequence[Counted], sampled: set[int]) -> set[int]:
 
 def _lacking(plan: Plan, counted: Sequence[Counted]) -> bool:
     """Whether some output is written, or some input read where outputs are few, by blocks that were not sampled."""
-    sizes = {buffer.name: buffer.size * DTYPE_BYTES[buffer.dtype] for buffer in plan.buffers}
+    sizes = {buffer.name: buffer.nbytes for buffer in plan.buffers}
     roles = {role: [b.name for b in plan.buffers if b.role is role] for role in Role}
     outputs = roles[Role.OUT]
     if any(_touched(name, counted, _WRITES) < _COVERED * sizes[name] for name in outputs):

@@ -22,9 +22,11 @@ from sandbox.simulator.cost.demand import demand
 from sandbox.simulator.cost.estimate import timed
 from sandbox.simulator.cost.hotspots import hotspots
 from sandbox.simulator.cost.traffic import LaunchShape, reaches
+from sandbox.simulator.execute.contents import initialise_globals
 from sandbox.simulator.execute.effort import Effort
 from sandbox.simulator.execute.launching import LaunchSetup, buffer_sizes
-from sandbox.simulator.execute.running import initialise_globals, load, prepare
+from sandbox.simulator.execute.preparing import prepare
+from sandbox.simulator.execute.programs import load
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.gpus.occupancy import Occupancy, occupancy

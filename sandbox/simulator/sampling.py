@@ -20,7 +20,8 @@ from sandbox.plan import LaunchMode
 from sandbox.simulator.cost.counting import Counter
 from sandbox.simulator.execute.effort import Effort
 from sandbox.simulator.execute.interleaving import finished
-from sandbox.simulator.execute.launching import MAX_WHOLE, LaunchSetup, batches
+from sandbox.simulator.execute.launching import LaunchSetup, batches
+from sandbox.simulator.execute.limits import MAX_WHOLE
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.execute.turns import Turns
 from sandbox.simulator.machine.faults import FaultError

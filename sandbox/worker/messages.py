@@ -76,6 +76,29 @@ class RunCall:
 
 
 @dataclass(frozen=True)
+class RunAllCall:
+    """Role `simulate`: run the plan once over each of several inputs; the reply is a `RunResults`.
+
+    Attributes:
+        budget: What the run over one of them may cost.
+    """
+
+    program: Program
+    plan: Plan
+    inputs: tuple[Mapping[str, Array], ...]
+    poison: int
+    architecture: str
+    budget: Budget
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """What became of each input, none after the first that failed."""
+
+    results: tuple[RunResult, ...]
+
+
+@dataclass(frozen=True)
 class ProfileCall:
     """Role `simulate`: profile the plan; the reply is a `ProfileResult`."""
 

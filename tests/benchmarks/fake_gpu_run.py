@@ -45,6 +45,7 @@ from benchmarks.gpu.kernels import Entry, entries
 from benchmarks.gpu.programs import CarriedCompiler
 from sandbox.budget import Budget
 from sandbox.device import Inspection
+from sandbox.devices.one_by_one import OneByOne
 from sandbox.devices.simulated import SimulatedDevice
 from sandbox.isolation.choose import choose_isolation
 from sandbox.simulator import profiling
@@ -74,7 +75,7 @@ def kernels() -> list[Entry]:
     ]
 
 
-class StandIn:
+class StandIn(OneByOne):
     """A GPU as far as anybody can tell."""
 
     name = "cuda:0"

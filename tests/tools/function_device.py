@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sandbox.budget import Budget
 from sandbox.device import Array, Bottleneck, Fault, Inspection, LaunchProfile, ProfileResult, RunResult
+from sandbox.devices.one_by_one import OneByOne
 from sandbox.dtypes import numpy_dtype
 from sandbox.plan import BufferSpec, Plan, Role
 from sandbox.poison import poison_bytes
@@ -23,7 +24,7 @@ def _one_microsecond(program: Program, plan: Plan) -> float:
     return 1.0
 
 
-class FunctionDevice:
+class FunctionDevice(OneByOne):
     """Runs plans as the real devices do (poison, copied inputs), with a function as the kernel.
 
     Attributes:

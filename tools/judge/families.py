@@ -9,7 +9,8 @@ from sandbox.device import Device
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tools.judge.questions import Oracle, has_answer
-from tools.judge.testing import JudgedResults, Rules, Subject, fresh_seed, judge_results
+from tools.judge.subjects import Rules, Subject
+from tools.judge.testing import JudgedResults, fresh_seed, judge_results
 from tools.tasks.task import Task
 
 ROOM = 0.5

@@ -17,10 +17,12 @@ from sandbox.device import Device
 from sandbox.dtypes import FLOATS
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
+from tools.awaiting import together
 from tools.judge.families import Court
 from tools.judge.questions import Oracle
 from tools.judge.stress import FAMILIES
-from tools.judge.testing import Rules, Subject, judge_results
+from tools.judge.subjects import Rules, Subject
+from tools.judge.testing import judge_results
 from tools.judge.trivial import refuse_trivial
 from tools.tasks.task import Case, Task, argument_size
 
@@ -146,8 +148,10 @@ async def freeze(
     constants = constants_of(task, judgement.constants)
     await refuse_trivial(task, oracle, task.tests, constants, range(seed, seed + _SEEDS))
     court = Court(task, device, oracle, replace(rules, constants=constants))
-    survived = [family for family, subject in (stress or {}).items() if await court.survives(subject, seed)]
-    return Frozen(constants, tuple(survived), judgement.works)
+    stress = stress or {}
+    survived = await together(court.survives(subject, seed) for subject in stress.values())
+    families = tuple(family for family, survives in zip(stress, survived, strict=True) if survives)
+    return Frozen(constants, families, judgement.works)
 
 
 def uncalibrated(task: Task) -> Frozen:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from sandbox.device import Device
 from sandbox.verdict import Verdict, precedence
 from tools.judge.questions import Oracle
-from tools.judge.testing import Rules, Subject, judge_results
+from tools.judge.subjects import Rules, Subject
+from tools.judge.testing import judge_results
 from tools.reports import CaseReport, SourceLine, TestReport
 from tools.tasks.task import Task
 

@@ -5,10 +5,8 @@ A candidate is tried with each family that the task's own baseline survives; `to
 
 from __future__ import annotations
 
-import math
-
 from tools.tasks.generators import parse_call
-from tools.tasks.task import Case, Task, TaskArgument, argument_size
+from tools.tasks.task import Case, Task, TaskArgument, case_elements
 
 SCALED = "scaled"
 """The family that multiplies what a task draws; floating point arithmetic commutes with powers of two."""
@@ -105,14 +103,10 @@ def _called(name: str, *numbers: float) -> str:
 
 def base_case(task: Task) -> Case:
     """The largest cheap test case."""
-    sizes = {index: _elements(task, case) for index, case in enumerate(task.tests)}
+    sizes = {index: case_elements(task, case) for index, case in enumerate(task.tests)}
     cheap = [index for index, size in sizes.items() if size <= _ELEMENTS]
     chosen = max(cheap, key=sizes.__getitem__) if cheap else min(sizes, key=sizes.__getitem__)
     return task.tests[chosen]
-
-
-def _elements(task: Task, case: Case) -> int:
-    return sum(math.prod(argument_size(argument, case.dims)) for argument in task.arguments)
 
 
 def _free(argument: TaskArgument, family: str) -> bool:

@@ -2,78 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from sandbox.budget import Budget, Work, allowed
-from sandbox.device import Device, Fault, RunResult
-from sandbox.plan import Plan, Role
-from sandbox.poison import poison_bytes
-from sandbox.program import Program
+from sandbox.budget import Work
+from sandbox.device import Device
 from sandbox.verdict import Verdict
 from tools.awaiting import until
-from tools.judge.bits import differing_outputs, modified_input
-from tools.judge.comparison import Comparison, compare
-from tools.judge.explanation import describe_case, explain, shorten, shows_omissions
-from tools.judge.questions import Oracle, Question
+from tools.judge.explanation import shorten
+from tools.judge.questions import Oracle
+from tools.judge.subjects import Rules, Subject, size_key
+from tools.judge.trying import SEED_BITS, InputOutcome, InputTrial, Trying
 from tools.reports import CaseReport, TestReport
-from tools.tasks.task import Case, Task
+from tools.tasks.task import Case, Task, case_elements
 
-SEED_BITS = 48
-"""Width of fresh seeds: beyond guessing, and exact in JSON numbers of every reader."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A candidate, compiled for one case.
-
-    Attributes:
-        plan: Makes the plan from the values of the task's scalars.
-        once: Whether one input of this case, run once, is enough.
-    """
-
-    case: Case
-    program: Program
-    plan: Callable[[Mapping[str, int | float]], Plan]
-    once: bool = False
-
-
-def size_key(dims: Mapping[str, int]) -> str:
-    """What stands for the sizes of a case, whatever values its inputs have."""
-    return ",".join(f"{name}={size}" for name, size in sorted(dims.items()))
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How to judge.
-
-    Attributes:
-        constants: The c of the error bound for each floating output.
-        seeds: How many inputs a case is tried with.
-        seconds: Of processor time for one run; of wall time on a GPU.
-        width: How many runs may be under way at once.
-        works: What the task's baseline did at a size, by `size_key`; where none is known, a run has no limit on work.
-    """
-
-    constants: Mapping[str, float]
-    seeds: int = 2
-    seconds: float = 60.0
-    width: int = 1
-    works: Mapping[str, Work] = field(default_factory=dict[str, Work])
-
-    def budget(self, case: Case) -> Budget:
-        """What one run at a case's size may cost; at a size of its own as much as at the most laborious one."""
-        if not self.works:
-            return Budget(self.seconds)
-        most = reduce(Work.largest, self.works.values())
-        baseline = self.works.get(size_key(case.dims), most)
-        return Budget(self.seconds, allowed(baseline), baseline)
+_ELEMENTS_AT_ONCE = 1 << 18
+"""Of all arguments of the inputs that are tried together: larger ones gain nothing by it and fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +51,7 @@ async def judge_results(
     *,
     seed: int | None = None,
 ) -> JudgedResults:
-    """Try a candidate on every case with several seeds; stop at the first failure in that order.
+    """Try a candidate on every case with several seeds, those of a size together; stop at the first that fails.
 
     Repetition r of a case uses the input of `seed + r`, so the seed in any case's report replays it. Where
     the task is deterministic, every case's first input is run again over another poison, and must give the
@@ -124,52 +69,34 @@ async def judge_results(
         WorkerDiedError: A worker ended for no known cause, and so did the one after it.
     """
     first = fresh_seed() if seed is None else seed
-    judge = _Judge(task, device, oracle, rules)
+    trying = Trying(task, device, oracle, rules)
     trials = [
-        _Trial(subject, first + repetition, again=repetition == 0 and task.deterministic and not subject.once)
+        InputTrial(
+            subject, first + repetition, again=repetition == 0 and task.deterministic and not subject.once
+        )
         for repetition in range(rules.seeds)
         for subject in subjects
         if repetition == 0 or not subject.once
     ]
-    outcomes = await until(
-        trials, judge.outcome, lambda one: one.report.verdict is not Verdict.PASS, width=rules.width
+    tried = await until(
+        _by_size(task, trials), trying.outcomes, lambda found: not found[-1][1].passed, width=rules.width
     )
-    return _judgement(outcomes, len(trials))
+    return _judgement([outcome for _, found in tried for outcome in found], len(trials))
 
 
-@dataclass(frozen=True)
-class _Trial:
-    subject: Subject
-    seed: int
-    again: bool
+def _by_size(task: Task, trials: Sequence[InputTrial]) -> list[list[InputTrial]]:
+    """The trials of each size in turn, as many at a time as may be tried together."""
+    sizes: dict[str, list[InputTrial]] = {}
+    for trial in trials:
+        sizes.setdefault(size_key(trial.subject.case.dims), []).append(trial)
+    groups: list[list[InputTrial]] = []
+    for some in sizes.values():
+        most = max(1, _ELEMENTS_AT_ONCE // case_elements(task, some[0].subject.case))
+        groups += [some[at : at + most] for at in range(0, len(some), most)]
+    return groups
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    trial: _Trial
-    question: Question
-    plan: Plan
-    run: int
-
-    @property
-    def poison(self) -> int:
-        """A seed of its own for every run, the same in every replay; odd (blocks in reverse) in turn with even."""
-        case = self.trial.subject.case
-        key = f"{self.trial.seed}:{sorted(case.dims.items())}:{sorted(case.data.items())}:{self.run}"
-        chosen = int.from_bytes(hashlib.sha256(key.encode()).digest()[: SEED_BITS // 8])
-        return chosen & ~1 | (self.trial.seed + self.run) & 1
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    report: CaseReport
-    beside: tuple[CaseReport, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
-    untraced: str = ""
-    work: Work | None = None
-
-
-def _judgement(outcomes: Sequence[tuple[_Trial, _Outcome]], total: int) -> JudgedResults:
+def _judgement(outcomes: Sequence[tuple[InputTrial, InputOutcome]], total: int) -> JudgedResults:
     cases: list[CaseReport] = []
     constants: dict[str, float] = {}
     works: dict[str, Work] = {}
@@ -196,8 +123,8 @@ def _judgement(outcomes: Sequence[tuple[_Trial, _Outcome]], total: int) -> Judge
 
 
 def _through_the_first_failure(
-    outcomes: Sequence[tuple[_Trial, _Outcome]],
-) -> list[tuple[_Trial, _Outcome]]:
+    outcomes: Sequence[tuple[InputTrial, InputOutcome]],
+) -> list[tuple[InputTrial, InputOutcome]]:
     """The outcomes up to the first failure; what was undecided counts only where nothing failed."""
     verdicts = [outcome.report.verdict for _, outcome in outcomes]
     failed = {*Verdict} - {Verdict.PASS, Verdict.UNDECIDED}
@@ -214,146 +141,4 @@ def _guessed(reason: str) -> str:
     return (
         f"The scale of the error bound is estimated by perturbation, as reference.py cannot be traced ({reason}); "
         "`magnitude` can give it."
-    )
-
-
-@dataclass(frozen=True)
-class _Judge:
-    task: Task
-    device: Device
-    oracle: Oracle
-    rules: Rules
-
-    async def outcome(self, trial: _Trial) -> _Outcome:
-        case = trial.subject.case
-        question = await self.oracle.question(case, trial.seed)
-        plan = trial.subject.plan(question.scalars)
-        if plan.sampled and question.many_answers:
-            message = "The task's `compare` judges whole outputs, not what a sample of blocks wrote."
-            return _Outcome(_case_report(trial, Verdict.UNDECIDED, message))
-        attempts = [_Attempt(trial, question, plan, run) for run in range(2)]
-        first = await self._run(attempts[0])
-        outcome = await self._judge_run(attempts[0], first)
-        outcome = replace(outcome, work=first.work)
-        if outcome.report.verdict is not Verdict.PASS or not trial.again or question.many_answers:
-            return outcome
-        second = await self._run(attempts[1])
-        repeated = await self._judge_run(attempts[1], second)
-        if repeated.report.verdict is not Verdict.PASS:
-            message = f"The second run on the same input failed. {repeated.report.message}"
-            return replace(repeated, report=replace(repeated.report, message=shorten(message)))
-        different = differing_outputs(first.outputs, second.outputs)
-        if different is None:
-            return outcome
-        message = f"{different} at {describe_case(self.task, case, trial.seed)}."
-        return _Outcome(_case_report(trial, Verdict.NONDETERMINISTIC, message))
-
-    async def _run(self, attempt: _Attempt) -> RunResult:
-        inputs = attempt.question.inputs
-        flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in inputs.items()}
-        program = attempt.trial.subject.program
-        return await self.device.run(
-            program,
-            attempt.plan,
-            flat,
-            poison=attempt.poison,
-            budget=self.rules.budget(attempt.trial.subject.case),
-        )
-
-    async def _judge_run(self, attempt: _Attempt, result: RunResult) -> _Outcome:
-        trial, question = attempt.trial, attempt.question
-        where = describe_case(self.task, trial.subject.case, trial.seed)
-        if result.fault is not None:
-            return _Outcome(_fault_report(trial, result.fault, where), self._beside(attempt, result, where))
-        modified = modified_input(attempt.plan, question.inputs, result.inputs)
-        if modified is not None:
-            return _Outcome(_case_report(trial, Verdict.INPUT_MODIFIED, f"{modified} at {where}."))
-        if question.many_answers:
-            return await self._judge_by_task(attempt, result, where)
-        comparisons = self._compare(attempt, result)
-        text = self._explained(attempt, comparisons, where, result.undefined)
-        report = _comparison_report(trial, comparisons, text)
-        return _Outcome(report, comparisons=comparisons, untraced=question.untraced)
-
-    def _explained(
-        self,
-        attempt: _Attempt,
-        comparisons: tuple[Comparison, ...],
-        where: str,
-        undefined: tuple[str, ...],
-    ) -> str:
-        omissions = shows_omissions(self.task, attempt.trial.subject.case)
-        return _with_cause(explain(comparisons, where, omissions=omissions), undefined)
-
-    def _beside(self, attempt: _Attempt, result: RunResult, where: str) -> tuple[CaseReport, ...]:
-        """What else a run that has a fault shows: other faults, and wrong results where it went on to its end."""
-        others = tuple(_fault_report(attempt.trial, fault, where) for fault in result.further)
-        if not result.outputs or attempt.question.many_answers:
-            return others
-        compared = self._compare(attempt, result)
-        report = _comparison_report(
-            attempt.trial, compared, self._explained(attempt, compared, where, result.undefined)
-        )
-        if report.verdict is Verdict.PASS:
-            return others
-        message = f"{report.message} What is told before it may be the cause."
-        return (*others, replace(report, message=shorten(message)))
-
-    async def _judge_by_task(self, attempt: _Attempt, result: RunResult, where: str) -> _Outcome:
-        trial, question = attempt.trial, attempt.question
-        shapes = {answer.name: answer.values.shape for answer in question.expected}
-        outputs = {name: result.outputs[name].reshape(shape) for name, shape in shapes.items()}
-        reason = await self.oracle.objection(trial.subject.case, question, outputs)
-        if reason is None:
-            return _Outcome(_case_report(trial, Verdict.PASS, ""))
-        message = shorten(f"Wrong result at {where}. {reason}")
-        return _Outcome(_case_report(trial, Verdict.WRONG_RESULT, message))
-
-    def _compare(self, attempt: _Attempt, result: RunResult) -> tuple[Comparison, ...]:
-        roles = {buffer.name: buffer.role for buffer in attempt.plan.buffers}
-        comparisons: list[Comparison] = []
-        for answer in attempt.question.expected:
-            got = result.outputs[answer.name]
-            written = roles[answer.name] is Role.OUT
-            poison = poison_bytes(attempt.poison, answer.name, got.nbytes) if written else None
-            constant = self.rules.constants.get(answer.name, 0.0)
-            told = result.told.get(answer.name)
-            comparisons.append(compare(got, answer, constant=constant, poison=poison, told=told))
-        return tuple(comparisons)
-
-
-def _with_cause(message: str, undefined: tuple[str, ...]) -> str:
-    """A wrong result beside what the device found undefined on the way."""
-    return shorten(f"{message} Note: {undefined[0]}.") if undefined else message
-
-
-def _case_report(trial: _Trial, verdict: Verdict, message: str) -> CaseReport:
-    return CaseReport(trial.subject.case.dims, trial.seed, verdict, message)
-
-
-def _fault_report(trial: _Trial, fault: Fault, where: str) -> CaseReport:
-    lines = (
-        f" (line {fault.line})"
-        if fault.line is not None and f"line {fault.line}" not in fault.message
-        else ""
-    )
-    message = shorten(f"{fault.message.rstrip('.')}{lines}; at {where}.")
-    return replace(_case_report(trial, fault.verdict, message), fault=fault)
-
-
-def _comparison_report(trial: _Trial, comparisons: tuple[Comparison, ...], explanation: str) -> CaseReport:
-    """A pass, or a wrong result with its explanation."""
-    wrong = sum(comparison.wrong for comparison in comparisons)
-    # JSON has no infinity: what a NaN or an inexact integer is worth stays unset.
-    worst = max((comparison.worst_ratio for comparison in comparisons), default=0.0)
-    report = _case_report(trial, Verdict.PASS, "")
-    if wrong:
-        report = _case_report(trial, Verdict.WRONG_RESULT, explanation)
-    return replace(
-        report,
-        wrong=wrong,
-        unwritten=sum(comparison.unwritten for comparison in comparisons),
-        total=sum(comparison.total for comparison in comparisons),
-        worst_ratio=worst if math.isfinite(worst) else None,
-        first=tuple(mismatch for comparison in comparisons for mismatch in comparison.first)[:5],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -105,7 +104,7 @@ class CheckStages:
             if build is None:
                 return 0
             launches = build.plan(any_scalars(order.task)).launches
-            total += sum(math.prod((*launch.grid, *launch.block)) for launch in launches)
+            total += sum(launch.threads for launch in launches)
         return total
 
     async def _profile(self, context: CheckContext) -> StageOutcome | None:

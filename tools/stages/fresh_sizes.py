@@ -11,7 +11,8 @@ from tools.awaiting import until
 from tools.judge.explanation import shorten
 from tools.judge.questions import Oracle, has_answer
 from tools.judge.sizes import COUNT, fresh_cases
-from tools.judge.testing import Rules, Subject, judge_results
+from tools.judge.subjects import Rules, Subject
+from tools.judge.testing import judge_results
 from tools.reports import TestReport
 from tools.stages.compiling import Build, CompileStage
 from tools.stages.profiling import sizes

@@ -50,7 +50,7 @@ async def opinion_on(task: Task, compiled: CompiledCases, prover: Proves) -> Pro
 
 
 def _threads(launch: Launch) -> int:
-    return math.prod(launch.grid) * math.prod(launch.block)
+    return launch.threads
 
 
 def _together(found: list[LaunchProof]) -> Opinion:

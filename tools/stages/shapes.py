@@ -14,7 +14,8 @@ from tools.judge.explanation import shorten
 from tools.judge.families import ROOM
 from tools.judge.questions import Oracle
 from tools.judge.stress import SPIKES, stress_data
-from tools.judge.testing import JudgedResults, Rules, Subject, judge_results, size_key
+from tools.judge.subjects import Rules, Subject, size_key
+from tools.judge.testing import JudgedResults, judge_results
 from tools.reports import CaseReport, ShapeTiming, TestReport
 from tools.stages.compiling import CompileStage
 from tools.stages.judgement import CheckContext

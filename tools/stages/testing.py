@@ -14,7 +14,8 @@ from tools.judge.further import Search, with_lines
 from tools.judge.questions import Oracle
 from tools.judge.sizes import COUNT
 from tools.judge.stress import FAMILIES, stress_case
-from tools.judge.testing import Rules, Subject, fresh_seed
+from tools.judge.subjects import Rules, Subject
+from tools.judge.testing import fresh_seed
 from tools.reports import TestReport
 from tools.stages.compiling import CompiledCases, CompileStage
 from tools.stages.fresh_sizes import FreshSizes

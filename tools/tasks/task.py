@@ -12,6 +12,7 @@ pydantic reads their fields; for task.toml `tools.tasks.table` does. What both r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ __all__ = [
     "TaskSpec",
     "WholeTask",
     "argument_size",
+    "case_elements",
 ]
 
 _TEXT = 128 * 1024
@@ -230,3 +232,8 @@ def argument_size(argument: TaskArgument, dims: Mapping[str, int]) -> tuple[int,
     if any(side < 1 for side in shape):
         raise TaskError(f"shape of {argument.name}: expected sides of at least 1, found {shape}")
     return shape
+
+
+def case_elements(task: Task, case: Case) -> int:
+    """Return how many elements all arguments of a case have together."""
+    return sum(math.prod(argument_size(argument, case.dims)) for argument in task.arguments)

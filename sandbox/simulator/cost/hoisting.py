@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 
 from sandbox.simulator.cost.pipes import ALU, FMA, NONE, cost_of
 from sandbox.simulator.decode.code import BasicBlock
-from sandbox.simulator.ptx.registers import registers_read, registers_written
 from sandbox.simulator.ptx.syntax import Instruction
 
 _STAY = frozenset({"vote", "match", "activemask", "elect", "redux"})
@@ -44,11 +43,11 @@ def _invariant(instructions: Sequence[Instruction]) -> set[int]:
     """Arithmetic whose operands no turn changes, directly or by other such arithmetic."""
     written: dict[str, int] = {}
     for one in instructions:
-        for name in registers_written(one):
+        for name in one.written:
             written[name] = written.get(name, 0) + 1
     found: set[int] = set()
     for one in instructions:
-        sources, targets = registers_read(one), registers_written(one)
+        sources, targets = one.read, one.written
         pure = one.guard is None and one.opcode not in _STAY and cost_of(one).pipe in {ALU, FMA, NONE}
         if (
             pure

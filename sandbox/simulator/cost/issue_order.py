@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from sandbox.simulator.cost.constants import USED
 from sandbox.simulator.cost.pipes import cost_of
-from sandbox.simulator.ptx.registers import registers_read, registers_written
 from sandbox.simulator.ptx.syntax import Immediate, Instruction
 
 Latency = Callable[[Instruction], float]
@@ -147,7 +146,7 @@ def _linked(segment: Sequence[Instruction], ready: dict[str, float], latency: La
     memory = _Memory()
     for index, instruction in enumerate(segment):
         cost = cost_of(instruction)
-        sources, targets = registers_read(instruction), list(registers_written(instruction))
+        sources, targets = instruction.read, list(instruction.written)
         if instruction.opcode == "cp" and "async" in instruction.modifiers and not stays(instruction):
             targets = [f"{_GROUP}0"]
         clocks = max(cost.latency, latency(instruction), cost.weight)

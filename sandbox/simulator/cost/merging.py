@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from sandbox.simulator.decode.code import BasicBlock
-from sandbox.simulator.ptx.registers import registers_written
 from sandbox.simulator.ptx.syntax import AddressOperand, Immediate, Instruction, Register
 
 _SCALARS = {"b32": 4, "f32": 4, "u32": 4, "s32": 4, "b64": 8, "f64": 8, "u64": 8, "s64": 8}
@@ -51,7 +50,7 @@ def merged_loads(block: BasicBlock) -> dict[int, Merged]:
         if place is not None:
             base, offset, size = place
             open_loads.setdefault((base, versions.get(base, 0), size), {}).setdefault(offset, instruction)
-        for name in registers_written(instruction):
+        for name in instruction.written:
             versions[name] = versions.get(name, 0) + 1
     _close(open_loads, steps, found)
     return found

@@ -21,9 +21,7 @@ from sandbox.simulator.ptx.kinds import (
     is_warp_sync,
     orders_some,
 )
-from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import (
-    AddressOperand,
     Function,
     Immediate,
     Instruction,
@@ -38,16 +36,11 @@ from sandbox.simulator.ptx.syntax import (
 from sandbox.simulator.ptx.types import TYPES
 from sandbox.verdict import Verdict
 
-_NO_TARGET = frozenset(
-    {"st", "red", "bra", "brx", "call", "ret", "exit", "bar", "barrier", "membar", "fence", "trap"}
-)
-
 
 def decode(module: Module, name: str) -> Code:
     """Decode a kernel. Instructions that are not supported become steps that refuse when reached."""
     function = module.functions[name]
-    occurrences = [_registers(instruction) for instruction in function.body]
-    read = frozenset(register for _, sources in occurrences for register in sources)
+    read = frozenset(register for instruction in function.body for register in _needs(instruction))
     slots = SlotTable(function, read)
     starts = _leaders(function)
     at = {start: index for index, start in enumerate(starts)}
@@ -65,7 +58,7 @@ def decode(module: Module, name: str) -> Code:
         initial=tuple(slots.values),
         specials=slots.specials,
         symbols=slots.symbols,
-        temporaries=_temporaries(function, slots, occurrences, starts),
+        temporaries=_temporaries(function, slots, starts),
         shared=shared,
         shared_bytes=shared_bytes,
         shared_sizes={v.name: v.size for v in (*module.variables.values(), *inside) if v.space == "shared"},
@@ -165,7 +158,7 @@ def _block(
 
 def _is_silent(instruction: Instruction) -> bool:
     """Whether an instruction changes nothing but registers; atomic operations count what they change."""
-    if any("%clock" in name or "%globaltimer" in name for name in _registers(instruction)[1]):
+    if "%clock" in instruction.text or "%globaltimer" in instruction.text:
         return False
     return instruction.opcode in FORMULAS or changes_registers_only(instruction)
 
@@ -252,9 +245,7 @@ def step_for(instruction: Instruction, slots: SlotTable) -> Step:
 
 def _unguarded(instruction: Instruction, slots: SlotTable) -> Step:
     opcode, parts = instruction.opcode, instruction.modifiers
-    modifiers = Modifiers(parts)
-    if parts and parts[0] == "cc" and f"{opcode}.cc" in STEPS:
-        return STEPS[f"{opcode}.cc"].build(instruction, modifiers, slots)
+    modifiers = _modifiers(parts)
     if "cc" in parts and f"{opcode}.cc" in STEPS:
         return STEPS[f"{opcode}.cc"].build(instruction, modifiers, slots)
     if opcode in FORMULAS:
@@ -262,6 +253,9 @@ def _unguarded(instruction: Instruction, slots: SlotTable) -> Step:
     if opcode in STEPS:
         return STEPS[opcode].build(instruction, modifiers, slots)
     raise UnsupportedError(instruction.mnemonic)
+
+
+_modifiers = lru_cache(maxsize=1 << 10)(Modifiers)
 
 
 @lru_cache(maxsize=1 << 10)
@@ -297,36 +291,23 @@ def _guarded(step: Step, predicate: int, negated: bool) -> Step:
     return run
 
 
-def _registers(instruction: Instruction) -> tuple[list[str], list[str]]:
-    """Registers written and registers read."""
-    operands = instruction.operands
-    if instruction.opcode in _NO_TARGET or not operands:
-        written: list[str] = []
-        sources = operands
-    else:
-        written = [] if isinstance(operands[0], AddressOperand) else list(register_names(operands[0]))
-        sources = operands[1:] if not isinstance(operands[0], AddressOperand) else operands
-    read = [name for operand in sources for name in register_names(operand)]
-    if instruction.guard is not None:
-        # A guarded write keeps the old value in other lanes, so it reads its target too.
-        read = [*read, instruction.guard.register.name, *written]
-    return written, read
+def _needs(instruction: Instruction) -> tuple[str, ...]:
+    """Registers whose values matter; a guarded write keeps the old value in other lanes."""
+    return instruction.read if instruction.guard is None else (*instruction.read, *instruction.written)
 
 
-def _temporaries(
-    function: Function, slots: SlotTable, occurrences: list[tuple[list[str], list[str]]], starts: list[int]
-) -> frozenset[int]:
+def _temporaries(function: Function, slots: SlotTable, starts: list[int]) -> frozenset[int]:
     """Registers whose every use follows an unguarded write in the same basic block."""
     home: dict[str, int] = {}
     shared: set[str] = set()
     block = -1
     boundaries = set(starts)
-    for position, (written, read) in enumerate(occurrences):
+    for position, instruction in enumerate(function.body):
         block += position in boundaries
-        for name in read:
+        for name in _needs(instruction):
             if home.get(name) != block:
                 shared.add(name)
-        for name in written:
+        for name in instruction.written:
             if home.setdefault(name, block) != block:
                 shared.add(name)
     found = (slots.register_slot(name) for name in home if name not in shared)

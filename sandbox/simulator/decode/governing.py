@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sandbox.simulator.ptx.registers import register_names, registers_read, registers_written
+from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import AddressOperand, Function, Instruction
 
 _MEMORY = frozenset({"ld", "ldu", "st", "atom", "red", "cp"})
@@ -40,7 +40,7 @@ def governing(functions: Iterable[Function]) -> Governing:
         either = _behind(body, control | _addresses(body))
         copies = {id(one) for one in body if one.opcode == "cp"}
         for instruction in body:
-            written = set(registers_written(instruction))
+            written = set(instruction.written)
             if instruction.opcode in {"ld", "ldu"} and "param" not in instruction.modifiers:
                 if written & either:
                     loads.add(id(instruction))
@@ -59,7 +59,7 @@ def _controls(body: Sequence[Instruction]) -> set[str]:
         if instruction.opcode in {"brx", "call"} or (
             instruction.opcode == "st" and "param" in instruction.modifiers
         ):
-            found.update(registers_read(instruction))
+            found.update(instruction.read)
     return found
 
 
@@ -79,7 +79,7 @@ def _behind(body: Sequence[Instruction], wanted: set[str]) -> set[str]:
     """The registers that these depend on, themselves included."""
     definitions: dict[str, list[Instruction]] = {}
     for instruction in body:
-        for name in registers_written(instruction):
+        for name in instruction.written:
             definitions.setdefault(name, []).append(instruction)
     kept = {
         space: [i for i in body if i.opcode in {"st", "atom", "red"} and space in _spaces(i)]
@@ -92,7 +92,7 @@ def _behind(body: Sequence[Instruction], wanted: set[str]) -> set[str]:
             if instruction.opcode in {"ld", "ldu", "atom"}:
                 spaces = _spaces(instruction) & kept.keys()
                 sources = [one for space in spaces for one in kept.pop(space)]
-            new = {name for one in sources for name in registers_read(one)} - found
+            new = {name for one in sources for name in one.read} - found
             found |= new
             queue += new
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sandbox.device import Array
@@ -31,6 +33,7 @@ class SlotTable:
         self.values: list[Array] = []
         self.specials: dict[str, int] = {}
         self.symbols: dict[int, tuple[str, int]] = {}
+        self._registers: dict[str, int] = {}
         self._by_key: dict[tuple[object, ...], int] = {}
         self._kinds = function.registers
         self._read = read
@@ -47,17 +50,19 @@ class SlotTable:
 
     def target(self, register: Register) -> int:
         """The slot of a declared register; one that nothing wrote reads as an absurd value, or false."""
-        known = self._by_key.get(("register", register.name))
+        known = self._registers.get(register.name)
         if known is not None:
             return known
         if register.name not in self._kinds:
             if register.name == "_":
-                return self._slot(("sink",), constant(0, U32))
+                return self._slot(("sink",), lambda: constant(0, U32))
             raise UnsupportedError(f"register {register.name}")
         kind = TYPES.get(self._kinds[register.name])
         if kind is None:
             raise UnsupportedError(f"a register of type .{self._kinds[register.name]}")
-        return self._slot(("register", register.name), _never_written(kind))
+        slot = self._registers[register.name] = len(self.values)
+        self.values.append(_never_written(kind))
+        return slot
 
     def width(self, register: Register) -> int:
         """Declared width, bytes."""
@@ -70,39 +75,40 @@ class SlotTable:
 
     def register_slot(self, name: str) -> int | None:
         """The slot of a register that was used, else None."""
-        return self._by_key.get(("register", name))
+        return self._registers.get(name)
 
     def _special(self, name: str) -> int:
         if name not in SPECIAL_REGISTERS:
             raise UnsupportedError(f"register {name}")
         width = U64 if name in _SPECIAL_64 else U32
-        slot = self._slot(("special", name), constant(0, width))
+        slot = self._slot(("special", name), lambda: constant(0, width))
         self.specials[name] = slot
         return slot
 
     def _constant(self, operand: Immediate, kind: PtxType) -> int:
         value = operand.value
         if kind.name == "pred":
-            return self._slot(("constant", "pred", bool(value)), constant(bool(value), kind.dtype))
+            return self._slot(("constant", "pred", bool(value)), lambda: constant(bool(value), kind.dtype))
         if operand.bits is not None and not kind.is_float:
             value = operand.bits
         if kind.is_float and operand.bits is not None:
-            return self._slot(("bits", kind.name, operand.bits), _float_image(operand, kind))
+            return self._slot(("bits", kind.name, operand.bits), lambda: _float_image(operand, kind))
         if kind.is_float and isinstance(value, int):
-            unsigned = constant(value, np.dtype(f"uint{kind.bits}"))
-            return self._slot(("image", kind.name, value), unsigned.view(kind.dtype))
-        return self._slot(("constant", kind.name, value), constant(value, kind.dtype))
+            unsigned = np.dtype(f"uint{kind.bits}")
+            return self._slot(("image", kind.name, value), lambda: constant(value, unsigned).view(kind.dtype))
+        return self._slot(("constant", kind.name, value), lambda: constant(value, kind.dtype))
 
     def _symbol(self, name: str, offset: int) -> int:
-        slot = self._slot(("symbol", name, offset), constant(0, U64))
+        slot = self._slot(("symbol", name, offset), lambda: constant(0, U64))
         self.symbols[slot] = (name, offset)
         return slot
 
-    def _slot(self, key: tuple[object, ...], value: Array) -> int:
-        if key not in self._by_key:
-            self._by_key[key] = len(self.values)
-            self.values.append(value)
-        return self._by_key[key]
+    def _slot(self, key: tuple[object, ...], value: Callable[[], Array]) -> int:
+        slot = self._by_key.get(key)
+        if slot is None:
+            slot = self._by_key[key] = len(self.values)
+            self.values.append(value())
+        return slot
 
 
 def _never_written(kind: PtxType) -> Array:

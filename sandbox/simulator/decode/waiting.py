@@ -11,7 +11,7 @@ from functools import cached_property
 
 from sandbox.simulator.decode.code import BasicBlock
 from sandbox.simulator.hazards.strength import LoadUses
-from sandbox.simulator.ptx.registers import register_names, registers_read, registers_written
+from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import AddressOperand, Immediate, Instruction, Operand, Register, Symbol
 
 _STRONG = frozenset({"volatile", "relaxed", "acquire", "mmio"})
@@ -62,8 +62,8 @@ class _Flow:
     def __init__(self, blocks: tuple[BasicBlock, ...]) -> None:
         self._blocks = blocks
         every = [instruction for block in blocks for instruction in block.instructions]
-        self._targets = {id(one): registers_written(one) for one in every}
-        self._sources = {id(one): frozenset(registers_read(one)) for one in every}
+        self._targets = {id(one): one.written for one in every}
+        self._sources = {id(one): frozenset(one.read) for one in every}
         self._after: dict[int, frozenset[int]] = {}
 
     @cached_property
@@ -175,9 +175,7 @@ class _Flow:
                 branches.append(use.block)
             elif id(instruction) in same:
                 swapped |= "cas" in instruction.modifiers or instruction.guard is not None
-            elif instruction.opcode in {"st", "atom", "red", "call", "ret", "brx"} or not registers_written(
-                instruction
-            ):
+            elif instruction.opcode in {"st", "atom", "red", "call", "ret", "brx"} or not instruction.written:
                 return False
         return swapped or any(
             self._decides(branch, use.block, block) for branch in branches for use in atomics

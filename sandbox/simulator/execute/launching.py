@@ -3,197 +3,33 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from sandbox.arguments import argument_bytes
 from sandbox.device import Array, Fault
-from sandbox.dtypes import DTYPE_BYTES
 from sandbox.plan import Launch, LaunchMode, Plan
-from sandbox.program import Program
 from sandbox.simulator.decode.code import Code
-from sandbox.simulator.decode.decoder import decode, reachable
-from sandbox.simulator.decode.governing import Governing, governing
-from sandbox.simulator.decode.slots import SPECIAL_REGISTERS
+from sandbox.simulator.execute.programs import LoadedProgram
 from sandbox.simulator.execute.schedule import LOCK_STEP, Schedule
 from sandbox.simulator.gpus.architecture import Architecture
-from sandbox.simulator.gpus.occupancy import occupancy
 from sandbox.simulator.machine.faults import Batch, FaultError
 from sandbox.simulator.machine.lanes import LANES_PER_BATCH, WARP, Geometry, compress, special_registers
 from sandbox.simulator.machine.memory import Arena
 from sandbox.simulator.machine.state import Activation, Machine, Observer, Shared
 from sandbox.simulator.machine.surroundings import Surroundings
-from sandbox.simulator.ptx.parser import PtxSyntaxError, parse
-from sandbox.simulator.ptx.references import used_variables
-from sandbox.simulator.ptx.syntax import Module, Variable
 from sandbox.simulator.ptx.types import U32, U64, constant
 from sandbox.verdict import Verdict
 
-MAX_GRID = (2**31 - 1, 65535, 65535)
-MAX_BLOCK = (1024, 1024, 64)
-MAX_THREADS = 1024
-MAX_CLUSTER = 8
-_FEW_REGISTERS = 32
 WORKSPACE = "grid barrier@launch"
 _WORKSPACE_BYTES = 64
-
-
-class LoadedProgram:
-    """A program parsed once; kernels are decoded when first launched."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        try:
-            self.module: Module = parse(program.ptx)
-        except (PtxSyntaxError, ValueError, KeyError) as error:
-            fault = Fault(Verdict.UNSUPPORTED, f"unsupported: the simulator cannot read this PTX: {error}")
-            raise FaultError(fault) from error
-        self._codes: dict[str, Code] = {}
-        self._governing: dict[str, Governing] = {}
-
-    def governing(self, code: Code) -> Governing:
-        """What a kernel goes by."""
-        symbol = code.function.name
-        if symbol not in self._governing:
-            self._governing[symbol] = governing(reachable(self.module, symbol))
-        return self._governing[symbol]
-
-    @cached_property
-    def atomic(self) -> bool:
-        """Whether any function uses atomic operations or mbarriers: ways to speak without a barrier."""
-        bodies = (function.body for function in self.module.functions.values())
-        return any(
-            instruction.opcode in {"atom", "red", "mbarrier"} for body in bodies for instruction in body
-        )
-
-    @cached_property
-    def device_variables(self) -> tuple[Variable, ...]:
-        """The global and constant variables that the code refers to; the others do not come into being."""
-        used = used_variables(self.module)
-        variables = self.module.variables.values()
-        return tuple(v for v in variables if v.space in {"global", "const"} and v.name in used)
-
-    @cached_property
-    def reads(self) -> frozenset[str]:
-        """Special registers that any function may read, by name."""
-        return frozenset(name for name in SPECIAL_REGISTERS if name in self.program.ptx)
-
-    def kernel(self, name: str) -> Code:
-        """The executable form of a launched kernel.
-
-        Raises:
-            FaultError: LAUNCH_ERROR where there is none of that name.
-        """
-        symbol = self.program.symbols.get(name, name)
-        if symbol not in self.module.functions or not self.module.functions[symbol].is_entry:
-            raise FaultError(
-                Fault(Verdict.LAUNCH_ERROR, f"no kernel named {name} in the program", kernel=name)
-            )
-        return self.function(symbol)
-
-    def function(self, symbol: str) -> Code:
-        """The executable form of a kernel or device function of the module."""
-        if symbol not in self._codes:
-            self._codes[symbol] = decode(self.module, symbol)
-        return self._codes[symbol]
-
-    def function_addresses(self, first: int) -> dict[str, int]:
-        """Every function's address, for calls through pointers; `first` is that of the first one."""
-        return {name: first + 16 * index for index, name in enumerate(self.module.functions)}
-
-
-def check_limits(launch: Launch, code: Code, architecture: Architecture) -> None:
-    """Refuse what the device would refuse (CUDA C++ Programming Guide, "Compute Capabilities", technical table).
-
-    Raises:
-        FaultError: LAUNCH_ERROR.
-    """
-    problem = ""
-    threads = launch.block[0] * launch.block[1] * launch.block[2]
-    shared = code.shared_bytes + launch.shared_bytes
-    if min(*launch.grid, *launch.block) < 1:
-        problem = f"empty launch: grid {launch.grid}, block {launch.block}"
-    elif any(size > limit for size, limit in zip(launch.grid, MAX_GRID, strict=True)):
-        problem = f"grid {launch.grid} is larger than {MAX_GRID}"
-    elif threads > MAX_THREADS or any(
-        size > limit for size, limit in zip(launch.block, MAX_BLOCK, strict=True)
-    ):
-        problem = (
-            f"block {launch.block} has {threads} threads; the limits are {MAX_THREADS} in all and {MAX_BLOCK}"
-        )
-    elif launch.shared_bytes < 0 or shared > architecture.shared_per_block:
-        problem = f"{shared} bytes of shared memory a block; the limit is {architecture.shared_per_block}"
-    else:
-        problem = _bounds_problem(launch, code) or _cluster_problem(launch, code, architecture)
-    if problem:
-        message = f"the device refuses the launch at line {launch.line}: {problem}"
-        raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
 
 
 def cluster_of(launch: Launch, code: Code) -> tuple[int, int, int]:
     """The launch's cluster, or the one compiled into the kernel (`__cluster_dims__`)."""
     return launch.cluster if launch.mode is LaunchMode.CLUSTER else code.function.cluster or (1, 1, 1)
-
-
-def _bounds_problem(launch: Launch, code: Code) -> str:
-    """CUDA C++ Programming Guide, "Launch Bounds": a launch with more threads than that fails."""
-    threads = math.prod(launch.block)
-    most, exact = code.function.most_threads, code.function.block
-    if most is not None and threads > most:
-        return f"block {launch.block} has {threads} threads; the kernel's launch bounds allow {most}"
-    if exact is not None and launch.block != exact:
-        return f"block {launch.block}; the kernel was compiled for blocks of {exact}"
-    return ""
-
-
-def _cluster_problem(launch: Launch, code: Code, architecture: Architecture) -> str:
-    """CUDA C++ Programming Guide, "Thread Block Clusters": 8 blocks are portable, 16 the most."""
-    cluster = cluster_of(launch, code)
-    size = cluster[0] * cluster[1] * cluster[2]
-    if size == 1:
-        return ""
-    if int(architecture.compute.removeprefix("sm_").rstrip("af")) < 90:
-        return f"clusters need compute capability 9.0; {architecture.name} is {architecture.compute}"
-    if min(cluster) < 1 or size > MAX_CLUSTER:
-        return f"cluster {cluster} has {size} blocks; the limit is {MAX_CLUSTER}"
-    if any(blocks % each for blocks, each in zip(launch.grid, cluster, strict=True)):
-        return f"cluster {cluster} does not divide the grid {launch.grid}"
-    compiled = code.function.cluster
-    if compiled and launch.mode is LaunchMode.CLUSTER and compiled != cluster:
-        return f"cluster {cluster} given, but the kernel was compiled for {compiled}"
-    return ""
-
-
-def check_resident(setup: LaunchSetup) -> None:
-    """A block's registers must fit a multiprocessor, and a cooperative grid the device.
-
-    The same guide: the table's "32-bit registers per thread block", and "Grid Synchronization". Of a program that was
-    not assembled nobody knows the registers; it fits in a few.
-
-    Raises:
-        FaultError: LAUNCH_ERROR.
-    """
-    launch, architecture, geometry = setup.launch, setup.architecture, setup.geometry
-    known = (r.registers for r in setup.loaded.program.resources if r.name == launch.kernel)
-    registers = next(known, _FEW_REGISTERS)
-    room = occupancy(architecture, geometry.threads, registers, setup.shared_bytes)
-    most = room.blocks * architecture.multiprocessors
-    problem = ""
-    if not room.limits["registers"]:
-        problem = (
-            f"{registers} registers for each of a block's {geometry.threads} threads are more than the "
-            f"{architecture.registers_per_sm} of a multiprocessor; fewer threads, or "
-            f"__launch_bounds__({geometry.threads}), which bids the compiler use fewer registers"
-        )
-    elif launch.mode is LaunchMode.COOPERATIVE and geometry.blocks > most:
-        problem = f"a cooperative grid of {geometry.blocks} blocks; at most {most} are resident at once"
-    if problem:
-        message = f"the device refuses the launch at line {launch.line}: {problem}"
-        raise FaultError(Fault(Verdict.LAUNCH_ERROR, message, kernel=launch.kernel, line=launch.line))
 
 
 def pack_parameters(launch: Launch, code: Code, arena: Arena) -> dict[str, bytes]:
@@ -220,7 +56,7 @@ def pack_parameters(launch: Launch, code: Code, arena: Arena) -> dict[str, bytes
 
 def buffer_sizes(plan: Plan, loaded: LoadedProgram) -> tuple[dict[str, int], dict[str, str]]:
     """Sizes in bytes and message labels of every buffer and every device variable that the code refers to."""
-    sizes = {b.name: b.size * DTYPE_BYTES[b.dtype] for b in plan.buffers}
+    sizes = {b.name: b.nbytes for b in plan.buffers}
     labels = {b.name: f"{b.name} ({b.dtype}[{b.size}])" for b in plan.buffers}
     for variable in loaded.device_variables:
         sizes[f"{variable.name}@module"] = variable.size
@@ -264,6 +100,7 @@ class LaunchSetup:
             activation=self.activation(self.code, specials, local_base=0, depth=0),
             clock=self.surroundings.clock(self.number, int(blocks[0])),
             local_bytes=self.code.local_bytes,
+            memory=self._memory(blocks),
             observers=observers,
             specials=specials,
             constants=frozenset(
@@ -319,6 +156,12 @@ class LaunchSetup:
         }
         return {name: draw() for name, draw in drawn.items() if name in self.loaded.reads}
 
+    def _memory(self, blocks: Array) -> Array | None:
+        """Where global memory of the blocks' replicas starts; None where there is one."""
+        if self.geometry.replicas == 1:
+            return None
+        return (blocks // self.geometry.grid_blocks * self.arena.extent).reshape(1, 1, -1)
+
     def _warps(self, block: int, slots: int) -> Array:
         geometry = self.geometry
         numbers = self.surroundings.warps(geometry.warps, slots, block).astype(U32)
@@ -345,22 +188,6 @@ class LaunchSetup:
     def _fill_for(self, blocks: int) -> Array:
         words = -(-max(self._shared_extent, 4) // 8) * 2 * blocks
         return self.fill if len(self.fill) >= words else np.resize(self.fill, words)
-
-
-MAX_WHOLE = 1 << 22
-"""Blocks of a launch that is run whole: what is remembered of each must fit the worker's memory."""
-
-
-def check_whole(setup: LaunchSetup) -> None:
-    """Refuse to run every block of a launch that is too large for that.
-
-    Raises:
-        FaultError: UNSUPPORTED.
-    """
-    launch, blocks = setup.launch, setup.geometry.blocks
-    if blocks > MAX_WHOLE:
-        what = f"unsupported: a grid of {blocks} blocks at line {launch.line}; {MAX_WHOLE} can be run whole"
-        raise FaultError(Fault(Verdict.UNSUPPORTED, what, kernel=launch.kernel, line=launch.line))
 
 
 def batches(

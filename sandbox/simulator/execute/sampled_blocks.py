@@ -6,7 +6,8 @@ import numpy as np
 
 from sandbox.device import Array, Fault
 from sandbox.plan import LaunchMode, Plan
-from sandbox.simulator.execute.launching import LaunchSetup, LoadedProgram
+from sandbox.simulator.execute.launching import LaunchSetup
+from sandbox.simulator.execute.programs import LoadedProgram
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.ptx.syntax import Instruction
 from sandbox.verdict import Verdict

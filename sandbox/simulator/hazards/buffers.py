@@ -36,7 +36,7 @@ class BufferAccess:
     def fault(self, what: str, unit: int, who: tuple[int, int], verdict: Verdict = Verdict.RACE) -> Fault:
         """A fault of an agent, with the buffer and the byte offset of a unit."""
         fault = self.machine.batch.fault(verdict, what, self.access.instruction, agent=who)
-        return replace(fault, buffer=self.label.split(" (")[0], offset=unit * self.watched.granularity)
+        return replace(fault, buffer=self.label.split(" (")[0], offset=self.watched.byte(unit))
 
 
 def buffer_accesses(
@@ -47,17 +47,18 @@ def buffer_accesses(
     touched = [(a, buffers[a.name]) for a in holding if a.name in buffers]
     if not touched:
         return []
-    offsets, agents, width = _lanes(machine, access, order)
+    located, agents, width = _lanes(machine, access, order)
     found: list[tuple[BufferAccess, Array, Array, Array]] = []
     for allocation, watched in touched:
         inside: Any = slice(None)
         if len(touched) < len(holding) or len(touched) > 1:
+            offsets = machine.arena.offsets(located)
             inside = np.flatnonzero((offsets >= allocation.start) & (offsets < allocation.end))
             if not inside.size:
                 continue
         if access.kind != "load" and access.size < watched.granularity:
             watched.refine(access.size)
-        first = (offsets[inside] - watched.start) // watched.granularity
+        first = watched.unit(machine.arena, located[inside])
         case = BufferAccess(machine, access, watched, allocation.label, how)
         found += [
             (case, first + k, agents[inside], width if width.size == 1 else width[inside])
@@ -135,9 +136,8 @@ def same_value(machine: Machine, access: MemoryAccess, racing: Array, held: Watc
     stored = np.broadcast_to(value, shape)[where]
     stored = stored.view(f"uint{value.dtype.itemsize * 8}")
     index = np.broadcast_to(access.offsets, shape)[where] // value.dtype.itemsize
-    start, granularity = (held.start, held.granularity) if held else (0, value.dtype.itemsize)
     if held:
-        chosen = np.isin((index * value.dtype.itemsize - start) // granularity, racing)
+        chosen = np.isin(held.unit(machine.arena, index * value.dtype.itemsize), racing)
         index, stored = index[chosen], stored[chosen]
         if not (machine.arena.view(value.dtype.itemsize)[index] == stored).all():
             return False

@@ -37,11 +37,12 @@ class InputWrites(Observer):
                 self._refuse(machine, access, allocation)
 
     def _refuse(self, machine: Machine, access: MemoryAccess, allocation: Allocation) -> None:
-        inside = (access.offsets >= allocation.start) & (access.offsets < allocation.end)
+        offsets = machine.arena.offsets(access.offsets)
+        inside = (offsets >= allocation.start) & (offsets < allocation.end)
         lanes = inside if access.mask is None else inside & access.mask
         if not lanes.any():
             return
-        offset = int(np.broadcast_to(access.offsets, lanes.shape)[lanes][0]) - allocation.start
+        offset = int(np.broadcast_to(offsets, lanes.shape)[lanes][0]) - allocation.start
         element = offset // self._widths[allocation.name]
         verb = "made an atomic operation on" if access.kind == "atomic" else "wrote to"
         what = f"the kernel {verb} its input {allocation.name}, at element {element} of {allocation.label}"

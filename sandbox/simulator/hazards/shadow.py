@@ -8,6 +8,7 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.hazards.order import NOBODY
+from sandbox.simulator.machine.memory import Arena
 
 MANY = np.int64(-2)
 """In place of a reader: threads of several blocks, which `Watched.others` lists."""
@@ -35,6 +36,7 @@ class Watched:
         others: Readers of units that threads of several blocks read: unit, agent, how and by which instruction.
         strong: Whether any unit was written by a strong access in this launch: `manner` and `second` count only then.
         itemsize: Bytes of an element, for messages.
+        replicas: How many buffers this is the shadow of, those of as many grids, one after the other.
     """
 
     start: int
@@ -53,6 +55,21 @@ class Watched:
     others: Array = field(default_factory=lambda: np.zeros((4, 0), np.int64))
     latest: np.int64 = NOBODY
     strong: bool = False
+    replicas: int = 1
+
+    @property
+    def each(self) -> int:
+        """Units of one replica."""
+        return len(self.writer) // self.replicas
+
+    def unit(self, arena: Arena, located: Array) -> Array:
+        """The units that located bytes of the buffer lie in."""
+        unit = (arena.offsets(located) - self.start) // self.granularity
+        return unit if self.replicas == 1 else unit + located // arena.extent * self.each
+
+    def byte(self, unit: int) -> int:
+        """Where in the buffer a unit lies."""
+        return unit % self.each * self.granularity
 
     def start_launch(self) -> None:
         """Launches are ordered: forget who did what, not what was written."""
@@ -69,7 +86,7 @@ class Watched:
 
     def element(self, unit: int) -> int:
         """The element that a unit belongs to."""
-        return unit * self.granularity // self.itemsize
+        return self.byte(unit) // self.itemsize
 
     def refine(self, granularity: int) -> None:
         """Remember smaller units from here on: something narrower was stored."""
@@ -96,10 +113,10 @@ _UNITS = (
 )
 
 
-def watch(start: int, nbytes: int, itemsize: int, *, written: bool) -> Watched:
+def watch(start: int, nbytes: int, itemsize: int, *, written: bool, replicas: int = 1) -> Watched:
     """A fresh shadow; `written` for buffers that hold data before the launch (inout)."""
     granularity = min(4, itemsize)
-    units = -(-nbytes // granularity) + 16 // granularity
+    units = (-(-nbytes // granularity) + 16 // granularity) * replicas
     return Watched(
         start=start,
         granularity=granularity,
@@ -114,4 +131,5 @@ def watch(start: int, nbytes: int, itemsize: int, *, written: bool) -> Watched:
         cached=np.full(units, NONE, dtype=np.int32),
         written=np.full(units, written, dtype=np.bool_),
         itemsize=itemsize,
+        replicas=replicas,
     )

@@ -18,6 +18,7 @@ from sandbox.simulator.ptx.types import U32
 from sandbox.verdict import Verdict
 
 _LOG_LIMIT = 1 << 17
+_DENSE = 8
 
 
 class SuspectedError(Exception):
@@ -149,7 +150,7 @@ class SharedHazards(Observer):
         self._size = sum(entry.unit.size for entry in self._log)
 
     def _fold(self, machine: Machine) -> None:
-        """Keep the log short: judge it, then keep one element for each unit, thread range and instruction."""
+        """Keep the log short: judge it, then keep one element for each unit, warp and instruction."""
         self._judge_warps(machine)
         self._judge_blocks(machine)
         self._log, self._window = _merged(self._log), _merged(self._window)
@@ -282,13 +283,29 @@ def _unknown() -> None:
 
 
 def _merge(group: list[LoggedAccess]) -> LoggedAccess:
+    """One element for each unit and warp: who conflicts is told by the first and the last agent alone."""
     unit = np.concatenate([entry.unit for entry in group])
     low = np.concatenate([entry.low for entry in group])
     high = np.concatenate([entry.high for entry in group])
-    threads = int(high.max(initial=0)) + 1
-    # Threads are at most 1024 and units fewer than 2^32: one number stands for all three.
-    _, first = np.unique((unit.astype(np.int64) * threads + low) * threads + high, return_index=True)
-    return LoggedAccess(group[0].instruction, group[0].kind, unit[first], low[first], high[first], _unknown)
+    warp = warps(low)
+    count = int(warp.max(initial=0)) + 1
+    unit, low, high = _ranges(unit.astype(np.int64) * count + warp, low, high)
+    return LoggedAccess(group[0].instruction, group[0].kind, unit // count, low, high, _unknown)
+
+
+def _ranges(key: Array, low: Array, high: Array) -> tuple[Array, Array, Array]:
+    """Every key once, in order, with the smallest `low` and the largest `high` of its elements."""
+    size = int(key.max(initial=0)) + 1
+    if size <= _DENSE * key.size:
+        first, last = np.full(size, np.iinfo(low.dtype).max, low.dtype), np.zeros(size, high.dtype)
+        np.minimum.at(first, key, low)
+        np.maximum.at(last, key, high)
+        kept = np.flatnonzero(first <= last)
+        return kept, first[kept], last[kept]
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    return key[starts], np.minimum.reduceat(low[order], starts), np.maximum.reduceat(high[order], starts)
 
 
 def _same_value(log: list[LoggedAccess], which: Array, elements: Array, blocks: int) -> bool:

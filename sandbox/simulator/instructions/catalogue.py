@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
 from sandbox.device import Array
@@ -28,7 +29,7 @@ class Modifiers:
 
     parts: tuple[str, ...]
 
-    @property
+    @cached_property
     def types(self) -> tuple[PtxType, ...]:
         """Every type among the parts, in order."""
         return tuple(TYPES[part] for part in self.parts if part in TYPES)

@@ -104,10 +104,13 @@ def _directed_function(kind: PtxType, name: str, mode: str) -> Function:
     def rounded(*operands: Array) -> Array:
         wide = tuple(np.asarray(x).astype(F64) for x in operands)
         exact, error = two_sum(wide[0] * wide[1], wide[2]) if short else _with_error(name, wide)
-        error = np.where(np.isfinite(error), error, 0.0)
+        known = np.isfinite(error)
+        error = error if np.count_nonzero(known) == known.size else np.where(known, error, 0.0)
         result = directed(exact.astype(kind.dtype), exact, error, mode)
         if name in {"add", "sub", "fma"} and mode == "rm":
-            result = np.where((exact == 0) & (error == 0), _lower_zero(name, wide).astype(kind.dtype), result)
+            nothing = (exact == 0) & (error == 0)
+            if np.count_nonzero(nothing):
+                result = np.where(nothing, _lower_zero(name, wide).astype(kind.dtype), result)
         if kind.bits < 64:
             return result
         hard = hard_lanes(wide, exact if name != "fma" else wide[0] * wide[1])

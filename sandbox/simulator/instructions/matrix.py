@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,8 +15,8 @@ from sandbox.simulator.instructions.catalogue import Modifiers, Slots, refuse, s
 from sandbox.simulator.instructions.warps import spelled_out, threads_of, warps_of
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.machine.lanes import WARP
-from sandbox.simulator.machine.state import Machine, Step
-from sandbox.simulator.numerics.elements import ELEMENTS, Element, decode, encode
+from sandbox.simulator.machine.state import HeldMatrix, Machine, Step
+from sandbox.simulator.numerics.elements import ELEMENTS, Element, decode, encode, split
 from sandbox.simulator.numerics.fragments import (
     Fragment,
     accumulator,
@@ -83,33 +85,62 @@ def scatter(machine: Machine, slots: tuple[int, ...], registers: Array) -> None:
         machine.write(slot, threads_of(value, geometry))
 
 
+def _scatter_matrix(machine: Machine, slots: tuple[int, ...], elements: Array, fragment: Fragment) -> None:
+    """Write a matrix of one element a register: blocks come last first, so that whole rows of them are moved."""
+    geometry = machine.batch.geometry
+    rows = np.ascontiguousarray(elements.reshape(*elements.shape[:2], -1).transpose(0, 2, 1))
+    for position, slot in enumerate(slots):
+        machine.write(slot, threads_of(rows.take(fragment.place[:, position], axis=1), geometry))
+
+
 def targets_of(operand: Operand, slots: Slots) -> tuple[int, ...]:
     """Slots of a destination fragment."""
     return tuple(slots.target(e) for e in registers_of(operand) if isinstance(e, Register))
 
 
+_MATRICES = 16
+"""Of the sources that were decoded last: a product of tiles multiplies each of them several times."""
+
+
 @dataclass(frozen=True)
-class _Source:
-    """A decoded source fragment: registers that repeat others are left out."""
+class _Held:
+    """A fragment in registers: those that repeat others are left out."""
 
     fragment: Fragment
     element: Element
     slots: tuple[int, ...]
 
     def matrix(self, machine: Machine) -> Array:
-        """float64, shape (warps or 1, blocks or 1, [4,] rows, columns)."""
-        elements = decode(gather(machine, self.slots, self.element.register), self.element)
-        shape, fragment = elements.shape[:2], self.fragment
+        """float64, shape (warps or 1, blocks or 1, [4,] rows, columns); not to be changed."""
+        held = tuple(machine.registers[slot] for slot in self.slots)
+        known = machine.matrices.get(self.key)
+        if known is not None and all(map(operator.is_, held, known.registers)):
+            return known.values
+        codes = split(gather(machine, self.slots, self.element.register), self.element)
+        shape, fragment = codes.shape[:2], self.fragment
         inner = () if fragment.matrices == 1 else (fragment.matrices,)
-        placed = elements.reshape(*shape, -1).take(fragment.lanes, axis=2)
-        return placed.reshape(*shape, *inner, fragment.rows, fragment.columns)
+        placed = decode(codes.reshape(*shape, -1).take(fragment.lanes, axis=2), self.element)
+        return self.holds(machine, placed.reshape(*shape, *inner, fragment.rows, fragment.columns))
+
+    def holds(self, machine: Machine, values: Array) -> Array:
+        """Remember what its registers hold now, and return it."""
+        held = tuple(machine.registers[slot] for slot in self.slots)
+        machine.matrices[self.key] = HeldMatrix(held, values)
+        if len(machine.matrices) > _MATRICES:
+            del machine.matrices[next(iter(machine.matrices))]
+        return values
+
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from other ones: every combination has one object for its fragment."""
+        return (id(self.fragment), self.element.name, *self.slots)
 
 
-def _source(operand: Operand, fragment: Fragment, element: Element, slots: Slots) -> _Source:
+def _source(operand: Operand, fragment: Fragment, element: Element, slots: Slots) -> _Held:
     kind = TYPES["f64"] if element.bits == 64 else TYPES["b32"]
     needed = max(1, fragment.elements // element.packed)
     registers = registers_of(operand)[:needed]
-    return _Source(fragment, element, tuple(slots.source(register, kind) for register in registers))
+    return _Held(fragment, element, tuple(slots.source(register, kind) for register in registers))
 
 
 def _types(m: Modifiers) -> tuple[Element, Element, Element, Element]:
@@ -167,13 +198,20 @@ def _multiply(
     lhs, rhs = (_source(i.operands[1 + k], fragments[k], kind, slots) for k, kind in enumerate((a, b)))
     addend = _source(i.operands[3], sums(c.name), c, slots)
     targets, result = targets_of(i.operands[0], slots), sums(d.name)
+    total = _Held(result, d, targets[: max(1, result.elements // d.packed)])
     combine = _combination(m, a, d)
 
     def run(machine: Machine) -> None:
         whole_warps(machine, i)
         matrix = combine(lhs.matrix(machine), rhs.matrix(machine), addend.matrix(machine))
-        flat = matrix.reshape(*matrix.shape[:2], -1).take(result.place, axis=2)
-        scatter(machine, targets, encode(flat, d))
+        codes = encode(matrix, d)
+        if d.packed == 1:
+            _scatter_matrix(machine, targets, codes.view(d.register), result)
+        else:
+            flat = codes.reshape(*matrix.shape[:2], -1).take(result.place, axis=2)
+            scatter(machine, targets, flat.view(d.register))
+        if machine.merge is None:
+            total.holds(machine, decode(codes, d))
 
     return run
 

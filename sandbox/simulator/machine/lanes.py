@@ -31,11 +31,17 @@ Turns = tuple[Array, Array, Array]
 
 @dataclass(frozen=True)
 class Geometry:
-    """Grid, block and cluster of one launch; `rows` x `columns` are the two thread axes."""
+    """Grid, block and cluster of one launch; `rows` x `columns` are the two thread axes.
+
+    Attributes:
+        replicas: How many such grids run side by side, each over memory of its own; linear block indices count
+            through all of them.
+    """
 
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
     cluster: tuple[int, int, int] = (1, 1, 1)
+    replicas: int = 1
 
     @property
     def threads(self) -> int:
@@ -44,10 +50,15 @@ class Geometry:
         return x * y * z
 
     @property
-    def blocks(self) -> int:
+    def grid_blocks(self) -> int:
         """Blocks in the grid."""
         x, y, z = self.grid
         return x * y * z
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in all replicas of the grid."""
+        return self.grid_blocks * self.replicas
 
     @property
     def cluster_size(self) -> int:
@@ -84,7 +95,7 @@ class Geometry:
         for size, each in zip(self.grid, self.cluster, strict=True):
             index = index + blocks % size // each * stride
             blocks, stride = blocks // size, stride * (size // each)
-        return index
+        return index + blocks * stride  # what is left are replicas
 
     def cluster_blocks(self, clusters: Array) -> Array:
         """Linear block indices of linear cluster indices, shape (clusters, blocks of one by rank)."""
@@ -94,7 +105,7 @@ class Geometry:
         for size, each in zip(self.grid, self.cluster, strict=True):
             index = index + (clusters % (size // each) * each + ranks % each) * stride
             clusters, ranks, stride = clusters // (size // each), ranks // each, stride * size
-        return index
+        return index + clusters * stride
 
     def thread_coordinates(self, linear: int) -> tuple[int, int, int]:
         """`threadIdx` of a linear thread index."""
@@ -103,8 +114,8 @@ class Geometry:
 
     def block_coordinates(self, linear: int) -> tuple[int, int, int]:
         """`blockIdx` of a linear block index."""
-        x, y, _ = self.grid
-        return linear % x, linear // x % y, linear // (x * y)
+        x, y, z = self.grid
+        return linear % x, linear // x % y, linear // (x * y) % z
 
 
 def special_registers(geometry: Geometry, blocks: Array) -> dict[str, Array]:
@@ -117,7 +128,7 @@ def special_registers(geometry: Geometry, blocks: Array) -> dict[str, Array]:
     rows, columns = geometry.rows, geometry.columns
     linear = np.arange(geometry.threads, dtype=U32).reshape(rows, columns, 1)
     x, y, _ = geometry.block
-    axis = blocks.reshape(1, 1, -1)
+    axis = blocks.reshape(1, 1, -1) % geometry.grid_blocks
     grid_x, grid_y, _ = geometry.grid
     values = {
         "%tid.x": linear % U32.type(x),

@@ -28,15 +28,24 @@ class Allocation:
 class Arena:
     """Global memory of one run. Pages that nothing touches cost nothing.
 
+    Replicas of a grid see the same addresses, each in memory of its own: `extent` bytes after that
+    of the one before.
+
     Args:
         sizes: Buffer names and sizes in bytes, in order.
         labels: How messages call a buffer, for example `x (float32[1000])`.
         surroundings: What says where buffers lie.
+        replicas: How many grids have such memory.
     """
 
-    def __init__(self, sizes: dict[str, int], labels: dict[str, str], surroundings: Surroundings) -> None:
+    replicas: int = 1
+
+    def __init__(
+        self, sizes: dict[str, int], labels: dict[str, str], surroundings: Surroundings, replicas: int = 1
+    ) -> None:
+        self.replicas = replicas
         self._place(sizes, labels, ALIGNMENT, surroundings)
-        self._hold(np.zeros(self.extent, dtype=U8))
+        self._hold(np.zeros(self.extent * replicas, dtype=U8))
 
     def _place(
         self, sizes: dict[str, int], labels: dict[str, str], alignment: int, surroundings: Surroundings
@@ -64,17 +73,26 @@ class Arena:
         self._views |= {t.itemsize: data.view(t) for t in (U16, U32, U64)}
 
     def locate(self, offsets: Array) -> Array:
-        """Where in `view` the bytes at checked offsets lie: here at those very offsets."""
+        """Where in `view` the bytes at checked offsets lie, of the first replica: here at those very offsets."""
         return offsets
+
+    def offsets(self, located: Array) -> Array:
+        """The offsets of located bytes, whichever replica's they are."""
+        return located if self.replicas == 1 else located % self.extent
 
     def address(self, name: str) -> int:
         """Device address of a buffer."""
         return self.windows.buffers + self.allocations[name].start
 
     def buffer(self, name: str) -> Array:
-        """The bytes of a buffer, a view."""
+        """The bytes of a buffer, of the first replica's, a view."""
         allocation = self.allocations[name]
         return self.bytes[allocation.start : allocation.end]
+
+    def buffers(self, name: str) -> Array:
+        """The bytes of a buffer of every replica, a view of shape (replicas, bytes)."""
+        allocation = self.allocations[name]
+        return self.bytes.reshape(self.replicas, -1)[:, allocation.start : allocation.end]
 
     def view(self, size: int) -> Array:
         """All contents as unsigned integers of `size` bytes; index it with what `locate` returned."""
@@ -102,8 +120,9 @@ class Arena:
         following = self._ordered[after]
         return before if offset - before.end + 1 <= following.start - offset else following
 
-    def touched(self, offsets: Array) -> list[Allocation]:
-        """The allocations that hold the bytes at some offsets; each offset must lie in one."""
+    def touched(self, located: Array) -> list[Allocation]:
+        """The allocations that hold some located bytes; each must lie in one."""
+        offsets = self.offsets(located)
         if not offsets.size:
             return []
         low, high = int(offsets.min()), int(offsets.max())

@@ -40,6 +40,8 @@ def checked_global(machine: Machine, access: MemoryAccess) -> MemoryAccess:
             raise FaultError(_global_fault(machine, access, active))
         offsets = _replace(offsets, outside, access.mask)
     offsets = arena.locate(_aligned(machine, access, offsets))
+    if machine.memory is not None:
+        offsets = offsets + machine.memory
     return access if offsets is access.offsets else _moved(access, offsets)
 
 

@@ -139,6 +139,14 @@ class Activation:
     arguments: dict[tuple[str, int], Array] = field(default_factory=dict[tuple[str, int], Array])
 
 
+@dataclass(frozen=True)
+class HeldMatrix:
+    """A matrix that registers held: as long as they hold the same arrays, it is theirs."""
+
+    registers: tuple[Array, ...]
+    values: Array
+
+
 @dataclass
 class Machine:
     """Registers, memories and the active lanes.
@@ -146,6 +154,8 @@ class Machine:
     Attributes:
         parameters: Bytes of the kernel's parameters by name.
         local_bytes: Local memory in use, bytes a thread; grows with calls.
+        memory: Where global memory of each block's replica of the grid starts in the arena, bytes, int64, of shape
+            (1, 1, B); None where there is one.
         mask: Lanes whose memory accesses count; None for every lane of the batch.
         merge: Lanes whose register writes count; None where no other lane is alive to see the difference.
         force: Merge even into temporaries: the instruction is guarded.
@@ -165,6 +175,7 @@ class Machine:
         clock: What the clock registers read.
         approximations: Seed of the errors of approximate instructions; None for results without them.
         changes: How many atomic operations have changed memory.
+        matrices: Those that matrix instructions read last.
     """
 
     batch: Batch
@@ -174,6 +185,7 @@ class Machine:
     activation: Activation
     clock: Clock
     local_bytes: int = 0
+    memory: Array | None = None
     observers: tuple[Observer, ...] = ()
     mask: Array | None = None
     merge: Array | None = None
@@ -194,6 +206,9 @@ class Machine:
     carry: Array = field(default_factory=lambda: ~EVERYONE)
     approximations: int | None = None
     changes: int = 0
+    matrices: dict[tuple[object, ...], HeldMatrix] = field(
+        default_factory=dict[tuple[object, ...], HeldMatrix]
+    )
 
     def __post_init__(self) -> None:
         self.enter(self.activation)

@@ -10,7 +10,6 @@ from sandbox.simulator.cost.counting import BlockCount, Counter, Site
 from sandbox.simulator.cost.estimate import Estimate
 from sandbox.simulator.cost.traffic import LaunchShape
 from sandbox.simulator.gpus.architecture import Architecture
-from sandbox.simulator.ptx.registers import registers_read, registers_written
 from sandbox.simulator.ptx.syntax import Instruction
 
 
@@ -70,7 +69,7 @@ def _reductions(counts: Iterable[BlockCount]) -> frozenset[int]:
     for count in counts:
         names = read.setdefault(count.function, set())
         for instruction in count.block.instructions:
-            sources, targets = registers_read(instruction), registers_written(instruction)
+            sources, targets = instruction.read, instruction.written
             names.update(sources)
             if instruction.opcode in {"atom", "red"}:
                 atomics.append((count.function, instruction, targets))

@@ -16,6 +16,8 @@ import numpy as np
 from sandbox.device import Array
 
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
+_EXPONENT = np.uint64(0x7FF0000000000000)
+_HUGE = 2.0**1023
 _TURN = 2 * np.pi
 _INFINITE = float("inf")
 
@@ -45,9 +47,13 @@ class Accuracy:
 
     def limit(self, exact: Array, operand: Array, ulp: Array) -> Array:
         """The largest error, float64, of true values in float64; 0 where the first operand is, or is infinite."""
-        low, high = self.from_one
-        size = np.where((operand > low) & (operand < high), 2.0, np.abs(exact))
-        limit = self.relative * size + self.ulps * ulp
+        limit = self.ulps * ulp
+        if self.relative:
+            low, high = self.from_one
+            size = np.abs(exact)
+            if low < high:
+                size = np.where((operand > low) & (operand < high), 2.0, size)
+            limit = self.relative * size + limit
         for reach, error in reversed(self.absolute):
             limit = np.where(np.abs(operand) <= reach, error, np.maximum(limit, error))
         exactly = (operand == 0) | np.isinf(operand)
@@ -121,7 +127,8 @@ class Approximation:
         accuracy = ACCURACIES[self.name]
         wide = tuple(self.widen(operand) for operand in operands)
         exact = self.function(*wide)
-        ulp = np.ldexp(1.0, np.maximum(np.frexp(exact)[1] - 1, self.least) - self.fraction) * (exact != 0)
+        below = (exact.view(np.uint64) & _EXPONENT).view(np.float64)  # the power of two at or below it
+        ulp = np.minimum(np.maximum(below, 2.0**self.least), _HUGE) * 2.0**-self.fraction * (exact != 0)
         limit = accuracy.limit(exact, wide[0], ulp)
         moved = exact + limit * self._deviation(seed, operands)
         moved = np.where(np.signbit(moved) == np.signbit(exact), moved, np.copysign(0.0, exact))

@@ -56,37 +56,51 @@ ELEMENTS = {
 }
 
 
-def decode(registers: Array, element: Element) -> Array:
-    """Elements as float64.
+_CODES = {
+    "f16": F16,
+    "bf16": U16,
+    "tf32": U32,
+    "f32": F32,
+    "f64": F64,
+    "e4m3": U8,
+    "e5m2": U8,
+    "s8": S8,
+    "u8": U8,
+    "s32": S32,
+}
+
+
+def split(registers: Array, element: Element) -> Array:
+    """Elements apart from each other, in codes that `decode` takes.
 
     Args:
         registers: Contiguous, shape (..., R), of the element's register dtype.
         element: What they pack.
 
     Returns:
-        float64, shape (..., R * packed).
+        Shape (..., R * packed).
     """
+    if element.bits < 8:
+        return _unpack(registers, element)
+    return registers.view(_CODES[element.name])
+
+
+def decode(codes: Array, element: Element) -> Array:
+    """Elements as float64, of the codes that `split` returns, in their shape."""
     name = element.name
-    if name == "f64":
-        return registers
     if name == "bf16":
-        bits = registers.view(U16).astype(U32) << np.uint32(16)
-        return bits.view(F32).astype(F64)
+        return (codes.astype(U32) << np.uint32(16)).view(F32).astype(F64)
     if name == "tf32":
         # The 13 lowest bits are not there for the tensor cores: conversion rounds, reading truncates.
-        return (registers & np.uint32(0xFFFFE000)).view(F32).astype(F64)
+        return (codes & np.uint32(0xFFFFE000)).view(F32).astype(F64)
     if name in {"e4m3", "e5m2"}:
-        return _eight_bit_floats(name).take(registers.view(U8))
-    if element.bits < 8:
-        return _unpack(registers, element).astype(F64)
-    view = {"f16": F16, "f32": F32, "s8": S8, "u8": U8, "s32": S32}[name]
-    return registers.view(view).astype(F64)
+        return _eight_bit_floats(name).take(codes)
+    return codes.astype(F64, copy=False)
 
 
 def encode(values: Array, element: Element) -> Array:
-    """Round float64 (or take int32) elements to the type and pack them into registers; inverse of `decode`."""
-    view = {"f16": F16, "f32": F32, "f64": F64, "s32": S32}[element.name]
-    return values.astype(view, copy=False).view(element.register)
+    """Round float64 (or take int32) elements to the type: the inverse of `decode`."""
+    return values.astype(_CODES[element.name], copy=False)
 
 
 def _unpack(registers: Array, element: Element) -> Array:

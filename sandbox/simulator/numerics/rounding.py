@@ -14,8 +14,10 @@ from sandbox.simulator.ptx.types import F32, F64, U32, U64
 
 _LOW29 = np.uint64(0x1FFFFFFF)
 _TIE29 = np.uint64(0x10000000)
-_EXPONENT32 = np.uint32(0x7F800000)
 _ONE64 = np.uint64(1)
+_TINY32 = np.uint64((np.array(2.0**-126).view(np.uint64).item() << 1) - 1)
+"""Twice the bits of the smallest normal float32 as a float64, less one: twice those of smaller ones, less one, are
+below it, and those of zero are not."""
 
 
 def _to_odd(s: Array, error: Array) -> Array:
@@ -40,14 +42,14 @@ def fma32(a: Array, b: Array, c: Array) -> Array:
     The product is exact in float64. Rounding the sum to float64 and then to float32 errs only where the first
     rounding lands on a tie of the second, or where the result is subnormal: those lanes are redone.
     """
-    product = a.astype(F64) * b.astype(F64)
+    product = np.multiply(a, b, dtype=F64)
     wide = product + c
-    result = wide.astype(F32)
-    suspicious = (wide.view(U64) & _LOW29) == _TIE29
-    tiny = (result.view(U32) & _EXPONENT32) == 0
-    if suspicious.any() or (tiny & (wide != 0)).any():
-        s, error = two_sum(product, np.broadcast_to(c, wide.shape).astype(F64))
-        return _to_odd(s, error).astype(F32)
+    bits = wide.view(U64)
+    again = ((bits & _LOW29) == _TIE29) | ((bits << _ONE64) - _ONE64 < _TINY32)
+    result: Array = wide.astype(F32)
+    if np.count_nonzero(again):
+        lanes = (np.broadcast_to(value, wide.shape)[again].astype(F64) for value in (product, c))
+        result[again] = _to_odd(*two_sum(*lanes)).astype(F32)
     return result
 
 
@@ -89,8 +91,10 @@ def directed(nearest: Array, exact: Array, error: Array, mode: str) -> Array:
 
 def flush(value: Array) -> Array:
     """Replace subnormals by zero of the same sign (.ftz)."""
-    tiny = np.finfo(value.dtype).tiny
-    return np.where(np.abs(value) < tiny, np.copysign(value.dtype.type(0), value), value)
+    small = np.abs(value) < np.finfo(value.dtype).tiny
+    return (
+        np.where(small, np.copysign(value.dtype.type(0), value), value) if np.count_nonzero(small) else value
+    )
 
 
 def relu(value: Array) -> Array:
@@ -101,7 +105,8 @@ def relu(value: Array) -> Array:
 def saturate(value: Array) -> Array:
     """Clamp to [0, 1]; NaN becomes 0 (.sat)."""
     clamped = np.clip(value, value.dtype.type(0), value.dtype.type(1))
-    return np.where(np.isnan(value), value.dtype.type(0), clamped)
+    unknown = np.isnan(value)
+    return np.where(unknown, value.dtype.type(0), clamped) if np.count_nonzero(unknown) else clamped
 
 
 def bf16_to_f32(bits: Array) -> Array:

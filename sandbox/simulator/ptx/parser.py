@@ -11,6 +11,7 @@ from functools import lru_cache
 from sandbox.simulator.ptx.declarations import parse_parameters, parse_variable
 from sandbox.simulator.ptx.locations import Locations
 from sandbox.simulator.ptx.operands import parse_operand, split_operands
+from sandbox.simulator.ptx.registers import registers_read, registers_written
 from sandbox.simulator.ptx.syntax import (
     FormalParameter,
     Function,
@@ -45,6 +46,8 @@ class _Statement:
     operands: tuple[Operand, ...]
     guard: Guard | None
     text: str
+    written: tuple[str, ...]
+    read: tuple[str, ...]
 
 
 def _statement(text: str, operand: Callable[[str], Operand], rename: Callable[[str], str]) -> _Statement:
@@ -52,12 +55,16 @@ def _statement(text: str, operand: Callable[[str], Operand], rename: Callable[[s
     if match is None:
         raise PtxSyntaxError(f"not an instruction: {text!r}")
     negated, predicate, opcode, modifiers, rest = match.groups()
+    operands = tuple(operand(part) for part in split_operands(rest))
+    guard = Guard(Register(rename(predicate)), negated == "!") if predicate else None
     return _Statement(
         opcode,
         tuple(modifiers.split(".")[1:]),
-        tuple(operand(part) for part in split_operands(rest)),
-        Guard(Register(rename(predicate)), negated == "!") if predicate else None,
+        operands,
+        guard,
         " ".join(text.split()),
+        registers_written(opcode, operands),
+        registers_read(opcode, operands, guard),
     )
 
 
@@ -245,6 +252,8 @@ class _ModuleParser:
             self.locations.line,
             said.text,
             self.locations.header,
+            said.written,
+            said.read,
         )
 
     def _finish(self, body: _Body) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sandbox.simulator.ptx.syntax import (
     AddressOperand,
-    Instruction,
+    Guard,
     Negated,
     Operand,
     Pair,
@@ -35,16 +35,15 @@ def register_names(operand: Operand | None) -> Iterator[str]:
         yield from register_names(operand.second)
 
 
-def registers_written(instruction: Instruction) -> tuple[str, ...]:
+def registers_written(opcode: str, operands: tuple[Operand, ...]) -> tuple[str, ...]:
     """Names of the registers that an instruction writes; none of a call."""
-    operands = instruction.operands
-    if instruction.opcode in _NO_TARGET or not operands or isinstance(operands[0], AddressOperand):
+    if opcode in _NO_TARGET or not operands or isinstance(operands[0], AddressOperand):
         return ()
     return tuple(register_names(operands[0]))
 
 
-def registers_read(instruction: Instruction) -> tuple[str, ...]:
+def registers_read(opcode: str, operands: tuple[Operand, ...], guard: Guard | None) -> tuple[str, ...]:
     """Names of the registers that an instruction reads, its guard last."""
-    skip = 1 if registers_written(instruction) else 0
-    names = tuple(name for operand in instruction.operands[skip:] for name in register_names(operand))
-    return names if instruction.guard is None else (*names, instruction.guard.register.name)
+    skip = 1 if registers_written(opcode, operands) else 0
+    names = tuple(name for operand in operands[skip:] for name in register_names(operand))
+    return names if guard is None else (*names, guard.register.name)

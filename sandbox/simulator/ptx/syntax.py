@@ -79,6 +79,8 @@ class Instruction:
         line: Source line of the kernel file, from `.loc`; None where the compiler gave none.
         text: The statement as written, for messages.
         header: Path of the header that it was inlined from, as included; empty for the kernel file's own code.
+        written: Names of the registers that it writes; none of a call.
+        read: Names of the registers that it reads, its guard last.
     """
 
     opcode: str
@@ -88,6 +90,8 @@ class Instruction:
     line: int | None
     text: str
     header: str = ""
+    written: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
 
     @property
     def mnemonic(self) -> str:

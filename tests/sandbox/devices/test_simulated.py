@@ -56,6 +56,18 @@ async def test_a_plan_runs_and_its_buffers_come_back(isolation: Isolation, devic
     np.testing.assert_array_equal(result.inputs["x"], X)
 
 
+async def test_a_plan_runs_over_several_inputs_up_to_the_first_that_fails(
+    isolation: Isolation, device: SimulatedDevice
+) -> None:
+    given = [{"x": X}, {"x": -X}, {"x": X + 1}]
+    results = await device.run_all(compiled(DOUBLE), plan(), given, poison=1, budget=Budget(20))
+    for own, result in zip(given, results, strict=True):
+        np.testing.assert_array_equal(result.outputs["y"], 2 * own["x"])
+    (failed,) = await device.run_all(compiled(FAULTY), plan(), given, poison=1, budget=Budget(20))
+    assert failed.fault is not None
+    assert failed.fault.verdict is Verdict.MEMORY_FAULT
+
+
 async def test_a_profile_comes_back_with_its_provenance(
     isolation: Isolation, device: SimulatedDevice
 ) -> None:

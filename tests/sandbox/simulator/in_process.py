@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,19 @@ class Simulator:
         result = running.run(program, plan, inputs, poison, budget=budget)
         self.notes.update(result.notes)
         return result
+
+    async def run_all(
+        self,
+        program: Program,
+        plan: Plan,
+        inputs: Sequence[Mapping[str, Array]],
+        *,
+        poison: int,
+        budget: Budget,
+    ) -> Sequence[RunResult]:
+        results = running.run_all(program, plan, inputs, poison, budget=budget)
+        self.notes.update(note for result in results for note in result.notes)
+        return results
 
     async def profile(
         self, program: Program, plan: Plan, samples: Mapping[str, Array], *, budget: Budget

@@ -20,7 +20,7 @@ from tests.tools.function_device import FunctionDevice
 from tools.judge.families import Court, said_of
 from tools.judge.oracle import TaskOracle
 from tools.judge.stress import stress_case
-from tools.judge.testing import Rules, Subject
+from tools.judge.subjects import Rules, Subject
 from tools.local_toolbox import LocalToolbox
 from tools.tasks.task import Case, Task
 from tools.toolbox import TestOrder

@@ -21,7 +21,8 @@ from sandbox.verdict import Verdict
 from tests.tools.function_device import FunctionDevice
 from tools.judge.freezing import CAPS, FLOORS, Frozen, cap, constants_of, freeze, load_frozen, store_frozen
 from tools.judge.oracle import TaskOracle
-from tools.judge.testing import Rules, Subject, judge_results
+from tools.judge.subjects import Rules, Subject
+from tools.judge.testing import judge_results
 from tools.tasks.task import Case, Task, TaskArgument
 
 Buffers = dict[str, np.ndarray[Any, Any]]
