@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agent.candidates import Parent, Trial
+from agent.candidates import Line, Parent, Trial
 from agent.events import Event
 from agent.proposer import Proposer
 from agent.results import SearchRequest
@@ -47,6 +47,7 @@ class Deps:
     interruption: Interruption
     seed: int
     _over: dict[int, list[Trial]] = field(default_factory=dict[int, list[Trial]], repr=False)
+    _lines: dict[int, list[Line]] = field(default_factory=dict[int, list[Line]], repr=False)
 
     def seed_of(self, *step: int | str) -> int:
         """Return the seed of one step; the same step of the same run always gets the same."""
@@ -69,3 +70,10 @@ class Deps:
             if number not in self._over:
                 self._over[number] = self.store.candidates.trials(self.run, first=number, through=number)
         return tuple(trial for number in range(1, through + 1) for trial in self._over[number])
+
+    def lines(self, *, through: int) -> tuple[Line, ...]:
+        """Return the same in a line each."""
+        for number in range(1, through + 1):
+            if number not in self._lines:
+                self._lines[number] = self.store.candidates.lines(self.run, first=number, through=number)
+        return tuple(line for number in range(1, through + 1) for line in self._lines[number])

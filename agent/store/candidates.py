@@ -18,7 +18,7 @@ from tools.preference import RESOLUTION, Merit, merit, preferred
 _KEY = "run = ? AND round = ? AND candidate = ?"
 _TIMED = (
     "SELECT * FROM candidates WHERE run = :run AND verdict = 'pass' AND latency_us IS NOT NULL"
-    " AND duplicate_of IS NULL AND round BETWEEN 1 AND :last"
+    " AND duplicate_of IS NULL AND +round BETWEEN 1 AND :last"  # by latency, not by round
 )
 _RANKED = f"{_TIMED} ORDER BY latency_us, round, candidate"
 _FIRST = (
