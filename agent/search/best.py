@@ -28,10 +28,9 @@ def settled(kernel: str, tune: Mapping[str, int]) -> str:
 
 def offer(deps: Deps, trial: Trial) -> bool:
     """Make the run's best kernel what it is now that a candidate was judged; return whether it is this one."""
-    ranked = deps.store.candidates.ranked(deps.run)
-    if not ranked:
+    first, known = deps.store.candidates.first(deps.run), deps.store.candidates.best(deps.run)
+    if first is None:
         return False
-    first, known = ranked[0], deps.store.candidates.best(deps.run)
     if known is None or known[0].place != first.place:
         deps.store.candidates.set_best(deps.run, first, _write(deps, first))
         if first.place != trial.place:

@@ -70,7 +70,7 @@ def _context(deps: Deps, task: CoderTask) -> WriteContext:
         parent=first,
         feedback=_feedback(deps, first),
         baseline=deps.baseline,
-        history=tuple(deps.store.candidates.trials(deps.run, through=last)),
+        history=deps.history(through=last),
         critique=CRITIQUE.validate_python(task["critique"]),
         seed=deps.seed_of("write", task["round"], task["candidate"]),
         other=second,

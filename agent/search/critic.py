@@ -51,7 +51,7 @@ def _ending(deps: Deps, number: int, lost: int, best: Parent | None) -> Ending |
 
 async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) -> Critique:
     """Ask the critic where there is another round to use the answer; else let the reports speak."""
-    history = tuple(deps.store.candidates.trials(deps.run, through=number))
+    history = deps.history(through=number)
     context = CritiqueContext(
         task=deps.task,
         device=deps.toolbox.device,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from agent.candidates import Parent, Trial
+from agent.candidates import Line, Parent, Trial
 from agent.events import Event
 from agent.proposer import Proposer
 from agent.results import SearchRequest
@@ -46,6 +46,8 @@ class Deps:
     say: Callable[[Event], None]
     interruption: Interruption
     seed: int
+    _over: dict[int, list[Trial]] = field(default_factory=dict[int, list[Trial]], repr=False)
+    _lines: dict[int, list[Line]] = field(default_factory=dict[int, list[Line]], repr=False)
 
     def seed_of(self, *step: int | str) -> int:
         """Return the seed of one step; the same step of the same run always gets the same."""
@@ -58,6 +60,20 @@ class Deps:
         return Parent(trial.sha, self.store.kernels.read(self.run, trial.sha), trial)
 
     def best(self, *, through: int | None = None) -> Parent | None:
-        """Return the fastest correct candidate."""
-        ranked = self.store.candidates.ranked(self.run, through=through)
-        return self.parent(ranked[0]) if ranked else None
+        """Return the correct candidate to choose first."""
+        first = self.store.candidates.first(self.run, through=through)
+        return None if first is None else self.parent(first)
+
+    def history(self, *, through: int) -> tuple[Trial, ...]:
+        """Return the judged candidates of rounds that are over, in order; each round is read once."""
+        for number in range(1, through + 1):
+            if number not in self._over:
+                self._over[number] = self.store.candidates.trials(self.run, first=number, through=number)
+        return tuple(trial for number in range(1, through + 1) for trial in self._over[number])
+
+    def lines(self, *, through: int) -> tuple[Line, ...]:
+        """Return the same in a line each."""
+        for number in range(1, through + 1):
+            if number not in self._lines:
+                self._lines[number] = self.store.candidates.lines(self.run, first=number, through=number)
+        return tuple(line for number in range(1, through + 1) for line in self._lines[number])

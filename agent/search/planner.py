@@ -50,7 +50,7 @@ def _context(state: SearchState, deps: Deps) -> PlanContext:
         round=last + 1,
         candidates=deps.request.candidates,
         baseline=deps.baseline,
-        history=tuple(deps.store.candidates.trials(deps.run, through=last)),
+        history=deps.history(through=last),
         parents=offered(deps, slots, through=last),
         critique=critique,
         seed=view.seed,

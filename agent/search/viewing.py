@@ -24,7 +24,7 @@ def view_of(deps: Deps, number: int, critique: Critique | None) -> RunView:
         depth=request.depth,
         candidates=request.candidates,
         baseline=baseline,
-        lines=tuple(deps.store.candidates.lines(deps.run, through=number - 1)),
+        lines=deps.lines(through=number - 1),
         features=usable,
         beliefs=beliefs(usable, deps.credit, kind(deps.task), _architecture(deps)),
         hints=() if critique is None else critique.features,

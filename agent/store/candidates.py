@@ -13,12 +13,17 @@ from agent.niches import Niche
 from agent.store.database import Database
 from agent.store.records import dump_report, load_report
 from sandbox.verdict import Provenance, Verdict
-from tools.preference import Merit, merit, preferred
+from tools.preference import RESOLUTION, Merit, merit, preferred
 
 _KEY = "run = ? AND round = ? AND candidate = ?"
-_RANKED = (
-    "SELECT * FROM candidates WHERE run = ? AND verdict = 'pass' AND latency_us IS NOT NULL"
-    " AND duplicate_of IS NULL ORDER BY latency_us, round, candidate"
+_TIMED = (
+    "SELECT * FROM candidates WHERE run = :run AND verdict = 'pass' AND latency_us IS NOT NULL"
+    " AND duplicate_of IS NULL AND +round BETWEEN 1 AND :last"  # by latency, not by round
+)
+_RANKED = f"{_TIMED} ORDER BY latency_us, round, candidate"
+_FIRST = (
+    f"{_TIMED} AND latency_us <= :near * (SELECT min(latency_us) FROM ({_TIMED}))"
+    " ORDER BY latency_us, round, candidate"
 )
 
 _LINES = (
@@ -27,7 +32,7 @@ _LINES = (
     " ORDER BY round, candidate"
 )
 _TRIALS = (
-    "SELECT * FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN 1 AND ?"
+    "SELECT * FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
     " ORDER BY round, candidate"
 )
 _BEST = (
@@ -150,11 +155,11 @@ class Candidates:
             ).fetchone()
         return None if row is None else _trial(row)
 
-    def trials(self, run: str, *, through: int | None = None) -> list[Trial]:
-        """Return the judged candidates of the rounds from 1, up to and with `through`, in order."""
+    def trials(self, run: str, *, first: int = 1, through: int | None = None) -> list[Trial]:
+        """Return the judged candidates of the rounds from `first`, up to and with `through`, in order."""
         last = 2**31 if through is None else through
         with self._database.read() as connection:
-            rows = connection.execute(_TRIALS, (run, last)).fetchall()
+            rows = connection.execute(_TRIALS, (run, first, last)).fetchall()
         return [_trial(row) for row in rows]
 
     def lines(self, run: str, *, first: int = 1, through: int) -> list[Line]:
@@ -182,10 +187,17 @@ class Candidates:
 
         That is the fastest; of those that an estimate cannot tell from it the leanest (`tools.preference`).
         """
-        last = 2**31 if through is None else through
+        return self._preferred(_RANKED, run, through)
+
+    def first(self, run: str, *, through: int | None = None) -> Trial | None:
+        """Return the first of `ranked`, and read no more of them than may be it; None where there is none."""
+        return next(iter(self._preferred(_FIRST, run, through)), None)
+
+    def _preferred(self, query: str, run: str, through: int | None) -> list[Trial]:
+        values = {"run": run, "last": 2**31 if through is None else through, "near": 1 + RESOLUTION}
         with self._database.read() as connection:
-            rows = connection.execute(_RANKED, (run,)).fetchall()
-        return preferred([_trial(row) for row in rows if 1 <= row["round"] <= last], _merit)
+            rows = connection.execute(query, values).fetchall()
+        return preferred([_trial(row) for row in rows], _merit)
 
     def set_best(self, run: str, trial: Trial, sha: str) -> None:
         """Record the best candidate, and the sha of its `best.cu`."""
@@ -232,7 +244,7 @@ class Candidates:
     def found(self, run: str) -> tuple[list[Trial], tuple[Trial, str] | None]:
         """Return the judged candidates and the best one with the sha of its `best.cu`, as of one moment."""
         with self._database.read() as connection:
-            rows = connection.execute(_TRIALS, (run, 2**31)).fetchall()
+            rows = connection.execute(_TRIALS, (run, 1, 2**31)).fetchall()
             best = connection.execute(_BEST, (run,)).fetchone()
         return [_trial(row) for row in rows], None if best is None else (_trial(best), best["best_sha"])
 

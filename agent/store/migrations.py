@@ -162,6 +162,8 @@ _STRATEGIES = statements(
     "ALTER TABLE candidates ADD COLUMN niche TEXT",
     "UPDATE candidates SET used_features = features",
     "CREATE INDEX candidates_by_sha ON candidates (run, sha)",
+    "CREATE INDEX candidates_by_identity ON candidates (run, identity)",
+    "CREATE INDEX candidates_by_latency ON candidates (run, latency_us) WHERE latency_us IS NOT NULL",
 )
 MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

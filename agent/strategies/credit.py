@@ -13,6 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -112,24 +113,31 @@ class Effects:
         row = self._row(features)
         self._precision += np.outer(row, row) / _NOISE**2
         self._weighted += row * value / _NOISE**2
+        self.__dict__.pop("_covariance", None)
 
     def predict(self, features: Iterable[str]) -> tuple[float, float]:
         """Return the expected value and its standard deviation."""
         row = self._row(features)
-        mean = float(row @ np.linalg.solve(self._precision, self._weighted))
-        return mean, math.sqrt(max(float(row @ np.linalg.solve(self._precision, row)), 0.0))
+        return float(row @ self._mean), math.sqrt(max(float(row @ self._covariance @ row), 0.0))
 
     def effect(self, feature: str) -> float:
         """Return what a feature alone seems to add to the distance; below 0 is a gain."""
-        return float(np.linalg.solve(self._precision, self._weighted)[self._at[frozenset((feature,))]])
+        return float(self._mean[self._at[frozenset((feature,))]])
 
     def draw(self, rng: random.Random) -> Draw:
         """Draw what features and pairs add to the distance from the posterior (Thompson sampling)."""
-        mean = np.linalg.solve(self._precision, self._weighted)
-        factor = np.linalg.cholesky(self._precision)
-        noise = np.array([rng.gauss(0.0, 1.0) for _ in range(len(mean))])
-        drawn = mean + np.linalg.solve(factor.T, noise)
+        noise = np.array([rng.gauss(0.0, 1.0) for _ in range(len(self._weighted))])
+        drawn = self._mean + np.linalg.cholesky(self._covariance) @ noise
         return Draw({term: float(drawn[position]) for term, position in self._at.items()})
+
+    @cached_property
+    def _covariance(self) -> _Matrix:
+        """Of the posterior, until something more is observed."""
+        return np.asarray(np.linalg.inv(self._precision), np.float64)
+
+    @property
+    def _mean(self) -> _Matrix:
+        return self._covariance @ self._weighted
 
     def _row(self, features: Iterable[str]) -> _Matrix:
         row = np.zeros(len(self._at) + 1)
