@@ -36,11 +36,13 @@ class Written:
         kernel: Text of the kernel file; None where it gave none.
         features: Names of the features that the kernel uses, as far as its writer knows them.
         said: What it says of the kernel, in words; may be empty.
+        lacking: Where it gave no kernel: why, in words; empty otherwise.
     """
 
     kernel: str | None
     features: tuple[str, ...] = ()
     said: str = ""
+    lacking: str = ""
 
 
 @dataclass(frozen=True)

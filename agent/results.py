@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.candidates import Trial
+from agent.model_settings import ModelSettings
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -49,6 +50,7 @@ class SearchRequest(BaseModel):
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None
+    models: ModelSettings = Field(default_factory=ModelSettings)
 
 
 class BestKernel(BaseModel):

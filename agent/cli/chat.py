@@ -16,8 +16,7 @@ from agent.cli.outcome import ExitStatus, conclude, of_verdict
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
+    from agent.models.endpoint import Endpoint
     from agent.results import SearchRequest, SearchResult
     from tools.tasks.task import Task
 
@@ -44,7 +43,7 @@ def chat(
 
     async def work() -> ExitStatus:
         from agent.home import home
-        from agent.models.chat import open_chat_model
+        from agent.models.endpoint import open_endpoint
         from agent.results import SearchRequest
         from agent.search.drafter import write_draft
 
@@ -55,7 +54,7 @@ def chat(
                 " `warpwright optimize` can do"
             )
             raise UsageError(msg)
-        opened = open_chat_model(model, base_url)
+        opened = open_endpoint(model, base_url)
         wanted = request or typer.prompt("What is to be computed?")
         with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
             folder = Path(temporary) / "draft"
@@ -140,14 +139,14 @@ async def _search(request: SearchRequest) -> SearchResult:
     return result
 
 
-async def _questions(model: BaseChatModel, result: SearchResult, task: Task) -> None:
+async def _questions(endpoint: Endpoint, result: SearchResult, task: Task) -> None:
     """Answer what the person asks of the result, until an empty line."""
     from agent.cli import output
     from agent.home import home
     from agent.search.drafter import about
     from agent.store import Store
 
-    talk = about(Store(home()), result.run, task, model)
+    talk = about(Store(home()), result.run, task, endpoint)
     while True:
         try:
             question = typer.prompt("Ask about it (empty: done)", default="", show_default=False).strip()

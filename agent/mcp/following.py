@@ -12,6 +12,7 @@ from agent.events import (
     BaselineJudged,
     CandidateJudged,
     Event,
+    Noticed,
     RoundFinished,
     RoundPlanned,
     RunFinished,
@@ -72,7 +73,7 @@ class Followed:
             case CandidateJudged():
                 self.judged.add((event.round, event.candidate))
                 self.best = event if event.is_best else self.best
-            case BaselineJudged() | StageFinished() | RoundFinished() | RunFinished():
+            case BaselineJudged() | StageFinished() | RoundFinished() | Noticed() | RunFinished():
                 pass
 
     def status(self, run: str, state: RunState, error: str = "") -> SearchStatus:
@@ -135,6 +136,8 @@ def _in_words(event: Event) -> str:
             return f"{judged}, {detail}{', best so far' if event.is_best else ''}"
         case RoundFinished():
             return f"round {event.round} judged; critic: {event.critique}"
+        case Noticed():
+            return event.message
         case RunFinished():
             return f"ended: {event.stopped}"
 

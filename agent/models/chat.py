@@ -4,107 +4,128 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-import openai
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
 
 from agent.candidates import CandidatePlan
+from agent.models.endpoint import ChatQuestion, Endpoint
 from agent.models.fallback import default_critique, default_plans
-from agent.models.reply import critique_of, plans_of, written_of
+from agent.models.reply import critique_of, no_answer, plans_of, written_of
+from agent.models.shapes import CRITIQUE, PLANS
 from agent.models.wording import critique_request, plan_request, write_request
-from agent.proposer import Critique, CritiqueContext, PlanContext, ProposalError, WriteContext, Written
+from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
 from agent.store.replies import Replies, Reply, ReplyKey
 from prompts import features, load_role
-from sandbox.errors import MissingDependencyError, UsageError
 
-_TIMEOUT_S = 600.0
-_RETRIES = 4
+T = TypeVar("T")
+
 _FEATURES = 3
+_AGAIN = (
+    "That could not be read as the answer asked for. Give it again: one JSON value in one fenced ```json block, as"
+    " described, and nothing else."
+)
 
 
-def open_chat_model(
-    model: str, base_url: str | None, environment: Mapping[str, str] = os.environ
-) -> BaseChatModel:
-    """Return a chat model.
+@dataclass(frozen=True)
+class Roles:
+    """Who answers: the endpoint of each role; one may stand for several."""
 
-    Raises:
-        MissingDependencyError: OpenAI's own endpoint is meant, and there is no key.
-    """
-    url = base_url or environment.get("OPENAI_BASE_URL") or None
-    key = environment.get("WARPWRIGHT_API_KEY") or environment.get("OPENAI_API_KEY")
-    if not key and url is None:
-        msg = (
-            f"no API key for model {model!r}: set OPENAI_API_KEY (or WARPWRIGHT_API_KEY), or give --base-url"
-            " for a server that needs none; without --model the built-in composer writes the kernels"
-        )
-        raise MissingDependencyError(msg)
-    return ChatOpenAI(
-        model=model,
-        base_url=url,
-        api_key=SecretStr(key or "none"),
-        timeout=_TIMEOUT_S,
-        max_retries=_RETRIES,
-    )
-
-
-class ChatProposer:
-    """Asks a chat model in plain text; every answer is committed to the store before it is read."""
-
-    def __init__(self, model: BaseChatModel, name: str, replies: Replies) -> None:
-        self._model = model
-        self._name = name
-        self._replies = replies
+    planner: Endpoint
+    coder: Endpoint
+    critic: Endpoint
 
     @property
     def name(self) -> str:
-        """The model's name."""
-        return self._name
+        """The models' names, each once."""
+        return ", ".join(dict.fromkeys(one.name for one in (self.planner, self.coder, self.critic)))
+
+
+class ChatProposer:
+    """Asks chat models; every answer is committed to the store before it is read."""
+
+    def __init__(self, roles: Roles, replies: Replies, tell: Callable[[str], None]) -> None:
+        """Ask `roles`; what a person should know of their answers is told."""
+        self._roles = roles
+        self._replies = replies
+        self._tell = tell
+
+    @property
+    def name(self) -> str:
+        """The models' names."""
+        return self._roles.name
 
     async def plan(self, context: PlanContext) -> list[CandidatePlan]:
-        """Ask for plans; what is missing or cannot be read is filled from the library in order."""
-        text = await self._ask("planner", context.round, 0, plan_request(context))
+        """Ask for plans; what is missing or cannot be read is filled from the library in order, and said."""
+        messages = _opening("planner", plan_request(context))
+        key = _Place("planner", context.round, 0)
+        plans = await self._structured(self._roles.planner, key, messages, PLANS, plans_of)
         defaults = default_plans(context)
-        plans = [_plan(*pair, context) for pair in zip(plans_of(text), defaults, strict=False)]
-        return [*plans, *defaults[len(plans) :]]
+        named = [_plan(*pair, context) for pair in zip(plans or (), defaults, strict=False)]
+        if len(named) < len(defaults):
+            given = (
+                f"gave {len(named)} of {len(defaults)} plans" if named else "gave no plan that can be read"
+            )
+            self._tell(f"round {context.round}: the planner {given}; the library stands in, in order")
+        return [*named, *defaults[len(named) :]]
 
     async def write(self, context: WriteContext) -> Written:
         """Ask for a kernel file."""
-        reply = await self._ask("coder", context.round, context.candidate, write_request(context))
-        return written_of(reply, context.plan.features)
+        place = _Place("coder", context.round, context.candidate)
+        question = ChatQuestion(_opening("coder", write_request(context)))
+        return written_of(await self._ask(self._roles.coder, place, question), context.plan.features)
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Ask for the one bottleneck or root cause."""
-        written = critique_of(await self._ask("critic", context.round, 0, critique_request(context)))
+        messages = _opening("critic", critique_request(context))
+        place = _Place("critic", context.round, 0)
+        written = await self._structured(self._roles.critic, place, messages, CRITIQUE, critique_of)
         if written is None:
+            self._tell(f"round {context.round}: the critic said nothing that can be read; the reports speak")
             return default_critique(context)
         return Critique(written.text, _known(written.features))
 
-    async def _ask(self, role: str, round_: int, candidate: int, request: str) -> str:
-        messages: list[BaseMessage] = [SystemMessage(load_role(role)), HumanMessage(request)]
-        key = ReplyKey(round_, candidate, role, _sha(messages))
+    async def _structured(
+        self,
+        endpoint: Endpoint,
+        place: _Place,
+        messages: tuple[BaseMessage, ...],
+        shape: Mapping[str, Any],
+        read: Callable[[Reply], T],
+    ) -> T:
+        """Ask for an answer of a shape; where it cannot be read once more, in a plainer way."""
+        reply = await self._ask(endpoint, place, ChatQuestion(messages, shape))
+        found = read(reply)
+        if found:
+            return found
+        reason = no_answer(reply) or "it could not be read"
+        self._tell(f"round {place.round}: the {place.role}'s answer is asked for again: {reason}")
+        endpoint.learn(endpoint.dialect.without_rung())
+        again = (*messages, AIMessage(reply.text), HumanMessage(_AGAIN))
+        return read(await self._ask(endpoint, place, ChatQuestion(again, shape)))
+
+    async def _ask(self, endpoint: Endpoint, place: _Place, question: ChatQuestion) -> Reply:
+        key = ReplyKey(place.round, place.candidate, place.role, _sha(question.messages))
         kept = self._replies.find(key)
         if kept is None:
-            kept = _reply(await self._invoke(messages))
+            kept = await endpoint.ask(question)
             self._replies.keep(key, kept)
-        return kept.text
+        return kept
 
-    async def _invoke(self, messages: list[BaseMessage]) -> AIMessage:
-        try:
-            return await self._model.ainvoke(messages)
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            msg = f"the endpoint refuses the key for model {self._name!r}; set OPENAI_API_KEY: {error}"
-            raise MissingDependencyError(msg) from error
-        except openai.NotFoundError as error:
-            msg = f"the endpoint has no model {self._name!r}, or --base-url lacks a path such as /v1: {error}"
-            raise UsageError(msg) from error
-        except (openai.OpenAIError, json.JSONDecodeError) as error:
-            msg = f"no answer from model {self._name!r}: {type(error).__name__}: {error}"
-            raise ProposalError(msg) from error
+
+@dataclass(frozen=True)
+class _Place:
+    """Whose answer it is: a role's in a round, for a candidate or for all of them (0)."""
+
+    role: str
+    round: int
+    candidate: int
+
+
+def _opening(role: str, request: str) -> tuple[BaseMessage, ...]:
+    return SystemMessage(load_role(role)), HumanMessage(request)
 
 
 def _plan(planned: CandidatePlan, default: CandidatePlan, context: PlanContext) -> CandidatePlan:
@@ -123,13 +144,6 @@ def _known(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name in library))[:_FEATURES]
 
 
-def _reply(message: AIMessage) -> Reply:
-    # A lone surrogate in a server's JSON could be neither stored nor compiled.
-    text = str(message.text).encode("utf-8", "replace").decode()
-    usage = message.usage_metadata
-    return Reply(text) if usage is None else Reply(text, usage["input_tokens"], usage["output_tokens"])
-
-
-def _sha(messages: list[BaseMessage]) -> str:
+def _sha(messages: Iterable[BaseMessage]) -> str:
     parts = [(message.type, str(message.text)) for message in messages]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

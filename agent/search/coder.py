@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -29,16 +30,25 @@ async def coder(state: CoderTask, runtime: Runtime[Deps]) -> Command[Literal["ev
 async def _write(deps: Deps, task: CoderTask) -> str:
     """Store the submission; return what to say of it."""
     context = _context(deps, task)
+    submission = Submission(context.round, context.candidate, context.plan, None)
     try:
-        kernel = (await deps.interruption.guard(deps.proposer.write(context))).kernel
+        written = await deps.interruption.guard(deps.proposer.write(context))
     except ProposalError as error:
-        submission = Submission(context.round, context.candidate, context.plan, None)
-        deps.store.candidates.add(deps.run, submission)
-        deps.store.candidates.judge(deps.run, submission.judged(Verdict.REJECTED, str(error), lost=True))
-        return str(error)
-    sha = None if kernel is None else deps.store.kernels.keep(deps.run, kernel)
-    deps.store.candidates.add(deps.run, Submission(context.round, context.candidate, context.plan, sha))
-    return "the reply holds no kernel file" if kernel is None else f"{len(kernel.splitlines())} lines"
+        return _without_kernel(deps, submission, str(error), lost=True)
+    if written.kernel is None:
+        return _without_kernel(
+            deps, submission, written.lacking or "its writer gave no kernel file", lost=False
+        )
+    sha = deps.store.kernels.keep(deps.run, written.kernel)
+    deps.store.candidates.add(deps.run, replace(submission, sha=sha))
+    return f"{len(written.kernel.splitlines())} lines"
+
+
+def _without_kernel(deps: Deps, submission: Submission, why: str, *, lost: bool) -> str:
+    """Store a candidate that has no kernel together with its verdict."""
+    deps.store.candidates.add(deps.run, submission)
+    deps.store.candidates.judge(deps.run, submission.judged(Verdict.REJECTED, why, lost=lost))
+    return why
 
 
 def _context(deps: Deps, task: CoderTask) -> WriteContext:

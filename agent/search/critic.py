@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agent.candidates import Parent
-from agent.events import RoundFinished
+from agent.events import Noticed, RoundFinished
 from agent.models.fallback import default_critique
 from agent.proposer import Critique, CritiqueContext, ProposalError
 from agent.search.deps import Deps
@@ -108,5 +108,8 @@ async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) 
         return default_critique(context)
     try:
         return await deps.interruption.guard(deps.proposer.criticise(context))
-    except ProposalError:
+    except ProposalError as error:
+        deps.say(
+            Noticed(run=deps.run, message=f"round {number}: no critique came; the reports speak: {error}")
+        )
         return default_critique(context)

@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from agent.candidates import CandidatePlan
-from agent.events import RoundPlanned
+from agent.events import Noticed, RoundPlanned
 from agent.models.fallback import default_plans
 from agent.proposer import PlanContext, ProposalError
 from agent.search.deps import Deps
@@ -56,7 +56,9 @@ async def _plans(deps: Deps, context: PlanContext) -> list[CandidatePlan]:
     defaults = default_plans(context)
     try:
         plans = await deps.interruption.guard(deps.proposer.plan(context))
-    except ProposalError:
+    except ProposalError as error:
+        said = f"round {context.round}: no plan came; the library stands in, in order: {error}"
+        deps.say(Noticed(run=deps.run, message=said))
         return defaults
     plans = [*plans[: context.candidates], *defaults[len(plans) :]]
     offered = {parent.sha for parent in context.parents} | {None}

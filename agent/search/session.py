@@ -22,7 +22,7 @@ from agent.search.graph import MAX_CONCURRENCY, build, steps
 from agent.search.interruption import Interruption, SearchInterruptedError
 from agent.search.state import Ending, SearchState, first_state
 from agent.store import Run, Store
-from sandbox.errors import WarpwrightError
+from sandbox.errors import MissingDependencyError, WarpwrightError
 from sandbox.verdict import Provenance
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
@@ -44,13 +44,8 @@ class Session:
     store: Store
     toolbox: Toolbox
     proposer: Proposer
-    on_event: Callable[[Event], None] | None
-
-    def say(self, event: Event) -> None:
-        """Store an event and pass it on."""
-        self.store.event_log.append(event)
-        if self.on_event is not None:
-            self.on_event(event)
+    say: Callable[[Event], None]
+    """Stores an event and passes it on."""
 
 
 async def work(session: Session, *, resumed: bool) -> SearchResult:
@@ -115,12 +110,18 @@ async def _cancel_asked(session: Session) -> None:
 
 async def _search(session: Session, interruption: Interruption) -> Stop:
     deps = await _deps(session, interruption)
-    ending = await _run_graph(deps, session)
+    try:
+        ending = await _run_graph(deps, session)
+    except MissingDependencyError as error:
+        raise MissingDependencyError(_to_be_mended(str(error), deps.run)) from error
     if ending == "lost":
-        msg = f"{_last_word(deps)}; once that is mended, go on with: warpwright resume {deps.run}"
-        raise SearchLostError(msg)
+        raise SearchLostError(_to_be_mended(_last_word(deps), deps.run))
     await confirm(deps)
     return Stop(ending)
+
+
+def _to_be_mended(problem: str, run: str) -> str:
+    return f"{problem}; once that is mended, go on with: warpwright resume {run}"
 
 
 async def _deps(session: Session, interruption: Interruption) -> Deps:

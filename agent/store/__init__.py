@@ -9,6 +9,7 @@ from agent.home import Home
 from agent.results import BestKernel, RunState, SearchResult
 from agent.store.candidates import Candidates
 from agent.store.database import Database
+from agent.store.dialects import DialectMemory
 from agent.store.event_log import EventLog, StoredEvent
 from agent.store.files import KernelFiles
 from agent.store.jobs import JobTable
@@ -33,6 +34,7 @@ class Store:
         self.candidates = Candidates(database)
         self.event_log = EventLog(database)
         self.jobs = JobTable(database, tenant)
+        self.dialects = DialectMemory(database)
         self.kernels = KernelFiles(home.runs)
 
     def seen_by(self, tenant: str | None) -> Store:

@@ -19,6 +19,7 @@ from agent.candidates import CandidatePlan
 from agent.models.fallback import default_critique, default_plans
 from agent.models.reply import written_of
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
+from agent.store.replies import Reply
 from sandbox.device import Bottleneck
 from sandbox.errors import WorkerDiedError
 from sandbox.program import Diagnostic
@@ -199,7 +200,7 @@ class ScriptedProposer:
         reply = self._replies.pop(0) if self._replies else "nothing more to say"
         if isinstance(reply, Exception):
             raise reply
-        return written_of(reply, context.plan.features)
+        return written_of(Reply(reply), context.plan.features)
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         await asyncio.sleep(0)

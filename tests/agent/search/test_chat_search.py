@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from agent.events import Event, Noticed
 from agent.home import Home
 from agent.results import Stop
 from agent.search.session import SearchLostError
@@ -78,7 +79,6 @@ async def test_prompts_begin_with_what_never_changes(home: Home, toolbox: FakeTo
     task = first.partition("# History")[0]
     assert "def reference" in task
     assert second.startswith(task)
-    assert {"tools", "response_format"}.isdisjoint(server.asked[0].body), "plain servers know neither"
 
 
 async def test_a_plan_in_json_is_followed(home: Home, toolbox: FakeToolbox, request_of):
@@ -105,10 +105,29 @@ async def test_an_unreadable_plan_is_replaced_by_the_library_in_order(
     assert [record.features for record in result.candidates] == [["vectorized_loads"], ["grid_stride_loop"]]
 
 
+async def test_an_unreadable_plan_is_asked_for_once_more_and_the_fallback_is_announced(
+    home: Home, toolbox: FakeToolbox, request_of, heard: list[Event]
+):
+    with serving(coder_script(fenced(GOOD))) as server:
+        request = request_of(model="some-model", base_url=server.url, depth=1)
+        await start_search(request, home=home, toolbox=toolbox, on_event=heard.append)
+        first, second = server.of("planner")
+    assert second.body["messages"][-2]["content"] == "Let me think about the memory traffic."
+    assert "could not be read" in second.text
+    assert _way(first) != _way(second), "asked for in a plainer way"
+    said = [event.message for event in heard if isinstance(event, Noticed)]
+    assert "asked for again" in said[0]
+    assert "the library stands in" in said[1]
+
+
+def _way(question: Question) -> object:
+    return question.body.get("response_format"), bool(question.body.get("tools"))
+
+
 async def test_an_endpoint_that_stays_down_stops_the_search_which_can_be_resumed(
     home: Home, toolbox: FakeToolbox, request_of, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("agent.models.chat._RETRIES", 0)
+    monkeypatch.setattr("agent.models.endpoint.RETRIES", 0)
     up = False
 
     def answer(question: Question) -> Answer:

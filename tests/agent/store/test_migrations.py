@@ -165,7 +165,7 @@ def test_a_column_more_is_one_migration_more(kept: Home) -> None:
 
 
 def test_a_database_from_before_tenants_is_opened_too(home: Home) -> None:
-    Store(home)
+    Database(home.database, MIGRATIONS[:1])
     with closing(sqlite3.connect(home.database)) as connection:
         connection.execute("ALTER TABLE runs DROP COLUMN tenant")
         connection.execute("PRAGMA user_version = 0")
