@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.niches import Niche, niche_of
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import CheckReport
 
@@ -16,13 +17,49 @@ class CandidatePlan:
 
     Attributes:
         parent: sha256 of the kernel text to start from; None for a fresh start.
-        features: One to three names from the feature library (`prompts.features()`).
+        features: One to three names, of the feature library (`prompts.features()`) or the planner's own.
         why: One or two sentences.
+        other: A second kernel, whose features are to be merged with the parent's.
+        origin: What the strategy drew it from (`Slot.origin`); empty where the proposer chose by itself.
     """
 
     parent: str | None = None
     features: tuple[str, ...] = ()
     why: str = ""
+    other: str | None = None
+    origin: str = ""
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The kernels it starts from: none, one, or two that are merged."""
+        return tuple(sha for sha in (self.parent, self.other) if sha is not None)
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What a feature is thought to gain: mean and standard deviation of the logarithm of the ratio of latencies."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One candidate's place in the next round, as a strategy offers it.
+
+    Attributes:
+        parents: sha256 of the kernels to build on: none for a fresh start, two to be merged.
+        features: Worth trying, in this order; empty leaves them to the proposer.
+        why: One sentence.
+        origin: What it was drawn from: a cell, a node, a repair, a merge.
+        keep: The features are the intent of an attempt that failed: it is tried again as it was.
+    """
+
+    parents: tuple[str, ...]
+    features: tuple[str, ...] = ()
+    why: str = ""
+    origin: str = ""
+    keep: bool = False
 
 
 class Candidate(BaseModel):
@@ -55,22 +92,29 @@ class Trial(Candidate):
         report: What the tools said; None where there was no kernel to judge.
         lost: The failure is not the kernel's: the model's endpoint or the tools gave no answer.
         duplicate_of: `ROUND/CANDIDATE` of the trial that this one repeats.
+        niche: What kind of kernel it is; None where it was not timed.
     """
 
     tune: dict[str, int] = Field(default_factory=dict[str, int])
     report: CheckReport | None = Field(default=None, exclude=True, repr=False)
     lost: bool = Field(default=False, exclude=True)
     duplicate_of: str | None = Field(default=None, exclude=True)
+    niche: Niche | None = Field(default=None, exclude=True)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A candidate handed in to be judged; `sha` is None where its writer gave no kernel file."""
+    """A candidate handed in to be judged; `sha` is None where its writer gave no kernel file.
+
+    Attributes:
+        used: Features of the kernel, those of its parents among them, as far as anyone knows.
+    """
 
     round: int
     candidate: int
     plan: CandidatePlan
     sha: str | None
+    used: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[int, int]:
@@ -121,6 +165,7 @@ class Submission:
             speedup=speedup,
             tune=report.tune,
             report=report,
+            niche=None if latency is None else niche_of(report),
         )
 
     def repeating(self, original: Trial) -> Trial:
@@ -143,6 +188,7 @@ class Submission:
             speedup=original.speedup,
             tune=original.tune,
             report=original.report,
+            niche=original.niche,
             duplicate_of=f"{original.round}/{original.candidate}",
         )
 
@@ -154,3 +200,44 @@ class Parent:
     sha: str
     kernel: str
     trial: Trial | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A judged candidate in a line: what a strategy looks at, read without its report.
+
+    Attributes:
+        parents: sha256 of the kernels it started from.
+        features: What it was to try.
+        used: Features of the kernel, its parents' among them, as far as anyone knows.
+        duplicate: It is the same kernel as an earlier candidate.
+        lost: Its failure is not the kernel's.
+    """
+
+    round: int
+    candidate: int
+    sha: str | None
+    parents: tuple[str, ...]
+    features: tuple[str, ...]
+    used: tuple[str, ...]
+    verdict: Verdict
+    latency_us: float | None = None
+    duplicate: bool = False
+    lost: bool = False
+    origin: str = ""
+    niche: Niche | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its round and its number in the round; (0, 0) for the task's own baseline."""
+        return self.round, self.candidate
+
+    @property
+    def name(self) -> str:
+        """Its place as people write it, as in `2/3`."""
+        return "the baseline" if self.round == 0 else f"{self.round}/{self.candidate}"
+
+    @property
+    def correct(self) -> bool:
+        """Whether it passed and was timed."""
+        return self.verdict is Verdict.PASS and self.latency_us is not None

@@ -23,6 +23,7 @@ class RunStarted(_Event):
     device: str
     isolation: str
     model: str
+    strategy: str = ""
     candidates: int
     depth: int
     resumed: bool = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
-from agent.candidates import CandidatePlan, Parent, Trial
+from agent.candidates import Belief, CandidatePlan, Parent, Slot, Trial
 from sandbox.errors import WarpwrightError
 from tools.reports import CheckReport
 from tools.tasks.task import Task
@@ -54,8 +55,10 @@ class PlanContext:
         candidates: How many plans are wanted.
         baseline: The judgement on the task's own baseline; its latency is the reference of every speedup.
         history: Every candidate of earlier rounds, in order of round and candidate.
-        parents: Kernels worth building on, best first: correct ones, or failed ones to repair where none is
-            correct, or the baseline in round 1.
+        parents: The kernels that the slots build on, best first.
+        slots: What the strategy offers, one a candidate: plan i is for slot i. A plan may name another of the
+            parents and other features; a slot that says `keep` is taken as it is.
+        beliefs: What features are thought to gain before this run shows it, from their pages and earlier runs.
         critique: The critic's word on the round before; None in round 1.
         seed: For whatever is random; the same run and round give the same seed.
     """
@@ -69,6 +72,8 @@ class PlanContext:
     parents: tuple[Parent, ...]
     critique: Critique | None
     seed: int
+    slots: tuple[Slot, ...] = ()
+    beliefs: Mapping[str, Belief] = field(default_factory=dict[str, Belief])
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class WriteContext:
             wrong elements, the fault, or the profile of a correct kernel.
         history: Every candidate of earlier rounds.
         seed: Differs between candidates; the same on a resumed run.
+        other: A second kernel to merge with the parent; None for most.
     """
 
     task: Task
@@ -94,6 +100,7 @@ class WriteContext:
     history: tuple[Trial, ...]
     critique: Critique | None
     seed: int
+    other: Parent | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,15 @@ class CritiqueContext:
     history: tuple[Trial, ...]
     best: Parent | None
     seed: int
+
+
+@runtime_checkable
+class LimitedProposer(Protocol):
+    """A proposer that knows only some of the library's features."""
+
+    def features(self, task: Task) -> tuple[str, ...]:
+        """Return the names of those it can use for a task."""
+        ...
 
 
 class Proposer(Protocol):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.candidates import Trial
 from agent.model_settings import ModelSettings
+from agent.strategy_names import StrategyName
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -36,6 +37,7 @@ class RunState(StrEnum):
 class SearchRequest(BaseModel):
     """What to search for. `task` is a name or a folder; `model` None means the built-in composer.
 
+    `patience` is how many rounds without a gain a search goes on; None leaves it to the strategy.
     `tools` is the address of an MCP server whose tools judge, None for this machine's own.
     `tenant` is whose run it is: the name of an access token on an HTTP server, empty for this machine's own.
     """
@@ -47,6 +49,8 @@ class SearchRequest(BaseModel):
     base_url: str | None = None
     candidates: int = Field(default=4, ge=1, le=32)
     depth: int = Field(default=4, ge=1, le=64)
+    strategy: StrategyName = StrategyName.AUTO
+    patience: int | None = Field(default=None, ge=1, le=64)
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None
@@ -81,6 +85,7 @@ class SearchResult(BaseModel):
     device: str
     isolation: str
     model: str
+    strategy: str = ""
     verdict: Verdict | None
     """PASS where a correct kernel was found, else the verdict of the last candidate; None before any."""
     best: BestKernel | None

@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from string import Template
+from typing import Literal, get_args
 
-__all__ = ["Feature", "features", "load_role", "render_chat", "render_request"]
+from pydantic import BaseModel, ConfigDict, Field
 
+__all__ = ["KINDS", "Feature", "Kind", "features", "load_role", "read_page", "render_chat", "render_request"]
+
+Kind = Literal[
+    "elementwise", "row_reduction", "reduction", "transpose", "matmul", "stencil", "scan", "sort", "histogram"
+]
+"""Kinds of task that features can help."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Family = Literal["memory", "tiling", "compute", "tensor", "reduction", "parallelism", "launch", "fusion"]
+"""What a feature is about."""
 _FENCE = "+++"
 
 
-@dataclass(frozen=True)
-class Feature:
+class Feature(BaseModel):
     """One optimisation technique that candidates are composed from.
 
     Attributes:
+        order: Place in the library, the most generally useful first.
+        family: What it is about: memory, tiling, compute, tensor, reduction, parallelism, launch, fusion.
         summary: One sentence for a list.
-        applies_to: Kinds of kernel: elementwise, row_reduction, reduction, transpose, matmul, stencil.
+        applies_to: Kinds of kernel that it can help, of `KINDS`.
+        bottlenecks: What bounds the kernels that it helps, by the names that reports have; empty for any.
+        architecture: The oldest that has what it takes, as in `sm_80`.
+        needs: Features that it builds on.
+        conflicts: Features that it replaces or that exclude it.
+        cost: What it takes: registers, shared memory, code, launches.
+        metric: What falls or rises where it works.
+        gain: How many times faster kernels that it fits become, roughly: what is believed before anything is tried.
         text: The whole page as a model reads it: when it helps, what shows it, pitfalls, a sketch.
     """
 
-    name: str
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    order: int
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{2,47}$")
+    family: Family
     summary: str
-    applies_to: tuple[str, ...]
+    applies_to: tuple[Kind, ...] = Field(min_length=1)
+    bottlenecks: tuple[str, ...]
+    architecture: str = Field(pattern=r"^sm_\d+$")
+    needs: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    cost: str
+    metric: str
+    gain: float = Field(gt=0.5, lt=10)
     text: str
+
+    def fits(self, kind: str, architecture: str) -> bool:
+        """Whether it can help a kind of task on an architecture, as in `sm_90`; empty where that is not known."""
+        there, wanted = _generation(architecture), _generation(self.architecture)
+        return kind in self.applies_to and (there is None or wanted is None or there >= wanted)
 
 
 @cache
@@ -51,20 +84,41 @@ def features() -> tuple[Feature, ...]:
     """Return the feature library, the most generally useful first."""
     folder = files(__name__) / "features"
     names = (entry.name for entry in folder.iterdir())
-    pages = [_page(_read(f"features/{name}")) for name in names if name.endswith(".md")]
-    return tuple(feature for _, feature in sorted(pages, key=lambda page: (page[0], page[1].name)))
+    pages = [read_page(_read(f"features/{name}")) for name in names if name.endswith(".md")]
+    return tuple(sorted(pages, key=lambda page: (page.order, page.name)))
 
 
-def _page(text: str) -> tuple[int, Feature]:
-    _, head, body = text.split(f"{_FENCE}\n", 2)
-    about = tomllib.loads(head)
-    feature = Feature(
-        name=about["name"],
-        summary=about["summary"],
-        applies_to=tuple(about["applies_to"]),
-        text=f"# {about['name']}\n\n{about['summary']}\n\n{body.strip()}\n",
+def read_page(text: str) -> Feature:
+    """Read a page of the library: front matter in TOML, then Markdown.
+
+    Raises:
+        ValueError: It is not a page; the text says what is wrong.
+    """
+    start, *rest = text.split(f"{_FENCE}\n", 2)
+    if start or len(rest) != 2:
+        msg = f"a page begins with front matter between two lines of {_FENCE}"
+        raise ValueError(msg)
+    about = tomllib.loads(rest[0])
+    page = Feature.model_validate({**about, "text": rest[1]})
+    said = f"# {page.name}\n\n{page.summary}\n\n{_facts(page)}\n\n{rest[1].strip()}\n"
+    return page.model_copy(update={"text": said})
+
+
+def _facts(page: Feature) -> str:
+    """Return front matter as a model reads it."""
+    bounds = ", ".join(page.bottlenecks) or "anything"
+    needs, excludes = (", ".join(names) or "nothing" for names in (page.needs, page.conflicts))
+    return (
+        f"For: {', '.join(page.applies_to)}; bound by {bounds}; {page.architecture} or newer.\n"
+        f"Needs: {needs}. Excludes: {excludes}. Cost: {page.cost}.\n"
+        f"Expect: {page.metric}."
     )
-    return about["order"], feature
+
+
+def _generation(architecture: str) -> int | None:
+    """Return the number in `sm_90`, or in `sm_90a`."""
+    found = re.fullmatch(r"sm_(\d+)[a-z]?", architecture)
+    return int(found[1]) if found else None
 
 
 @cache

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from agent.strategy_names import StrategyName
+
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
@@ -31,6 +33,19 @@ ModelTokensADay = Annotated[int, typer.Option("--model-tokens", min=0, help="Tok
 RequestsAMinute = Annotated[int, typer.Option("--requests", min=1, help="Requests a minute.")]
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Repeat what depends on chance; otherwise it differs every time.")
+]
+Strategy = Annotated[
+    StrategyName,
+    typer.Option(
+        "--strategy",
+        help="What each round builds on: fsr (the paper's), elites (the best of each kind), tree (best first).",
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        "--patience", min=1, max=64, help="Rounds without a gain after which to stop; unset, the strategy's."
+    ),
 ]
 ToolsUrl = Annotated[
     str | None,

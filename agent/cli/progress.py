@@ -67,7 +67,7 @@ def heading(event: RunStarted) -> str:
     """Return the line that opens a search."""
     verb = "resumed" if event.resumed else "started"
     return (
-        f"{event.run} {verb}: {event.task} on {event.device}, {event.model}, "
+        f"{event.run} {verb}: {event.task} on {event.device}, {event.model}, strategy {event.strategy}, "
         f"{event.candidates} candidates x {event.depth} rounds, isolation {event.isolation}"
     )
 

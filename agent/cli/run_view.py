@@ -78,7 +78,9 @@ def show_runs(console: Console, summaries: Sequence[RunSummary]) -> None:
 
 def show_run(console: Console, result: SearchResult, stored: Run) -> None:
     """Print a stored run: where it stands, its candidates, what it found."""
-    console.print(f"{result.run}: {result.task} on {result.device}, {result.model}, {stored.state}")
+    console.print(
+        f"{result.run}: {result.task} on {result.device}, {result.model}, {result.strategy}, {stored.state}"
+    )
     if stored.error:
         console.print(Text(clean(stored.error)), soft_wrap=True)
     console.print()

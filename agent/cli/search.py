@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import AsJson, BaseUrl, DeviceName, RunName, Seed, ToolsUrl
+from agent.cli.options import AsJson, BaseUrl, DeviceName, Patience, RunName, Seed, Strategy, ToolsUrl
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
+from agent.strategy_names import StrategyName
 
 if TYPE_CHECKING:
     from agent.cli.progress import ProgressView
@@ -27,6 +28,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     base_url: BaseUrl = None,
     candidates: Annotated[int, typer.Option("--candidates", min=1, max=32, help="Kernels a round.")] = 4,
     depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds at most.")] = 4,
+    strategy: Strategy = StrategyName.AUTO,
+    patience: Patience = None,
     seed: Seed = None,
     tools: ToolsUrl = None,
     as_json: AsJson = False,
@@ -45,6 +48,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             base_url=base_url,
             candidates=candidates,
             depth=depth,
+            strategy=strategy,
+            patience=patience,
             seed=seed,
             tools=tools,
         )

@@ -34,14 +34,19 @@ class Composer:
             self._space = (task, Space(task))
         return self._space[1]
 
+    def features(self, task: Task) -> tuple[str, ...]:
+        """Return the features that can change a kernel of this task."""
+        return self.space(task).features
+
     async def plan(self, context: PlanContext) -> list[CandidatePlan]:
-        """Choose parents and features by what this run has measured."""
+        """Make a plan of each slot, by what this run has shown and what features are believed to gain."""
         return planning.plans(context, self.space(context.task))
 
     async def write(self, context: WriteContext) -> Written:
         """Write the kernel file of the parent's features and the plan's."""
         space = self.space(context.task)
-        before = (space.features_in(context.parent) or ()) if context.parent else ()
+        parents = (parent for parent in (context.parent, context.other) if parent is not None)
+        before = [name for parent in parents for name in space.features_in(parent) or ()]
         features = space.settle((*before, *context.plan.features))
         used = ", ".join(features) or "no feature"
         return Written(space.text(features), features, f"This is a {space.family} with {used}.")

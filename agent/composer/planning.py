@@ -1,17 +1,17 @@
-"""Chooses what to try next, from nothing but what was measured in this run."""
+"""Makes plans of slots: what a slot asks for, or else what this run and credit let expect most of."""
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from agent.candidates import CandidatePlan, Parent, Trial
-from agent.composer.learning import FAILED, Model
+from agent.candidates import CandidatePlan, Parent, Slot, Trial
 from agent.composer.space import Features, Space
 from agent.proposer import PlanContext
+from agent.strategies.credit import FAILED, Effects
 from sandbox.verdict import Verdict
 
 _MOST_ADDED = 3
@@ -25,33 +25,41 @@ _SHORTER = 0.01
 
 @dataclass(frozen=True)
 class Move:
-    """A step from a parent (None: a fresh start) by some features to the features that result."""
+    """A step from its parents (none: a fresh start; two: merged) by some features to the features that result."""
 
-    parent: Parent | None
+    parents: tuple[Parent, ...]
     added: Features
     result: Features
 
 
 def plans(context: PlanContext, space: Space) -> list[CandidatePlan]:
-    """Choose the candidates of a round; fewer than wanted only where nothing untried is in reach."""
+    """Choose what each slot becomes; fewer than wanted only where nothing untried is in reach."""
     rng = random.Random(context.seed)
     seen = measured(context.history, space, _baseline_us(context))
-    model = Model(space.features, seen)
+    model = Effects(
+        space.features, {frozenset(tried): value for tried, value in seen.items()}, context.beliefs
+    )
     hints = set(context.critique.features) if context.critique else set[str]()
-    moves = _moves(context.parents, space, seen)
-    bias = {
-        move.result: rng.uniform(0, _JITTER) - _EFFORT * (space.settings(move.result) - 1) for move in moves
-    }
+    parents = {parent.sha: parent for parent in context.parents}
+    taken = set(seen)
     chosen: list[CandidatePlan] = []
-    while moves and len(chosen) < context.candidates:
-        best = max(moves, key=lambda move: _worth(move, model, hints) + bias[move.result])
-        chosen.append(
-            CandidatePlan(best.parent.sha if best.parent else None, best.added, _why(best, model, seen))
-        )
-        expected, _ = model.predict(best.result)
-        model.observe(best.result, expected)
-        moves.remove(best)
+    for slot in context.slots:
+        bases = [parents[sha] for sha in slot.parents if sha in parents]
+        moves = _moves(slot, bases, context.parents, space, taken)
+        if not moves:
+            break
+        jitter = {move.result: rng.uniform(0, _JITTER) for move in moves}
+        best = max(moves, key=lambda move: _worth(move, model, hints, space) + jitter[move.result])
+        chosen.append(_plan(slot, best, model, seen))
+        model.observe(best.result, model.predict(best.result)[0])
+        taken.add(best.result)
     return chosen
+
+
+def _plan(slot: Slot, move: Move, model: Effects, seen: dict[Features, float]) -> CandidatePlan:
+    parent = move.parents[0].sha if move.parents else None
+    other = move.parents[1].sha if len(move.parents) > 1 else None
+    return CandidatePlan(parent, move.added, _why(move, model, seen), other, slot.origin)
 
 
 def measured(history: Sequence[Trial], space: Space, baseline_us: float | None) -> dict[Features, float]:
@@ -75,40 +83,55 @@ def _baseline_us(context: PlanContext) -> float | None:
     return None if profile is None else profile.latency_us
 
 
-def _moves(parents: Sequence[Parent], space: Space, seen: dict[Features, float]) -> list[Move]:
-    """List the untried variants in reach, each by its shortest way from the best parent."""
+def _moves(
+    slot: Slot, bases: Sequence[Parent], offered: Sequence[Parent], space: Space, taken: Collection[Features]
+) -> list[Move]:
+    """List untried variants for a slot: what it asks for, else those in reach of its parents, else of others."""
+    asked = tuple(name for name in slot.features if name in space.features)
+    exact = _move(bases, asked, space)
+    if (asked or len(bases) > 1) and not slot.keep and exact.result not in taken:
+        return [exact]
+    near = _untried(_steps(bases, space), taken)
+    if near:
+        return near
+    every = [step for parent in offered for step in _steps([parent], space)]
+    return _untried([*every, *_steps([], space)], taken)
+
+
+def _untried(moves: Iterable[Move], taken: Collection[Features]) -> list[Move]:
+    """Return the moves to variants that were not tried, each by its shortest way."""
     found: dict[Features, Move] = {}
-    for move in _all_moves(parents, space):
+    for move in moves:
         known = found.get(move.result)
-        if move.result not in seen and (known is None or len(move.added) < len(known.added)):
+        if move.result not in taken and (known is None or len(move.added) < len(known.added)):
             found[move.result] = move
     return list(found.values())
 
 
-def _all_moves(parents: Sequence[Parent], space: Space) -> Iterator[Move]:
-    correct = [parent for parent in parents if _is_correct(parent, space)]
-    for parent in [*correct, None]:
-        before = (space.features_in(parent) or ()) if parent else ()
-        fresh = [name for name in space.features if name not in before]
-        for count in range(1, _MOST_ADDED + 1):
-            for added in combinations(fresh, count):
-                yield Move(parent, added, space.settle((*before, *added)))
+def _steps(bases: Sequence[Parent], space: Space) -> Iterator[Move]:
+    before = {name for base in bases for name in space.features_in(base) or ()}
+    fresh = [name for name in space.features if name not in before]
+    for count in range(1, _MOST_ADDED + 1):
+        for added in combinations(fresh, count):
+            yield _move(bases, added, space)
 
 
-def _is_correct(parent: Parent, space: Space) -> bool:
-    trial = parent.trial
-    return trial is not None and trial.verdict is Verdict.PASS and space.features_in(parent) is not None
+def _move(bases: Sequence[Parent], added: Features, space: Space) -> Move:
+    before = (name for base in bases for name in space.features_in(base) or ())
+    return Move(tuple(bases), added, space.settle((*before, *added)))
 
 
-def _worth(move: Move, model: Model, hints: set[str]) -> float:
+def _worth(move: Move, model: Effects, hints: set[str], space: Space) -> float:
     expected, uncertain = model.predict(move.result)
     hinted = _HINT * len(hints & set(move.added))
-    return -expected + _CURIOSITY * uncertain + hinted - _SHORTER * len(move.added)
+    effort = _EFFORT * (space.settings(move.result) - 1)
+    return -expected + _CURIOSITY * uncertain + hinted - _SHORTER * len(move.added) - effort
 
 
-def _why(move: Move, model: Model, seen: dict[Features, float]) -> str:
-    start = "Starts fresh with" if move.parent is None else "Adds to a correct kernel:"
-    names = ", ".join(move.added)
+def _why(move: Move, model: Effects, seen: dict[Features, float]) -> str:
+    ways = ("Starts fresh with", "Adds to a kernel:", "Merges two kernels and adds:")
+    start = ways[len(move.parents)]
+    names = ", ".join(move.added) or "nothing more"
     if not seen:
         return f"{start} {names}; nothing is measured yet, so this is to learn what they do."
     change = math.expm1(sum(model.effect(name) for name in move.added)) * 100

@@ -17,6 +17,7 @@ from agent.mcp.resources import SCHEME
 from agent.mcp.search_service import SearchService
 from agent.mcp.services import Services, services_of
 from agent.results import RunState, SearchRequest
+from agent.strategy_names import StrategyName
 from sandbox.errors import WarpwrightError
 
 LONGEST_WAIT_S = 45
@@ -48,7 +49,7 @@ def register(server: MCPServer[Services]) -> None:
     server.tool(title="List kernel searches", annotations=_READS)(list_searches)
 
 
-async def start_search(
+async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
     ctx: _Ctx,
     task: Annotated[
         str | None,
@@ -66,6 +67,13 @@ async def start_search(
     ] = None,
     candidates: Annotated[int, Field(ge=1, le=32, description="Kernels a round.")] = 4,
     depth: Annotated[int, Field(ge=1, le=64, description="Rounds at most.")] = 4,
+    strategy: Annotated[
+        StrategyName,
+        Field(
+            description="What each round builds on: fsr, the fastest of the round before; elites, the best kernel "
+            "of each kind; tree, best first with backtracking; auto chooses by budget."
+        ),
+    ] = StrategyName.AUTO,
     seed: Annotated[int | None, Field(description="Repeats what depends on chance.")] = None,
 ) -> SearchStatus:
     """Start a search for a fast correct CUDA kernel and return its run name at once.
@@ -88,6 +96,7 @@ async def start_search(
             base_url=service.base_url,
             candidates=candidates,
             depth=depth,
+            strategy=strategy,
             seed=seed,
         )
         return await service.start(request)

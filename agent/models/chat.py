@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from agent.candidates import CandidatePlan
 from agent.models.endpoint import ChatQuestion, Endpoint
-from agent.models.fallback import default_critique, default_plans
+from agent.models.fallback import default_critique
 from agent.models.reply import critique_of, no_answer, plans_of, written_of
 from agent.models.shapes import CRITIQUE, PLANS
 from agent.models.wording import critique_request, plan_request, write_request
@@ -58,18 +58,19 @@ class ChatProposer:
         return self._roles.name
 
     async def plan(self, context: PlanContext) -> list[CandidatePlan]:
-        """Ask for plans; what is missing or cannot be read is filled from the library in order, and said."""
+        """Ask for plans; what is missing or cannot be read is left to the strategy, and said."""
         messages = _opening("planner", plan_request(context))
         key = _Place("planner", context.round, 0)
         plans = await self._structured(self._roles.planner, key, messages, PLANS, plans_of)
-        defaults = default_plans(context)
-        named = [_plan(*pair, context) for pair in zip(plans or (), defaults, strict=False)]
-        if len(named) < len(defaults):
-            given = (
-                f"gave {len(named)} of {len(defaults)} plans" if named else "gave no plan that can be read"
+        named = [_plan(plan, context) for plan in (plans or ())[: context.candidates]]
+        if len(named) < context.candidates:
+            said = (
+                f"gave {len(named)} of {context.candidates} plans"
+                if named
+                else "gave no plan that can be read"
             )
-            self._tell(f"round {context.round}: the planner {given}; the library stands in, in order")
-        return [*named, *defaults[len(named) :]]
+            self._tell(f"round {context.round}: the planner {said}; the strategy's stand in for the rest")
+        return named
 
     async def write(self, context: WriteContext) -> Written:
         """Ask for a kernel file."""
@@ -128,15 +129,12 @@ def _opening(role: str, request: str) -> tuple[BaseMessage, ...]:
     return SystemMessage(load_role(role)), HumanMessage(request)
 
 
-def _plan(planned: CandidatePlan, default: CandidatePlan, context: PlanContext) -> CandidatePlan:
-    parent = _parent(planned.parent, context) if planned.parent else None
-    return CandidatePlan(parent, _known(planned.features) or default.features, planned.why)
-
-
-def _parent(wanted: str, context: PlanContext) -> str | None:
-    """Return the kernel a model named by the start of its sha; a name of none of them means the best."""
-    shas = [parent.sha for parent in context.parents]
-    return next((sha for sha in shas if sha.startswith(wanted)), shas[0] if shas else None)
+def _plan(planned: CandidatePlan, context: PlanContext) -> CandidatePlan:
+    """Return a plan with the whole of its parent's name, where the model wrote the start of one."""
+    wanted = planned.parent or None
+    shas = (parent.sha for parent in context.parents)
+    parent = wanted and next((sha for sha in shas if sha.startswith(wanted)), wanted)
+    return CandidatePlan(parent, _known(planned.features), planned.why)
 
 
 def _known(names: Iterable[str]) -> tuple[str, ...]:

@@ -23,7 +23,13 @@ def _without_judged(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM writes WHERE channel = 'judged'")
 
 
-_MIGRATIONS: tuple[Migration, ...] = (_without_judged,)
+def _without_standing(connection: sqlite3.Connection) -> None:
+    """Drop what nodes of earlier versions said of the best and of stalling: the store is asked for both."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone() is not None:
+        connection.execute("DELETE FROM writes WHERE channel IN ('best_us', 'stalled')")
+
+
+_MIGRATIONS: tuple[Migration, ...] = (_without_judged, _without_standing)
 """LangGraph makes the tables and knows its own versions of them; these are about what this graph keeps there."""
 
 

@@ -11,10 +11,10 @@ from langgraph.types import Command, Send
 from agent.candidates import Parent, Submission
 from agent.events import StageFinished
 from agent.models.feedback import baseline_feedback, feedback
-from agent.proposer import ProposalError, WriteContext
+from agent.proposer import ProposalError, WriteContext, Written
 from agent.search.deps import Deps
-from agent.search.parents import baseline_parent, parents
 from agent.search.state import CRITIQUE, PLAN, CoderTask, EvaluateTask
+from agent.search.viewing import parent
 from sandbox.verdict import Verdict
 
 
@@ -36,11 +36,11 @@ async def _write(deps: Deps, task: CoderTask) -> str:
     except ProposalError as error:
         return _without_kernel(deps, submission, str(error), lost=True)
     if written.kernel is None:
-        return _without_kernel(
-            deps, submission, written.lacking or "its writer gave no kernel file", lost=False
-        )
+        why = written.lacking or "its writer gave no kernel file"
+        return _without_kernel(deps, submission, why, lost=False)
     sha = deps.store.kernels.keep(deps.run, written.kernel)
-    deps.store.candidates.add(deps.run, replace(submission, sha=sha))
+    used = _used(deps, context, written)
+    deps.store.candidates.add(deps.run, replace(submission, sha=sha, used=used))
     return f"{len(written.kernel.splitlines())} lines"
 
 
@@ -51,26 +51,40 @@ def _without_kernel(deps: Deps, submission: Submission, why: str, *, lost: bool)
     return why
 
 
+def _used(deps: Deps, context: WriteContext, written: Written) -> tuple[str, ...]:
+    """Return the features of a kernel: what its writer names, on top of what its parents use."""
+    inherited = (
+        name
+        for one in (context.parent, context.other)
+        if one is not None and one.trial is not None
+        and (submission := deps.store.candidates.submission(deps.run, one.trial.place)) is not None
+        for name in submission.used
+    )  # fmt: skip
+    return tuple(dict.fromkeys((*inherited, *written.features)))
+
+
 def _context(deps: Deps, task: CoderTask) -> WriteContext:
     plan, last = PLAN.validate_python(task["plan"]), task["round"] - 1
-    offered = (*parents(deps, through=last), baseline_parent(deps))
-    parent = next((parent for parent in offered if parent.sha == plan.parent), None)
+    first, second = (
+        None if sha is None else parent(deps, sha, through=last) for sha in (plan.parent, plan.other)
+    )
     return WriteContext(
         task=deps.task,
         device=deps.toolbox.device,
         round=task["round"],
         candidate=task["candidate"],
         plan=plan,
-        parent=parent,
-        feedback=_feedback(deps, parent),
+        parent=first,
+        feedback=_feedback(deps, first),
         baseline=deps.baseline,
         history=tuple(deps.store.candidates.trials(deps.run, through=last)),
         critique=CRITIQUE.validate_python(task["critique"]),
         seed=deps.seed_of("write", task["round"], task["candidate"]),
+        other=second,
     )
 
 
-def _feedback(deps: Deps, parent: Parent | None) -> str:
-    if parent is None:
+def _feedback(deps: Deps, of: Parent | None) -> str:
+    if of is None:
         return ""
-    return baseline_feedback(deps.baseline) if parent.trial is None else feedback(parent.trial, parent.kernel)
+    return baseline_feedback(deps.baseline) if of.trial is None else feedback(of.trial, of.kernel)

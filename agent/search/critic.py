@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -15,23 +14,12 @@ from agent.proposer import Critique, CritiqueContext, ProposalError
 from agent.search.deps import Deps
 from agent.search.evaluate import settle_duplicates
 from agent.search.state import Ending, SearchState, as_plain
+from agent.search.viewing import view_of
 from tools.tasks.task import Target
 
-PATIENCE = 2
-"""Rounds without a gain after which a search ends, once something is correct."""
 LOST_ROUNDS = 2
 """Rounds without any answer after which a search gives up for now."""
-_GAIN = 0.005
 _Next = Literal["planner", "__end__"]
-
-
-@dataclass(frozen=True)
-class RoundStanding:
-    """What a round changed, by the names of the state."""
-
-    best_us: float | None
-    stalled: int
-    lost: int
 
 
 async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
@@ -39,13 +27,12 @@ async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
     deps, number = runtime.context, state["round"]
     settle_duplicates(deps, number)
     best = deps.best(through=number)
-    standing = _standing(state, deps, best)
-    ending = _ending(deps, number, standing, best)
+    lost = state["lost"] + 1 if deps.store.candidates.all_lost(deps.run, number) else 0
+    ending = _ending(deps, number, lost, best)
     critique = await _critique(deps, number, best, ask=ending is None)
-    deps.say(
-        RoundFinished(run=deps.run, round=number, critique=critique.text, best_latency_us=standing.best_us)
-    )
-    update = {**asdict(standing), "critique": as_plain(critique), "ending": ending}
+    latency = None if best is None or best.trial is None else best.trial.latency_us
+    deps.say(RoundFinished(run=deps.run, round=number, critique=critique.text, best_latency_us=latency))
+    update = {"lost": lost, "critique": as_plain(critique), "ending": ending}
     if ending is None:
         return Command(update=update, goto="planner")
     return Command(update=update, goto="__end__")
@@ -71,24 +58,15 @@ def _at_least(high: float | None, low: float | None) -> bool:
     return high is not None and low is not None and high >= low
 
 
-def _standing(state: SearchState, deps: Deps, best: Parent | None) -> RoundStanding:
-    lost = state["lost"] + 1 if deps.store.candidates.all_lost(deps.run, state["round"]) else 0
-    now = None if best is None or best.trial is None else best.trial.latency_us
-    before = state["best_us"]
-    gained = now is not None and (before is None or now < before * (1 - _GAIN))
-    waiting = now is None or lost > 0
-    stalled = state["stalled"] if waiting else 0 if gained else state["stalled"] + 1
-    return RoundStanding(best_us=now, stalled=stalled, lost=lost)
-
-
-def _ending(deps: Deps, number: int, standing: RoundStanding, best: Parent | None) -> Ending | None:
-    if standing.lost >= LOST_ROUNDS or (standing.lost and number >= deps.request.depth):
+def _ending(deps: Deps, number: int, lost: int, best: Parent | None) -> Ending | None:
+    if lost >= LOST_ROUNDS or (lost and number >= deps.request.depth):
         return "lost"
     if target_met(deps.task.target, best):
         return "target_met"
     if number >= deps.request.depth:
         return "depth"
-    return "no_gain" if standing.stalled >= PATIENCE else None
+    stalled = not lost and deps.strategy.stalled(view_of(deps, number + 1, None))
+    return "no_gain" if stalled else None
 
 
 async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) -> Critique:

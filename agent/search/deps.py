@@ -12,6 +12,8 @@ from agent.proposer import Proposer
 from agent.results import SearchRequest
 from agent.search.interruption import Interruption
 from agent.store import Store
+from agent.store.credits import Earned
+from agent.strategies.base import Strategy
 from tools.reports import CheckReport
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
@@ -22,6 +24,8 @@ class Deps:
     """The tools, the proposer, the store, and what this run is about.
 
     Attributes:
+        strategy: Says what each round builds on.
+        credit: What features earned in the runs before this one.
         say: Stores an event and passes it on to whoever listens.
         interruption: Guards every long wait.
         seed: Of the run; `seed_of` derives those of single steps.
@@ -33,6 +37,8 @@ class Deps:
     baseline: CheckReport
     toolbox: Toolbox
     proposer: Proposer
+    strategy: Strategy
+    credit: tuple[Earned, ...]
     store: Store
     say: Callable[[Event], None]
     interruption: Interruption

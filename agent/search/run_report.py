@@ -20,7 +20,8 @@ def markdown(result: SearchResult, kernel: str | None) -> str:
     lines = [
         f"# {result.run}",
         "",
-        f"Task {result.task}, device {result.device}, isolation {result.isolation}, model {result.model}.",
+        f"Task {result.task}, device {result.device}, isolation {result.isolation}, model {result.model}, strategy"
+        f" {result.strategy or 'of an earlier version'}.",
         "",
         _ending(result),
         "",

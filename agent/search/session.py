@@ -22,6 +22,7 @@ from agent.search.graph import MAX_CONCURRENCY, build, steps
 from agent.search.interruption import Interruption, SearchInterruptedError
 from agent.search.state import Ending, SearchState, first_state
 from agent.store import Run, Store
+from agent.strategies.registry import chosen_strategy
 from sandbox.errors import MissingDependencyError, WarpwrightError
 from sandbox.verdict import Provenance
 from tools.tasks.task import Task
@@ -79,6 +80,7 @@ def _started(session: Session, *, resumed: bool) -> RunStarted:
         device=session.toolbox.device,
         isolation=session.toolbox.isolation,
         model=session.proposer.name,
+        strategy=chosen_strategy(request, session.task).name,
         candidates=request.candidates,
         depth=request.depth,
         resumed=resumed,
@@ -143,6 +145,8 @@ async def _deps(session: Session, interruption: Interruption) -> Deps:
         baseline=report,
         toolbox=session.toolbox,
         proposer=session.proposer,
+        strategy=chosen_strategy(session.run.request, session.task),
+        credit=session.store.credits.of_run(session.run.id, session.run.request.tenant),
         store=session.store,
         say=session.say,
         interruption=interruption,
@@ -183,8 +187,6 @@ def _begin(deps: Deps, last: SearchState | None) -> SearchState:
         round=answered,
         plans=[],
         critique=last["critique"],
-        best_us=last["best_us"],
-        stalled=last["stalled"],
         lost=0,
         ending=None,
     )

@@ -13,6 +13,8 @@ from agent.proposer import Proposer
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.search.session import Session, work
 from agent.store import NewRun, Run, Store
+from agent.strategies.registry import chosen_strategy
+from agent.strategies.traits import kind
 from agent.toolboxes import open_toolbox
 from sandbox.errors import UsageError
 from tools.tasks.task import Task
@@ -61,6 +63,8 @@ async def start_search(
             isolation=tools.isolation,
             model=name if proposer is None else proposer.name,
             seed=secrets.randbits(31) if request.seed is None else request.seed,
+            strategy=chosen_strategy(request, task).name,
+            kind=kind(task),
         )
         run = store.get_run(store.create(new))
         session = _session(run, task, home, store, tools, make, on_event)

@@ -26,14 +26,12 @@ CRITIQUE: TypeAdapter[Critique | None] = TypeAdapter(Critique | None)
 class SearchState(TypedDict):
     """Where the search stands.
 
-    `stalled` counts the rounds since the best got better, `lost` the rounds in which nothing answered.
+    `lost` counts the rounds in which nothing answered; all else is read from the store.
     """
 
     round: int
     plans: list[Plain]
     critique: Plain | None
-    best_us: float | None
-    stalled: int
     lost: int
     ending: Ending | None
 
@@ -63,7 +61,7 @@ class PlannerUpdate(TypedDict):
 
 def first_state() -> SearchState:
     """Return the state before round 1."""
-    return SearchState(round=0, plans=[], critique=None, best_us=None, stalled=0, lost=0, ending=None)
+    return SearchState(round=0, plans=[], critique=None, lost=0, ending=None)
 
 
 def as_plain(value: CandidatePlan | Critique) -> Plain:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from agent.home import Home
 from agent.results import BestKernel, RunState, SearchResult
 from agent.store.candidates import Candidates
+from agent.store.credits import Credits
 from agent.store.database import Database
 from agent.store.dialects import DialectMemory
 from agent.store.event_log import EventLog, StoredEvent
@@ -32,6 +33,7 @@ class Store:
         self._database = database
         self.runs = Runs(database, tenant)
         self.candidates = Candidates(database)
+        self.credits = Credits(database, tenant)
         self.event_log = EventLog(database)
         self.jobs = JobTable(database, tenant)
         self.dialects = DialectMemory(database)
@@ -79,6 +81,7 @@ class Store:
             device=stored.device,
             isolation=stored.isolation,
             model=stored.model,
+            strategy=stored.strategy,
             verdict=last if best is None else Verdict.PASS,
             best=best,
             baseline_us=None if baseline is None or baseline.profile is None else baseline.profile.latency_us,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from agent.candidates import CandidatePlan, Submission, Trial
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from agent.candidates import CandidatePlan, Line, Submission, Trial
+from agent.niches import Niche
 from agent.store.database import Database
 from agent.store.records import dump_report, load_report
-from sandbox.verdict import Provenance
+from sandbox.verdict import Provenance, Verdict
 from tools.preference import Merit, merit, preferred
 
 _KEY = "run = ? AND round = ? AND candidate = ?"
@@ -16,6 +20,13 @@ _RANKED = (
     "SELECT * FROM candidates WHERE run = ? AND verdict = 'pass' AND latency_us IS NOT NULL"
     " AND duplicate_of IS NULL ORDER BY latency_us, round, candidate"
 )
+
+_LINES = (
+    "SELECT round, candidate, sha, parent, other, features, used_features, verdict, latency_us, duplicate_of, lost,"
+    " origin, niche FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
+    " ORDER BY round, candidate"
+)
+_NICHE = TypeAdapter(Niche)
 
 
 class Candidates:
@@ -29,9 +40,19 @@ class Candidates:
         plan = submission.plan
         with self._database.write() as connection:
             connection.execute(
-                "INSERT OR IGNORE INTO candidates (run, round, candidate, parent, features, why, sha)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (run, *submission.place, plan.parent, json.dumps(plan.features), plan.why, submission.sha),
+                "INSERT OR IGNORE INTO candidates (run, round, candidate, parent, features, why, sha, other, origin,"
+                " used_features) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(
+                        run,
+                        *submission.place,
+                        plan.parent,
+                        json.dumps(plan.features),
+                        plan.why,
+                        submission.sha,
+                    ),
+                    *(plan.other, plan.origin, json.dumps(submission.used)),
+                ),
             )
 
     def submission(self, run: str, place: tuple[int, int]) -> Submission | None:
@@ -43,13 +64,22 @@ class Candidates:
     def judge(self, run: str, trial: Trial) -> None:
         """Store what became of a submission, in place of what was said before."""
         report = None if trial.report is None else dump_report(trial.report)
+        niche = None if trial.niche is None else to_json(trial.niche).decode()
         with self._database.write() as connection:
             connection.execute(
                 "UPDATE candidates SET verdict = ?, message = ?, latency_us = ?, provenance = ?, speedup = ?,"
-                f" tune = ?, report = ?, lost = ?, duplicate_of = ? WHERE {_KEY}",
+                f" tune = ?, report = ?, lost = ?, duplicate_of = ?, niche = ? WHERE {_KEY}",
                 (
                     *(trial.verdict, trial.message, trial.latency_us, trial.provenance, trial.speedup),
-                    *(json.dumps(trial.tune), report, trial.lost, trial.duplicate_of, run, *trial.place),
+                    *(
+                        json.dumps(trial.tune),
+                        report,
+                        trial.lost,
+                        trial.duplicate_of,
+                        niche,
+                        run,
+                        *trial.place,
+                    ),
                 ),
             )
 
@@ -123,6 +153,12 @@ class Candidates:
             ).fetchall()
         return [_trial(row) for row in rows]
 
+    def lines(self, run: str, *, first: int = 1, through: int) -> list[Line]:
+        """Return the judged candidates of these rounds in a line each, in order; no report is read."""
+        with self._database.read() as connection:
+            rows = connection.execute(_LINES, (run, first, through)).fetchall()
+        return [_line(row) for row in rows]
+
     def all_lost(self, run: str, round_: int) -> bool:
         """Whether no candidate of a round failed, or passed, on its own account."""
         with self._database.read() as connection:
@@ -185,8 +221,28 @@ def _merit(trial: Trial) -> Merit:
 
 
 def _submission(row: sqlite3.Row) -> Submission:
-    plan = CandidatePlan(row["parent"], tuple(json.loads(row["features"])), row["why"])
-    return Submission(row["round"], row["candidate"], plan, row["sha"])
+    plan = CandidatePlan(
+        *(row["parent"], tuple(json.loads(row["features"])), row["why"], row["other"], row["origin"])
+    )
+    used = tuple(json.loads(row["used_features"]))
+    return Submission(row["round"], row["candidate"], plan, row["sha"], used)
+
+
+def _line(row: sqlite3.Row) -> Line:
+    return Line(
+        round=row["round"],
+        candidate=row["candidate"],
+        sha=row["sha"],
+        parents=tuple(sha for sha in (row["parent"], row["other"]) if sha is not None),
+        features=tuple(json.loads(row["features"])),
+        used=tuple(json.loads(row["used_features"])),
+        verdict=Verdict(row["verdict"]),
+        latency_us=row["latency_us"],
+        duplicate=row["duplicate_of"] is not None,
+        lost=bool(row["lost"]),
+        origin=row["origin"],
+        niche=None if row["niche"] is None else _NICHE.validate_json(row["niche"]),
+    )
 
 
 def _trial(row: sqlite3.Row) -> Trial:
@@ -194,5 +250,6 @@ def _trial(row: sqlite3.Row) -> Trial:
         "features": json.loads(row["features"]),
         "tune": json.loads(row["tune"]),
         "report": None if row["report"] is None else load_report(row["report"]),
+        "niche": None if row["niche"] is None else _NICHE.validate_json(row["niche"]),
     }
     return Trial.model_validate({**dict(row), **known})

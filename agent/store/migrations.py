@@ -151,6 +151,18 @@ _TABLES = (
     )
     """,
 )
+_STRATEGIES = statements(
+    "ALTER TABLE runs ADD COLUMN strategy TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN architecture TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN credit TEXT",
+    "ALTER TABLE candidates ADD COLUMN other TEXT",
+    "ALTER TABLE candidates ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE candidates ADD COLUMN used_features TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE candidates ADD COLUMN niche TEXT",
+    "UPDATE candidates SET used_features = features",
+    "CREATE INDEX candidates_by_sha ON candidates (run, sha)",
+)
 _MODEL_CALLS = statements(
     "ALTER TABLE replies ADD COLUMN finish TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE replies ADD COLUMN refusal TEXT NOT NULL DEFAULT ''",
@@ -179,5 +191,5 @@ _MODEL_CALLS = statements(
     )
     """,
 )
-MIGRATIONS: tuple[Migration, ...] = (_before_versions, _MODEL_CALLS)
+MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +17,12 @@ from tools.reports import CheckReport
 
 @dataclass(frozen=True)
 class NewRun:
-    """What is known of a run before it starts."""
+    """What is known of a run before it starts.
+
+    Attributes:
+        strategy: The one at work: what `auto` stands for, where that was asked.
+        kind: Of the task; features earn credit by it.
+    """
 
     request: SearchRequest
     task: str
@@ -27,6 +32,8 @@ class NewRun:
     isolation: str
     model: str
     seed: int
+    strategy: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,12 @@ class Run(NewRun):
         error: Why it failed; empty otherwise.
     """
 
-    id: str
-    created: float
-    state: RunState
-    stopped: Stop | None
-    error: str
-    seconds: float
+    id: str = field(kw_only=True)
+    created: float = field(kw_only=True)
+    state: RunState = field(kw_only=True)
+    stopped: Stop | None = field(kw_only=True)
+    error: str = field(kw_only=True)
+    seconds: float = field(kw_only=True)
 
 
 class RunSummary(BaseModel):

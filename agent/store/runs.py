@@ -50,12 +50,13 @@ class Runs:
             run = _free_id(connection, new.task, now)
             connection.execute(
                 "INSERT INTO runs (id, created, request, task, task_folder, task_sha, device, isolation,"
-                " model, seed, state, pid, pid_started, tenant)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " model, seed, state, pid, pid_started, tenant, strategy, kind)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(run, now, new.request.model_dump_json(), new.task, str(new.task_folder), new.task_sha),
                     *(new.device, new.isolation, new.model, new.seed),
                     *(RunState.RUNNING, owner.pid, owner.started, new.request.tenant),
+                    *(new.strategy, new.kind),
                 ),
             )
         return run
@@ -126,7 +127,11 @@ class Runs:
     def keep_baseline(self, run: str, report: CheckReport) -> None:
         """Store the judgement on the task's baseline."""
         with self._database.write() as connection:
-            connection.execute("UPDATE runs SET baseline = ? WHERE id = ?", (dump_report(report), run))
+            architecture = "" if report.compile is None else report.compile.architecture
+            connection.execute(
+                "UPDATE runs SET baseline = ?, architecture = ? WHERE id = ?",
+                (dump_report(report), architecture, run),
+            )
 
     def baseline(self, run: str) -> CheckReport | None:
         """Return the judgement on the task's baseline; None before it was judged."""
@@ -193,6 +198,8 @@ def _run(row: sqlite3.Row) -> Run:
         isolation=row["isolation"],
         model=row["model"],
         seed=row["seed"],
+        strategy=row["strategy"],
+        kind=row["kind"],
         id=row["id"],
         created=row["created"],
         state=_state(row),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import prompts
-from agent.candidates import CandidatePlan, Parent, Trial
+from agent.candidates import CandidatePlan, Parent, Slot, Trial
 from agent.composer import Composer
 from agent.composer.planning import measured
 from agent.proposer import CritiqueContext, PlanContext, WriteContext
@@ -65,8 +65,10 @@ class Run:
         trials = tuple(trial for trial, _ in self.history)
         baseline = Parent(kernel_sha("base"), "base")
         parents = self.parents() or (baseline,)
+        building_on = [*parents, parents[0], parents[0]][:3]
+        slots = (*(Slot((parent.sha,)) for parent in building_on), Slot(()))
         return PlanContext(
-            self.task, DEVICE, number, 4, report(self.task, 100.0), trials, parents, None, seed
+            self.task, DEVICE, number, 4, report(self.task, 100.0), trials, parents, None, seed, slots
         )
 
     async def round(self, number: int) -> list[CandidatePlan]:
@@ -112,7 +114,7 @@ def write_context(
 async def test_a_plan_has_one_to_three_features_and_names_an_offered_parent(task: Task) -> None:
     run = Run(task)
     for number in range(1, 5):
-        offered = {parent.sha for parent in run.parents()} | {None}
+        offered = {parent.sha for parent in run.context(number).parents} | {None}
         plans = await run.round(number)
         assert len(plans) == 4
         assert all(1 <= len(plan.features) <= 3 and plan.parent in offered and plan.why for plan in plans)

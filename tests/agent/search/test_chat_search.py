@@ -12,6 +12,7 @@ from agent.results import Stop
 from agent.search.session import SearchLostError
 from agent.search.starting import resume_search, start_search
 from agent.store import Store
+from prompts import features
 from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.verdict import Verdict
 from tests.agent.model_server import Answer, ModelServer, Question, serving
@@ -97,12 +98,13 @@ async def test_a_plan_in_json_is_followed(home: Home, toolbox: FakeToolbox, requ
     assert "None: start afresh." in prompt.text
 
 
-async def test_an_unreadable_plan_is_replaced_by_the_library_in_order(
+async def test_an_unreadable_plan_is_replaced_by_what_the_strategy_offers(
     home: Home, toolbox: FakeToolbox, request_of
 ):
     with serving(coder_script(fenced(GOOD), fenced(kernel("WRONG")))) as server:
         result = await search(server, home, toolbox, request_of, candidates=2, depth=1)
-    assert [record.features for record in result.candidates] == [["vectorized_loads"], ["grid_stride_loop"]]
+    known = {feature.name for feature in features()}
+    assert all(record.features and known.issuperset(record.features) for record in result.candidates)
 
 
 async def test_an_unreadable_plan_is_asked_for_once_more_and_the_fallback_is_announced(
@@ -117,7 +119,7 @@ async def test_an_unreadable_plan_is_asked_for_once_more_and_the_fallback_is_ann
     assert _way(first) != _way(second), "asked for in a plainer way"
     said = [event.message for event in heard if isinstance(event, Noticed)]
     assert "asked for again" in said[0]
-    assert "the library stands in" in said[1]
+    assert "the strategy's stand in" in said[1]
 
 
 def _way(question: Question) -> object:
@@ -135,7 +137,7 @@ async def test_an_endpoint_that_stays_down_stops_the_search_which_can_be_resumed
 
     with serving(answer) as server:
         with pytest.raises(SearchLostError, match="warpwright resume"):
-            await search(server, home, toolbox, request_of, depth=5)
+            await search(server, home, toolbox, request_of, depth=5, patience=2)
         up = True
         (run,) = Store(home).list_runs()
         result = await resume_search(run.run, home=home, toolbox=toolbox)

@@ -22,6 +22,7 @@ from agent.search.interruption import Interruption
 from agent.search.planner import fan_out, planner
 from agent.search.state import CoderTask, EvaluateTask, SearchState, as_plain, first_state
 from agent.store import NewRun, Store
+from agent.strategies.tree import Tree
 from sandbox.verdict import Verdict
 from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
 from tools.tasks.task import Target, Task
@@ -42,6 +43,8 @@ async def deps(home: Home, task: Task, toolbox: FakeToolbox, heard: list[Event])
         baseline=await judge_baseline(store, run, task, toolbox),
         toolbox=toolbox,
         proposer=ScriptedProposer(),
+        strategy=Tree(),
+        credit=(),
         store=store,
         say=heard.append,
         interruption=Interruption(),
@@ -145,24 +148,25 @@ async def test_the_critic_goes_on_while_there_is_depth(deps: Deps):
     await judge(deps)
     command = await critic(state(), Runtime(context=deps))
     assert command.goto == "planner"
-    assert (command.update["best_us"], command.update["stalled"]) == (5.0, 0)
+    assert command.update["lost"] == 0
     assert "bound by dram" in command.update["critique"]["text"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "ending"),
+    ("marks", "ending"),
     [
-        ({"round": 3}, "depth"),
-        ({"best_us": 5.0, "stalled": 1}, "no_gain"),
-        ({"best_us": 6.0, "stalled": 1}, None),
+        (["LATENCY 9", "LATENCY 8", "LATENCY 7"], "depth"),
+        (["LATENCY 5", "LATENCY 6"], "no_gain"),
+        (["LATENCY 6", "LATENCY 5"], None),
+        (["WRONG 1", "WRONG 2"], None),
     ],
 )
-async def test_the_critic_ends_a_search_for_a_reason(
-    deps: Deps, changes: dict[str, object], ending: str | None
-):
-    where = state(**changes)
-    await write(deps, fenced(kernel("LATENCY 5")), number=where["round"])
-    await judge(deps, number=where["round"])
+async def test_the_critic_ends_a_search_for_a_reason(deps: Deps, marks: list[str], ending: str | None):
+    deps = dataclasses.replace(deps, request=deps.request.model_copy(update={"patience": 1}))
+    for number, mark in enumerate(marks, start=1):
+        await write(deps, fenced(kernel(mark)), number=number)
+        await judge(deps, number=number)
+    where = state(round=len(marks))
     proposer = ScriptedProposer()
     command = await critic(where, with_proposer(deps, proposer))
     assert command.update["ending"] == ending

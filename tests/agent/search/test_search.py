@@ -122,7 +122,9 @@ async def test_a_copy_of_the_baseline_is_never_the_best(home: Home, toolbox: Fak
 
 async def test_a_search_stops_when_two_rounds_bring_no_gain(home: Home, toolbox: FakeToolbox, request_of):
     proposer = ScriptedProposer(fenced(FASTER), fenced(FAST), fenced(SLOW), fenced(kernel("LATENCY 1")))
-    result = await start_search(request_of(depth=9), home=home, toolbox=toolbox, proposer=proposer)
+    result = await start_search(
+        request_of(depth=9, patience=2), home=home, toolbox=toolbox, proposer=proposer
+    )
     assert (result.stopped, result.rounds) == (Stop.NO_GAIN, 3)
 
 

@@ -144,18 +144,18 @@ def test_a_column_more_is_one_migration_more(kept: Home) -> None:
     Store(kept)
     later = (
         *MIGRATIONS,
-        statements("ALTER TABLE runs ADD COLUMN strategy TEXT NOT NULL DEFAULT 'fsr'"),
+        statements("ALTER TABLE runs ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'"),
         statements(
-            "ALTER TABLE candidates ADD COLUMN used_features TEXT NOT NULL DEFAULT '[]'",
+            "ALTER TABLE candidates ADD COLUMN colours TEXT NOT NULL DEFAULT '[]'",
             "ALTER TABLE replies ADD COLUMN seconds REAL",
-            "ALTER TABLE events ADD COLUMN origin TEXT",
+            "ALTER TABLE events ADD COLUMN colour TEXT",
             "CREATE TABLE rounds (run TEXT NOT NULL, round INTEGER NOT NULL, PRIMARY KEY (run, round))",
         ),
     )
     store = Store(kept, database=Database(kept.database, later))
     assert version(kept) == len(later)
     with closing(sqlite3.connect(kept.database)) as connection:
-        assert connection.execute("SELECT DISTINCT strategy FROM runs").fetchall() == [("fsr",)]
+        assert connection.execute("SELECT DISTINCT colour FROM runs").fetchall() == [("blue",)]
     for line in store.list_runs():
         assert store.candidates.trials(line.run)
         assert store.events_since(line.run)
@@ -175,7 +175,7 @@ def test_a_database_from_before_tenants_is_opened_too(home: Home) -> None:
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(home: Home) -> None:
     Store(home)
-    broken = (*MIGRATIONS, statements("ALTER TABLE runs ADD COLUMN strategy TEXT", "DROP TABLE nothing"))
+    broken = (*MIGRATIONS, statements("ALTER TABLE runs ADD COLUMN colour TEXT", "DROP TABLE nothing"))
     before = columns(home.database)
     with pytest.raises(sqlite3.OperationalError, match="nothing"):
         Database(home.database, broken)

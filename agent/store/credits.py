@@ -1,0 +1,101 @@
+"""What features earned in earlier runs, read from their candidates: a demoted kernel takes its credit along."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter
+
+from agent.store.database import Database
+from sandbox.verdict import Provenance, Verdict
+
+# A gain is over the parent (the fastest of two that were merged), over the baseline where a candidate began afresh.
+_JUDGED = """
+SELECT runs.kind, runs.architecture, mine.provenance, mine.verdict, mine.latency_us, tried.value AS feature,
+       json_array_length(mine.features) AS shared,
+       coalesce((SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
+                 AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
+                (SELECT base.latency_us FROM candidates AS base
+                 WHERE base.run = mine.run AND base.round = 0)) AS before_us
+FROM candidates AS mine JOIN runs ON runs.id = mine.run, json_each(mine.features) AS tried
+WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0 AND mine.duplicate_of IS NULL
+  AND mine.verdict NOT IN ('undecided', 'unsupported') AND mine.sha IS NOT NULL
+  AND runs.tenant = coalesce(?, runs.tenant) AND runs.id IS NOT ?
+"""
+
+
+@dataclass(frozen=True)
+class Earned:
+    """What a feature has earned, on one kind of task, one architecture, by one provenance of latencies.
+
+    Attributes:
+        tries: Candidates that were to try it and were judged, each kernel once.
+        correct: Of these, the ones that passed.
+        improved: Of these, the ones that were faster than what they built on.
+        log_gain: Sum over the correct ones of log(latency built on / latency), shared among the features that a
+            candidate tried together.
+    """
+
+    feature: str
+    kind: str
+    architecture: str
+    provenance: Provenance
+    tries: int = 0
+    correct: int = 0
+    improved: int = 0
+    log_gain: float = 0.0
+
+    @property
+    def gain(self) -> float | None:
+        """The geometric mean of the gains of correct candidates, as a ratio of latencies."""
+        return math.exp(self.log_gain / self.correct) if self.correct else None
+
+
+_EARNED = TypeAdapter(tuple[Earned, ...])
+
+
+class Credits:
+    """Gains of features over all runs that may be seen."""
+
+    def __init__(self, database: Database, tenant: str | None = None) -> None:
+        """See the runs of one tenant only; of all where that is None."""
+        self._database = database
+        self._tenant = tenant
+
+    def earned(self, *, without: str | None = None, tenant: str | None = None) -> tuple[Earned, ...]:
+        """Return what every feature has earned, but for one run's part; by name, kind and architecture."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                _JUDGED, (self._tenant if tenant is None else tenant, without)
+            ).fetchall()
+        found: dict[tuple[str, str, str, str], Earned] = {}
+        for row in rows:
+            key = (row["feature"], row["kind"], row["architecture"], row["provenance"])
+            so_far = found.get(key) or Earned(*key[:3], Provenance(row["provenance"]))
+            found[key] = _with(so_far, row["verdict"], row["latency_us"], row["before_us"], row["shared"])
+        return tuple(found[key] for key in sorted(found))
+
+    def of_run(self, run: str, tenant: str) -> tuple[Earned, ...]:
+        """Return the credit that a run began with; it stays what it was, whatever other runs earn meanwhile."""
+        with self._database.read() as connection:
+            text = connection.execute("SELECT credit FROM runs WHERE id = ?", (run,)).fetchone()["credit"]
+        if text is not None:
+            return _EARNED.validate_json(text)
+        found = self.earned(without=run, tenant=tenant)
+        with self._database.write() as connection:
+            said = _EARNED.dump_json(found).decode()
+            connection.execute("UPDATE runs SET credit = ? WHERE id = ?", (said, run))
+        return found
+
+
+def _with(so_far: Earned, verdict: str, latency: float | None, before: float | None, shared: int) -> Earned:
+    passed = verdict == Verdict.PASS and bool(latency) and bool(before)
+    gain = math.log(before / latency) if passed and before and latency else 0.0
+    return replace(
+        so_far,
+        tries=so_far.tries + 1,
+        correct=so_far.correct + passed,
+        improved=so_far.improved + (gain > 0),
+        log_gain=so_far.log_gain + gain / max(shared, 1),
+    )
