@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from agent.budget import TokenPrice
+
+
+class ReasoningEffort(StrEnum):
+    """How long a model that can think may do so, in the endpoints' words."""
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
 
 
 class ModelSettings(BaseModel):
@@ -18,6 +31,7 @@ class ModelSettings(BaseModel):
         reasoning_effort: Passed on.
         max_output_tokens: Of one reply, what the model thinks included.
         timeout_s: How long an endpoint may say nothing, in seconds.
+        prices: By model, before those that are public.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +39,7 @@ class ModelSettings(BaseModel):
     coder: str | None = None
     critic: str | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    reasoning_effort: ReasoningEffort | None = None
     max_output_tokens: int | None = Field(default=None, ge=256, le=1_000_000)
     timeout_s: float = Field(default=600.0, gt=0, le=24 * 3600)
+    prices: dict[str, TokenPrice] = Field(default_factory=dict[str, TokenPrice])

@@ -16,6 +16,10 @@ class ProposalError(WarpwrightError):
     """A proposer could not answer: endpoint down, or a rate limit that outlasts the retries."""
 
 
+class BudgetSpentError(ProposalError):
+    """The run's budget has no room for what was to be asked."""
+
+
 @dataclass(frozen=True)
 class Critique:
     """The critic's word on a round: ONE bottleneck or ONE root cause, and what to try.

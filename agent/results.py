@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.budget import Budget
 from agent.candidates import Trial
 from agent.model_settings import ModelSettings
 from agent.strategy_names import StrategyName
@@ -19,6 +20,7 @@ class Stop(StrEnum):
     TARGET_MET = "target_met"
     DEPTH = "depth"
     NO_GAIN = "no_gain"
+    BUDGET = "budget"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
@@ -55,6 +57,7 @@ class SearchRequest(BaseModel):
     tenant: str = ""
     tools: str | None = None
     models: ModelSettings = Field(default_factory=ModelSettings)
+    budget: Budget = Field(default_factory=Budget)
 
 
 class BestKernel(BaseModel):

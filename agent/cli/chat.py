@@ -27,7 +27,7 @@ def chat(
     request: Annotated[
         str | None, typer.Argument(metavar="REQUEST", help="What is to be computed.", show_default=False)
     ] = None,
-    model: Annotated[
+    named: Annotated[
         str | None, typer.Option("--model", envvar="WARPWRIGHT_MODEL", help="A chat model; needed.")
     ] = None,
     base_url: BaseUrl = None,
@@ -46,7 +46,10 @@ def chat(
         from agent.models.endpoint import open_endpoint
         from agent.results import SearchRequest
         from agent.search.drafter import write_draft
+        from agent.settings_file import read_settings
 
+        kept = read_settings(home(), Path.cwd())
+        model = named or kept.models.model
         if model is None:
             msg = (
                 "chat needs a model: give --model NAME (or set WARPWRIGHT_MODEL), with OPENAI_API_KEY for OpenAI's"
@@ -54,7 +57,7 @@ def chat(
                 " `warpwright optimize` can do"
             )
             raise UsageError(msg)
-        opened = open_endpoint(model, base_url)
+        opened = open_endpoint(model, base_url or kept.models.base_url, kept.model_settings())
         wanted = request or typer.prompt("What is to be computed?")
         with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
             folder = Path(temporary) / "draft"
@@ -63,19 +66,23 @@ def chat(
             if task is None:
                 typer.echo("nothing was kept", err=True)
                 return ExitStatus.DONE
-            kept = await _keep(task, device, tools)
+            frozen = await _keep(task, device, tools)
         search = SearchRequest(
-            task=str(kept.folder),
+            task=str(frozen.folder),
             device=device,
             model=model,
-            base_url=base_url,
+            base_url=base_url or kept.models.base_url,
+            models=kept.model_settings(),
+            budget=kept.limits(),
             candidates=candidates,
             depth=depth,
             tools=tools,
         )
         result = await _search(search)
-        await _questions(opened, result, kept)
-        typer.echo(f"the task stays at {kept.folder}; the run is {result.run} (home {home().root})", err=True)
+        await _questions(opened, result, frozen)
+        typer.echo(
+            f"the task stays at {frozen.folder}; the run is {result.run} (home {home().root})", err=True
+        )
         return of_verdict(result.verdict)
 
     conclude(work, as_json=False)

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from agent.candidates import CandidatePlan
 from agent.models.endpoint import ChatQuestion, Endpoint
 from agent.models.fallback import default_critique
+from agent.models.purse import Purse
 from agent.models.reply import critique_of, no_answer, plans_of, written_of
 from agent.models.shapes import CRITIQUE, PLANS
 from agent.models.wording import critique_request, plan_request, write_request
@@ -46,10 +47,11 @@ class Roles:
 class ChatProposer:
     """Asks chat models; every answer is committed to the store before it is read."""
 
-    def __init__(self, roles: Roles, replies: Replies, tell: Callable[[str], None]) -> None:
-        """Ask `roles`; what a person should know of their answers is told."""
+    def __init__(self, roles: Roles, replies: Replies, purse: Purse, tell: Callable[[str], None]) -> None:
+        """Ask `roles`, paid from a purse; what a person should know of their answers is told."""
         self._roles = roles
         self._replies = replies
+        self._purse = purse
         self._tell = tell
 
     @property
@@ -111,7 +113,7 @@ class ChatProposer:
         key = ReplyKey(place.round, place.candidate, place.role, _sha(question.messages))
         kept = self._replies.find(key)
         if kept is None:
-            kept = await endpoint.ask(question)
+            kept = await self._purse.ask(endpoint, question)
             self._replies.keep(key, kept)
         return kept
 

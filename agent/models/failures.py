@@ -15,6 +15,11 @@ from agent.models.transport import quota_ended
 from agent.proposer import ProposalError
 from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
 
+
+class UnbilledError(ProposalError):
+    """No answer came, and none can have been billed: the question was refused, or never arrived."""
+
+
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 """What libraries stumble with over answers that they were not written for."""
 
@@ -34,9 +39,9 @@ def failure(error: Exception, model: str, url: str) -> WarpwrightError:
             said = "its quota or credit is used up, which no waiting mends"
             return MissingDependencyError(f"no answer from {at}: {said}: {words(error)}")
         case openai.APIStatusError():
-            return ProposalError(f"no answer from {at}: {words(error)}{_wait(error)}")
+            return UnbilledError(f"no answer from {at}: {words(error)}{_wait(error)}")
         case openai.APIConnectionError():
-            return ProposalError(f"no connection to {at}: {_cause(error)}{_by_proxy(url)}")
+            return UnbilledError(f"no connection to {at}: {_cause(error)}{_by_proxy(url)}")
         case _:
             return ProposalError(f"no answer from {at}: {words(error)}")
 

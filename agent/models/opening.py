@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from agent.events import Event, Noticed
 from agent.models.chat import ChatProposer, Roles
 from agent.models.endpoint import Endpoint, open_endpoint
+from agent.models.prices import Prices
+from agent.models.purse import OUTPUT_TOKENS, Purse
 from agent.results import SearchRequest
 from agent.store import Store
-from agent.store.replies import Replies
+from agent.store.ledger import Ledger
+from sandbox.errors import UsageError
 
 
-def open_roles(request: SearchRequest, environment: Mapping[str, str], store: Store) -> Roles:
-    """Return the endpoints of a request's models.
+class ChatModels:
+    """The chat models that a request names."""
 
-    Raises:
-        MissingDependencyError: A key is missing or cannot be one.
-        UsageError: The endpoint's address is none.
-    """
-    assert request.model is not None, "without a model the composer writes"
-    chosen, opened = request.models, dict[str, Endpoint]()
+    def __init__(self, request: SearchRequest, environment: Mapping[str, str], store: Store) -> None:
+        """Open them; nothing is asked yet.
 
-    def endpoint(model: str) -> Endpoint:
-        if model not in opened:
-            opened[model] = open_endpoint(model, request.base_url, chosen, environment, store.dialects)
-        return opened[model]
+        Raises:
+            MissingDependencyError: A key is missing or cannot be one.
+            UsageError: The endpoint's address is none; or money is limited and the price of a model is unknown.
+        """
+        assert request.model is not None, "without a model the composer writes"
+        self._store = store
+        self._prices = Prices(request.models.prices)
+        settings = request.models
+        if settings.max_output_tokens is None and request.budget.limits_models:
+            settings = settings.model_copy(update={"max_output_tokens": OUTPUT_TOKENS})
+        self._output_tokens = settings.max_output_tokens or OUTPUT_TOKENS
+        names = [name or request.model for name in (settings.planner, settings.coder, settings.critic)]
+        opened = {
+            name: open_endpoint(name, request.base_url, settings, environment, store.dialects)
+            for name in dict.fromkeys(names)
+        }
+        if request.budget.max_usd is not None:
+            self._require_prices(opened.values())
+        self._roles = Roles(*(opened[name] for name in names))
 
-    return Roles(
-        planner=endpoint(chosen.planner or request.model),
-        coder=endpoint(chosen.coder or request.model),
-        critic=endpoint(chosen.critic or request.model),
-    )
+    def proposer(self, run: str, ledger: Ledger, say: Callable[[Event], None]) -> ChatProposer:
+        """Return the proposer of a run."""
+        purse = Purse(ledger, self._prices, self._output_tokens)
+        replies = self._store.replies(run)
+        return ChatProposer(self._roles, replies, purse, lambda text: say(Noticed(run=run, message=text)))
 
-
-def chat_proposer(roles: Roles, replies: Replies, run: str, say: Callable[[Event], None]) -> ChatProposer:
-    """Return the proposer of a run."""
-    return ChatProposer(roles, replies, lambda message: say(Noticed(run=run, message=message)))
+    def _require_prices(self, endpoints: Iterable[Endpoint]) -> None:
+        for endpoint in endpoints:
+            if not self._prices.known(endpoint.name, endpoint.url):
+                raise UsageError(
+                    f"--max-usd cannot be held: nobody knows the price of model {endpoint.name!r} at {endpoint.url};"
+                    f' put [prices."{endpoint.name}"] with input and output (US dollars a million tokens) into'
+                    " warpwright.toml, or limit --max-tokens instead"
+                )

@@ -59,10 +59,12 @@ def _at_least(high: float | None, low: float | None) -> bool:
 
 
 def _ending(deps: Deps, number: int, lost: int, best: Parent | None) -> Ending | None:
-    if lost >= LOST_ROUNDS or (lost and number >= deps.request.depth):
-        return "lost"
     if target_met(deps.task.target, best):
         return "target_met"
+    if deps.ledger.candidates_left(1) == 0 or deps.ledger.spent_up:
+        return "budget"
+    if lost >= LOST_ROUNDS or (lost and number >= deps.request.depth):
+        return "lost"
     if number >= deps.request.depth:
         return "depth"
     stalled = not lost and deps.strategy.stalled(view_of(deps, number + 1, None))

@@ -13,6 +13,7 @@ from agent.results import SearchRequest
 from agent.search.interruption import Interruption
 from agent.store import Store
 from agent.store.credits import Earned
+from agent.store.ledger import Ledger
 from agent.strategies.base import Strategy
 from tools.reports import CheckReport
 from tools.tasks.task import Task
@@ -28,6 +29,7 @@ class Deps:
         credit: What features earned in the runs before this one.
         say: Stores an event and passes it on to whoever listens.
         interruption: Guards every long wait.
+        ledger: What the run has cost, and whether it may cost more.
         seed: Of the run; `seed_of` derives those of single steps.
     """
 
@@ -42,6 +44,7 @@ class Deps:
     store: Store
     say: Callable[[Event], None]
     interruption: Interruption
+    ledger: Ledger
     seed: int
 
     def seed_of(self, *step: int | str) -> int:

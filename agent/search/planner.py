@@ -42,12 +42,13 @@ def _context(state: SearchState, deps: Deps) -> PlanContext:
     last = state["round"]
     critique = CRITIQUE.validate_python(state["critique"])
     view = view_of(deps, last + 1, critique)
-    slots = tuple(deps.strategy.slots(view, deps.request.candidates))
+    candidates = max(1, deps.ledger.candidates_left(deps.request.candidates))
+    slots = tuple(deps.strategy.slots(view, candidates))
     return PlanContext(
         task=deps.task,
         device=deps.toolbox.device,
         round=last + 1,
-        candidates=deps.request.candidates,
+        candidates=candidates,
         baseline=deps.baseline,
         history=tuple(deps.store.candidates.trials(deps.run, through=last)),
         parents=offered(deps, slots, through=last),

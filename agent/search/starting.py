@@ -13,6 +13,7 @@ from agent.proposer import Proposer
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.search.session import Session, work
 from agent.store import NewRun, Run, Store
+from agent.store.ledger import Ledger
 from agent.strategies.registry import chosen_strategy
 from agent.strategies.traits import kind
 from agent.toolboxes import open_toolbox
@@ -20,8 +21,8 @@ from sandbox.errors import UsageError
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
-ProposerFactory = Callable[[str, Callable[[Event], None]], Proposer]
-"""Makes the proposer of a run, given the run and who is told of events."""
+ProposerFactory = Callable[[str, Ledger, Callable[[Event], None]], Proposer]
+"""Makes the proposer of a run, given the run, its account and who is told of events."""
 
 
 async def start_search(
@@ -117,17 +118,17 @@ def _proposers(
 ) -> ProposerFactory:
     """Return how to make the proposer; what it lacks is found out before a run exists."""
     if given is not None:
-        return lambda run, say: given
+        return lambda run, ledger, say: given
     if request.model is None:
         from agent.composer import Composer
 
         composer = Composer()
-        return lambda run, say: composer
+        return lambda run, ledger, say: composer
     # Takes more than a second to import, and only this needs it.
-    from agent.models.opening import chat_proposer, open_roles
+    from agent.models.opening import ChatModels
 
-    roles = open_roles(request, os.environ if environment is None else environment, store)
-    return lambda run, say: chat_proposer(roles, store.replies(run), run, say)
+    models = ChatModels(request, os.environ if environment is None else environment, store)
+    return models.proposer
 
 
 def _session(
@@ -144,7 +145,8 @@ def _session(
         if on_event is not None:
             on_event(event)
 
-    return Session(run, task, home, store, tools, make(run.id, say), say)
+    ledger = store.ledger(run.id, run.request.budget)
+    return Session(run, task, home, store, tools, make(run.id, ledger, say), ledger, say)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ Several processes may use one store at a time: every call is one short transacti
 
 from __future__ import annotations
 
+from agent.budget import Budget
 from agent.home import Home
 from agent.results import BestKernel, RunState, SearchResult
 from agent.store.candidates import Candidates
@@ -14,6 +15,7 @@ from agent.store.dialects import DialectMemory
 from agent.store.event_log import EventLog, StoredEvent
 from agent.store.files import KernelFiles
 from agent.store.jobs import JobTable
+from agent.store.ledger import Ledger
 from agent.store.records import NewRun, Run, RunSummary
 from agent.store.replies import Replies
 from agent.store.runs import Runs
@@ -46,6 +48,10 @@ class Store:
     def replies(self, run: str) -> Replies:
         """Return the replies of one run."""
         return Replies(self._database, run)
+
+    def ledger(self, run: str, budget: Budget) -> Ledger:
+        """Return the account of one run."""
+        return Ledger(self._database, run, budget)
 
     def create(self, new: NewRun) -> str:
         """Store a run that this process owns, and return its id."""

@@ -176,9 +176,7 @@ _MODEL_CALLS = statements(
         model TEXT NOT NULL,
         tokens INTEGER NOT NULL,
         usd REAL,
-        settled INTEGER NOT NULL DEFAULT 0,
-        pid INTEGER NOT NULL,
-        pid_started TEXT NOT NULL
+        settled INTEGER NOT NULL DEFAULT 0
     )
     """,
     "CREATE INDEX model_calls_run ON model_calls (run)",
