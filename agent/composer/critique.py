@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from agent.candidates import Parent, Trial
 from agent.composer.space import Space
 from agent.proposer import Critique, CritiqueContext
+from prompts import features
 from sandbox.device import Bottleneck, LaunchProfile
 from sandbox.verdict import Verdict
 
-_REMEDIES: Mapping[Bottleneck, tuple[str, ...]] = {
-    Bottleneck.DRAM: ("vectorized_loads", "register_blocking", "shared_memory_tiling", "read_only_cache"),
-    Bottleneck.L2: ("shared_memory_tiling", "register_blocking", "vectorized_loads"),
-    Bottleneck.L1: ("vectorized_loads", "register_blocking", "shared_memory_tiling", "bank_conflict_padding"),
-    Bottleneck.SHARED_MEMORY: (
-        "bank_conflict_padding",
-        "register_blocking",
-        "vectorized_loads",
-        "warp_shuffle_reduction",
-    ),
-    Bottleneck.LATENCY: ("two_pass_reduction", "loop_unrolling", "vectorized_loads", "block_size_tuning"),
-    Bottleneck.ATOMICS: ("two_pass_reduction", "warp_shuffle_reduction"),
-}
-"""Features that help, by what bounds a launch: `LaunchProfile.bottleneck`."""
-_BUSY = ("vectorized_loads", "loop_unrolling", "register_blocking", "grid_stride_loop")
 _MOST_HINTS = 3
 
 
@@ -50,14 +36,20 @@ def _slowest(best: Parent) -> LaunchProfile | None:
 
 def _of_best(best: Parent, launch: LaunchProfile, space: Space) -> Critique:
     used = space.features_in(best) or ()
-    remedies = _REMEDIES.get(launch.bottleneck, _BUSY)
-    hints = tuple(name for name in remedies if name in space.features and name not in used)[:_MOST_HINTS]
+    hints = tuple(name for name in _remedies(launch.bottleneck, space) if name not in used)[:_MOST_HINTS]
     advice = f"try {', '.join(hints)}" if hints else "its remedies are all in use; tune what is there"
     text = (
         f"`{launch.kernel}` of the best kernel is bound by {launch.bottleneck}: {launch.latency_us:.2f} us "
         f"({launch.provenance}), {launch.roofline_fraction:.0%} of the roofline; {advice}."
     )
     return Critique(text, hints)
+
+
+def _remedies(bottleneck: Bottleneck, space: Space) -> list[str]:
+    """Return the features whose pages say that they help what is bound so, those that gain most first."""
+    pages = [page for page in features() if page.name in space.features]
+    helping = [page for page in pages if bottleneck in page.bottlenecks]
+    return [page.name for page in sorted(helping or pages, key=lambda page: -page.gain)]
 
 
 def _of_failures(failed: Sequence[Trial], space: Space) -> Critique:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from agent.mcp.services import Services
 from prompts import features
+from sandbox.device import Bottleneck
 
 _Name = Annotated[str, StringConstraints(max_length=64)]
 
@@ -19,8 +20,11 @@ class FeatureLine(BaseModel):
     """One technique."""
 
     name: str
+    family: str
     summary: str
     applies_to: list[str] = Field(description="Kinds of kernel that it can help.")
+    bottlenecks: list[str] = Field(description="What bounds the kernels that it helps; none: any.")
+    architecture: str = Field(description="The oldest that has what it takes.")
     uri: str = Field(description="The resource that holds its page.")
 
 
@@ -51,6 +55,10 @@ async def list_features(
         str | None,
         Field(max_length=64, description="Only those for a kind of kernel, as reduction; unset, all."),
     ] = None,
+    bottleneck: Annotated[
+        Bottleneck | None,
+        Field(description="Only those for kernels bound by it, as profile_kernel names it."),
+    ] = None,
     names: Annotated[
         list[_Name] | None, Field(max_length=4, description="Up to four to read the pages of.")
     ] = None,
@@ -70,13 +78,14 @@ async def list_features(
     return FeatureList(
         features=[
             FeatureLine(
-                name=one.name,
-                summary=one.summary,
+                **one.model_dump(include={"name", "family", "summary", "architecture"}),
                 applies_to=list(one.applies_to),
+                bottlenecks=list(one.bottlenecks),
                 uri=f"warpwright://features/{one.name}",
             )
             for one in library
-            if kind is None or kind in one.applies_to
+            if (kind is None or kind in one.applies_to)
+            and (not bottleneck or not one.bottlenecks or bottleneck in one.bottlenecks)
         ],
         pages=[FeaturePage(name=name, text=known[name].text) for name in names or ()],
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from agent.candidates import CandidatePlan, Slot
 from agent.events import Noticed, RoundPlanned
-from agent.models.fallback import default_plans
 from agent.proposer import PlanContext, ProposalError
 from agent.search.deps import Deps
 from agent.search.state import CRITIQUE, CoderTask, PlannerUpdate, SearchState, as_plain
@@ -61,39 +61,38 @@ def _context(state: SearchState, deps: Deps) -> PlanContext:
 
 async def _plans(deps: Deps, context: PlanContext) -> list[CandidatePlan]:
     """Ask for plans, one a slot; where too few come the strategy's own stand in."""
-    defaults = default_plans(context)
     try:
         plans = await deps.interruption.guard(deps.proposer.plan(context))
     except ProposalError as error:
         said = f"round {context.round}: no plan came; the strategy's stand in: {error}"
         deps.say(Noticed(run=deps.run, message=said))
         plans = []
+    names, first = list(context.beliefs), (context.round - 1) * context.candidates
+    defaults = [names[(first + number) % len(names)] for number in range(context.candidates)] if names else []
     return filled(context.slots, plans, defaults, {one.sha for one in context.parents})
 
 
 def filled(
-    slots: Sequence[Slot],
-    plans: Sequence[CandidatePlan],
-    defaults: Sequence[CandidatePlan],
-    known: Collection[str],
+    slots: Sequence[Slot], plans: Sequence[CandidatePlan], defaults: Sequence[str], known: Collection[str]
 ) -> list[CandidatePlan]:
     """Return one plan a slot: the proposer's where it may be had, what the strategy offers where not.
 
     Args:
         slots: What the strategy offers.
         plans: The proposer's, plan i for slot i; further ones are left out.
-        defaults: Name features where neither does; one a slot.
+        defaults: Features for slots for which nobody names any, one a slot.
         known: Kernels that a plan may name as its parent.
     """
-    asked: list[CandidatePlan | None] = [*plans[: len(slots)], *[None] * (len(slots) - len(plans))]
-    return [_fill(*of, known) for of in zip(slots, asked, defaults, strict=True)]
+    triples = zip_longest(slots, plans[: len(slots)], defaults[: len(slots)])
+    return [_fill(slot, plan, default, known) for slot, plan, default in triples]
 
 
 def _fill(
-    slot: Slot, plan: CandidatePlan | None, default: CandidatePlan, known: Collection[str]
+    slot: Slot, plan: CandidatePlan | None, default: str | None, known: Collection[str]
 ) -> CandidatePlan:
     parents = (*slot.parents, None, None)[:2]
-    offer = CandidatePlan(parents[0], slot.features or default.features, slot.why, parents[1], slot.origin)
+    features = slot.features or ((default,) if default else ())
+    offer = CandidatePlan(parents[0], features, slot.why, parents[1], slot.origin)
     if plan is None or slot.keep:
         return offer
     features = plan.features or offer.features

@@ -1,20 +1,52 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 import prompts
+from sandbox.device import Bottleneck
 from tools.kernel import file as kernel_file
 
 
-def test_the_library_holds_at_least_ten_features_with_every_section():
+def test_the_library_holds_at_least_45_features_with_every_section_and_fact():
     library = prompts.features()
-    assert len({feature.name for feature in library}) == len(library) >= 10
+    names = {feature.name for feature in library}
+    assert len(names) == len(library) >= 45
+    assert {feature.family for feature in library} == set(get_args(prompts.Family))
+    bounds = {str(bound) for bound in Bottleneck}
     for feature in library:
+        assert set(feature.bottlenecks) <= bounds, feature.name
+        assert {*feature.needs, *feature.conflicts} <= names - {feature.name}, feature.name
+        assert not set(feature.needs) & set(feature.conflicts)
+        assert feature.cost
+        assert feature.metric
         assert feature.summary.endswith(".")
         assert feature.applies_to
         for section in ("## When it helps", "## Metrics that show it", "## Pitfalls", "## Sketch"):
             assert section in feature.text, (feature.name, section)
         assert "```cuda" in feature.text
+
+
+def test_what_fits_a_task_is_asked_by_its_kind_and_architecture():
+    pages = {feature.name: feature for feature in prompts.features()}
+    assert pages["mma_half"].fits("matmul", "sm_90")
+    assert not pages["mma_half"].fits("matmul", "sm_75"), "Turing has no m16n8k16 of halves"
+    assert not pages["mma_half"].fits("elementwise", "sm_90")
+    assert pages["mma_half"].fits("matmul", ""), "of an unknown device nothing is asked"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# no front matter", "between two lines of"),
+        ('+++\nname = "x"\n+++\nbody', "family"),
+        ("+++\nname = \n+++\nbody", "Invalid value"),
+    ],
+)
+def test_what_is_no_page_is_an_error_that_says_why(text: str, said: str):
+    with pytest.raises(ValueError, match=said):
+        prompts.read_page(text)
 
 
 def test_the_library_always_comes_in_the_same_order():

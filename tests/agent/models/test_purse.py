@@ -121,7 +121,12 @@ async def test_a_search_ends_before_its_models_could_cost_more_than_it_may(
     models = SMALL.model_copy(update={"prices": price})
     with serving(Better()) as server:
         request = request_of(
-            model="m", base_url=server.url, models=models, candidates=3, depth=20, budget=Budget(max_usd=0.017)
+            model="m",
+            base_url=server.url,
+            models=models,
+            candidates=3,
+            depth=20,
+            budget=Budget(max_usd=0.017),
         )
         result = await start_search(request, home=home, toolbox=toolbox)
         paid = 107 * len(server.answered)

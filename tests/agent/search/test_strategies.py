@@ -148,7 +148,7 @@ async def test_what_other_runs_earn_meanwhile_does_not_change_a_run_that_is_resu
 
 
 SLOTS = (Slot(("a",), ("x",), "why", "node"), Slot(("b",), ("y",), "again", "repair 1/1", keep=True))
-DEFAULTS = [CandidatePlan("a", ("d",)), CandidatePlan("b", ("d",))]
+DEFAULTS = ["d", "d"]
 
 
 def test_a_plan_may_refine_its_slot_but_not_the_intent_that_is_tried_again():
