@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from agent.candidates import Belief, CandidatePlan, Parent, Slot, Trial
+from prompts import Feature
 from sandbox.errors import WarpwrightError
 from tools.reports import CheckReport
 from tools.tasks.task import Task
@@ -63,6 +64,8 @@ class PlanContext:
         slots: What the strategy offers, one a candidate: plan i is for slot i. A plan may name another of the
             parents and other features; a slot that says `keep` is taken as it is.
         beliefs: What features are thought to gain before this run shows it, from their pages and earlier runs.
+        rounds: Rounds at most, this one and those before it included.
+        library: The features that can help this task on this device.
         critique: The critic's word on the round before; None in round 1.
         seed: For whatever is random; the same run and round give the same seed.
     """
@@ -78,6 +81,8 @@ class PlanContext:
     seed: int
     slots: tuple[Slot, ...] = ()
     beliefs: Mapping[str, Belief] = field(default_factory=dict[str, Belief])
+    rounds: int = 1
+    library: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ class WriteContext:
         history: Every candidate of earlier rounds.
         seed: Differs between candidates; the same on a resumed run.
         other: A second kernel to merge with the parent; None for most.
+        library: The features that can help this task on this device.
     """
 
     task: Task
@@ -105,6 +111,7 @@ class WriteContext:
     critique: Critique | None
     seed: int
     other: Parent | None = None
+    library: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,8 @@ class CritiqueContext:
         trials: The candidates of this round.
         history: Every candidate so far, this round included.
         best: The best correct kernel so far; None where nothing was correct yet.
+        sources: Text of the round's kernels by sha.
+        library: The features that can help this task on this device.
     """
 
     task: Task
@@ -125,6 +134,8 @@ class CritiqueContext:
     history: tuple[Trial, ...]
     best: Parent | None
     seed: int
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    library: tuple[Feature, ...] = ()
 
 
 @runtime_checkable

@@ -82,7 +82,7 @@ class ChatProposer:
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Ask for the one bottleneck or root cause."""
-        messages = _opening("critic", critique_request(context))
+        messages = _opening(*critique_request(context))
         place = _Place("critic", context.round, 0)
         written = await self._structured(self._roles.critic, place, messages, CRITIQUE, critique_of)
         if written is None:

@@ -14,7 +14,7 @@ from agent.models.feedback import baseline_feedback, feedback
 from agent.proposer import ProposalError, WriteContext, Written
 from agent.search.deps import Deps
 from agent.search.state import CRITIQUE, PLAN, CoderTask, EvaluateTask
-from agent.search.viewing import parent
+from agent.search.viewing import parent, usable
 from sandbox.verdict import Verdict
 
 
@@ -81,6 +81,7 @@ def _context(deps: Deps, task: CoderTask) -> WriteContext:
         critique=CRITIQUE.validate_python(task["critique"]),
         seed=deps.seed_of("write", task["round"], task["candidate"]),
         other=second,
+        library=usable(deps),
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agent.candidates import Parent
+from agent.candidates import Parent, Trial
 from agent.events import Noticed, RoundFinished
 from agent.models.fallback import default_critique
 from agent.proposer import Critique, CritiqueContext, ProposalError
 from agent.search.deps import Deps
 from agent.search.evaluate import settle_duplicates
 from agent.search.state import Ending, SearchState, as_plain
-from agent.search.viewing import view_of
+from agent.search.viewing import usable, view_of
 from tools.tasks.task import Target
 
 LOST_ROUNDS = 2
@@ -71,6 +72,11 @@ def _ending(deps: Deps, number: int, lost: int, best: Parent | None) -> Ending |
     return "no_gain" if stalled else None
 
 
+def _sources(deps: Deps, history: Sequence[Trial], number: int) -> dict[str, str]:
+    written = {trial.sha for trial in history if trial.round == number and trial.sha is not None}
+    return {sha: deps.store.kernels.read(deps.run, sha) for sha in sorted(written)}
+
+
 async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) -> Critique:
     """Ask the critic where there is another round to use the answer; else let the reports speak."""
     history = tuple(deps.store.candidates.trials(deps.run, through=number))
@@ -83,6 +89,8 @@ async def _critique(deps: Deps, number: int, best: Parent | None, *, ask: bool) 
         history=history,
         best=best,
         seed=deps.seed_of("criticise", number),
+        sources=_sources(deps, history, number),
+        library=usable(deps),
     )
     if not ask:
         return default_critique(context)

@@ -56,6 +56,8 @@ def _context(state: SearchState, deps: Deps) -> PlanContext:
         seed=view.seed,
         slots=slots,
         beliefs=view.beliefs,
+        rounds=deps.request.depth,
+        library=view.features,
     )
 
 

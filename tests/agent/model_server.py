@@ -13,10 +13,12 @@ from typing import Any
 
 from prompts import load_role
 
+ROLES = ("planner", "coder", "speed_critic", "failure_critic", "drafter", "explainer")
+
 
 @dataclass(frozen=True)
 class Question:
-    """One request: who asks (planner, coder, critic), and what."""
+    """One request: who asks (planner, coder, critic, drafter, explainer), and what."""
 
     role: str
     text: str
@@ -95,10 +97,9 @@ def serving(answer: Callable[[Question], Answer]) -> Iterator[ModelServer]:
 
 def _question(body: dict[str, Any]) -> Question:
     system, user = body["messages"][0], body["messages"][-1]
-    roles = ("planner", "coder", "critic", "drafter", "explainer")
-    # What the last two are told goes on with the rules of a kernel file, or with the facts of a run.
-    role = next(name for name in roles if system["content"].startswith(load_role(name)[:200]))
-    return Question(role, user["content"], body)
+    # What drafters and explainers are told goes on with the rules of a kernel file, or with the facts of a run.
+    role = next(name for name in ROLES if system["content"].startswith(load_role(name)[:200]))
+    return Question(role.rpartition("_")[2], user["content"], body)
 
 
 def _raw(said: Answer, body: dict[str, Any]) -> Raw:

@@ -22,7 +22,7 @@ from prompts import load_role
 from sandbox.errors import MissingDependencyError, UsageError
 from tests.agent.model_server import Answer, ModelServer, Question, Raw, serving, stream
 
-ASKED = Asked((SystemMessage(load_role("critic")), HumanMessage("What bounds it?")))
+ASKED = Asked((SystemMessage(load_role("speed_critic")), HumanMessage("What bounds it?")))
 
 
 @pytest.fixture(autouse=True)
