@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Budget(BaseModel):
+class SearchBudget(BaseModel):
     """Hard limits on a search, over all processes that work on it; None is no limit.
 
     Attributes:

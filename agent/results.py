@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.budget import Budget
+from agent.budget import SearchBudget
 from agent.candidates import Trial
 from agent.model_settings import ModelSettings
 from agent.strategy_names import StrategyName
@@ -57,7 +57,7 @@ class SearchRequest(BaseModel):
     tenant: str = ""
     tools: str | None = None
     models: ModelSettings = Field(default_factory=ModelSettings)
-    budget: Budget = Field(default_factory=Budget)
+    budget: SearchBudget = Field(default_factory=SearchBudget)
 
 
 class BestKernel(BaseModel):

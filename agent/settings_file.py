@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.budget import Budget, TokenPrice
+from agent.budget import SearchBudget, TokenPrice
 from agent.home import Home
 from agent.model_settings import ModelSettings
 from sandbox.errors import UsageError
@@ -23,12 +23,12 @@ class _ModelTable(ModelSettings):
     base_url: str | None = None
 
 
-class Settings(BaseModel):
+class SettingsFile(BaseModel):
     """What the files say: `[models]`, `[budget]` and `[prices."MODEL"]`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     models: _ModelTable = Field(default_factory=_ModelTable)
-    budget: Budget = Field(default_factory=Budget)
+    budget: SearchBudget = Field(default_factory=SearchBudget)
     prices: dict[str, TokenPrice] = Field(default_factory=dict[str, TokenPrice])
 
     def model_settings(self, **flags: object) -> ModelSettings:
@@ -36,12 +36,12 @@ class Settings(BaseModel):
         known = self.models.model_dump(exclude={"model", "base_url", "prices"})
         return _validated(ModelSettings, {**known, "prices": self.prices, **_given(flags)})
 
-    def limits(self, **flags: float | None) -> Budget:
+    def limits(self, **flags: float | None) -> SearchBudget:
         """Return the budget; flags that were given come first."""
-        return _validated(Budget, {**self.budget.model_dump(), **_given(flags)})
+        return _validated(SearchBudget, {**self.budget.model_dump(), **_given(flags)})
 
 
-def read_settings(home: Home, project: Path) -> Settings:
+def read_settings(home: Home, project: Path) -> SettingsFile:
     """Return the settings of a home with those of a project on top.
 
     Raises:
@@ -56,7 +56,7 @@ def read_settings(home: Home, project: Path) -> Settings:
     merged = {
         name: {**tables[0].get(name, {}), **tables[1].get(name, {})} for name in {**tables[0], **tables[1]}
     }
-    return Settings.model_validate(merged)
+    return SettingsFile.model_validate(merged)
 
 
 def _tables(path: Path) -> dict[str, dict[str, Any]]:
@@ -68,7 +68,7 @@ def _tables(path: Path) -> dict[str, dict[str, Any]]:
         raise UsageError(f"{path} cannot be read: {error}") from None
     try:
         tables = tomllib.loads(text)
-        Settings.model_validate(tables)
+        SettingsFile.model_validate(tables)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
     except ValidationError as error:

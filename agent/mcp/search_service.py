@@ -14,7 +14,7 @@ from agent.mcp.following import Progress
 from agent.mcp.job_service import JobService
 from agent.mcp.watching import Watch
 from agent.results import RunState, SearchRequest, SearchResult
-from agent.settings_file import Settings, read_settings
+from agent.settings_file import SettingsFile, read_settings
 from agent.store import Store
 from tools.mcp import limits
 from tools.toolbox import Toolbox
@@ -46,7 +46,7 @@ class SearchService:
         """The device that this server's searches use."""
         return self._toolbox.device
 
-    def settings(self) -> Settings:
+    def settings(self) -> SettingsFile:
         """Return the settings of this server's home; what lies in the folder it was started in is not read."""
         return read_settings(self._home, self._home.root)
 

@@ -11,7 +11,7 @@ from agent.models.endpoint import ChatQuestion, Endpoint
 from agent.models.failures import UnbilledError
 from agent.models.prices import Prices
 from agent.proposer import BudgetSpentError
-from agent.store.ledger import Cost, Ledger
+from agent.store.ledger import CallCost, Ledger
 from agent.store.replies import Reply
 from sandbox.errors import MissingDependencyError, UsageError
 
@@ -60,7 +60,7 @@ class Purse:
             if not settled:
                 await self.ledger.abandon()
 
-    def _worst(self, endpoint: Endpoint, question: ChatQuestion) -> Cost:
+    def _worst(self, endpoint: Endpoint, question: ChatQuestion) -> CallCost:
         """A token is at least one byte of text, so there are no more of them than bytes."""
         texts = [str(message.text) for message in question.messages]
         texts += [json.dumps(dict(tool)) for tool in question.tools]
@@ -68,12 +68,12 @@ class Purse:
         texts += [json.dumps(dict(question.shape))] if question.shape else []
         read = sum(len(text.encode()) + _TOKENS_A_MESSAGE for text in texts)
         usd = self.prices.usd(endpoint.name, endpoint.url, (read, 0, self.output_tokens))
-        return Cost(read + self.output_tokens, usd)
+        return CallCost(read + self.output_tokens, usd)
 
-    def _priced(self, endpoint: Endpoint, reply: Reply, worst: Cost) -> tuple[Reply, Cost]:
+    def _priced(self, endpoint: Endpoint, reply: Reply, worst: CallCost) -> tuple[Reply, CallCost]:
         """A reply without token counts costs its worst."""
         if reply.tokens_in + reply.tokens_out == 0:
             return reply, worst
         tokens = (reply.tokens_in, min(reply.tokens_cached, reply.tokens_in), reply.tokens_out)
         usd = self.prices.usd(endpoint.name, endpoint.url, tokens)
-        return replace(reply, usd=usd), Cost(reply.tokens_in + reply.tokens_out, usd)
+        return replace(reply, usd=usd), CallCost(reply.tokens_in + reply.tokens_out, usd)

@@ -82,10 +82,12 @@ def fenced(language: str, text: str) -> str:
 def _hardware(one: Hardware) -> str:
     sentences = (
         f"{one.architecture}, {one.multiprocessors} SMs at {one.clock_mhz} MHz.",
-        f"Peaks: DRAM {one.dram_gb_per_s:.0f} GB/s, float32 without tensor cores {one.fp32_gflops / 1e3:.1f} TFLOP/s.",
+        f"Peaks: DRAM {one.dram_gb_per_s:.0f} GB/s,",
+        f"float32 {one.fp32_gflops / 1e3:.1f} TFLOP/s without tensor cores.",
         f"L2 {one.l2_bytes >> 20} MiB.",
         f"An SM: {one.registers_per_sm} registers, {one.threads_per_sm} threads, {one.blocks_per_sm} blocks,",
-        f"{one.shared_bytes_per_sm >> 10} KiB of shared memory, {one.shared_bytes_per_block >> 10} KiB a block at most",
+        f"{one.shared_bytes_per_sm >> 10} KiB of shared memory,",
+        f"{one.shared_bytes_per_block >> 10} KiB a block at most",
         "(beyond 48 KiB it must be dynamic).",
         f"A launch costs {one.launch_us:g} us.",
     )

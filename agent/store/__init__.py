@@ -5,7 +5,7 @@ Several processes may use one store at a time: every call is one short transacti
 
 from __future__ import annotations
 
-from agent.budget import Budget
+from agent.budget import SearchBudget
 from agent.home import Home
 from agent.results import BestKernel, RunState, SearchResult
 from agent.store.candidates import Candidates
@@ -49,7 +49,7 @@ class Store:
         """Return the replies of one run."""
         return Replies(self._database, run)
 
-    def ledger(self, run: str, budget: Budget) -> Ledger:
+    def ledger(self, run: str, budget: SearchBudget) -> Ledger:
         """Return the account of one run."""
         return Ledger(self._database, run, budget)
 

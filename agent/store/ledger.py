@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from agent.budget import Budget
+from agent.budget import SearchBudget
 from agent.store.database import Database
 
 
 @dataclass(frozen=True)
-class Cost:
+class CallCost:
     """What calls cost: tokens, read and written, and US dollars (None where no price is known)."""
 
     tokens: int
@@ -28,7 +28,7 @@ class Ledger:
         spent_up: Why the run may spend no more; empty while it may.
     """
 
-    def __init__(self, database: Database, run: str, budget: Budget) -> None:
+    def __init__(self, database: Database, run: str, budget: SearchBudget) -> None:
         self._database = database
         self._run = run
         self._budget = budget
@@ -36,7 +36,7 @@ class Ledger:
         self._settled = asyncio.Condition()
         self.spent_up = ""
 
-    async def reserve(self, model: str, worst: Cost) -> int | None:
+    async def reserve(self, model: str, worst: CallCost) -> int | None:
         """Set aside the worst that a call can cost; wait where calls under way may turn out cheaper.
 
         Returns:
@@ -51,7 +51,7 @@ class Ledger:
             self._open += 1
             return call
 
-    async def settle(self, call: int, cost: Cost) -> None:
+    async def settle(self, call: int, cost: CallCost) -> None:
         """Replace a call's worst by what it did cost."""
         async with self._settled:
             with self._database.write() as connection:
@@ -73,14 +73,14 @@ class Ledger:
         async with self._settled:
             self._close()
 
-    def cost(self) -> Cost:
+    def cost(self) -> CallCost:
         """Return what the run's calls have cost and may yet cost."""
         with self._database.read() as connection:
             row = connection.execute(
                 "SELECT coalesce(sum(tokens), 0) AS tokens, sum(usd) AS usd FROM model_calls WHERE run = ?",
                 (self._run,),
             ).fetchone()
-        return Cost(row["tokens"], row["usd"])
+        return CallCost(row["tokens"], row["usd"])
 
     def candidates_left(self, wanted: int) -> int:
         """Return how many more candidates may be written, `wanted` at most."""
@@ -99,7 +99,7 @@ class Ledger:
         self._open -= 1
         self._settled.notify_all()
 
-    def _reserved(self, model: str, worst: Cost) -> int | None:
+    def _reserved(self, model: str, worst: CallCost) -> int | None:
         """Enter a call where it fits, in one transaction with looking whether it does."""
         budget = self._budget
         with self._database.write() as connection:
@@ -121,7 +121,7 @@ class Ledger:
             ).fetchone()
         return None if row is None else int(row["id"])
 
-    def _full(self, worst: Cost) -> str:
+    def _full(self, worst: CallCost) -> str:
         spent, budget = self.cost(), self._budget
         if budget.max_tokens is not None and spent.tokens + worst.tokens > budget.max_tokens:
             return (

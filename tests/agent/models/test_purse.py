@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from agent.budget import Budget, TokenPrice
+from agent.budget import SearchBudget, TokenPrice
 from agent.events import Event
 from agent.home import Home
 from agent.model_settings import ModelSettings
@@ -17,7 +17,7 @@ from agent.models.prices import Prices
 from agent.results import SearchRequest, SearchResult, Stop
 from agent.search.starting import resume_search, start_search
 from agent.store import NewRun, Store
-from agent.store.ledger import Cost, Ledger
+from agent.store.ledger import CallCost, Ledger
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tests.agent.model_server import Answer, ModelServer, Question, serving
@@ -39,29 +39,29 @@ def run(store: Store, task: Task) -> str:
 
 
 def account(store: Store, run: str, **limits: float) -> Ledger:
-    return store.ledger(run, Budget.model_validate(limits))
+    return store.ledger(run, SearchBudget.model_validate(limits))
 
 
 async def test_a_call_that_could_overshoot_waits_for_others_and_is_made_where_they_were_cheap(
     store: Store, run: str
 ):
     ledger = account(store, run, max_tokens=1000)
-    first = await ledger.reserve("m", Cost(900, None))
+    first = await ledger.reserve("m", CallCost(900, None))
     assert first is not None
-    second = asyncio.create_task(ledger.reserve("m", Cost(200, None)))
+    second = asyncio.create_task(ledger.reserve("m", CallCost(200, None)))
     await asyncio.sleep(0.01)
     assert not second.done()
-    await ledger.settle(first, Cost(100, None))
+    await ledger.settle(first, CallCost(100, None))
     assert await second is not None
     assert ledger.cost().tokens == 300
 
 
 async def test_a_call_with_no_room_left_is_refused_with_the_sums(store: Store, run: str):
     ledger = account(store, run, max_usd=1.0)
-    call = await ledger.reserve("m", Cost(10, 0.75))
+    call = await ledger.reserve("m", CallCost(10, 0.75))
     assert call is not None
-    await ledger.settle(call, Cost(10, 0.5))
-    assert await ledger.reserve("m", Cost(10, 0.75)) is None
+    await ledger.settle(call, CallCost(10, 0.5))
+    assert await ledger.reserve("m", CallCost(10, 0.75)) is None
     assert ledger.spent_up == (
         "0.5000 of 1 US dollars (--max-usd) are spent, and the next call may cost 0.7500"
     )
@@ -71,10 +71,10 @@ async def test_a_call_whose_process_is_gone_stays_at_its_worst_and_one_never_bil
     store: Store, run: str
 ):
     ledger = account(store, run, max_tokens=1000)
-    assert await ledger.reserve("m", Cost(600, None)) is not None
+    assert await ledger.reserve("m", CallCost(600, None)) is not None
     later = account(store, run, max_tokens=1000)
-    assert await later.reserve("m", Cost(600, None)) is None
-    call = await later.reserve("m", Cost(400, None))
+    assert await later.reserve("m", CallCost(600, None)) is None
+    call = await later.reserve("m", CallCost(400, None))
     assert call is not None
     await later.release(call)
     assert later.cost().tokens == 600
@@ -126,14 +126,14 @@ async def test_a_search_ends_before_its_models_could_cost_more_than_it_may(
             models=models,
             candidates=3,
             depth=20,
-            budget=Budget(max_usd=0.034),
+            budget=SearchBudget(max_usd=0.034),
         )
         result = await start_search(request, home=home, toolbox=toolbox)
         paid = 107 * len(server.answered)
     assert result.stopped is Stop.BUDGET
     assert result.best is not None, "what was found within the budget is kept"
     assert 0 < paid <= 34_000
-    assert paid == Store(home).ledger(result.run, Budget()).cost().tokens
+    assert paid == Store(home).ledger(result.run, SearchBudget()).cost().tokens
 
 
 async def test_a_price_that_nobody_knows_is_refused_where_money_is_limited(
@@ -141,7 +141,7 @@ async def test_a_price_that_nobody_knows_is_refused_where_money_is_limited(
 ):
     with serving(Better()) as server:
         with pytest.raises(UsageError, match=r'nobody knows the price of model .m.*\[prices."m"\]'):
-            await search(server, home, toolbox, request_of, budget=Budget(max_usd=5))
+            await search(server, home, toolbox, request_of, budget=SearchBudget(max_usd=5))
         assert server.asked == []
     assert Store(home).list_runs() == []
 
@@ -152,7 +152,7 @@ async def test_no_more_candidates_are_written_than_may_be(
 ):
     with serving(Better()) as server:
         result = await search(
-            server, home, toolbox, request_of, candidates=3, depth=9, budget=Budget(max_candidates=most)
+            server, home, toolbox, request_of, candidates=3, depth=9, budget=SearchBudget(max_candidates=most)
         )
         assert len(server.of("coder")) == len(result.candidates) == most
     assert result.stopped is Stop.BUDGET
@@ -171,7 +171,7 @@ async def test_a_search_ends_when_its_time_is_up_and_the_best_is_still_judged(
 
     better = Better()
     with serving(answer_once) as server:
-        result = await search(server, home, toolbox, request_of, depth=9, budget=Budget(max_seconds=3))
+        result = await search(server, home, toolbox, request_of, depth=9, budget=SearchBudget(max_seconds=3))
     assert slow.is_set()
     assert result.stopped is Stop.BUDGET
     assert (result.verdict, len(toolbox.confirmed)) == (Verdict.PASS, 1)
