@@ -39,6 +39,11 @@ class Home:
         return self.root / "tasks"
 
     @property
+    def features(self) -> Path:
+        """Pages of features that planners named themselves and that earned their place."""
+        return self.root / "features"
+
+    @property
     def compile_cache(self) -> Path:
         """Compiled programs by content; may be deleted at any time."""
         return self.root / "cache" / "compile"

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from sandbox.device import Bottleneck, LaunchProfile
 from tools.reports import CheckReport
 
-_SECTORS = (
-    "l1tex__average_t_sectors_per_request_pipe_lsu_mem_global_op_ld.ratio",
-    "l1tex__average_t_sectors_per_request_pipe_lsu_mem_global_op_st.ratio",
-)
+WIDE, NARROW, SHARED = "wide", "narrow", "+shared"
+ONE_LAUNCH, SEVERAL = "one launch", "several"
+READ = "l1tex__average_t_sectors_per_request_pipe_lsu_mem_global_op_ld.ratio"
+SHARED_READ = "smsp__inst_executed_op_shared_ld.sum"
+_SECTORS = (READ, "l1tex__average_t_sectors_per_request_pipe_lsu_mem_global_op_st.ratio")
 _WIDE = 6.0
 """Sectors a request from which accesses count as wide: 4 are one coalesced 32-bit word a lane."""
-_SHARED = ("smsp__inst_executed_op_shared_ld.sum", "smsp__inst_executed_op_shared_st.sum")
+_SHARED = (SHARED_READ, "smsp__inst_executed_op_shared_st.sum")
 _GRAINS = ((128.0, "thin"), (2048.0, "medium"), (float("inf"), "thick"))
 """Instructions a thread executes, below the bound."""
 
@@ -60,8 +61,8 @@ def niche_of(report: CheckReport) -> Niche | None:
     wide = any(metrics.get(name, 0.0) >= _WIDE for name in _SECTORS)
     return Niche(
         bottleneck=profile.bottleneck if longest is None else longest.bottleneck,
-        memory=("wide" if wide else "narrow") + ("+shared" if shared else ""),
-        decomposition=f"{'one launch' if len(launches) <= 1 else 'several'}, {_grain(longest, metrics)}",
+        memory=(WIDE if wide else NARROW) + (SHARED if shared else ""),
+        decomposition=f"{ONE_LAUNCH if len(launches) <= 1 else SEVERAL}, {_grain(longest, metrics)}",
         roofline=profile.roofline_fraction or 0.0,
         promise_us=profile.latency_us * _curable(launches),
     )

@@ -65,7 +65,7 @@ class PlanContext:
             parents and other features; a slot that says `keep` is taken as it is.
         beliefs: What features are thought to gain before this run shows it, from their pages and earlier runs.
         rounds: Rounds at most, this one and those before it included.
-        library: The features that can help this task on this device.
+        library: The pages that fit the task and the device. A plan may name a feature of its own as well.
         critique: The critic's word on the round before; None in round 1.
         seed: For whatever is random; the same run and round give the same seed.
     """
@@ -97,6 +97,7 @@ class WriteContext:
         seed: Differs between candidates; the same on a resumed run.
         other: A second kernel to merge with the parent; None for most.
         library: The features that can help this task on this device.
+        pages: Those of the plan's features; a feature of the planner's own has none.
     """
 
     task: Task
@@ -112,6 +113,7 @@ class WriteContext:
     seed: int
     other: Parent | None = None
     library: tuple[Feature, ...] = ()
+    pages: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True)

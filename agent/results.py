@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.budget import SearchBudget
 from agent.candidates import Trial
+from agent.exploration import Exploration
 from agent.model_settings import ModelSettings
 from agent.strategy_names import StrategyName
 from sandbox.verdict import Provenance, Verdict
@@ -97,3 +98,5 @@ class SearchResult(BaseModel):
     candidates: list[Trial]
     rounds: int
     seconds: float = 0.0
+    exploration: Exploration | None = None
+    """How widely the search looked; None before anything was judged."""

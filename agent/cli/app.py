@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import chat, doctor, kernels, runs, search, serve, supervise, tasks, token
+from agent.cli import chat, doctor, kernels, runs, search, serve, stats, supervise, tasks, token
 
 app = typer.Typer(
     name="warpwright",
@@ -49,6 +49,8 @@ app.command("tasks")(tasks.tasks)
 app.command("runs")(runs.runs)
 app.command("show")(runs.show)
 app.command("resume")(search.resume)
+app.command("stats")(stats.stats)
+app.command("adopt")(stats.adopt)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 app.add_typer(token.app, name="token")

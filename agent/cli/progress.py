@@ -150,7 +150,8 @@ class LiveProgress:
                 self._stages[event.round, event.candidate] = event.stage
             case CandidateJudged():
                 self._judged[event.round, event.candidate] = event
-                self._best = event if event.is_best else self._best
+                again = self._best is not None and self._best.place == event.place
+                self._best = event if event.is_best else None if again else self._best
             case RoundFinished():
                 self._note = f"critic, round {event.round}: {one_line(event.critique, 300)}"
             case Noticed():

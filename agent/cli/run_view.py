@@ -18,6 +18,7 @@ from agent.cli.output import (
     table,
     verdict_text,
 )
+from agent.exploration import exploration_text
 from agent.results import RunState, SearchResult
 from agent.store import Run, RunSummary
 from sandbox.verdict import Provenance, Verdict
@@ -32,11 +33,12 @@ def show_result(console: Console, result: SearchResult) -> None:
     console.print(
         f"{result.run}: {len(result.candidates)} candidates in {rounds}, {result.seconds:.1f} s{stopped}"
     )
+    if result.exploration is not None:
+        console.print(f"explored     {exploration_text(result.exploration)}", soft_wrap=True)
     if result.best is None:
         reason = _last_reason(result)
-        console.print(
-            Text.assemble("nothing correct was found; the last verdict is ", verdict_text(result.verdict))
-        )
+        found = "nothing but copies of the baseline" if result.verdict is Verdict.PASS else "nothing correct"
+        console.print(Text.assemble(f"{found} was found; the last verdict is ", verdict_text(result.verdict)))
         if reason:
             console.print(Text(reason), soft_wrap=True)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from agent.candidates import Candidate
+from agent.exploration import Exploration
 from agent.results import RunState, Stop
 from sandbox.verdict import Provenance, Verdict
 
@@ -69,6 +70,8 @@ class SearchOutcome(BaseModel):
     stopped: Stop | None = Field(description="Why it ended; null while it has not.")
     rounds: int
     seconds: float
+    strategy: str = Field(description="What each round built on.")
+    exploration: Exploration | None = Field(description="How widely it looked; null before any verdict.")
     candidates_total: int
     candidates: list[Candidate] = Field(description="The latest ones, oldest first.")
 

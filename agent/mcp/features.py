@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field, StringConstraints
 
-from agent.mcp.services import Services
-from prompts import features
+from agent.library import library
+from agent.mcp.services import Services, services_of
 from sandbox.device import Bottleneck
 
 _Name = Annotated[str, StringConstraints(max_length=64)]
@@ -51,6 +52,7 @@ def register(server: MCPServer[Services]) -> None:
 
 
 async def list_features(
+    ctx: Context[Services],
     kind: Annotated[
         str | None,
         Field(max_length=64, description="Only those for a kind of kernel, as reduction; unset, all."),
@@ -68,11 +70,11 @@ async def list_features(
     Use it when a profile names a bottleneck, or before you write a kernel: first without names to choose, then
     with the two or three names that fit, for pitfalls and a sketch of the code.
     """
-    library = features()
-    kinds = sorted({one for feature in library for one in feature.applies_to})
+    pages = library(services_of(ctx).home)
+    kinds = sorted({one for page in pages for one in page.applies_to})
     if kind is not None and kind not in kinds:
         raise ToolError(f"there is no kind {kind!r}; kinds are {', '.join(kinds)}")
-    known = {feature.name: feature for feature in library}
+    known = {page.name: page for page in pages}
     if unknown := [name for name in names or () if name not in known]:
         raise ToolError(f"there is no feature {unknown[0]!r}; there are {', '.join(known)}")
     return FeatureList(
@@ -83,7 +85,7 @@ async def list_features(
                 bottlenecks=list(one.bottlenecks),
                 uri=f"warpwright://features/{one.name}",
             )
-            for one in library
+            for one in pages
             if (kind is None or kind in one.applies_to)
             and (not bottleneck or not one.bottlenecks or bottleneck in one.bottlenecks)
         ],

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from agent.candidates import Trial
 from agent.events import (
     BaselineJudged,
     CandidateJudged,
@@ -49,7 +50,6 @@ class Followed:
     candidates_total: int = 0
     round: int = 0
     message: str = "starting"
-    best: CandidateJudged | None = None
     judged: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     """Round and candidate; a resumed run may judge one again."""
 
@@ -72,12 +72,11 @@ class Followed:
                 self.round = event.round
             case CandidateJudged():
                 self.judged.add((event.round, event.candidate))
-                self.best = event if event.is_best else self.best
             case BaselineJudged() | StageFinished() | RoundFinished() | Noticed() | RunFinished():
                 pass
 
-    def status(self, run: str, state: RunState, error: str = "") -> SearchStatus:
-        """Return the answer to a client."""
+    def status(self, run: str, state: RunState, error: str = "", best: Trial | None = None) -> SearchStatus:
+        """Return the answer to a client; the best candidate is the store's, so that results say the same."""
         return SearchStatus(
             run=run,
             task=self.task,
@@ -87,15 +86,10 @@ class Followed:
             rounds=self.rounds,
             candidates_judged=len(self.judged),
             candidates_total=self.candidates_total,
-            best=self._best(),
+            best=None if best is None else BestSoFar.model_validate(best, from_attributes=True),
             message=error or self.message,
             next_step=next_step(run, state),
         )
-
-    def _best(self) -> BestSoFar | None:
-        if self.best is None or self.best.latency_us is None:
-            return None
-        return BestSoFar.model_validate(self.best, from_attributes=True)
 
 
 class Progress:

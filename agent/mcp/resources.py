@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
@@ -14,7 +14,7 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from agent.mcp.services import Services, services_of
 from agent.search.run_report import markdown
 from agent.store import Store
-from prompts import Feature, features
+from prompts import Feature
 from sandbox.errors import UsageError
 from tools.mcp.translation import describe_task
 from tools.tasks import folder as task_folder
@@ -28,9 +28,9 @@ _RUNS_LISTED = 100
 _Ctx = Context[Services]
 
 
-def register(server: MCPServer[Services]) -> None:
-    """Add the resources to a server: the library and the bundled tasks by name, the rest as templates."""
-    for feature in features():
+def register(server: MCPServer[Services], pages: Sequence[Feature]) -> None:
+    """Add the resources to a server: the library's pages and the bundled tasks by name, the rest as templates."""
+    for feature in pages:
         server.resource(
             f"{SCHEME}features/{feature.name}",
             name=f"feature {feature.name}",

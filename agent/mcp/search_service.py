@@ -114,14 +114,17 @@ class SearchService:
 
     def _status(self, run: str) -> SearchStatus:
         stored = self._store.get_run(run)
-        return self._progress.of(self._store, run).status(run, stored.state, stored.error)
+        followed = self._progress.of(self._store, run)
+        best = self._store.candidates.best(run)
+        return followed.status(run, stored.state, stored.error, None if best is None else best[0])
 
     def _outcome(self, run: str) -> SearchOutcome:
+        state = self._store.get_run(run).state  # first: what is said of a search that ended is its last word
         result = self._store.get_result(run)
         return SearchOutcome.model_validate(
             {
                 **vars(result),
-                "state": self._store.get_run(run).state,
+                "state": state,
                 "best": self._best(result),
                 "candidates_total": len(result.candidates),
                 "candidates": [_listed(trial) for trial in result.candidates[-limits.CANDIDATES :]],

@@ -16,6 +16,7 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 
 from agent.home import Home
+from agent.library import library
 from agent.mcp import background, chat_prompts, completions, features, resources, searches
 from agent.mcp.access.tenancy import caller_catalogue, tenant
 from agent.mcp.completions import View
@@ -74,7 +75,7 @@ def build_server(
     features.register(server)
     searches.register(server)
     background.register(server)
-    resources.register(server)
+    resources.register(server, library(home))
     chat_prompts.register(server)
     completions.register(server, lambda: View(Store(home, tenant()), caller_catalogue(home)))
     return server

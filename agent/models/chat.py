@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,11 +20,12 @@ from agent.models.shapes import CRITIQUE, PLANS
 from agent.models.wording import critique_request, plan_request, write_request
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
 from agent.store.replies import Replies, Reply, ReplyKey
-from prompts import features, load_role
+from prompts import Feature, load_role
 
 T = TypeVar("T")
 
 _FEATURES = 3
+_OWN = re.compile(r"^[a-z][a-z0-9_]{2,47}$")
 _AGAIN = (
     "That could not be read as the answer asked for. Give it again: one JSON value in one fenced ```json block, as"
     " described, and nothing else."
@@ -88,7 +90,7 @@ class ChatProposer:
         if written is None:
             self._tell(f"round {context.round}: the critic said nothing that can be read; the reports speak")
             return default_critique(context)
-        return Critique(written.text, _known(written.features))
+        return Critique(written.text, _known(written.features, context.library))
 
     async def _structured(
         self,
@@ -136,12 +138,18 @@ def _plan(planned: CandidatePlan, context: PlanContext) -> CandidatePlan:
     wanted = planned.parent or None
     shas = (parent.sha for parent in context.parents)
     parent = wanted and next((sha for sha in shas if sha.startswith(wanted)), wanted)
-    return CandidatePlan(parent, _known(planned.features), planned.why)
+    return CandidatePlan(parent, _named(planned.features, context.library), planned.why)
 
 
-def _known(names: Iterable[str]) -> tuple[str, ...]:
-    library = {feature.name for feature in features()}
-    return tuple(dict.fromkeys(name for name in names if name in library))[:_FEATURES]
+def _named(names: Iterable[str], library: Iterable[Feature]) -> tuple[str, ...]:
+    """Return the few features that a plan may have: of the library, or a planner's own."""
+    known = {feature.name for feature in library}
+    return tuple(dict.fromkeys(name for name in names if name in known or _OWN.match(name)))[:_FEATURES]
+
+
+def _known(names: Iterable[str], library: Iterable[Feature]) -> tuple[str, ...]:
+    known = {feature.name for feature in library}
+    return tuple(dict.fromkeys(name for name in names if name in known))[:_FEATURES]
 
 
 def _sha(messages: Iterable[BaseMessage]) -> str:

@@ -13,7 +13,7 @@ from agent.candidates import Parent, Slot, Trial
 from agent.models.feedback import baseline_line, feedback, short, trial_line
 from agent.models.shared import fenced, shared_pages, shared_text
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext
-from prompts import features, render_request
+from prompts import render_request
 from sandbox.verdict import Verdict
 from tools.tasks.task import Task
 
@@ -47,9 +47,8 @@ def plan_request(context: PlanContext) -> str:
 
 def write_request(context: WriteContext) -> str:
     """Return what the coder is asked."""
-    known = {feature.name: feature for feature in features()}
     shown = {page.name for page in shared_pages(context.library)}
-    named = [known[name] for name in context.plan.features if name in known and name not in shown]
+    named = [page for page in context.pages if page.name not in shown]
     parent = context.parent
     return render_request(
         "coder",

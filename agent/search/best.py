@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.candidates import Trial
@@ -27,12 +27,16 @@ def settled(kernel: str, tune: Mapping[str, int]) -> str:
 
 
 def offer(deps: Deps, trial: Trial) -> bool:
-    """Keep a candidate as the best one where it is; return whether it is."""
+    """Make the run's best kernel what it is now that a candidate was judged; return whether it is this one."""
     ranked = deps.store.candidates.ranked(deps.run)
-    if not ranked or ranked[0].place != trial.place:
+    if not ranked:
         return False
-    _keep(deps, trial)
-    return True
+    first, known = ranked[0], deps.store.candidates.best(deps.run)
+    if known is None or known[0].place != first.place:
+        deps.store.candidates.set_best(deps.run, first, _write(deps, first))
+        if first.place != trial.place:
+            deps.say(CandidateJudged.of(deps.run, first, is_best=True))
+    return first.place == trial.place
 
 
 async def confirm(deps: Deps) -> None:
@@ -40,16 +44,16 @@ async def confirm(deps: Deps) -> None:
 
     Where it fails, or cannot be judged, the next best one: what is announced has passed twice.
     """
-    for trial in deps.store.candidates.ranked(deps.run):
+    while ranked := deps.store.candidates.ranked(deps.run):
+        trial = ranked[0]
         kernel = settled(deps.parent(trial).kernel, trial.tune)
         order = CheckOrder(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
         report = await deps.interruption.guard(deps.toolbox.do(order))
         if report.verdict is Verdict.PASS:
-            _keep(deps, _confirmed(deps, trial, report))
+            told = _confirmed(deps, trial, report)
+            deps.store.candidates.set_best(deps.run, told, _write(deps, told))
             return
-        _demote(deps, trial, report)
-    deps.store.candidates.clear_best(deps.run)
-    deps.store.kernels.drop_best(deps.run)
+        _demote(deps, trial, report, ranked[1:])
 
 
 def _confirmed(deps: Deps, trial: Trial, report: CheckReport) -> Trial:
@@ -66,17 +70,30 @@ def _became(verdict: Verdict) -> str:
     return "could not be judged" if verdict is Verdict.UNDECIDED else "failed when judged"
 
 
-def _keep(deps: Deps, trial: Trial) -> None:
+def _write(deps: Deps, trial: Trial) -> str:
+    """Write the file of the best kernel; return its sha256."""
     kernel = settled(deps.parent(trial).kernel, trial.tune)
     sha = deps.store.kernels.keep(deps.run, kernel)
     deps.store.kernels.write_best(deps.run, kernel)
-    deps.store.candidates.set_best(deps.run, trial, sha)
+    return sha
 
 
-def _demote(deps: Deps, trial: Trial, report: CheckReport) -> None:
+def _demote(deps: Deps, trial: Trial, report: CheckReport, others: Sequence[Trial]) -> None:
+    """Take a candidate's rank from it and from those that are the same kernel; the next best one moves up.
+
+    The file changes first: a reader never finds a kernel in it that is known to be wrong.
+    """
     submission = deps.store.candidates.submission(deps.run, trial.place)
     assert submission is not None, "a judged candidate was submitted"
     said = f"passed, then {_became(report.verdict)} once more: {report.message}"
     failed = submission.judged(report.verdict, said, provenance=trial.provenance)
-    deps.store.candidates.judge(deps.run, failed)
-    deps.say(CandidateJudged.of(deps.run, failed))
+    instead = others[0] if others else None
+    if instead is None:
+        deps.store.kernels.drop_best(deps.run)
+        changed = deps.store.candidates.demote(deps.run, failed, None)
+    else:
+        changed = deps.store.candidates.demote(deps.run, failed, (instead, _write(deps, instead)))
+    for one in changed:
+        deps.say(CandidateJudged.of(deps.run, one))
+    if instead is not None:
+        deps.say(CandidateJudged.of(deps.run, instead, is_best=True))

@@ -82,6 +82,7 @@ def _context(deps: Deps, task: CoderTask) -> WriteContext:
         seed=deps.seed_of("write", task["round"], task["candidate"]),
         other=second,
         library=usable(deps),
+        pages=tuple(page for page in deps.library if page.name in plan.features),
     )
 
 

@@ -15,6 +15,7 @@ from agent.store import Store
 from agent.store.credits import Earned
 from agent.store.ledger import Ledger
 from agent.strategies.base import Strategy
+from prompts import Feature
 from tools.reports import CheckReport
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
@@ -26,6 +27,7 @@ class Deps:
 
     Attributes:
         strategy: Says what each round builds on.
+        library: Every page that features have here.
         credit: What features earned in the runs before this one.
         say: Stores an event and passes it on to whoever listens.
         interruption: Guards every long wait.
@@ -40,6 +42,7 @@ class Deps:
     toolbox: Toolbox
     proposer: Proposer
     strategy: Strategy
+    library: tuple[Feature, ...]
     credit: tuple[Earned, ...]
     store: Store
     say: Callable[[Event], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.candidates import Candidate
+from agent.exploration import exploration_text
 from agent.results import BestKernel, SearchResult
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import not_judged_text
@@ -24,6 +25,11 @@ def markdown(result: SearchResult, kernel: str | None) -> str:
         f" {result.strategy or 'of an earlier version'}.",
         "",
         _ending(result),
+        *(
+            []
+            if result.exploration is None
+            else ["", f"It looked at {exploration_text(result.exploration)}."]
+        ),
         "",
         "## Best kernel",
         "",

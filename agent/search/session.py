@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 
 from agent.events import BaselineJudged, Event, RunFinished, RunStarted
 from agent.home import Home
+from agent.library import library
 from agent.proposer import Proposer
 from agent.results import RunState, SearchResult, Stop
 from agent.search.baseline import judge_baseline
@@ -161,6 +162,7 @@ async def _deps(session: Session, interruption: Interruption) -> Deps:
         toolbox=session.toolbox,
         proposer=session.proposer,
         strategy=chosen_strategy(session.run.request, session.task),
+        library=library(session.home),
         credit=session.store.credits.of_run(session.run.id, session.run.request.tenant),
         store=session.store,
         say=session.say,

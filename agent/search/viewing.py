@@ -8,18 +8,18 @@ from agent.candidates import Parent, Slot
 from agent.proposer import Critique, LimitedProposer
 from agent.search.deps import Deps
 from agent.store.files import kernel_sha
-from agent.strategies.base import FURTHEST_FIRST, View
+from agent.strategies.base import FURTHEST_FIRST, RunView
 from agent.strategies.credit import beliefs
 from agent.strategies.traits import kind
-from prompts import Feature, features
+from prompts import Feature
 
 
-def view_of(deps: Deps, number: int, critique: Critique | None) -> View:
+def view_of(deps: Deps, number: int, critique: Critique | None) -> RunView:
     """Return what a strategy sees before a round of that number."""
     known = usable(deps)
     (baseline,) = deps.store.candidates.lines(deps.run, first=0, through=0)
     request = deps.request
-    return View(
+    return RunView(
         round=number,
         depth=request.depth,
         candidates=request.candidates,
@@ -53,7 +53,7 @@ def offered(deps: Deps, slots: Iterable[Slot], *, through: int) -> tuple[Parent,
 
 def usable(deps: Deps) -> tuple[Feature, ...]:
     """Return the features that this run's proposer can try on this task and device."""
-    library = features()
+    library = deps.library
     if isinstance(deps.proposer, LimitedProposer):
         known = set(deps.proposer.features(deps.task))
         return tuple(feature for feature in library if feature.name in known)

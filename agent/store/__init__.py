@@ -6,6 +6,8 @@ Several processes may use one store at a time: every call is one short transacti
 from __future__ import annotations
 
 from agent.budget import SearchBudget
+from agent.candidates import Trial
+from agent.exploration import exploration
 from agent.home import Home
 from agent.results import BestKernel, RunState, SearchResult
 from agent.store.candidates import Candidates
@@ -22,6 +24,9 @@ from agent.store.runs import Runs
 from sandbox.verdict import Verdict
 
 __all__ = ["NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
+
+_EVERY = 2**31
+"""A round that no run reaches."""
 
 
 class Store:
@@ -75,12 +80,18 @@ class Store:
         return self.runs.mark_cancelled(run)
 
     def get_result(self, run: str) -> SearchResult:
-        """Return what a run has found so far, whether it ended or not."""
+        """Return what a run has found so far, whether it ended or not.
+
+        How it stands is read first: what is said of a run that ended is then its last word.
+        """
         stored = self.runs.get(run)
         baseline = self.runs.baseline(run)
-        trials = self.candidates.trials(run)
-        best = self._best(run)
+        trials, best_of_all = self.candidates.found(run)
+        best = None if best_of_all is None else self._best(run, *best_of_all)
         last = trials[-1].verdict if trials else None
+        lines = self.candidates.lines(run, first=0, through=_EVERY)
+        start = next((line for line in lines if line.round == 0), None)
+        told = exploration([line for line in lines if line.round > 0], start)
         return SearchResult(
             run=run,
             task=stored.task,
@@ -95,13 +106,10 @@ class Store:
             candidates=trials,
             rounds=max((trial.round for trial in trials), default=0),
             seconds=stored.seconds,
+            exploration=told if told.judged else None,
         )
 
-    def _best(self, run: str) -> BestKernel | None:
-        found = self.candidates.best(run)
-        if found is None:
-            return None
-        trial, sha = found
+    def _best(self, run: str, trial: Trial, sha: str) -> BestKernel:
         assert trial.latency_us is not None, "only timed candidates are ranked"
         return BestKernel(
             path=self.kernels.best_path(run),

@@ -26,6 +26,14 @@ _LINES = (
     " origin, niche FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
     " ORDER BY round, candidate"
 )
+_TRIALS = (
+    "SELECT * FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN 1 AND ?"
+    " ORDER BY round, candidate"
+)
+_BEST = (
+    "SELECT candidates.*, runs.best_sha FROM candidates JOIN runs ON runs.id = candidates.run"
+    " AND runs.best_round = candidates.round AND runs.best_candidate = candidates.candidate WHERE runs.id = ?"
+)
 _NICHE = TypeAdapter(Niche)
 
 
@@ -146,11 +154,7 @@ class Candidates:
         """Return the judged candidates of the rounds from 1, up to and with `through`, in order."""
         last = 2**31 if through is None else through
         with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT * FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN 1 AND ?"
-                " ORDER BY round, candidate",
-                (run, last),
-            ).fetchall()
+            rows = connection.execute(_TRIALS, (run, last)).fetchall()
         return [_trial(row) for row in rows]
 
     def lines(self, run: str, *, first: int = 1, through: int) -> list[Line]:
@@ -191,23 +195,51 @@ class Candidates:
                 (*trial.place, sha, run),
             )
 
-    def clear_best(self, run: str) -> None:
-        """Record that no correct candidate is known."""
+    def demote(self, run: str, failed: Trial, instead: tuple[Trial, str] | None) -> list[Trial]:
+        """Store that a candidate failed after all, that its duplicates did too, and which one is the best now.
+
+        All in one step: nobody sees a best candidate that failed, or a duplicate that fares better than its original.
+
+        Args:
+            run: Of the candidate.
+            failed: What is said of it now.
+            instead: The next best candidate and the sha of its `best.cu`; None where there is no other.
+
+        Returns:
+            The candidates that changed, as they are now.
+        """
+        place, sha = ((None, None), None) if instead is None else (instead[0].place, instead[1])
+        original = f"{failed.round}/{failed.candidate}"
+        said = f"the same kernel as round {failed.round} candidate {failed.candidate}: {failed.message}"
         with self._database.write() as connection:
             connection.execute(
-                "UPDATE runs SET best_round = NULL, best_candidate = NULL, best_sha = NULL WHERE id = ?",
-                (run,),
+                "UPDATE candidates SET verdict = ?, message = iif(duplicate_of = ?, ?, ?), latency_us = NULL,"
+                " speedup = NULL, report = NULL, niche = NULL, tune = '{}' WHERE run = ? AND"
+                " (round = ? AND candidate = ? OR duplicate_of = ? AND verdict IS NOT NULL)",
+                (failed.verdict, original, said, failed.message, run, *failed.place, original),
             )
+            connection.execute(
+                "UPDATE runs SET best_round = ?, best_candidate = ?, best_sha = ? WHERE id = ?",
+                (*place, sha, run),
+            )
+            rows = connection.execute(
+                "SELECT * FROM candidates WHERE run = ? AND (round = ? AND candidate = ? OR duplicate_of = ?"
+                " AND verdict IS NOT NULL) ORDER BY round, candidate",
+                (run, *failed.place, original),
+            ).fetchall()
+        return [_trial(row) for row in rows]
+
+    def found(self, run: str) -> tuple[list[Trial], tuple[Trial, str] | None]:
+        """Return the judged candidates and the best one with the sha of its `best.cu`, as of one moment."""
+        with self._database.read() as connection:
+            rows = connection.execute(_TRIALS, (run, 2**31)).fetchall()
+            best = connection.execute(_BEST, (run,)).fetchone()
+        return [_trial(row) for row in rows], None if best is None else (_trial(best), best["best_sha"])
 
     def best(self, run: str) -> tuple[Trial, str] | None:
         """Return the best candidate and the sha of its `best.cu`."""
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT candidates.*, runs.best_sha FROM candidates JOIN runs ON runs.id = candidates.run"
-                " AND runs.best_round = candidates.round AND runs.best_candidate = candidates.candidate"
-                " WHERE runs.id = ?",
-                (run,),
-            ).fetchone()
+            row = connection.execute(_BEST, (run,)).fetchone()
         return None if row is None else (_trial(row), row["best_sha"])
 
 

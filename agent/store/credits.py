@@ -12,7 +12,8 @@ from sandbox.verdict import Provenance, Verdict
 
 # A gain is over the parent (the fastest of two that were merged), over the baseline where a candidate began afresh.
 _JUDGED = """
-SELECT runs.kind, runs.architecture, mine.provenance, mine.verdict, mine.latency_us, tried.value AS feature,
+SELECT mine.run, mine.sha, mine.why, runs.kind, runs.architecture, mine.provenance, mine.verdict,
+       mine.latency_us, tried.value AS feature,
        json_array_length(mine.features) AS shared,
        coalesce((SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
                  AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
@@ -22,6 +23,14 @@ FROM candidates AS mine JOIN runs ON runs.id = mine.run, json_each(mine.features
 WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0 AND mine.duplicate_of IS NULL
   AND mine.verdict NOT IN ('undecided', 'unsupported') AND mine.sha IS NOT NULL
   AND runs.tenant = coalesce(?, runs.tenant) AND runs.id IS NOT ?
+"""
+
+_MODELS = """
+SELECT runs.model, count(DISTINCT runs.id) AS runs, count(*) AS tries, sum(verdict = 'pass') AS correct
+FROM candidates JOIN runs ON runs.id = candidates.run
+WHERE round > 0 AND verdict IS NOT NULL AND lost = 0 AND verdict NOT IN ('undecided', 'unsupported')
+  AND runs.tenant = coalesce(?, runs.tenant)
+GROUP BY runs.model ORDER BY tries DESC, runs.model
 """
 
 
@@ -52,6 +61,31 @@ class Earned:
         return math.exp(self.log_gain / self.correct) if self.correct else None
 
 
+@dataclass(frozen=True)
+class Example:
+    """A correct kernel that was to try a feature.
+
+    Attributes:
+        why: What its planner said of it.
+        gain: Latency built on over latency.
+    """
+
+    run: str
+    sha: str
+    why: str
+    gain: float
+
+
+@dataclass(frozen=True)
+class ModelTally:
+    """How the candidates of one model did, over all runs that may be seen."""
+
+    model: str
+    runs: int
+    tries: int
+    correct: int
+
+
 _EARNED = TypeAdapter(tuple[Earned, ...])
 
 
@@ -75,6 +109,26 @@ class Credits:
             so_far = found.get(key) or Earned(*key[:3], Provenance(row["provenance"]))
             found[key] = _with(so_far, row["verdict"], row["latency_us"], row["before_us"], row["shared"])
         return tuple(found[key] for key in sorted(found))
+
+    def examples(self, feature: str) -> list[Example]:
+        """Return the correct kernels that were to try a feature, the one that gained most first."""
+        with self._database.read() as connection:
+            rows = connection.execute(_JUDGED, (self._tenant, None)).fetchall()
+        found = [
+            Example(row["run"], row["sha"], row["why"], row["before_us"] / row["latency_us"])
+            for row in rows
+            if row["feature"] == feature
+            and row["verdict"] == Verdict.PASS
+            and row["latency_us"]
+            and row["before_us"]
+        ]
+        return sorted(found, key=lambda one: -one.gain)
+
+    def models(self) -> list[ModelTally]:
+        """Return how each model's candidates did, the most used first."""
+        with self._database.read() as connection:
+            rows = connection.execute(_MODELS, (self._tenant,)).fetchall()
+        return [ModelTally(**row) for row in rows]
 
     def of_run(self, run: str, tenant: str) -> tuple[Earned, ...]:
         """Return the credit that a run began with; it stays what it was, whatever other runs earn meanwhile."""

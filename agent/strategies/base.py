@@ -38,7 +38,7 @@ FURTHEST_FIRST = (
 
 
 @dataclass(frozen=True)
-class View:
+class RunView:
     """A run as a strategy sees it before a round.
 
     Attributes:
@@ -74,22 +74,22 @@ class Strategy(Protocol):
         """As people ask for it."""
         ...
 
-    def slots(self, view: View, count: int) -> Sequence[Slot]:
+    def slots(self, view: RunView, count: int) -> Sequence[Slot]:
         """Return so many slots for the next round."""
         ...
 
-    def stalled(self, view: View) -> bool:
+    def stalled(self, view: RunView) -> bool:
         """Whether the search has gone on for long enough without a gain."""
         ...
 
 
-def correct(view: View) -> list[Line]:
+def correct(view: RunView) -> list[Line]:
     """Return the correct, distinct candidates, the fastest first."""
     found = [line for line in view.lines if line.correct and not line.duplicate and line.sha is not None]
     return sorted(found, key=lambda line: (line.latency_us or math.inf, line.place))
 
 
-def by_sha(view: View) -> dict[str, Line]:
+def by_sha(view: RunView) -> dict[str, Line]:
     """Return the first line of each kernel, the baseline among them."""
     found: dict[str, Line] = {}
     for line in (view.baseline, *view.lines):
@@ -104,7 +104,7 @@ def failed(lines: Sequence[Line]) -> list[Line]:
     return sorted(latest.values(), key=lambda line: (FURTHEST_FIRST.index(line.verdict), -line.round))
 
 
-def reachable(view: View) -> list[Line]:
+def reachable(view: RunView) -> list[Line]:
     """Return failed kernels that are worth another attempt, those that came furthest first.
 
     Left out are those that were repaired already, and those whose repairs all failed.
@@ -118,7 +118,7 @@ def reachable(view: View) -> list[Line]:
     ]
 
 
-def rounds_without_gain(view: View) -> int:
+def rounds_without_gain(view: RunView) -> int:
     """Return how many rounds ago the best kernel last got better; rounds before the first one do not count."""
     best, waited = None, 0
     for number in range(1, view.round):

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 
 from agent.candidates import Line, Slot
-from agent.strategies.base import View, correct, reachable, repair, rounds_without_gain
+from agent.strategies.base import RunView, correct, reachable, repair, rounds_without_gain
 from agent.strategies.suggesting import Suggestions
 
 PATIENCE = 3
@@ -25,7 +25,7 @@ class Elites:
 
     name = "elites"
 
-    def slots(self, view: View, count: int) -> Sequence[Slot]:
+    def slots(self, view: RunView, count: int) -> Sequence[Slot]:
         """Return slots: the best kernel first, then a repair, a merge, and elites drawn by promise and novelty."""
         rng = random.Random(view.seed)
         suggestions = Suggestions(view, rng)
@@ -45,12 +45,12 @@ class Elites:
             *(_build_on((line,), f"cell {', '.join(_cell(line))}", suggestions) for line in drawn),
         ]
 
-    def stalled(self, view: View) -> bool:
+    def stalled(self, view: RunView) -> bool:
         """Whether the best has not got better for as long as asked."""
         return rounds_without_gain(view) >= (view.patience or PATIENCE)
 
 
-def archive(view: View) -> dict[tuple[str, str, str], Line]:
+def archive(view: RunView) -> dict[tuple[str, str, str], Line]:
     """Return the fastest correct kernel of each cell."""
     cells: dict[tuple[str, str, str], Line] = {}
     for line in correct(view):
@@ -58,7 +58,7 @@ def archive(view: View) -> dict[tuple[str, str, str], Line]:
     return cells
 
 
-def _first(view: View, count: int, suggestions: Suggestions) -> list[Slot]:
+def _first(view: RunView, count: int, suggestions: Suggestions) -> list[Slot]:
     """Return slots where nothing is correct yet: repairs first, and fresh starts beside them."""
     broken = reachable(view)[: count - count // 4]
     fresh = [_build_on((view.baseline,), "baseline", suggestions) for _ in range(count - len(broken))]
@@ -79,7 +79,7 @@ def _speed(line: Line) -> float:
     return -(line.latency_us or math.inf)
 
 
-def _weight(line: Line, view: View) -> float:
+def _weight(line: Line, view: RunView) -> float:
     """Return how often an elite is drawn: promise times novelty."""
     best = min(one.latency_us or math.inf for one in correct(view))
     promised = line.latency_us or math.inf
@@ -89,7 +89,7 @@ def _weight(line: Line, view: View) -> float:
     return (best / promised) ** _SHARPNESS / math.sqrt(1 + children)
 
 
-def _pair(elites: list[Line], view: View, rng: random.Random) -> tuple[Line, Line]:
+def _pair(elites: list[Line], view: RunView, rng: random.Random) -> tuple[Line, Line]:
     """Return two elites to merge: the best, and one whose features differ, drawn by its weight."""
     first = max(elites, key=_speed)
     others = [line for line in elites if line is not first]

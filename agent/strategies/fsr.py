@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from agent.candidates import Line, Slot
-from agent.strategies.base import View, failed, repair, rounds_without_gain
+from agent.strategies.base import RunView, failed, repair, rounds_without_gain
 
 
 class Fsr:
@@ -19,7 +19,7 @@ class Fsr:
 
     name = "fsr"
 
-    def slots(self, view: View, count: int) -> Sequence[Slot]:
+    def slots(self, view: RunView, count: int) -> Sequence[Slot]:
         """Return slots that all build on one kernel, or that repair the last round's."""
         last = _last_round(view)
         right = [line for line in last if line.correct and line.sha]
@@ -33,12 +33,12 @@ class Fsr:
         start = (view.baseline.sha,) if view.baseline.sha else ()
         return [Slot(start, (), "nothing is judged yet: begin at the task's own kernel", "baseline")] * count
 
-    def stalled(self, view: View) -> bool:
+    def stalled(self, view: RunView) -> bool:
         """Whether someone asked for patience, and it is at its end; the paper stops at its depth alone."""
         return view.patience is not None and rounds_without_gain(view) >= view.patience
 
 
-def _last_round(view: View) -> list[Line]:
+def _last_round(view: RunView) -> list[Line]:
     """Return the candidates of the last round in which anything answered."""
     told = [line for line in view.lines if not line.lost]
     number = max((line.round for line in told), default=0)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent.candidates import Line
-from agent.strategies.base import View
+from agent.strategies.base import RunView
 from agent.strategies.credit import Effects, observed
 from prompts import Feature
 from sandbox.verdict import Verdict
@@ -20,7 +20,7 @@ _HINT = 0.1
 class Suggestions:
     """Draws features for the slots of one round; no two slots of a round try the same on the same kernels."""
 
-    def __init__(self, view: View, rng: random.Random) -> None:
+    def __init__(self, view: RunView, rng: random.Random) -> None:
         self._view = view
         self._rng = rng
         self._pages = {feature.name: feature for feature in view.features}

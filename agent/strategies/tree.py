@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.candidates import Line, Slot
-from agent.strategies.base import View, by_sha, correct, failed, reachable, repair, rounds_without_gain
+from agent.strategies.base import RunView, by_sha, correct, failed, reachable, repair, rounds_without_gain
 from agent.strategies.suggesting import Suggestions
 
 PATIENCE = 4
@@ -51,7 +51,7 @@ class Intent:
 
 
 @dataclass(frozen=True)
-class Node:
+class TreeNode:
     """A kernel that can be built on.
 
     Attributes:
@@ -75,7 +75,7 @@ class Tree:
 
     name = "tree"
 
-    def slots(self, view: View, count: int) -> Sequence[Slot]:
+    def slots(self, view: RunView, count: int) -> Sequence[Slot]:
         """Return slots: another attempt at open intents first, then new intents at the best nodes."""
         rng = random.Random(view.seed)
         suggestions = Suggestions(view, rng)
@@ -91,12 +91,12 @@ class Tree:
             chosen.append(_slot((node.line,), f"node {node.line.name}", suggestions))
         return chosen
 
-    def stalled(self, view: View) -> bool:
+    def stalled(self, view: RunView) -> bool:
         """Whether backtracking has brought nothing for as long as asked."""
         return rounds_without_gain(view) >= (view.patience or PATIENCE)
 
 
-def intents(view: View) -> list[Intent]:
+def intents(view: RunView) -> list[Intent]:
     """Return every intent with its attempts; a repair of a failed attempt is another attempt at its intent."""
     found: dict[tuple[tuple[str, ...], frozenset[str]], list[Line]] = {}
     owner: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {}
@@ -113,11 +113,11 @@ def intents(view: View) -> list[Intent]:
     return [Intent(*key, tuple(attempts)) for key, attempts in found.items()]
 
 
-def _nodes(view: View, every: Sequence[Intent]) -> list[Node]:
+def _nodes(view: RunView, every: Sequence[Intent]) -> list[TreeNode]:
     """Return the nodes that can be expanded: those not left; all of them where every one is."""
     lines = [view.baseline, *correct(view)]
     nodes = [
-        Node(
+        TreeNode(
             line,
             tuple(intent for intent in every if line.sha in intent.parents),
             _value(line, view),
@@ -128,7 +128,7 @@ def _nodes(view: View, every: Sequence[Intent]) -> list[Node]:
     return alive or nodes
 
 
-def _value(line: Line, view: View) -> float:
+def _value(line: Line, view: RunView) -> float:
     """Return what a node promises: its gain, part of what its costliest cause hides, and the critic's word."""
     base = view.baseline.latency_us or 1.0
     gain = math.log(base / (line.latency_us or base))
@@ -137,7 +137,7 @@ def _value(line: Line, view: View) -> float:
     return gain + _HINT * len(set(view.hints) - set(line.used))
 
 
-def _score(node: Node, total: int, crowd: int) -> float:
+def _score(node: TreeNode, total: int, crowd: int) -> float:
     tried = len(node.intents)
     return node.value + _CURIOSITY * math.sqrt(math.log(total + 2) / (tried + 1)) - _CROWDED * crowd
 
@@ -147,7 +147,7 @@ def _gained(line: Line, intent: Intent) -> bool:
     return child is not None and (child.latency_us or math.inf) < (line.latency_us or math.inf)
 
 
-def _again(view: View, every: Sequence[Intent], count: int) -> list[Slot]:
+def _again(view: RunView, every: Sequence[Intent], count: int) -> list[Slot]:
     """Return further attempts at open intents; where nothing is correct yet also at those given up."""
     last = [line for intent in every if not intent.judged for line in failed(intent.attempts[-1:])]
     if correct(view):
@@ -155,7 +155,7 @@ def _again(view: View, every: Sequence[Intent], count: int) -> list[Slot]:
     return [repair(line) for line in (failed(last) or reachable(view))[: count - count // 4]]
 
 
-def _to_merge(nodes: Sequence[Node], view: View) -> tuple[Line, Line] | None:
+def _to_merge(nodes: Sequence[TreeNode], view: RunView) -> tuple[Line, Line] | None:
     """Return the two best kernels of different branches that each have what the other lacks, not merged yet."""
     merged = {frozenset(line.parents) for line in view.lines if len(line.parents) == 2}
     lines = by_sha(view)

@@ -66,6 +66,26 @@ def test_runs_are_listed_and_shown_and_a_finished_one_resumes_at_once(
     assert (status, again["best"]) == (0, found["best"])
 
 
+def test_what_features_earned_is_kept_across_runs_and_told_with_its_provenance(
+    warpwright: Warpwright, as_json: AsJson, quick: str
+) -> None:
+    assert "nothing is earned yet" in warpwright("stats").stdout
+    _, found = as_json("optimize", quick, *SMALL, "--strategy", "elites")
+    assert found["strategy"] == "elites"
+    assert found["exploration"]["judged"] == 2
+    status, stats = as_json("stats")
+    assert status == 0
+    tried = {name for one in found["candidates"] for name in one["features"]}
+    assert {one["feature"] for one in stats["features"]} == tried
+    assert all(one["kind"] == "elementwise" and one["architecture"] == "sm_90" for one in stats["features"])
+    assert [(one["model"], one["runs"]) for one in stats["models"]] == [("composer", 1)]
+    told = warpwright("stats").stdout
+    assert "estimated gain" in told
+    assert "measured" not in told
+    refused = warpwright("adopt", next(iter(tried)))
+    assert (refused.exit_code, "in the library already" in refused.output) == (2, True)
+
+
 @pytest.mark.parametrize("command", ["show", "resume"])
 def test_a_run_that_does_not_exist_is_a_usage_error(command: str, as_json: AsJson) -> None:
     status, answer = as_json(command, "nothing-1")

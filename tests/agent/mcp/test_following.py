@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agent.candidates import Candidate, Trial
 from agent.events import BaselineJudged, CandidateJudged, Event, RoundPlanned, RunStarted
 from agent.home import Home
 from agent.mcp.following import Followed, Progress, next_step
@@ -50,9 +51,12 @@ BEGINNING: list[Event] = [
 ]
 
 
-def test_a_status_counts_candidates_and_keeps_the_best() -> None:
-    followed = Followed.of([*BEGINNING, judged(0, 12.5, best=True), judged(1, None, best=False)])
-    status = followed.status(RUN, RunState.RUNNING)
+def test_a_status_counts_candidates_and_names_the_stores_best() -> None:
+    best = judged(0, 12.5, best=True)
+    followed = Followed.of([*BEGINNING, best, judged(1, None, best=False)])
+    known = {name: getattr(best, name) for name in Candidate.model_fields}
+    status = followed.status(RUN, RunState.RUNNING, best=Trial.model_validate(known))
+    assert followed.status(RUN, RunState.RUNNING).best is None, "after a demotion there may be none"
     assert (status.round, status.rounds, status.candidates_judged, status.candidates_total) == (1, 3, 2, 6)
     assert status.best is not None
     assert (status.best.latency_us, status.best.provenance, status.best.candidate) == (12.5, "estimated", 0)

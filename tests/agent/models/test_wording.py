@@ -79,7 +79,11 @@ def test_a_coder_is_told_of_the_device_the_judge_and_the_cap_of_a_sweep(task: Ta
 
 def test_a_coder_reads_the_page_of_every_feature_of_its_plan_once(task: Task):
     named = (LIBRARY[0].name, LIBRARY[-1].name)
-    context = replace(writing(task, 2, kernel("x"), "why"), plan=CandidatePlan(None, named, "both"))
+    context = replace(
+        writing(task, 2, kernel("x"), "why"),
+        plan=CandidatePlan(None, named, "both"),
+        pages=(LIBRARY[0], LIBRARY[-1]),
+    )
     for name in named:
         assert write_request(context).count(f"# {name}\n\n") == 1
 

@@ -85,7 +85,7 @@ async def test_prompts_begin_with_what_never_changes(home: Home, toolbox: FakeTo
 async def test_a_plan_in_json_is_followed(home: Home, toolbox: FakeToolbox, request_of):
     def answer(question: Question) -> Answer:
         if question.role == "planner":
-            plan = '{"parent": null, "features": ["loop_unrolling", "magic"], "why": "loads wait"}'
+            plan = '{"parent": null, "features": ["loop_unrolling", "Not a name"], "why": "loads wait"}'
             return f"```json\n[{plan}]\n```"
         return fenced(GOOD)
 

@@ -24,6 +24,7 @@ from agent.search.planner import fan_out, planner
 from agent.search.state import CoderTask, EvaluateTask, SearchState, as_plain, first_state
 from agent.store import NewRun, Store
 from agent.strategies.tree import Tree
+from prompts import features
 from sandbox.verdict import Verdict
 from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
 from tools.tasks.task import Target, Task
@@ -45,6 +46,7 @@ async def deps(home: Home, task: Task, toolbox: FakeToolbox, heard: list[Event])
         toolbox=toolbox,
         proposer=ScriptedProposer(),
         strategy=Tree(),
+        library=features(),
         credit=(),
         store=store,
         say=heard.append,

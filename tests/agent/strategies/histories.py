@@ -6,7 +6,7 @@ import math
 
 from agent.candidates import Line
 from agent.niches import Niche
-from agent.strategies.base import View
+from agent.strategies.base import RunView
 from agent.strategies.credit import beliefs
 from prompts import Feature, features
 from sandbox.device import Bottleneck
@@ -55,14 +55,14 @@ def _line(
     )  # fmt: skip
 
 
-def view(*lines: Line, pages: tuple[Feature, ...] = PAGES, **more: object) -> View:
+def view(*lines: Line, pages: tuple[Feature, ...] = PAGES, **more: object) -> RunView:
     """The view before the round after the last of these."""
     last = max((line.round for line in lines), default=0)
     known = {
         "round": last + 1, "depth": 8, "candidates": 4, "baseline": BASE, "lines": lines, "features": pages,
         "beliefs": beliefs(pages, (), "row_reduction", "sm_90"), "seed": 3,
     }  # fmt: skip
-    return View(**{**known, **more})
+    return RunView(**{**known, **more})
 
 
 def log(ratio: float) -> float:

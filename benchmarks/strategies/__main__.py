@@ -1,0 +1,123 @@
+"""Compares the strategies of the search with the composer, at equal numbers of candidates.
+
+    python -m benchmarks.strategies [--fast] [--seeds 5] [--candidates 4] [--depth 6] [--table FILE] [--json]
+
+Every kernel of the composer for twelve tasks is judged once, on the simulator, and kept in a table (what is missing
+is judged first; minutes for a task). Searches then run the product's own graph, store and composer over what the
+table says. Latencies are estimates. `cold` searches know nothing but the pages; `warm` ones follow searches on other
+tasks in one home, whose credit they use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from agent.cli.output import print_json, table
+from agent.home import Home
+from agent.strategy_names import StrategyName
+from benchmarks.strategies.comparison import best_or_close, by_task, curve
+from benchmarks.strategies.judged import TABLE, JudgedKernel, complete, read
+from benchmarks.strategies.replay import UNIFORM, Replay, replay
+from benchmarks.strategies.tasks import TASKS, write
+from tools.local_toolbox import LocalToolbox
+from tools.tasks.task import Task
+
+NAMES = (*(str(name) for name in StrategyName), UNIFORM)
+_POINTS = (4, 8, 12, 16, 24, 32)
+
+
+def main(
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Two seeds, and only tasks that are in the table.")
+    ] = False,
+    seeds: Annotated[int, typer.Option("--seeds", min=1)] = 5,
+    candidates: Annotated[int, typer.Option("--candidates", min=1)] = 4,
+    depth: Annotated[int, typer.Option("--depth", min=1)] = 6,
+    kept: Annotated[Path, typer.Option("--table", help="The judged kernels.")] = TABLE,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Judge what is missing, replay searches, and print how the strategies compare."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = _work(Path(folder), kept, range(2 if fast else seeds), (candidates, depth), fast=fast)
+        cold, warm = asyncio.run(work)
+    if as_json:
+        print_json({"cold": [asdict(one) for one in cold], "warm": [asdict(one) for one in warm]})
+        return
+    console = Console(width=160, highlight=False)
+    for title, replays in (("cold", cold), ("warm", warm)):
+        _show(console, title, replays, candidates * depth)
+
+
+async def _work(
+    folder: Path, kept: Path, seeds: range, rounds: tuple[int, int], *, fast: bool
+) -> tuple[list[Replay], list[Replay]]:
+    tasks = [write(name, folder / "tasks" / name) for name in TASKS]
+    if fast:
+        judged = {task for task, _ in read(kept)}
+        tasks = [task for task in tasks if task.name in judged]
+    else:
+        async with LocalToolbox("sim:h200", cache=folder / "cache") as toolbox:
+            for task in tasks:
+                await complete(task, toolbox, kept, lambda said: typer.echo(said, err=True))
+    kernels = read(kept)
+    cold = [
+        await replay(task, name, seed, kernels, Home(folder / f"cold-{task.name}-{name}-{seed}"), rounds)
+        for task in tasks
+        for name in NAMES
+        for seed in seeds
+    ]
+    return cold, await _warm(tasks, kernels, folder, seeds, rounds)
+
+
+async def _warm(
+    tasks: Sequence[Task],
+    kernels: Mapping[tuple[str, str], JudgedKernel],
+    folder: Path,
+    seeds: range,
+    rounds: tuple[int, int],
+) -> list[Replay]:
+    """Search all tasks in one home, in an order of the seed's; the first half only teaches."""
+    found: list[Replay] = []
+    for seed in seeds:
+        order = random.Random(seed).sample(list(tasks), len(tasks))
+        for name in NAMES:
+            home = Home(folder / f"warm-{name}-{seed}")
+            mine = [await replay(task, name, seed, kernels, home, rounds) for task in order]
+            found += mine[len(mine) // 2 :]
+    return found
+
+
+def _show(console: Console, title: str, replays: Sequence[Replay], count: int) -> None:
+    points = [point for point in _POINTS if point <= count]
+    console.print(f"{title}: times slower than the best kernel of the space, geometric mean (estimated)")
+    made = table("!strategy", *(f">after {point}" for point in points), ">whole search")
+    for name in NAMES:
+        found = curve(name, replays)
+        made.add_row(name, *(f"{found.after[point - 1]:.3f}" for point in points), f"{found.area:.3f}")
+    console.print(made)
+    if title == "cold":
+        console.print()
+        made = table("!task", *(f">{name}" for name in NAMES))
+        told = {name: by_task(name, replays) for name in NAMES}
+        for task in told[NAMES[0]]:
+            made.add_row(task, *(f"{told[name][task]:.3f}" for name in NAMES))
+        console.print(made)
+        rivals = [name for name in NAMES if name != StrategyName.AUTO]
+        best = best_or_close(StrategyName.AUTO, rivals, replays)
+        console.print(
+            f"auto is best, or within 2 percent of the best, on {best} of {len(told[NAMES[0]])} tasks"
+        )
+    console.print()
+
+
+if __name__ == "__main__":
+    typer.run(main)
