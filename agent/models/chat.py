@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,15 +10,18 @@ from typing import Any, TypeVar
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from agent.candidates import CandidatePlan
+from agent.models.bench import RunBench
 from agent.models.endpoint import ChatQuestion, Endpoint
 from agent.models.fallback import default_critique
 from agent.models.purse import Purse
-from agent.models.reply import critique_of, no_answer, plans_of, written_of
+from agent.models.reply import critique_of, no_answer, plans_of
 from agent.models.shapes import CRITIQUE, PLANS
+from agent.models.turns import Conversation, conversation_sha
 from agent.models.wording import critique_request, plan_request, write_request
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
-from agent.store.replies import Replies, Reply, ReplyKey
+from agent.store.replies import Reply, ReplyKey
 from prompts import Feature, load_role
+from sandbox.errors import WarpwrightError
 
 T = TypeVar("T")
 
@@ -49,11 +50,12 @@ class Roles:
 class ChatProposer:
     """Asks chat models; every answer is committed to the store before it is read."""
 
-    def __init__(self, roles: Roles, replies: Replies, purse: Purse, tell: Callable[[str], None]) -> None:
+    def __init__(self, roles: Roles, purse: Purse, bench: RunBench, tell: Callable[[str], None]) -> None:
         """Ask `roles`, paid from a purse; what a person should know of their answers is told."""
         self._roles = roles
-        self._replies = replies
+        self._replies = bench.store.replies(bench.run)
         self._purse = purse
+        self._bench = bench
         self._tell = tell
 
     @property
@@ -77,10 +79,21 @@ class ChatProposer:
         return named
 
     async def write(self, context: WriteContext) -> Written:
-        """Ask for a kernel file."""
+        """Have a kernel file written, in as many turns as it takes."""
         place = _Place("coder", context.round, context.candidate)
-        question = ChatQuestion(_opening("coder", write_request(context)))
-        return written_of(await self._ask(self._roles.coder, place, question), context.plan.features)
+
+        async def ask(question: ChatQuestion) -> Reply:
+            return await self._ask(self._roles.coder, place, question)
+
+        opening = list(_opening("coder", write_request(context)))
+        failed: WarpwrightError | None = None
+        async with self._bench.open(context) as tools:
+            # An error that passed through the tools' task group would come out of it as a group of errors.
+            try:
+                return await Conversation(context, tools, self._replies, ask, opening).written()
+            except WarpwrightError as error:
+                failed = error
+        raise failed
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Ask for the one bottleneck or root cause."""
@@ -112,7 +125,7 @@ class ChatProposer:
         return read(await self._ask(endpoint, place, ChatQuestion(again, shape)))
 
     async def _ask(self, endpoint: Endpoint, place: _Place, question: ChatQuestion) -> Reply:
-        key = ReplyKey(place.round, place.candidate, place.role, _sha(question.messages))
+        key = ReplyKey(place.round, place.candidate, place.role, conversation_sha(question.messages))
         kept = self._replies.find(key)
         if kept is None:
             kept = await self._purse.ask(endpoint, question)
@@ -150,8 +163,3 @@ def _named(names: Iterable[str], library: Iterable[Feature]) -> tuple[str, ...]:
 def _known(names: Iterable[str], library: Iterable[Feature]) -> tuple[str, ...]:
     known = {feature.name for feature in library}
     return tuple(dict.fromkeys(name for name in names if name in known))[:_FEATURES]
-
-
-def _sha(messages: Iterable[BaseMessage]) -> str:
-    parts = [(message.type, str(message.text)) for message in messages]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

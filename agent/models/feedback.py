@@ -9,6 +9,7 @@ from tools.reports import (
     CaseReport,
     CheckReport,
     CompileReport,
+    TestReport,
 )
 
 _DIAGNOSTICS = 12
@@ -56,7 +57,9 @@ def feedback(trial: Trial, kernel: str | None) -> str:
     if trial.verdict is Verdict.UNDECIDED:
         lines.append(_UNDECIDED)
     if report is not None:
-        lines += [*_test_lines(report), *profile_lines(report.profile), *_suspicion_lines(report.compile)]
+        if report.test is not None:
+            lines += _test_lines(report.test, said=report.message)
+        lines += [*profile_lines(report.profile), *_suspicion_lines(report.compile)]
         lines += sweep_lines(report, trial.tune)
     return "\n".join(lines)
 
@@ -66,6 +69,15 @@ def baseline_feedback(report: CheckReport) -> str:
     return "\n".join(
         ["This is the task's own baseline: correct, and to be beaten.", *profile_lines(report.profile)]
     )
+
+
+def judgement_feedback(report: CompileReport | TestReport, kernel: str) -> str:
+    """Return why a kernel fails to compile or to be right, in the words of `feedback`."""
+    if isinstance(report, CompileReport):
+        lines = _compile_lines(report, kernel) or [_bounded(report.message)]
+    else:
+        lines = [_bounded(report.message), *_test_lines(report, said=report.message)]
+    return "\n".join((f"Verdict: {report.verdict}.", *lines))
 
 
 def _compile_lines(report: CompileReport | None, kernel: str | None) -> list[str]:
@@ -91,16 +103,17 @@ def _suspicion_lines(report: CompileReport | None) -> list[str]:
     ]
 
 
-def _test_lines(report: CheckReport) -> list[str]:
-    if report.test is None or report.test.verdict is Verdict.PASS:
+def _test_lines(report: TestReport, said: str) -> list[str]:
+    """Return the failures of a test, but for what is said elsewhere."""
+    failed = report.failures
+    passed = len(report.cases) - len(failed)
+    if report.verdict is Verdict.PASS:
         return []
-    failed = report.test.failures
-    passed = len(report.test.cases) - len(failed)
     lines = [f"{passed} judgements passed before."] if passed else []
     if len(failed) > 1:
         lines.append(f"{len(failed)} failures were found, the most serious first; repair all of them.")
     for case in failed:
-        lines += _case_lines(case, said=report.message)
+        lines += _case_lines(case, said=said)
     return lines
 
 

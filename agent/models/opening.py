@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from agent.events import Event, Noticed
+from agent.home import Home
+from agent.models.bench import RunBench
 from agent.models.chat import ChatProposer, Roles
 from agent.models.endpoint import Endpoint, open_endpoint
 from agent.models.prices import Prices
@@ -13,12 +15,13 @@ from agent.results import SearchRequest
 from agent.store import Store
 from agent.store.ledger import Ledger
 from sandbox.errors import UsageError
+from tools.toolbox import Toolbox
 
 
 class ChatModels:
     """The chat models that a request names."""
 
-    def __init__(self, request: SearchRequest, environment: Mapping[str, str], store: Store) -> None:
+    def __init__(self, request: SearchRequest, environment: Mapping[str, str], home: Home) -> None:
         """Open them; nothing is asked yet.
 
         Raises:
@@ -26,7 +29,8 @@ class ChatModels:
             UsageError: The endpoint's address is none; or money is limited and the price of a model is unknown.
         """
         assert request.model is not None, "without a model the composer writes"
-        self._store = store
+        self._home = home
+        self._store = Store(home)
         self._prices = Prices(request.models.prices)
         settings = request.models
         if settings.max_output_tokens is None and request.budget.limits_models:
@@ -34,18 +38,20 @@ class ChatModels:
         self._output_tokens = settings.max_output_tokens or OUTPUT_TOKENS
         names = [name or request.model for name in (settings.planner, settings.coder, settings.critic)]
         opened = {
-            name: open_endpoint(name, request.base_url, settings, environment, store.dialects)
+            name: open_endpoint(name, request.base_url, settings, environment, self._store.dialects)
             for name in dict.fromkeys(names)
         }
         if request.budget.max_usd is not None:
             self._require_prices(opened.values())
         self._roles = Roles(*(opened[name] for name in names))
 
-    def proposer(self, run: str, ledger: Ledger, say: Callable[[Event], None]) -> ChatProposer:
+    def proposer(
+        self, run: str, toolbox: Toolbox, ledger: Ledger, say: Callable[[Event], None]
+    ) -> ChatProposer:
         """Return the proposer of a run."""
         purse = Purse(ledger, self._prices, self._output_tokens)
-        replies = self._store.replies(run)
-        return ChatProposer(self._roles, replies, purse, lambda text: say(Noticed(run=run, message=text)))
+        bench = RunBench(run, self._store, self._home, toolbox)
+        return ChatProposer(self._roles, purse, bench, lambda text: say(Noticed(run=run, message=text)))
 
     def _require_prices(self, endpoints: Iterable[Endpoint]) -> None:
         for endpoint in endpoints:

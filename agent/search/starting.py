@@ -21,8 +21,8 @@ from sandbox.errors import UsageError
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
-ProposerFactory = Callable[[str, Ledger, Callable[[Event], None]], Proposer]
-"""Makes the proposer of a run, given the run, its account and who is told of events."""
+ProposerFactory = Callable[[str, Toolbox, Ledger, Callable[[Event], None]], Proposer]
+"""Makes the proposer of a run, given the run, its tools, its account and who is told of events."""
 
 
 async def start_search(
@@ -52,7 +52,7 @@ async def start_search(
     """
     task = _find(request.task, home)
     store = Store(home)
-    make = _proposers(request, proposer, environment, store)
+    make = _proposers(request, proposer, environment, home)
     async with _tools(request.device, request.tools, home, toolbox) as tools:
         name = "composer" if request.model is None else request.model
         new = NewRun(
@@ -100,7 +100,7 @@ async def resume_search(
             f" {task.sha[:12]}): results would not be comparable; start a new search"
         )
         raise UsageError(msg)
-    make = _proposers(run.request, proposer, environment, store)
+    make = _proposers(run.request, proposer, environment, home)
     async with _tools(run.device, run.request.tools, home, toolbox) as tools:
         store.runs.take_over(run_id)
         session = _session(run, task, home, store, tools, make, on_event)
@@ -114,20 +114,20 @@ def _find(name_or_path: str, home: Home) -> Task:
 
 
 def _proposers(
-    request: SearchRequest, given: Proposer | None, environment: Mapping[str, str] | None, store: Store
+    request: SearchRequest, given: Proposer | None, environment: Mapping[str, str] | None, home: Home
 ) -> ProposerFactory:
     """Return how to make the proposer; what it lacks is found out before a run exists."""
     if given is not None:
-        return lambda run, ledger, say: given
+        return lambda run, tools, ledger, say: given
     if request.model is None:
         from agent.composer import Composer
 
         composer = Composer()
-        return lambda run, ledger, say: composer
+        return lambda run, tools, ledger, say: composer
     # Takes more than a second to import, and only this needs it.
     from agent.models.opening import ChatModels
 
-    models = ChatModels(request, os.environ if environment is None else environment, store)
+    models = ChatModels(request, os.environ if environment is None else environment, home)
     return models.proposer
 
 
@@ -146,7 +146,7 @@ def _session(
             on_event(event)
 
     ledger = store.ledger(run.id, run.request.budget)
-    return Session(run, task, home, store, tools, make(run.id, ledger, say), ledger, say)
+    return Session(run, task, home, store, tools, make(run.id, tools, ledger, say), ledger, say)
 
 
 @asynccontextmanager
