@@ -41,6 +41,9 @@ class SearchRequest(BaseModel):
     """What to search for. `task` is a name or a folder; `model` None means the built-in composer.
 
     `patience` is how many rounds without a gain a search goes on; None leaves it to the strategy.
+    `start` holds kernel files to begin with: the first candidates of round 1.
+    `target_us`, `target_speedup` and `target_roofline` end the search where all that are set are met; each takes the
+    place of the task's own.
     `tools` is the address of an MCP server whose tools judge, None for this machine's own.
     `tenant` is whose run it is: the name of an access token on an HTTP server, empty for this machine's own.
     """
@@ -54,6 +57,10 @@ class SearchRequest(BaseModel):
     depth: int = Field(default=4, ge=1, le=64)
     strategy: StrategyName = StrategyName.AUTO
     patience: int | None = Field(default=None, ge=1, le=64)
+    start: tuple[str, ...] = Field(default=(), max_length=32)
+    target_us: float | None = Field(default=None, gt=0)
+    target_speedup: float | None = Field(default=None, gt=0)
+    target_roofline: float | None = Field(default=None, gt=0, le=1)
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -87,6 +88,25 @@ MaxSeconds = Annotated[
     float | None,
     typer.Option(
         "--max-seconds", metavar="SECONDS", help="Search no longer, over all resumes; then judge the best."
+    ),
+]
+Start = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--start", metavar="KERNEL.cu", help="A kernel of yours to begin with; may be given several times."
+    ),
+]
+TargetUs = Annotated[
+    float | None, typer.Option("--target-us", min=0.001, help="Stop at this latency, microseconds.")
+]
+TargetSpeedup = Annotated[
+    float | None,
+    typer.Option("--target-speedup", min=0.001, help="Stop at so many times the baseline's speed."),
+]
+TargetRoofline = Annotated[
+    float | None,
+    typer.Option(
+        "--target-roofline", min=0.001, max=1, help="Stop at this fraction of the roofline, 0 to 1."
     ),
 ]
 Patience = Annotated[

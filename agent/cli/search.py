@@ -25,7 +25,11 @@ from agent.cli.options import (
     Reasoning,
     RunName,
     Seed,
+    Start,
     Strategy,
+    TargetRoofline,
+    TargetSpeedup,
+    TargetUs,
     Temperature,
     ToolsUrl,
 )
@@ -60,6 +64,10 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds at most.")] = 4,
     strategy: Strategy = StrategyName.AUTO,
     patience: Patience = None,
+    start: Start = None,
+    target_us: TargetUs = None,
+    target_speedup: TargetSpeedup = None,
+    target_roofline: TargetRoofline = None,
     seed: Seed = None,
     max_usd: MaxUsd = None,
     max_tokens: MaxTokens = None,
@@ -73,7 +81,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     Options of models and of what a search may cost can be set in warpwright.toml, in the home or in this folder.
     """
 
-    async def start(view: ProgressView) -> SearchResult:
+    async def begin(view: ProgressView) -> SearchResult:
+        from agent.cli.kernels import read_kernel
         from agent.home import home
         from agent.results import SearchRequest
         from agent.search.starting import start_search
@@ -105,12 +114,16 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             depth=depth,
             strategy=strategy,
             patience=patience,
+            start=tuple(read_kernel(str(path)) for path in start or ()),
+            target_us=target_us,
+            target_speedup=target_speedup,
+            target_roofline=target_roofline,
             seed=seed,
             tools=tools,
         )
         return await start_search(request, home=found, on_event=view)
 
-    _watch(start, as_json=as_json)
+    _watch(begin, as_json=as_json)
 
 
 def chosen_model(name: str | None) -> str | None:

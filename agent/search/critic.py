@@ -16,7 +16,7 @@ from agent.search.deps import Deps
 from agent.search.evaluate import settle_duplicates
 from agent.search.state import Ending, SearchState, as_plain
 from agent.search.viewing import usable, view_of
-from tools.tasks.task import Target
+from agent.strategies.targets import target_met, wanted
 
 LOST_ROUNDS = 2
 """Rounds without any answer after which a search gives up for now."""
@@ -41,28 +41,8 @@ async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
     return Command(update=update, goto="__end__")
 
 
-def target_met(target: Target, best: Parent | None) -> bool:
-    """Whether a kernel meets every part of a task's target that is set."""
-    if best is None or best.trial is None:
-        return False
-    trial = best.trial
-    profile = None if trial.report is None else trial.report.profile
-    fraction = None if profile is None else profile.roofline_fraction
-    wanted = (
-        None if target.latency_us is None else _at_least(target.latency_us, trial.latency_us),
-        None if target.speedup is None else _at_least(trial.speedup, target.speedup),
-        None if target.roofline is None else _at_least(fraction, target.roofline),
-    )
-    parts = [part for part in wanted if part is not None]
-    return bool(parts) and all(parts)
-
-
-def _at_least(high: float | None, low: float | None) -> bool:
-    return high is not None and low is not None and high >= low
-
-
 def _ending(deps: Deps, number: int, lost: int, best: Parent | None) -> Ending | None:
-    if target_met(deps.task.target, best):
+    if target_met(wanted(deps.request, deps.task), best):
         return "target_met"
     if deps.ledger.candidates_left(1) == 0 or deps.ledger.spent_up:
         return "budget"

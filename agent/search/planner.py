@@ -11,6 +11,7 @@ from langgraph.types import Send
 from agent.candidates import CandidatePlan, Slot
 from agent.events import Noticed, RoundPlanned
 from agent.proposer import PlanContext, ProposalError
+from agent.search.beginning import begun_with
 from agent.search.deps import Deps
 from agent.search.state import CRITIQUE, CoderTask, PlannerUpdate, SearchState, as_plain
 from agent.search.viewing import offered, view_of
@@ -20,7 +21,7 @@ async def planner(state: SearchState, runtime: Runtime[Deps]) -> PlannerUpdate:
     """Start a round."""
     deps = runtime.context
     context = _context(state, deps)
-    plans = await _plans(deps, context)
+    plans = begun_with(deps, context.round, await _plans(deps, context))
     deps.say(
         RoundPlanned(run=deps.run, round=context.round, features=[list(plan.features) for plan in plans])
     )

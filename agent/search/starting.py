@@ -51,6 +51,12 @@ async def start_search(
             the model's endpoint.
     """
     task = _find(request.task, home)
+    if len(request.start) > request.candidates:
+        msg = (
+            f"{len(request.start)} kernels to begin with, but {request.candidates} candidates a round: give"
+            f" --candidates {len(request.start)}"
+        )
+        raise UsageError(msg)
     store = Store(home)
     make = _proposers(request, proposer, environment, home)
     async with _tools(request.device, request.tools, home, toolbox) as tools:

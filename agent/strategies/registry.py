@@ -8,6 +8,7 @@ from agent.results import SearchRequest
 from agent.strategies.base import Strategy
 from agent.strategies.elites import Elites
 from agent.strategies.fsr import Fsr
+from agent.strategies.targets import wanted
 from agent.strategies.tree import Tree
 from agent.strategy_names import StrategyName
 from tools.tasks.task import Target, Task
@@ -33,4 +34,4 @@ def chosen_strategy(request: SearchRequest, task: Task) -> Strategy:
 def _fitting(request: SearchRequest, task: Task) -> StrategyName:
     """Return what fits a budget: breadth pays where many candidates are to come and no target ends the search."""
     many = request.candidates * request.depth >= _MANY and request.depth >= _DEEP
-    return StrategyName.ELITES if many and task.target == Target() else StrategyName.TREE
+    return StrategyName.ELITES if many and wanted(request, task) == Target() else StrategyName.TREE

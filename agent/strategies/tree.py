@@ -30,6 +30,8 @@ _NEAR, _MERGEABLE = 1.5, 4
 _CROWDED = 0.15
 """What each further slot of a round at one node costs, as a logarithm of a gain."""
 
+_Key = tuple[tuple[str, ...], frozenset[str], str]
+
 
 @dataclass(frozen=True)
 class Intent:
@@ -98,19 +100,21 @@ class Tree:
 
 def intents(view: RunView) -> list[Intent]:
     """Return every intent with its attempts; a repair of a failed attempt is another attempt at its intent."""
-    found: dict[tuple[tuple[str, ...], frozenset[str]], list[Line]] = {}
-    owner: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {}
+    found: dict[_Key, list[Line]] = {}
+    owner: dict[str, _Key] = {}
     for line in view.lines:
         if line.lost:
             continue
         repaired = next((sha for sha in line.parents if sha in owner), None)
-        key = (line.parents, frozenset(line.features))
+        # A kernel that a search was given builds on nothing and tries nothing: it is an intent of its own.
+        given = "" if line.parents or line.features else line.name
+        key = (line.parents, frozenset(line.features), given)
         if repaired is not None and owner[repaired][1] == key[1]:
             key = owner[repaired]
         found.setdefault(key, []).append(line)
         if line.sha is not None and not line.correct:
             owner.setdefault(line.sha, key)
-    return [Intent(*key, tuple(attempts)) for key, attempts in found.items()]
+    return [Intent(*key[:2], tuple(attempts)) for key, attempts in found.items()]
 
 
 def _nodes(view: RunView, every: Sequence[Intent]) -> list[TreeNode]:

@@ -33,17 +33,14 @@ TASKS: Mapping[str, Asked] = {
     ),
     "saxpy_relu": Asked(("in x n", "in y n", "out z n"), "{'z': np.maximum(2.5 * x + y, 0)}", _LONG),
     "transpose": Asked(("in x rows, cols", "out y cols, rows"), "{'y': x.T}", _ROWS),
+    "transpose_twice": Asked(("in x rows, cols", "out y cols, rows"), "{'y': 2 * x.T}", _ROWS),
     "sum": Asked(("in x n", "out y 1"), "{'y': np.array([x.sum()])}", _LONG),
     "dot": Asked(("in x n", "in y n", "out z 1"), "{'z': np.array([(x * y).sum()])}", _LONG),
     "mse": Asked(("in x n", "in y n", "out z 1"), "{'z': np.array([((x - y) ** 2).mean()])}", _LONG),
     "product": Asked(("in a m, k", "in b k, n", "out c m, n"), "{'c': a @ b}", _PRODUCT),
     "product_relu": Asked(("in a m, k", "in b k, n", "out c m, n"), "{'c': np.maximum(a @ b, 0)}", _PRODUCT),
     "row_sum": Asked(("in x rows, cols", "out y rows"), "{'y': x.sum(axis=1)}", _ROWS),
-    "rms_norm": Asked(
-        ("in x rows, cols", "out y rows, cols"),
-        "{'y': x / np.sqrt((x * x).mean(axis=1, keepdims=True) + 1e-5)}",
-        _ROWS,
-    ),
+    "row_mean_square": Asked(("in x rows, cols", "out y rows"), "{'y': (x * x).mean(axis=1)}", _ROWS),
     "softmax": Asked(
         ("in x rows, cols", "out y rows, cols"), f"{{'y': {_EXP} / {_EXP}.sum(axis=1, keepdims=True)}}", _ROWS
     ),

@@ -16,13 +16,14 @@ from agent.proposer import PlanContext, ProposalError
 from agent.results import SearchRequest
 from agent.search.baseline import judge_baseline
 from agent.search.coder import coder
-from agent.search.critic import critic, target_met
+from agent.search.critic import critic
 from agent.search.deps import Deps
 from agent.search.evaluate import evaluate
 from agent.search.interruption import Interruption
 from agent.search.planner import fan_out, planner
 from agent.search.state import CoderTask, EvaluateTask, SearchState, as_plain, first_state
 from agent.store import NewRun, Store
+from agent.strategies.targets import target_met, wanted
 from agent.strategies.tree import Tree
 from prompts import features
 from sandbox.verdict import Verdict
@@ -193,6 +194,13 @@ async def test_a_target_is_met_in_all_its_parts(deps: Deps, target: Target, met:
     await write(deps, fenced(kernel("LATENCY 5")))
     await judge(deps)
     assert target_met(target, deps.best()) is met
+
+
+def test_what_is_asked_of_a_search_takes_the_place_of_its_tasks_own_target(task: Task):
+    aimed = dataclasses.replace(task, target=Target(speedup=5, roofline=0.5))
+    request = SearchRequest(task="twice", target_speedup=2, target_us=9)
+    assert wanted(request, aimed) == Target(latency_us=9, speedup=2, roofline=0.5)
+    assert wanted(SearchRequest(task="twice"), aimed) == aimed.target
 
 
 async def test_a_correct_kernel_is_a_parent_before_a_failed_one(deps: Deps):

@@ -8,12 +8,13 @@ from agent.candidates import CandidatePlan, Line, Slot
 from agent.events import RunStarted
 from agent.home import Home
 from agent.proposer import PlanContext, ProposalError, WriteContext, Written
-from agent.results import RunState
+from agent.results import RunState, Stop
 from agent.search.planner import filled
 from agent.search.session import SearchLostError
 from agent.search.starting import resume_search, start_search
 from agent.store import Store
 from agent.store.files import kernel_sha
+from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
 
@@ -145,6 +146,34 @@ async def test_what_other_runs_earn_meanwhile_does_not_change_a_run_that_is_resu
         name for line in lines(home, one.run) for name in line.features
     }
     assert all(credit.kind == "elementwise" and credit.correct == credit.tries >= 1 for credit in learnt)
+
+
+async def test_a_search_begins_with_the_kernels_it_was_given(home: Home, toolbox: FakeToolbox, request_of):
+    mine = (kernel("LATENCY 15"), kernel("WRONG mine"))
+    proposer = Obedient(*(fenced(kernel(mark)) for mark in MARKS))
+    result = await start_search(
+        request_of(candidates=3, depth=2, start=mine), home=home, toolbox=toolbox, proposer=proposer
+    )
+    stored = lines(home, result.run)
+    assert [line.origin == "start" for line in stored] == [True, True, False, False, False, False]
+    assert [line.verdict for line in stored[:2]] == [Verdict.PASS, Verdict.WRONG_RESULT]
+    assert len(proposer.writes) == 4, "nobody is asked to write what is there"
+    assert {kernel_sha(text) for text in mine} <= {sha for line in stored[3:] for sha in line.parents}
+
+
+async def test_more_kernels_to_begin_with_than_candidates_are_refused(
+    home: Home, toolbox: FakeToolbox, request_of
+):
+    request = request_of(candidates=1, start=(kernel("LATENCY 15"), kernel("LATENCY 16")))
+    with pytest.raises(UsageError, match="--candidates 2"):
+        await start_search(request, home=home, toolbox=toolbox, proposer=Obedient())
+
+
+async def test_a_search_stops_at_the_target_it_was_given(home: Home, toolbox: FakeToolbox, request_of):
+    proposer = Obedient(*(fenced(kernel(f"LATENCY {us}")) for us in (50, 20, 10)))
+    request = request_of(depth=9, target_speedup=4)
+    result = await start_search(request, home=home, toolbox=toolbox, proposer=proposer)
+    assert (result.stopped, result.rounds) == (Stop.TARGET_MET, 2)
 
 
 SLOTS = (Slot(("a",), ("x",), "why", "node"), Slot(("b",), ("y",), "again", "repair 1/1", keep=True))
