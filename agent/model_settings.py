@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agent.budget import TokenPrice
 
@@ -20,12 +21,16 @@ class ReasoningEffort(StrEnum):
     XHIGH = "xhigh"
 
 
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else () if value is None else value
+
+
 class ModelSettings(BaseModel):
     """How chat models are asked; what is None is left to the endpoint, or to `--model`.
 
     Attributes:
         planner: The planner's model.
-        coder: The coder's.
+        coder: The coder's; of several one is chosen for each candidate, by what each one's kernels gained.
         critic: The critic's.
         temperature: Passed on.
         reasoning_effort: Passed on.
@@ -36,7 +41,7 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     planner: str | None = None
-    coder: str | None = None
+    coder: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
     critic: str | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     reasoning_effort: ReasoningEffort | None = None

@@ -67,6 +67,15 @@ class SearchRequest(BaseModel):
     models: ModelSettings = Field(default_factory=ModelSettings)
     budget: SearchBudget = Field(default_factory=SearchBudget)
 
+    @property
+    def writers(self) -> str:
+        """The names of who plans, writes and criticises, each once."""
+        if self.model is None:
+            return "composer"
+        chosen, model = self.models, self.model
+        names = (chosen.planner or model, *(chosen.coder or (model,)), chosen.critic or model)
+        return ", ".join(dict.fromkeys(names))
+
 
 class BestKernel(BaseModel):
     """The best correct kernel so far. `speedup` is against the task's baseline on the same device.

@@ -47,7 +47,11 @@ PlannerModel = Annotated[
     str | None, typer.Option("--planner-model", help="The planner's model, where it is not --model.")
 ]
 CoderModel = Annotated[
-    str | None, typer.Option("--coder-model", help="The coder's model, where it is not --model.")
+    list[str] | None,
+    typer.Option(
+        "--coder-model",
+        help="The coder's model, where it is not --model; of several a bandit chooses, by what each one gained.",
+    ),
 ]
 CriticModel = Annotated[
     str | None, typer.Option("--critic-model", help="The critic's model, where it is not --model.")

@@ -97,7 +97,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             base_url=base_url or kept.models.base_url,
             models=kept.model_settings(
                 planner=planner_model,
-                coder=coder_model,
+                coder=tuple(coder_model) if coder_model else None,
                 critic=critic_model,
                 temperature=temperature,
                 reasoning_effort=reasoning_effort,

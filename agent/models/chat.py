@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -20,6 +20,7 @@ from agent.models.turns import Conversation, conversation_sha
 from agent.models.wording import critique_request, plan_request, write_request
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
 from agent.store.replies import Reply, ReplyKey
+from agent.strategies.arms import ArmTally, choose_arm
 from prompts import Feature, load_role
 from sandbox.errors import WarpwrightError
 
@@ -38,13 +39,13 @@ class Roles:
     """Who answers: the endpoint of each role; one may stand for several."""
 
     planner: Endpoint
-    coder: Endpoint
     critic: Endpoint
+    coders: tuple[Endpoint, ...]
 
     @property
     def name(self) -> str:
         """The models' names, each once."""
-        return ", ".join(dict.fromkeys(one.name for one in (self.planner, self.coder, self.critic)))
+        return ", ".join(dict.fromkeys(one.name for one in (self.planner, *self.coders, self.critic)))
 
 
 class ChatProposer:
@@ -82,8 +83,10 @@ class ChatProposer:
         """Have a kernel file written, in as many turns as it takes."""
         place = _Place("coder", context.round, context.candidate)
 
+        coder = self._coder(context)
+
         async def ask(question: ChatQuestion) -> Reply:
-            return await self._ask(self._roles.coder, place, question)
+            return await self._ask(coder, place, question)
 
         opening = list(_opening("coder", write_request(context)))
         failed: WarpwrightError | None = None
@@ -94,6 +97,14 @@ class ChatProposer:
             except WarpwrightError as error:
                 failed = error
         raise failed
+
+    def _coder(self, context: WriteContext) -> Endpoint:
+        """Return who writes a candidate: of several the one that the bandit draws."""
+        coders = {one.name: one for one in self._roles.coders}
+        if len(coders) == 1:
+            return self._roles.coders[0]
+        tallies = {model: ArmTally(*seen) for model, seen in self._replies.writers(context.round).items()}
+        return coders[choose_arm(tuple(coders), tallies, context.seed)]
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Ask for the one bottleneck or root cause."""
@@ -128,7 +139,7 @@ class ChatProposer:
         key = ReplyKey(place.round, place.candidate, place.role, conversation_sha(question.messages))
         kept = self._replies.find(key)
         if kept is None:
-            kept = await self._purse.ask(endpoint, question)
+            kept = replace(await self._purse.ask(endpoint, question), model=endpoint.name)
             self._replies.keep(key, kept)
         return kept
 

@@ -36,14 +36,15 @@ class ChatModels:
         if settings.max_output_tokens is None and request.budget.limits_models:
             settings = settings.model_copy(update={"max_output_tokens": OUTPUT_TOKENS})
         self._output_tokens = settings.max_output_tokens or OUTPUT_TOKENS
-        names = [name or request.model for name in (settings.planner, settings.coder, settings.critic)]
+        planner, critic = settings.planner or request.model, settings.critic or request.model
+        coders = settings.coder or (request.model,)
         opened = {
             name: open_endpoint(name, request.base_url, settings, environment, self._store.dialects)
-            for name in dict.fromkeys(names)
+            for name in dict.fromkeys((planner, critic, *coders))
         }
         if request.budget.max_usd is not None:
             self._require_prices(opened.values())
-        self._roles = Roles(*(opened[name] for name in names))
+        self._roles = Roles(opened[planner], opened[critic], tuple(opened[name] for name in coders))
 
     def proposer(
         self, run: str, toolbox: Toolbox, ledger: Ledger, say: Callable[[Event], None]

@@ -60,7 +60,6 @@ async def start_search(
     store = Store(home)
     make = _proposers(request, proposer, environment, home)
     async with _tools(request.device, request.tools, home, toolbox) as tools:
-        name = "composer" if request.model is None else request.model
         new = NewRun(
             request=request,
             task=task.name,
@@ -68,7 +67,7 @@ async def start_search(
             task_sha=task.sha,
             device=tools.device,
             isolation=tools.isolation,
-            model=name if proposer is None else proposer.name,
+            model=request.writers if proposer is None else proposer.name,
             seed=secrets.randbits(31) if request.seed is None else request.seed,
             strategy=chosen_strategy(request, task).name,
             kind=kind(task),

@@ -169,6 +169,7 @@ _MODEL_CALLS = statements(
     "ALTER TABLE replies ADD COLUMN uses TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE replies ADD COLUMN tokens_cached INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE replies ADD COLUMN usd REAL",
+    "ALTER TABLE replies ADD COLUMN model TEXT NOT NULL DEFAULT ''",
     """
     CREATE TABLE model_calls (
         id INTEGER PRIMARY KEY,

@@ -43,6 +43,7 @@ class Reply:
         uses: The tools that it asks to be called, in order.
         tokens_cached: Those of `tokens_in` that the provider had in its cache of prompts.
         usd: Price in US dollars; None where none is known.
+        model: Who answered; empty where no model did.
     """
 
     text: str
@@ -53,11 +54,28 @@ class Reply:
     uses: tuple[ToolUse, ...] = ()
     tokens_cached: int = 0
     usd: float | None = None
+    model: str = ""
 
     @property
     def cut_off(self) -> bool:
         """Whether it ended at the token limit."""
         return self.finish in ("length", "max_tokens")
+
+
+# A gain is over the faster of the kernels that a candidate started from, or over the baseline.
+_WRITERS = """
+SELECT wrote.model, count(*) AS tried,
+       coalesce(sum(mine.verdict = 'pass' AND mine.latency_us < coalesce(
+           (SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
+            AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
+           (SELECT base.latency_us FROM candidates AS base WHERE base.run = mine.run AND base.round = 0))), 0) AS won
+FROM (SELECT DISTINCT run, round, candidate, model FROM replies WHERE role = 'coder' AND model != '') AS wrote
+JOIN candidates AS mine ON mine.run = wrote.run AND mine.round = wrote.round AND mine.candidate = wrote.candidate
+JOIN runs ON runs.id = wrote.run JOIN runs AS here ON here.id = :run
+WHERE runs.tenant = here.tenant AND mine.lost = 0 AND mine.verdict IS NOT NULL
+  AND (wrote.run = :run AND wrote.round < :round OR wrote.run != :run AND runs.created < here.created)
+GROUP BY wrote.model
+"""
 
 
 class Replies:
@@ -85,17 +103,33 @@ class Replies:
             uses=tuple(ToolUse(**use) for use in json.loads(row["uses"])),
             tokens_cached=row["tokens_cached"],
             usd=row["usd"],
+            model=row["model"],
         )
+
+    def writers(self, round_: int) -> dict[str, tuple[int, int]]:
+        """Return how many kernels of each model were judged, and how many of them gained.
+
+        Those of this run's rounds before `round_` and of earlier runs count, so that a resumed run sees the same.
+        """
+        with self._database.read() as connection:
+            rows = connection.execute(_WRITERS, {"run": self._run, "round": round_}).fetchall()
+        return {row["model"]: (row["tried"], row["won"]) for row in rows}
 
     def keep(self, key: ReplyKey, reply: Reply) -> None:
         """Commit an answer before anything is done with it."""
         with self._database.write() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO replies (run, round, candidate, role, prompt, text, tokens_in, tokens_out,"
-                " finish, refusal, uses, tokens_cached, usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " finish, refusal, uses, tokens_cached, usd, model)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(self._run, key.round, key.candidate, key.role, key.prompt),
                     *(reply.text, reply.tokens_in, reply.tokens_out, reply.finish, reply.refusal),
-                    *(json.dumps([asdict(use) for use in reply.uses]), reply.tokens_cached, reply.usd),
+                    *(
+                        json.dumps([asdict(use) for use in reply.uses]),
+                        reply.tokens_cached,
+                        reply.usd,
+                        reply.model,
+                    ),
                 ),
             )
