@@ -129,9 +129,11 @@ class ChatProposer:
         found = read(reply)
         if found:
             return found
-        reason = no_answer(reply) or "it could not be read"
+        reason = no_answer(reply)
+        if not reason:
+            reason = "it could not be read"
+            endpoint.learn(endpoint.dialect.without_rung())
         self._tell(f"round {place.round}: the {place.role}'s answer is asked for again: {reason}")
-        endpoint.learn(endpoint.dialect.without_rung())
         again = (*messages, AIMessage(reply.text), HumanMessage(_AGAIN))
         return read(await self._ask(endpoint, place, ChatQuestion(again, shape)))
 
