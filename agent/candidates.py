@@ -21,6 +21,7 @@ class CandidatePlan:
         why: One or two sentences.
         other: A second kernel, whose features are to be merged with the parent's.
         origin: What the strategy drew it from (`Slot.origin`); empty where the proposer chose by itself.
+        without: Features of the parents that are to be taken out.
     """
 
     parent: str | None = None
@@ -28,6 +29,7 @@ class CandidatePlan:
     why: str = ""
     other: str | None = None
     origin: str = ""
+    without: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -53,6 +55,7 @@ class Slot:
         why: One sentence.
         origin: What it was drawn from: a cell, a node, a repair, a merge.
         keep: The features are the intent of an attempt that failed: it is tried again as it was.
+        without: Features of the parents to take out, to learn what they are worth.
     """
 
     parents: tuple[str, ...]
@@ -60,6 +63,7 @@ class Slot:
     why: str = ""
     origin: str = ""
     keep: bool = False
+    without: tuple[str, ...] = ()
 
 
 class Candidate(BaseModel):

@@ -77,10 +77,21 @@ class SearchRequest(BaseModel):
         return ", ".join(dict.fromkeys(names))
 
 
+class HeldOut(BaseModel):
+    """How the best kernel does at the task's final sizes, which no search sees: a gain that holds there is one."""
+
+    model_config = ConfigDict(frozen=True)
+    shapes: list[dict[str, int]]
+    latency_us: float
+    provenance: Provenance
+    speedup: float | None
+
+
 class BestKernel(BaseModel):
     """The best correct kernel so far. `speedup` is against the task's baseline on the same device.
 
-    `not_judged` names the benchmark shapes at which its results were only counted when the search ended.
+    `not_judged` names the benchmark shapes at which its results were only counted when the search ended; `held_out`
+    is None where the task has no final sizes, or the search has not come to them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -94,6 +105,7 @@ class BestKernel(BaseModel):
     round: int
     candidate: int
     not_judged: list[dict[str, int]] = Field(default_factory=list[dict[str, int]])
+    held_out: HeldOut | None = None
 
 
 class SearchResult(BaseModel):

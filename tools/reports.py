@@ -252,6 +252,7 @@ class CheckReport:
         baseline: What is wrong with the task's own baseline; the kernel was judged by the least error bound then.
         not_judged: Benchmark shapes that were timed, but at which nobody knows whether the results are right.
         settings: Every setting that a sweep tried, in the order of the file's values.
+        final: The times at the task's final sizes, that no search sees; None where they were not asked.
     """
 
     verdict: Verdict
@@ -274,6 +275,7 @@ class CheckReport:
     not_judged: tuple[dict[str, int], ...] = ()
     proof: ProofReport | None = None
     settings: tuple[SweptSetting, ...] = ()
+    final: ProfileReport | None = None
 
 
 AnyReport = CompileReport | TestReport | ProfileReport | CheckReport

@@ -66,8 +66,9 @@ def progress_view(console: Console) -> ProgressView:
 def heading(event: RunStarted) -> str:
     """Return the line that opens a search."""
     verb = "resumed" if event.resumed else "started"
+    strategy = f", strategy {event.strategy}" if event.strategy else ""
     return (
-        f"{event.run} {verb}: {event.task} on {event.device}, {event.model}, strategy {event.strategy}, "
+        f"{event.run} {verb}: {event.task} on {event.device}, {event.model}{strategy}, "
         f"{event.candidates} candidates x {event.depth} rounds, isolation {event.isolation}"
     )
 

@@ -49,6 +49,12 @@ def show_result(console: Console, result: SearchResult) -> None:
         console.print(f"baseline     {latency(result.baseline_us, best.provenance)}")
     if best.speedup is not None:
         console.print(f"speedup      {speedup(best.speedup)} ({best.provenance})")
+    if (held := best.held_out) is not None:
+        where = "; ".join(pairs(dims) for dims in held.shapes)
+        gain = "" if held.speedup is None else f"{speedup(held.speedup)}, "
+        console.print(
+            f"held out     {gain}{latency(held.latency_us, held.provenance)} at {where}", soft_wrap=True
+        )
     console.print(f"features     {', '.join(best.features)}")
     if best.tune:
         console.print(f"tunables     {pairs(best.tune)}")

@@ -46,7 +46,12 @@ class Composer:
         """Write the kernel file of the parent's features and the plan's."""
         space = self.space(context.task)
         parents = (parent for parent in (context.parent, context.other) if parent is not None)
-        before = [name for parent in parents for name in space.features_in(parent) or ()]
+        before = [
+            name
+            for parent in parents
+            for name in space.features_in(parent) or ()
+            if name not in context.plan.without
+        ]
         features = space.settle((*before, *context.plan.features))
         used = ", ".join(features) or "no feature"
         return Written(space.text(features), features, f"This is a {space.family} with {used}.")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from agent.candidates import CandidatePlan, Parent, Slot, Trial
+from agent.candidates import CandidatePlan, Line, Parent, Slot, Trial
 from agent.composer.space import Features, Space
 from agent.proposer import PlanContext
-from agent.strategies.credit import FAILED, Effects
+from agent.strategies.credit import FAR, Effects, observed
 from sandbox.verdict import Verdict
 
 _MOST_ADDED = 3
@@ -30,6 +29,7 @@ class Move:
     parents: tuple[Parent, ...]
     added: Features
     result: Features
+    without: Features = ()
 
 
 def plans(context: PlanContext, space: Space) -> list[CandidatePlan]:
@@ -59,23 +59,19 @@ def plans(context: PlanContext, space: Space) -> list[CandidatePlan]:
 def _plan(slot: Slot, move: Move, model: Effects, seen: dict[Features, float]) -> CandidatePlan:
     parent = move.parents[0].sha if move.parents else None
     other = move.parents[1].sha if len(move.parents) > 1 else None
-    return CandidatePlan(parent, move.added, _why(move, model, seen), other, slot.origin)
+    return CandidatePlan(parent, move.added, _why(move, model, seen), other, slot.origin, move.without)
 
 
 def measured(history: Sequence[Trial], space: Space, baseline_us: float | None) -> dict[Features, float]:
-    """Say how every variant tried so far did: log of its latency over the baseline's, or FAILED."""
-    found: dict[Features, float] = {}
-    for trial in history:
-        features = space.by_sha.get(trial.sha or "")
-        if features is None:
-            continue
-        if trial.verdict is Verdict.PASS and trial.latency_us:
-            found[features] = math.log(trial.latency_us / (baseline_us or 1.0))
-        elif trial.verdict is Verdict.UNDECIDED:
-            found.setdefault(features, 0.0)  # tried, and nothing learnt: as good as the baseline
-        elif trial.verdict is not Verdict.PASS:
-            found.setdefault(features, FAILED)
-    return found
+    """Say how far every variant tried so far is from the best one: what `agent.strategies.credit` goes by."""
+    lines = [
+        Line(trial.round, trial.candidate, trial.sha, (), (), features, trial.verdict, trial.latency_us)
+        for trial in history
+        if (features := space.by_sha.get(trial.sha or "")) is not None
+    ]
+    baseline = Line(0, 0, None, (), (), (), Verdict.PASS, baseline_us)
+    seen = observed((line for line in lines if line.verdict is not Verdict.UNDECIDED), baseline)
+    return {line.used: seen.get(frozenset(line.used), FAR) for line in lines}
 
 
 def _baseline_us(context: PlanContext) -> float | None:
@@ -88,8 +84,8 @@ def _moves(
 ) -> list[Move]:
     """List untried variants for a slot: what it asks for, else those in reach of its parents, else of others."""
     asked = tuple(name for name in slot.features if name in space.features)
-    exact = _move(bases, asked, space)
-    if (asked or len(bases) > 1) and not slot.keep and exact.result not in taken:
+    exact = _move(bases, asked, space, slot.without)
+    if (asked or len(bases) > 1 or slot.without) and not slot.keep and exact.result not in taken:
         return [exact]
     near = _untried(_steps(bases, space), taken)
     if near:
@@ -116,9 +112,10 @@ def _steps(bases: Sequence[Parent], space: Space) -> Iterator[Move]:
             yield _move(bases, added, space)
 
 
-def _move(bases: Sequence[Parent], added: Features, space: Space) -> Move:
-    before = (name for base in bases for name in space.features_in(base) or ())
-    return Move(tuple(bases), added, space.settle((*before, *added)))
+def _move(bases: Sequence[Parent], added: Features, space: Space, without: Collection[str] = ()) -> Move:
+    used = (name for base in bases for name in space.features_in(base) or ())
+    before = [name for name in used if name not in without]
+    return Move(tuple(bases), added, space.settle((*before, *added)), tuple(without))
 
 
 def _worth(move: Move, model: Effects, hints: set[str], space: Space) -> float:
@@ -132,7 +129,9 @@ def _why(move: Move, model: Effects, seen: dict[Features, float]) -> str:
     ways = ("Starts fresh with", "Adds to a kernel:", "Merges two kernels and adds:")
     start = ways[len(move.parents)]
     names = ", ".join(move.added) or "nothing more"
+    if move.without:
+        return f"Takes {', '.join(move.without)} out, to learn what that is worth."
     if not seen:
         return f"{start} {names}; nothing is measured yet, so this is to learn what they do."
-    change = math.expm1(sum(model.effect(name) for name in move.added)) * 100
-    return f"{start} {names}; by this run's results that changes the latency by about {change:+.0f} %."
+    helps = sum(model.effect(name) for name in move.added) < 0
+    return f"{start} {names}; by what is known so far that should {'help' if helps else 'do no harm to learn of'}."

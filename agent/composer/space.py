@@ -44,6 +44,7 @@ class Space:
         self._module, self._options = _writer(family)
         self.features: Features = self._module.features(family)
         self._texts: dict[Features, str] = {}
+        self._settings: dict[Features, int] = {}
         try:
             self.text(())
         except ShapeError as error:
@@ -69,7 +70,9 @@ class Space:
 
     def settings(self, features: Features) -> int:
         """Return how many settings of its tunables a kernel with these settled features has."""
-        return len(sweep(parse(self.text(features))))
+        if features not in self._settings:
+            self._settings[features] = len(sweep(parse(self.text(features))))
+        return self._settings[features]
 
     def features_in(self, kernel: Parent) -> Features | None:
         """Return the settled features of a kernel that the composer wrote; None for any other one."""

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from agent.candidates import Candidate
 from agent.exploration import Exploration
-from agent.results import RunState, Stop
+from agent.results import HeldOut, RunState, Stop
 from sandbox.verdict import Provenance, Verdict
 
 
@@ -48,6 +48,10 @@ class BestKernelText(BestSoFar):
     not_judged: list[dict[str, int]] = Field(
         default_factory=list[dict[str, int]],
         description="Bench sizes where its results were only counted, not judged: no plain pass.",
+    )
+    held_out: HeldOut | None = Field(
+        default=None,
+        description="Its gain at the task's final sizes, which no proposer saw; null without any.",
     )
 
 

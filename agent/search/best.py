@@ -49,6 +49,8 @@ async def confirm(deps: Deps) -> None:
         kernel = settled(deps.parent(trial).kernel, trial.tune)
         order = CheckOrder(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
         report = await deps.interruption.guard(deps.toolbox.do(order))
+        if report.verdict is Verdict.PASS and deps.task.finals:
+            report = await _at_finals(deps, kernel, report)
         if report.verdict is Verdict.PASS:
             told = _confirmed(deps, trial, report)
             deps.store.candidates.set_best(deps.run, told, _write(deps, told))
@@ -56,11 +58,29 @@ async def confirm(deps: Deps) -> None:
         _demote(deps, trial, report, ranked[1:])
 
 
+async def _at_finals(deps: Deps, kernel: str, confirmed: CheckReport) -> CheckReport:
+    """Return the last check with what the kernel does at sizes that nobody made it for; a failure there is one."""
+    if deps.request.tools is not None:  # another machine's tools take tasks as their folders say
+        unseen = tuple(dict(case.dims) for case in deps.task.finals)
+        return replace(confirmed, not_judged=(*confirmed.not_judged, *unseen))
+    order = CheckOrder(deps.task.at_finals, kernel, seed=secrets.randbits(31), fresh_sizes=1)
+    report = await deps.interruption.guard(deps.toolbox.do(order))
+    if report.verdict is not Verdict.PASS:
+        return replace(report, message=f"at the task's final sizes: {report.message}")
+    return replace(confirmed, final=report.profile, not_judged=(*confirmed.not_judged, *report.not_judged))
+
+
 def _confirmed(deps: Deps, trial: Trial, report: CheckReport) -> Trial:
     """Store with a candidate what its last check says of the benchmark shapes."""
     if trial.report is None:
         return trial
-    known = replace(trial.report, bench=report.bench, hazards=report.hazards, not_judged=report.not_judged)
+    known = replace(
+        trial.report,
+        bench=report.bench,
+        hazards=report.hazards,
+        not_judged=report.not_judged,
+        final=report.final,
+    )
     told = trial.model_copy(update={"report": known})
     deps.store.candidates.judge(deps.run, told)
     return told

@@ -59,6 +59,7 @@ def _used(deps: Deps, context: WriteContext, written: Written) -> tuple[str, ...
         if one is not None and one.trial is not None
         and (submission := deps.store.candidates.submission(deps.run, one.trial.place)) is not None
         for name in submission.used
+        if name not in context.plan.without
     )  # fmt: skip
     return tuple(dict.fromkeys((*inherited, *written.features)))
 

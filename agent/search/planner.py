@@ -10,7 +10,7 @@ from langgraph.types import Send
 
 from agent.candidates import CandidatePlan, Slot
 from agent.events import Noticed, RoundPlanned
-from agent.proposer import PlanContext, ProposalError
+from agent.proposer import LimitedProposer, PlanContext, ProposalError
 from agent.search.beginning import begun_with
 from agent.search.deps import Deps
 from agent.search.state import CRITIQUE, CoderTask, PlannerUpdate, SearchState, as_plain
@@ -72,6 +72,8 @@ async def _plans(deps: Deps, context: PlanContext) -> list[CandidatePlan]:
         plans = []
     names, first = list(context.beliefs), (context.round - 1) * context.candidates
     defaults = [names[(first + number) % len(names)] for number in range(context.candidates)] if names else []
+    if isinstance(deps.proposer, LimitedProposer):  # it alone knows what can be written from where
+        return [*plans, *filled(context.slots[len(plans) :], [], defaults, ())]
     return filled(context.slots, plans, defaults, {one.sha for one in context.parents})
 
 
@@ -94,9 +96,9 @@ def _fill(
     slot: Slot, plan: CandidatePlan | None, default: str | None, known: Collection[str]
 ) -> CandidatePlan:
     parents = (*slot.parents, None, None)[:2]
-    features = slot.features or ((default,) if default else ())
-    offer = CandidatePlan(parents[0], features, slot.why, parents[1], slot.origin)
-    if plan is None or slot.keep:
+    features = slot.features or ((default,) if default and not slot.without else ())
+    offer = CandidatePlan(parents[0], features, slot.why, parents[1], slot.origin, slot.without)
+    if plan is None or slot.keep or slot.without:
         return offer
     features = plan.features or offer.features
     if plan.parent == offer.parent or (plan.parent is not None and plan.parent not in known):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.candidates import Candidate
 from agent.exploration import exploration_text
-from agent.results import BestKernel, SearchResult
+from agent.results import BestKernel, HeldOut, SearchResult
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import not_judged_text
 
@@ -55,6 +55,7 @@ def _best(best: BestKernel | None, baseline_us: float | None, kernel: str | None
         f"Round {best.round}, candidate {best.candidate}: {_latency(best.latency_us, best.provenance)}"
         + ("" if baseline_us is None else f"; the baseline: {_latency(baseline_us, best.provenance)}")
         + ("." if best.speedup is None else f". {best.speedup:.2f} times as fast as the baseline.")
+        + ("" if best.held_out is None or best.held_out.speedup is None else _held_out(best.held_out))
         + (f" Pass{short}." if (short := not_judged_text(Verdict.PASS, best.not_judged)) else ""),
         "",
     ]
@@ -62,6 +63,11 @@ def _best(best: BestKernel | None, baseline_us: float | None, kernel: str | None
         return lines
     fence = "`" * (_longest_run_of_backticks(kernel) + 3)
     return [*lines, f"{fence}cuda", kernel.rstrip("\n"), fence, ""]
+
+
+def _held_out(found: HeldOut) -> str:
+    where = "; ".join(", ".join(f"{name}={size}" for name, size in dims.items()) for dims in found.shapes)
+    return f" At {where}, which no proposer saw: {found.speedup:.2f} times as fast ({found.provenance})."
 
 
 def _longest_run_of_backticks(text: str) -> int:

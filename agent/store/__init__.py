@@ -9,7 +9,7 @@ from agent.budget import SearchBudget
 from agent.candidates import Trial
 from agent.exploration import exploration
 from agent.home import Home
-from agent.results import BestKernel, RunState, SearchResult
+from agent.results import BestKernel, HeldOut, RunState, SearchResult
 from agent.store.candidates import Candidates
 from agent.store.credits import Credits
 from agent.store.database import Database
@@ -22,6 +22,7 @@ from agent.store.records import NewRun, Run, RunSummary
 from agent.store.replies import Replies
 from agent.store.runs import Runs
 from sandbox.verdict import Verdict
+from tools.reports import ProfileReport
 
 __all__ = ["NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
 
@@ -122,4 +123,16 @@ class Store:
             round=trial.round,
             candidate=trial.candidate,
             not_judged=[] if trial.report is None else list(trial.report.not_judged),
+            held_out=None if trial.report is None else _held_out(trial.report.final),
         )
+
+
+def _held_out(final: ProfileReport | None) -> HeldOut | None:
+    if final is None or final.latency_us is None:
+        return None
+    return HeldOut(
+        shapes=[dict(shape.dims) for shape in final.shapes],
+        latency_us=final.latency_us,
+        provenance=final.provenance,
+        speedup=final.speedup,
+    )

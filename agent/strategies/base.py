@@ -135,6 +135,12 @@ def rounds_without_gain(view: RunView) -> int:
     return waited
 
 
+def ablation(line: Line, out: tuple[str, ...]) -> Slot:
+    """Return a slot that takes features out of a kernel: what does not help makes room for what would."""
+    why = f"take {', '.join(out)} out of {line.name}: does it help at all?"
+    return Slot((line.sha,) if line.sha else (), (), why, f"ablation {line.name}", without=out)
+
+
 def repair(line: Line) -> Slot:
     """Return a slot that tries the intent of a failed attempt again."""
     why = f"{line.name} came as far as {line.verdict}: repair it, and keep what it was to try"

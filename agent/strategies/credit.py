@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,11 +22,13 @@ from agent.candidates import Belief, Line
 from agent.store.credits import Earned
 from prompts import Feature
 
-FAILED = math.log(3.0)
-"""A failed kernel counts as three times slower than the baseline."""
+FAR = math.log(2.0)
+"""As far from the best as counts, as a logarithm of a ratio of latencies."""
+FAILED = 3 * FAR
+"""How far a failed kernel is."""
 _OFFSET_VARIANCE = 0.25
-_NOISE = 0.2
-_PAGE_SD = 0.35
+_NOISE = 0.1
+_PAGE_SD = 0.5
 _UNKNOWN_SD = 0.5
 _SPREAD = 0.4
 """Standard deviation of one gain around what its feature gains on average."""
@@ -33,6 +38,11 @@ _MOST = 4.0
 """Gains of earlier runs that are believed at most: what this run shows must be able to say otherwise."""
 FAILURE = -0.2
 """What a failed attempt counts as, as a logarithm of a gain."""
+
+_PAIRED = 10
+"""Features of a run whose pairs count, the most used ones."""
+_PAIR = Belief(0.0, 0.15)
+"""What is believed of two features together, beyond what each does."""
 
 _Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -71,7 +81,10 @@ def _moved(prior: Belief, seen: Sequence[tuple[float, float]]) -> Belief:
 
 
 class Effects:
-    """Predicts log(latency / baseline latency) of a set of features; below 0 is faster than the baseline."""
+    """Predicts how far a kernel with a set of features is from the best one: less is better.
+
+    Beside each feature, pairs of those that this run has used count: what two do together is seldom what each does.
+    """
 
     def __init__(
         self, names: Sequence[str], seen: Mapping[frozenset[str], float], prior: Mapping[str, Belief]
@@ -80,14 +93,17 @@ class Effects:
 
         Args:
             names: Features that can be in use.
-            seen: Log latency ratio by the features in use.
+            seen: What `observed` says, by the features in use.
             prior: What is believed of the features; of those without a belief nothing.
         """
-        self._at = {name: position for position, name in enumerate(names, start=1)}
-        known = [prior.get(name, Belief(0.0, 1.0)) for name in names]
+        used = Counter(name for features in seen for name in features)
+        met = sorted(name for name, _ in used.most_common(_PAIRED) if name in set(names))
+        terms = [*((name,) for name in names), *combinations(met, 2)]
+        self._at = {frozenset(term): position for position, term in enumerate(terms, start=1)}
+        known = [prior.get(term[0], Belief(0.0, 1.0)) if len(term) == 1 else _PAIR for term in terms]
         variances = np.array([_OFFSET_VARIANCE, *(one.sd**2 for one in known)])
         self._precision: _Matrix = np.diag(1 / variances)
-        self._weighted: _Matrix = np.array([0.0, *(-one.mean for one in known)]) / variances
+        self._weighted: _Matrix = np.array([FAR, *(-one.mean for one in known)]) / variances
         for features, value in seen.items():
             self.observe(features, value)
 
@@ -104,34 +120,55 @@ class Effects:
         return mean, math.sqrt(max(float(row @ np.linalg.solve(self._precision, row)), 0.0))
 
     def effect(self, feature: str) -> float:
-        """Return what a feature seems to add to the log latency; below 0 is a gain."""
-        return float(np.linalg.solve(self._precision, self._weighted)[self._at[feature]])
+        """Return what a feature alone seems to add to the distance; below 0 is a gain."""
+        return float(np.linalg.solve(self._precision, self._weighted)[self._at[frozenset((feature,))]])
 
-    def draw(self, rng: random.Random) -> dict[str, float]:
-        """Draw what each feature adds to the log latency from the posterior (Thompson sampling)."""
+    def draw(self, rng: random.Random) -> Draw:
+        """Draw what features and pairs add to the distance from the posterior (Thompson sampling)."""
         mean = np.linalg.solve(self._precision, self._weighted)
         factor = np.linalg.cholesky(self._precision)
         noise = np.array([rng.gauss(0.0, 1.0) for _ in range(len(mean))])
         drawn = mean + np.linalg.solve(factor.T, noise)
-        return {name: float(drawn[position]) for name, position in self._at.items()}
+        return Draw({term: float(drawn[position]) for term, position in self._at.items()})
 
     def _row(self, features: Iterable[str]) -> _Matrix:
         row = np.zeros(len(self._at) + 1)
         row[0] = 1.0
-        for name in features:
-            if name in self._at:
-                row[self._at[name]] = 1.0
+        chosen = set(features)
+        for size in (1, 2):
+            for term in combinations(chosen, size):
+                if (position := self._at.get(frozenset(term))) is not None:
+                    row[position] = 1.0
         return row
 
 
-def observed(lines: Iterable[Line], baseline_us: float | None) -> dict[frozenset[str], float]:
-    """Return the log latency over the baseline's by the features in use: the best of each set, or FAILED."""
+@dataclass(frozen=True)
+class Draw:
+    """One draw of what features, and pairs of them, add to the distance from the best."""
+
+    terms: Mapping[frozenset[str], float]
+
+    def change(self, feature: str, others: Iterable[str]) -> float:
+        """Return what a feature adds where these others are in use."""
+        alone = self.terms.get(frozenset((feature,)), 0.0)
+        return alone + sum(
+            self.terms.get(frozenset((feature, other)), 0.0) for other in others if other != feature
+        )
+
+
+def observed(lines: Iterable[Line], baseline: Line) -> dict[frozenset[str], float]:
+    """Return how far each set of features in use is from the best: the log of the ratio of latencies, at most FAR.
+
+    What is far from the best is far, be it twice or a thousand times: differences near the best must not drown in
+    those that no search will go back to. A failed kernel is farther still.
+    """
+    judged = [baseline, *(line for line in lines if not line.lost)]
+    best = min((line.latency_us for line in judged if line.correct and line.latency_us), default=1.0)
     found: dict[frozenset[str], float] = {}
-    for line in lines:
+    for line in judged:
         used = frozenset(line.used)
         if line.correct and line.latency_us:
-            value = math.log(line.latency_us / (baseline_us or 1.0))
-            found[used] = min(value, found.get(used, math.inf))
-        elif not line.lost and line.sha is not None:
+            found[used] = min(math.log(line.latency_us / best), FAR, found.get(used, FAR))
+        elif line.sha is not None:
             found.setdefault(used, FAILED)
     return found

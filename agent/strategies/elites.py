@@ -12,12 +12,15 @@ import random
 from collections.abc import Sequence
 
 from agent.candidates import Line, Slot
-from agent.strategies.base import RunView, correct, reachable, repair, rounds_without_gain
+from agent.strategies.base import RunView, ablation, correct, reachable, repair, rounds_without_gain
 from agent.strategies.suggesting import Suggestions
 
 PATIENCE = 3
 _SHARPNESS = 3.0
 """An elite twice as slow as the best is drawn an eighth as often."""
+
+_LEAST = 0.3
+"""How often, against the best, an elite is drawn that promises nothing."""
 
 
 class Elites:
@@ -32,17 +35,20 @@ class Elites:
         cells = archive(view)
         if not cells:
             return _first(view, count, suggestions)
-        chosen = [_build_on((max(cells.values(), key=_speed),), "best", suggestions)]
+        best = max(cells.values(), key=_speed)
+        chosen = [_build_on((best,), "best", suggestions)]
         if count >= 3 and (broken := reachable(view)):
             chosen.append(repair(broken[0]))
+        if count >= 4 and (out := suggestions.leave_out(best)):
+            chosen.append(ablation(best, out))
         if count >= 3 and len(cells) >= 2:
             pair = _pair(list(cells.values()), view, rng)
             chosen.append(_build_on(pair, f"merge {pair[0].name} + {pair[1].name}", suggestions))
-        elites = list(cells.values())
+        elites = [view.baseline, *cells.values()]  # a fresh start may combine what the best ones lack
         drawn = rng.choices(elites, [_weight(line, view) for line in elites], k=max(count - len(chosen), 0))
         return [
             *chosen,
-            *(_build_on((line,), f"cell {', '.join(_cell(line))}", suggestions) for line in drawn),
+            *(_build_on((line,), _origin(line), suggestions) for line in drawn),
         ]
 
     def stalled(self, view: RunView) -> bool:
@@ -71,6 +77,10 @@ def _build_on(parents: tuple[Line, ...], origin: str, suggestions: Suggestions) 
     return Slot(tuple(line.sha for line in parents if line.sha), suggestions.on(parents), why, origin)
 
 
+def _origin(line: Line) -> str:
+    return "baseline" if line.round == 0 else f"cell {', '.join(_cell(line))}"
+
+
 def _cell(line: Line) -> tuple[str, str, str]:
     return ("", "", "") if line.niche is None else line.niche.cell
 
@@ -86,7 +96,7 @@ def _weight(line: Line, view: RunView) -> float:
     if line.niche is not None:
         promised = math.sqrt(promised * line.niche.promise_us)
     children = sum(line.sha in one.parents for one in view.lines)
-    return (best / promised) ** _SHARPNESS / math.sqrt(1 + children)
+    return max((best / promised) ** _SHARPNESS, _LEAST) / math.sqrt(1 + children)
 
 
 def _pair(elites: list[Line], view: RunView, rng: random.Random) -> tuple[Line, Line]:

@@ -13,7 +13,7 @@ from agent.strategies.tree import Tree
 from agent.strategy_names import StrategyName
 from tools.tasks.task import Target, Task
 
-_MANY, _DEEP = 24, 3
+_MANY, _DEEP = 48, 3
 """Candidates and rounds from which there are enough to fill an archive of niches."""
 _KNOWN: Mapping[StrategyName, type[Fsr] | type[Elites] | type[Tree]] = {
     StrategyName.FSR: Fsr,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from agent.candidates import Line
 from agent.strategies.base import RunView
-from agent.strategies.credit import Effects, observed
+from agent.strategies.credit import Draw, Effects, observed
 from prompts import Feature
 from sandbox.verdict import Verdict
 
@@ -26,8 +26,9 @@ class Suggestions:
         self._pages = {feature.name: feature for feature in view.features}
         own = {name for line in view.lines for name in line.features if line.verdict is Verdict.PASS}
         self._names = [*self._pages, *sorted(own - set(self._pages))]
-        seen = observed(view.lines, view.baseline.latency_us)
+        seen = observed(view.lines, view.baseline)
         self._effects = Effects(self._names, seen, view.beliefs)
+        self._left: set[frozenset[str]] = set()
         self._tried = {(line.parents, frozenset(line.features)) for line in view.lines}
 
     def on(self, parents: Sequence[Line]) -> tuple[str, ...]:
@@ -44,24 +45,41 @@ class Suggestions:
         self._tried.add((shas, frozenset(chosen)))
         return chosen
 
-    def _drawn(self, used: Iterable[str], bounds: set[str]) -> tuple[str, ...]:
+    def leave_out(self, line: Line) -> tuple[str, ...]:
+        """Return the feature of a kernel that seems to help least, and what needs it; none where that was tried."""
         drawn = self._effects.draw(self._rng)
-        worth = {name: self._worth(name, drawn, bounds) for name in self._open(set(used))}
-        order = sorted(worth, key=lambda name: -worth[name])
+        known = {frozenset(one.used) for one in (self._view.baseline, *self._view.lines)} | self._left
+        for name in sorted(line.used, key=lambda name: -drawn.change(name, line.used)):
+            out = (name, *(other for other in line.used if name in self._needs(other)))
+            rest = frozenset(line.used) - set(out)
+            if rest and rest not in known:
+                self._left.add(rest)
+                return out
+        return ()
+
+    def _drawn(self, used: set[str], bounds: set[str]) -> tuple[str, ...]:
+        """Add the feature that a draw promises most of, again and again, as long as it promises anything."""
+        drawn = self._effects.draw(self._rng)
+        most = self._rng.randint(1, _MOST)  # few at a time show best what each is worth
         chosen: list[str] = []
-        for name in order:
-            gains = worth[name] > 0 or not chosen
-            needs = [need for need in self._needs(name) if need not in used and need not in chosen]
-            if gains and len(chosen) + 1 + len(needs) <= _MOST and not self._conflicts(name, chosen):
-                chosen += [*needs, name] if name not in chosen else []
+        while len(chosen) < most:
+            now = {*used, *chosen}
+            worth = {name: self._worth(name, drawn, now, bounds) for name in self._open(now)}
+            name = max(worth, key=lambda name: worth[name], default=None)
+            if name is None or (chosen and worth[name] <= 0):
+                break
+            needs = [need for need in self._needs(name) if need not in now]
+            if len(chosen) + 1 + len(needs) > _MOST:
+                break
+            chosen += [*needs, name]
         return tuple(chosen)
 
-    def _worth(self, name: str, drawn: Mapping[str, float], bounds: set[str]) -> float:
+    def _worth(self, name: str, drawn: Draw, now: set[str], bounds: set[str]) -> float:
         page = self._pages.get(name)
         cures = page is not None and bool(bounds & set(page.bottlenecks))
         unfit = page is not None and bool(page.bottlenecks) and bool(bounds) and not cures
         bonus = _HINT * (name in self._view.hints) - (math.log(page.gain) if unfit and page else 0.0)
-        return -drawn[name] + bonus
+        return bonus - drawn.change(name, now)
 
     def _untried(self, shas: tuple[str, ...], used: set[str]) -> tuple[str, ...]:
         """Return one feature that was never tried on these kernels; none where all were."""

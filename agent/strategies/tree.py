@@ -13,7 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.candidates import Line, Slot
-from agent.strategies.base import RunView, by_sha, correct, failed, reachable, repair, rounds_without_gain
+from agent.strategies.base import (
+    RunView,
+    ablation,
+    by_sha,
+    correct,
+    failed,
+    reachable,
+    repair,
+    rounds_without_gain,
+)
+from agent.strategies.credit import FAR
 from agent.strategies.suggesting import Suggestions
 
 PATIENCE = 4
@@ -21,7 +31,7 @@ ATTEMPTS = 3
 """Attempts at one intent, the first included."""
 STAGNATION = 3
 """Judged intents in a row without a gain over the node after which it is left."""
-_CURIOSITY = 0.25
+_CURIOSITY = 0.5
 _CURE = 0.5
 """How much of what a cure promises is believed."""
 _HINT = 0.05
@@ -58,7 +68,7 @@ class TreeNode:
 
     Attributes:
         intents: Tried on it, in the order of their first attempts.
-        value: What it promises, as the logarithm of its gain over the baseline.
+        value: What it promises: minus its distance from the best, and what a cure or the critic lets hope for.
     """
 
     line: Line
@@ -86,12 +96,10 @@ class Tree:
         nodes = _nodes(view, every)
         if len(chosen) + 1 < count and (pair := _to_merge(nodes, view)):
             chosen.append(_slot(pair, f"merge {pair[0].name} + {pair[1].name}", suggestions))
-        visits = dict.fromkeys((node.line.sha for node in nodes), 0)
-        while len(chosen) < count:
-            node = max(nodes, key=lambda node: _score(node, len(every), visits[node.line.sha]))
-            visits[node.line.sha] += 1
-            chosen.append(_slot((node.line,), f"node {node.line.name}", suggestions))
-        return chosen
+        best = min(nodes, key=lambda node: node.line.latency_us or math.inf).line
+        if len(chosen) + 2 < count and (out := suggestions.leave_out(best)):
+            chosen.append(ablation(best, out))
+        return [*chosen, *_expansions(nodes, len(every), count - len(chosen), suggestions)]
 
     def stalled(self, view: RunView) -> bool:
         """Whether backtracking has brought nothing for as long as asked."""
@@ -108,7 +116,7 @@ def intents(view: RunView) -> list[Intent]:
         repaired = next((sha for sha in line.parents if sha in owner), None)
         # A kernel that a search was given builds on nothing and tries nothing: it is an intent of its own.
         given = "" if line.parents or line.features else line.name
-        key = (line.parents, frozenset(line.features), given)
+        key = (line.parents, frozenset(line.used or line.features), given)
         if repaired is not None and owner[repaired][1] == key[1]:
             key = owner[repaired]
         found.setdefault(key, []).append(line)
@@ -133,9 +141,9 @@ def _nodes(view: RunView, every: Sequence[Intent]) -> list[TreeNode]:
 
 
 def _value(line: Line, view: RunView) -> float:
-    """Return what a node promises: its gain, part of what its costliest cause hides, and the critic's word."""
-    base = view.baseline.latency_us or 1.0
-    gain = math.log(base / (line.latency_us or base))
+    """Return what a node promises: nearness to the best, what curing its worst cause hides, the critic's word."""
+    best = min((one.latency_us or math.inf for one in (view.baseline, *correct(view))), default=1.0)
+    gain = -min(math.log((line.latency_us or math.inf) / best), FAR)
     if line.niche is not None and line.latency_us:
         gain += _CURE * math.log(line.latency_us / max(line.niche.promise_us, 1e-9))
     return gain + _HINT * len(set(view.hints) - set(line.used))
@@ -161,6 +169,7 @@ def _again(view: RunView, every: Sequence[Intent], count: int) -> list[Slot]:
 
 def _to_merge(nodes: Sequence[TreeNode], view: RunView) -> tuple[Line, Line] | None:
     """Return the two best kernels of different branches that each have what the other lacks, not merged yet."""
+    known = [set(line.used) for line in view.lines]
     merged = {frozenset(line.parents) for line in view.lines if len(line.parents) == 2}
     lines = by_sha(view)
     right = [node.line for node in nodes if node.line.round > 0]
@@ -169,6 +178,7 @@ def _to_merge(nodes: Sequence[TreeNode], view: RunView) -> tuple[Line, Line] | N
     for position, one in enumerate(best):
         for other in best[position + 1 :]:
             apart = set(one.used) - set(other.used) and set(other.used) - set(one.used)
+            apart = apart and {*one.used, *other.used} not in known
             related = _descends(one, other, lines) or _descends(other, one, lines)
             if apart and not related and frozenset((one.sha, other.sha)) not in merged:
                 return one, other
@@ -186,6 +196,21 @@ def _descends(line: Line, ancestor: Line, lines: dict[str, Line]) -> bool:
             seen.add(sha)
             left += lines[sha].parents
     return False
+
+
+def _expansions(nodes: Sequence[TreeNode], total: int, count: int, suggestions: Suggestions) -> list[Slot]:
+    """Return slots at the best nodes; one on which everything was tried is passed over while there are others."""
+    visits = dict.fromkeys((node.line.sha for node in nodes), 0)
+    open_, chosen = list(nodes), list[Slot]()
+    while len(chosen) < count:
+        node = max(open_, key=lambda node: _score(node, total, visits[node.line.sha]))
+        visits[node.line.sha] += 1
+        slot = _slot((node.line,), f"node {node.line.name}", suggestions)
+        if not slot.features and len(open_) > 1:
+            open_.remove(node)
+        else:
+            chosen.append(slot)
+    return chosen
 
 
 def _slot(parents: tuple[Line, ...], origin: str, suggestions: Suggestions) -> Slot:

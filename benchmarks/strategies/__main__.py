@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 
 from agent.cli.output import print_json, table
+from agent.composer.space import Space
 from agent.home import Home
 from agent.strategy_names import StrategyName
 from benchmarks.strategies.comparison import best_or_close, by_task, curve
@@ -62,8 +63,8 @@ async def _work(
 ) -> tuple[list[Replay], list[Replay]]:
     tasks = [write(name, folder / "tasks" / name) for name in TASKS]
     if fast:
-        judged = {task for task, _ in read(kept)}
-        tasks = [task for task in tasks if task.name in judged]
+        known = read(kept)
+        tasks = [task for task in tasks if {(task.name, sha) for sha in Space(task).by_sha} <= known.keys()]
     else:
         async with LocalToolbox("sim:h200", cache=folder / "cache") as toolbox:
             for task in tasks:

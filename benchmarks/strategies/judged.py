@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from tools.reports import CheckReport, ProfileReport
 from tools.tasks.task import Task
 from tools.toolbox import ProfileOrder, Toolbox
 
-TABLE = Path(__file__).with_name("judged.jsonl")
+TABLE = Path(__file__).with_name("judged.jsonl.xz")
 """The kernels judged so far; a kernel that the composer writes differently now is judged anew."""
 _NICHE = TypeAdapter(Niche)
 
@@ -43,9 +44,10 @@ _LINE = TypeAdapter(JudgedKernel)
 
 def read(path: Path) -> dict[tuple[str, str], JudgedKernel]:
     """Return what is known, by task and kernel."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    kernels = (_LINE.validate_json(line) for line in lines)
-    return {(one.task, one.sha): one for one in kernels}
+    if not path.exists():
+        return {}
+    with lzma.open(path, "rt") as lines:
+        return {(one.task, one.sha): one for one in map(_LINE.validate_json, lines)}
 
 
 async def complete(task: Task, toolbox: Toolbox, path: Path, say: Callable[[str], None]) -> None:
@@ -54,7 +56,7 @@ async def complete(task: Task, toolbox: Toolbox, path: Path, say: Callable[[str]
     missing = [(sha, features) for sha, features in space.by_sha.items() if (task.name, sha) not in known]
     for number, (sha, features) in enumerate(missing, start=1):
         found = await _judge(task, toolbox, sha, features, space.text(features))
-        with path.open("a") as file:
+        with lzma.open(path, "at") as file:
             file.write(json.dumps(_LINE.dump_python(found, mode="json")) + "\n")
         if number % 20 == 0 or number == len(missing):
             say(f"{task.name}: {number} of {len(missing)} judged")

@@ -109,6 +109,10 @@ class FakeToolbox:
         self.inspected: list[str] = []
         self.late_failures: set[float] = set()
         """Latencies of kernels that pass a check and fail at the benchmark shapes."""
+        self.timed_at: list[tuple[dict[str, int], ...]] = []
+        """The benchmark shapes of each last check."""
+        self.fails_at: dict[int, float] = {}
+        """Latencies of kernels that fail where a benchmark shape has this n."""
         self.only_counted: tuple[dict[str, int], ...] = ()
         """Benchmark shapes that are too large to judge."""
         self.on_check: Callable[[str], None] = lambda kernel: None
@@ -155,7 +159,10 @@ class FakeToolbox:
             return _report(compiled.verdict, compiled.message, compiled)
         if (wrong := _tested(kernel)) is not None:
             return _report(wrong.verdict, wrong.message, compiled, wrong)
-        if order.benches and _latency(kernel) in self.late_failures:
+        if order.benches:
+            self.timed_at.append(tuple(dict(case.dims) for case in order.task.benches))
+        fails = [self.fails_at.get(case.dims.get("n", 0)) for case in order.task.benches]
+        if order.benches and _latency(kernel) in {*self.late_failures, *fails}:
             tested = TestReport(Verdict.WRONG_RESULT, "wrong at a benchmark shape")
             return _report(tested.verdict, tested.message, compiled, tested)
         tested = TestReport(Verdict.PASS, "", cases_total=1)

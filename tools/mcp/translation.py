@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 from sandbox.device import Fault
 from sandbox.verdict import Verdict
@@ -45,7 +46,8 @@ def task_line(task: Task) -> TaskLine:
 
 def describe_task(task: Task) -> TaskDetails:
     """Return everything needed to write a kernel for a task."""
-    told = {one.name: getattr(task, one.name) for one in fields(WholeTask)}
+    told: dict[str, Any] = {one.name: getattr(task, one.name) for one in fields(WholeTask)}
+    told["finals"] = ()  # whoever writes kernels must not see them
     for name, limit in (("summary", LIMIT), ("reference", limits.FILE), ("baseline", limits.FILE)):
         told[name] = shorten(told[name], limit)
     return TaskDetails(TaskSheet(**told, kernel_file_rules=KERNEL_FILE_RULES, sha=task.sha))

@@ -54,7 +54,11 @@ class _Checker:
             self._cost(text, key)
 
     def _cases(self) -> Iterator[tuple[Place, Case]]:
-        for section, cases in (("test", self._spec.tests), ("bench", self._spec.benches)):
+        for section, cases in (
+            ("test", self._spec.tests),
+            ("bench", self._spec.benches),
+            ("final", self._spec.finals),
+        ):
             for index, case in enumerate(cases):
                 yield Place(section, index), case
 

@@ -131,5 +131,5 @@ def _check_baseline(task: Task) -> None:
     file = str(task.folder / "baseline.cu")
     baseline = kernel_file.parse(task.baseline, file)
     scalars = {argument.name: 0 for argument in task.arguments if argument.is_scalar}
-    for case in task.tests + task.benches:
+    for case in task.tests + task.benches + task.finals:
         planning.plan(baseline, task, case.dims, scalars=scalars)

@@ -12,8 +12,9 @@ pydantic reads their fields; for task.toml `tools.tasks.table` does. What both r
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -180,6 +181,15 @@ class TaskSpec:
             " lost precision."
         ),
     )
+    finals: tuple[Case, ...] = field(
+        default=(),
+        metadata=_says(
+            "Sizes that no search sees: its winner is judged and timed at them once, so that a gain is shown to hold"
+            " beyond the sizes it was made for.",
+            max_length=16,
+            toml="final",
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +225,12 @@ class Task(WholeTask):
 
     folder: Path
     sha: str
+
+    @property
+    def at_finals(self) -> Task:
+        """This task, timed at its final sizes: another task to whoever keeps things by its sha."""
+        sha = hashlib.sha256(f"{self.sha} final".encode()).hexdigest()
+        return replace(self, benches=self.finals, finals=(), sha=sha)
 
 
 def argument_size(argument: TaskArgument, dims: Mapping[str, int]) -> tuple[int, ...]:

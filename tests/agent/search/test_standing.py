@@ -11,11 +11,12 @@ from agent.cli.progress import LiveProgress
 from agent.events import CandidateJudged, Event, RunStarted
 from agent.home import Home
 from agent.mcp.following import Followed
+from agent.models.wording import task_text
 from agent.results import RunState, SearchResult, Stop
 from agent.search.starting import resume_search, start_search
 from agent.store import Store
 from sandbox.verdict import Verdict
-from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
+from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel, write_task
 from tools.toolbox import CheckOrder
 
 FAST, FASTER, SLOW = kernel("LATENCY 20"), kernel("LATENCY 10"), kernel("LATENCY 50")
@@ -155,6 +156,49 @@ async def test_a_search_cancelled_between_a_demotion_and_the_next_check_can_be_s
     assert (result.stopped, result.best and result.best.latency_us) == (Stop.DEPTH, 20.0)
     assert toolbox.confirmed.count(FASTER) == 1, "what failed is not judged again"
     witness.look()
+
+
+def with_finals(tmp_path) -> str:
+    return str(write_task(tmp_path / "held", "\n[[final]]\ndims = { n = 100003 }\n"))
+
+
+async def test_the_winner_is_judged_once_at_sizes_that_no_proposer_sees(
+    home: Home, toolbox: FakeToolbox, request_of, tmp_path
+):
+    proposer = ScriptedProposer(fenced(FASTER), fenced(FAST))
+    request = request_of(candidates=2, depth=2, task=with_finals(tmp_path))
+    result = await start_search(request, home=home, toolbox=toolbox, proposer=proposer)
+    assert result.best is not None
+    assert result.best.held_out is not None
+    assert result.best.held_out.speedup == 10.0
+    assert toolbox.timed_at == [({"n": 4096},), ({"n": 100003},)], (
+        "the last check, then once at the final sizes"
+    )
+    for context in (*proposer.plans, *proposer.writes, *proposer.critiques):
+        assert "100003" not in task_text(context.task)
+
+
+async def test_a_winner_that_fails_at_the_final_sizes_is_none(
+    home: Home, toolbox: FakeToolbox, request_of, tmp_path
+):
+    toolbox.fails_at[100003] = 10.0
+    witness = Witness(home)
+    proposer = ScriptedProposer(fenced(FASTER), fenced(FAST))
+    request = request_of(candidates=2, depth=1, task=with_finals(tmp_path))
+    result = await start_search(request, home=home, toolbox=toolbox, proposer=proposer, on_event=witness.hear)
+    assert result.best is not None
+    assert result.best.latency_us == 20.0
+    assert "at the task's final sizes" in result.candidates[0].message
+    assert result.candidates[0].verdict is Verdict.WRONG_RESULT
+
+
+async def test_final_sizes_that_another_machines_tools_cannot_take_are_named(
+    home: Home, toolbox: FakeToolbox, request_of, tmp_path
+):
+    request = request_of(depth=1, task=with_finals(tmp_path), tools="http://there/mcp")
+    result = await start_search(request, home=home, toolbox=toolbox, proposer=ScriptedProposer(fenced(FAST)))
+    assert result.best is not None
+    assert (result.best.held_out, result.best.not_judged) == (None, [{"n": 100003}])
 
 
 async def test_of_ties_the_leanest_is_the_best_whichever_was_judged_last(

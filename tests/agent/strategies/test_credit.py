@@ -6,7 +6,7 @@ import random
 import pytest
 
 from agent.store.credits import Earned
-from agent.strategies.credit import FAILED, Effects, beliefs, observed
+from agent.strategies.credit import FAILED, FAR, Effects, beliefs, observed
 from agent.strategies.suggesting import Suggestions
 from prompts import features
 from sandbox.device import Bottleneck
@@ -54,17 +54,37 @@ def test_what_a_run_shows_overrules_what_was_believed():
     others = ("grid_stride_loop", "read_only_cache", "block_size_tuning", "vectorized_loads")
     lines = [right(1, 0, 100.0), *(right(1, number, 100.0, name) for number, name in enumerate(others, 1))]
     lines += [right(2, number, 150.0, name, "loop_unrolling") for number, name in enumerate(others, 1)]
-    model = Effects(["loop_unrolling", *others], observed(lines, 100.0), prior)
+    model = Effects(["loop_unrolling", *others], observed(lines, BASE), prior)
     assert model.effect("loop_unrolling") > 0 > -prior["loop_unrolling"].mean
 
 
-def test_failed_kernels_count_as_slow_unless_a_machine_is_to_blame():
+def test_failed_kernels_count_as_far_from_the_best_unless_a_machine_is_to_blame():
     lines = [
         wrong(1, 1, Verdict.RACE, "loop_unrolling"),
         wrong(1, 2, Verdict.REJECTED, "grid_stride_loop", lost=True),
         wrong(1, 3, Verdict.REJECTED, "read_only_cache", sha=None),
     ]
-    assert observed(lines, 100.0) == {frozenset({"loop_unrolling"}): FAILED}
+    assert observed(lines, BASE) == {frozenset(): 0.0, frozenset({"loop_unrolling"}): FAILED}
+
+
+def test_what_is_far_from_the_best_is_far_be_it_twice_or_a_thousand_times():
+    lines = [right(1, 1, 1.0, "a"), right(1, 2, 1.1, "b"), right(1, 3, 2.5, "c")]
+    found = observed(lines, BASE)
+    assert found[frozenset("a")] == 0.0
+    assert found[frozenset("b")] == pytest.approx(math.log(1.1))
+    assert found[frozenset("c")] == found[frozenset()] == FAR < FAILED
+
+
+def test_two_features_may_do_together_what_neither_does_alone():
+    lines = [
+        right(1, 1, 100.0, "loop_unrolling"),
+        right(1, 2, 100.0, "grid_stride_loop"),
+        *(right(2, number, 55.0, "loop_unrolling", "grid_stride_loop", f"x{number}") for number in range(3)),
+    ]
+    model = Effects(["loop_unrolling", "grid_stride_loop"], observed(lines, BASE), {})
+    together, _ = model.predict(("loop_unrolling", "grid_stride_loop"))
+    alone = [model.predict((name,))[0] for name in ("loop_unrolling", "grid_stride_loop")]
+    assert together < 0.2 < min(alone)
 
 
 def test_draws_spread_as_far_as_is_unknown():
@@ -78,7 +98,7 @@ def test_draws_spread_as_far_as_is_unknown():
 
     def spread(model: Effects) -> float:
         rng = random.Random(1)
-        drawn = [model.draw(rng)["loop_unrolling"] for _ in range(400)]
+        drawn = [model.draw(rng).change("loop_unrolling", ()) for _ in range(400)]
         mean = sum(drawn) / len(drawn)
         return math.sqrt(sum((one - mean) ** 2 for one in drawn) / len(drawn))
 
@@ -99,7 +119,8 @@ def test_at_most_three_features_are_suggested_none_of_them_in_use():
 
 
 def test_a_feature_brings_what_it_needs_and_leaves_out_what_it_excludes():
-    chosen = [set(names) for names in suggested(pages=LIBRARY, seeds=200)]
+    pages = tuple(page for page in LIBRARY if "shared_memory" in page.name or "bank" in page.name)
+    chosen = [set(names) for names in suggested(pages=pages, seeds=200)]
     assert any("bank_conflict_padding" in names for names in chosen)
     for names in chosen:
         assert "bank_conflict_padding" not in names or "shared_memory_tiling" in names
@@ -138,6 +159,21 @@ def test_the_same_is_not_suggested_twice_for_the_same_kernel_in_a_round():
 def test_a_feature_of_a_planners_own_that_passed_is_tried_on_other_kernels_too():
     own = right(1, 1, 20.0, "row_packing")
     assert any("row_packing" in names for names in suggested(own, seeds=100))
+
+
+def test_what_seems_to_help_least_is_left_out_first_with_what_needs_it_and_each_once():
+    best = right(2, 1, 10.0, "shared_memory_tiling", "bank_conflict_padding", "loop_unrolling")
+    lines = [
+        right(1, 1, 20.0, "shared_memory_tiling", "bank_conflict_padding"),
+        right(1, 2, 60.0, "loop_unrolling"),
+        best,
+    ]
+    suggestions = Suggestions(view(*lines, pages=LIBRARY), random.Random(5))
+    out = {suggestions.leave_out(best) for _ in range(4)}
+    assert ("bank_conflict_padding",) in out
+    assert () in out, "what is left of it was tried already, or is nothing"
+    assert ("loop_unrolling",) not in out
+    assert not any("shared_memory_tiling" in names and len(names) == 1 for names in out)
 
 
 def test_where_everything_was_tried_nothing_is_suggested():

@@ -13,6 +13,10 @@ def parents(*lines, count: int = 4, **more) -> list[tuple[str, ...]]:
     return [slot.parents for slot in Tree().slots(view(*lines, **more), count)]
 
 
+def origins(*lines, count: int = 4, **more) -> list[str]:
+    return [slot.origin for slot in Tree().slots(view(*lines, **more), count)]
+
+
 def test_the_root_is_the_baseline_and_its_first_intents_differ():
     slots = Tree().slots(view(), 4)
     assert {slot.parents for slot in slots} == {("base",)}
@@ -48,11 +52,24 @@ def test_further_attempts_take_half_of_a_round_at_most():
 
 def test_a_branch_that_stagnates_is_left_and_the_next_best_node_is_expanded():
     stale = [
-        right(2, number, 12.0, PAGES[number].name, on="1.1", used=("vectorized_loads",))
+        right(2, number, 12.0, PAGES[number].name, on="1.1", used=("vectorized_loads", f"tried {number}"))
         for number in range(1, 1 + STAGNATION)
     ]
-    assert ("1.1",) in parents(FAST, SECOND, *stale[:-1])
-    assert ("1.1",) not in parents(FAST, SECOND, *stale), "backtracked"
+    assert "node 1/1" in origins(FAST, SECOND, *stale[:-1], count=8)
+    assert "node 1/1" not in origins(FAST, SECOND, *stale, count=8), "backtracked"
+
+
+def test_what_seems_to_help_least_is_taken_out_of_the_best_kernel():
+    best = right(1, 1, 10.0, "vectorized_loads", "loop_unrolling", "grid_stride_loop")
+    (slot,) = [slot for slot in Tree().slots(view(best), 4) if slot.without]
+    assert (slot.parents, slot.features, slot.origin) == (("1.1",), (), "ablation 1/1")
+    assert slot.without[0] in best.used
+
+
+def test_a_node_on_which_everything_was_tried_is_passed_over():
+    pages = tuple(page for page in PAGES if page.name in {"vectorized_loads", "loop_unrolling"})
+    full = right(1, 1, 10.0, "vectorized_loads", "loop_unrolling")
+    assert origins(full, pages=pages, count=1) == ["node the baseline"]
 
 
 def test_a_gain_keeps_a_branch_open():
