@@ -81,11 +81,12 @@ def _validated(shape: type[M], values: Mapping[str, object]) -> M:
     try:
         return shape.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_wrong(error)) from None
+        wrong = "; ".join(f"{_flag(str(one['loc'][0]))}: {one['msg']}" for one in error.errors()[:4])
+        raise UsageError(wrong) from None
 
 
-def _wrong(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:4])
+def _flag(name: str) -> str:
+    return {"timeout_s": "--model-timeout", "coder": "--coder-model"}.get(name, f"--{name.replace('_', '-')}")
 
 
 def _given(flags: Mapping[str, object]) -> dict[str, object]:

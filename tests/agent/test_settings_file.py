@@ -52,5 +52,5 @@ def test_a_projects_file_cannot_say_where_the_key_is_sent(home: Home, tmp_path: 
 
 
 def test_a_flag_out_of_range_is_a_usage_error(home: Home, tmp_path: Path):
-    with pytest.raises(UsageError, match="max_usd"):
+    with pytest.raises(UsageError, match="--max-usd"):
         read_settings(home, tmp_path).limits(max_usd=-1.0)

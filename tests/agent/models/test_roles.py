@@ -55,10 +55,10 @@ async def test_of_several_coders_the_one_whose_kernels_gain_writes_more(
 
     models = ModelSettings(coder=("good", "bad"))
     with serving(answer) as server:
-        request = request_of(model="m", base_url=server.url, models=models, candidates=4, depth=5, patience=9)
+        request = request_of(model="m", base_url=server.url, models=models, candidates=4, depth=4, patience=9)
         result = await start_search(request, home=home, toolbox=toolbox)
         wrote = Counter(one.body["model"] for one in server.of("coder"))
     assert wrote["good"] > wrote["bad"] > 0
-    known = Store(home).replies(result.run).writers(6)
+    known = Store(home).replies(result.run).writers(5)
     assert known["good"][1] > 0
     assert known["bad"] == (wrote["bad"], 0)
