@@ -126,5 +126,9 @@ class SearchResult(BaseModel):
     candidates: list[Trial]
     rounds: int
     seconds: float = 0.0
+    model_tokens: int = 0
+    """What chat models read and wrote; a call whose process was killed counts as the worst it can have cost."""
+    model_usd: float | None = None
+    """US dollars for that; None where no price is known."""
     exploration: Exploration | None = None
     """How widely the search looked; None before anything was judged."""

@@ -93,6 +93,7 @@ class Store:
         lines = self.candidates.lines(run, first=0, through=_EVERY)
         start = next((line for line in lines if line.round == 0), None)
         told = exploration([line for line in lines if line.round > 0], start)
+        cost = self.ledger(run, SearchBudget()).cost()
         return SearchResult(
             run=run,
             task=stored.task,
@@ -107,6 +108,8 @@ class Store:
             candidates=trials,
             rounds=max((trial.round for trial in trials), default=0),
             seconds=stored.seconds,
+            model_tokens=cost.tokens,
+            model_usd=cost.usd,
             exploration=told if told.judged else None,
         )
 
