@@ -77,6 +77,13 @@ class RoundFinished(_Event):
     best_latency_us: float | None = None
 
 
+class Noticed(_Event):
+    """Something that a person should know: an answer that could not be used, and what stands in for it."""
+
+    kind: Literal["noticed"] = "noticed"
+    message: str
+
+
 class RunFinished(_Event):
     """The run ended; `stopped` says why."""
 
@@ -92,6 +99,7 @@ Event = Annotated[
     | StageFinished
     | CandidateJudged
     | RoundFinished
+    | Noticed
     | RunFinished,
     Field(discriminator="kind"),
 ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
+
+from sandbox.errors import MissingDependencyError
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,16 @@ class Home:
     """The folder of runs, caches and databases; parts of it are made when first written to."""
 
     root: Path
+
+    def problem(self) -> str | None:
+        """Return why nothing can be kept here, with what to do; None where it can. Makes the folder."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                return None
+        except OSError as error:
+            said = f"the home {self.root} cannot be written ({error.strerror or error})"
+            return f"{said}; set WARPWRIGHT_HOME to a folder that can"
 
     @property
     def runs(self) -> Path:
@@ -56,7 +69,19 @@ class Home:
 
 
 def home() -> Home:
-    """Return the home of this process: `WARPWRIGHT_HOME`, else the platform's folder for application data."""
+    """Return the home of this process: `WARPWRIGHT_HOME`, else the platform's folder for application data.
+
+    Raises:
+        MissingDependencyError: It cannot be made or written.
+    """
+    found = named_home()
+    if (problem := found.problem()) is not None:
+        raise MissingDependencyError(problem)
+    return found
+
+
+def named_home() -> Home:
+    """Return the home of this process, be it usable or not."""
     chosen = os.environ.get("WARPWRIGHT_HOME")
     root = Path(chosen).expanduser() if chosen else Path(typer.get_app_dir("warpwright"))
     return Home(root.absolute())

@@ -17,6 +17,10 @@ class ProposalError(WarpwrightError):
     """A proposer could not answer: endpoint down, or a rate limit that outlasts the retries."""
 
 
+class BudgetSpentError(ProposalError):
+    """The run's budget has no room for what was to be asked."""
+
+
 @dataclass(frozen=True)
 class Critique:
     """The critic's word on a round: ONE bottleneck or ONE root cause, and what to try.
@@ -38,11 +42,13 @@ class Written:
         kernel: Text of the kernel file; None where it gave none.
         features: Names of the features that the kernel uses, as far as its writer knows them.
         said: What it says of the kernel, in words; may be empty.
+        lacking: Where it gave no kernel: why, in words; empty otherwise.
     """
 
     kernel: str | None
     features: tuple[str, ...] = ()
     said: str = ""
+    lacking: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class PlanContext:
         slots: What the strategy offers, one a candidate: plan i is for slot i. A plan may name another of the
             parents and other features; a slot that says `keep` is taken as it is.
         beliefs: What features are thought to gain before this run shows it, from their pages and earlier runs.
+        rounds: Rounds at most, this one and those before it included.
         library: The pages that fit the task and the device. A plan may name a feature of its own as well.
         critique: The critic's word on the round before; None in round 1.
         seed: For whatever is random; the same run and round give the same seed.
@@ -74,6 +81,7 @@ class PlanContext:
     seed: int
     slots: tuple[Slot, ...] = ()
     beliefs: Mapping[str, Belief] = field(default_factory=dict[str, Belief])
+    rounds: int = 1
     library: tuple[Feature, ...] = ()
 
 
@@ -88,6 +96,7 @@ class WriteContext:
         history: Every candidate of earlier rounds.
         seed: Differs between candidates; the same on a resumed run.
         other: A second kernel to merge with the parent; None for most.
+        library: The features that can help this task on this device.
         pages: Those of the plan's features; a feature of the planner's own has none.
     """
 
@@ -103,6 +112,7 @@ class WriteContext:
     critique: Critique | None
     seed: int
     other: Parent | None = None
+    library: tuple[Feature, ...] = ()
     pages: tuple[Feature, ...] = ()
 
 
@@ -114,6 +124,8 @@ class CritiqueContext:
         trials: The candidates of this round.
         history: Every candidate so far, this round included.
         best: The best correct kernel so far; None where nothing was correct yet.
+        sources: Text of the round's kernels by sha.
+        library: The features that can help this task on this device.
     """
 
     task: Task
@@ -124,6 +136,8 @@ class CritiqueContext:
     history: tuple[Trial, ...]
     best: Parent | None
     seed: int
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    library: tuple[Feature, ...] = ()
 
 
 @runtime_checkable

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.budget import SearchBudget
 from agent.candidates import Trial
 from agent.exploration import Exploration
+from agent.model_settings import ModelSettings
 from agent.strategy_names import StrategyName
 from sandbox.verdict import Provenance, Verdict
 
@@ -19,6 +21,7 @@ class Stop(StrEnum):
     TARGET_MET = "target_met"
     DEPTH = "depth"
     NO_GAIN = "no_gain"
+    BUDGET = "budget"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
@@ -61,6 +64,17 @@ class SearchRequest(BaseModel):
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    budget: SearchBudget = Field(default_factory=SearchBudget)
+
+    @property
+    def writers(self) -> str:
+        """The names of who plans, writes and criticises, each once."""
+        if self.model is None:
+            return "composer"
+        chosen, model = self.models, self.model
+        names = (chosen.planner or model, *(chosen.coder or (model,)), chosen.critic or model)
+        return ", ".join(dict.fromkeys(names))
 
 
 class HeldOut(BaseModel):
@@ -112,5 +126,9 @@ class SearchResult(BaseModel):
     candidates: list[Trial]
     rounds: int
     seconds: float = 0.0
+    model_tokens: int = 0
+    """What chat models read and wrote; a call whose process was killed counts as the worst it can have cost."""
+    model_usd: float | None = None
+    """US dollars for that; None where no price is known."""
     exploration: Exploration | None = None
     """How widely the search looked; None before anything was judged."""

@@ -21,6 +21,7 @@ __all__ = [
     "load_role",
     "read_page",
     "render_chat",
+    "render_facts",
     "render_request",
 ]
 
@@ -82,6 +83,11 @@ def load_role(name: str) -> str:
 def render_request(name: str, values: Mapping[str, str]) -> str:
     """Return what the model in a role is asked now; raises KeyError where a value is missing."""
     return Template(_read(f"requests/{name}.md")).substitute(values)
+
+
+def render_facts(values: Mapping[str, str]) -> str:
+    """Return what is known of the device and of what judges; raises KeyError as above."""
+    return Template(_read("facts.md")).substitute(values)
 
 
 def render_chat(name: str, values: Mapping[str, str]) -> str:

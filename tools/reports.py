@@ -218,6 +218,27 @@ class StageReport:
 
 
 @dataclass(frozen=True)
+class SweptSetting:
+    """One setting of a sweep.
+
+    Attributes:
+        tune: The tunables' values.
+        verdict: Of the profile, or of the test where the setting was fast enough to be tested.
+        latency_us: Microseconds; None where it could not be timed.
+        registers: A thread's, at most over the kernels; None where nobody asked the assembler.
+        spilled: Bytes of registers spilled, over the kernels; likewise.
+        message: Why it failed; empty where it did not.
+    """
+
+    tune: dict[str, int]
+    verdict: Verdict
+    latency_us: float | None = None
+    registers: int | None = None
+    spilled: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
 class CheckReport:
     """The judgement on one kernel file: stages in order, each gating the next.
 
@@ -230,6 +251,7 @@ class CheckReport:
         kernel_sha: sha256 of the kernel file's text.
         baseline: What is wrong with the task's own baseline; the kernel was judged by the least error bound then.
         not_judged: Benchmark shapes that were timed, but at which nobody knows whether the results are right.
+        settings: Every setting that a sweep tried, in the order of the file's values.
         final: The times at the task's final sizes, that no search sees; None where they were not asked.
     """
 
@@ -252,6 +274,7 @@ class CheckReport:
     baseline: str = ""
     not_judged: tuple[dict[str, int], ...] = ()
     proof: ProofReport | None = None
+    settings: tuple[SweptSetting, ...] = ()
     final: ProfileReport | None = None
 
 

@@ -16,8 +16,7 @@ from agent.cli.outcome import ExitStatus, conclude, of_verdict
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
+    from agent.models.endpoint import Endpoint
     from agent.results import SearchRequest, SearchResult
     from tools.tasks.task import Task
 
@@ -28,7 +27,7 @@ def chat(
     request: Annotated[
         str | None, typer.Argument(metavar="REQUEST", help="What is to be computed.", show_default=False)
     ] = None,
-    model: Annotated[
+    named: Annotated[
         str | None, typer.Option("--model", envvar="WARPWRIGHT_MODEL", help="A chat model; needed.")
     ] = None,
     base_url: BaseUrl = None,
@@ -44,10 +43,13 @@ def chat(
 
     async def work() -> ExitStatus:
         from agent.home import home
-        from agent.models.chat import open_chat_model
+        from agent.models.endpoint import open_endpoint
         from agent.results import SearchRequest
         from agent.search.drafter import write_draft
+        from agent.settings_file import read_settings
 
+        kept = read_settings(home(), Path.cwd())
+        model = named or kept.models.model
         if model is None:
             msg = (
                 "chat needs a model: give --model NAME (or set WARPWRIGHT_MODEL), with OPENAI_API_KEY for OpenAI's"
@@ -55,7 +57,7 @@ def chat(
                 " `warpwright optimize` can do"
             )
             raise UsageError(msg)
-        opened = open_chat_model(model, base_url)
+        opened = open_endpoint(model, base_url or kept.models.base_url, kept.model_settings())
         wanted = request or typer.prompt("What is to be computed?")
         with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
             folder = Path(temporary) / "draft"
@@ -64,19 +66,23 @@ def chat(
             if task is None:
                 typer.echo("nothing was kept", err=True)
                 return ExitStatus.DONE
-            kept = await _keep(task, device, tools)
+            frozen = await _keep(task, device, tools)
         search = SearchRequest(
-            task=str(kept.folder),
+            task=str(frozen.folder),
             device=device,
             model=model,
-            base_url=base_url,
+            base_url=base_url or kept.models.base_url,
+            models=kept.model_settings(),
+            budget=kept.limits(),
             candidates=candidates,
             depth=depth,
             tools=tools,
         )
         result = await _search(search)
-        await _questions(opened, result, kept)
-        typer.echo(f"the task stays at {kept.folder}; the run is {result.run} (home {home().root})", err=True)
+        await _questions(opened, result, frozen)
+        typer.echo(
+            f"the task stays at {frozen.folder}; the run is {result.run} (home {home().root})", err=True
+        )
         return of_verdict(result.verdict)
 
     conclude(work, as_json=False)
@@ -140,14 +146,14 @@ async def _search(request: SearchRequest) -> SearchResult:
     return result
 
 
-async def _questions(model: BaseChatModel, result: SearchResult, task: Task) -> None:
+async def _questions(endpoint: Endpoint, result: SearchResult, task: Task) -> None:
     """Answer what the person asks of the result, until an empty line."""
     from agent.cli import output
     from agent.home import home
     from agent.search.drafter import about
     from agent.store import Store
 
-    talk = about(Store(home()), result.run, task, model)
+    talk = about(Store(home()), result.run, task, endpoint)
     while True:
         try:
             question = typer.prompt("Ask about it (empty: done)", default="", show_default=False).strip()

@@ -34,7 +34,7 @@ def _facts() -> list[Fact]:
     import os
     from importlib.metadata import version
 
-    from agent.home import home
+    from agent.home import named_home
     from sandbox.devices.open import device_name
     from sandbox.devices.simulated import simulated_names
     from sandbox.facts import Fact, facts
@@ -46,7 +46,7 @@ def _facts() -> list[Fact]:
         *facts(),
         Fact("devices", True, f"auto ({device_name()}), {', '.join(simulated_names())}"),
         Fact("model key", True, key),
-        Fact("home", True, str(home().root)),
+        Fact("home", (problem := named_home().problem()) is None, str(named_home().root), problem or ""),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from agent.model_settings import ReasoningEffort
 from agent.strategy_names import StrategyName
 
 AsJson = Annotated[
@@ -40,6 +41,57 @@ Strategy = Annotated[
     typer.Option(
         "--strategy",
         help="What each round builds on: fsr (the paper's), elites (the best of each kind), tree (best first).",
+    ),
+]
+PlannerModel = Annotated[
+    str | None, typer.Option("--planner-model", help="The planner's model, where it is not --model.")
+]
+CoderModel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--coder-model",
+        help="The coder's model, where it is not --model; of several a bandit chooses, by what each one gained.",
+    ),
+]
+CriticModel = Annotated[
+    str | None, typer.Option("--critic-model", help="The critic's model, where it is not --model.")
+]
+Temperature = Annotated[
+    float | None, typer.Option("--temperature", min=0, max=2, help="Passed on to the model; unset, its own.")
+]
+Reasoning = Annotated[
+    ReasoningEffort | None,
+    typer.Option("--reasoning-effort", help="Passed on to the model; unset, its own."),
+]
+OutputTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-output-tokens",
+        min=256,
+        max=1_000_000,
+        help="Of one reply, thoughts included; unset, the model's own.",
+    ),
+]
+ModelTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--model-timeout", metavar="SECONDS", help="How long an endpoint may say nothing.  [default: 600]"
+    ),
+]
+MaxUsd = Annotated[
+    float | None,
+    typer.Option("--max-usd", metavar="USD", help="Spend no more on chat models; prices must be known."),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, help="Chat models read and write no more tokens.")
+]
+MaxCandidates = Annotated[
+    int | None, typer.Option("--max-candidates", min=1, help="Write no more candidates.")
+]
+MaxSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--max-seconds", metavar="SECONDS", help="Search no longer, over all resumes; then judge the best."
     ),
 ]
 Start = Annotated[

@@ -26,6 +26,7 @@ from agent.events import (
     BaselineJudged,
     CandidateJudged,
     Event,
+    Noticed,
     RoundFinished,
     RoundPlanned,
     RunFinished,
@@ -110,6 +111,8 @@ def _plain_line(event: Event) -> str | None:
             return f"{what}, {latency(event.latency_us, event.provenance)}{ratio}{best}"
         case RoundFinished():
             return f"round {event.round} critic: {clean(event.critique).strip()}"
+        case Noticed():
+            return f"note: {clean(event.message).strip()}"
         case RunFinished():
             return f"stopped: {event.stopped}"
         case RoundPlanned() | StageFinished():
@@ -151,6 +154,8 @@ class LiveProgress:
                 self._best = event if event.is_best else None if again else self._best
             case RoundFinished():
                 self._note = f"critic, round {event.round}: {one_line(event.critique, 300)}"
+            case Noticed():
+                self._note = f"note: {one_line(event.message, 300)}"
             case RunFinished():
                 self._note = f"stopped: {event.stopped}"
 

@@ -33,6 +33,9 @@ def show_result(console: Console, result: SearchResult) -> None:
     console.print(
         f"{result.run}: {len(result.candidates)} candidates in {rounds}, {result.seconds:.1f} s{stopped}"
     )
+    if result.model_tokens:
+        price = "of unknown price" if result.model_usd is None else f"{result.model_usd:.4f} US dollars"
+        console.print(f"models       at most {result.model_tokens:,} tokens, {price}")
     if result.exploration is not None:
         console.print(f"explored     {exploration_text(result.exploration)}", soft_wrap=True)
     if result.best is None:

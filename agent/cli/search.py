@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +11,18 @@ import typer
 from agent.cli.options import (
     AsJson,
     BaseUrl,
+    CoderModel,
+    CriticModel,
     DeviceName,
+    MaxCandidates,
+    MaxSeconds,
+    MaxTokens,
+    MaxUsd,
+    ModelTimeout,
+    OutputTokens,
     Patience,
+    PlannerModel,
+    Reasoning,
     RunName,
     Seed,
     Start,
@@ -19,6 +30,7 @@ from agent.cli.options import (
     TargetRoofline,
     TargetSpeedup,
     TargetUs,
+    Temperature,
     ToolsUrl,
 )
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
@@ -36,9 +48,18 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     device: DeviceName = "auto",
     model: Annotated[
         str | None,
-        typer.Option("--model", help="A chat model; without one the built-in composer writes the kernels."),
+        typer.Option(
+            "--model", help="A chat model; without one, or as composer, the built-in composer writes."
+        ),
     ] = None,
     base_url: BaseUrl = None,
+    planner_model: PlannerModel = None,
+    coder_model: CoderModel = None,
+    critic_model: CriticModel = None,
+    temperature: Temperature = None,
+    reasoning_effort: Reasoning = None,
+    max_output_tokens: OutputTokens = None,
+    model_timeout: ModelTimeout = None,
     candidates: Annotated[int, typer.Option("--candidates", min=1, max=32, help="Kernels a round.")] = 4,
     depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds at most.")] = 4,
     strategy: Strategy = StrategyName.AUTO,
@@ -48,22 +69,47 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     target_speedup: TargetSpeedup = None,
     target_roofline: TargetRoofline = None,
     seed: Seed = None,
+    max_usd: MaxUsd = None,
+    max_tokens: MaxTokens = None,
+    max_candidates: MaxCandidates = None,
+    max_seconds: MaxSeconds = None,
     tools: ToolsUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search for a fast correct kernel, and keep the best."""
+    """Search for a fast correct kernel, and keep the best.
+
+    Options of models and of what a search may cost can be set in warpwright.toml, in the home or in this folder.
+    """
 
     async def begin(view: ProgressView) -> SearchResult:
         from agent.cli.kernels import read_kernel
         from agent.home import home
         from agent.results import SearchRequest
         from agent.search.starting import start_search
+        from agent.settings_file import read_settings
 
+        found = home()
+        kept = read_settings(found, Path.cwd())
         request = SearchRequest(
             task=task,
             device=device,
-            model=model,
-            base_url=base_url,
+            model=chosen_model(model or kept.models.model),
+            base_url=base_url or kept.models.base_url,
+            models=kept.model_settings(
+                planner=planner_model,
+                coder=tuple(coder_model) if coder_model else None,
+                critic=critic_model,
+                temperature=temperature,
+                reasoning_effort=reasoning_effort,
+                max_output_tokens=max_output_tokens,
+                timeout_s=model_timeout,
+            ),
+            budget=kept.limits(
+                max_usd=max_usd,
+                max_tokens=max_tokens,
+                max_candidates=max_candidates,
+                max_seconds=max_seconds,
+            ),
             candidates=candidates,
             depth=depth,
             strategy=strategy,
@@ -75,9 +121,14 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             seed=seed,
             tools=tools,
         )
-        return await start_search(request, home=home(), on_event=view)
+        return await start_search(request, home=found, on_event=view)
 
     _watch(begin, as_json=as_json)
+
+
+def chosen_model(name: str | None) -> str | None:
+    """Return the chat model that a name means; None for the built-in composer."""
+    return None if name == "composer" else name
 
 
 def resume(run: RunName, as_json: AsJson = False) -> None:

@@ -13,6 +13,7 @@ from agent.events import (
     BaselineJudged,
     CandidateJudged,
     Event,
+    Noticed,
     RoundFinished,
     RoundPlanned,
     RunFinished,
@@ -71,7 +72,7 @@ class Followed:
                 self.round = event.round
             case CandidateJudged():
                 self.judged.add((event.round, event.candidate))
-            case BaselineJudged() | StageFinished() | RoundFinished() | RunFinished():
+            case BaselineJudged() | StageFinished() | RoundFinished() | Noticed() | RunFinished():
                 pass
 
     def status(self, run: str, state: RunState, error: str = "", best: Trial | None = None) -> SearchStatus:
@@ -128,6 +129,8 @@ def _in_words(event: Event) -> str:
             return f"{judged}, {detail}{', best so far' if event.is_best else ''}"
         case RoundFinished():
             return f"round {event.round} judged; critic: {event.critique}"
+        case Noticed():
+            return event.message
         case RunFinished():
             return f"ended: {event.stopped}"
 

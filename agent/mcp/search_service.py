@@ -14,6 +14,7 @@ from agent.mcp.following import Progress
 from agent.mcp.job_service import JobService
 from agent.mcp.watching import Watch
 from agent.results import RunState, SearchRequest, SearchResult
+from agent.settings_file import SettingsFile, read_settings
 from agent.store import Store
 from tools.mcp import limits
 from tools.toolbox import Toolbox
@@ -44,6 +45,10 @@ class SearchService:
     def device(self) -> str:
         """The device that this server's searches use."""
         return self._toolbox.device
+
+    def settings(self) -> SettingsFile:
+        """Return the settings of this server's home; what lies in the folder it was started in is not read."""
+        return read_settings(self._home, self._home.root)
 
     @property
     def _store(self) -> Store:

@@ -89,11 +89,14 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
         if resume is not None:
             return await service.resume(resume)
         assert task is not None
+        kept = service.settings()
         request = SearchRequest(
             task=task,
             device=service.device,
-            model=model or os.environ.get("WARPWRIGHT_MODEL") or None,
-            base_url=service.base_url,
+            model=model or os.environ.get("WARPWRIGHT_MODEL") or kept.models.model,
+            base_url=service.base_url or kept.models.base_url,
+            models=kept.model_settings(),
+            budget=kept.limits(),
             candidates=candidates,
             depth=depth,
             strategy=strategy,

@@ -2,134 +2,177 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
-import openai
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
 
 from agent.candidates import CandidatePlan
-from agent.models.fallback import default_critique, default_plans
-from agent.models.reply import critique_of, plans_of, written_of
+from agent.models.bench import RunBench
+from agent.models.endpoint import ChatQuestion, Endpoint
+from agent.models.fallback import default_critique
+from agent.models.purse import Purse
+from agent.models.reply import critique_of, no_answer, plans_of
+from agent.models.shapes import CRITIQUE, PLANS
+from agent.models.turns import Conversation, conversation_sha
 from agent.models.wording import critique_request, plan_request, write_request
-from agent.proposer import Critique, CritiqueContext, PlanContext, ProposalError, WriteContext, Written
-from agent.store.replies import Replies, Reply, ReplyKey
-from prompts import features, load_role
-from sandbox.errors import MissingDependencyError, UsageError
+from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
+from agent.store.replies import Reply, ReplyKey
+from agent.strategies.arms import ArmTally, choose_arm
+from prompts import Feature, load_role
+from sandbox.errors import WarpwrightError
 
-_TIMEOUT_S = 600.0
-_RETRIES = 4
+T = TypeVar("T")
+
 _FEATURES = 3
+_OWN = re.compile(r"^[a-z][a-z0-9_]{2,47}$")
+_AGAIN = (
+    "That could not be read as the answer asked for. Give it again: one JSON value in one fenced ```json block, as"
+    " described, and nothing else."
+)
 
 
-def open_chat_model(
-    model: str, base_url: str | None, environment: Mapping[str, str] = os.environ
-) -> BaseChatModel:
-    """Return a chat model.
+@dataclass(frozen=True)
+class Roles:
+    """Who answers: the endpoint of each role; one may stand for several."""
 
-    Raises:
-        MissingDependencyError: OpenAI's own endpoint is meant, and there is no key.
-    """
-    url = base_url or environment.get("OPENAI_BASE_URL") or None
-    key = environment.get("WARPWRIGHT_API_KEY") or environment.get("OPENAI_API_KEY")
-    if not key and url is None:
-        msg = (
-            f"no API key for model {model!r}: set OPENAI_API_KEY (or WARPWRIGHT_API_KEY), or give --base-url"
-            " for a server that needs none; without --model the built-in composer writes the kernels"
-        )
-        raise MissingDependencyError(msg)
-    return ChatOpenAI(
-        model=model,
-        base_url=url,
-        api_key=SecretStr(key or "none"),
-        timeout=_TIMEOUT_S,
-        max_retries=_RETRIES,
-    )
-
-
-class ChatProposer:
-    """Asks a chat model in plain text; every answer is committed to the store before it is read."""
-
-    def __init__(self, model: BaseChatModel, name: str, replies: Replies) -> None:
-        self._model = model
-        self._name = name
-        self._replies = replies
+    planner: Endpoint
+    critic: Endpoint
+    coders: tuple[Endpoint, ...]
 
     @property
     def name(self) -> str:
-        """The model's name."""
-        return self._name
+        """The models' names, each once."""
+        return ", ".join(dict.fromkeys(one.name for one in (self.planner, *self.coders, self.critic)))
+
+
+class ChatProposer:
+    """Asks chat models; every answer is committed to the store before it is read."""
+
+    def __init__(self, roles: Roles, purse: Purse, bench: RunBench, tell: Callable[[str], None]) -> None:
+        """Ask `roles`, paid from a purse; what a person should know of their answers is told."""
+        self._roles = roles
+        self._replies = bench.store.replies(bench.run)
+        self._purse = purse
+        self._bench = bench
+        self._tell = tell
+
+    @property
+    def name(self) -> str:
+        """The models' names."""
+        return self._roles.name
 
     async def plan(self, context: PlanContext) -> list[CandidatePlan]:
-        """Ask for plans; what is missing or cannot be read is filled from the library in order."""
-        text = await self._ask("planner", context.round, 0, plan_request(context))
-        defaults = default_plans(context)
-        plans = [_plan(*pair, context) for pair in zip(plans_of(text), defaults, strict=False)]
-        return [*plans, *defaults[len(plans) :]]
+        """Ask for plans; what is missing or cannot be read is left to the strategy, and said."""
+        messages = _opening("planner", plan_request(context))
+        key = _Place("planner", context.round, 0)
+        plans = await self._structured(self._roles.planner, key, messages, PLANS, plans_of)
+        named = [_plan(plan, context) for plan in (plans or ())[: context.candidates]]
+        if len(named) < context.candidates:
+            said = (
+                f"gave {len(named)} of {context.candidates} plans"
+                if named
+                else "gave no plan that can be read"
+            )
+            self._tell(f"round {context.round}: the planner {said}; the strategy's stand in for the rest")
+        return named
 
     async def write(self, context: WriteContext) -> Written:
-        """Ask for a kernel file."""
-        reply = await self._ask("coder", context.round, context.candidate, write_request(context))
-        return written_of(reply, context.plan.features)
+        """Have a kernel file written, in as many turns as it takes."""
+        place = _Place("coder", context.round, context.candidate)
+
+        coder = self._coder(context)
+
+        async def ask(question: ChatQuestion) -> Reply:
+            return await self._ask(coder, place, question)
+
+        opening = list(_opening("coder", write_request(context)))
+        failed: WarpwrightError | None = None
+        async with self._bench.open(context) as tools:
+            # An error that passed through the tools' task group would come out of it as a group of errors.
+            try:
+                return await Conversation(context, tools, self._replies, ask, opening).written()
+            except WarpwrightError as error:
+                failed = error
+        raise failed
+
+    def _coder(self, context: WriteContext) -> Endpoint:
+        """Return who writes a candidate: of several the one that the bandit draws."""
+        coders = {one.name: one for one in self._roles.coders}
+        if len(coders) == 1:
+            return self._roles.coders[0]
+        tallies = {model: ArmTally(*seen) for model, seen in self._replies.writers(context.round).items()}
+        return coders[choose_arm(tuple(coders), tallies, context.seed)]
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Ask for the one bottleneck or root cause."""
-        written = critique_of(await self._ask("critic", context.round, 0, critique_request(context)))
+        messages = _opening(*critique_request(context))
+        place = _Place("critic", context.round, 0)
+        written = await self._structured(self._roles.critic, place, messages, CRITIQUE, critique_of)
         if written is None:
+            self._tell(f"round {context.round}: the critic said nothing that can be read; the reports speak")
             return default_critique(context)
-        return Critique(written.text, _known(written.features))
+        return Critique(written.text, _known(written.features, context.library))
 
-    async def _ask(self, role: str, round_: int, candidate: int, request: str) -> str:
-        messages: list[BaseMessage] = [SystemMessage(load_role(role)), HumanMessage(request)]
-        key = ReplyKey(round_, candidate, role, _sha(messages))
+    async def _structured(
+        self,
+        endpoint: Endpoint,
+        place: _Place,
+        messages: tuple[BaseMessage, ...],
+        shape: Mapping[str, Any],
+        read: Callable[[Reply], T],
+    ) -> T:
+        """Ask for an answer of a shape; where it cannot be read once more, in a plainer way."""
+        reply = await self._ask(endpoint, place, ChatQuestion(messages, shape))
+        found = read(reply)
+        if found:
+            return found
+        reason = no_answer(reply)
+        if not reason:
+            reason = "it could not be read"
+            endpoint.learn(endpoint.dialect.without_rung())
+        self._tell(f"round {place.round}: the {place.role}'s answer is asked for again: {reason}")
+        again = (*messages, AIMessage(reply.text), HumanMessage(_AGAIN))
+        return read(await self._ask(endpoint, place, ChatQuestion(again, shape)))
+
+    async def _ask(self, endpoint: Endpoint, place: _Place, question: ChatQuestion) -> Reply:
+        key = ReplyKey(place.round, place.candidate, place.role, conversation_sha(question.messages))
         kept = self._replies.find(key)
         if kept is None:
-            kept = _reply(await self._invoke(messages))
+            kept = replace(await self._purse.ask(endpoint, question), model=endpoint.name)
             self._replies.keep(key, kept)
-        return kept.text
-
-    async def _invoke(self, messages: list[BaseMessage]) -> AIMessage:
-        try:
-            return await self._model.ainvoke(messages)
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            msg = f"the endpoint refuses the key for model {self._name!r}; set OPENAI_API_KEY: {error}"
-            raise MissingDependencyError(msg) from error
-        except openai.NotFoundError as error:
-            msg = f"the endpoint has no model {self._name!r}, or --base-url lacks a path such as /v1: {error}"
-            raise UsageError(msg) from error
-        except (openai.OpenAIError, json.JSONDecodeError) as error:
-            msg = f"no answer from model {self._name!r}: {type(error).__name__}: {error}"
-            raise ProposalError(msg) from error
+        return kept
 
 
-def _plan(planned: CandidatePlan, default: CandidatePlan, context: PlanContext) -> CandidatePlan:
-    parent = _parent(planned.parent, context) if planned.parent else None
-    return CandidatePlan(parent, _known(planned.features) or default.features, planned.why)
+@dataclass(frozen=True)
+class _Place:
+    """Whose answer it is: a role's in a round, for a candidate or for all of them (0)."""
+
+    role: str
+    round: int
+    candidate: int
 
 
-def _parent(wanted: str, context: PlanContext) -> str | None:
-    """Return the kernel a model named by the start of its sha; a name of none of them means the best."""
-    shas = [parent.sha for parent in context.parents]
-    return next((sha for sha in shas if sha.startswith(wanted)), shas[0] if shas else None)
+def _opening(role: str, request: str) -> tuple[BaseMessage, ...]:
+    return SystemMessage(load_role(role)), HumanMessage(request)
 
 
-def _known(names: Iterable[str]) -> tuple[str, ...]:
-    library = {feature.name for feature in features()}
-    return tuple(dict.fromkeys(name for name in names if name in library))[:_FEATURES]
+def _plan(planned: CandidatePlan, context: PlanContext) -> CandidatePlan:
+    """Return a plan with the whole of its parent's name, where the model wrote the start of one."""
+    wanted = planned.parent or None
+    shas = (parent.sha for parent in context.parents)
+    parent = wanted and next((sha for sha in shas if sha.startswith(wanted)), wanted)
+    return CandidatePlan(parent, _named(planned.features, context.library), planned.why)
 
 
-def _reply(message: AIMessage) -> Reply:
-    # A lone surrogate in a server's JSON could be neither stored nor compiled.
-    text = str(message.text).encode("utf-8", "replace").decode()
-    usage = message.usage_metadata
-    return Reply(text) if usage is None else Reply(text, usage["input_tokens"], usage["output_tokens"])
+def _named(names: Iterable[str], library: Iterable[Feature]) -> tuple[str, ...]:
+    """Return the few features that a plan may have: of the library, or a planner's own."""
+    known = {feature.name for feature in library}
+    return tuple(dict.fromkeys(name for name in names if name in known or _OWN.match(name)))[:_FEATURES]
 
 
-def _sha(messages: list[BaseMessage]) -> str:
-    parts = [(message.type, str(message.text)) for message in messages]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def _known(names: Iterable[str], library: Iterable[Feature]) -> tuple[str, ...]:
+    known = {feature.name for feature in library}
+    return tuple(dict.fromkeys(name for name in names if name in known))[:_FEATURES]

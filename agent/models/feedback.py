@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 from agent.candidates import Trial
-from sandbox.verdict import Provenance, Verdict
+from agent.models.profile_words import profile_lines, sweep_lines, timing
+from sandbox.verdict import Verdict
 from tools.reports import (
     CaseReport,
     CheckReport,
     CompileReport,
-    ProfileReport,
-    ShapeTiming,
-    breakdown_text,
-    confidence_text,
-    what_if_text,
+    TestReport,
 )
 
 _DIAGNOSTICS = 12
-_METRICS = 24
-_HOTSPOTS = 5
 _MESSAGE = 2000
 
 
 def short(sha: str) -> str:
     """Return the short name of a kernel that models see."""
     return sha[:8]
-
-
-def timing(latency_us: float, provenance: Provenance) -> str:
-    """Return a latency with where it comes from."""
-    return f"{latency_us:.4g} us ({provenance})"
 
 
 _UNDECIDED = (
@@ -67,18 +57,27 @@ def feedback(trial: Trial, kernel: str | None) -> str:
     if trial.verdict is Verdict.UNDECIDED:
         lines.append(_UNDECIDED)
     if report is not None:
-        lines += [*_test_lines(report), *_profile_lines(report.profile), *_suspicion_lines(report.compile)]
-    if trial.tune and trial.verdict is Verdict.PASS:
-        chosen = ", ".join(f"{name} = {value}" for name, value in sorted(trial.tune.items()))
-        lines.append(f"The sweep chose {chosen}.")
+        if report.test is not None:
+            lines += _test_lines(report.test, said=report.message)
+        lines += [*profile_lines(report.profile), *_suspicion_lines(report.compile)]
+        lines += sweep_lines(report, trial.tune)
     return "\n".join(lines)
 
 
 def baseline_feedback(report: CheckReport) -> str:
     """Return what a coder needs to know of the baseline it starts from."""
     return "\n".join(
-        ["This is the task's own baseline: correct, and to be beaten.", *_profile_lines(report.profile)]
+        ["This is the task's own baseline: correct, and to be beaten.", *profile_lines(report.profile)]
     )
+
+
+def judgement_feedback(report: CompileReport | TestReport, kernel: str) -> str:
+    """Return why a kernel fails to compile or to be right, in the words of `feedback`."""
+    if isinstance(report, CompileReport):
+        lines = _compile_lines(report, kernel) or [_bounded(report.message)]
+    else:
+        lines = [_bounded(report.message), *_test_lines(report, said=report.message)]
+    return "\n".join((f"Verdict: {report.verdict}.", *lines))
 
 
 def _compile_lines(report: CompileReport | None, kernel: str | None) -> list[str]:
@@ -104,16 +103,17 @@ def _suspicion_lines(report: CompileReport | None) -> list[str]:
     ]
 
 
-def _test_lines(report: CheckReport) -> list[str]:
-    if report.test is None or report.test.verdict is Verdict.PASS:
+def _test_lines(report: TestReport, said: str) -> list[str]:
+    """Return the failures of a test, but for what is said elsewhere."""
+    failed = report.failures
+    passed = len(report.cases) - len(failed)
+    if report.verdict is Verdict.PASS:
         return []
-    failed = report.test.failures
-    passed = len(report.test.cases) - len(failed)
     lines = [f"{passed} judgements passed before."] if passed else []
     if len(failed) > 1:
         lines.append(f"{len(failed)} failures were found, the most serious first; repair all of them.")
     for case in failed:
-        lines += _case_lines(case, said=report.message)
+        lines += _case_lines(case, said=said)
     return lines
 
 
@@ -135,54 +135,6 @@ def _case_lines(case: CaseReport, *, said: str) -> list[str]:
         where += [f"thread {case.fault.thread}" if case.fault.thread is not None else ""]
         lines.append(f"Fault: {_bounded(case.fault.message)} ({', '.join(filter(None, where))})")
     return [*lines, *(f"  line {line.number}: {_bounded(line.text)}" for line in case.lines)]
-
-
-def _profile_lines(profile: ProfileReport | None) -> list[str]:
-    if profile is None or profile.latency_us is None:
-        return []
-    gain = "" if profile.speedup is None else f", {profile.speedup:.3g}x the baseline's speed"
-    lines = [f"Latency {timing(profile.latency_us, profile.provenance)}{gain}."]
-    if profile.bottleneck:
-        lines.append(f"Bottleneck: {profile.bottleneck}.")
-    if profile.roofline_fraction is not None:
-        lines.append(f"Fraction of the roofline: {profile.roofline_fraction:.2f}.")
-    if profile.error is not None:
-        said = confidence_text(profile.error, profile.bottleneck)
-        lines.append(f"Such estimates err by {said}; a smaller difference is no difference.")
-    for shape in profile.shapes[-1:]:
-        lines += _shape_lines(shape)
-    return lines
-
-
-def _shape_lines(shape: ShapeTiming) -> list[str]:
-    dims = ", ".join(f"{name} = {value}" for name, value in shape.dims.items())
-    lines = [f"At {dims}: {timing(shape.latency_us, shape.provenance)}."]
-    if shape.timing is not None:
-        found = shape.timing
-        lines.append(
-            f"  {found.speedup:.3g} times as fast as the baseline (95% interval {found.speedup_low:.3g} to"
-            f" {found.speedup_high:.3g}, {found.pairs} pairs); an empty kernel takes {found.empty_us:.3g} us."
-        )
-    for launch in shape.launches:
-        lines.append(
-            f"  {launch.kernel} (line {launch.line}): {timing(launch.latency_us, launch.provenance)},"
-            f" bound by {launch.bottleneck}, {launch.roofline_fraction:.2f} of its roofline"
-        )
-        if launch.breakdown is not None:
-            lines.append(f"    needs, in us: {breakdown_text(launch.breakdown)}")
-            if gains := what_if_text(launch.breakdown):
-                lines.append(f"    if only this changed: {gains}")
-        lines += [
-            f"    {metric.name} = {metric.value:.6g} {metric.unit} ({metric.provenance})"
-            for metric in launch.metrics[:_METRICS]
-        ]
-        lines += [
-            f"    line {hot.line}: {hot.value:.4g} {hot.what}, {hot.share:.0%} of the launch's"
-            + (f": {_bounded(hot.text)}" if hot.text else "")
-            for hot in launch.hotspots[:_HOTSPOTS]
-            if hot.line is not None
-        ]
-    return lines
 
 
 def _bounded(message: str) -> str:

@@ -1,30 +1,44 @@
-"""Turns contexts into the requests that chat models read; what stays the same during a run comes first."""
+"""Turns contexts into the requests that chat models read; what stays the same during a run comes first.
+
+Providers keep the start of a prompt that they have read before, at a tenth of its price: the facts, the task and the
+library never change, the history only grows.
+"""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
-from agent.candidates import Parent, Trial
+from agent.candidates import Parent, Slot, Trial
 from agent.models.feedback import baseline_line, feedback, short, trial_line
+from agent.models.shared import fenced, shared_pages, shared_text
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext
-from prompts import Feature, features, render_request
-from tools.tasks.task import Case, Task
+from prompts import render_request
+from sandbox.verdict import Verdict
+from tools.tasks.task import Task
 
 _HISTORY = 60
+_STEP = 30
+_ALIKE = 0.6
+"""A kernel is shown as its difference from another where that is shorter than this part of it."""
 
 
 def plan_request(context: PlanContext) -> str:
     """Return what the planner is asked."""
+    left = context.rounds - context.round
     return render_request(
         "planner",
         {
-            "task": task_text(context.task),
-            "features": _library(),
+            "shared": shared_text(context.task, context.device, context.library),
             "round": str(context.round),
-            "device": context.device,
+            "rounds": str(context.rounds),
+            "left": "This is the last round: build on what works."
+            if left <= 0
+            else f"{left} more may follow.",
             "candidates": str(context.candidates),
             "baseline": baseline_line(context.baseline),
-            "parents": "\n\n".join(_parent(parent) for parent in context.parents) or "None yet.",
+            "parents": _parents(context.parents, context.task) or "None yet.",
+            "slots": "\n".join(_slot(*of) for of in enumerate(context.slots, start=1)) or "Your choice.",
             "history": _history(context.history),
             "critique": _critique(context.critique),
         },
@@ -33,99 +47,122 @@ def plan_request(context: PlanContext) -> str:
 
 def write_request(context: WriteContext) -> str:
     """Return what the coder is asked."""
-    known = {feature.name: feature for feature in features()}
-    chosen = [known[name] for name in context.plan.features if name in known]
+    shown = {page.name for page in shared_pages(context.library)}
+    named = [page for page in context.pages if page.name not in shown]
     parent = context.parent
     return render_request(
         "coder",
         {
-            "task": task_text(context.task),
-            "device": context.device,
+            "shared": shared_text(context.task, context.device, context.library),
             "baseline": baseline_line(context.baseline),
             "history": _history(context.history),
             "critique": _critique(context.critique),
             "features": ", ".join(context.plan.features) or "your choice",
             "why": context.plan.why or "-",
-            "pages": "\n".join(feature.text for feature in chosen),
-            "parent": "None: start afresh." if parent is None else _fenced("cuda", parent.kernel),
+            "pages": "".join(f"{feature.text}\n" for feature in named),
+            "parent": "None: start afresh." if parent is None else _start(parent, context),
             "feedback": context.feedback or "Nothing yet.",
         },
     )
 
 
-def critique_request(context: CritiqueContext) -> str:
-    """Return what the critic is asked."""
+def critique_request(context: CritiqueContext) -> tuple[str, str]:
+    """Return which critic is asked, and what: the one of failures where the round brought nothing correct."""
     earlier = context.history[: len(context.history) - len(context.trials)]
-    return render_request(
-        "critic",
-        {
-            "task": task_text(context.task),
-            "features": _library(),
-            "round": str(context.round),
-            "device": context.device,
-            "baseline": baseline_line(context.baseline),
-            "best": "None yet." if context.best is None else _parent(context.best),
-            "trials": "\n\n".join(_trial(trial) for trial in context.trials),
-            "history": _history(earlier),
-        },
+    values = {
+        "shared": shared_text(context.task, context.device, context.library),
+        "round": str(context.round),
+        "baseline": baseline_line(context.baseline),
+        "history": _history(earlier),
+    }
+    correct = any(trial.verdict is Verdict.PASS for trial in context.trials)
+    if context.best is None or not correct:
+        told = [_failed(trial, context) for trial in context.trials]
+        return "failure_critic", render_request("failure_critic", {**values, "trials": "\n\n".join(told)})
+    best = _parent(context.best, context.task)
+    told = [_told(trial, context.best) for trial in context.trials]
+    return "speed_critic", render_request(
+        "speed_critic", {**values, "best": best, "trials": "\n\n".join(told)}
     )
 
 
-def task_text(task: Task) -> str:
-    """Return a task as models read it; the same text for the whole of a run."""
-    arguments = "\n".join(
-        f"- `{argument.name}`: {argument.role} {argument.dtype}"
-        + (f"[{', '.join(argument.shape)}]" if argument.shape else "")
-        for argument in task.arguments
+def difference(kernel: str, other: str, name: str) -> str | None:
+    """Return a kernel as its difference from another, in a fence; None where that is hardly shorter."""
+    lines = difflib.unified_diff(
+        other.splitlines(), kernel.splitlines(), name, "this kernel", lineterm="", n=2
     )
-    determinism = (
-        "Two runs must agree bit for bit." if task.deterministic else "Runs may differ in rounding or order."
-    )
-    return "\n".join(
-        (
-            f"# Task: {task.name}\n\n{task.summary}\n",
-            f"Dims: {', '.join(task.dims)}. {determinism}\n",
-            f"Arguments:\n{arguments}\n",
-            f"Tested at: {_cases(task.tests)}.",
-            f"Timed at: {_cases(task.benches)}.",
-            f"Least work: {task.flops} operations, {task.bytes} bytes.\n",
-            f"The reference:\n\n{_fenced('python', task.reference)}\n",
-            f"The baseline, a correct kernel file:\n\n{_fenced('cuda', task.baseline)}",
-        )
+    text = "\n".join(lines)
+    return fenced("diff", text) if text and len(text) < _ALIKE * len(kernel) else None
+
+
+def _start(parent: Parent, context: WriteContext) -> str:
+    """Return the kernel that a coder starts from, and what is to be merged into it."""
+    text = _source(parent.kernel, context.task)
+    if context.other is None:
+        return text
+    other = difference(context.other.kernel, parent.kernel, "the kernel above")
+    return f"{text}\n\nMerge into it what this other kernel does better:\n\n" + (
+        other or fenced("cuda", context.other.kernel)
     )
 
 
-def _cases(cases: Sequence[Case]) -> str:
-    texts = [", ".join(f"{name} = {size}" for name, size in case.dims.items()) for case in cases]
-    return "; ".join(texts) or "none"
+def _source(kernel: str, task: Task) -> str:
+    """Return a kernel's text; the baseline's stands above, with the task."""
+    return "The task's baseline, above." if kernel == task.baseline else fenced("cuda", kernel)
 
 
-def _library() -> str:
-    return "\n".join(_feature_line(feature) for feature in features())
+def _parents(parents: Sequence[Parent], task: Task) -> str:
+    """Return kernels to build on; those that are much like the first one as what differs."""
+    return "\n\n".join(
+        _parent(parent, task, None if number == 0 else parents[0]) for number, parent in enumerate(parents)
+    )
 
 
-def _feature_line(feature: Feature) -> str:
-    return f"- `{feature.name}` ({', '.join(feature.applies_to)}): {feature.summary}"
+def _parent(parent: Parent, task: Task, first: Parent | None = None) -> str:
+    said = (
+        "It is correct, and to be beaten." if parent.trial is None else feedback(parent.trial, parent.kernel)
+    )
+    differs = None if first is None else difference(parent.kernel, first.kernel, short(first.sha))
+    return f"### {short(parent.sha)}\n\n{differs or _source(parent.kernel, task)}\n\n{said}"
 
 
-def _parent(parent: Parent) -> str:
-    said = "the task's baseline" if parent.trial is None else feedback(parent.trial, parent.kernel)
-    return f"### {short(parent.sha)}\n\n{_fenced('cuda', parent.kernel)}\n\n{said}"
+def _slot(number: int, slot: Slot) -> str:
+    kernels = " and ".join(short(sha) for sha in slot.parents) or "a fresh start"
+    wanted = f", features {', '.join(slot.features)}" if slot.features else ""
+    kept = " (kept as it is)" if slot.keep else ""
+    return f"{number}. from {kernels}{wanted}: {slot.why or 'your choice'}{kept}"
 
 
-def _trial(trial: Trial) -> str:
-    return f"### {trial_line(trial)}\n\n{feedback(trial, None)}"
+def _failed(trial: Trial, context: CritiqueContext) -> str:
+    """Return a candidate with its source, as what differs from the baseline or from one that was shown before."""
+    source = None if trial.sha is None else context.sources.get(trial.sha)
+    if source is None:
+        return f"### {trial_line(trial)}"
+    twins = [one for one in context.trials if one.sha is not None and one.sha in context.sources]
+    first = context.sources[twins[0].sha or ""]
+    differs = None if first == source else difference(source, first, short(twins[0].sha or ""))
+    return f"### {_name(trial)}\n\n{differs or fenced('cuda', source)}\n\n{feedback(trial, source)}"
+
+
+def _told(trial: Trial, best: Parent) -> str:
+    """Return a candidate beside the best one; the best itself was shown above."""
+    if trial.sha is not None and trial.sha == best.sha:
+        return f"### {trial_line(trial)}: the best, see above"
+    return f"### {_name(trial)}\n\n{feedback(trial, None)}"
+
+
+def _name(trial: Trial) -> str:
+    name = f"{short(trial.sha)} " if trial.sha else ""
+    return f"round {trial.round} candidate {trial.candidate} {name}[{', '.join(trial.features)}]"
 
 
 def _history(trials: Sequence[Trial]) -> str:
-    lines = [f"- {trial_line(trial)}" for trial in trials[-_HISTORY:]]
-    left = len(trials) - len(lines)
+    """Return the latest trials; it grows at its end alone, but for every so many rounds."""
+    over = max(0, len(trials) - _HISTORY)
+    left = -(-over // _STEP) * _STEP
+    lines = [f"- {trial_line(trial)}" for trial in trials[left:]]
     return "\n".join(([f"({left} earlier ones left out)"] if left else []) + lines) or "Nothing yet."
 
 
 def _critique(critique: Critique | None) -> str:
     return "Nothing yet." if critique is None else critique.text
-
-
-def _fenced(language: str, text: str) -> str:
-    return f"```{language}\n{text.rstrip()}\n```"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -13,7 +14,7 @@ from agent.models.feedback import baseline_feedback, feedback
 from agent.proposer import ProposalError, WriteContext, Written
 from agent.search.deps import Deps
 from agent.search.state import CRITIQUE, PLAN, CoderTask, EvaluateTask
-from agent.search.viewing import parent
+from agent.search.viewing import parent, usable
 from sandbox.verdict import Verdict
 
 
@@ -29,18 +30,25 @@ async def coder(state: CoderTask, runtime: Runtime[Deps]) -> Command[Literal["ev
 async def _write(deps: Deps, task: CoderTask) -> str:
     """Store the submission; return what to say of it."""
     context = _context(deps, task)
+    submission = Submission(context.round, context.candidate, context.plan, None)
     try:
         written = await deps.interruption.guard(deps.proposer.write(context))
     except ProposalError as error:
-        submission = Submission(context.round, context.candidate, context.plan, None)
-        deps.store.candidates.add(deps.run, submission)
-        deps.store.candidates.judge(deps.run, submission.judged(Verdict.REJECTED, str(error), lost=True))
-        return str(error)
-    kernel = written.kernel
-    sha = None if kernel is None else deps.store.kernels.keep(deps.run, kernel)
+        return _without_kernel(deps, submission, str(error), lost=True)
+    if written.kernel is None:
+        why = written.lacking or "its writer gave no kernel file"
+        return _without_kernel(deps, submission, why, lost=False)
+    sha = deps.store.kernels.keep(deps.run, written.kernel)
     used = _used(deps, context, written)
-    deps.store.candidates.add(deps.run, Submission(context.round, context.candidate, context.plan, sha, used))
-    return "the reply holds no kernel file" if kernel is None else f"{len(kernel.splitlines())} lines"
+    deps.store.candidates.add(deps.run, replace(submission, sha=sha, used=used))
+    return f"{len(written.kernel.splitlines())} lines"
+
+
+def _without_kernel(deps: Deps, submission: Submission, why: str, *, lost: bool) -> str:
+    """Store a candidate that has no kernel together with its verdict."""
+    deps.store.candidates.add(deps.run, submission)
+    deps.store.candidates.judge(deps.run, submission.judged(Verdict.REJECTED, why, lost=lost))
+    return why
 
 
 def _used(deps: Deps, context: WriteContext, written: Written) -> tuple[str, ...]:
@@ -74,6 +82,7 @@ def _context(deps: Deps, task: CoderTask) -> WriteContext:
         critique=CRITIQUE.validate_python(task["critique"]),
         seed=deps.seed_of("write", task["round"], task["candidate"]),
         other=second,
+        library=usable(deps),
         pages=tuple(page for page in deps.library if page.name in plan.features),
     )
 

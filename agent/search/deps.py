@@ -13,6 +13,7 @@ from agent.results import SearchRequest
 from agent.search.interruption import Interruption
 from agent.store import Store
 from agent.store.credits import Earned
+from agent.store.ledger import Ledger
 from agent.strategies.base import Strategy
 from prompts import Feature
 from tools.reports import CheckReport
@@ -30,6 +31,7 @@ class Deps:
         credit: What features earned in the runs before this one.
         say: Stores an event and passes it on to whoever listens.
         interruption: Guards every long wait.
+        ledger: What the run has cost, and whether it may cost more.
         seed: Of the run; `seed_of` derives those of single steps.
     """
 
@@ -45,6 +47,7 @@ class Deps:
     store: Store
     say: Callable[[Event], None]
     interruption: Interruption
+    ledger: Ledger
     seed: int
     _over: dict[int, list[Trial]] = field(default_factory=dict[int, list[Trial]], repr=False)
     _lines: dict[int, list[Line]] = field(default_factory=dict[int, list[Line]], repr=False)

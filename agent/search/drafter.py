@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import cast
 
-import openai
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import TypeAdapter, ValidationError
 
+from agent.models.blocks import answer_text
+from agent.models.endpoint import ChatQuestion, Endpoint
 from agent.models.feedback import feedback
-from agent.proposer import ProposalError
+from agent.models.reply import draft_of, json_object, no_answer
 from agent.search.run_report import markdown
 from agent.store import Store
 from prompts import load_role
@@ -26,14 +25,13 @@ from tools.tasks.folder import load
 from tools.tasks.task import Task
 
 _TRIES = 3
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Talk:
     """One conversation with a chat model."""
 
-    model: BaseChatModel
+    endpoint: Endpoint
     said: tuple[BaseMessage, ...]
 
     async def ask(self, text: str) -> tuple[str, Talk]:
@@ -42,16 +40,14 @@ class Talk:
         Raises:
             ProposalError: The endpoint gave no answer.
         """
-        messages = [*self.said, HumanMessage(text)]
-        try:
-            answer = await self.model.ainvoke(messages)
-        except openai.OpenAIError as error:
-            raise ProposalError(f"the model gave no answer: {error}") from error
-        reply = answer.text
-        return reply, Talk(self.model, (*messages, AIMessage(reply)))
+        messages = (*self.said, HumanMessage(text))
+        reply = await self.endpoint.ask(ChatQuestion(messages))
+        answer = answer_text(reply.text)
+        said = "\n".join(part for part in (answer, no_answer(reply)) if part)
+        return said, Talk(self.endpoint, (*messages, AIMessage(answer)))
 
 
-async def write_draft(model: BaseChatModel, request: str, folder: Path) -> Task:
+async def write_draft(endpoint: Endpoint, request: str, folder: Path) -> Task:
     """Have a task drafted into a folder; what is wrong with it goes back to the model, a few times at most.
 
     Raises:
@@ -59,7 +55,7 @@ async def write_draft(model: BaseChatModel, request: str, folder: Path) -> Task:
         ProposalError: The model gave no answer.
     """
     role = Template(load_role("drafter")).substitute(rules=KERNEL_FILE_RULES)
-    talk, said, problem = Talk(model, (SystemMessage(role),)), request, ""
+    talk, said, problem = Talk(endpoint, (SystemMessage(role),)), request, ""
     for _ in range(_TRIES):
         reply, talk = await talk.ask(said)
         try:
@@ -67,12 +63,10 @@ async def write_draft(model: BaseChatModel, request: str, folder: Path) -> Task:
         except UsageError as error:
             problem = str(error)
             said = f"That draft cannot be used: {problem}\nGive all three blocks again, mended."
-    raise UsageError(
-        f"the model drafted no usable task: {problem}; say more precisely what is to be computed"
-    )
+    raise UsageError(f"the model drafted no usable task in {_TRIES} tries; of the last: {problem}")
 
 
-def about(store: Store, run: str, task: Task, model: BaseChatModel) -> Talk:
+def about(store: Store, run: str, task: Task, endpoint: Endpoint) -> Talk:
     """Return a conversation about a search that ended."""
     result = store.get_result(run)
     best = None if result.best is None else store.kernels.read(run, result.best.sha)
@@ -85,21 +79,22 @@ def about(store: Store, run: str, task: Task, model: BaseChatModel) -> Talk:
             if (trial.round, trial.candidate) == key
         )
     facts.append(f"# Reference\n\n```python\n{task.reference}\n```")
-    return Talk(model, (SystemMessage(load_role("explainer") + "\n\n" + "\n\n".join(facts)),))
+    return Talk(endpoint, (SystemMessage(load_role("explainer") + "\n\n" + "\n\n".join(facts)),))
 
 
 def _written(reply: str, folder: Path) -> Task:
-    blocks = dict(_BLOCK.findall(reply))
-    missing = [name for name in ("json", "python", "cuda") if name not in blocks]
-    if missing:
+    parts = draft_of(reply)
+    named = (("json", parts.fields), ("python", parts.reference), ("cuda", parts.baseline))
+    if missing := [name for name, part in named if part is None]:
         raise UsageError(f"it has no fenced block of {' and '.join(missing)}")
+    fields = json_object(parts.fields or "")
+    if not isinstance(fields, dict):
+        raise UsageError("the json block is not an object of JSON")
+    whole = cast("dict[str, object]", fields) | {"reference": parts.reference, "baseline": parts.baseline}
     try:
-        fields = {**json.loads(blocks["json"]), "reference": blocks["python"], "baseline": blocks["cuda"]}
-        draft = TypeAdapter(NewTask).validate_python(fields)
+        draft = TypeAdapter(NewTask).validate_python(whole)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8])
         raise UsageError(wrong) from None
-    except (json.JSONDecodeError, TypeError) as error:
-        raise UsageError(f"the json block is not an object of JSON: {error}") from None
     write_folder(draft, folder)
     return load(folder)

@@ -6,6 +6,7 @@ from langgraph.runtime import Runtime
 
 from agent.candidates import Submission, Trial
 from agent.events import CandidateJudged, StageFinished
+from agent.models.reply import NO_KERNEL
 from agent.search.best import offer
 from agent.search.deps import Deps
 from agent.search.duplicates import original_of, repeated
@@ -13,11 +14,6 @@ from agent.search.state import EvaluateTask
 from sandbox.errors import WorkerError
 from sandbox.verdict import Verdict
 from tools.toolbox import CheckOrder
-
-NO_KERNEL = (
-    "the reply holds no kernel file: exactly one fenced ```cuda block was expected, with `//@ launch`"
-    " directives and the `__global__` functions that they launch"
-)
 
 FRESH_SIZES = 4
 """Sizes beside the task's own cases that a candidate is judged at; the winner has all of a check's, drawn anew."""

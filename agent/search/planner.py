@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from agent.candidates import CandidatePlan, Slot
-from agent.events import RoundPlanned
+from agent.events import Noticed, RoundPlanned
 from agent.proposer import LimitedProposer, PlanContext, ProposalError
 from agent.search.beginning import begun_with
 from agent.search.deps import Deps
@@ -43,12 +43,13 @@ def _context(state: SearchState, deps: Deps) -> PlanContext:
     last = state["round"]
     critique = CRITIQUE.validate_python(state["critique"])
     view = view_of(deps, last + 1, critique)
-    slots = tuple(deps.strategy.slots(view, deps.request.candidates))
+    candidates = max(1, deps.ledger.candidates_left(deps.request.candidates))
+    slots = tuple(deps.strategy.slots(view, candidates))
     return PlanContext(
         task=deps.task,
         device=deps.toolbox.device,
         round=last + 1,
-        candidates=deps.request.candidates,
+        candidates=candidates,
         baseline=deps.baseline,
         history=deps.history(through=last),
         parents=offered(deps, slots, through=last),
@@ -56,6 +57,7 @@ def _context(state: SearchState, deps: Deps) -> PlanContext:
         seed=view.seed,
         slots=slots,
         beliefs=view.beliefs,
+        rounds=deps.request.depth,
         library=view.features,
     )
 
@@ -64,7 +66,9 @@ async def _plans(deps: Deps, context: PlanContext) -> list[CandidatePlan]:
     """Ask for plans, one a slot; where too few come the strategy's own stand in."""
     try:
         plans = await deps.interruption.guard(deps.proposer.plan(context))
-    except ProposalError:
+    except ProposalError as error:
+        said = f"round {context.round}: no plan came; the strategy's stand in: {error}"
+        deps.say(Noticed(run=deps.run, message=said))
         plans = []
     names, first = list(context.beliefs), (context.round - 1) * context.candidates
     defaults = [names[(first + number) % len(names)] for number in range(context.candidates)] if names else []

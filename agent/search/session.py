@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from langchain_core.runnables import RunnableConfig
@@ -22,9 +21,11 @@ from agent.search.deps import Deps
 from agent.search.graph import MAX_CONCURRENCY, build, steps
 from agent.search.interruption import Interruption, SearchInterruptedError
 from agent.search.state import Ending, SearchState, first_state
+from agent.search.work_time import WorkTime
 from agent.store import Run, Store
+from agent.store.ledger import Ledger
 from agent.strategies.registry import chosen_strategy
-from sandbox.errors import WarpwrightError
+from sandbox.errors import MissingDependencyError, WarpwrightError
 from sandbox.verdict import Provenance
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
@@ -46,28 +47,24 @@ class Session:
     store: Store
     toolbox: Toolbox
     proposer: Proposer
-    on_event: Callable[[Event], None] | None
-
-    def say(self, event: Event) -> None:
-        """Store an event and pass it on."""
-        self.store.event_log.append(event)
-        if self.on_event is not None:
-            self.on_event(event)
+    ledger: Ledger
+    say: Callable[[Event], None]
+    """Stores an event and passes it on."""
 
 
 async def work(session: Session, *, resumed: bool) -> SearchResult:
     """Work on a run to its end; however that comes about, the store knows of it afterwards."""
-    store, run, start = session.store, session.run.id, time.monotonic()
+    store, run, clock = session.store, session.run.id, WorkTime(session.store, session.run)
 
     def end(state: RunState, stopped: Stop, error: str = "") -> None:
-        store.runs.end(run, state, stopped, seconds=time.monotonic() - start, error=error)
+        store.runs.end(run, state, stopped, seconds=clock.take_unkept(), error=error)
         best = store.get_result(run).best
         latency = None if best is None else best.latency_us
         session.say(RunFinished(run=run, stopped=stopped.value, best_latency_us=latency))
 
     try:
         session.say(_started(session, resumed=resumed))
-        stopped = await _until_cancelled(session)
+        stopped = await _until_cancelled(session, clock)
     except asyncio.CancelledError:
         end(RunState.CANCELLED, Stop.CANCELLED)
         raise
@@ -93,17 +90,20 @@ def _started(session: Session, *, resumed: bool) -> RunStarted:
     )
 
 
-async def _until_cancelled(session: Session) -> Stop:
-    """Search until the end, or until someone cancels: this task, or the run, from whatever process."""
-    interruption = Interruption()
-    search = asyncio.create_task(_search(session, interruption))
+async def _until_cancelled(session: Session, clock: WorkTime) -> Stop:
+    """Search until the end, until time is up, or until someone cancels: this task, or the run, from any process."""
+    searching, closing = Interruption(), Interruption()
+    search = asyncio.create_task(_search(session, searching, closing, clock))
     watch = asyncio.create_task(_cancel_asked(session))
+    timer = asyncio.create_task(_time_up(clock, searching))
     try:
         await asyncio.wait({search, watch}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        interruption.ask()
+        searching.ask()
+        closing.ask()
         watch.cancel()
-        await asyncio.wait({search, watch})
+        timer.cancel()
+        await asyncio.wait({search, watch, timer})
         # Looked at, so that asyncio does not complain of it where this task is being cancelled.
         failure = None if search.cancelled() else search.exception()
     if not watch.cancelled():
@@ -116,14 +116,30 @@ async def _cancel_asked(session: Session) -> None:
         await asyncio.sleep(_CANCEL_POLL_S)
 
 
-async def _search(session: Session, interruption: Interruption) -> Stop:
-    deps = await _deps(session, interruption)
-    ending = await _run_graph(deps, session)
+async def _time_up(clock: WorkTime, searching: Interruption) -> None:
+    await clock.keep()
+    searching.ask()
+
+
+async def _search(session: Session, searching: Interruption, closing: Interruption, clock: WorkTime) -> Stop:
+    """Search, and judge the best once more; `searching` ends the first, `closing` both."""
+    deps = await _deps(session, searching)
+    try:
+        ending = await _run_graph(deps, session)
+    except SearchInterruptedError:
+        if not clock.up:
+            raise
+        ending = "budget"
+    except MissingDependencyError as error:
+        raise MissingDependencyError(_to_be_mended(str(error), deps.run)) from error
     if ending == "lost":
-        msg = f"{_last_word(deps)}; once that is mended, go on with: warpwright resume {deps.run}"
-        raise SearchLostError(msg)
-    await confirm(deps)
+        raise SearchLostError(_to_be_mended(_last_word(deps), deps.run))
+    await confirm(replace(deps, interruption=closing))
     return Stop(ending)
+
+
+def _to_be_mended(problem: str, run: str) -> str:
+    return f"{problem}; once that is mended, go on with: warpwright resume {run}"
 
 
 async def _deps(session: Session, interruption: Interruption) -> Deps:
@@ -151,6 +167,7 @@ async def _deps(session: Session, interruption: Interruption) -> Deps:
         store=session.store,
         say=session.say,
         interruption=interruption,
+        ledger=session.ledger,
         seed=session.run.seed,
     )
 

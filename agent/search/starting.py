@@ -12,8 +12,8 @@ from agent.home import Home
 from agent.proposer import Proposer
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.search.session import Session, work
-from agent.store import NewRun, Store
-from agent.store.replies import Replies
+from agent.store import NewRun, Run, Store
+from agent.store.ledger import Ledger
 from agent.strategies.registry import chosen_strategy
 from agent.strategies.traits import kind
 from agent.toolboxes import open_toolbox
@@ -21,8 +21,8 @@ from sandbox.errors import UsageError
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
-ProposerFactory = Callable[[Replies], Proposer]
-"""Makes the proposer of a run, given the replies that the run has had so far."""
+ProposerFactory = Callable[[str, Toolbox, Ledger, Callable[[Event], None]], Proposer]
+"""Makes the proposer of a run, given the run, its tools, its account and who is told of events."""
 
 
 async def start_search(
@@ -57,10 +57,9 @@ async def start_search(
             f" --candidates {len(request.start)}"
         )
         raise UsageError(msg)
-    make = _proposers(request, proposer, environment)
     store = Store(home)
+    make = _proposers(request, proposer, environment, home)
     async with _tools(request.device, request.tools, home, toolbox) as tools:
-        name = "composer" if request.model is None else request.model
         new = NewRun(
             request=request,
             task=task.name,
@@ -68,13 +67,13 @@ async def start_search(
             task_sha=task.sha,
             device=tools.device,
             isolation=tools.isolation,
-            model=name if proposer is None else proposer.name,
+            model=request.writers if proposer is None else proposer.name,
             seed=secrets.randbits(31) if request.seed is None else request.seed,
             strategy=chosen_strategy(request, task).name,
             kind=kind(task),
         )
         run = store.get_run(store.create(new))
-        session = Session(run, task, home, store, tools, make(store.replies(run.id)), on_event)
+        session = _session(run, task, home, store, tools, make, on_event)
         return await work(session, resumed=False)
 
 
@@ -106,10 +105,10 @@ async def resume_search(
             f" {task.sha[:12]}): results would not be comparable; start a new search"
         )
         raise UsageError(msg)
-    make = _proposers(run.request, proposer, environment)
+    make = _proposers(run.request, proposer, environment, home)
     async with _tools(run.device, run.request.tools, home, toolbox) as tools:
         store.runs.take_over(run_id)
-        session = Session(run, task, home, store, tools, make(store.replies(run_id)), on_event)
+        session = _session(run, task, home, store, tools, make, on_event)
         return await work(session, resumed=True)
 
 
@@ -120,22 +119,39 @@ def _find(name_or_path: str, home: Home) -> Task:
 
 
 def _proposers(
-    request: SearchRequest, given: Proposer | None, environment: Mapping[str, str] | None
+    request: SearchRequest, given: Proposer | None, environment: Mapping[str, str] | None, home: Home
 ) -> ProposerFactory:
     """Return how to make the proposer; what it lacks is found out before a run exists."""
     if given is not None:
-        return lambda replies: given
+        return lambda run, tools, ledger, say: given
     if request.model is None:
         from agent.composer import Composer
 
         composer = Composer()
-        return lambda replies: composer
+        return lambda run, tools, ledger, say: composer
     # Takes more than a second to import, and only this needs it.
-    from agent.models.chat import ChatProposer, open_chat_model
+    from agent.models.opening import ChatModels
 
-    found = os.environ if environment is None else environment
-    name, model = request.model, open_chat_model(request.model, request.base_url, found)
-    return lambda replies: ChatProposer(model, name, replies)
+    models = ChatModels(request, os.environ if environment is None else environment, home)
+    return models.proposer
+
+
+def _session(
+    run: Run,
+    task: Task,
+    home: Home,
+    store: Store,
+    tools: Toolbox,
+    make: ProposerFactory,
+    on_event: Callable[[Event], None] | None,
+) -> Session:
+    def say(event: Event) -> None:
+        store.event_log.append(event)
+        if on_event is not None:
+            on_event(event)
+
+    ledger = store.ledger(run.id, run.request.budget)
+    return Session(run, task, home, store, tools, make(run.id, tools, ledger, say), ledger, say)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from agent.candidates import CandidatePlan
 from agent.proposer import Critique
 
-Ending = Literal["target_met", "depth", "no_gain", "lost"]
+Ending = Literal["target_met", "depth", "no_gain", "budget", "lost"]
 """Why the graph ended; `lost`: for two rounds, nothing answered (the model's endpoint, or the tools)."""
 
 

@@ -16,7 +16,7 @@ from prompts import Feature
 
 def view_of(deps: Deps, number: int, critique: Critique | None) -> RunView:
     """Return what a strategy sees before a round of that number."""
-    usable = _usable(deps)
+    known = usable(deps)
     (baseline,) = deps.store.candidates.lines(deps.run, first=0, through=0)
     request = deps.request
     return RunView(
@@ -25,8 +25,8 @@ def view_of(deps: Deps, number: int, critique: Critique | None) -> RunView:
         candidates=request.candidates,
         baseline=baseline,
         lines=deps.lines(through=number - 1),
-        features=usable,
-        beliefs=beliefs(usable, deps.credit, kind(deps.task), _architecture(deps)),
+        features=known,
+        beliefs=beliefs(known, deps.credit, kind(deps.task), _architecture(deps)),
         hints=() if critique is None else critique.features,
         patience=request.patience,
         seed=deps.seed_of("plan", number),
@@ -51,13 +51,7 @@ def offered(deps: Deps, slots: Iterable[Slot], *, through: int) -> tuple[Parent,
     return tuple(sorted(found, key=_rank))
 
 
-def _rank(one: Parent) -> tuple[int, float]:
-    if one.trial is None:
-        return len(FURTHEST_FIRST), 0.0
-    return FURTHEST_FIRST.index(one.trial.verdict), one.trial.latency_us or 0.0
-
-
-def _usable(deps: Deps) -> tuple[Feature, ...]:
+def usable(deps: Deps) -> tuple[Feature, ...]:
     """Return the features that this run's proposer can try on this task and device."""
     library = deps.library
     if isinstance(deps.proposer, LimitedProposer):
@@ -65,6 +59,12 @@ def _usable(deps: Deps) -> tuple[Feature, ...]:
         return tuple(feature for feature in library if feature.name in known)
     of, architecture = kind(deps.task), _architecture(deps)
     return tuple(feature for feature in library if feature.fits(of, architecture)) or library
+
+
+def _rank(one: Parent) -> tuple[int, float]:
+    if one.trial is None:
+        return len(FURTHEST_FIRST), 0.0
+    return FURTHEST_FIRST.index(one.trial.verdict), one.trial.latency_us or 0.0
 
 
 def _architecture(deps: Deps) -> str:

@@ -5,6 +5,7 @@ Several processes may use one store at a time: every call is one short transacti
 
 from __future__ import annotations
 
+from agent.budget import SearchBudget
 from agent.candidates import Trial
 from agent.exploration import exploration
 from agent.home import Home
@@ -12,9 +13,11 @@ from agent.results import BestKernel, HeldOut, RunState, SearchResult
 from agent.store.candidates import Candidates
 from agent.store.credits import Credits
 from agent.store.database import Database
+from agent.store.dialects import DialectMemory
 from agent.store.event_log import EventLog, StoredEvent
 from agent.store.files import KernelFiles
 from agent.store.jobs import JobTable
+from agent.store.ledger import Ledger
 from agent.store.records import NewRun, Run, RunSummary
 from agent.store.replies import Replies
 from agent.store.runs import Runs
@@ -41,6 +44,7 @@ class Store:
         self.credits = Credits(database, tenant)
         self.event_log = EventLog(database)
         self.jobs = JobTable(database, tenant)
+        self.dialects = DialectMemory(database)
         self.kernels = KernelFiles(home.runs)
 
     def seen_by(self, tenant: str | None) -> Store:
@@ -50,6 +54,10 @@ class Store:
     def replies(self, run: str) -> Replies:
         """Return the replies of one run."""
         return Replies(self._database, run)
+
+    def ledger(self, run: str, budget: SearchBudget) -> Ledger:
+        """Return the account of one run."""
+        return Ledger(self._database, run, budget)
 
     def create(self, new: NewRun) -> str:
         """Store a run that this process owns, and return its id."""
@@ -85,6 +93,7 @@ class Store:
         lines = self.candidates.lines(run, first=0, through=_EVERY)
         start = next((line for line in lines if line.round == 0), None)
         told = exploration([line for line in lines if line.round > 0], start)
+        cost = self.ledger(run, SearchBudget()).cost()
         return SearchResult(
             run=run,
             task=stored.task,
@@ -99,6 +108,8 @@ class Store:
             candidates=trials,
             rounds=max((trial.round for trial in trials), default=0),
             seconds=stored.seconds,
+            model_tokens=cost.tokens,
+            model_usd=cost.usd,
             exploration=told if told.judged else None,
         )
 

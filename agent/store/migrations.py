@@ -165,5 +165,32 @@ _STRATEGIES = statements(
     "CREATE INDEX candidates_by_identity ON candidates (run, identity)",
     "CREATE INDEX candidates_by_latency ON candidates (run, latency_us) WHERE latency_us IS NOT NULL",
 )
-MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES)
+_MODEL_CALLS = statements(
+    "ALTER TABLE replies ADD COLUMN finish TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE replies ADD COLUMN refusal TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE replies ADD COLUMN uses TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE replies ADD COLUMN tokens_cached INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE replies ADD COLUMN usd REAL",
+    "ALTER TABLE replies ADD COLUMN model TEXT NOT NULL DEFAULT ''",
+    """
+    CREATE TABLE model_calls (
+        id INTEGER PRIMARY KEY,
+        run TEXT NOT NULL REFERENCES runs (id),
+        model TEXT NOT NULL,
+        tokens INTEGER NOT NULL,
+        usd REAL,
+        settled INTEGER NOT NULL DEFAULT 0
+    )
+    """,
+    "CREATE INDEX model_calls_run ON model_calls (run)",
+    """
+    CREATE TABLE dialects (
+        endpoint TEXT NOT NULL,
+        model TEXT NOT NULL,
+        dialect TEXT NOT NULL,
+        PRIMARY KEY (endpoint, model)
+    )
+    """,
+)
+MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

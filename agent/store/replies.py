@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from agent.store.database import Database
 
@@ -18,12 +20,62 @@ class ReplyKey:
 
 
 @dataclass(frozen=True)
+class ToolUse:
+    """A tool that a model asks to be called.
+
+    Attributes:
+        id: The endpoint's name of the call, which its result refers to.
+        arguments: By name, as the model gave them; unchecked.
+    """
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Reply:
-    """What a model answered, and what it cost."""
+    """What a model answered, and what it cost.
+
+    Attributes:
+        finish: Why it ended, in the endpoint's word (stop, length, content_filter, tool_calls); may be empty.
+        refusal: What the endpoint gave as a refusal; empty otherwise.
+        uses: The tools that it asks to be called, in order.
+        tokens_cached: Those of `tokens_in` that the provider had in its cache of prompts.
+        usd: Price in US dollars; None where none is known.
+        model: Who answered; empty where no model did.
+    """
 
     text: str
     tokens_in: int = 0
     tokens_out: int = 0
+    finish: str = ""
+    refusal: str = ""
+    uses: tuple[ToolUse, ...] = ()
+    tokens_cached: int = 0
+    usd: float | None = None
+    model: str = ""
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it ended at the token limit."""
+        return self.finish in ("length", "max_tokens")
+
+
+# A gain is over the faster of the kernels that a candidate started from, or over the baseline.
+_WRITERS = """
+SELECT wrote.model, count(*) AS tried,
+       coalesce(sum(mine.verdict = 'pass' AND mine.latency_us < coalesce(
+           (SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
+            AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
+           (SELECT base.latency_us FROM candidates AS base WHERE base.run = mine.run AND base.round = 0))), 0) AS won
+FROM (SELECT DISTINCT run, round, candidate, model FROM replies WHERE role = 'coder' AND model != '') AS wrote
+JOIN candidates AS mine ON mine.run = wrote.run AND mine.round = wrote.round AND mine.candidate = wrote.candidate
+JOIN runs ON runs.id = wrote.run JOIN runs AS here ON here.id = :run
+WHERE runs.tenant = here.tenant AND mine.lost = 0 AND mine.verdict IS NOT NULL
+  AND (wrote.run = :run AND wrote.round < :round OR wrote.run != :run AND runs.created < here.created)
+GROUP BY wrote.model
+"""
 
 
 class Replies:
@@ -37,20 +89,47 @@ class Replies:
         """Return the answer that arrived earlier, if one did."""
         with self._database.read() as connection:
             row = connection.execute(
-                "SELECT text, tokens_in, tokens_out FROM replies"
-                " WHERE run = ? AND round = ? AND candidate = ? AND role = ? AND prompt = ?",
+                "SELECT * FROM replies WHERE run = ? AND round = ? AND candidate = ? AND role = ? AND prompt = ?",
                 (self._run, key.round, key.candidate, key.role, key.prompt),
             ).fetchone()
-        return None if row is None else Reply(row["text"], row["tokens_in"], row["tokens_out"])
+        if row is None:
+            return None
+        return Reply(
+            text=row["text"],
+            tokens_in=row["tokens_in"],
+            tokens_out=row["tokens_out"],
+            finish=row["finish"],
+            refusal=row["refusal"],
+            uses=tuple(ToolUse(**use) for use in json.loads(row["uses"])),
+            tokens_cached=row["tokens_cached"],
+            usd=row["usd"],
+            model=row["model"],
+        )
+
+    def writers(self, round_: int) -> dict[str, tuple[int, int]]:
+        """Return how many kernels of each model were judged, and how many of them gained.
+
+        Those of this run's rounds before `round_` and of earlier runs count, so that a resumed run sees the same.
+        """
+        with self._database.read() as connection:
+            rows = connection.execute(_WRITERS, {"run": self._run, "round": round_}).fetchall()
+        return {row["model"]: (row["tried"], row["won"]) for row in rows}
 
     def keep(self, key: ReplyKey, reply: Reply) -> None:
         """Commit an answer before anything is done with it."""
         with self._database.write() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO replies (run, round, candidate, role, prompt, text, tokens_in, tokens_out)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO replies (run, round, candidate, role, prompt, text, tokens_in, tokens_out,"
+                " finish, refusal, uses, tokens_cached, usd, model)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(self._run, key.round, key.candidate, key.role, key.prompt),
-                    *(reply.text, reply.tokens_in, reply.tokens_out),
+                    *(reply.text, reply.tokens_in, reply.tokens_out, reply.finish, reply.refusal),
+                    *(
+                        json.dumps([asdict(use) for use in reply.uses]),
+                        reply.tokens_cached,
+                        reply.usd,
+                        reply.model,
+                    ),
                 ),
             )

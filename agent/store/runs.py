@@ -98,8 +98,13 @@ class Runs:
                 )
         return before
 
+    def add_seconds(self, run: str, seconds: float) -> None:
+        """Add to the time that a run has worked."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE runs SET seconds = seconds + ? WHERE id = ?", (seconds, run))
+
     def end(self, run: str, state: RunState, stopped: Stop, *, seconds: float, error: str = "") -> None:
-        """Record how a run ended; `seconds` is what this process worked on it."""
+        """Record how a run ended; `seconds` is the work on it that was not added before."""
         with self._database.write() as connection:
             connection.execute(
                 "UPDATE runs SET state = ?, stopped = ?, error = ?, seconds = seconds + ? WHERE id = ?",

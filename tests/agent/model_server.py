@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,18 +13,31 @@ from typing import Any
 
 from prompts import load_role
 
+ROLES = ("planner", "coder", "speed_critic", "failure_critic", "drafter", "explainer")
+
 
 @dataclass(frozen=True)
 class Question:
-    """One request: who asks (planner, coder, critic), and what."""
+    """One request: who asks (planner, coder, critic, drafter, explainer), and what."""
 
     role: str
     text: str
     body: dict[str, Any]
 
 
-Answer = str | int
-"""What the model says, or an HTTP status to fail with."""
+@dataclass(frozen=True)
+class Raw:
+    """An answer byte by byte; `pause_s` passes between its first half and the second."""
+
+    body: str
+    status: int = 200
+    kind: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    pause_s: float = 0.0
+
+
+Answer = str | int | Raw
+"""What the model says (as a stream where one is asked for), an HTTP status to fail with, or what to send."""
 
 
 @dataclass
@@ -51,19 +65,22 @@ def serving(answer: Callable[[Question], Answer]) -> Iterator[ModelServer]:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             question = _question(body)
             state.asked.append(question)
-            said = answer(question)
-            status, text = (said, "{}") if isinstance(said, int) else (200, _completion(body["model"], said))
-            data = text.encode()
+            raw = _raw(answer(question), body)
+            data = raw.body.encode()
             try:
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
+                self.send_response(raw.status)
+                for name, value in {"retry-after-ms": "1", **dict(raw.headers)}.items():
+                    self.send_header(name, value)
+                self.send_header("content-type", raw.kind)
                 self.send_header("content-length", str(len(data)))
-                self.send_header("retry-after-ms", "1")
                 self.end_headers()
-                self.wfile.write(data)
+                self.wfile.write(data[: len(data) // 2])
+                self.wfile.flush()
+                time.sleep(raw.pause_s)
+                self.wfile.write(data[len(data) // 2 :])
             except (BrokenPipeError, ConnectionResetError):
                 return
-            if status == 200:
+            if raw.status == 200:
                 state.answered.append(question)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -80,10 +97,31 @@ def serving(answer: Callable[[Question], Answer]) -> Iterator[ModelServer]:
 
 def _question(body: dict[str, Any]) -> Question:
     system, user = body["messages"][0], body["messages"][-1]
-    roles = ("planner", "coder", "critic", "drafter", "explainer")
-    # What the last two are told goes on with the rules of a kernel file, or with the facts of a run.
-    role = next(name for name in roles if system["content"].startswith(load_role(name)[:200]))
-    return Question(role, user["content"], body)
+    # What drafters and explainers are told goes on with the rules of a kernel file, or with the facts of a run.
+    role = next(name for name in ROLES if system["content"].startswith(load_role(name)[:200]))
+    return Question(role.rpartition("_")[2], user["content"], body)
+
+
+def _raw(said: Answer, body: dict[str, Any]) -> Raw:
+    if isinstance(said, Raw):
+        return said
+    if isinstance(said, int):
+        return Raw("{}", said)
+    if body.get("stream"):
+        return Raw(stream(said), kind="text/event-stream")
+    return Raw(_completion(body["model"], said))
+
+
+def stream(text: str) -> str:
+    """Return a completion as a stream of events: the text in two parts, then the token counts."""
+    half = len(text) // 2
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": text[:half]}}]},
+        {"choices": [{"index": 0, "delta": {"content": text[half:]}, "finish_reason": "stop"}]},
+        {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107}},
+    ]
+    events = [json.dumps({"id": "x", "object": "chat.completion.chunk", **chunk}) for chunk in chunks]
+    return "".join(f": alive\n\ndata: {event}\n\n" for event in [*events, "[DONE]"])
 
 
 def _completion(model: str, text: str) -> str:

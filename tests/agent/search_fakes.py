@@ -19,6 +19,7 @@ from agent.candidates import CandidatePlan
 from agent.models.fallback import default_critique, default_plans
 from agent.models.reply import written_of
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
+from agent.store.replies import Reply
 from sandbox.device import Bottleneck
 from sandbox.errors import WorkerDiedError
 from sandbox.program import Diagnostic
@@ -126,7 +127,7 @@ class FakeToolbox:
             case CompileOrder():
                 return self.compiled(order.kernel)
             case TestOrder():
-                return TestReport(Verdict.PASS, "")
+                return _tested(order.kernel) or TestReport(Verdict.PASS, "", cases_total=1)
             case ProfileOrder():
                 return _profiled(order.kernel)
             case CheckOrder():
@@ -156,14 +157,11 @@ class FakeToolbox:
         compiled = self.compiled(kernel)
         if compiled.verdict is not Verdict.PASS:
             return _report(compiled.verdict, compiled.message, compiled)
-        if "WRONG" in kernel:
-            first = Mismatch("y", (3,), 1.5, 2.0, 1e-6)
-            case = CaseReport({"n": 33}, 1, Verdict.WRONG_RESULT, "wrong", 30, 0, 33, 9.0, (first,))
-            tested = TestReport(Verdict.WRONG_RESULT, "30 of 33 elements of y are wrong", (case,), 1)
-            return _report(tested.verdict, tested.message, compiled, tested)
+        if (wrong := _tested(kernel)) is not None:
+            return _report(wrong.verdict, wrong.message, compiled, wrong)
         if order.benches:
             self.timed_at.append(tuple(dict(case.dims) for case in order.task.benches))
-        fails = [self.fails_at.get(case.dims["n"]) for case in order.task.benches]
+        fails = [self.fails_at.get(case.dims.get("n", 0)) for case in order.task.benches]
         if order.benches and _latency(kernel) in {*self.late_failures, *fails}:
             tested = TestReport(Verdict.WRONG_RESULT, "wrong at a benchmark shape")
             return _report(tested.verdict, tested.message, compiled, tested)
@@ -206,12 +204,21 @@ class ScriptedProposer:
         reply = self._replies.pop(0) if self._replies else "nothing more to say"
         if isinstance(reply, Exception):
             raise reply
-        return written_of(reply, context.plan.features)
+        return written_of(Reply(reply), context.plan.features)
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         await asyncio.sleep(0)
         self.critiques.append(context)
         return default_critique(context)
+
+
+def _tested(kernel: str) -> TestReport | None:
+    """Return the failure of a kernel that is marked as wrong."""
+    if "WRONG" not in kernel:
+        return None
+    first = Mismatch("y", (3,), 1.5, 2.0, 1e-6)
+    case = CaseReport({"n": 33}, 1, Verdict.WRONG_RESULT, "wrong", 30, 0, 33, 9.0, (first,))
+    return TestReport(Verdict.WRONG_RESULT, "30 of 33 elements of y are wrong", (case,), 1)
 
 
 def _report(

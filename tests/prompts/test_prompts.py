@@ -58,21 +58,21 @@ def test_the_library_always_comes_in_the_same_order():
 
 
 @pytest.mark.parametrize(
-    ("role", "answer"), [("planner", "```json"), ("coder", "cuda"), ("critic", "```json")]
+    ("role", "answer"),
+    [("planner", "```json"), ("coder", "cuda"), ("speed_critic", "```json"), ("failure_critic", "```json")],
 )
 def test_each_role_says_in_which_form_to_answer(role: str, answer: str):
     assert answer in prompts.load_role(role).partition("# Answer")[2]
 
 
 def test_a_request_without_one_of_its_values_is_an_error():
-    with pytest.raises(KeyError, match="task"):
+    with pytest.raises(KeyError, match="shared"):
         prompts.render_request("planner", {})
 
 
 def test_values_may_hold_dollar_signs():
     names = (
-        "task",
-        "device",
+        "shared",
         "baseline",
         "history",
         "critique",

@@ -89,6 +89,7 @@ class CheckStages:
             "provenance": sweep.profile.provenance,
             "tune": dict(sweep.tune),
             "swept": sweep.tried,
+            "settings": sweep.settings,
         }
         if sweep.test is not None:
             first = order.task.tests[0].dims

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.verdict import Verdict
 from tools.awaiting import together
 from tools.preference import merit, preferred
-from tools.reports import CompileReport, ProfileReport, TestReport
+from tools.reports import CompileReport, ProfileReport, SweptSetting, TestReport
 
 Tune = Mapping[str, int]
 
@@ -35,6 +35,7 @@ class Sweep:
         profile: Its profile; a failure where no setting could be profiled.
         test: Its test report; None where the default was chosen, which was tested before.
         tried: How many settings were profiled.
+        settings: What became of each.
     """
 
     verdict: Verdict
@@ -43,6 +44,7 @@ class Sweep:
     profile: ProfileReport
     test: TestReport | None
     tried: int
+    settings: tuple[SweptSetting, ...] = ()
 
 
 async def sweep_settings(
@@ -65,19 +67,22 @@ async def sweep_settings(
     """
     profiles = await _profiled(settings, profile, threads)
     settings = settings[: len(profiles)]
-    ranked = await _ranked(settings, profiles, compile_)
+    built = await _compiled(settings, profiles, compile_)
+    ranked = preferred(list(built), lambda position: merit(profiles[position], built[position]))
+    known = [_swept(*of) for of in zip(settings, profiles, map(built.get, range(len(profiles))), strict=True)]
     if not ranked:
         first = profiles[0]
-        return Sweep(first.verdict, first.message, settings[0], first, None, len(settings))
+        return Sweep(first.verdict, first.message, settings[0], first, None, len(settings), tuple(known))
     wrong = 0
     for position in ranked:
         if position == 0 or wrong == MAX_WRONG:
             break
         report = await test(settings[position])
         if report.verdict is Verdict.PASS:
-            return _chosen(settings, profiles, position, report, wrong)
+            return replace(_chosen(settings, profiles, position, report, wrong), settings=tuple(known))
+        known[position] = replace(known[position], verdict=report.verdict, message=report.message)
         wrong += 1
-    return _chosen(settings, profiles, 0, None, wrong)
+    return replace(_chosen(settings, profiles, 0, None, wrong), settings=tuple(known))
 
 
 async def _profiled(
@@ -99,23 +104,31 @@ async def _profiled(
     return tried + await together(profile(setting) for setting in settings[len(tried) :])
 
 
-async def _ranked(
+async def _compiled(
     settings: Sequence[Tune],
     profiles: Sequence[ProfileReport],
     compile_: Callable[[Tune], Awaitable[CompileReport]],
-) -> list[int]:
-    """Positions of the settings that were timed, the one to choose first."""
-    timed = {
-        position: report
+) -> dict[int, CompileReport]:
+    """What the assembler says of the settings that were timed, by position."""
+    timed = [
+        position
         for position, report in enumerate(profiles)
         if report.verdict is Verdict.PASS and report.latency_us is not None
-    }
+    ]
     compiled = await together(compile_(settings[position]) for position in timed)
-    merits = {
-        position: merit(report, built)
-        for (position, report), built in zip(timed.items(), compiled, strict=True)
-    }
-    return preferred(list(timed), merits.__getitem__)
+    return dict(zip(timed, compiled, strict=True))
+
+
+def _swept(tune: Tune, profile: ProfileReport, compiled: CompileReport | None) -> SweptSetting:
+    found = () if compiled is None else compiled.resources
+    return SweptSetting(
+        dict(tune),
+        profile.verdict,
+        profile.latency_us,
+        max((one.registers for one in found), default=None),
+        sum(one.spill_bytes for one in found) if found else None,
+        "" if profile.verdict is Verdict.PASS else profile.message,
+    )
 
 
 def _chosen(

@@ -4,7 +4,8 @@ import dataclasses
 
 from agent.candidates import Trial
 from agent.models.feedback import feedback, trial_line
-from sandbox.device import Bottleneck, Breakdown, Cause, Fault, Hotspot, LaunchProfile, Part, WhatIf
+from agent.models.profile_words import telling
+from sandbox.device import Bottleneck, Breakdown, Cause, Fault, Hotspot, LaunchProfile, Metric, Part, WhatIf
 from sandbox.program import Diagnostic
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import (
@@ -16,6 +17,7 @@ from tools.reports import (
     ShapeTiming,
     SourceLine,
     StageReport,
+    SweptSetting,
     TestReport,
 )
 
@@ -84,7 +86,8 @@ def test_a_correct_kernel_comes_with_its_bottleneck_and_provenance():
     text = feedback(trial(report, tune={"BLOCK": 64}), KERNEL)
     assert "Latency 12.5 us (estimated), 2x the baseline's speed." in text
     assert "Bottleneck: dram." in text
-    assert "The sweep chose BLOCK = 64." in text
+    assert "The roofline is 10 us: 80% of it is reached, and at most 2.5 us can be gained." in text
+    assert "Judged with BLOCK = 64." in text
 
 
 def test_a_profile_names_the_lines_that_cost_most():
@@ -114,6 +117,41 @@ def test_an_estimate_comes_with_its_parts_what_would_change_it_and_how_far_it_ma
     assert "needs, in us: dram 9.6, l1 8.1, launch 2; least possible 7.3; with its data in L2 5.2 us" in text
     assert "if only this changed: stores coalesced: 8.25 us" in text
     assert "err by about 10 percent for kernels bound by dram" in text
+
+
+def test_metrics_are_those_that_tell_of_what_bounds_the_kernel():
+    metrics = tuple(
+        Metric(name, 1.0, "x", Provenance.COUNTED)
+        for name in (
+            "dram__bytes_read.sum",
+            "smsp__inst_executed_pipe_fma.sum",
+            "launch__registers_per_thread",
+        )
+    )
+    launch = LaunchProfile("k", 1, 9.0, Provenance.ESTIMATED, Bottleneck.DRAM, 0.8, 1, 1, metrics)
+    assert [one.name for one in telling(launch)] == ["dram__bytes_read.sum", "launch__registers_per_thread"]
+    bound = dataclasses.replace(launch, bottleneck=Bottleneck.FMA)
+    assert [one.name for one in telling(bound)] == [
+        "smsp__inst_executed_pipe_fma.sum",
+        "launch__registers_per_thread",
+    ]
+
+
+def test_every_setting_of_a_sweep_is_told_with_what_it_took_or_why_it_failed():
+    settings = (
+        SweptSetting({"B": 64}, Verdict.PASS, 12.5, 40, 0),
+        SweptSetting({"B": 128}, Verdict.PASS, 9.25, 96, 128),
+        SweptSetting({"B": 2048}, Verdict.LAUNCH_ERROR, message="2048 threads in a block"),
+    )
+    profile = ProfileReport(Verdict.PASS, "", 9.25, Provenance.ESTIMATED)
+    report = CheckReport(Verdict.PASS, "t", "d", Provenance.ESTIMATED, "", profile=profile, settings=settings)
+    text = feedback(trial(report, tune={"B": 128}), KERNEL)
+    assert text.endswith(
+        "The sweep:\n"
+        "  B=128: 9.25 us, 96 registers, 128 bytes spilled (chosen)\n"
+        "  B=64: 12.5 us, 40 registers\n"
+        "  B=2048: launch_error: 2048 threads in a block"
+    )
 
 
 def test_the_same_judgement_gives_the_same_words_however_long_it_took():

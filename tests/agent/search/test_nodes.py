@@ -8,6 +8,7 @@ import pytest
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
+from agent.budget import SearchBudget
 from agent.candidates import CandidatePlan
 from agent.events import Event
 from agent.home import Home
@@ -51,6 +52,7 @@ async def deps(home: Home, task: Task, toolbox: FakeToolbox, heard: list[Event])
         store=store,
         say=heard.append,
         interruption=Interruption(),
+        ledger=store.ledger(run, SearchBudget()),
         seed=7,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
@@ -359,7 +358,7 @@ async def test_a_missing_key_is_found_before_a_run_exists(
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(MissingDependencyError, match="OPENAI_API_KEY"):
         await start_search(request_of(model="gpt-x"), home=home, toolbox=toolbox)
-    assert not os.path.exists(home.database)
+    assert Store(home).list_runs() == []
 
 
 async def test_a_run_says_its_name_first(home: Home, toolbox: FakeToolbox, request_of, heard: list[Event]):

@@ -1,0 +1,153 @@
+"""What a coder may use before it hands in: the kernel tools as MCP serves them, the library, and earlier kernels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from mcp import Client
+from mcp.server import MCPServer
+from mcp.types import CallToolResult, TextContent
+
+from agent.home import Home
+from agent.models.feedback import feedback, short
+from agent.proposer import WriteContext
+from agent.store import Store
+from sandbox.errors import UsageError
+from tools.mcp.named_orders import NamedOrder
+from tools.mcp.registration import register
+from tools.tasks.catalogue import TaskCatalogue
+from tools.toolbox import Toolbox
+
+OFFERED = ("compile_kernel", "test_kernel", "profile_kernel", "device_info")
+"""Of the tools that MCP serves; a coder has one task, and the search does the rest."""
+_LONGEST = 12_000
+_PAGES = {
+    "name": "read_features",
+    "description": "Read the pages of up to four optimisation techniques of the library, by name.",
+    "parameters": {
+        "type": "object",
+        "properties": {"names": {"type": "array", "items": {"type": "string"}, "maxItems": 4}},
+        "required": ["names"],
+    },
+}
+_KERNELS = {
+    "name": "read_kernel",
+    "description": "Read an earlier kernel of this search, by the short name that the history gives, and its report.",
+    "parameters": {
+        "type": "object",
+        "properties": {"name": {"type": "string", "minLength": 4}},
+        "required": ["name"],
+    },
+}
+
+
+@dataclass(frozen=True)
+class RunBench:
+    """What the searches' tools need of a run."""
+
+    run: str
+    store: Store
+    home: Home
+    toolbox: Toolbox
+
+    @property
+    def catalogue(self) -> TaskCatalogue:
+        """The tasks that can be named; the coder's own is."""
+        return TaskCatalogue(self.home.tasks)
+
+    async def go_on_later(self, order: NamedOrder) -> str:
+        """Refuse: a coder's turn has no background."""
+        raise UsageError("it takes too long for a turn: make the kernel do less work, or hand it in")
+
+    @asynccontextmanager
+    async def open(self, context: WriteContext) -> AsyncGenerator[CoderTools, None]:
+        """Give the tools of one coder."""
+
+        @asynccontextmanager
+        async def lifespan(_: MCPServer[RunBench]) -> AsyncGenerator[RunBench, None]:
+            yield self
+
+        server = MCPServer[RunBench]("coder", lifespan=lifespan, log_level="ERROR")
+        register(server)
+        async with Client(server) as client:
+            served = {tool.name: tool for tool in (await client.list_tools()).tools}
+            kernel_tools = [
+                {
+                    "name": name,
+                    "description": served[name].description or "",
+                    "parameters": served[name].input_schema,
+                }
+                for name in OFFERED
+            ]
+            yield CoderTools(self, context, client, (*kernel_tools, _PAGES, _KERNELS))
+
+
+@dataclass(frozen=True)
+class CoderTools:
+    """The tools of one coder, for its task alone.
+
+    Attributes:
+        about: Name, description and JSON schema of the arguments of each.
+    """
+
+    bench: RunBench
+    context: WriteContext
+    client: Client
+    about: tuple[Mapping[str, Any], ...]
+
+    @property
+    def schemas(self) -> tuple[Mapping[str, Any], ...]:
+        """The tools as chat endpoints take them."""
+        return tuple({"type": "function", "function": dict(one)} for one in self.about)
+
+    async def use(self, name: str, arguments: Mapping[str, Any]) -> str:
+        """Use a tool; what goes wrong is an answer too."""
+        match name:
+            case "read_features":
+                return self._pages(arguments.get("names"))
+            case "read_kernel":
+                return self._kernel(str(arguments.get("name", "")))
+            case _ if name in OFFERED:
+                return await self._served(name, arguments)
+            case _:
+                known = ", ".join(str(one["name"]) for one in self.about)
+                return f"there is no tool {name[:80]!r}; there are {known}"
+
+    async def _served(self, name: str, arguments: Mapping[str, Any]) -> str:
+        """Use one of MCP's own; whatever task is named, the coder's is meant."""
+        given = dict(arguments)
+        if name != "device_info":
+            given["task"] = str(self.context.task.folder)
+        result = await self.client.call_tool(name, given)
+        assert isinstance(result, CallToolResult), "these tools ask nothing back"
+        text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} [...]"
+
+    def _pages(self, names: object) -> str:
+        known = {page.name: page.text for page in self.context.library}
+        wanted = [str(name) for name in cast("list[object]", names)] if isinstance(names, list) else []
+        pages = [known[name] for name in wanted[:4] if name in known]
+        return "\n".join(pages) or f"there is no such page; there are {', '.join(known)}"
+
+    def _kernel(self, name: str) -> str:
+        for trial in reversed(self.context.history):
+            if trial.sha is not None and len(name) >= 4 and trial.sha.startswith(name):
+                text = self.bench.store.kernels.read(self.bench.run, trial.sha)
+                return f"{text}\n{feedback(trial, text)}"[:_LONGEST]
+        shas = dict.fromkeys(short(one.sha) for one in self.context.history if one.sha is not None)
+        return f"there is no kernel {name[:80]!r}; there are {', '.join(shas) or 'none yet'}"
+
+
+def passed(name: str, answer: str, arguments: Mapping[str, Any]) -> str | None:
+    """Return the kernel that a tool's answer says is correct; None where it says nothing of the kind."""
+    if name != "test_kernel" or arguments.get("tune"):
+        return None
+    try:
+        verdict = json.loads(answer).get("verdict")
+    except (json.JSONDecodeError, AttributeError):
+        return None
+    return str(arguments.get("kernel")) if verdict == "pass" else None

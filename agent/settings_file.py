@@ -1,0 +1,93 @@
+"""`warpwright.toml`: what a person always wants, in the home; what a project wants, in its folder; flags win."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.budget import SearchBudget, TokenPrice
+from agent.home import Home
+from agent.model_settings import ModelSettings
+from sandbox.errors import UsageError
+
+NAME = "warpwright.toml"
+M = TypeVar("M", bound=BaseModel)
+
+
+class _ModelTable(ModelSettings):
+    model: str | None = None
+    base_url: str | None = None
+
+
+class SettingsFile(BaseModel):
+    """What the files say: `[models]`, `[budget]` and `[prices."MODEL"]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    models: _ModelTable = Field(default_factory=_ModelTable)
+    budget: SearchBudget = Field(default_factory=SearchBudget)
+    prices: dict[str, TokenPrice] = Field(default_factory=dict[str, TokenPrice])
+
+    def model_settings(self, **flags: object) -> ModelSettings:
+        """Return how models are asked; flags that were given, which are not None, come first."""
+        known = self.models.model_dump(exclude={"model", "base_url", "prices"})
+        return _validated(ModelSettings, {**known, "prices": self.prices, **_given(flags)})
+
+    def limits(self, **flags: float | None) -> SearchBudget:
+        """Return the budget; flags that were given come first."""
+        return _validated(SearchBudget, {**self.budget.model_dump(), **_given(flags)})
+
+
+def read_settings(home: Home, project: Path) -> SettingsFile:
+    """Return the settings of a home with those of a project on top.
+
+    Raises:
+        UsageError: A file cannot be read; the text names it and what was expected.
+    """
+    tables = _tables(home.root / NAME), _tables(project / NAME)
+    if project != home.root and "base_url" in tables[1].get("models", {}):
+        raise UsageError(
+            f"{project / NAME}: base_url of [models] is taken from {home.root / NAME} or --base-url alone, since"
+            " whoever wrote a project's file would be sent your key"
+        )
+    merged = {
+        name: {**tables[0].get(name, {}), **tables[1].get(name, {})} for name in {**tables[0], **tables[1]}
+    }
+    return SettingsFile.model_validate(merged)
+
+
+def _tables(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    try:
+        tables = tomllib.loads(text)
+        SettingsFile.model_validate(tables)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:4])
+        raise UsageError(f'{path}: {wrong}; known are [models], [budget] and [prices."MODEL"]') from None
+    return tables
+
+
+def _validated(shape: type[M], values: Mapping[str, object]) -> M:
+    try:
+        return shape.model_validate(values)
+    except ValidationError as error:
+        wrong = "; ".join(f"{_flag(str(one['loc'][0]))}: {one['msg']}" for one in error.errors()[:4])
+        raise UsageError(wrong) from None
+
+
+def _flag(name: str) -> str:
+    return {"timeout_s": "--model-timeout", "coder": "--coder-model"}.get(name, f"--{name.replace('_', '-')}")
+
+
+def _given(flags: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in flags.items() if value is not None}
