@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sandbox.errors import UsageError
+from sandbox.freed_memory import return_freed_memory
 from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from tools.awaiting import Memo
 from tools.judge.freezing import BaselineError, Frozen, load_frozen, store_frozen, uncalibrated
-from tools.judge.oracle import TaskOracle, bench_samples
+from tools.judge.oracle import TaskOracle, bench_samples, remembered
 from tools.judge.testing import Rules, fresh_seed
 from tools.parts import Limits, ToolboxParts, local_parts
 from tools.reports import AnyReport, CheckReport, ProofReport, TestReport
@@ -66,7 +67,7 @@ class LocalToolbox(Toolbox):
         self._parts = parts or local_parts(device, cache, workers)
         self._cache = cache
         self._frozen: Memo[str, Frozen] = Memo()
-        self._oracles: dict[str, TaskOracle] = {}
+        self._asked = remembered()
         self._stages = self._make_stages(limits or Limits())
 
     @property
@@ -90,7 +91,11 @@ class LocalToolbox(Toolbox):
             UsageError: The task cannot be frozen, or its reference fails.
             WorkerError: The environment failed twice.
         """
-        return cast("R", await self._report(order))
+        try:
+            return cast("R", await self._report(order))
+        finally:
+            # Inputs, answers and outputs of a benchmark shape were hundreds of megabytes.
+            asyncio.get_running_loop().run_in_executor(None, return_freed_memory)
 
     async def _report(self, order: Order[Task, Any]) -> AnyReport:
         match order:
@@ -166,7 +171,7 @@ class LocalToolbox(Toolbox):
         return ProfileStage(compiling, device, sampler, repeatable=not self._measures)
 
     def _oracle(self, task: Task) -> TaskOracle:
-        return self._oracles.setdefault(task.sha, TaskOracle(task, self._parts.answers))
+        return TaskOracle(task, self._parts.answers, self._asked)
 
     async def _constants(self, task: Task) -> Mapping[str, float]:
         return (await self._freeze_or_not(task))[0].constants

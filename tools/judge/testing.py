@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 import secrets
@@ -242,7 +243,7 @@ class _Judge:
         if repeated.report.verdict is not Verdict.PASS:
             message = f"The second run on the same input failed. {repeated.report.message}"
             return replace(repeated, report=replace(repeated.report, message=shorten(message)))
-        different = differing_outputs(first.outputs, second.outputs)
+        different = await asyncio.to_thread(differing_outputs, first.outputs, second.outputs)
         if different is None:
             return outcome
         message = f"{different} at {describe_case(self.task, case, trial.seed)}."
@@ -264,13 +265,14 @@ class _Judge:
         trial, question = attempt.trial, attempt.question
         where = describe_case(self.task, trial.subject.case, trial.seed)
         if result.fault is not None:
-            return _Outcome(_fault_report(trial, result.fault, where), self._beside(attempt, result, where))
-        modified = modified_input(attempt.plan, question.inputs, result.inputs)
+            beside = await asyncio.to_thread(self._beside, attempt, result, where)
+            return _Outcome(_fault_report(trial, result.fault, where), beside)
+        modified = await asyncio.to_thread(modified_input, attempt.plan, question.inputs, result.inputs)
         if modified is not None:
             return _Outcome(_case_report(trial, Verdict.INPUT_MODIFIED, f"{modified} at {where}."))
         if question.many_answers:
             return await self._judge_by_task(attempt, result, where)
-        comparisons = self._compare(attempt, result)
+        comparisons = await asyncio.to_thread(self._compare, attempt, result)
         text = self._explained(attempt, comparisons, where, result.undefined)
         report = _comparison_report(trial, comparisons, text)
         return _Outcome(report, comparisons=comparisons, untraced=question.untraced)
