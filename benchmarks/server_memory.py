@@ -2,8 +2,8 @@
 
     python -m benchmarks.server_memory [--kernels 20] [--elements 16777216] [--json]
 
-One server in this process, asked over MCP: each kernel is a text of its own, is benchmarked at one large shape, and is
-judged there in full. Memory is this process's resident memory, in MiB; its workers are not counted.
+One server in this process, asked over MCP: each kernel is a text of its own, is benchmarked at one large shape, and
+is judged there in full. Memory is this process's resident memory, in MiB; its workers are not counted.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from sandbox.freed_memory import return_freed_memory
 from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
+from tools import progress
 from tools.awaiting import Memo
 from tools.judge.freezing import BaselineError, Frozen, load_frozen, store_frozen, uncalibrated
 from tools.judge.oracle import TaskOracle, bench_samples, remembered
@@ -104,6 +105,7 @@ class LocalToolbox(Toolbox):
             case TestOrder():
                 return await self._test(order)
             case ProfileOrder(task, kernel, tune, full):
+                progress.begin("profile")
                 return await self._stages.profiling.profile(task, kernel, tune, full=full)
             case CheckOrder():
                 return await self._check(order)
@@ -112,6 +114,7 @@ class LocalToolbox(Toolbox):
 
     async def _test(self, order: TestOrder[Task]) -> TestReport:
         frozen = await self._freeze(order.task)
+        progress.begin("test")
         compiled = await self._stages.compiling.compile_tests(order.task, order.kernel, order.tune)
         return await self._stages.results.test(order.task, compiled, frozen, order.seed)
 
@@ -190,6 +193,7 @@ class LocalToolbox(Toolbox):
         stored = await asyncio.to_thread(load_frozen, self._cache, task, self.device)
         if stored is not None:
             return stored
+        progress.begin("the task's own baseline")
         frozen = await self._stages.results.freeze(task)
         await asyncio.to_thread(store_frozen, self._cache, task, self.device, frozen)
         return frozen

@@ -89,7 +89,9 @@ async def job_status(
             spent = time.monotonic() - start
             if _ended(found) or spent >= wait_s:
                 return _status(found)
-            await ctx.report_progress(spent, wait_s, f"{found.kind} is {found.state}, {spent:.0f} s")
+            doing = found.error.rpartition("\n")[2]
+            said = f"{found.kind} is {found.state}{f': {doing}' if doing else ''}, {spent:.0f} s"
+            await ctx.report_progress(spent, wait_s, said)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
 

@@ -11,11 +11,13 @@ from mcp.server.mcpserver import Context
 
 from agent.home import Home
 from agent.mcp.access.tenancy import caller_catalogue, tenant
+from agent.mcp.handed_over import Work
 from agent.mcp.judgements import Judgements
 from agent.mcp.search_service import SearchService
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.named_orders import NamedOrder
+from tools.progress import Account
 from tools.tasks.catalogue import TaskCatalogue
 from tools.toolbox import Toolbox
 
@@ -40,9 +42,10 @@ class Services:
         """The runs that the caller of this request may see."""
         return self.every_run.seen_by(tenant())
 
-    async def go_on_later(self, order: NamedOrder) -> str:
-        """Have an order carried out in the background; return the job's id."""
-        return await self.searches.jobs.order(order, self.toolbox.device, self.catalogue)
+    async def go_on_later(self, order: NamedOrder, work: Work, account: Account) -> str:
+        """Let an order that is being carried out go on in the background; return the job's id."""
+        jobs = self.searches.jobs
+        return await jobs.hand_over(order, self.toolbox.device, self.catalogue, (work, account))
 
 
 def services_of(ctx: Context[Services]) -> Services:
@@ -59,10 +62,12 @@ async def open_services(
     async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
         searches, judgements = SearchService(home, toolbox, base_url), Judgements(store, toolbox)
         judgements.open()
+        searches.jobs.handed_over.open()
         try:
             yield Services(toolbox, searches, judgements, home, store)
         finally:
             # The server may be under cancellation already; what follows must still run to its end.
             with anyio.CancelScope(shield=True):
+                await searches.jobs.handed_over.aclose()
                 await judgements.aclose()
                 await searches.aclose()

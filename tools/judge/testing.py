@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from sandbox.plan import Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Verdict
+from tools import progress
 from tools.awaiting import until
 from tools.judge.bits import differing_outputs, modified_input
 from tools.judge.comparison import Comparison, compare
@@ -132,8 +134,15 @@ async def judge_results(
         for subject in subjects
         if repetition == 0 or not subject.once
     ]
+    ended = itertools.count(1)
+
+    async def outcome(trial: _Trial) -> _Outcome:
+        found = await judge.outcome(trial)
+        progress.count(next(ended), len(trials))
+        return found
+
     outcomes = await until(
-        trials, judge.outcome, lambda one: one.report.verdict is not Verdict.PASS, width=rules.width
+        trials, outcome, lambda one: one.report.verdict is not Verdict.PASS, width=rules.width
     )
     return _judgement(outcomes, len(trials))
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tools import progress
 from tools.awaiting import together
 from tools.mcp import limits
 from tools.mcp.answers import CompileAnswer, ProfileAnswer, TestAnswer
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer, describe_benchmark, describe_comparison
 from tools.mcp.drafts import CreatedTask, NewTask, describe_kept
 from tools.mcp.translation import describe_compile, describe_profile, describe_test
+from tools.reports import CheckReport
 from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.drafting import keep
+from tools.tasks.task import Task
 from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
 Answer = CompileAnswer | TestAnswer | ProfileAnswer | BenchmarkAnswer | CompareAnswer | CreatedTask
@@ -53,6 +57,11 @@ def called(order: NamedOrder) -> str:
     return "benchmark" if isinstance(order, CheckOrder) else order.kind
 
 
+async def _done(toolbox: Toolbox, name: str, order: CheckOrder[Task]) -> CheckReport:
+    with progress.part(name):
+        return await toolbox.do(order)
+
+
 async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogue) -> Answer:
     """Do what an order says, and return what its tool answers.
 
@@ -77,5 +86,6 @@ async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogu
             return describe_benchmark(task, await toolbox.do(order.on(task)))
         case CompareOrder(_, kernels, sweep):
             orders = [CheckOrder(task, kernel, sweep=sweep) for kernel in kernels.values()]
-            reports = await together(toolbox.do(order) for order in orders)
+            numbered = (f"kernel {number} of {len(orders)}" for number in range(1, len(orders) + 1))
+            reports = await together(map(partial(_done, toolbox), numbered, orders))
             return describe_comparison(task, list(zip(kernels, reports, strict=True)))

@@ -21,7 +21,8 @@ from tools.mcp.device import DeviceInfo, describe_device
 from tools.mcp.drafts import CreatedTask, NewTask
 from tools.mcp.named_orders import Answer, CompareOrder, CreateOrder, NamedOrder, carry_out
 from tools.mcp.translation import describe_task, task_line
-from tools.mcp.waiting import TookTooLongError, with_progress
+from tools.mcp.waiting import TookTooLongError, begun, dropped, with_progress
+from tools.progress import Account
 from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.errors import TaskNotFoundError
 from tools.tasks.task import Task
@@ -44,11 +45,11 @@ class HasToolbox(Protocol):
         """The tasks that clients may name."""
         ...
 
-    async def go_on_later(self, order: NamedOrder) -> str:
-        """Have an order carried out in the background; return the job's id.
+    async def go_on_later(self, order: NamedOrder, work: asyncio.Task[Any], account: Account) -> str:
+        """Let an order that is being carried out go on in the background; return the job's id.
 
         Raises:
-            UsageError: This server has no background.
+            UsageError: The caller has too many there; the work was cancelled.
         """
         ...
 
@@ -157,9 +158,12 @@ async def compile_kernel(
     A file that does not compile is an answer, with the lines to repair, not an error.
     """
     order = CompileOrder(task, kernel, tune)
+    what, account = f"compiling for {task}", Account()
+    work = _begun(ctx, order, account)
     try:
-        return await _attempt(ctx, order, f"compiling for {task}", CompileAnswer)
+        return await _awaited(ctx, work, account, what, CompileAnswer)
     except TookTooLongError as error:
+        await dropped(work)
         raise ToolError(f"{error} and was stopped; try once more, or make the kernel smaller") from error
 
 
@@ -237,26 +241,34 @@ async def _find(ctx: _Context, name: str) -> Task:
 
 async def _judge(ctx: _Context, order: NamedOrder, what: str, kind: type[J]) -> J:
     """Carry an order out; where that takes longer than a call may, hand it over and say so."""
+    account = Account()
+    work = _begun(ctx, order, account)
     try:
-        return await _attempt(ctx, order, what, cast("type[Any]", kind))
+        return await _awaited(ctx, work, account, what, cast("type[Any]", kind))
     except TookTooLongError:
         try:
-            job = await _services(ctx).go_on_later(order)
+            job = await _services(ctx).go_on_later(order, work, account)
         except WarpwrightError as error:
             raise ToolError(f"{what} takes too long for one call, and {error}") from error
         return kind(
             job=job,
-            message=f"{what} takes longer than a call may; it goes on in the background.",
+            message=f"{what} takes longer than a call may; it goes on in the background. {account.now}".strip(),
             task=order.task,
             device=_services(ctx).toolbox.device,
             next_step=f"job_status(job='{job}') waits for the answer.",
         )
 
 
-async def _attempt(ctx: _Context, order: NamedOrder, what: str, kind: type[A]) -> A:
+def _begun(ctx: _Context, order: NamedOrder, account: Account) -> asyncio.Task[Answer]:
     services = _services(ctx)
+    return begun(carry_out(order, services.toolbox, services.catalogue), account)
+
+
+async def _awaited(
+    ctx: _Context, work: asyncio.Task[Answer], account: Account, what: str, kind: type[A]
+) -> A:
     try:
-        answer = await with_progress(ctx, carry_out(order, services.toolbox, services.catalogue), what)
+        answer = await with_progress(ctx, work, account, what)
     except WorkerError as error:
         msg = "the sandbox's worker died twice, through no known fault of the kernel; try once more"
         raise ToolError(msg) from error

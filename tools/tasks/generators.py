@@ -15,7 +15,7 @@ from tools.tasks.value_families import FAMILIES, Array, Filling, Number, rounded
 
 _MAX_CALL = 120
 _IN_A_ROW = frozenset({"normal", "uniform", "integers", "constant"})
-"""Families that draw element by element, so that a slice at a time gives the same values in a fraction of the memory."""
+"""Families that draw element by element: a slice at a time gives the same values in a fraction of the memory."""
 _SLICE = 1 << 20
 
 

@@ -19,8 +19,9 @@ from mcp.types import CallToolResult, TextContent
 from sandbox.device import Bottleneck, LaunchProfile, Metric
 from sandbox.program import Diagnostic, KernelResources
 from sandbox.verdict import Provenance, Verdict
-from tools.mcp import HasToolbox, register
+from tools.mcp import HasToolbox, register, waiting
 from tools.mcp.named_orders import NamedOrder
+from tools.progress import Account
 from tools.reports import (
     CaseReport,
     CheckReport,
@@ -137,9 +138,11 @@ class Services:
     toolbox: CannedToolbox
     catalogue: TaskCatalogue
     orders: list[NamedOrder] = field(default_factory=list[NamedOrder])
+    under_way: list[asyncio.Task[Any]] = field(default_factory=list[asyncio.Task[Any]])
 
-    async def go_on_later(self, order: NamedOrder) -> str:
+    async def go_on_later(self, order: NamedOrder, work: asyncio.Task[Any], account: Account) -> str:
         self.orders.append(order)
+        self.under_way.append(work)
         return "job-1"
 
 
@@ -152,7 +155,10 @@ def client(
 ) -> AbstractAsyncContextManager[Client]:
     @asynccontextmanager
     async def lifespan(_: MCPServer[HasToolbox]) -> AsyncGenerator[HasToolbox]:
-        yield Services(toolbox, TaskCatalogue(own, paths=False), [] if orders is None else orders)
+        services = Services(toolbox, TaskCatalogue(own, paths=False), [] if orders is None else orders)
+        yield services
+        for work in services.under_way:
+            await waiting.dropped(work)
 
     server = MCPServer[HasToolbox]("test", lifespan=lifespan, log_level="CRITICAL")
     register(server)
