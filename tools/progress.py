@@ -7,7 +7,7 @@ listens, nothing is kept.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -59,7 +59,7 @@ _part: ContextVar[str] = ContextVar("part", default="")
 
 
 @contextmanager
-def told_to(account: Account) -> Iterator[None]:
+def told_to(account: Account) -> Generator[None]:
     """Have the work that begins here tell an account."""
     token = _account.set(account)
     try:
@@ -69,7 +69,7 @@ def told_to(account: Account) -> Iterator[None]:
 
 
 @contextmanager
-def part(name: str) -> Iterator[None]:
+def part(name: str) -> Generator[None]:
     """Name what begins here as a part of the work, `kernel 1 of 2`."""
     token = _part.set(name)
     try:

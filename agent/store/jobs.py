@@ -70,7 +70,8 @@ class NewJob:
 class Job(NewJob):
     """A stored job; `run` is the search's name once it has one, `answer` is JSON once the job completed.
 
-    `error` says why it failed, or what it does while it runs; `problem` whose fault a failure is, where that is known.
+    `error` says why it failed, or what it does while it runs; `problem` whose fault a failure is, where that is
+    known.
     """
 
     id: str = ""
