@@ -54,7 +54,8 @@ class JobService:
         stored = await asyncio.to_thread(self._store.get_run, run)
         if stored.request.tools is not None:
             raise UsageError(
-                f"run {run} uses another machine's tools; go on with it there: warpwright resume {run}"
+                f"run {run} uses another machine's tools, so its own person must go on with it;"
+                " start_search(task=...) begins another"
             )
         ticket = await self._ticket(stored.request.model)
         job = ResumeJob(run=run, ticket=ticket).model_dump_json()
@@ -115,5 +116,7 @@ class JobService:
             return stored.run
         if stored.state is JobState.COMPLETED:  # a run that had ended before
             return ResumeJob.model_validate_json(new.request).run
-        log = self._home.root / "supervisor.log"
-        raise UsageError(stored.error or f"the search did not start ({stored.state}); {log} may say why")
+        raise UsageError(
+            stored.error
+            or f"the search did not start ({stored.state}); supervisor.log of this home may say why"
+        )

@@ -14,17 +14,18 @@ from importlib.metadata import version
 from mcp.server import MCPServer
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver.tools import Tool
 
 from agent.home import Home
-from agent.mcp import background, chat_prompts, completions, features, resources, searches
+from agent.mcp import chat_prompts, completions, resources
 from agent.mcp.access.tenancy import caller_catalogue, tenant
 from agent.mcp.completions import View
+from agent.mcp.offer import Offer, offered
 from agent.mcp.services import Services, open_services
 from agent.mcp.tasks_extension import SearchTasks
 from agent.mcp.toolbox_extension import ToolboxExtension
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
-from tools.mcp import register as register_kernel_tools
 
 _INSTRUCTIONS = """\
 warpwright writes fast CUDA kernels and proves them correct.
@@ -43,6 +44,7 @@ def build_server(
     base_url: str | None = None,
     token_verifier: TokenVerifier | None = None,
     auth: AuthSettings | None = None,
+    offer: Offer | None = None,
 ) -> MCPServer[Services]:
     """Return a server; each time it is served it opens a toolbox of its own.
 
@@ -52,11 +54,13 @@ def build_server(
         base_url: Endpoint of chat models; None for OpenAI's, or the one that the environment names.
         token_verifier: Knows who calls over HTTP; None where every caller is this machine's own person.
         auth: What callers are told of how to authenticate; given where `token_verifier` is.
+        offer: What of all that is served; None for everything, to someone on this machine.
     """
+    offer = offer or Offer()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Services]) -> AsyncGenerator[Services, None]:
-        async with open_services(home, device, base_url) as services:
+        async with open_services(home, device, base_url, tells_paths=offer.tells_paths) as services:
             yield services
 
     server = MCPServer[Services](
@@ -65,15 +69,12 @@ def build_server(
         instructions=_INSTRUCTIONS,
         version=version("warpwright"),
         lifespan=lifespan,
+        tools=list[Tool](offered(offer)),
         extensions=[ToolboxExtension(), SearchTasks()],
         token_verifier=token_verifier,
         auth=auth,
         log_level="WARNING",
     )
-    register_kernel_tools(server)
-    features.register(server)
-    searches.register(server)
-    background.register(server)
     resources.register(server)
     chat_prompts.register(server)
     completions.register(server, lambda: View(Store(home, tenant()), caller_catalogue(home)))
@@ -91,7 +92,9 @@ def require(home: Home, device: str) -> None:
     Store(home)
 
 
-async def serve_stdio(home: Home, device: str, base_url: str | None = None) -> None:
+async def serve_stdio(
+    home: Home, device: str, base_url: str | None = None, offer: Offer | None = None
+) -> None:
     """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no worker behind; searches go on.
 
     Raises:
@@ -103,7 +106,7 @@ async def serve_stdio(home: Home, device: str, base_url: str | None = None) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end_input)
-    await build_server(home, device, base_url).run_stdio_async()
+    await build_server(home, device, base_url, offer=offer).run_stdio_async()
 
 
 def _interruptible_stdin() -> Callable[[], None]:

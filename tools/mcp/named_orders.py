@@ -11,12 +11,12 @@ from pydantic import Field
 
 from tools import progress
 from tools.awaiting import together
-from tools.mcp import limits
 from tools.mcp.answers import CompileAnswer, ProfileAnswer, TestAnswer
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer, describe_benchmark, describe_comparison
 from tools.mcp.drafts import CreatedTask, NewTask, describe_kept
+from tools.mcp.profile_shelf import ProfileShelf
 from tools.mcp.translation import describe_compile, describe_profile, describe_test
-from tools.reports import CheckReport
+from tools.reports import CheckReport, ProfileReport
 from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.drafting import keep
 from tools.tasks.task import Task
@@ -38,9 +38,10 @@ class CompareOrder:
 
 @dataclass(frozen=True)
 class CreateOrder:
-    """Keep a new task."""
+    """Keep a new task, or a changed one where nothing has used the one before."""
 
     draft: NewTask
+    replace: bool = False
     kind: Literal["create_task"] = "create_task"
 
     @property
@@ -57,6 +58,14 @@ def called(order: NamedOrder) -> str:
     return "benchmark" if isinstance(order, CheckOrder) else order.kind
 
 
+async def _shelved(report: ProfileReport, catalogue: TaskCatalogue) -> str | None:
+    """Keep the whole of a profile where its caller can read it."""
+    shelf = ProfileShelf.of(catalogue)
+    if shelf is None or not report.shapes:
+        return None
+    return await asyncio.to_thread(shelf.put, report)
+
+
 async def _done(toolbox: Toolbox, name: str, order: CheckOrder[Task]) -> CheckReport:
     with progress.part(name):
         return await toolbox.do(order)
@@ -70,7 +79,8 @@ async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogu
         WorkerError: The environment failed twice.
     """
     if isinstance(order, CreateOrder):
-        return describe_kept(await keep(order.draft, catalogue, toolbox), toolbox.device)
+        kept = await keep(order.draft, catalogue, toolbox, replace=order.replace)
+        return describe_kept(kept, toolbox.device)
     task = await asyncio.to_thread(catalogue.find, order.task)
     match order:
         case CompileOrder():
@@ -80,8 +90,7 @@ async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogu
             return describe_test(task, tested, device=toolbox.device, isolation=toolbox.isolation)
         case ProfileOrder():
             profiled = await toolbox.do(order.on(task))
-            metrics = limits.ALL_METRICS if order.full else limits.METRICS
-            return describe_profile(task, profiled, toolbox.device, metrics=metrics)
+            return describe_profile(task, profiled, toolbox.device, await _shelved(profiled, catalogue))
         case CheckOrder():
             return describe_benchmark(task, await toolbox.do(order.on(task)))
         case CompareOrder(_, kernels, sweep):

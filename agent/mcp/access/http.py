@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +27,7 @@ from agent.mcp.access.json_errors import JsonErrors
 from agent.mcp.access.oauth import OAuth
 from agent.mcp.access.rates import RateLimits
 from agent.mcp.access.tokens import Allowance, TokenFile
+from agent.mcp.offer import Offer
 from agent.mcp.server import build_server, require
 from agent.mcp.services import Services
 from sandbox.errors import UsageError
@@ -95,7 +96,12 @@ class ListenAddress:
 
 
 async def serve_http(
-    home: Home, device: str, base_url: str | None, address: ListenAddress, oauth: OAuth | None = None
+    home: Home,
+    device: str,
+    base_url: str | None,
+    address: ListenAddress,
+    oauth: OAuth | None = None,
+    offer: Offer | None = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. Says on standard error where it listens.
 
@@ -112,7 +118,8 @@ async def serve_http(
         url = "" if oauth is None else address.url(listening.getsockname()[1])
         access = await open_access(tokens, oauth, url) if guarded else None
         verifier, auth = (None, None) if access is None else (access.callers, access.settings)
-        server = build_server(home, device, base_url, token_verifier=verifier, auth=auth)
+        told = replace(offer or Offer(), tells_paths=False)
+        server = build_server(home, device, base_url, token_verifier=verifier, auth=auth, offer=told)
         await serve_on(listening, server, address, verifier)
 
 

@@ -89,7 +89,7 @@ async def test_the_speed_up_that_a_person_wants_is_the_target_of_the_kept_task(
     ],
     ids=["changes", "not kept", "declined", "cancelled", "no answer of the form"],
 )
-async def test_what_a_person_does_not_take_is_neither_judged_nor_kept(
+async def test_what_a_person_does_not_take_is_not_kept(
     mode: Any, person: Person, said: str, tmp_path: Path
 ) -> None:
     toolbox = CannedToolbox(tested=PASSES)
@@ -97,7 +97,23 @@ async def test_what_a_person_does_not_take_is_neither_judged_nor_kept(
         text = error_text(await create(connected))
     assert any(part in text for part in said.split("|"))
     assert not list(tmp_path.iterdir())
-    assert not toolbox.orders
+    assert len(toolbox.orders) == 1
+
+
+@both_eras
+async def test_a_draft_is_judged_once_before_its_person_is_asked_and_they_see_what_was_found(
+    mode: Any, tmp_path: Path
+) -> None:
+    toolbox, person = CannedToolbox(), accepts(keep=True, speedup=2)
+    async with asked(person, mode, tmp_path, toolbox) as connected:
+        assert structured(await create(connected))["created"]
+        wrong = error_text(
+            await create(connected, name="wrong", baseline=f"// WRONG\n{NEW_TASK['baseline']}")
+        )
+    assert "Its baseline passes." in person.shown[0].message
+    assert "It takes 3 us (estimated)." in person.shown[0].message
+    assert "its baseline is not correct" in wrong
+    assert (len(person.shown), len(toolbox.orders)) == (1, 2)
 
 
 @both_eras
