@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,17 @@ class Home:
     def checkpoints(self) -> Path:
         """The graph's checkpoints."""
         return self.root / "checkpoints.db"
+
+
+def obstacle(home: Home) -> str | None:
+    """Return why a home cannot be written, and what to do; None where it can. Makes the folder if it must."""
+    try:
+        home.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home.root):
+            return None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return f"the home {home.root} cannot be written ({reason}): set WARPWRIGHT_HOME to a folder of yours"
 
 
 def home() -> Home:

@@ -8,9 +8,10 @@ from agent.cli.options import AsJson
 from agent.cli.outcome import ExitStatus, conclude
 
 if TYPE_CHECKING:
+    from agent.home import Home
     from sandbox.facts import Fact
 
-_NOTHING_WORKS_WITHOUT = ("CUDA compiler",)
+_NOTHING_WORKS_WITHOUT = ("CUDA compiler", "home")
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -46,8 +47,16 @@ def _facts() -> list[Fact]:
         *facts(),
         Fact("devices", True, f"auto ({device_name()}), {', '.join(simulated_names())}"),
         Fact("model key", True, key),
-        Fact("home", True, str(home().root)),
+        _home_fact(home()),
     ]
+
+
+def _home_fact(home: Home) -> Fact:
+    from agent.home import obstacle
+    from sandbox.facts import Fact
+
+    found = obstacle(home)
+    return Fact("home", found is None, str(home.root), found or "")
 
 
 def _show(found: list[Fact]) -> None:

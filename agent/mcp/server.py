@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-import threading
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from mcp.server import MCPServer
@@ -22,6 +19,7 @@ from agent.mcp.access.tenancy import caller_catalogue, tenant
 from agent.mcp.completions import View
 from agent.mcp.offer import Offer, offered
 from agent.mcp.services import Services, open_services
+from agent.mcp.stdin import interruptible_stdin
 from agent.mcp.tasks_extension import SearchTasks
 from agent.mcp.toolbox_extension import ToolboxExtension
 from agent.store import Store
@@ -102,33 +100,8 @@ async def serve_stdio(
         MissingDependencyError: This machine lacks the device, the compiler or its headers.
     """
     require(home, device)
-    end_input = _interruptible_stdin()
+    end_input = interruptible_stdin()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end_input)
     await build_server(home, device, base_url, offer=offer).run_stdio_async()
-
-
-def _interruptible_stdin() -> Callable[[], None]:
-    """Put a socket in the place of descriptor 0, fed from the real input; return what ends it.
-
-    The transport reads in a thread that nothing can wake, so a signal could not end the server in order.
-    """
-    source = os.dup(0)
-    reading, writing = socket.socketpair()
-    os.dup2(reading.fileno(), 0)
-    reading.close()
-
-    def feed() -> None:
-        # An error means that it was ended from the other side: either way there is no more input.
-        with suppress(OSError):
-            while data := os.read(source, 1 << 16):
-                writing.sendall(data)
-            writing.shutdown(socket.SHUT_WR)
-
-    def end() -> None:
-        with suppress(OSError):
-            writing.shutdown(socket.SHUT_WR)
-
-    threading.Thread(target=feed, name="stdin", daemon=True).start()
-    return end

@@ -116,7 +116,7 @@ def _unknown(name: str, known: Sequence[str], owner: str) -> str:
     near = (
         get_close_matches(shown, known, 1, 0.5) or [one for one in known if one in shown or shown in one][:1]
     )
-    meant = f"; did you mean {near[0]}?" if near else ""
+    meant = f"; did you mean {near[0]}?" if near else "."
     return f"{owner} no argument {shown!r}{meant} There are: {', '.join(known) or 'none'}. Nothing was done."
 
 
