@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import chat, doctor, kernels, runs, search, serve, supervise, tasks, token
+from agent.cli import chat, check, doctor, kernels, runs, search, serve, supervise, tasks, token
 
 app = typer.Typer(
     name="warpwright",
@@ -43,7 +43,7 @@ def root(
 
 app.command("optimize")(search.optimize)
 app.command("chat")(chat.chat)
-app.command("check")(kernels.check)
+app.command("check")(check.check)
 app.command("profile")(kernels.profile)
 app.command("tasks")(tasks.tasks)
 app.command("runs")(runs.runs)
