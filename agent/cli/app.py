@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import chat, check, doctor, kernels, runs, search, serve, supervise, tasks, token
+from agent.cli import chat, check, doctor, install, kernels, runs, search, serve, supervise, tasks, token
 
 app = typer.Typer(
     name="warpwright",
@@ -16,7 +16,7 @@ app = typer.Typer(
         "2 usage; 3 this machine lacks something."
     ),
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -51,5 +51,6 @@ app.command("show")(runs.show)
 app.command("resume")(search.resume)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
+app.command("install")(install.install)
 app.add_typer(token.app, name="token")
 app.command("supervise", hidden=True)(supervise.supervise)

@@ -63,6 +63,9 @@ def serve(  # noqa: PLR0913 - they are the options of the command
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Only tools that change nothing: no new tasks, no searches.")
     ] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log on standard error as JSON, a line an event.")
+    ] = False,
     searches: SearchesAtOnce = 2,
     candidates: CandidatesADay = 2000,
     model_tokens: ModelTokensADay = 5_000_000,
@@ -78,6 +81,7 @@ def serve(  # noqa: PLR0913 - they are the options of the command
 
     async def work() -> ExitStatus:
         from agent.cli.isolation import warn_of_weak_isolation
+        from agent.cli.logs import log_lines
         from agent.home import home
 
         if oauth is None and (audience or scope):
@@ -92,6 +96,7 @@ def serve(  # noqa: PLR0913 - they are the options of the command
         if not sets or any(one not in SETS for one in sets):
             raise UsageError(f"--toolsets: expected some of {','.join(SETS)}, found {toolsets!r}")
         offer = Offer(sets, read_only=read_only)
+        log_lines(as_json=log_json)
         warn_of_weak_isolation()
         if not http:
             from agent.mcp.server import serve_stdio

@@ -206,6 +206,7 @@ def _configuration(app: Starlette, address: ListenAddress) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=PunctualConnection,
+        log_config=None,
         log_level="warning",
         access_log=False,
         limit_concurrency=MOST_CONNECTIONS,

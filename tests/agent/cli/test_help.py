@@ -13,7 +13,20 @@ from typer.testing import CliRunner
 from agent.cli.app import app
 
 GOLDEN = Path(__file__).parent / "golden"
-COMMANDS = ["", "optimize", "chat", "check", "profile", "tasks", "runs", "show", "resume", "doctor", "serve"]
+COMMANDS = [
+    "",
+    "optimize",
+    "chat",
+    "check",
+    "profile",
+    "tasks",
+    "runs",
+    "show",
+    "resume",
+    "doctor",
+    "install",
+    "serve",
+]
 TOKEN_COMMANDS = ["token", "token add", "token list", "token remove"]
 
 
