@@ -37,7 +37,7 @@ def reference(path):
         pass
     return {"y": done}
 """
-"""Reads a file of this machine and reaches its network, which a reference.py, that nobody trusts, must not be able to."""
+"""Reads a file of this machine and reaches its network; what a reference.py does must be able to do neither."""
 
 
 async def tried() -> list[Fact]:

@@ -11,6 +11,7 @@ from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
 from tools.kernel import directives
 from tools.kernel.directives import Define, DirectiveError, LaunchDirective, Scratch, Tunable
+from tools.kernel.host_code import HostPart, without_host_code
 from tools.kernel.names import ALLOWED_HEADERS, header_allowed, macro_name_fault
 from tools.kernel.source_text import code_lines, spelled_by_pasting, words
 
@@ -67,6 +68,7 @@ class KernelFile:
         tunables: In file order, as are the other three.
         file: The name shown in messages.
         includes: The headers included, in file order.
+        left_out: What was for the host, and is blank in `source`.
     """
 
     source: str
@@ -76,6 +78,7 @@ class KernelFile:
     launches: tuple[LaunchDirective, ...]
     file: str = "kernel.cu"
     includes: tuple[str, ...] = ()
+    left_out: tuple[HostPart, ...] = ()
 
     def error(self, reason: str, line: int) -> KernelFileError:
         """Make the error that names this file and that line."""
@@ -97,7 +100,7 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
     Raises:
         KernelFileError: The file breaks the contract; whatever the text, nothing else is raised.
     """
-    source = _decode(text, file)
+    source, left_out = without_host_code(_decode(text, file))
     includes = _includes(source, file)
     _check_words(source, file)
     found = list(_directives(source, file))
@@ -110,6 +113,7 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
         tuple(item for item in found if isinstance(item, LaunchDirective)),
         file,
         includes,
+        left_out,
     )
     if not kernel_file.launches:
         reason = "expected at least one `//@ launch kernel<<<grid, block>>>(arguments)`, found none"

@@ -218,11 +218,16 @@ _LIMITS = {
 
 
 def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
-    return tuple(
+    headers = (
         Diagnostic("remark", f"<{header}> is for host code; here it is empty, and may be left out")
         for header in parsed.includes
         if host_only(header)
     )
+    host = (
+        Diagnostic("remark", f"`{part.name}` is host code, and was left out", part.line)
+        for part in parsed.left_out
+    )
+    return (*headers, *host)
 
 
 def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
