@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
 from tools.kernel import directives
-from tools.kernel.directives import Define, DirectiveError, LaunchDirective, Scratch, Tunable
+from tools.kernel.directives import Define, DirectiveError, Fill, LaunchDirective, Scratch, Tunable
 from tools.kernel.host_code import HostPart, without_host_code
 from tools.kernel.names import ALLOWED_HEADERS, header_allowed, macro_name_fault
+from tools.kernel.options import Options, read_options
 from tools.kernel.source_text import code_lines, spelled_by_pasting, words
 
 __all__ = [
@@ -79,6 +80,8 @@ class KernelFile:
     file: str = "kernel.cu"
     includes: tuple[str, ...] = ()
     left_out: tuple[HostPart, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    options: tuple[Options, ...] = ()
 
     def error(self, reason: str, line: int) -> KernelFileError:
         """Make the error that names this file and that line."""
@@ -114,6 +117,8 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
         file,
         includes,
         left_out,
+        tuple(item for item in found if isinstance(item, Fill)),
+        tuple(item for item in found if isinstance(item, Options)),
     )
     if not kernel_file.launches:
         reason = "expected at least one `//@ launch kernel<<<grid, block>>>(arguments)`, found none"
@@ -205,7 +210,12 @@ def _include(word: str, rest: str) -> str:
     return header
 
 
-def _directives(source: str, file: str) -> Iterator[directives.Directive]:
+def _directive(text: str, line: int) -> directives.Directive | Options:
+    word, _, rest = text.partition(" ")
+    return read_options(rest, line) if word == "options" else directives.parse(text, line)
+
+
+def _directives(source: str, file: str) -> Iterator[directives.Directive | Options]:
     counts: dict[type, int] = {}
     for number, line in enumerate(source.split("\n"), start=1):
         mark = line.find("//@")
@@ -214,7 +224,7 @@ def _directives(source: str, file: str) -> Iterator[directives.Directive]:
         if line[:mark].strip():
             raise KernelFileError("expected `//@` at the start of its line", number, file)
         try:
-            item = directives.parse(line[mark + 3 :].strip(), number)
+            item = _directive(line[mark + 3 :].strip(), number)
         except DirectiveError as error:
             raise KernelFileError(str(error), number, file) from None
         counts[type(item)] = counts.get(type(item), 0) + 1
@@ -223,10 +233,10 @@ def _directives(source: str, file: str) -> Iterator[directives.Directive]:
         yield item
 
 
-def _check_names(found: list[directives.Directive], file: str) -> None:
+def _check_names(found: list[directives.Directive | Options], file: str) -> None:
     lines: dict[str, int] = {}
     for item in found:
-        if isinstance(item, LaunchDirective):
+        if isinstance(item, LaunchDirective | Fill | Options):
             continue
         if isinstance(item, Tunable | Define) and (fault := macro_name_fault(item.name)):
             raise KernelFileError(fault, item.line, file)

@@ -25,7 +25,9 @@ A kernel file is one .cu text: device code only, no host code, no main. Directiv
 //@ tune   BLOCK = 256 in 64, 128, 256, 512       a compile-time constant and values worth trying
 //@ define BLOCKS = ceil_div(n, BLOCK)            a value computed from dims and earlier names
 //@ scratch partial: float32[BLOCKS]              device memory, holding garbage before every run
+//@ zero partial                                  before the launches below it; or: fill NAME = NUMBER
 //@ launch kernel<<<BLOCKS, BLOCK, 0>>>(x, y, n)  kernel<<<grid, block, dynamic_shared_bytes>>>(arguments)
+//@ options -use_fast_math -DNAME=1               also -ftz= -prec-div= -prec-sqrt= -fmad= -maxrregcount=
 Names of tunables and defines are UPPER_CASE and are macros in the code. grid and block are one expression or
 a tuple of up to three. Expressions: integers, dims, tunables, defines, + - * // % ( ), comparisons,
 `a if c else b`, min max ceil_div next_pow2 log2. An argument is a task argument (a pointer for buffers), a
