@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import chat, check, doctor, install, kernels, runs, search, serve, supervise, tasks, token
+from agent.cli import (
+    chat,
+    check,
+    doctor,
+    init,
+    install,
+    kernels,
+    runs,
+    search,
+    serve,
+    supervise,
+    tasks,
+    token,
+)
 
 app = typer.Typer(
     name="warpwright",
@@ -43,6 +56,7 @@ def root(
 
 app.command("optimize")(search.optimize)
 app.command("chat")(chat.chat)
+app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("profile")(kernels.profile)
 app.command("tasks")(tasks.tasks)

@@ -22,7 +22,7 @@ from tools.mcp.answers import (
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
 from tools.mcp.device import DeviceInfo
 from tools.mcp.drafts import CreatedTask
-from tools.mcp.task_form import FormCase, TaskDetails
+from tools.mcp.task_form import FormCase, TaskDetails, TaskDraft
 
 JSON, TEXT, MARKDOWN, CUDA, PYTHON = (
     "application/json",
@@ -134,6 +134,17 @@ def _(answer: TaskDetails) -> str:
             next_call("compile_kernel, then test_kernel; or start_search."),
         )
         if part
+    )
+
+
+@text_of.register
+def _(answer: TaskDraft) -> str:
+    form = answer.task.model_dump_json(exclude_none=True, indent=1)
+    notes = "\n".join(f"- {note}" for note in answer.notes)
+    return joined(
+        f"A proposal, nothing was kept:\n{notes}",
+        fenced(form, "json"),
+        next_call("write the reference, mend what was guessed, then create_task(task=...)."),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, ElicitationResult, Resolve
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 
 from sandbox.errors import UsageError, WarpwrightError, WorkerError
 from tools.kernel.file import MAX_BYTES
@@ -28,19 +28,20 @@ from tools.mcp.answers import (
     TaskList,
     TestAnswer,
 )
-from tools.mcp.arguments import without_fences
+from tools.mcp.arguments import in_words, without_fences
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
 from tools.mcp.device import DeviceInfo, describe_device
 from tools.mcp.drafts import CreatedTask, NewTask, describe_kept
 from tools.mcp.named_orders import Answer, CompareOrder, CreateOrder, NamedOrder, carry_out
 from tools.mcp.services import HasToolbox
-from tools.mcp.task_form import TaskChanges, TaskDetails, TaskForm
+from tools.mcp.task_form import TaskChanges, TaskDetails, TaskDraft, TaskForm, form_of
 from tools.mcp.tool import CREATES, ReadableTool
 from tools.mcp.translation import describe_task, task_line
 from tools.mcp.waiting import TookTooLongError, begun, dropped, with_progress
 from tools.progress import Account
 from tools.tasks.drafting import keep
 from tools.tasks.errors import TaskNotFoundError
+from tools.tasks.proposing import propose
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
@@ -93,6 +94,7 @@ def task_tools() -> list[ReadableTool]:
     return [
         ReadableTool.of("list_tasks", "List kernel tasks", list_tasks),
         ReadableTool.of("get_task", "Read a kernel task", get_task),
+        ReadableTool.of("draft_task", "Propose a kernel task", draft_task),
         ReadableTool.of("create_task", "Create a kernel task", create_task, CREATES),
         ReadableTool.of("update_task", "Change a kernel task", update_task, CREATES, described=1),
     ]
@@ -127,6 +129,26 @@ async def get_task(ctx: _Context, task: _TaskName) -> TaskDetails:
     Use it before you write a kernel: what it shows is all that a kernel file may rely on.
     """
     return await asyncio.to_thread(describe_task, await _find(ctx, task))
+
+
+async def draft_task(
+    ctx: _Context,
+    kernel: Annotated[_Text, Field(description="A .cu text with one kernel; host code may be there.")],
+    name: Annotated[str, Field(max_length=48, description="What to call the task.")],
+    summary: Annotated[str, Field(max_length=4000, description="One sentence: what it computes.")] = "",
+) -> TaskDraft:
+    """Propose a task for a plain CUDA kernel: its arguments, sizes, cases and launch, read from the text.
+
+    Use it where someone has a kernel and no task. Nothing is kept: correct what was guessed, write the NumPy
+    reference, and give the whole to create_task.
+    """
+    try:
+        found = await asyncio.to_thread(propose, kernel, name, summary)
+        return TaskDraft(task=form_of(found.task), notes=list(found.notes))
+    except UsageError as error:
+        raise ToolError(str(error)) from error
+    except ValidationError as error:
+        raise ToolError(in_words(error)) from error
 
 
 async def create_task(

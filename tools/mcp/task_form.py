@@ -128,6 +128,13 @@ class TaskForm(BaseModel):
         return NewTask(name=self.name, **_plain(self))
 
 
+class TaskDraft(BaseModel):
+    """A task proposed from a kernel, in the form that create_task takes."""
+
+    task: TaskForm
+    notes: list[str] = Field(description="What was guessed, and what is missing.")
+
+
 class TaskDetails(TaskForm):
     """Everything needed to write a kernel for a task, in the form that create_task takes."""
 
@@ -138,17 +145,25 @@ class TaskDetails(TaskForm):
     @classmethod
     def of(cls, task: Task, rules: str) -> TaskDetails:
         """Return what is told of a task, its texts cut to what an answer holds."""
-        told: dict[str, Any] = {one.name: getattr(task, one.name) for one in fields(WholeTask)}
-        for name, limit in (("summary", LIMIT), ("reference", limits.FILE), ("baseline", limits.FILE)):
-            told[name] = shorten(told[name], limit)
-        told |= {
-            "arguments": [asdict(one) for one in task.arguments],
-            "tests": [_form_case(one) for one in task.tests],
-            "benches": [_form_case(one) for one in task.benches],
-            "target": asdict(task.target),
-            "limits": [{"name": name, **asdict(one)} for name, one in task.limits.items()],
-        }
-        return cls.model_validate({**told, "kernel_file_rules": rules, "sha": task.sha})
+        return cls.model_validate({**_told(task), "kernel_file_rules": rules, "sha": task.sha})
+
+
+def form_of(task: WholeTask) -> TaskForm:
+    """Return a task in the form that create_task takes."""
+    return TaskForm.model_validate(_told(task))
+
+
+def _told(task: WholeTask) -> dict[str, Any]:
+    told: dict[str, Any] = {one.name: getattr(task, one.name) for one in fields(WholeTask)}
+    for name, limit in (("summary", LIMIT), ("reference", limits.FILE), ("baseline", limits.FILE)):
+        told[name] = shorten(told[name], limit)
+    return told | {
+        "arguments": [asdict(one) for one in task.arguments],
+        "tests": [_form_case(one) for one in task.tests],
+        "benches": [_form_case(one) for one in task.benches],
+        "target": asdict(task.target),
+        "limits": [{"name": name, **asdict(one)} for name, one in task.limits.items()],
+    }
 
 
 def _form_case(case: Case) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ COMMANDS = [
     "optimize",
     "chat",
     "check",
+    "init",
     "profile",
     "tasks",
     "runs",

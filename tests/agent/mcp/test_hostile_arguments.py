@@ -24,6 +24,7 @@ USUAL: dict[str, object] = {
     "kernel": "no kernel",
     "kernels": {"a": "no kernel"},
     "changes": {"summary": "x"},
+    "name": "new",
     "run": "no-such-run",
     "job": "job-nothing",
     "wait_s": 0,

@@ -25,7 +25,7 @@ SEARCH_TOOLS = [
 ]
 KERNEL_TOOLS = [
     *("benchmark_kernel", "compare_kernels", "compile_kernel", "create_task", "device_info"),
-    *("get_task", "list_tasks", "profile_kernel", "test_kernel", "update_task"),
+    *("draft_task", "get_task", "list_tasks", "profile_kernel", "test_kernel", "update_task"),
 ]
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -57,7 +57,7 @@ async def test_a_chat_model_writes_a_kernel_with_the_tools_alone(tmp_path: Path,
     """The model of a chat is the coder, warpwright the judge: no key, no search, the real simulator."""
     server = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment(tmp_path))
     async with Client(server) as client:
-        assert len((await client.list_tools()).tools) == 18
+        assert len((await client.list_tools()).tools) == 19
         tasks = (await call(client, "list_tasks"))["tasks"]
         assert "vector_add" in [task["name"] for task in tasks]
         task = await call(client, "get_task", task=quick)

@@ -51,7 +51,7 @@ def named(orders: list[AnyOrder[Task]]) -> list[AnyOrder[str]]:
 GOLDEN = Path(__file__).parent / "golden"
 TOOLS = [
     *("benchmark_kernel", "compare_kernels", "compile_kernel", "create_task", "device_info"),
-    *("get_task", "list_tasks", "profile_kernel", "test_kernel", "update_task"),
+    *("draft_task", "get_task", "list_tasks", "profile_kernel", "test_kernel", "update_task"),
 ]
 
 
@@ -445,6 +445,24 @@ async def test_a_task_that_cannot_be_used_leaves_nothing_behind(
     assert str(tmp_path) not in text
     assert not list(tmp_path.iterdir())
     assert not toolbox.orders
+
+
+async def test_a_plain_kernel_becomes_a_draft_that_create_task_takes(tmp_path: Path) -> None:
+    text = (
+        "```cuda\n__global__ void twice(const float* x, float* y, int n) { int i = blockIdx.x * 256 + threadIdx.x;"
+        " if (i < n) y[i] = 2 * x[i]; }\nint main() { cudaFree(0); }\n```"
+    )
+    async with client(CannedToolbox(), own=tmp_path) as connected:
+        arguments = {"kernel": text, "name": "twice", "summary": "Twice."}
+        draft = structured(await connected.call_tool("draft_task", arguments))
+        assert any("host code was left out: main" in note for note in draft["notes"])
+        task = draft["task"] | {"reference": "def reference(x, n):\n    return {'y': 2 * x}\n"}
+        created = structured(await connected.call_tool("create_task", {"task": task}))
+        assert created["created"]
+        assert created["composer"] == "composed"
+        assert "no __global__" in error_text(
+            await connected.call_tool("draft_task", arguments | {"kernel": "int x;"})
+        )
 
 
 async def test_a_task_whose_baseline_is_wrong_is_not_kept(tmp_path: Path) -> None:
