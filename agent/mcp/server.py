@@ -15,6 +15,7 @@ from mcp.server.mcpserver.tools import Tool
 
 from agent.home import Home
 from agent.mcp import chat_prompts, completions, resources
+from agent.mcp.access.discretion import Discretion
 from agent.mcp.access.tenancy import caller_catalogue, tenant
 from agent.mcp.completions import View
 from agent.mcp.offer import Offer, offered
@@ -68,6 +69,7 @@ def build_server(
         version=version("warpwright"),
         lifespan=lifespan,
         tools=list[Tool](offered(offer)),
+        middleware=[] if offer.tells_paths else [Discretion(home)],
         extensions=[ToolboxExtension(), SearchTasks()],
         token_verifier=token_verifier,
         auth=auth,
