@@ -57,7 +57,7 @@ def profile(
 
 
 def read_kernel(path: str) -> str:
-    """Return the text of a kernel file.
+    """Return the text of a kernel file, what it includes of its own folder put in its place.
 
     Raises:
         UsageError: It is not a regular file of UTF-8 text, or far too long.
@@ -87,7 +87,9 @@ def read_kernel(path: str) -> str:
     if "\0" in text:
         msg = f"{path} is not text: it holds NUL bytes; a kernel file (.cu) is expected"
         raise UsageError(msg)
-    return text
+    from tools.kernel.inclusion import with_included
+
+    return with_included(text, [file.parent], path)
 
 
 def opened_toolbox(device: str, tools: str | None) -> Toolbox:

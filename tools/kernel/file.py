@@ -13,7 +13,7 @@ from tools.kernel import directives
 from tools.kernel.directives import Define, DirectiveError, Fill, LaunchDirective, Scratch, Tunable
 from tools.kernel.host_code import HostPart, without_host_code
 from tools.kernel.names import ALLOWED_HEADERS, header_allowed, macro_name_fault
-from tools.kernel.options import Options, read_options
+from tools.kernel.options import CompilerOptions, read_options
 from tools.kernel.source_text import code_lines, spelled_by_pasting, words
 
 __all__ = [
@@ -81,7 +81,7 @@ class KernelFile:
     includes: tuple[str, ...] = ()
     left_out: tuple[HostPart, ...] = ()
     fills: tuple[Fill, ...] = ()
-    options: tuple[Options, ...] = ()
+    options: tuple[CompilerOptions, ...] = ()
 
     def error(self, reason: str, line: int) -> KernelFileError:
         """Make the error that names this file and that line."""
@@ -118,7 +118,7 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
         includes,
         left_out,
         tuple(item for item in found if isinstance(item, Fill)),
-        tuple(item for item in found if isinstance(item, Options)),
+        tuple(item for item in found if isinstance(item, CompilerOptions)),
     )
     if not kernel_file.launches:
         reason = "expected at least one `//@ launch kernel<<<grid, block>>>(arguments)`, found none"
@@ -210,12 +210,12 @@ def _include(word: str, rest: str) -> str:
     return header
 
 
-def _directive(text: str, line: int) -> directives.Directive | Options:
+def _directive(text: str, line: int) -> directives.Directive | CompilerOptions:
     word, _, rest = text.partition(" ")
     return read_options(rest, line) if word == "options" else directives.parse(text, line)
 
 
-def _directives(source: str, file: str) -> Iterator[directives.Directive | Options]:
+def _directives(source: str, file: str) -> Iterator[directives.Directive | CompilerOptions]:
     counts: dict[type, int] = {}
     for number, line in enumerate(source.split("\n"), start=1):
         mark = line.find("//@")
@@ -233,10 +233,10 @@ def _directives(source: str, file: str) -> Iterator[directives.Directive | Optio
         yield item
 
 
-def _check_names(found: list[directives.Directive | Options], file: str) -> None:
+def _check_names(found: list[directives.Directive | CompilerOptions], file: str) -> None:
     lines: dict[str, int] = {}
     for item in found:
-        if isinstance(item, LaunchDirective | Fill | Options):
+        if isinstance(item, LaunchDirective | Fill | CompilerOptions):
             continue
         if isinstance(item, Tunable | Define) and (fault := macro_name_fault(item.name)):
             raise KernelFileError(fault, item.line, file)

@@ -20,7 +20,7 @@ ALLOWED = (
 
 
 @dataclass(frozen=True)
-class Options:
+class CompilerOptions:
     """What one directive asks for: options as NVRTC takes them, and macros."""
 
     options: tuple[str, ...]
@@ -28,7 +28,7 @@ class Options:
     line: int
 
 
-def read_options(text: str, line: int) -> Options:
+def read_options(text: str, line: int) -> CompilerOptions:
     """Read what follows `options`.
 
     Raises:
@@ -51,4 +51,4 @@ def read_options(text: str, line: int) -> Options:
             raise DirectiveError(f"expected options of {ALLOWED}; found `{word[:60]}`")
     if not options and not macros:
         raise DirectiveError(f"expected `options` and some of {ALLOWED}; found none")
-    return Options(tuple(dict.fromkeys(options)), tuple(macros.items()), line)
+    return CompilerOptions(tuple(dict.fromkeys(options)), tuple(macros.items()), line)
