@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("agent", "tools", "sandbox", "prompts")
@@ -103,6 +105,16 @@ def test_the_readmes_client_configurations_are_those_in_the_examples() -> None:
     shown = [json.loads(block) for block in fenced("json")]
     kept = [json.loads(path.read_text()) for path in sorted((ROOT / "examples/clients").glob("*.json"))]
     assert shown == kept
+
+
+def test_the_readmes_one_click_links_start_the_server() -> None:
+    links = [urlsplit(link) for link in re.findall(r"\((https://[^)]*mcp[^)]*config=[^)]*)\)", readme())]
+    assert [link.netloc for link in links] == ["vscode.dev", "cursor.com"]
+    for link in links:
+        asked = parse_qs(link.query)
+        config = asked["config"][0]
+        text = config if config.startswith("{") else base64.b64decode(config).decode()
+        assert (asked["name"], json.loads(text)["args"][-2:]) == (["warpwright"], ["warpwright", "serve"])
 
 
 def test_the_readmes_kernel_file_parses() -> None:

@@ -68,7 +68,7 @@ async def write_draft(model: BaseChatModel, request: str, folder: Path) -> Task:
             problem = str(error)
             said = f"That draft cannot be used: {problem}\nGive all three blocks again, mended."
     raise UsageError(
-        f"the model drafted no usable task: {problem}; say more precisely what is to be computed"
+        f"the model drafted no usable task in {_TRIES} tries; of the last: {problem}. Try once more, or another model"
     )
 
 
