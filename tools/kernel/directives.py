@@ -1,4 +1,4 @@
-"""The `//@` directives of a kernel file: tune, define, scratch, zero, fill, launch. One directive is one line."""
+"""The `//@` directives of a kernel file: tune, define, scratch, zero, fill, constant, launch. Each is a line."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _DEFINE_FORM = "`define NAME = EXPRESSION`"
 _SCRATCH_FORM = "`scratch name: dtype[SIZE]`"
 _ZERO_FORM = "`zero NAME` with an output or a scratch buffer"
 _FILL_FORM = "`fill NAME = NUMBER` with an output or a scratch buffer"
+_CONSTANT_FORM = "`constant NAME = argument` with a `__constant__` array of the file and a buffer"
 _LAUNCH_FORM = "`launch [cooperative | cluster(x, y, z)] kernel<<<grid, block[, shared_bytes]>>>(arguments)`"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -81,6 +82,15 @@ class Fill:
 
 
 @dataclass(frozen=True)
+class ConstantArray:
+    """A `__constant__` array of the file, and the buffer that it is filled from before the launches that follow."""
+
+    name: str
+    buffer: str
+    line: int
+
+
+@dataclass(frozen=True)
 class LaunchArgument:
     """One launch argument as written.
 
@@ -111,7 +121,7 @@ class LaunchDirective:
     line: int
 
 
-Directive = Tunable | Define | Scratch | Fill | LaunchDirective
+Directive = Tunable | Define | Scratch | Fill | ConstantArray | LaunchDirective
 
 
 def parse(text: str, line: int) -> Directive:
@@ -133,6 +143,7 @@ def parse(text: str, line: int) -> Directive:
         "scratch": _scratch,
         "zero": _zero,
         "fill": _fill,
+        "constant": _constant_array,
         "launch": _launch,
     }
     reader = readers.get(word)
@@ -209,6 +220,13 @@ def _fill(text: str, line: int) -> Fill:
     if _FLOAT.fullmatch(match[2]):
         return Fill(match[1], float(match[2].rstrip("fF")), line)
     return Fill(match[1], float(_constant(match[2], f"the value of {match[1]}")), line)
+
+
+def _constant_array(text: str, line: int) -> ConstantArray:
+    match = _DEFINE.fullmatch(text)
+    if match is None or not _IDENTIFIER.fullmatch(match[1]) or not _IDENTIFIER.fullmatch(match[2]):
+        raise DirectiveError(f"expected {_CONSTANT_FORM}, found `constant {text[:80]}`")
+    return ConstantArray(match[1], match[2], line)
 
 
 def _launch(text: str, line: int) -> LaunchDirective:

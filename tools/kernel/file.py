@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
 from tools.kernel import directives
-from tools.kernel.directives import Define, DirectiveError, Fill, LaunchDirective, Scratch, Tunable
+from tools.kernel.directives import (
+    ConstantArray,
+    Define,
+    DirectiveError,
+    Fill,
+    LaunchDirective,
+    Scratch,
+    Tunable,
+)
 from tools.kernel.host_code import HostPart, without_host_code
 from tools.kernel.names import ALLOWED_HEADERS, header_allowed, macro_name_fault
 from tools.kernel.options import CompilerOptions, read_options
@@ -82,6 +90,7 @@ class KernelFile:
     left_out: tuple[HostPart, ...] = ()
     fills: tuple[Fill, ...] = ()
     options: tuple[CompilerOptions, ...] = ()
+    constants: tuple[ConstantArray, ...] = ()
 
     def error(self, reason: str, line: int) -> KernelFileError:
         """Make the error that names this file and that line."""
@@ -119,6 +128,7 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
         left_out,
         tuple(item for item in found if isinstance(item, Fill)),
         tuple(item for item in found if isinstance(item, CompilerOptions)),
+        tuple(item for item in found if isinstance(item, ConstantArray)),
     )
     if not kernel_file.launches:
         reason = "expected at least one `//@ launch kernel<<<grid, block>>>(arguments)`, found none"
@@ -236,7 +246,7 @@ def _directives(source: str, file: str) -> Iterator[directives.Directive | Compi
 def _check_names(found: list[directives.Directive | CompilerOptions], file: str) -> None:
     lines: dict[str, int] = {}
     for item in found:
-        if isinstance(item, LaunchDirective | Fill | CompilerOptions):
+        if isinstance(item, LaunchDirective | Fill | ConstantArray | CompilerOptions):
             continue
         if isinstance(item, Tunable | Define) and (fault := macro_name_fault(item.name)):
             raise KernelFileError(fault, item.line, file)

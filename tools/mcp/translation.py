@@ -26,6 +26,7 @@ A kernel file is one .cu text: device code only, no host code, no main. Directiv
 //@ define BLOCKS = ceil_div(n, BLOCK)            a value computed from dims and earlier names
 //@ scratch partial: float32[BLOCKS]              device memory, holding garbage before every run
 //@ zero partial                                  before the launches below it; or: fill NAME = NUMBER
+//@ constant W = w                               fills `__constant__ float W[64];` from the argument w
 //@ launch kernel<<<BLOCKS, BLOCK, 0>>>(x, y, n)  kernel<<<grid, block, dynamic_shared_bytes>>>(arguments)
 //@ options -use_fast_math -DNAME=1               also -ftz= -prec-div= -prec-sqrt= -fmad= -maxrregcount=
 Names of tunables and defines are UPPER_CASE and are macros in the code. grid and block are one expression or

@@ -227,7 +227,11 @@ def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
         Diagnostic("remark", f"`{part.name}` is host code, and was left out", part.line)
         for part in parsed.left_out
     )
-    return (*headers, *host)
+    constants = (
+        Diagnostic("remark", f"`{one.name}` lies in global memory here, so that it can be filled", one.line)
+        for one in parsed.constants
+    )
+    return (*headers, *host, *constants)
 
 
 def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,10 @@ from tests.sandbox.simulator import in_process
 from tools.kernel.file import KernelFileError, parse
 from tools.kernel.fills import fill_launch
 from tools.kernel.planning import compile_request, plan
-from tools.tasks.folder import find
-from tools.toolbox import TestOrder
+from tools.tasks.drafting import write_folder
+from tools.tasks.folder import find, load
+from tools.tasks.task import Case, Task, TaskArgument, WholeTask
+from tools.toolbox import CompileOrder, TestOrder
 
 RELU = find("relu", None)
 NEGATIVE_SKIPPED = """\
@@ -90,6 +93,70 @@ def test_a_mistake_names_its_line_and_what_was_expected(directive: str, said: st
         plan(parse(NEGATIVE_SKIPPED.replace("zero y", directive)), RELU, {"n": 10})
     assert str(error.value).startswith("kernel.cu:1: ")
     assert said in str(error.value)
+
+
+CONVOLVED = """\
+//@ constant WEIGHTS = weights
+//@ launch scale<<<ceil_div(n, 128), 128>>>(x, y, n)
+__constant__ float WEIGHTS[4];
+__global__ void scale(const float* x, float* y, int n) {
+    int i = blockIdx.x * 128 + threadIdx.x;
+    if (i < n) y[i] = x[i] * WEIGHTS[i % 4];
+}
+"""
+
+
+@pytest.fixture
+def weighted(tmp_path: Path) -> Task:
+    draft = WholeTask(
+        name="weighted",
+        summary="Every element times one of four weights.",
+        dims=("n",),
+        arguments=(
+            TaskArgument("x", "in", "float32", ("n",), "normal(0, 1)"),
+            TaskArgument("weights", "in", "float32", ("4",), "normal(0, 1)"),
+            TaskArgument("y", "out", "float32", ("n",)),
+        ),
+        tests=(Case({"n": 1}), Case({"n": 333})),
+        benches=(Case({"n": 1024}),),
+        flops="n",
+        bytes="8 * n",
+        reference="import numpy as np\n\n\ndef reference(x, weights, n):\n"
+        "    return {'y': x * np.resize(weights, n)}\n",
+        baseline=CONVOLVED,
+    )
+    write_folder(draft, tmp_path / "weighted")
+    return load(tmp_path / "weighted")
+
+
+async def test_a_constant_array_is_filled_from_an_argument(weighted: Task) -> None:
+    async with in_process.toolbox(in_process.frozen_once()) as toolbox:
+        report = await toolbox.do(TestOrder(weighted, CONVOLVED, seed=1))
+        compiled = await toolbox.do(CompileOrder(weighted, CONVOLVED))
+        wrong = await toolbox.do(
+            TestOrder(weighted, CONVOLVED.replace("constant WEIGHTS = weights", "zero y"), seed=1)
+        )
+    assert report.verdict is Verdict.PASS, report.message
+    assert "`WEIGHTS` lies in global memory here" in " ".join(one.message for one in compiled.diagnostics)
+    assert wrong.verdict is Verdict.WRONG_RESULT
+
+
+@pytest.mark.parametrize(
+    ("directive", "said"),
+    [
+        ("constant WEIGHTS = nothing", "expected a buffer known here (x, weights, y)"),
+        ("constant OTHER = weights", "`__constant__ TYPE OTHER[SIZE];`"),
+        ("constant WEIGHTS", "expected `constant NAME = argument`"),
+    ],
+)
+async def test_a_constant_array_that_cannot_be_filled_is_said(
+    directive: str, said: str, weighted: Task
+) -> None:
+    text = CONVOLVED.replace("constant WEIGHTS = weights", directive)
+    async with in_process.toolbox(in_process.frozen_once()) as toolbox:
+        report = await toolbox.do(CompileOrder(weighted, text))
+    assert report.verdict is Verdict.REJECTED
+    assert said in report.message
 
 
 async def test_options_reach_the_compiler_and_macros_the_code() -> None:
