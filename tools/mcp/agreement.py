@@ -26,6 +26,8 @@ from tools.tasks.drafting import files_of, judge_draft, preview
 
 LONGEST_CHECK_S = 15.0
 """How long a draft's baseline is judged before its person is asked; a longer judgement comes after they agreed."""
+AFTER_ANSWER_S = 3.0
+"""How long a call may still take once its person agreed; what takes longer goes on as a job."""
 LONGEST_ANSWER_S = 40.0
 """Until when an older client's person must have answered; newer ones call again with the answer."""
 
@@ -113,7 +115,7 @@ def known_report(services: HasToolbox, task: NewTask) -> CheckReport | None:
 
 
 async def _asked(ctx: Context[Any], task: NewTask) -> Agreement | Elicit[Agreement]:
-    if not _can_ask(ctx):
+    if not can_ask(ctx):
         return Agreement()
     start, services = time.monotonic(), _services(ctx)
     try:
@@ -152,7 +154,8 @@ def _services(ctx: Context[Any]) -> HasToolbox:
     return cast("HasToolbox", ctx.request_context.lifespan_context)
 
 
-def _can_ask(ctx: Context[Any]) -> bool:
+def can_ask(ctx: Context[Any]) -> bool:
+    """Say whether the person behind a client can be asked."""
     session = ctx.request_context.session
     capabilities = session.client_capabilities
     asks: ElicitationCapability | None = None if capabilities is None else capabilities.elicitation

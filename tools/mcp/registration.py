@@ -12,10 +12,12 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, Valid
 from sandbox.errors import UsageError, WarpwrightError, WorkerError
 from tools.kernel.file import MAX_BYTES
 from tools.mcp.agreement import (
+    AFTER_ANSWER_S,
     Agreement,
     agreed_task,
     ask_about_changes,
     ask_person,
+    can_ask,
     changed_draft,
     known_report,
 )
@@ -317,7 +319,9 @@ async def _keep(ctx: _Context, draft: NewTask, said: ElicitationResult[Agreement
     known = known_report(services, agreed)
     if known is None:
         what = f"checking the new task {agreed.name}"
-        answer = await _judge(ctx, CreateOrder(agreed, replace), what, CreatedTask, services.toolbox)
+        left = AFTER_ANSWER_S if isinstance(said, AcceptedElicitation) and can_ask(ctx) else None
+        order = CreateOrder(agreed, replace)
+        answer = await _judge(ctx, order, what, CreatedTask, services.toolbox, left)
     else:
         try:
             kept = await keep(agreed, services.catalogue, services.toolbox, replace=replace, judged=known)
@@ -331,12 +335,19 @@ async def _keep(ctx: _Context, draft: NewTask, said: ElicitationResult[Agreement
     return answer.model_copy(update={"composer": composer})
 
 
-async def _judge(ctx: _Context, order: NamedOrder, what: str, kind: type[J], toolbox: Toolbox) -> J:
+async def _judge(
+    ctx: _Context,
+    order: NamedOrder,
+    what: str,
+    kind: type[J],
+    toolbox: Toolbox,
+    longest_s: float | None = None,
+) -> J:
     """Carry an order out; where that takes longer than a call may, hand it over and say so."""
     account = Account()
     work = _begun(ctx, order, toolbox, account)
     try:
-        return await _awaited(ctx, work, account, what, cast("type[Any]", kind))
+        return await _awaited(ctx, work, account, what, cast("type[Any]", kind), longest_s)
     except TookTooLongError:
         try:
             job = await _services(ctx).go_on_later(order, toolbox.device, work, account)
@@ -356,10 +367,15 @@ def _begun(ctx: _Context, order: NamedOrder, toolbox: Toolbox, account: Account)
 
 
 async def _awaited(
-    ctx: _Context, work: asyncio.Task[Answer], account: Account, what: str, kind: type[A]
+    ctx: _Context,
+    work: asyncio.Task[Answer],
+    account: Account,
+    what: str,
+    kind: type[A],
+    longest_s: float | None = None,
 ) -> A:
     try:
-        answer = await with_progress(ctx, work, account, what)
+        answer = await with_progress(ctx, work, account, what, longest_s)
     except WorkerError as error:
         msg = "the sandbox's worker died twice, through no known fault of the kernel; try once more"
         raise ToolError(msg) from error

@@ -44,7 +44,9 @@ async def dropped(work: asyncio.Task[Any]) -> None:
     await asyncio.wait({work})
 
 
-async def with_progress(context: Reports, work: asyncio.Task[T], account: Account, what: str) -> T:
+async def with_progress(
+    context: Reports, work: asyncio.Task[T], account: Account, what: str, longest_s: float | None = None
+) -> T:
     """Await `work`, telling the client once a second what it does; cancelled, it cancels the work.
 
     Args:
@@ -52,19 +54,20 @@ async def with_progress(context: Reports, work: asyncio.Task[T], account: Accoun
         work: What is under way.
         account: What that says of itself.
         what: What it is, for the client: "testing for softmax".
+        longest_s: What is left of the call, seconds; None for `LONGEST_CALL_S`.
 
     Raises:
         TookTooLongError: The work takes longer than a call may; it goes on.
     """
-    start = time.monotonic()
+    start, longest = time.monotonic(), LONGEST_CALL_S if longest_s is None else longest_s
     try:
-        while not work.done() and (spent := time.monotonic() - start) < LONGEST_CALL_S:
+        while not work.done() and (spent := time.monotonic() - start) < longest:
             said = f"{what}: {account.now}" if account.now else what
             await context.report_progress(spent, message=f"{said}, {spent:.0f} s")
-            await asyncio.wait({work}, timeout=min(PROGRESS_S, LONGEST_CALL_S - spent))
+            await asyncio.wait({work}, timeout=min(PROGRESS_S, longest - spent))
     except BaseException:
         await dropped(work)
         raise
     if work.done():
         return work.result()
-    raise TookTooLongError(f"{what} takes longer than {LONGEST_CALL_S:.0f} s")
+    raise TookTooLongError(f"{what} takes longer than {longest:.0f} s")
