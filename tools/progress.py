@@ -49,6 +49,11 @@ class Account:
         self._stages.pop(part, None)
         self._counts.pop(part, None)
 
+    def skip(self, part: str) -> None:
+        """Take note that there was nothing to do in a part's stage."""
+        self._stages.pop(part, None)
+        self._counts.pop(part, None)
+
     def _text(self, part: str) -> str:
         said = self._stages[part] + self._counts.get(part, "")
         return f"{part}: {said}" if part else said
@@ -84,6 +89,12 @@ def begin(stage: str) -> None:
     """Say that a stage begins."""
     if (account := _account.get()) is not None:
         account.begin(_part.get(), stage)
+
+
+def skip() -> None:
+    """Say that the stage had nothing to do."""
+    if (account := _account.get()) is not None:
+        account.skip(_part.get())
 
 
 def count(done: int, total: int) -> None:

@@ -35,6 +35,16 @@ async def test_parts_that_are_done_beside_each_other_are_told_apart() -> None:
     assert account.lines == ["kernel 1 of 2: compile, done", "kernel 2 of 2: test, done"]
 
 
+def test_a_stage_with_nothing_to_do_is_not_told_as_done() -> None:
+    account = Account()
+    with progress.told_to(account):
+        for stage, skipped in (("compile", False), ("sweep", True), ("profile", False)):
+            progress.begin(stage)
+            if skipped:
+                progress.skip()
+    assert account.lines == ["compile, done", "profile"]
+
+
 def test_only_the_last_few_lines_are_remembered() -> None:
     account = Account()
     with progress.told_to(account):

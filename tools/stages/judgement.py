@@ -71,6 +71,7 @@ async def judge(context: CheckContext, stages: Sequence[Stage]) -> CheckReport:
         progress.begin(stage.name)
         outcome = await stage.run(context)
         if outcome is None:
+            progress.skip()
             continue
         line = StageReport(stage.name, outcome.verdict, outcome.message, time.monotonic() - start)
         verdict = outcome.verdict
