@@ -6,6 +6,9 @@ from agent.home import Home
 from prompts import Feature, features, read_page
 from sandbox.errors import UsageError
 
+_FEW = 4
+"""Features that are named against a bottleneck."""
+
 
 def library(home: Home) -> tuple[Feature, ...]:
     """Return every page, the most generally useful first; adopted ones come last.
@@ -24,3 +27,9 @@ def library(home: Home) -> tuple[Feature, ...]:
         if page.name not in known:
             adopted.append(page)
     return (*features(), *adopted)
+
+
+def features_against(bottleneck: str) -> list[str]:
+    """Return the names of a few techniques that may help against a bottleneck, those for it alone first."""
+    fitting = [one for one in features() if bottleneck in one.bottlenecks]
+    return [one.name for one in sorted(fitting, key=lambda one: len(one.bottlenecks))[:_FEW]]

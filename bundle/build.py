@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_FOLDERS = ("agent", "tools", "sandbox", "prompts", "examples/tasks")
-_FILES = ("warpwright.py", "pyproject.toml", "README.md", "LICENSE", "bundle/serve.py")
+_FOLDERS = ("warpwright", "agent", "tools", "sandbox", "prompts", "examples/tasks")
+_FILES = ("pyproject.toml", "README.md", "LICENSE", "bundle/serve.py")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

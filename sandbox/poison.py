@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+_SLICE = 1 << 20
 
 
 def poison_bytes(seed: int, name: str, nbytes: int) -> Bytes:
@@ -27,5 +28,8 @@ def poison_bytes(seed: int, name: str, nbytes: int) -> Bytes:
     """
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     stream = np.random.SFC64(int.from_bytes(digest[:16], "little"))
-    words = np.asarray(stream.random_raw(-(-nbytes // 8)), dtype="<u8")
+    words = np.empty(-(-nbytes // 8), dtype="<u8")
+    for start in range(0, words.size, _SLICE):  # drawing holds the interpreter's lock
+        part = words[start : start + _SLICE]
+        part[:] = stream.random_raw(part.size)
     return words.view(np.uint8)[:nbytes]

@@ -18,6 +18,7 @@ class CompileRequest:
         file_name: The name shown in diagnostics; never a path of the host.
         assembled: Whether PTX becomes machine code too, which takes as long again. Without it a program has no cubin
             and nobody knows its registers; a simulator runs it all the same.
+        options: Further options of NVRTC; whoever makes the request answers for them.
     """
 
     source: str
@@ -27,6 +28,7 @@ class CompileRequest:
     file_name: str = "kernel.cu"
     defines_line: int = 1
     assembled: bool = True
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ PREAMBLE_BYTES = len(_MAGIC) + _DIGITS + 1
 BYTES = "bytes"
 """The dtype that marks a buffer of plain bytes."""
 
+_TURN_BYTES = 4 << 20
+"""What is read or written in a row before others have their turn: a busy socket never makes anybody wait."""
+
 _MAX_DIMENSIONS = 8
 _MAX_BUFFERS = 4096
 
@@ -244,8 +247,12 @@ class AsyncChannel:
         """
         loop = asyncio.get_running_loop()
         for part in pack(message, limits):
-            await loop.sock_sendall(self._socket, part)
-            self.sent += len(part)
+            view = memoryview(part)
+            for start in range(0, len(view), _TURN_BYTES):
+                piece = view[start : start + _TURN_BYTES]
+                await loop.sock_sendall(self._socket, piece)
+                self.sent += len(piece)
+                await asyncio.sleep(0)
 
     async def receive(self, limits: MessageLimits) -> Message:
         """Read one message; what the worker sends is not trusted.
@@ -269,13 +276,16 @@ class AsyncChannel:
 
     async def _fill(self, view: memoryview, *, first: bool = False) -> None:
         loop = asyncio.get_running_loop()
-        done = 0
+        done = turn = 0
         while done < len(view):
             count = await loop.sock_recv_into(self._socket, view[done:])
             if not count:
                 raise EndOfStreamError(clean=first and not done)
             done += count
             self.received += count
+            if done - turn >= _TURN_BYTES:
+                turn = done
+                await asyncio.sleep(0)
 
 
 if sys.byteorder != "little":  # pragma: no cover

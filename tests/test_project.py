@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("agent", "tools", "sandbox", "prompts")
@@ -105,6 +107,16 @@ def test_the_readmes_client_configurations_are_those_in_the_examples() -> None:
     assert shown == kept
 
 
+def test_the_readmes_one_click_links_start_the_server() -> None:
+    links = [urlsplit(link) for link in re.findall(r"\((https://[^)]*mcp[^)]*config=[^)]*)\)", readme())]
+    assert [link.netloc for link in links] == ["vscode.dev", "cursor.com"]
+    for link in links:
+        asked = parse_qs(link.query)
+        config = asked["config"][0]
+        text = config if config.startswith("{") else base64.b64decode(config).decode()
+        assert (asked["name"], json.loads(text)["args"][-2:]) == (["warpwright"], ["warpwright", "serve"])
+
+
 def test_the_readmes_kernel_file_parses() -> None:
     from tools.kernel.file import parse
 
@@ -164,7 +176,7 @@ def test_the_map_in_contributing_is_the_tree() -> None:
         for package in PACKAGES
         for path in (*(ROOT / package).glob("*/__init__.py"), ROOT / package / "__init__.py")
     }
-    others = {"examples", "tests", "docs", "benchmarks", "bundle", "skills"}
+    others = {"examples", "tests", "docs", "benchmarks", "bundle", "skills", "warpwright"}
     assert {name for name in drawn_folders() if name.split("/")[0] not in others} == there
     assert all((ROOT / name).is_dir() for name in drawn_folders())
 
@@ -175,7 +187,7 @@ def test_the_journeys_in_the_architecture_pass_rooms_that_exist_and_a_check_few_
     assert [name for name in named if not (ROOT / name).exists()] == []
     check = text.partition("## A check")[2].partition("\n## ")[0]
     visited = re.findall(r"^\d+\. `([\w/]+\.py)`", check, flags=re.M)
-    assert visited[0] == "warpwright.py"
+    assert visited[0] == "warpwright/_entry.py"
     assert len(visited) == len(set(visited)) <= 20
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from sandbox.errors import WorkerDiedError
@@ -64,20 +65,40 @@ async def once_more(call: Callable[[], Awaitable[T]]) -> T:
         return await call()
 
 
+@dataclass
+class _Turn:
+    """Those who want one result: one of them makes it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    callers: int = 0
+
+
 class Memo(Generic[K, T]):
     """Remembers the newest results of asynchronous work; callers with one key share one computation.
 
     What raised or was cancelled is not remembered: the next caller tries again.
     """
 
-    def __init__(self, capacity: int = 1024) -> None:
+    def __init__(self, capacity: int = 1024, size: Callable[[T], int] = lambda result: 1) -> None:
+        """Remember nothing yet.
+
+        Args:
+            capacity: How much is remembered, in the unit of `size`; what is larger alone is not remembered at all.
+            size: How much of the capacity a result takes.
+        """
         self._capacity = capacity
+        self._size = size
+        self._held = 0
         self._results: dict[K, T] = {}
-        self._locks: dict[K, asyncio.Lock] = {}
+        self._turns: dict[K, _Turn] = {}
 
     def put(self, key: K, result: T) -> None:
         """Remember another result for `key` from now on."""
+        if key in self._results:
+            self._held -= self._size(self._results.pop(key))
         self._results[key] = result
+        self._held += self._size(result)
+        self._forget_oldest()
 
     async def get(
         self, key: K, make: Callable[[], Awaitable[T]], *, keep: Callable[[T], bool] = lambda result: True
@@ -85,17 +106,22 @@ class Memo(Generic[K, T]):
         """Return the result for `key`, from `make()` where there is none; `keep` says what to remember."""
         if key in self._results:
             return self._results[key]
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            if key not in self._results:
+        turn = self._turns.setdefault(key, _Turn())
+        turn.callers += 1
+        try:
+            async with turn.lock:
+                if key in self._results:
+                    return self._results[key]
                 result = await make()
                 if keep(result):
-                    self._results[key] = result
-                    self._forget_oldest()
+                    self.put(key, result)
                 return result
-            return self._results[key]
+        finally:
+            turn.callers -= 1
+            if not turn.callers:
+                del self._turns[key]
 
     def _forget_oldest(self) -> None:
-        while len(self._results) > self._capacity:
+        while self._held > self._capacity:
             oldest = next(iter(self._results))
-            del self._results[oldest]
-            self._locks.pop(oldest, None)
+            self._held -= self._size(self._results.pop(oldest))

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sandbox.errors import UsageError
+from sandbox.freed_memory import return_freed_memory
 from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
+from tools import progress
 from tools.awaiting import Memo
 from tools.judge.freezing import BaselineError, Frozen, load_frozen, store_frozen, uncalibrated
-from tools.judge.oracle import TaskOracle, bench_samples
+from tools.judge.oracle import TaskOracle, bench_samples, remembered
 from tools.judge.subjects import Rules
 from tools.judge.testing import fresh_seed
 from tools.parts import Limits, ToolboxParts, local_parts
@@ -67,7 +69,7 @@ class LocalToolbox(Toolbox):
         self._parts = parts or local_parts(device, cache, workers)
         self._cache = cache
         self._frozen: Memo[str, Frozen] = Memo()
-        self._oracles: dict[str, TaskOracle] = {}
+        self._asked = remembered()
         self._stages = self._make_stages(limits or Limits())
 
     @property
@@ -91,7 +93,11 @@ class LocalToolbox(Toolbox):
             UsageError: The task cannot be frozen, or its reference fails.
             WorkerError: The environment failed twice.
         """
-        return cast("R", await self._report(order))
+        try:
+            return cast("R", await self._report(order))
+        finally:
+            # Inputs, answers and outputs of a benchmark shape were hundreds of megabytes.
+            asyncio.get_running_loop().run_in_executor(None, return_freed_memory)
 
     async def _report(self, order: Order[Task, Any]) -> AnyReport:
         match order:
@@ -100,6 +106,7 @@ class LocalToolbox(Toolbox):
             case TestOrder():
                 return await self._test(order)
             case ProfileOrder(task, kernel, tune, full):
+                progress.begin("profile")
                 return await self._stages.profiling.profile(task, kernel, tune, full=full)
             case CheckOrder():
                 return await self._check(order)
@@ -108,6 +115,7 @@ class LocalToolbox(Toolbox):
 
     async def _test(self, order: TestOrder[Task]) -> TestReport:
         frozen = await self._freeze(order.task)
+        progress.begin("test")
         compiled = await self._stages.compiling.compile_tests(order.task, order.kernel, order.tune)
         return await self._stages.results.test(order.task, compiled, frozen, order.seed)
 
@@ -167,7 +175,7 @@ class LocalToolbox(Toolbox):
         return ProfileStage(compiling, device, sampler, repeatable=not self._measures)
 
     def _oracle(self, task: Task) -> TaskOracle:
-        return self._oracles.setdefault(task.sha, TaskOracle(task, self._parts.answers))
+        return TaskOracle(task, self._parts.answers, self._asked)
 
     async def _constants(self, task: Task) -> Mapping[str, float]:
         return (await self._freeze_or_not(task))[0].constants
@@ -186,6 +194,7 @@ class LocalToolbox(Toolbox):
         stored = await asyncio.to_thread(load_frozen, self._cache, task, self.device)
         if stored is not None:
             return stored
+        progress.begin("the task's own baseline")
         frozen = await self._stages.results.freeze(task)
         await asyncio.to_thread(store_frozen, self._cache, task, self.device, frozen)
         return frozen

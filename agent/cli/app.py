@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import chat, doctor, kernels, runs, search, serve, stats, supervise, tasks, token
+from agent.cli import (
+    chat,
+    check,
+    doctor,
+    init,
+    install,
+    kernels,
+    runs,
+    search,
+    serve,
+    stats,
+    supervise,
+    tasks,
+    token,
+)
 
 app = typer.Typer(
     name="warpwright",
@@ -16,7 +30,7 @@ app = typer.Typer(
         "2 usage; 3 this machine lacks something."
     ),
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -43,7 +57,8 @@ def root(
 
 app.command("optimize")(search.optimize)
 app.command("chat")(chat.chat)
-app.command("check")(kernels.check)
+app.command("init")(init.init)
+app.command("check")(check.check)
 app.command("profile")(kernels.profile)
 app.command("tasks")(tasks.tasks)
 app.command("runs")(runs.runs)
@@ -53,5 +68,6 @@ app.command("stats")(stats.stats)
 app.command("adopt")(stats.adopt)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
+app.command("install")(install.install)
 app.add_typer(token.app, name="token")
 app.command("supervise", hidden=True)(supervise.supervise)

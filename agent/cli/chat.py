@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import BaseUrl, DeviceName, ToolsUrl
+from agent.cli.options import AsJson, BaseUrl, DeviceName, ToolsUrl
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
 from sandbox.errors import UsageError
 
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     from tools.tasks.task import Task
 
 _FILES = ("task.toml", "reference.py", "baseline.cu")
+_DRAFTS = 3
 
 
-def chat(
+def chat(  # noqa: PLR0913 - they are the options of the command
     request: Annotated[
         str | None, typer.Argument(metavar="REQUEST", help="What is to be computed.", show_default=False)
     ] = None,
@@ -35,17 +38,18 @@ def chat(
     candidates: Annotated[int, typer.Option("--candidates", min=1, max=32, help="Kernels a round.")] = 4,
     depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds at most.")] = 4,
     tools: ToolsUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say in plain words what you need; confirm the task; get a kernel; ask why.
 
-    Nothing is kept before you have seen the drafted task and agreed to it.
+    Nothing is kept before you have seen the drafted task and agreed to it. With --json nothing is asked at the end.
     """
 
     async def work() -> ExitStatus:
+        from agent.cli import output
         from agent.home import home
         from agent.models.endpoint import open_endpoint
         from agent.results import SearchRequest
-        from agent.search.drafter import write_draft
         from agent.settings_file import read_settings
 
         kept = read_settings(home(), Path.cwd())
@@ -60,15 +64,14 @@ def chat(
         opened = open_endpoint(model, base_url or kept.models.base_url, kept.model_settings())
         wanted = request or typer.prompt("What is to be computed?")
         with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
-            folder = Path(temporary) / "draft"
-            typer.echo("drafting a task ...", err=True)
-            task = _agreed(await write_draft(opened, wanted, folder), folder)
-            if task is None:
-                typer.echo("nothing was kept", err=True)
-                return ExitStatus.DONE
-            frozen = await _keep(task, device, tools)
+            task = await _drafted(opened, wanted, Path(temporary), (device, tools), quiet=as_json)
+        if task is None:
+            typer.echo("nothing was kept", err=True)
+            if as_json:
+                typer.echo("null")
+            return ExitStatus.DONE
         search = SearchRequest(
-            task=str(frozen.folder),
+            task=str(task.folder),
             device=device,
             model=model,
             base_url=base_url or kept.models.base_url,
@@ -78,26 +81,68 @@ def chat(
             depth=depth,
             tools=tools,
         )
-        result = await _search(search)
-        await _questions(opened, result, frozen)
-        typer.echo(
-            f"the task stays at {frozen.folder}; the run is {result.run} (home {home().root})", err=True
-        )
+        result = await _search(search, quiet=as_json)
+        if as_json:
+            output.print_json(result, task_folder=str(task.folder))
+        else:
+            await _questions(opened, result, task)
+        typer.echo(f"the task stays at {task.folder}; the run is {result.run} (home {home().root})", err=True)
         return of_verdict(result.verdict)
 
-    conclude(work, as_json=False)
+    conclude(work, as_json=as_json)
 
 
-def _agreed(task: Task, folder: Path) -> Task | None:
-    """Show a draft until the person takes it (perhaps edited) or leaves it."""
+async def _drafted(
+    model: Endpoint, wanted: str, folder: Path, judge: tuple[str, str | None], *, quiet: bool
+) -> Task | None:
+    """Have a task drafted, agreed to and kept; None where the person leaves it.
+
+    What the judge has against a draft's baseline goes back to the model; the draft stays where it can be mended.
+
+    Raises:
+        UsageError: No draft could be kept; the text says what was wrong with the last, and where it is.
+    """
+    from agent.search.drafter import write_draft
+
+    said, problem = wanted, ""
+    for number in range(1, _DRAFTS + 1):
+        draft = folder / f"draft{number}"
+        typer.echo("drafting a task ...", err=True)
+        task = _agreed(await write_draft(model, said, draft), draft, quiet=quiet)
+        if task is None:
+            return None
+        try:
+            return await _keep(task, *judge)
+        except UsageError as error:
+            saved = _saved(draft, task.name)
+            problem = f"{error}; the draft is at {saved}"
+            typer.echo(f"warpwright: {problem}", err=True)
+            files = "\n".join(f"# {name}\n{(saved / name).read_text(encoding='utf-8')}" for name in _FILES)
+            said = f"{wanted}\n\nA draft was refused: {error}\nIt was:\n{files}\nMend what that names."
+    raise UsageError(problem)
+
+
+def _saved(draft: Path, name: str) -> Path:
+    """Keep a refused draft among this person's own, in a folder that is no task's."""
+    from agent.home import home
+
+    target = home().root / "drafts" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{draft.name}"
+    shutil.copytree(draft, target)
+    return target
+
+
+def _agreed(task: Task, folder: Path, *, quiet: bool) -> Task | None:
+    """Show a draft until the person takes it (perhaps edited) or leaves it; on standard error where that is all."""
     from agent.cli import output
     from tools.tasks.folder import load
 
     current: Task | None = task
     while True:
         for name in _FILES:
-            typer.echo(f"--- {name}\n{output.clean((folder / name).read_text(encoding='utf-8')).rstrip()}")
-        answer = typer.prompt("Keep this task and search? yes, edit or no", default="yes").strip().lower()
+            text = output.clean((folder / name).read_text(encoding="utf-8")).rstrip()
+            typer.echo(f"--- {name}\n{text}", err=quiet)
+        asked = "Keep this task and search? yes, edit or no"
+        answer = typer.prompt(asked, default="yes", err=quiet).strip().lower()
         if answer in ("n", "no"):
             return None
         if answer in ("y", "yes") and current is not None:
@@ -131,7 +176,7 @@ async def _keep(task: Task, device: str, tools: str | None) -> Task:
         return (await keep_folder(task.folder, TaskCatalogue(home().tasks), toolbox)).task
 
 
-async def _search(request: SearchRequest) -> SearchResult:
+async def _search(request: SearchRequest, *, quiet: bool) -> SearchResult:
     from agent.cli import output
     from agent.cli.isolation import warn_of_weak_isolation
     from agent.cli.progress import progress_view
@@ -140,9 +185,10 @@ async def _search(request: SearchRequest) -> SearchResult:
     from agent.search.starting import start_search
 
     warn_of_weak_isolation()
-    with progress_view(output.console()) as view:
+    with progress_view(output.console(stderr=quiet)) as view:
         result = await start_search(request, home=home(), on_event=view)
-    show_result(output.console(), result)
+    if not quiet:
+        show_result(output.console(), result)
     return result
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from agent.cli.options import AsJson
 from agent.cli.outcome import ExitStatus, conclude
@@ -10,16 +12,25 @@ from agent.cli.outcome import ExitStatus, conclude
 if TYPE_CHECKING:
     from sandbox.facts import Fact
 
-_NOTHING_WORKS_WITHOUT = ("CUDA compiler",)
+_NOTHING_WORKS_WITHOUT = ("CUDA compiler", "home", "kernel judged", "isolation holds")
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Try it all: start workers, judge a kernel, search the isolation.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Say what this machine has, lacks, and how to get it."""
 
     async def work() -> ExitStatus:
         from agent.cli import output
 
         found = _facts()
+        if deep:
+            from agent.cli.deep_doctor import tried
+
+            found += await tried()
         able = all(fact.ok for fact in found if fact.name in _NOTHING_WORKS_WITHOUT)
         if as_json:
             output.print_json({"ok": able, "facts": found})

@@ -1,4 +1,4 @@
-"""`check` and `profile`: what the tools say of one kernel file."""
+"""`profile`, and how commands read a kernel file and wait for its judgement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import AsJson, DeviceName, KernelFile, Seed, TaskName, ToolsUrl
+from agent.cli.options import AsJson, DeviceName, KernelFile, TaskName, ToolsUrl
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
 from sandbox.errors import UsageError
 
@@ -19,60 +19,6 @@ if TYPE_CHECKING:
 
 LARGEST_KERNEL = 1 << 20
 """Bytes; a kernel file is a page or two of text."""
-
-
-def check(  # noqa: PLR0913 - they are the options of the command
-    kernel: KernelFile,
-    task: TaskName,
-    device: DeviceName = "auto",
-    seed: Seed = None,
-    sweep: Annotated[
-        bool,
-        typer.Option("--sweep/--no-sweep", help="Try the tunables' values and keep the best correct ones."),
-    ] = False,
-    thorough: Annotated[
-        bool,
-        typer.Option("--thorough", help="Look for hazards with compute-sanitizer too (on a GPU)."),
-    ] = False,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Fail (status 3) where results at a benchmark shape were not judged."),
-    ] = False,
-    prove: Annotated[
-        bool,
-        typer.Option(
-            "--prove",
-            help="Ask the verifier sentryward about races in every schedule (extra: proof); no verdict.",
-        ),
-    ] = False,
-    tools: ToolsUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Judge a kernel file: compile it, test it, time it."""
-
-    async def work() -> ExitStatus:
-        from agent.cli import output, report_view
-        from agent.home import home
-        from tools.reports import not_judged_text
-        from tools.tasks.folder import find
-        from tools.toolbox import CheckOrder
-
-        text, judged = read_kernel(kernel), find(task, home().tasks)
-        async with _toolbox(device, tools) as toolbox:
-            with _waiting(f"checking {kernel} on {toolbox.device}", quiet=as_json):
-                order = CheckOrder(judged, text, sweep=sweep, thorough=thorough, prove=prove, seed=seed)
-                report = await toolbox.do(order)
-        if as_json:
-            output.print_json(report)
-        else:
-            report_view.show_check(output.console(), report)
-        short = not_judged_text(report.verdict, report.not_judged)
-        if strict and short:
-            typer.echo(f"warpwright: no plain pass{short}, and --strict asks for one", err=True)
-            return ExitStatus.LACKING
-        return of_verdict(report.verdict)
-
-    conclude(work, as_json=as_json)
 
 
 def profile(
@@ -97,8 +43,8 @@ def profile(
         from tools.toolbox import ProfileOrder
 
         text, profiled = read_kernel(kernel), find(task, home().tasks)
-        async with _toolbox(device, tools) as toolbox:
-            with _waiting(f"profiling {kernel} on {toolbox.device}", quiet=as_json):
+        async with opened_toolbox(device, tools) as toolbox:
+            with waiting(f"profiling {kernel} on {toolbox.device}", quiet=as_json):
                 report = await toolbox.do(ProfileOrder(profiled, text, full=full))
             device_name, isolation = toolbox.device, toolbox.isolation
         if as_json:
@@ -111,7 +57,7 @@ def profile(
 
 
 def read_kernel(path: str) -> str:
-    """Return the text of a kernel file.
+    """Return the text of a kernel file, what it includes of its own folder put in its place.
 
     Raises:
         UsageError: It is not a regular file of UTF-8 text, or far too long.
@@ -141,10 +87,13 @@ def read_kernel(path: str) -> str:
     if "\0" in text:
         msg = f"{path} is not text: it holds NUL bytes; a kernel file (.cu) is expected"
         raise UsageError(msg)
-    return text
+    from tools.kernel.inclusion import with_included
+
+    return with_included(text, [file.parent], path)
 
 
-def _toolbox(device: str, tools: str | None) -> Toolbox:
+def opened_toolbox(device: str, tools: str | None) -> Toolbox:
+    """Return what judges, to be entered; warns of weak isolation where that is this machine."""
     from agent.cli.isolation import warn_of_weak_isolation
     from agent.home import home
     from agent.toolboxes import open_toolbox
@@ -154,7 +103,8 @@ def _toolbox(device: str, tools: str | None) -> Toolbox:
     return open_toolbox(device, tools, home())
 
 
-def _waiting(message: str, *, quiet: bool) -> AbstractContextManager[Status | None]:
+def waiting(message: str, *, quiet: bool) -> AbstractContextManager[Status | None]:
+    """Show on a terminal that something is under way."""
     from contextlib import nullcontext
 
     from agent.cli import output

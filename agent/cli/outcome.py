@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import typer
 
+from agent.home import named_home
 from sandbox.errors import UsageError, WarpwrightError
 from sandbox.verdict import Verdict
 
@@ -57,7 +58,7 @@ def conclude(
         if isinstance(error, BrokenPipeError):
             raise
         status = ExitStatus.LACKING
-        complain(f"this machine refuses: {error}", status, as_json=as_json)
+        complain(named_home().problem() or f"this machine refuses: {error}", status, as_json=as_json)
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED
         complain(interrupted(), status, as_json=as_json)

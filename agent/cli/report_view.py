@@ -18,6 +18,7 @@ from agent.cli.output import (
     table,
     verdict_text,
 )
+from agent.cli.suite import Judged
 from sandbox.device import LaunchProfile
 from sandbox.program import KernelResources
 from sandbox.verdict import Verdict
@@ -69,6 +70,33 @@ def show_check(console: Console, report: CheckReport) -> None:
         proof = report.proof
         said = f"proof for {pairs(proof.dims)}: {proof.opinion}: {clean(proof.message)}"
         console.print(Text(said))
+
+
+def show_suite(console: Console, judged: Sequence[Judged]) -> None:
+    """Print many judgements: a line each, what was found wrong below, and how many are right."""
+    reports = [one.report for one in judged if one.report is not None]
+    profiles = [one.profile for one in reports if one.profile is not None]
+    columns = ByProvenance("us", (one.provenance for one in profiles))
+    made = table("!kernel", "task", "verdict", *columns.heads, ">speedup")
+    for one in judged:
+        profile = None if one.report is None or one.latency_us is None else one.report.profile
+        cells = (
+            [""] * len(columns.heads)
+            if profile is None or one.latency_us is None
+            else columns.cells(microseconds(one.latency_us), profile.provenance)
+        )
+        made.add_row(
+            str(one.kernel),
+            one.task,
+            verdict_text(one.verdict),
+            *cells,
+            speedup(None if profile is None else profile.speedup),
+        )
+    console.print(made)
+    for one in judged:
+        if not one.ok:
+            console.print(Text(f"{one.kernel}:{one.line}: {clean(one.message)}"), soft_wrap=True)
+    console.print(f"{sum(one.ok for one in judged)} of {len(judged)} kernels are right")
 
 
 def show_profile(console: Console, report: ProfileReport, *, device: str) -> None:

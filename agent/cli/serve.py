@@ -56,6 +56,16 @@ def serve(  # noqa: PLR0913 - they are the options of the command
     scope: Annotated[
         list[str] | None, typer.Option("--scope", metavar="NAME", help="A scope that they must contain.")
     ] = None,
+    toolsets: Annotated[
+        str,
+        typer.Option("--toolsets", metavar="SETS", help="Which tools to serve, of tasks,judge,search."),
+    ] = "tasks,judge,search",
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Only tools that change nothing: no new tasks, no searches.")
+    ] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log on standard error as JSON, a line an event.")
+    ] = False,
     searches: SearchesAtOnce = 2,
     candidates: CandidatesADay = 2000,
     model_tokens: ModelTokensADay = 5_000_000,
@@ -64,11 +74,14 @@ def serve(  # noqa: PLR0913 - they are the options of the command
     """Serve the tools and the search over MCP: stdio, or HTTP with tokens.
 
     See `warpwright token` for who may use it over HTTP. The last four options are for each caller with an
-    OAuth token.
+    OAuth token. Each caller may also hold 200 sessions and 8 jobs that outlast their calls; a server holds 2000
+    sessions and as many connections, of which a request's headers may take 15 s and its body 4 MiB. A test case
+    of a task holds 134217728 elements at most.
     """
 
     async def work() -> ExitStatus:
         from agent.cli.isolation import warn_of_weak_isolation
+        from agent.cli.logs import log_lines
         from agent.home import home
 
         if oauth is None and (audience or scope):
@@ -77,11 +90,18 @@ def serve(  # noqa: PLR0913 - they are the options of the command
             )
         if oauth is not None and not http:
             raise UsageError("--oauth is for callers over HTTP: give --http")
+        from agent.mcp.offer import SETS, Offer
+
+        sets = tuple(one.strip() for one in toolsets.split(",") if one.strip())
+        if not sets or any(one not in SETS for one in sets):
+            raise UsageError(f"--toolsets: expected some of {','.join(SETS)}, found {toolsets!r}")
+        offer = Offer(sets, read_only=read_only)
+        log_lines(as_json=log_json)
         warn_of_weak_isolation()
         if not http:
             from agent.mcp.server import serve_stdio
 
-            await serve_stdio(home(), device, base_url)
+            await serve_stdio(home(), device, base_url, offer)
             return ExitStatus.DONE
         from agent.mcp.access.http import ListenAddress, serve_http
         from agent.mcp.access.oauth import OAuth
@@ -97,7 +117,7 @@ def serve(  # noqa: PLR0913 - they are the options of the command
         address = ListenAddress(
             host, port, tuple(allow_host or ()), tuple(allow_origin or ()), tls, public_url
         )
-        await serve_http(home(), device, base_url, address, asked)
+        await serve_http(home(), device, base_url, address, asked, offer)
         return ExitStatus.DONE
 
     conclude(work, as_json=False)

@@ -8,16 +8,31 @@ from agent.candidates import Candidate
 from agent.exploration import Exploration
 from agent.results import HeldOut, RunState, Stop
 from sandbox.verdict import Provenance, Verdict
+from tools.mcp.answers import Numbers, Sizes, numbers_text
+from tools.mcp.limits import FourDigits
+from tools.mcp.profile_shelf import SCHEME
+from tools.mcp.reading import (
+    JSON,
+    MARKDOWN,
+    Link,
+    fenced,
+    joined,
+    links_of,
+    next_call,
+    table,
+    text_of,
+    times,
+)
 
 
 class BestSoFar(BaseModel):
     """The best correct kernel so far."""
 
-    latency_us: float
+    latency_us: FourDigits
     provenance: Provenance = Field(
         description="measured: timed on a GPU. estimated: a cost model's number, good for ranking only."
     )
-    speedup: float | None = Field(description="Baseline latency over this latency, on the same device.")
+    speedup: FourDigits | None = Field(description="Baseline latency over this latency, on the same device.")
     features: list[str]
     round: int
     candidate: int
@@ -43,10 +58,12 @@ class BestKernelText(BestSoFar):
     """The best correct kernel, with its text."""
 
     kernel: str = Field(description="The kernel file, complete.")
-    path: str = Field(description="Where it lies on the server's machine.")
-    tune: dict[str, int] = Field(description="The tunable values that were judged.")
-    not_judged: list[dict[str, int]] = Field(
-        default_factory=list[dict[str, int]],
+    path: str | None = Field(
+        default=None, description="Where it lies on this machine; not told to callers over HTTP."
+    )
+    tune: Numbers = Field(description="The tunable values that were judged.")
+    not_judged: list[Sizes] = Field(
+        default_factory=list[Sizes],
         description="Bench sizes where its results were only counted, not judged: no plain pass.",
     )
     held_out: HeldOut | None = Field(
@@ -65,17 +82,17 @@ class SearchOutcome(BaseModel):
     model: str
     state: RunState
     verdict: Verdict | None = Field(
-        description="pass where a correct kernel was found; null before any verdict."
+        description="pass where a correct kernel was found; not there before any verdict."
     )
     best: BestKernelText | None
-    baseline_us: float | None = Field(
+    baseline_us: FourDigits | None = Field(
         description="The task's own baseline on the same device; provenance as best."
     )
-    stopped: Stop | None = Field(description="Why it ended; null while it has not.")
+    stopped: Stop | None = Field(description="Why it ended; not there while it has not.")
     rounds: int
-    seconds: float
+    seconds: FourDigits
     strategy: str = Field(description="What each round built on.")
-    exploration: Exploration | None = Field(description="How widely it looked; null before any verdict.")
+    exploration: Exploration | None = Field(description="How widely it looked; not there before any verdict.")
     candidates_total: int
     candidates: list[Candidate] = Field(description="The latest ones, oldest first.")
 
@@ -95,3 +112,79 @@ class SearchList(BaseModel):
     """Searches of this machine, newest first."""
 
     searches: list[SearchLine]
+
+
+@text_of.register
+def _(answer: SearchStatus) -> str:
+    best = answer.best
+    found = (
+        "No correct kernel yet."
+        if best is None
+        else f"Best so far: {_latency(best)}, by {', '.join(best.features) or 'no technique'}"
+        f" (round {best.round}, candidate {best.candidate})."
+    )
+    return joined(
+        f"**{answer.state}** {answer.run} ({answer.task}, {answer.device}): round {answer.round} of {answer.rounds}, "
+        f"{answer.candidates_judged} of {answer.candidates_total} candidates judged.",
+        found,
+        f"Last: {answer.message}",
+        next_call(answer.next_step),
+    )
+
+
+@text_of.register
+def _(answer: SearchOutcome) -> str:
+    best = answer.best
+    baseline = "" if answer.baseline_us is None else f" The baseline: {answer.baseline_us:.4g} us."
+    tune = "" if best is None or not best.tune else f" Tunables: {numbers_text(best.tune)}."
+    short = (
+        ""
+        if best is None
+        else "".join(f" Not judged at {numbers_text(one.dims)}." for one in best.not_judged)
+    )
+    rows = [
+        (
+            f"{one.round}.{one.candidate}",
+            ", ".join(one.features),
+            one.verdict,
+            "" if one.latency_us is None else f"{one.latency_us:.4g} us {one.provenance}",
+            one.message if one.latency_us is None else "",
+        )
+        for one in answer.candidates
+    ]
+    return joined(
+        f"**{answer.verdict or 'nothing yet'}** {answer.run} ({answer.task}, {answer.device}, by {answer.model}):"
+        f" {answer.state}, {answer.rounds} rounds, {answer.seconds:.0f} s.",
+        "No candidate was correct." + baseline
+        if best is None
+        else f"Best: {_latency(best)}.{baseline}{tune}{short}",
+        "" if best is None else fenced(best.kernel, "cuda"),
+        table(("candidate", "techniques", "verdict", "latency", ""), rows) if rows else "",
+        f"{answer.candidates_total - len(rows)} earlier candidates are in the report."
+        if answer.candidates_total > len(rows)
+        else "",
+    )
+
+
+@links_of.register
+def _(answer: SearchOutcome) -> list[Link]:
+    base = f"{SCHEME}runs/{answer.run}"
+    links = [
+        Link("report to read", f"{base}/report.md", MARKDOWN),
+        Link("report as data", f"{base}/report.json", JSON),
+    ]
+    if (best := answer.best) is not None:
+        uri = f"{base}/candidates/{best.round}.{best.candidate}/profile.json"
+        links.append(Link("profile of the best kernel", uri, JSON))
+    return links
+
+
+@text_of.register
+def _(answer: SearchList) -> str:
+    rows = [(one.run, one.task, one.device, one.model, one.state, one.started) for one in answer.searches]
+    return table(("run", "task", "device", "by", "state", "started"), rows) if rows else "No searches yet."
+
+
+def _latency(best: BestSoFar) -> str:
+    faster = times(best.speedup)
+    return f"{best.latency_us:.4g} us ({best.provenance}){f', {faster}' if faster else ''}"

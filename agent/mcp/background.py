@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, SerializeAsAny, TypeAdapter, WithJsonSchema
 
 from agent.mcp.searches import LONGEST_WAIT_S
 from agent.mcp.services import Services, services_of
 from agent.store.jobs import JUDGEMENT, Job, JobState
 from agent.supervisor.work import SEARCHES
 from sandbox.errors import WarpwrightError
-from tools.mcp.answers import ProfileAnswer, TestAnswer
+from tools.mcp.answers import JudgeAnswer, ProfileAnswer, TestAnswer
+from tools.mcp.arguments import clamped
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
 from tools.mcp.drafts import CreatedTask
+from tools.mcp.reading import Link, joined, links_of, next_call, text_of
+from tools.mcp.registration import with_features
+from tools.mcp.tool import ReadableTool
 
 _Answer = TestAnswer | ProfileAnswer | BenchmarkAnswer | CompareAnswer | CreatedTask
 _ANSWERS: dict[str, TypeAdapter[_Answer]] = {
@@ -51,22 +54,37 @@ class JobStatus(BaseModel):
     kind: str = Field(description="test, profile, benchmark, compare or create_task.")
     state: JobState
     message: str = ""
-    answer: _Answer | None = Field(default=None, description="What the tool would have answered.")
+    answer: Annotated[
+        SerializeAsAny[JudgeAnswer] | None,
+        WithJsonSchema({"type": "object", "description": "What the tool would have answered."}),
+    ] = None
     next_step: str
 
 
-def register(server: MCPServer[Services]) -> None:
-    """Add the tools to a server."""
-    server.tool(
-        title="Wait for a job on a kernel",
-        annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
-    )(job_status)
-    server.tool(
-        title="Cancel a job on a kernel",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-        ),
-    )(cancel_job)
+def job_tools() -> list[ReadableTool]:
+    """Return the tools."""
+    reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    stops = ToolAnnotations(
+        read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
+    )
+    return [
+        ReadableTool.of("job_status", "Wait for a job on a kernel", job_status, reads),
+        ReadableTool.of("cancel_job", "Cancel a job on a kernel", cancel_job, stops),
+    ]
+
+
+@text_of.register
+def _(answer: JobStatus) -> str:
+    if answer.answer is not None:
+        return text_of(answer.answer)
+    return joined(
+        f"**{answer.state}** {answer.job} ({answer.kind}): {answer.message}", next_call(answer.next_step)
+    )
+
+
+@links_of.register
+def _(answer: JobStatus) -> list[Link]:
+    return [] if answer.answer is None else links_of(answer.answer)
 
 
 async def job_status(
@@ -74,6 +92,7 @@ async def job_status(
     job: _JobId,
     wait_s: Annotated[
         float,
+        clamped(0, LONGEST_WAIT_S),
         Field(ge=0, le=LONGEST_WAIT_S, description="Hold the answer until the job ends, at most so long."),
     ] = 25,
 ) -> JobStatus:
@@ -88,8 +107,10 @@ async def job_status(
             found = await services_of(ctx).searches.jobs.until(job, _ended, min(_WAIT_S, wait_s))
             spent = time.monotonic() - start
             if _ended(found) or spent >= wait_s:
-                return _status(found)
-            await ctx.report_progress(spent, wait_s, f"{found.kind} is {found.state}, {spent:.0f} s")
+                return _status(found, services_of(ctx))
+            doing = found.error.rpartition("\n")[2]
+            said = f"{found.kind} is {found.state}{f': {doing}' if doing else ''}, {spent:.0f} s"
+            await ctx.report_progress(spent, wait_s, said)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
 
@@ -99,7 +120,7 @@ async def cancel_job(ctx: _Ctx, job: _JobId) -> JobStatus:
     jobs = services_of(ctx).searches.jobs
     try:
         await jobs.cancel(job)
-        return _status(await jobs.until(job, _ended, 10.0))
+        return _status(await jobs.until(job, _ended, 10.0), services_of(ctx))
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
 
@@ -108,16 +129,19 @@ def _ended(job: Job) -> bool:
     return job.state.ended
 
 
-def _status(job: Job) -> JobStatus:
+def _status(job: Job, services: Services) -> JobStatus:
     if job.kind == JUDGEMENT:
         raise ToolError(f"job {job.id} is another machine's toolbox's")
     if job.kind in SEARCHES:
         raise ToolError(f"{job.id} is a search: search_status(run='{job.run}') tells of it")
+    answer = None if job.answer is None else _ANSWERS[job.kind].validate_json(job.answer)
+    if isinstance(answer, ProfileAnswer):
+        answer = with_features(answer, services)
     return JobStatus(
         job=job.id,
         kind=job.kind,
         state=job.state,
         message=job.error or f"{job.kind} is {job.state}",
-        answer=None if job.answer is None else _ANSWERS[job.kind].validate_json(job.answer),
+        answer=answer,
         next_step=_NEXT_STEPS[job.state].format(job=job.id),
     )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field, StringConstraints
 
 from agent.library import library
 from agent.mcp.services import Services, services_of
+from prompts import features
 from sandbox.device import Bottleneck
+from tools.mcp.reading import joined, next_call, table, text_of
+from tools.mcp.tool import ReadableTool
 
 _Name = Annotated[str, StringConstraints(max_length=64)]
+_KINDS = sorted({one for feature in features() for one in feature.applies_to})
 
 
 class FeatureLine(BaseModel):
@@ -25,8 +27,6 @@ class FeatureLine(BaseModel):
     summary: str
     applies_to: list[str] = Field(description="Kinds of kernel that it can help.")
     bottlenecks: list[str] = Field(description="What bounds the kernels that it helps; none: any.")
-    architecture: str = Field(description="The oldest that has what it takes.")
-    uri: str = Field(description="The resource that holds its page.")
 
 
 class FeaturePage(BaseModel):
@@ -37,25 +37,37 @@ class FeaturePage(BaseModel):
 
 
 class FeatureList(BaseModel):
-    """The library, the most generally useful first, and the pages that were asked for."""
+    """The library, the most generally useful first; or the pages that were asked for."""
 
     features: list[FeatureLine]
     pages: list[FeaturePage]
 
 
-def register(server: MCPServer[Services]) -> None:
-    """Add the tool to a server."""
-    server.tool(
-        title="List optimisation techniques",
-        annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
-    )(list_features)
+@text_of.register
+def _(answer: FeatureList) -> str:
+    if answer.pages:
+        return "\n\n".join(page.text.strip() for page in answer.pages)
+    rows = [(one.name, one.summary, ", ".join(one.applies_to)) for one in answer.features]
+    return joined(
+        table(("technique", "what it does", "helps"), rows),
+        next_call("list_features(names=[...]) with the two or three that fit, for their pages."),
+    )
+
+
+def feature_tools() -> list[ReadableTool]:
+    """Return the tool."""
+    return [ReadableTool.of("list_features", "List optimisation techniques", list_features)]
 
 
 async def list_features(
     ctx: Context[Services],
     kind: Annotated[
         str | None,
-        Field(max_length=64, description="Only those for a kind of kernel, as reduction; unset, all."),
+        Field(
+            max_length=64,
+            description="Only those for a kind of kernel; unset, all.",
+            json_schema_extra={"enum": [*_KINDS]},
+        ),
     ] = None,
     bottleneck: Annotated[
         Bottleneck | None,
@@ -65,7 +77,7 @@ async def list_features(
         list[_Name] | None, Field(max_length=4, description="Up to four to read the pages of.")
     ] = None,
 ) -> FeatureList:
-    """List the optimisation techniques that warpwright knows, and read the pages of some.
+    """List the optimisation techniques that warpwright knows, or read the pages of some.
 
     Use it when a profile names a bottleneck, or before you write a kernel: first without names to choose, then
     with the two or three names that fit, for pitfalls and a sketch of the code.
@@ -77,17 +89,21 @@ async def list_features(
     known = {page.name: page for page in pages}
     if unknown := [name for name in names or () if name not in known]:
         raise ToolError(f"there is no feature {unknown[0]!r}; there are {', '.join(known)}")
+    listed = [
+        one
+        for one in pages
+        if not names
+        and (kind is None or kind in one.applies_to)
+        and (bottleneck is None or not one.bottlenecks or bottleneck in one.bottlenecks)
+    ]
     return FeatureList(
         features=[
             FeatureLine(
-                **one.model_dump(include={"name", "family", "summary", "architecture"}),
+                **one.model_dump(include={"name", "family", "summary"}),
                 applies_to=list(one.applies_to),
                 bottlenecks=list(one.bottlenecks),
-                uri=f"warpwright://features/{one.name}",
             )
-            for one in pages
-            if (kind is None or kind in one.applies_to)
-            and (not bottleneck or not one.bottlenecks or bottleneck in one.bottlenecks)
+            for one in listed
         ],
         pages=[FeaturePage(name=name, text=known[name].text) for name in names or ()],
     )

@@ -25,7 +25,7 @@ from agent.results import RunState
 from agent.store import Store
 
 _READ = "search_result(run='{run}') gives the best kernel"
-_GO_ON = "start_search(resume='{run}') goes on with it, as does `warpwright resume {run}` in a shell."
+_GO_ON = "start_search(resume='{run}') goes on with it."
 _NEXT_STEPS = {
     RunState.RUNNING: "search_status(run='{run}') waits for what happens next.",
     RunState.COMPLETED: f"{_READ}.",

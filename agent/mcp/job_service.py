@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from agent.home import Home
+from agent.mcp.handed_over import HandedOver, Work
 from agent.results import SearchRequest
 from agent.store import Store
 from agent.store.jobs import Job, JobState, NewJob
@@ -16,11 +17,11 @@ from agent.supervisor.presence import Starter
 from agent.supervisor.work import SEARCHES, OrderJob, ResumeJob, SearchJob
 from sandbox.errors import UsageError
 from tools.mcp.named_orders import NamedOrder, called
+from tools.progress import Account
 from tools.tasks.catalogue import TaskCatalogue
 
 MOST_SEARCHES = 8
 """Searches of one home at a time; more would only make each other wait."""
-MOST_ORDERS = 32
 _START_S = 40.0
 _POLL_S = 0.1
 
@@ -40,6 +41,7 @@ class JobService:
         self._store = store
         self._seen = seen
         self._starter = Starter(home)
+        self.handed_over = HandedOver(store)
 
     async def search(self, request: SearchRequest, device: str) -> str:
         """Start a search and return its run's name once it exists in the store."""
@@ -52,17 +54,20 @@ class JobService:
         stored = await asyncio.to_thread(self._store.get_run, run)
         if stored.request.tools is not None:
             raise UsageError(
-                f"run {run} uses another machine's tools; go on with it there: warpwright resume {run}"
+                f"run {run} uses another machine's tools, so its own person must go on with it;"
+                " start_search(task=...) begins another"
             )
         ticket = await self._ticket(stored.request.model)
         job = ResumeJob(run=run, ticket=ticket).model_dump_json()
         await self._run_of(NewJob("resume", job, stored.device, stored.request.tenant), ticket)
 
-    async def order(self, order: NamedOrder, device: str, catalogue: TaskCatalogue) -> str:
-        """Have an order carried out, and return the job's id at once."""
+    async def hand_over(
+        self, order: NamedOrder, device: str, catalogue: TaskCatalogue, under_way: tuple[Work, Account]
+    ) -> str:
+        """Make an order that is being carried out a job, and return its id at once."""
         asked = OrderJob(order=order, own=catalogue.own, paths=catalogue.paths).model_dump_json()
-        kind = called(order)
-        return await self._add(NewJob(kind, asked, device, self._seen().tenant or ""), MOST_ORDERS, (kind,))
+        new = NewJob(called(order), asked, device, self._seen().tenant or "")
+        return await self.handed_over.take(new, *under_way)
 
     async def get(self, job: str) -> Job:
         """Return a job that the caller may see; one that waits gets a supervisor."""
@@ -111,5 +116,7 @@ class JobService:
             return stored.run
         if stored.state is JobState.COMPLETED:  # a run that had ended before
             return ResumeJob.model_validate_json(new.request).run
-        log = self._home.root / "supervisor.log"
-        raise UsageError(stored.error or f"the search did not start ({stored.state}); {log} may say why")
+        raise UsageError(
+            stored.error
+            or f"the search did not start ({stored.state}); supervisor.log of this home may say why"
+        )

@@ -16,12 +16,12 @@ from agent.search.run_report import markdown
 from agent.store import Store
 from prompts import Feature
 from sandbox.errors import UsageError
+from tools.mcp.profile_shelf import SCHEME, ProfileShelf
+from tools.mcp.reading import CUDA, JSON, MARKDOWN, PYTHON
 from tools.mcp.translation import describe_task
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
 
-SCHEME = "warpwright://"
-_JSON, _TEXT, _MARKDOWN, _CUDA = "application/json", "text/plain", "text/markdown", "text/x-cuda"
 _SHA = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 _LONGEST_NAME = 128
 _RUNS_LISTED = 100
@@ -35,14 +35,14 @@ def register(server: MCPServer[Services], pages: Sequence[Feature]) -> None:
             f"{SCHEME}features/{feature.name}",
             name=f"feature {feature.name}",
             description=feature.summary,
-            mime_type=_MARKDOWN,
+            mime_type=MARKDOWN,
         )(_page(feature))
     for name in task_folder.names():
         server.resource(
             f"{SCHEME}tasks/{name}",
             name=f"task {name}",
             description=f"All that a kernel for {name} may rely on.",
-            mime_type=_JSON,
+            mime_type=JSON,
         )(_bundled(name))
     for uri, title, mime_type, function in _TEMPLATES:
         server.resource(
@@ -134,15 +134,27 @@ def profile(ctx: _Ctx, run: str, candidate: str) -> str:
     return _known(report)
 
 
+def kept_profile(ctx: _Ctx, key: str) -> str:
+    """The whole profile that an answer of profile_kernel linked to, with every metric of every launch."""
+    shelf = ProfileShelf.of(services_of(ctx).catalogue)
+    found = None if shelf is None else shelf.read(key)
+    if found is None:
+        raise ResourceNotFoundError(
+            f"there is no profile {key[:32]!r} any more; profile_kernel makes it anew"
+        )
+    return found
+
+
 _TEMPLATES: list[tuple[str, str, str, Callable[..., str]]] = [
-    ("tasks/{name}", "A task", _JSON, task),
-    ("tasks/{name}/reference.py", "A task's reference", "text/x-python", task_reference),
-    ("tasks/{name}/baseline.cu", "A task's baseline", _CUDA, task_baseline),
-    ("kernels/{sha}", "A kernel", _CUDA, kernel),
-    ("runs{?limit}", "Searches", _JSON, runs),
-    ("runs/{run}/report.json", "A search's report, as data", _JSON, run_report),
-    ("runs/{run}/report.md", "A search's report, to read", _MARKDOWN, run_report_markdown),
-    ("runs/{run}/candidates/{candidate}/profile.json", "A candidate's profile", _JSON, profile),
+    ("tasks/{name}", "A task", JSON, task),
+    ("tasks/{name}/reference.py", "A task's reference", PYTHON, task_reference),
+    ("tasks/{name}/baseline.cu", "A task's baseline", CUDA, task_baseline),
+    ("kernels/{sha}", "A kernel", CUDA, kernel),
+    ("profiles/{key}", "A profile", JSON, kept_profile),
+    ("runs{?limit}", "Searches", JSON, runs),
+    ("runs/{run}/report.json", "A search's report, as data", JSON, run_report),
+    ("runs/{run}/report.md", "A search's report, to read", MARKDOWN, run_report_markdown),
+    ("runs/{run}/candidates/{candidate}/profile.json", "A candidate's profile", JSON, profile),
 ]
 
 

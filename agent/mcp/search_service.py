@@ -25,15 +25,19 @@ _CANCEL_GRACE_S = 10.0
 class SearchService:
     """Answers the search tools. Methods raise WarpwrightError with a text that a client can act on."""
 
-    def __init__(self, home: Home, toolbox: Toolbox, base_url: str | None = None) -> None:
+    def __init__(
+        self, home: Home, toolbox: Toolbox, base_url: str | None = None, *, tells_paths: bool = True
+    ) -> None:
         """Answer for one home.
 
         Args:
             home: Where the runs are.
             toolbox: What every search of this server uses; stays the caller's.
+            tells_paths: Whether those who call are on this machine, and may know where files lie.
             base_url: Endpoint of chat models. Clients cannot choose it: whoever could would be sent the key.
         """
         self.base_url = base_url
+        self._tells_paths = tells_paths
         self._home = home
         self._toolbox = toolbox
         self._all_runs = Store(home)
@@ -60,7 +64,7 @@ class SearchService:
         task = await asyncio.to_thread(caller_catalogue(self._home).find, request.task)
         request = request.model_copy(update={"tenant": tenant() or "", "task": str(task.folder)})
         await asyncio.to_thread(admit, self._all_runs, request)
-        return await self.status(await self.jobs.search(request, self.device))
+        return await self.status(await self.jobs.search(request, request.device))
 
     async def resume(self, run: str) -> SearchStatus:
         """Go on with a search that was interrupted, cancelled or failed, on the device it began on."""
@@ -139,7 +143,7 @@ class SearchService:
         return BestKernelText(
             **best.model_dump(include=set(BestKernelText.model_fields) - {"kernel", "path"}),
             kernel=self._store.kernels.read(result.run, best.sha),
-            path=str(best.path),
+            path=str(best.path) if self._tells_paths else None,
         )
 
 

@@ -6,54 +6,52 @@ import os
 import time
 from typing import Annotated
 
-from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import CallToolResult, ResourceLink, TextContent, ToolAnnotations
+from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from agent.mcp.answers import SearchList, SearchOutcome, SearchStatus
-from agent.mcp.resources import SCHEME
 from agent.mcp.search_service import SearchService
 from agent.mcp.services import Services, services_of
 from agent.results import RunState, SearchRequest
 from agent.strategy_names import StrategyName
 from sandbox.errors import WarpwrightError
+from tools.mcp.arguments import clamped
+from tools.mcp.tool import ReadableTool
 
 LONGEST_WAIT_S = 45
 """Many clients give up on a call after 60 s."""
 
 _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_STARTS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+)
+_STOPS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
+)
 _Run = Annotated[
     str, Field(max_length=128, description="The run's name, as start_search and list_searches give it.")
 ]
 _Ctx = Context[Services]
 
 
-def register(server: MCPServer[Services]) -> None:
-    """Add the search tools to a server."""
-    server.tool(
-        title="Start a kernel search",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
-        ),
-    )(start_search)
-    server.tool(title="Wait for a kernel search", annotations=_READS)(search_status)
-    server.tool(title="Read a search's best kernel", annotations=_READS)(search_result)
-    server.tool(
-        title="Cancel a kernel search",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-        ),
-    )(cancel_search)
-    server.tool(title="List kernel searches", annotations=_READS)(list_searches)
+def search_tools() -> list[ReadableTool]:
+    """Return the search tools."""
+    return [
+        ReadableTool.of("start_search", "Start a kernel search", start_search, _STARTS),
+        ReadableTool.of("search_status", "Wait for a kernel search", search_status, _READS),
+        ReadableTool.of("search_result", "Read a search's best kernel", search_result, _READS),
+        ReadableTool.of("cancel_search", "Cancel a kernel search", cancel_search, _STOPS),
+        ReadableTool.of("list_searches", "List kernel searches", list_searches, _READS),
+    ]
 
 
 async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
     ctx: _Ctx,
     task: Annotated[
         str | None,
-        Field(max_length=4096, description="A task's name, see list_tasks, or a task folder's path."),
+        Field(max_length=4096, description="A task's name, see list_tasks."),
     ] = None,
     resume: Annotated[
         str | None, Field(max_length=128, description="A run to go on with, instead of a task.")
@@ -75,6 +73,9 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
         ),
     ] = StrategyName.AUTO,
     seed: Annotated[int | None, Field(description="Repeats what depends on chance.")] = None,
+    device: Annotated[
+        str | None, Field(max_length=64, description="Where to judge; unset, the server's own device.")
+    ] = None,
 ) -> SearchStatus:
     """Start a search for a fast correct CUDA kernel and return its run name at once.
 
@@ -92,7 +93,7 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
         kept = service.settings()
         request = SearchRequest(
             task=task,
-            device=service.device,
+            device=_device(ctx, device),
             model=model or os.environ.get("WARPWRIGHT_MODEL") or kept.models.model,
             base_url=service.base_url or kept.models.base_url,
             models=kept.model_settings(),
@@ -112,6 +113,7 @@ async def search_status(
     run: _Run,
     wait_s: Annotated[
         float,
+        clamped(0, LONGEST_WAIT_S),
         Field(ge=0, le=LONGEST_WAIT_S, description="Hold the answer until the search ends, at most so long."),
     ] = 25,
 ) -> SearchStatus:
@@ -136,34 +138,16 @@ async def search_status(
         raise ToolError(str(error)) from error
 
 
-async def search_result(ctx: _Ctx, run: _Run) -> Annotated[CallToolResult, SearchOutcome]:
+async def search_result(ctx: _Ctx, run: _Run) -> SearchOutcome:
     """Read what a search found: the best correct kernel with its text, and the latest candidates' fate.
 
     Use it when search_status says that the search ended; while it runs, this is the best so far. The whole
     report and the profile of the best are linked as resources.
     """
     try:
-        outcome = await _searches(ctx).outcome(run)
+        return await _searches(ctx).outcome(run)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
-    return CallToolResult(
-        content=[TextContent(type="text", text=outcome.model_dump_json(indent=2)), *_links(outcome)],
-        structured_content=outcome.model_dump(mode="json"),
-    )
-
-
-def _links(outcome: SearchOutcome) -> list[ResourceLink]:
-    """Return where the rest is: what has no place in a bounded answer."""
-    base = f"{SCHEME}runs/{outcome.run}"
-    links = [("report to read", f"{base}/report.md", "text/markdown")]
-    links.append(("report as data", f"{base}/report.json", "application/json"))
-    if (best := outcome.best) is not None:
-        uri = f"{base}/candidates/{best.round}.{best.candidate}/profile.json"
-        links.append(("profile of the best kernel", uri, "application/json"))
-    return [
-        ResourceLink(type="resource_link", name=name, uri=uri, mime_type=mime_type)
-        for name, uri, mime_type in links
-    ]
 
 
 async def cancel_search(ctx: _Ctx, run: _Run) -> SearchStatus:
@@ -175,13 +159,21 @@ async def cancel_search(ctx: _Ctx, run: _Run) -> SearchStatus:
 
 
 async def list_searches(
-    ctx: _Ctx, limit: Annotated[int, Field(ge=1, le=100, description="The newest so many.")] = 20
+    ctx: _Ctx,
+    limit: Annotated[int, clamped(1, 100), Field(ge=1, le=100, description="The newest so many.")] = 20,
 ) -> SearchList:
     """List the searches of this machine, newest first, also those of the command line and of earlier servers.
 
     Use it to find a run whose name you lost.
     """
     return await _searches(ctx).listing(limit)
+
+
+def _device(ctx: _Ctx, device: str | None) -> str:
+    devices = services_of(ctx).devices
+    if device is not None and device not in devices:
+        raise ToolError(f"device: this server judges on {', '.join(devices)}; found {device!r}")
+    return device or devices[0]
 
 
 def _searches(ctx: _Ctx) -> SearchService:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-import threading
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from mcp.server import MCPServer
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver.tools import Tool
 
 from agent.home import Home
 from agent.library import library
-from agent.mcp import background, chat_prompts, completions, features, resources, searches
+from agent.mcp import chat_prompts, completions, resources
+from agent.mcp.access.discretion import Discretion
 from agent.mcp.access.tenancy import caller_catalogue, tenant
 from agent.mcp.completions import View
+from agent.mcp.offer import Offer, offered
 from agent.mcp.services import Services, open_services
+from agent.mcp.stdin import interruptible_stdin
 from agent.mcp.tasks_extension import SearchTasks
 from agent.mcp.toolbox_extension import ToolboxExtension
 from agent.store import Store
 from tools.local_toolbox import LocalToolbox
-from tools.mcp import register as register_kernel_tools
 
 _INSTRUCTIONS = """\
 warpwright writes fast CUDA kernels and proves them correct.
@@ -44,6 +44,7 @@ def build_server(
     base_url: str | None = None,
     token_verifier: TokenVerifier | None = None,
     auth: AuthSettings | None = None,
+    offer: Offer | None = None,
 ) -> MCPServer[Services]:
     """Return a server; each time it is served it opens a toolbox of its own.
 
@@ -53,11 +54,13 @@ def build_server(
         base_url: Endpoint of chat models; None for OpenAI's, or the one that the environment names.
         token_verifier: Knows who calls over HTTP; None where every caller is this machine's own person.
         auth: What callers are told of how to authenticate; given where `token_verifier` is.
+        offer: What of all that is served; None for everything, to someone on this machine.
     """
+    offer = offer or Offer()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Services]) -> AsyncGenerator[Services, None]:
-        async with open_services(home, device, base_url) as services:
+        async with open_services(home, device, base_url, tells_paths=offer.tells_paths) as services:
             yield services
 
     server = MCPServer[Services](
@@ -66,15 +69,13 @@ def build_server(
         instructions=_INSTRUCTIONS,
         version=version("warpwright"),
         lifespan=lifespan,
+        tools=list[Tool](offered(offer)),
+        middleware=[] if offer.tells_paths else [Discretion(home)],
         extensions=[ToolboxExtension(), SearchTasks()],
         token_verifier=token_verifier,
         auth=auth,
         log_level="WARNING",
     )
-    register_kernel_tools(server)
-    features.register(server)
-    searches.register(server)
-    background.register(server)
     resources.register(server, library(home))
     chat_prompts.register(server)
     completions.register(server, lambda: View(Store(home, tenant()), caller_catalogue(home)))
@@ -92,7 +93,9 @@ def require(home: Home, device: str) -> None:
     Store(home)
 
 
-async def serve_stdio(home: Home, device: str, base_url: str | None = None) -> None:
+async def serve_stdio(
+    home: Home, device: str, base_url: str | None = None, offer: Offer | None = None
+) -> None:
     """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no worker behind; searches go on.
 
     Raises:
@@ -100,33 +103,8 @@ async def serve_stdio(home: Home, device: str, base_url: str | None = None) -> N
         MissingDependencyError: This machine lacks the device, the compiler or its headers.
     """
     require(home, device)
-    end_input = _interruptible_stdin()
+    end_input = interruptible_stdin()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end_input)
-    await build_server(home, device, base_url).run_stdio_async()
-
-
-def _interruptible_stdin() -> Callable[[], None]:
-    """Put a socket in the place of descriptor 0, fed from the real input; return what ends it.
-
-    The transport reads in a thread that nothing can wake, so a signal could not end the server in order.
-    """
-    source = os.dup(0)
-    reading, writing = socket.socketpair()
-    os.dup2(reading.fileno(), 0)
-    reading.close()
-
-    def feed() -> None:
-        # An error means that it was ended from the other side: either way there is no more input.
-        with suppress(OSError):
-            while data := os.read(source, 1 << 16):
-                writing.sendall(data)
-            writing.shutdown(socket.SHUT_WR)
-
-    def end() -> None:
-        with suppress(OSError):
-            writing.shutdown(socket.SHUT_WR)
-
-    threading.Thread(target=feed, name="stdin", daemon=True).start()
-    return end
+    await build_server(home, device, base_url, offer=offer).run_stdio_async()

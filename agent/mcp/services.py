@@ -2,33 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 from mcp.server.mcpserver import Context
 
 from agent.home import Home
+from agent.library import features_against
 from agent.mcp.access.tenancy import caller_catalogue, tenant
+from agent.mcp.handed_over import Work
 from agent.mcp.judgements import Judgements
 from agent.mcp.search_service import SearchService
 from agent.store import Store
+from agent.supervisor.work import DeviceToolboxes
+from sandbox.devices.simulated import simulated_names
+from sandbox.errors import UsageError
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.named_orders import NamedOrder
+from tools.progress import Account
+from tools.reports import CheckReport
 from tools.tasks.catalogue import TaskCatalogue
+from tools.tasks.task import Task
 from tools.toolbox import Toolbox
+
+_DRAFTS = 32
+_RUNS = 10_000
+
+
+class LatestFew(OrderedDict[str, CheckReport]):
+    """A mapping that forgets its oldest entry where it would hold too many."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def __setitem__(self, key: str, value: CheckReport) -> None:
+        """Take an entry in."""
+        super().__setitem__(key, value)
+        while len(self) > self._most:
+            self.popitem(last=False)
 
 
 @dataclass(frozen=True)
 class Services:
-    """The tools and the searches of one server."""
+    """The tools and the searches of one server.
+
+    Attributes:
+        others: Toolboxes of the devices beside the server's own, opened when first asked for.
+        judged: What was found of drafts that their persons were asked about, the latest few.
+    """
 
     toolbox: Toolbox
     searches: SearchService
     judgements: Judgements
     home: Home
     every_run: Store
+    others: DeviceToolboxes
+    judged: MutableMapping[str, CheckReport] = field(default_factory=lambda: LatestFew(_DRAFTS))
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices that this server judges on, its own first."""
+        own = self.toolbox.device
+        return [own, *(name for name in simulated_names() if name != own)]
+
+    async def toolbox_of(self, device: str) -> Toolbox:
+        """Return the toolbox of one of them."""
+        return self.toolbox if device == self.toolbox.device else await self.others.toolbox(device)
+
+    def used(self, task: str) -> bool:
+        """Say whether a search that the caller may see is about a task of that name."""
+        return any(run.task == task for run in self.store.list_runs(_RUNS))
+
+    def features_against(self, bottleneck: str) -> list[str]:
+        """Return the names of techniques that may help against a bottleneck."""
+        return features_against(bottleneck)
+
+    def composer_on(self, task: Task) -> str:
+        """Say whether the built-in composer writes kernels for a task, and if not, why."""
+        from agent.composer import Composer
+
+        try:
+            Composer().space(task)
+        except UsageError as error:
+            return f"start_search needs a model for it: {error}"
+        return "start_search needs no model for it: the built-in composer writes such kernels."
 
     @property
     def catalogue(self) -> TaskCatalogue:
@@ -40,9 +101,9 @@ class Services:
         """The runs that the caller of this request may see."""
         return self.every_run.seen_by(tenant())
 
-    async def go_on_later(self, order: NamedOrder) -> str:
-        """Have an order carried out in the background; return the job's id."""
-        return await self.searches.jobs.order(order, self.toolbox.device, self.catalogue)
+    async def go_on_later(self, order: NamedOrder, device: str, work: Work, account: Account) -> str:
+        """Let an order that is being carried out go on in the background; return the job's id."""
+        return await self.searches.jobs.hand_over(order, device, self.catalogue, (work, account))
 
 
 def services_of(ctx: Context[Services]) -> Services:
@@ -52,17 +113,23 @@ def services_of(ctx: Context[Services]) -> Services:
 
 @asynccontextmanager
 async def open_services(
-    home: Home, device: str, base_url: str | None = None
+    home: Home, device: str, base_url: str | None = None, *, tells_paths: bool = True
 ) -> AsyncGenerator[Services, None]:
     """Open a toolbox for one device; leaving stops its workers, while searches and jobs go on."""
     store = Store(home)
-    async with LocalToolbox(device, cache=home.compile_cache) as toolbox:
-        searches, judgements = SearchService(home, toolbox, base_url), Judgements(store, toolbox)
+    async with (
+        LocalToolbox(device, cache=home.compile_cache) as toolbox,
+        DeviceToolboxes(home) as others,
+    ):
+        searches = SearchService(home, toolbox, base_url, tells_paths=tells_paths)
+        judgements = Judgements(store, toolbox)
         judgements.open()
+        searches.jobs.handed_over.open()
         try:
-            yield Services(toolbox, searches, judgements, home, store)
+            yield Services(toolbox, searches, judgements, home, store, others)
         finally:
             # The server may be under cancellation already; what follows must still run to its end.
             with anyio.CancelScope(shield=True):
+                await searches.jobs.handed_over.aclose()
                 await judgements.aclose()
                 await searches.aclose()

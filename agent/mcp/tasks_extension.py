@@ -22,14 +22,13 @@ from mcp.types import (
     CallToolRequestParams,
     CallToolResult,
     RequestParams,
-    TextContent,
 )
 from pydantic import Field
 
-from agent.mcp.answers import SearchStatus
 from agent.mcp.services import Services
 from agent.results import RunState
 from sandbox.errors import UsageError
+from tools.mcp.tool import result_of
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 _SINCE = frozenset({"2026-07-28"})
@@ -126,14 +125,7 @@ async def _view(ctx: _Ctx, run: str) -> dict[str, Any]:
         "pollIntervalMs": _POLL_MS,
     }
     if status.state is RunState.COMPLETED:
-        seen["result"] = _result(status).model_dump(by_alias=True, exclude_none=True, mode="json")
+        seen["result"] = result_of(status).model_dump(by_alias=True, exclude_none=True, mode="json")
     elif _STATES[status.state] == "failed":
         seen["error"] = {"code": INTERNAL_ERROR, "message": f"{status.message}. {status.next_step}"}
     return seen
-
-
-def _result(status: SearchStatus) -> CallToolResult:
-    return CallToolResult(
-        content=[TextContent(type="text", text=status.model_dump_json(indent=2))],
-        structured_content=status.model_dump(mode="json"),
-    )

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 from mcp import Client
 from mcp.server import MCPServer
+from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, TextContent
+from pydantic import BaseModel, ConfigDict
 
 from agent.home import Home
+from agent.library import features_against
 from agent.models.feedback import feedback, short
 from agent.proposer import WriteContext
 from agent.store import Store
 from sandbox.errors import UsageError
 from tools.mcp.named_orders import NamedOrder
-from tools.mcp.registration import register
+from tools.mcp.registration import judge_tools
+from tools.progress import Account
+from tools.reports import CheckReport
 from tools.tasks.catalogue import TaskCatalogue
 from tools.toolbox import Toolbox
 
@@ -45,6 +50,19 @@ _KERNELS = {
 }
 
 
+class ToolAnswer(BaseModel):
+    """What a tool says to a coder.
+
+    Attributes:
+        text: As the model reads it.
+        verdict: On the kernel that the tool was given; empty where it gives none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    text: str
+    verdict: str = ""
+
+
 @dataclass(frozen=True)
 class RunBench:
     """What the searches' tools need of a run."""
@@ -59,9 +77,34 @@ class RunBench:
         """The tasks that can be named; the coder's own is."""
         return TaskCatalogue(self.home.tasks)
 
-    async def go_on_later(self, order: NamedOrder) -> str:
+    @property
+    def devices(self) -> Sequence[str]:
+        """The run's own."""
+        return (self.toolbox.device,)
+
+    @property
+    def judged(self) -> MutableMapping[str, CheckReport]:
+        """Nobody drafts tasks here."""
+        return {}
+
+    async def toolbox_of(self, device: str) -> Toolbox:
+        """Return the run's own, whatever device is named."""
+        return self.toolbox
+
+    async def go_on_later(
+        self, order: NamedOrder, device: str, work: asyncio.Task[Any], account: Account
+    ) -> str:
         """Refuse: a coder's turn has no background."""
+        work.cancel()
         raise UsageError("it takes too long for a turn: make the kernel do less work, or hand it in")
+
+    def used(self, task: str) -> bool:
+        """The run uses its task."""
+        return True
+
+    def features_against(self, bottleneck: str) -> list[str]:
+        """See `HasToolbox`."""
+        return features_against(bottleneck)
 
     @asynccontextmanager
     async def open(self, context: WriteContext) -> AsyncGenerator[CoderTools, None]:
@@ -71,8 +114,8 @@ class RunBench:
         async def lifespan(_: MCPServer[RunBench]) -> AsyncGenerator[RunBench, None]:
             yield self
 
-        server = MCPServer[RunBench]("coder", lifespan=lifespan, log_level="ERROR")
-        register(server)
+        tools = list[Tool](one for one in judge_tools() if one.name in OFFERED)
+        server = MCPServer[RunBench]("coder", lifespan=lifespan, tools=tools, log_level="ERROR")
         async with Client(server) as client:
             served = {tool.name: tool for tool in (await client.list_tools()).tools}
             kernel_tools = [
@@ -104,20 +147,20 @@ class CoderTools:
         """The tools as chat endpoints take them."""
         return tuple({"type": "function", "function": dict(one)} for one in self.about)
 
-    async def use(self, name: str, arguments: Mapping[str, Any]) -> str:
+    async def use(self, name: str, arguments: Mapping[str, Any]) -> ToolAnswer:
         """Use a tool; what goes wrong is an answer too."""
         match name:
             case "read_features":
-                return self._pages(arguments.get("names"))
+                return ToolAnswer(text=self._pages(arguments.get("names")))
             case "read_kernel":
-                return self._kernel(str(arguments.get("name", "")))
+                return ToolAnswer(text=self._kernel(str(arguments.get("name", ""))))
             case _ if name in OFFERED:
                 return await self._served(name, arguments)
             case _:
                 known = ", ".join(str(one["name"]) for one in self.about)
-                return f"there is no tool {name[:80]!r}; there are {known}"
+                return ToolAnswer(text=f"there is no tool {name[:80]!r}; there are {known}")
 
-    async def _served(self, name: str, arguments: Mapping[str, Any]) -> str:
+    async def _served(self, name: str, arguments: Mapping[str, Any]) -> ToolAnswer:
         """Use one of MCP's own; whatever task is named, the coder's is meant."""
         given = dict(arguments)
         if name != "device_info":
@@ -125,7 +168,9 @@ class CoderTools:
         result = await self.client.call_tool(name, given)
         assert isinstance(result, CallToolResult), "these tools ask nothing back"
         text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
-        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} [...]"
+        told: Mapping[str, Any] = result.structured_content or {}
+        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} [...]"
+        return ToolAnswer(text=text, verdict=str(told.get("verdict", "")))
 
     def _pages(self, names: object) -> str:
         known = {page.name: page.text for page in self.context.library}
@@ -140,14 +185,3 @@ class CoderTools:
                 return f"{text}\n{feedback(trial, text)}"[:_LONGEST]
         shas = dict.fromkeys(short(one.sha) for one in self.context.history if one.sha is not None)
         return f"there is no kernel {name[:80]!r}; there are {', '.join(shas) or 'none yet'}"
-
-
-def passed(name: str, answer: str, arguments: Mapping[str, Any]) -> str | None:
-    """Return the kernel that a tool's answer says is correct; None where it says nothing of the kind."""
-    if name != "test_kernel" or arguments.get("tune"):
-        return None
-    try:
-        verdict = json.loads(answer).get("verdict")
-    except (json.JSONDecodeError, AttributeError):
-        return None
-    return str(arguments.get("kernel")) if verdict == "pass" else None

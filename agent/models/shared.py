@@ -24,7 +24,7 @@ _BLIND = (
 
 def shared_text(task: Task, device: str, library: Sequence[Feature]) -> str:
     """Return facts, task and library."""
-    known = describe_device(device, "")
+    known = describe_device(device, "", (device,))
     facts = render_facts(
         {
             "device": f"{device}. {'' if known.hardware is None else _hardware(known.hardware)}".strip(),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from agent.models.bench import CoderTools, passed
+from agent.models.bench import CoderTools, ToolAnswer
 from agent.models.blocks import answer_text
 from agent.models.endpoint import ChatQuestion
 from agent.models.feedback import judgement_feedback
@@ -75,15 +75,16 @@ class Conversation:
         self.messages.append(AIMessage(answer_text(reply.text), tool_calls=calls))
         for use in reply.uses:
             self.used += 1
-            answer = await self._kept(f"tool {use.name}", use.arguments, lambda use=use: self._answer(use))
-            if (kernel := passed(use.name, answer, use.arguments)) is not None:
-                self.correct.add(kernel.strip())
-            self.messages.append(ToolMessage(answer, tool_call_id=use.id))
+            kept = await self._kept(f"tool {use.name}", use.arguments, lambda use=use: self._answer(use))
+            answer = ToolAnswer.model_validate_json(kept)
+            if use.name == "test_kernel" and answer.verdict == Verdict.PASS and not use.arguments.get("tune"):
+                self.correct.add(str(use.arguments.get("kernel")).strip())
+            self.messages.append(ToolMessage(answer.text, tool_call_id=use.id))
         if self.used >= MOST_USES:
             self.messages.append(HumanMessage(_NO_MORE))
 
     async def _answer(self, use: ToolUse) -> str:
-        return await self.tools.use(use.name, use.arguments)
+        return (await self.tools.use(use.name, use.arguments)).model_dump_json()
 
     async def _problem(self, written: Written) -> str:
         """Return why a kernel comes back to its coder; empty where it may be judged."""

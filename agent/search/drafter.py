@@ -63,7 +63,9 @@ async def write_draft(endpoint: Endpoint, request: str, folder: Path) -> Task:
         except UsageError as error:
             problem = str(error)
             said = f"That draft cannot be used: {problem}\nGive all three blocks again, mended."
-    raise UsageError(f"the model drafted no usable task in {_TRIES} tries; of the last: {problem}")
+    raise UsageError(
+        f"the model drafted no usable task in {_TRIES} tries; of the last: {problem}. Try once more, or another model"
+    )
 
 
 def about(store: Store, run: str, task: Task, endpoint: Endpoint) -> Talk:

@@ -70,7 +70,8 @@ class NewJob:
 class Job(NewJob):
     """A stored job; `run` is the search's name once it has one, `answer` is JSON once the job completed.
 
-    `problem` says whose fault it is that it failed, where that is known.
+    `error` says why it failed, or what it does while it runs; `problem` whose fault a failure is, where that is
+    known.
     """
 
     id: str = ""
@@ -120,6 +121,40 @@ class JobTable:
             _forget_lost(connection, new.kind)
             _refuse_more(connection, (new.kind,), most, new.tenant)
             return _take(connection, _insert(connection, new))
+
+    def adopt(self, new: NewJob, *, most: int) -> Job:
+        """Store a job whose work is under way in this process.
+
+        Args:
+            new: What was asked for.
+            most: Jobs of this tenant, whatever their kind, that may be at work in this process at a time.
+
+        Raises:
+            UsageError: There are as many already.
+        """
+        with self._database.write() as connection:
+            owner = this_process()
+            rows = connection.execute(
+                "SELECT * FROM jobs WHERE state = 'running' AND tenant = ? AND pid = ? AND pid_started = ?",
+                (new.tenant, owner.pid, owner.started),
+            ).fetchall()
+            if len(rows) >= most:
+                raise UsageError(f"{most} jobs are at work already; wait until one ends, or cancel one")
+            return _take(connection, _insert(connection, new))
+
+    def leave(self, job: str) -> None:
+        """Let a supervisor do a job that this process took and cannot end."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = 'waiting', error = '', pid = 0 WHERE id = ? AND state = 'cancelled'"
+                " AND cancel_asked = 0",
+                (job,),
+            )
+
+    def said(self, job: str, text: str) -> None:
+        """Record what a running job does; where it ends, how it ended takes that place."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE jobs SET error = ? WHERE id = ? AND state = 'running'", (text, job))
 
     def forget(self, job: str) -> None:
         """Remove a job that nobody will ask for again."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.home import Home
 
-_ENTRY = Path(__file__).resolve().parents[2] / "warpwright.py"
+_ENTRY = Path(__file__).resolve().parents[2] / "warpwright" / "__main__.py"
 _START_S = 20.0
 """How long a supervisor that was started may take before another one is."""
 

@@ -10,6 +10,8 @@ from functools import partial
 
 from agent.store.jobs import Job, JobProblem, JobState, JobTable
 from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
+from tools import progress
+from tools.progress import Account
 
 _BEAT_S = 5.0
 _LOG = logging.getLogger(__name__)
@@ -23,15 +25,19 @@ class JobRunner:
         self._table = table
         self._carry_out = carry_out
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._accounts: dict[str, Account] = {}
+        self._recorded: dict[str, str] = {}
         self._beaten = 0.0
 
     def __len__(self) -> int:
         """How many jobs are at work."""
         return len(self._tasks)
 
-    def begin(self, job: Job) -> None:
-        """Work on a job that is this process's own."""
-        task = self._tasks[job.id] = asyncio.create_task(self._work(job))
+    def begin(self, job: Job, account: Account | None = None) -> None:
+        """Work on a job that is this process's own; `account` knows of work that is under way already."""
+        self._accounts[job.id] = account or Account()
+        with progress.told_to(self._accounts[job.id]):
+            task = self._tasks[job.id] = asyncio.create_task(self._work(job))
         task.add_done_callback(partial(self._ended, job))
 
     async def wait(self, job: str, seconds: float) -> None:
@@ -46,15 +52,24 @@ class JobRunner:
             await asyncio.wait({task})
 
     async def tend(self) -> None:
-        """Cancel what someone asked to stop, and say that this process still works; to be called every so often."""
+        """Cancel what someone asked to stop, and say what this process works on; to be called every so often."""
         if not self._tasks:
             return
+        await self._record()
         for job in await asyncio.to_thread(self._table.cancels_asked):
             if (task := self._tasks.get(job)) is not None:
                 task.cancel()
         if time.monotonic() - self._beaten > _BEAT_S:
             self._beaten = time.monotonic()
             await asyncio.to_thread(self._table.beat)
+
+    async def _record(self) -> None:
+        """Record what jobs do, where that changed."""
+        for job, account in list(self._accounts.items()):
+            said = "\n".join(account.lines)
+            if said and said != self._recorded.get(job):
+                self._recorded[job] = said
+                await asyncio.to_thread(self._table.said, job, said)
 
     async def aclose(self) -> None:
         """Cancel every job, and return once their work has ended."""
@@ -76,7 +91,8 @@ class JobRunner:
         await asyncio.to_thread(end)
 
     def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(job.id, None)
+        for known in (self._tasks, self._accounts, self._recorded):
+            known.pop(job.id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("job %s failed", job.id, exc_info=error)
             said = f"{type(error).__name__}: a mistake of warpwright's; supervisor.log says more"

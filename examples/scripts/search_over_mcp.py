@@ -32,8 +32,8 @@ async def search(task: str) -> None:
             status = await call(client, "search_status", run=status["run"], wait_s=20)
             sys.stderr.write(f"{status['candidates_judged']} judged: {status['message']}\n")
         outcome = await call(client, "search_result", run=status["run"])
-        if outcome["best"] is None:
-            sys.exit(f"nothing correct was found; the last verdict is {outcome['verdict']}")
+        if "best" not in outcome:
+            sys.exit(f"nothing correct was found; the last verdict is {outcome.get('verdict')}")
         best = outcome["best"]
         sys.stderr.write(
             f"{best['latency_us']:.1f} us ({best['provenance']}), {best['speedup']:.2f}x the baseline\n"

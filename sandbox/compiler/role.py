@@ -57,6 +57,7 @@ def _unit(request: CompileRequest, include: Sequence[str], supplied: Mapping[str
     if not request.assembled:
         architecture = architecture.replace("sm_", "compute_")
     options = [*OPTIONS, f"--gpu-architecture={architecture}", *(f"-I{folder}" for folder in include)]
+    options += request.options
     return Unit(
         _source(request).encode(errors="replace"), request.file_name, options, supplied, request.kernels
     )

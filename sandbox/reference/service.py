@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections import OrderedDict
@@ -88,7 +89,7 @@ class References(AsyncClosing):
             ReferenceFailedError: The reference raised, took too long, or returned something else.
             WorkerError: The environment failed.
         """
-        key = _key(text, inputs, dims, dtypes, accumulate, seed)
+        key = await asyncio.to_thread(_key, text, inputs, dims, dtypes, accumulate, seed)
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
@@ -97,7 +98,7 @@ class References(AsyncClosing):
         draws = DRAWS if size < _LARGE_ELEMENTS else _LARGE_DRAWS
         floating = {name: dtype for name, dtype in dtypes.items() if "float" in dtype}
         call = ReferenceCall(text, dict(inputs), dict(dims), floating, draws, seed, accumulate)
-        expected = _checked(await self._ask(call, Expected, cpu_s), dtypes)
+        expected = await asyncio.to_thread(_checked, await self._ask(call, Expected, cpu_s), dtypes)
         self._keep(key, expected)
         return expected
 

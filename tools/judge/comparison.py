@@ -99,7 +99,7 @@ def compare(
         judged = _judge_floats(flat, expectation, constant)
     else:
         judged = _judge_exact(flat, expectation)
-    found = _report(flat, expectation, judged, poison)
+    found = _report(flat, expectation, judged, constant, poison)
     return found if told is None else replace(found, total=int(np.count_nonzero(told)))
 
 
@@ -107,7 +107,6 @@ def compare(
 class _Judged:
     expected: Array
     wrong: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-    limit: Float64s
     worst_ratio: float
     constant: float
 
@@ -126,7 +125,7 @@ def _judge_exact(got: Array, expectation: Expectation) -> _Judged:
     wrong = got.view(np.uint8) != expected.view(np.uint8) if target == np.bool_ else got != expected
     failed = bool(wrong.any())
     ratio = math.inf if failed else 0.0
-    return _Judged(expected, wrong, np.zeros(got.size), ratio, ratio)
+    return _Judged(expected, wrong, ratio, ratio)
 
 
 def _judge_floats(got: Array, expectation: Expectation, constant: float) -> _Judged:
@@ -142,7 +141,6 @@ def _judge_floats(got: Array, expectation: Expectation, constant: float) -> _Jud
     return _Judged(
         expected,
         np.concatenate([part.wrong for part in parts]),
-        np.concatenate([part.limit for part in parts]),
         max(part.worst_ratio for part in parts),
         max(part.constant for part in parts),
     )
@@ -165,7 +163,7 @@ def _judge_slice(got: Array, expected: Float64s, bound: ErrorBound, dtype: str, 
         )
         wrong = ~(settled | (np.isfinite(expected) & (error <= limit)))
         ratio = np.where(settled, 0.0, error / limit)
-    return _Judged(expected, wrong, limit, _largest(ratio), _least_constant(error, bound, settled))
+    return _Judged(expected, wrong, _largest(ratio), _least_constant(error, bound, settled))
 
 
 def _widened(values: Array) -> Float64s:
@@ -189,7 +187,9 @@ def _largest(values: Float64s) -> float:
     return math.inf if math.isnan(largest) else largest
 
 
-def _report(got: Array, expectation: Expectation, judged: _Judged, poison: Bytes | None) -> Comparison:
+def _report(
+    got: Array, expectation: Expectation, judged: _Judged, constant: float, poison: Bytes | None
+) -> Comparison:
     shape = expectation.values.shape or (1,)
     places = np.flatnonzero(judged.wrong)
     if places.size == 0:
@@ -206,7 +206,7 @@ def _report(got: Array, expectation: Expectation, judged: _Judged, poison: Bytes
         unwritten=_unwritten(got, places, poison),
         worst_ratio=judged.worst_ratio,
         constant=judged.constant,
-        first=tuple(_mismatch(got, expectation, judged, int(place)) for place in places[:SHOWN]),
+        first=_mismatches(got, expectation, judged, constant, places[:SHOWN]),
         low=tuple(int(axis.min()) for axis in indices),
         high=tuple(int(axis.max()) for axis in indices),
         nans=nans,
@@ -221,16 +221,30 @@ def _unwritten(got: Array, places: Array, poison: Bytes | None) -> int:
     return int((now == poison.reshape(-1, width)[places]).all(axis=1).sum())
 
 
-def _mismatch(got: Array, expectation: Expectation, judged: _Judged, place: int) -> Mismatch:
-    index = tuple(int(i) for i in np.unravel_index(place, expectation.values.shape or (1,)))
+def _mismatches(
+    got: Array, expectation: Expectation, judged: _Judged, constant: float, places: Array
+) -> tuple[Mismatch, ...]:
+    shape = expectation.values.shape or (1,)
     shown = got.view(np.uint8) if got.dtype == np.bool_ else got
-    return Mismatch(
-        output=expectation.name,
-        index=index,
-        got=_plain(shown[place]),
-        expected=_plain(judged.expected[place]),
-        bound=float(judged.limit[place]),
+    return tuple(
+        Mismatch(
+            output=expectation.name,
+            index=tuple(int(i) for i in np.unravel_index(int(place), shape)),
+            got=_plain(shown[place]),
+            expected=_plain(judged.expected[place]),
+            bound=float(bound),
+        )
+        for place, bound in zip(places, _limits(expectation, judged.expected, constant, places), strict=True)
     )
+
+
+def _limits(expectation: Expectation, expected: Array, constant: float, places: Array) -> Float64s:
+    """The largest errors that are allowed at these places."""
+    if expectation.dtype not in FLOATS:
+        return np.zeros(places.size)
+    scale = None if expectation.magnitude is None else expectation.magnitude.reshape(-1)[places]
+    wide = None if scale is None else scale.astype(np.float64, copy=False)
+    return error_bound(expected[places], wide, expectation.dtype).limit(constant)
 
 
 def _plain(value: Any) -> float | int | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping
 from typing import Protocol
@@ -18,7 +19,8 @@ from tools.judge.questions import Question, Samples
 from tools.tasks import generators
 from tools.tasks.task import Case, Task, argument_size
 
-_REMEMBERED = 16
+REMEMBERED_BYTES = 64 << 20
+"""Of questions and their answers, over all tasks of a toolbox; what is larger alone is not kept."""
 SAMPLE_ELEMENTS = 1 << 16
 """Elements of a benchmark buffer that are generated at most; the device repeats them."""
 
@@ -48,19 +50,34 @@ class Answers(Protocol):
         ...
 
 
+Asked = Memo[tuple[str, str, int], tuple[dict[str, Array], Expected]]
+"""Inputs and answers by the task's sha, the case and the seed."""
+
+
+def remembered() -> Asked:
+    """Return a memory for the questions of any number of tasks, bounded by their bytes."""
+    return Asked(REMEMBERED_BYTES, size=lambda found: _bytes(*found))
+
+
+def _bytes(buffers: Mapping[str, Array], expected: Expected) -> int:
+    arrays = (*buffers.values(), *expected.outputs.values(), *expected.magnitude.values())
+    return sum(array.nbytes for array in arrays)
+
+
 class TaskOracle:
     """Implements `tools.judge.questions.Oracle` for one task; questions are remembered for a short while.
 
     `answers` remembers its answers by a hash of their inputs: the reference runs once an input.
     """
 
-    def __init__(self, task: Task, answers: Answers) -> None:
+    def __init__(self, task: Task, answers: Answers, asked: Asked | None = None) -> None:
+        """Know a task; `asked` is shared by those of one toolbox."""
         self._task = task
         self._answers = answers
         outputs = [argument for argument in task.arguments if argument.is_output]
         self._outputs = {argument.name: argument for argument in outputs}
         self._dtypes = {argument.name: argument.dtype for argument in outputs}
-        self._asked: Memo[tuple[str, int], tuple[dict[str, Array], Expected]] = Memo(_REMEMBERED)
+        self._asked = remembered() if asked is None else asked
 
     async def question(self, case: Case, seed: int) -> Question:
         """Return the input that the seed stands for, with its answer.
@@ -68,7 +85,8 @@ class TaskOracle:
         Raises:
             UsageError: The task's reference fails, or returns an output of another size than the task says.
         """
-        buffers, expected = await self._asked.get((repr(case), seed), lambda: self._answer(case, seed))
+        key = (self._task.sha, repr(case), seed)
+        buffers, expected = await self._asked.get(key, lambda: self._answer(case, seed))
         return Question(
             buffers,
             tuple(self._expectation(name, case, expected) for name in self._dtypes),
@@ -84,7 +102,7 @@ class TaskOracle:
         return await once_more(lambda: self._answers.compare(self._task.reference, inputs, outputs, expected))
 
     async def _answer(self, case: Case, seed: int) -> tuple[dict[str, Array], Expected]:
-        buffers = generators.inputs_for(self._task, case, seed)
+        buffers = await asyncio.to_thread(generators.inputs_for, self._task, case, seed)
         inputs = {**buffers, **self._arrays(generators.scalars_for(self._task, case, seed))}
         expected = await once_more(
             lambda: self._answers.expected(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from sandbox.budget import Work
 from sandbox.device import Device
 from sandbox.verdict import Verdict
+from tools import progress
 from tools.awaiting import until
 from tools.judge.explanation import shorten
 from tools.judge.questions import Oracle
@@ -78,8 +80,16 @@ async def judge_results(
         for subject in subjects
         if repetition == 0 or not subject.once
     ]
+    ended = itertools.count(1)
+
+    async def outcomes(some: Sequence[InputTrial]) -> list[tuple[InputTrial, InputOutcome]]:
+        found = await trying.outcomes(some)
+        for _ in found:
+            progress.count(next(ended), len(trials))
+        return found
+
     tried = await until(
-        _by_size(task, trials), trying.outcomes, lambda found: not found[-1][1].passed, width=rules.width
+        _by_size(task, trials), outcomes, lambda found: not found[-1][1].passed, width=rules.width
     )
     return _judgement([outcome for _, found in tried for outcome in found], len(trials))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -39,7 +40,7 @@ async def refuse_trivial(
     first = questions[0][1]
     declared = {argument.name for argument in task.arguments if argument.trivial}
     for answer in first.expected:
-        constant = _typical(answer)
+        constant = await asyncio.to_thread(_typical, answer)
         kinds: dict[str, Array | None] = {
             "zeros": np.zeros_like(constant),
             f"the constant {constant.item()!s}": constant,
@@ -70,7 +71,11 @@ async def _ever_wrong(
     constants: Mapping[str, float],
 ) -> bool:
     for case, question in questions:
-        lazy = {answer.name: _lazy(answer, element) for answer in question.expected if answer.name == output}
+        lazy = {
+            answer.name: await asyncio.to_thread(_lazy, answer, element)
+            for answer in question.expected
+            if answer.name == output
+        }
         if question.many_answers:
             right = {
                 answer.name: answer.values.astype(numpy_dtype(answer.dtype)) for answer in question.expected
@@ -81,7 +86,7 @@ async def _ever_wrong(
         for answer in question.expected:
             if answer.name == output:
                 constant = constants.get(output, 0.0)
-                if compare(lazy[output], answer, constant=constant).wrong:
+                if (await asyncio.to_thread(compare, lazy[output], answer, constant=constant)).wrong:
                     return True
     return False
 

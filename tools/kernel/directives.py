@@ -1,4 +1,4 @@
-"""The `//@` directives of a kernel file: tune, define, scratch, launch. One directive is one line."""
+"""The `//@` directives of a kernel file: tune, define, scratch, zero, fill, constant, launch. Each is a line."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ NULL = "null"
 _TUNE_FORM = "`tune NAME = DEFAULT in VALUE, VALUE, ...`"
 _DEFINE_FORM = "`define NAME = EXPRESSION`"
 _SCRATCH_FORM = "`scratch name: dtype[SIZE]`"
+_ZERO_FORM = "`zero NAME` with an output or a scratch buffer"
+_FILL_FORM = "`fill NAME = NUMBER` with an output or a scratch buffer"
+_CONSTANT_FORM = "`constant NAME = argument` with a `__constant__` array of the file and a buffer"
 _LAUNCH_FORM = "`launch [cooperative | cluster(x, y, z)] kernel<<<grid, block[, shared_bytes]>>>(arguments)`"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -32,6 +35,7 @@ _KERNEL = re.compile(
     r"((?:[A-Za-z_]\w*\s*::\s*)*[A-Za-z_]\w*)\s*(?:<([A-Za-z0-9_:,<>*&+\-() ]{1,200})>)?", re.ASCII
 )
 _CAST = re.compile(rf"({'|'.join(CASTS)})\s*\((.*)\)")
+_INFINITY = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE)
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]{1,3})?[fF]?")
 
 
@@ -69,6 +73,24 @@ class Scratch:
 
 
 @dataclass(frozen=True)
+class Fill:
+    """A value that every element of an output or of scratch gets before the launches that follow."""
+
+    name: str
+    value: float
+    line: int
+
+
+@dataclass(frozen=True)
+class ConstantArray:
+    """A `__constant__` array of the file, and the buffer that it is filled from before the launches that follow."""
+
+    name: str
+    buffer: str
+    line: int
+
+
+@dataclass(frozen=True)
 class LaunchArgument:
     """One launch argument as written.
 
@@ -99,7 +121,7 @@ class LaunchDirective:
     line: int
 
 
-Directive = Tunable | Define | Scratch | LaunchDirective
+Directive = Tunable | Define | Scratch | Fill | ConstantArray | LaunchDirective
 
 
 def parse(text: str, line: int) -> Directive:
@@ -115,11 +137,19 @@ def parse(text: str, line: int) -> Directive:
     if len(text) > MAX_LENGTH:
         raise DirectiveError(f"expected at most {MAX_LENGTH} characters, found {len(text)}")
     word, rest = [*text.split(None, 1), "", ""][:2]
-    readers = {"tune": _tune, "define": _define, "scratch": _scratch, "launch": _launch}
+    readers = {
+        "tune": _tune,
+        "define": _define,
+        "scratch": _scratch,
+        "zero": _zero,
+        "fill": _fill,
+        "constant": _constant_array,
+        "launch": _launch,
+    }
     reader = readers.get(word)
     if reader is None:
         raise DirectiveError(
-            f"expected one of tune, define, scratch, launch after `//@`, found `{word[:40]}`"
+            f"expected one of {', '.join(readers)}, options after `//@`, found `{word[:40]}`"
         )
     return reader(rest.strip(), line)
 
@@ -173,6 +203,30 @@ def _scratch(text: str, line: int) -> Scratch:
     if not shape:
         raise DirectiveError(f"expected {_SCRATCH_FORM}, found no size")
     return Scratch(name, dtype, shape, line)
+
+
+def _zero(text: str, line: int) -> Fill:
+    if not _IDENTIFIER.fullmatch(text):
+        raise DirectiveError(f"expected {_ZERO_FORM}, found `zero {text[:80]}`")
+    return Fill(text, 0.0, line)
+
+
+def _fill(text: str, line: int) -> Fill:
+    match = _DEFINE.fullmatch(text)
+    if match is None or not _IDENTIFIER.fullmatch(match[1]):
+        raise DirectiveError(f"expected {_FILL_FORM}, found `fill {text[:80]}`")
+    if _INFINITY.fullmatch(match[2]):
+        return Fill(match[1], float(match[2].lower()), line)
+    if _FLOAT.fullmatch(match[2]):
+        return Fill(match[1], float(match[2].rstrip("fF")), line)
+    return Fill(match[1], float(_constant(match[2], f"the value of {match[1]}")), line)
+
+
+def _constant_array(text: str, line: int) -> ConstantArray:
+    match = _DEFINE.fullmatch(text)
+    if match is None or not _IDENTIFIER.fullmatch(match[1]) or not _IDENTIFIER.fullmatch(match[2]):
+        raise DirectiveError(f"expected {_CONSTANT_FORM}, found `constant {text[:80]}`")
+    return ConstantArray(match[1], match[2], line)
 
 
 def _launch(text: str, line: int) -> LaunchDirective:

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
 from tools.kernel import directives
-from tools.kernel.directives import Define, DirectiveError, LaunchDirective, Scratch, Tunable
+from tools.kernel.directives import (
+    ConstantArray,
+    Define,
+    DirectiveError,
+    Fill,
+    LaunchDirective,
+    Scratch,
+    Tunable,
+)
+from tools.kernel.host_code import HostPart, without_host_code
 from tools.kernel.names import ALLOWED_HEADERS, header_allowed, macro_name_fault
+from tools.kernel.options import CompilerOptions, read_options
 from tools.kernel.source_text import code_lines, spelled_by_pasting, words
 
 __all__ = [
@@ -67,6 +77,7 @@ class KernelFile:
         tunables: In file order, as are the other three.
         file: The name shown in messages.
         includes: The headers included, in file order.
+        left_out: What was for the host, and is blank in `source`.
     """
 
     source: str
@@ -76,6 +87,10 @@ class KernelFile:
     launches: tuple[LaunchDirective, ...]
     file: str = "kernel.cu"
     includes: tuple[str, ...] = ()
+    left_out: tuple[HostPart, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    options: tuple[CompilerOptions, ...] = ()
+    constants: tuple[ConstantArray, ...] = ()
 
     def error(self, reason: str, line: int) -> KernelFileError:
         """Make the error that names this file and that line."""
@@ -97,7 +112,7 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
     Raises:
         KernelFileError: The file breaks the contract; whatever the text, nothing else is raised.
     """
-    source = _decode(text, file)
+    source, left_out = without_host_code(_decode(text, file))
     includes = _includes(source, file)
     _check_words(source, file)
     found = list(_directives(source, file))
@@ -110,6 +125,10 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
         tuple(item for item in found if isinstance(item, LaunchDirective)),
         file,
         includes,
+        left_out,
+        tuple(item for item in found if isinstance(item, Fill)),
+        tuple(item for item in found if isinstance(item, CompilerOptions)),
+        tuple(item for item in found if isinstance(item, ConstantArray)),
     )
     if not kernel_file.launches:
         reason = "expected at least one `//@ launch kernel<<<grid, block>>>(arguments)`, found none"
@@ -201,7 +220,12 @@ def _include(word: str, rest: str) -> str:
     return header
 
 
-def _directives(source: str, file: str) -> Iterator[directives.Directive]:
+def _directive(text: str, line: int) -> directives.Directive | CompilerOptions:
+    word, _, rest = text.partition(" ")
+    return read_options(rest, line) if word == "options" else directives.parse(text, line)
+
+
+def _directives(source: str, file: str) -> Iterator[directives.Directive | CompilerOptions]:
     counts: dict[type, int] = {}
     for number, line in enumerate(source.split("\n"), start=1):
         mark = line.find("//@")
@@ -210,7 +234,7 @@ def _directives(source: str, file: str) -> Iterator[directives.Directive]:
         if line[:mark].strip():
             raise KernelFileError("expected `//@` at the start of its line", number, file)
         try:
-            item = directives.parse(line[mark + 3 :].strip(), number)
+            item = _directive(line[mark + 3 :].strip(), number)
         except DirectiveError as error:
             raise KernelFileError(str(error), number, file) from None
         counts[type(item)] = counts.get(type(item), 0) + 1
@@ -219,10 +243,10 @@ def _directives(source: str, file: str) -> Iterator[directives.Directive]:
         yield item
 
 
-def _check_names(found: list[directives.Directive], file: str) -> None:
+def _check_names(found: list[directives.Directive | CompilerOptions], file: str) -> None:
     lines: dict[str, int] = {}
     for item in found:
-        if isinstance(item, LaunchDirective):
+        if isinstance(item, LaunchDirective | Fill | ConstantArray | CompilerOptions):
             continue
         if isinstance(item, Tunable | Define) and (fault := macro_name_fault(item.name)):
             raise KernelFileError(fault, item.line, file)

@@ -19,8 +19,19 @@ from sandbox.plan import (
 from sandbox.program import CompileRequest
 from tools import expressions
 from tools.expressions import Expression, ExpressionError
-from tools.kernel.directives import NULL, Define, LaunchArgument, LaunchDirective, Scratch, Tunable
+from tools.kernel.constant_arrays import copy_launch, copy_name, in_global_memory
+from tools.kernel.directives import (
+    NULL,
+    ConstantArray,
+    Define,
+    Fill,
+    LaunchArgument,
+    LaunchDirective,
+    Scratch,
+    Tunable,
+)
 from tools.kernel.file import KernelFile
+from tools.kernel.fills import fill_launch, fill_source
 from tools.kernel.passing import (
     NULL_POINTER,
     CompiledParameter,
@@ -73,7 +84,7 @@ def plan(
         if isinstance(item, Scratch):
             scope.add_scratch(item)
         else:
-            launches.append(scope.launch(item))
+            launches.append(scope.step(item))
     return Plan(tuple(scope.buffers.values()), tuple(launches))
 
 
@@ -101,16 +112,31 @@ def compile_request(
         TaskError: A dim has no value.
     """
     scope = _Scope(kernel_file, task, dims, tune or {}, {}, {})
-    kernels = [scope.kernel_name(item) for item in scope.steps() if isinstance(item, LaunchDirective)]
+    kernels: list[str] = []
+    fills: set[str] = set()
+    source, copies = kernel_file.source, ""
+    for item in scope.steps():
+        if isinstance(item, Scratch):
+            scope.add_scratch(item)
+        elif isinstance(item, Fill):
+            fills.add(scope.fill(item).kernel)
+        elif isinstance(item, ConstantArray):
+            source, copy = scope.moved(source, item)
+            copies += copy
+            kernels.append(copy_name(item))
+        else:
+            kernels.append(scope.kernel_name(item))
     used = identifiers(kernel_file.source)
-    macros = ((name, _macro(value)) for name, value in scope.macros.items() if name in used)
+    macros = {name: _macro(value) for name, value in scope.macros.items() if name in used}
+    macros |= {name: value for one in kernel_file.options for name, value in one.macros}
     return CompileRequest(
-        kernel_file.source,
+        "".join([source, copies, *map(fill_source, sorted(fills))]),
         architecture,
-        tuple(sorted(macros)),
-        tuple(dict.fromkeys(kernels)),
+        tuple(sorted(macros.items())),
+        tuple(dict.fromkeys([*kernels, *sorted(fills)])),
         kernel_file.file,
         first_code_line(kernel_file.source),
+        options=tuple(option for one in kernel_file.options for option in one.options),
     )
 
 
@@ -164,10 +190,12 @@ class _Scope:
                     argument.name, Role(argument.role), argument.dtype, size
                 )
 
-    def steps(self) -> Iterator[Scratch | LaunchDirective]:
-        """Walk the directives in file order, taking in names; yield each scratch and launch when reached."""
+    def steps(self) -> Iterator[Scratch | Fill | ConstantArray | LaunchDirective]:
+        """Walk the directives in file order, taking in names; yield each scratch, fill and launch when reached."""
         file = self._file
-        steps = [*file.tunables, *file.defines, *file.scratch, *file.launches]
+        steps = [
+            *file.tunables, *file.defines, *file.scratch, *file.fills, *file.constants, *file.launches,
+        ]  # fmt: skip
         for item in sorted(steps, key=lambda step: step.line):
             if isinstance(item, Tunable | Define):
                 self._take(item)
@@ -200,6 +228,42 @@ class _Scope:
             found = " x ".join(map(str, shape))
             raise self._file.error(f"expected at least one element in {item.name}, found {found}", item.line)
         self.buffers[item.name] = BufferSpec(item.name, Role.SCRATCH, item.dtype, size)
+
+    def step(self, item: Fill | ConstantArray | LaunchDirective) -> Launch:
+        """Resolve whatever is launched."""
+        if isinstance(item, LaunchDirective):
+            return self.launch(item)
+        return self.fill(item) if isinstance(item, Fill) else self._constant(item)
+
+    def moved(self, source: str, item: ConstantArray) -> tuple[str, str]:
+        """Put a constant array where a kernel can fill it; raises KernelFileError where the file declares none."""
+        found = in_global_memory(source, item)
+        if found is None:
+            form = f"`__constant__ TYPE {item.name}[SIZE];`"
+            raise self._file.error(f"expected {form} in the file, without `const` or a value", item.line)
+        return found
+
+    def _constant(self, item: ConstantArray) -> Launch:
+        buffer = self.buffers.get(item.buffer)
+        if buffer is None:
+            known = ", ".join(self.buffers)
+            raise self._file.error(
+                f"expected a buffer known here ({known}), found `{item.buffer}`", item.line
+            )
+        return copy_launch(item, buffer)
+
+    def fill(self, item: Fill) -> Launch:
+        """Resolve one fill; raises KernelFileError where it names no output or scratch, or the value does not fit."""
+        buffer = self.buffers.get(item.name)
+        if buffer is None or buffer.role is Role.IN:
+            known = ", ".join(name for name, one in self.buffers.items() if one.role is not Role.IN)
+            raise self._file.error(
+                f"expected an output or a scratch buffer known here ({known}), found `{item.name}`", item.line
+            )
+        try:
+            return fill_launch(buffer, item.value, item.line)
+        except (OverflowError, ValueError):
+            raise self._file.error(f"expected a value of {buffer.dtype} for {item.name}", item.line) from None
 
     def kernel_name(self, item: LaunchDirective) -> str:
         """The name to launch by; tunables and defines in a template's arguments become their values."""

@@ -40,6 +40,11 @@ def _blank_comment(match: re.Match[str]) -> str:
     return piece
 
 
+def masked(source: str) -> str:
+    """Return the text with a space for each character of a comment or a literal; every position stays what it is."""
+    return _PIECE.sub(lambda piece: re.sub(r"[^\n]", " ", piece.group()), _DIGIT_SEPARATOR.sub("_", source))
+
+
 def code_lines(source: str, *, texts: bool = True) -> Iterator[CodeLine]:
     r"""Yield logical lines: lines that end in `\` are joined first, as the compiler does.
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, cast
 
-from pydantic import AliasChoices, BaseModel, Field, GetJsonSchemaHandler, RootModel
-from pydantic_core import CoreSchema
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, model_validator
 
 from sandbox.device import Cause
 from sandbox.verdict import Provenance, Verdict
-from tools.mcp.limits import Few, FewHotLines, FewMetrics, Message
-from tools.tasks.task import WholeTask
+from tools.mcp.limits import Few, FewHotLines, FourDigits, Message
 
 PROVENANCE = (
     "measured: on a GPU. counted: exact, by the simulator. "
@@ -35,12 +33,48 @@ class JudgeAnswer(BaseModel):
     next_step: str = Field(default="", description="The call to make next.")
 
 
+class NamedNumber(BaseModel):
+    """A whole number and what it is the number of: no client takes a map whose keys are free."""
+
+    name: str = Field(min_length=1, max_length=64)
+    value: int
+
+
+def _listed(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    return [{"name": name, "value": one} for name, one in cast("Mapping[str, int]", value).items()]
+
+
+Numbers = Annotated[list[NamedNumber], BeforeValidator(_listed)]
+"""Sizes of dims, or settings of tunables."""
+
+
+class Sizes(BaseModel):
+    """The sizes of one case."""
+
+    dims: Numbers
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_dims(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        sizes = cast("Mapping[str, object]", value)
+        return sizes if "dims" in sizes else {"dims": sizes}
+
+
+def numbers_text(numbers: list[NamedNumber]) -> str:
+    """Return sizes or settings as people write them: `rows=7 cols=33`."""
+    return " ".join(f"{one.name}={one.value}" for one in numbers)
+
+
 class TaskLine(BaseModel):
     """One task in a list."""
 
     name: str
     summary: str
-    bench_dims: list[dict[str, int]] = Field(description="The sizes that latency is about.")
+    timed_at: str = Field(description="The sizes that latency is about.")
 
 
 class TaskList(BaseModel):
@@ -48,25 +82,6 @@ class TaskList(BaseModel):
 
     device: str = Field(description="The device that this server judges on.")
     tasks: list[TaskLine]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskSheet(WholeTask):
-    """Everything needed to write a kernel for a task."""
-
-    kernel_file_rules: str = field(metadata={"description": "How a kernel file is written."})
-    sha: str
-
-
-class TaskDetails(RootModel[TaskSheet]):
-    """What get_task answers: a sheet. The server makes nothing of a dataclass's metadata, but reads a model's."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """Return the sheet's own schema: beside a reference to it the server would publish it twice."""
-        return {**handler.resolve_ref_schema(handler(core_schema)), "title": cls.__name__}
 
 
 class KernelUse(BaseModel):
@@ -105,13 +120,19 @@ class CompileAnswer(BaseModel):
     next_step: str
 
 
+Element = Annotated[
+    str, BeforeValidator(lambda value: f"{value:.9g}" if isinstance(value, float) else str(value))
+]
+"""An element of an output as text: JSON has no nan and no inf."""
+
+
 class WrongElement(BaseModel):
     """One wrong element of an output."""
 
     output: str
     index: list[int]
-    got: float | int | str = Field(description="Text where JSON has no number: nan, inf.")
-    expected: float | int | str
+    got: Element
+    expected: Element
     bound: float = Field(description="The largest error allowed there.")
 
 
@@ -127,7 +148,7 @@ class FailedCase(BaseModel):
 
     verdict: Verdict
     message: Message
-    dims: dict[str, int]
+    dims: Numbers
     seed: int = Field(description="Replays this input: test_kernel(seed=...).")
     wrong: int
     never_written: int = Field(validation_alias=AliasChoices("never_written", "unwritten"))
@@ -163,7 +184,7 @@ class MetricLine(BaseModel):
     """One number under Nsight Compute's name for it."""
 
     name: str
-    value: float
+    value: FourDigits
     unit: str
     provenance: Provenance = Field(description=PROVENANCE)
 
@@ -173,8 +194,8 @@ class HotLine(BaseModel):
 
     line: int | None = Field(description="In the kernel file.")
     what: str = Field(description="What was counted there, as `sectors per request`.")
-    value: float
-    share: float = Field(description="Of all of that kind in this launch, 0 to 1.")
+    value: FourDigits
+    share: FourDigits = Field(description="Of all of that kind in this launch, 0 to 1.")
     text: Message = Field(description="Of the line.")
 
 
@@ -182,27 +203,27 @@ class PartLine(BaseModel):
     """What one resource needs of a launch."""
 
     resource: str
-    us: float
+    us: FourDigits
 
 
 class WhatIfLine(BaseModel):
     """The estimate if one cause were gone and all else as it is."""
 
     cause: Cause
-    latency_us: float
+    latency_us: FourDigits
 
 
 class BreakdownLine(BaseModel):
     """What an estimate is made of, microseconds."""
 
     parts: list[PartLine] = Field(description="By resource, the largest first; they overlap.")
-    launch_us: float
-    least_us: float = Field(description="What a perfect machine would take.")
+    launch_us: FourDigits
+    least_us: FourDigits = Field(description="What a perfect machine would take.")
     what_ifs: list[WhatIfLine] = Field(description="Causes to remove, the one that matters most first.")
-    error: float = Field(description="By what part of itself an estimate of this kind is typically off.")
-    warm_us: float | None = Field(
+    error: FourDigits = Field(description="By what part of itself an estimate of this kind is typically off.")
+    warm_us: FourDigits | None = Field(
         default=None,
-        description="Estimated for the same launch again, its data still in L2; null where none of it fits.",
+        description="Estimated for the same launch again, its data still in L2; not there where none of it fits.",
     )
 
 
@@ -211,18 +232,18 @@ class LaunchLine(BaseModel):
 
     kernel: str
     line: int = Field(description="Line of its launch directive.")
-    latency_us: float
+    latency_us: FourDigits
     provenance: Provenance = Field(description=PROVENANCE)
     bottleneck: str
-    roofline_fraction: float = Field(description="Least possible time over this time, 0 to 1.")
+    roofline_fraction: FourDigits = Field(description="Least possible time over this time, 0 to 1.")
     sampled_blocks: int = Field(description="Fewer than total_blocks: counts are extrapolated.")
     total_blocks: int
-    metrics: Annotated[list[MetricLine], FewMetrics]
+    metrics: list[MetricLine] = Field(description="Those that tell most of what bounds it.")
     hot_lines: Annotated[list[HotLine], FewHotLines] = Field(
         validation_alias=AliasChoices("hot_lines", "hotspots"), description="Where to look first."
     )
     note: str = Field(description="Why counters are missing and how to get them; empty where none is.")
-    breakdown: BreakdownLine | None = Field(description="Of an estimate; null where it was measured.")
+    breakdown: BreakdownLine | None = Field(description="Of an estimate.")
 
 
 class MeasuredTiming(BaseModel):
@@ -243,26 +264,35 @@ class MeasuredTiming(BaseModel):
 class ShapeLine(BaseModel):
     """One benchmark shape."""
 
-    dims: dict[str, int]
-    latency_us: float
-    baseline_us: float | None
+    dims: Numbers
+    latency_us: FourDigits
+    baseline_us: FourDigits | None
     provenance: Provenance = Field(description=PROVENANCE)
     launches: Annotated[list[LaunchLine], Few] = Field(description="The first few launches.")
-    timing: MeasuredTiming | None = Field(description="null for an estimate.")
+    timing: MeasuredTiming | None = Field(description="Of a measurement.")
 
 
 class ProfileAnswer(JudgeAnswer):
     """How fast a kernel file is, and what limits it; says nothing of its correctness."""
 
-    latency_us: float | None = Field(default=None, description="Geometric mean over the benchmark shapes.")
+    latency_us: FourDigits | None = Field(
+        default=None, description="Geometric mean over the benchmark shapes."
+    )
     provenance: Provenance = Field(default=Provenance.ESTIMATED, description=PROVENANCE)
-    speedup: float | None = Field(
+    speedup: FourDigits | None = Field(
         default=None, description="Baseline latency over this latency, on the same device."
     )
     bottleneck: str = ""
-    roofline_fraction: float | None = None
-    error: float | None = Field(
+    roofline_fraction: FourDigits | None = None
+    error: FourDigits | None = Field(
         default=None,
         description="Of an estimate: by what part of itself it is typically off. Less than that is no difference.",
     )
     shapes: Annotated[list[ShapeLine], Few] = Field(default_factory=list[ShapeLine])
+    features: list[str] = Field(
+        default_factory=list[str],
+        description="Techniques against that bottleneck; list_features has their pages.",
+    )
+    profile: str | None = Field(
+        default=None, description="The resource that holds every metric of every launch."
+    )

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import AliasChoices, BaseModel, Field
 
 from sandbox.verdict import Provenance, Verdict
-from tools.mcp.answers import PROVENANCE, FailedCase, JudgeAnswer
-from tools.mcp.limits import Few, Message, StageMessage
+from tools.mcp.answers import PROVENANCE, FailedCase, JudgeAnswer, NamedNumber, Numbers, Sizes
+from tools.mcp.limits import Few, FourDigits, Message, StageMessage
 from tools.mcp.translation import describe_failure
 from tools.preference import Merit, merit, preferred, too_close
 from tools.reports import CheckReport, not_judged_text
@@ -28,9 +28,9 @@ class StageLine(BaseModel):
 class BenchShape(BaseModel):
     """Latency at one benchmark shape."""
 
-    dims: dict[str, int]
-    latency_us: float
-    baseline_us: float | None
+    dims: Numbers
+    latency_us: FourDigits
+    baseline_us: FourDigits | None
     provenance: Provenance = Field(description=PROVENANCE)
 
 
@@ -42,29 +42,29 @@ class BenchmarkAnswer(JudgeAnswer):
         default_factory=list[StageLine], description="In order, each gating the next."
     )
     failed: FailedCase | None = None
-    latency_us: float | None = Field(
+    latency_us: FourDigits | None = Field(
         default=None,
-        description="Geometric mean over the benchmark shapes; null unless the kernel is correct.",
+        description="Geometric mean over the benchmark shapes; not there unless the kernel is correct.",
     )
     provenance: Provenance = Field(default=Provenance.ESTIMATED, description=PROVENANCE)
-    speedup: float | None = Field(default=None, description="Baseline latency over this latency.")
+    speedup: FourDigits | None = Field(default=None, description="Baseline latency over this latency.")
     bottleneck: str = ""
-    roofline_fraction: float | None = Field(
+    roofline_fraction: FourDigits | None = Field(
         default=None, description="Least possible time over this time, 0 to 1."
     )
     shapes: Annotated[list[BenchShape], Few] = Field(default_factory=list[BenchShape])
-    tune: dict[str, int] = Field(
-        default_factory=dict[str, int], description="The tunable values that were judged."
+    tune: Numbers = Field(
+        default_factory=list[NamedNumber], description="The tunable values that were judged."
     )
     swept: int = Field(default=0, description="Settings of the tunables that were tried.")
     kernel_sha: str = Field(default="", description="sha256 of the kernel file's text.")
-    not_judged: Annotated[list[dict[str, int]], Few] = Field(
-        default_factory=list[dict[str, int]],
+    not_judged: Annotated[list[Sizes], Few] = Field(
+        default_factory=list[Sizes],
         description="Bench sizes where nobody knows whether the results are right: they take too much work to"
         " simulate, and were only counted. A pass that names some is no plain pass.",
     )
-    sampled: Annotated[list[dict[str, int]], Few] = Field(
-        default_factory=list[dict[str, int]],
+    sampled: Annotated[list[Sizes], Few] = Field(
+        default_factory=list[Sizes],
         description="Bench sizes where only what some blocks wrote was judged.",
     )
 
@@ -75,15 +75,17 @@ class Standing(BaseModel):
     label: str
     verdict: Verdict
     message: Message
-    latency_us: float | None = Field(description="null unless the kernel is correct.")
+    latency_us: FourDigits | None = Field(description="Not there unless the kernel is correct.")
     provenance: Provenance = Field(description=PROVENANCE)
-    not_judged: Annotated[list[dict[str, int]], Few] = Field(
-        default_factory=list[dict[str, int]], description="Bench sizes where its results were not judged."
+    not_judged: Annotated[list[Sizes], Few] = Field(
+        default_factory=list[Sizes], description="Bench sizes where its results were not judged."
     )
-    speedup: float | None = Field(description="Baseline latency over this latency.")
-    slower_than_best: float | None = Field(description="This latency over the best one's; 1 for the best.")
+    speedup: FourDigits | None = Field(description="Baseline latency over this latency.")
+    slower_than_best: FourDigits | None = Field(
+        description="This latency over the best one's; 1 for the best."
+    )
     bottleneck: str
-    tune: dict[str, int]
+    tune: Numbers
 
 
 class CompareAnswer(JudgeAnswer):
@@ -165,13 +167,13 @@ def _standing(label: str, report: CheckReport, best: float | None) -> Standing:
         label=label,
         verdict=report.verdict,
         message=report.message,
-        not_judged=list(report.not_judged),
+        not_judged=[Sizes.model_validate(one) for one in report.not_judged],
         latency_us=latency,
         provenance=profile.provenance if profile else Provenance.ESTIMATED,
         speedup=profile.speedup if right and profile else None,
         slower_than_best=latency / best if latency and best else None,
         bottleneck=profile.bottleneck if profile else "",
-        tune=report.tune,
+        tune=[NamedNumber(name=name, value=value) for name, value in report.tune.items()],
     )
 
 

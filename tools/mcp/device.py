@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, Field
 
-from sandbox.devices.simulated import PREFIX, simulated_names
+from sandbox.devices.simulated import PREFIX
 from sandbox.simulator.gpus.architecture import Architecture
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.verdict import Provenance
@@ -36,14 +38,18 @@ class DeviceInfo(BaseModel):
         description="What latencies here are: measured on a GPU, or estimated by a cost model."
     )
     isolation: str = Field(description="What confines kernels while they run.")
-    hardware: Hardware | None = Field(description="null where only the GPU itself knows.")
-    other_devices: list[str] = Field(
-        description="Other simulated GPUs that a server can be started for (serve --device NAME)."
-    )
+    hardware: Hardware | None = Field(description="Not there where only the GPU itself knows.")
+    other_devices: list[str] = Field(description="What `device` of the other tools may name beside it.")
 
 
-def describe_device(device: str, isolation: str) -> DeviceInfo:
-    """Return what is known of a device without starting it."""
+def describe_device(device: str, isolation: str, devices: Sequence[str]) -> DeviceInfo:
+    """Return what is known of a device without starting it.
+
+    Args:
+        device: Its name.
+        isolation: What confines kernels there.
+        devices: All that the server judges on.
+    """
     simulated = device.startswith(PREFIX)
     architecture = ARCHITECTURES.get(device.removeprefix(PREFIX)) if simulated else None
     return DeviceInfo(
@@ -52,7 +58,7 @@ def describe_device(device: str, isolation: str) -> DeviceInfo:
         latency_provenance=Provenance.ESTIMATED if simulated else Provenance.MEASURED,
         isolation=isolation,
         hardware=None if architecture is None else _hardware(architecture),
-        other_devices=[name for name in simulated_names() if name != device],
+        other_devices=[name for name in devices if name != device],
     )
 
 

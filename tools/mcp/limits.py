@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator
 
 from tools.judge.explanation import shorten
 
 ITEMS = 16
 """Of any list that is not named here."""
-HOT_LINES = 8
+HOT_LINES = 5
 """Of a launch."""
-METRICS = 48
-"""Of a launch, unless all are asked for."""
-ALL_METRICS = 400
+LAUNCHES = 4
+"""Whose metrics and lines are told."""
+METRICS = 12
+"""Of a launch; the others are in the profile that its answer links to."""
 FILE = 32 * 1024
 """Characters of a task's reference and of its baseline."""
 SUMMARY = 300
@@ -29,13 +30,9 @@ def _cut(value: object, count: int) -> object:
     return cast("list[object]", value)[:count] if isinstance(value, list | tuple) else value
 
 
-def _cut_metrics(value: object, info: ValidationInfo) -> object:
-    return _cut(value, cast("dict[str, int]", info.context or {}).get("metrics", ALL_METRICS))
-
-
 Few = BeforeValidator(lambda value: _cut(value, ITEMS))
 FewHotLines = BeforeValidator(lambda value: _cut(value, HOT_LINES))
-FewMetrics = BeforeValidator(_cut_metrics)
-"""As many as the context of validation says under `metrics`, and never more than `ALL_METRICS`."""
+FourDigits = Annotated[float, AfterValidator(lambda value: float(f"{value:.4g}"))]
+"""A number as models read it: more digits mean nothing, and each costs a token."""
 Message = Annotated[str, AfterValidator(lambda text: shorten(text, MESSAGE))]
 StageMessage = Annotated[str, AfterValidator(lambda text: shorten(text, SUMMARY))]

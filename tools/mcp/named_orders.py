@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tools import progress
 from tools.awaiting import together
-from tools.mcp import limits
 from tools.mcp.answers import CompileAnswer, ProfileAnswer, TestAnswer
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer, describe_benchmark, describe_comparison
 from tools.mcp.drafts import CreatedTask, NewTask, describe_kept
+from tools.mcp.profile_shelf import ProfileShelf
 from tools.mcp.translation import describe_compile, describe_profile, describe_test
+from tools.reports import CheckReport, ProfileReport
 from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.drafting import keep
+from tools.tasks.task import Task
 from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
 Answer = CompileAnswer | TestAnswer | ProfileAnswer | BenchmarkAnswer | CompareAnswer | CreatedTask
@@ -34,9 +38,10 @@ class CompareOrder:
 
 @dataclass(frozen=True)
 class CreateOrder:
-    """Keep a new task."""
+    """Keep a new task, or a changed one where nothing has used the one before."""
 
     draft: NewTask
+    replace: bool = False
     kind: Literal["create_task"] = "create_task"
 
     @property
@@ -53,6 +58,19 @@ def called(order: NamedOrder) -> str:
     return "benchmark" if isinstance(order, CheckOrder) else order.kind
 
 
+async def _shelved(report: ProfileReport, catalogue: TaskCatalogue) -> str | None:
+    """Keep the whole of a profile where its caller can read it."""
+    shelf = ProfileShelf.of(catalogue)
+    if shelf is None or not report.shapes:
+        return None
+    return await asyncio.to_thread(shelf.put, report)
+
+
+async def _done(toolbox: Toolbox, name: str, order: CheckOrder[Task]) -> CheckReport:
+    with progress.part(name):
+        return await toolbox.do(order)
+
+
 async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogue) -> Answer:
     """Do what an order says, and return what its tool answers.
 
@@ -61,7 +79,8 @@ async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogu
         WorkerError: The environment failed twice.
     """
     if isinstance(order, CreateOrder):
-        return describe_kept(await keep(order.draft, catalogue, toolbox), toolbox.device)
+        kept = await keep(order.draft, catalogue, toolbox, replace=order.replace)
+        return describe_kept(kept, toolbox.device)
     task = await asyncio.to_thread(catalogue.find, order.task)
     match order:
         case CompileOrder():
@@ -71,11 +90,11 @@ async def carry_out(order: NamedOrder, toolbox: Toolbox, catalogue: TaskCatalogu
             return describe_test(task, tested, device=toolbox.device, isolation=toolbox.isolation)
         case ProfileOrder():
             profiled = await toolbox.do(order.on(task))
-            metrics = limits.ALL_METRICS if order.full else limits.METRICS
-            return describe_profile(task, profiled, toolbox.device, metrics=metrics)
+            return describe_profile(task, profiled, toolbox.device, await _shelved(profiled, catalogue))
         case CheckOrder():
             return describe_benchmark(task, await toolbox.do(order.on(task)))
         case CompareOrder(_, kernels, sweep):
             orders = [CheckOrder(task, kernel, sweep=sweep) for kernel in kernels.values()]
-            reports = await together(toolbox.do(order) for order in orders)
+            numbered = (f"kernel {number} of {len(orders)}" for number in range(1, len(orders) + 1))
+            reports = await together(map(partial(_done, toolbox), numbered, orders))
             return describe_comparison(task, list(zip(kernels, reports, strict=True)))

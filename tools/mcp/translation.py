@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
-
-from sandbox.device import Fault
+from sandbox.device import Fault, LaunchProfile
 from sandbox.verdict import Verdict
-from tools.judge.explanation import LIMIT, shorten
+from tools.judge.explanation import shorten
 from tools.mcp import limits
 from tools.mcp.answers import (
     CompileAnswer,
     FailedCase,
+    LaunchLine,
     ProfileAnswer,
-    TaskDetails,
+    ShapeLine,
     TaskLine,
-    TaskSheet,
     TestAnswer,
 )
-from tools.reports import CaseReport, CompileReport, ProfileReport, TestReport
-from tools.tasks.task import Task, WholeTask
+from tools.mcp.task_form import TaskDetails
+from tools.mcp.telling_metrics import telling
+from tools.reports import CaseReport, CompileReport, ProfileReport, ShapeTiming, TestReport
+from tools.tasks.task import Task
 
 KERNEL_FILE_RULES = """\
 A kernel file is one .cu text: device code only, no host code, no main. Directives say how to launch it:
 //@ tune   BLOCK = 256 in 64, 128, 256, 512       a compile-time constant and values worth trying
 //@ define BLOCKS = ceil_div(n, BLOCK)            a value computed from dims and earlier names
 //@ scratch partial: float32[BLOCKS]              device memory, holding garbage before every run
+//@ zero partial                                  before the launches below it; or: fill NAME = NUMBER
+//@ constant W = w                               fills `__constant__ float W[64];` from the argument w
 //@ launch kernel<<<BLOCKS, BLOCK, 0>>>(x, y, n)  kernel<<<grid, block, dynamic_shared_bytes>>>(arguments)
+//@ options -use_fast_math -DNAME=1               also -ftz= -prec-div= -prec-sqrt= -fmad= -maxrregcount=
 Names of tunables and defines are UPPER_CASE and are macros in the code. grid and block are one expression or
 a tuple of up to three. Expressions: integers, dims, tunables, defines, + - * // % ( ), comparisons,
 `a if c else b`, min max ceil_div next_pow2 log2. An argument is a task argument (a pointer for buffers), a
@@ -40,17 +42,15 @@ def task_line(task: Task) -> TaskLine:
     return TaskLine(
         name=task.name,
         summary=shorten(task.summary, limits.SUMMARY),
-        bench_dims=[case.dims for case in task.benches],
+        timed_at="; ".join(
+            " ".join(f"{name}={size}" for name, size in case.dims.items()) for case in task.benches
+        ),
     )
 
 
 def describe_task(task: Task) -> TaskDetails:
     """Return everything needed to write a kernel for a task."""
-    told: dict[str, Any] = {one.name: getattr(task, one.name) for one in fields(WholeTask)}
-    told["finals"] = ()  # whoever writes kernels must not see them
-    for name, limit in (("summary", LIMIT), ("reference", limits.FILE), ("baseline", limits.FILE)):
-        told[name] = shorten(told[name], limit)
-    return TaskDetails(TaskSheet(**told, kernel_file_rules=KERNEL_FILE_RULES, sha=task.sha))
+    return TaskDetails.of(task, KERNEL_FILE_RULES)
 
 
 def describe_compile(task: Task, report: CompileReport) -> CompileAnswer:
@@ -92,16 +92,37 @@ def describe_test(task: Task, report: TestReport, *, device: str, isolation: str
 
 
 def describe_profile(
-    task: Task, report: ProfileReport, device: str, *, metrics: int = limits.METRICS
+    task: Task, report: ProfileReport, device: str, profile: str | None = None
 ) -> ProfileAnswer:
-    """Return what profile_kernel answers, with so many metrics a launch at most."""
+    """Return what profile_kernel answers; `profile` is where the whole of it can be read.
+
+    Metrics and lines are told of the first few launches at the slowest shape; every latency is told.
+    """
+    slowest = max(report.shapes, key=lambda shape: shape.latency_us, default=None)
+    shapes = [_shape_line(shape, explained=shape is slowest) for shape in report.shapes]
     next_step = (
         "Change what the bottleneck names, then test_kernel and profile_kernel again; or start_search."
         if report.verdict is Verdict.PASS
         else _after_test(report.verdict)
     )
     facts = {**vars(report), "task": task.name, "device": device, "next_step": next_step}
-    return ProfileAnswer.model_validate(facts, from_attributes=True, context={"metrics": metrics})
+    facts |= {"shapes": shapes, "profile": profile}
+    return ProfileAnswer.model_validate(facts, from_attributes=True)
+
+
+def _shape_line(shape: ShapeTiming, *, explained: bool) -> ShapeLine:
+    launches = [
+        _launch_line(launch, explained=explained and number < limits.LAUNCHES)
+        for number, launch in enumerate(shape.launches[: limits.ITEMS])
+    ]
+    return ShapeLine.model_validate({**vars(shape), "launches": launches}, from_attributes=True)
+
+
+def _launch_line(launch: LaunchProfile, *, explained: bool) -> LaunchLine:
+    metrics = telling(launch.bottleneck, launch.metrics) if explained else ()
+    facts = {**vars(launch), "metrics": metrics, "hotspots": launch.hotspots if explained else ()}
+    facts |= {} if explained else {"breakdown": None}
+    return LaunchLine.model_validate(facts, from_attributes=True)
 
 
 def describe_failure(report: TestReport | None) -> FailedCase | None:

@@ -1,10 +1,14 @@
-"""Waiting inside a tool call: progress while it lasts, an end before clients give up."""
+"""Waiting inside a tool call: progress while the work lasts, an end before clients give up; the work goes on."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
+
+from tools import progress
+from tools.progress import Account
 
 T = TypeVar("T")
 
@@ -15,7 +19,7 @@ PROGRESS_S = 1.0
 
 
 class TookTooLongError(Exception):
-    """The work was stopped because a call must not take longer."""
+    """The work is not at its end, and a call must not take longer."""
 
 
 class Reports(Protocol):
@@ -28,32 +32,42 @@ class Reports(Protocol):
         ...
 
 
+def begun(work: Coroutine[Any, Any, T], account: Account) -> asyncio.Task[T]:
+    """Begin `work` in a task of its own that outlives the call if it must; what it does is told to `account`."""
+    with progress.told_to(account):
+        return asyncio.create_task(work)
+
+
+async def dropped(work: asyncio.Task[Any]) -> None:
+    """Cancel work that nobody wants any more, and return once it is at its end."""
+    work.cancel()
+    await asyncio.wait({work})
+
+
 async def with_progress(
-    context: Reports, work: Coroutine[Any, Any, T], what: str, longest_s: float | None = None
+    context: Reports, work: asyncio.Task[T], account: Account, what: str, longest_s: float | None = None
 ) -> T:
-    """Await `work`, telling the client once a second that it goes on; cancelled, it cancels the work.
+    """Await `work`, telling the client once a second what it does; cancelled, it cancels the work.
 
     Args:
         context: Whom to tell.
-        work: What to do.
-        what: What it is, for the client: "testing softmax".
-        longest_s: Seconds until the work is cancelled; by default `LONGEST_CALL_S`.
+        work: What is under way.
+        account: What that says of itself.
+        what: What it is, for the client: "testing for softmax".
+        longest_s: What is left of the call, seconds; None for `LONGEST_CALL_S`.
 
     Raises:
-        TookTooLongError: The work took longer.
+        TookTooLongError: The work takes longer than a call may; it goes on.
     """
-    longest_s = LONGEST_CALL_S if longest_s is None else longest_s
-    task = asyncio.ensure_future(work)
+    start, longest = time.monotonic(), LONGEST_CALL_S if longest_s is None else longest_s
     try:
-        seconds = 0.0
-        while not task.done() and seconds < longest_s:
-            await context.report_progress(seconds, message=f"{what}, {seconds:.0f} s")
-            await asyncio.wait({task}, timeout=min(PROGRESS_S, longest_s - seconds))
-            seconds += PROGRESS_S
-        if task.done():
-            return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-    raise TookTooLongError(f"{what} takes longer than {longest_s:.0f} s")
+        while not work.done() and (spent := time.monotonic() - start) < longest:
+            said = f"{what}: {account.now}" if account.now else what
+            await context.report_progress(spent, message=f"{said}, {spent:.0f} s")
+            await asyncio.wait({work}, timeout=min(PROGRESS_S, longest - spent))
+    except BaseException:
+        await dropped(work)
+        raise
+    if work.done():
+        return work.result()
+    raise TookTooLongError(f"{what} takes longer than {longest:.0f} s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
@@ -138,20 +139,34 @@ class CompileStage:
         result = await self.compiler.compile(request, cpu_s=self.cpu_s)
         if result.program is None:
             return Compiled(_failure(parsed, result, self.architecture))
-        parameters = signatures.parameters(parsed, result.program)
+        # PTX may be megabytes long.
+        return await asyncio.to_thread(self._built, task, parsed, dims, tune, result, assembled)
+
+    def _built(
+        self,
+        task: Task,
+        parsed: KernelFile,
+        dims: Mapping[str, int],
+        tune: Mapping[str, int],
+        result: CompileResult,
+        assembled: bool,
+    ) -> Compiled:
+        program = result.program
+        assert program is not None, "looked at before"
+        parameters = signatures.parameters(parsed, program)
         plan = planning.plan(parsed, task, dims, tune, any_scalars(task), parameters)
         signatures.check(parsed, plan, parameters)
         report = CompileReport(
             Verdict.PASS,
-            _summary(result.program),
+            _summary(program),
             (*result.diagnostics, *_remarks(parsed)),
-            result.program.resources,
+            program.resources,
             self.architecture,
             result.cached,
-            ptx_key(result.program.ptx),
-            screen(result.program.ptx) if assembled else (),
+            ptx_key(program.ptx),
+            screen(program.ptx) if assembled else (),
         )
-        return Compiled(report, Build(task, parsed, dict(dims), dict(tune), result.program, parameters))
+        return Compiled(report, Build(task, parsed, dict(dims), dict(tune), program, parameters))
 
 
 _DEBUG_SECTION = re.compile(
@@ -203,11 +218,20 @@ _LIMITS = {
 
 
 def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
-    return tuple(
+    headers = (
         Diagnostic("remark", f"<{header}> is for host code; here it is empty, and may be left out")
         for header in parsed.includes
         if host_only(header)
     )
+    host = (
+        Diagnostic("remark", f"`{part.name}` is host code, and was left out", part.line)
+        for part in parsed.left_out
+    )
+    constants = (
+        Diagnostic("remark", f"`{one.name}` lies in global memory here, so that it can be filled", one.line)
+        for one in parsed.constants
+    )
+    return (*headers, *host, *constants)
 
 
 def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:

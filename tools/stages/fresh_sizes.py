@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from sandbox.device import Device
 from sandbox.verdict import Verdict
+from tools import progress
 from tools.awaiting import until
 from tools.judge.explanation import shorten
 from tools.judge.questions import Oracle, has_answer
@@ -44,6 +45,7 @@ class FreshSizes:
             seed: Of the judgement; the sizes and their inputs follow from it.
             count: How many sizes.
         """
+        progress.begin("fresh sizes")
         found = await until(
             fresh_cases(self.task, seed, count),
             lambda case: self._counted(build, case, seed),

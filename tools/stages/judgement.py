@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox.verdict import Verdict
+from tools import progress
 from tools.judge.freezing import Frozen
 from tools.reports import CheckReport, StageReport
 from tools.stages.compiling import CompiledCases
@@ -67,8 +68,10 @@ async def judge(context: CheckContext, stages: Sequence[Stage]) -> CheckReport:
     """Run the stages in order until one fails, and return the report on all that ran."""
     for stage in stages:
         start = time.monotonic()
+        progress.begin(stage.name)
         outcome = await stage.run(context)
         if outcome is None:
+            progress.skip()
             continue
         line = StageReport(stage.name, outcome.verdict, outcome.message, time.monotonic() - start)
         verdict = outcome.verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -164,7 +165,9 @@ class MeasureStage:
                 reason = await oracle.objection(case, question, shaped)
             else:
                 comparisons = [
-                    compare(output.values[one.name], one, constant=constants.get(one.name, 0.0), poison=None)
+                    await asyncio.to_thread(
+                        compare, output.values[one.name], one, constant=constants.get(one.name, 0.0)
+                    )
                     for one in question.expected
                 ]
                 wrong = any(comparison.wrong for comparison in comparisons)

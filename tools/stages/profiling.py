@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,9 @@ from tools.tasks.task import Case, Task
 
 COUNTING = Budget(120.0, Work(20_000_000_000, 4_000_000))
 """What counting a benchmark shape may cost: work first, so that no machine is too busy for what another counts."""
+
+_LAUNCHES = 256
+"""Profiles of launches that are remembered; one takes some hundred kilobytes."""
 
 Sampler = Callable[[Task, Case], Samples]
 """Returns what a benchmark case's buffers are filled with; the same for every candidate."""
@@ -48,7 +52,10 @@ class ProfileStage:
     budget: Budget = COUNTING
     repeatable: bool = False
     _seen: Memo[tuple[str, str, Plan], ProfileResult] = field(
-        default_factory=Memo[tuple[str, str, Plan], ProfileResult], repr=False
+        default_factory=lambda: Memo[tuple[str, str, Plan], ProfileResult](
+            _LAUNCHES, size=lambda one: 1 + len(one.launches)
+        ),
+        repr=False,
     )
     _baselines: Memo[str, tuple[float | None, ...]] = field(
         default_factory=Memo[str, "tuple[float | None, ...]"], repr=False
@@ -89,7 +96,7 @@ class ProfileStage:
         compiled = await self.compiling.compile(task, kernel, case.dims, tune)
         if compiled.build is None:
             return Shape(case, ProfileResult(None), failure=not_compiled(compiled.report, case))
-        samples = self.sampler(task, case)
+        samples = await asyncio.to_thread(self.sampler, task, case)
         program, plan = compiled.build.program, compiled.build.plan(samples.scalars)
 
         async def profile() -> ProfileResult:

@@ -15,7 +15,9 @@ from tools.tasks.table import KeyLines, Place
 from tools.tasks.task import Case, DimLimits, TaskArgument, TaskSpec, argument_size
 
 MAX_SIZE = 2**40
-"""Most elements of one argument."""
+"""Most elements of one argument at a benchmark size; a simulator only counts what is so large."""
+MAX_TEST_ELEMENTS = 2**27
+"""Most elements of all arguments of one test case: its reference alone takes 16 bytes an element."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
@@ -50,6 +52,8 @@ class _Checker:
             raise self._error("expected at least one argument with role out or inout", Place("args"))
         for place, case in self._cases():
             self._case(case, place)
+        for index, case in enumerate(spec.tests):
+            self._affordable(case, Place("test", index))
         for key, text in (("flops", spec.flops), ("bytes", spec.bytes)):
             self._cost(text, key)
 
@@ -147,6 +151,17 @@ class _Checker:
             self._call(call, filled[name].dtype, place)
         for argument in arguments:
             self._size(argument, case, place)
+
+    def _affordable(self, case: Case, place: Place) -> None:
+        elements = sum(math.prod(argument_size(argument, case.dims)) for argument in self._spec.arguments)
+        if elements > MAX_TEST_ELEMENTS:
+            sizes = ", ".join(f"{name}={size}" for name, size in case.dims.items())
+            raise self._error(
+                f"expected a test case of at most {MAX_TEST_ELEMENTS} elements in all arguments, found {elements} at"
+                f" {sizes}: every test runs in full; large sizes belong into [[bench]]",
+                place,
+                "dims",
+            )
 
     def _size(self, argument: TaskArgument, case: Case, place: Place) -> None:
         try:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
 
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
-from tools.reports import ProfileReport
+from tools.reports import CheckReport
 from tools.tasks import folder as task_folder
 from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.table import to_table
 from tools.tasks.task import Task, TaskSpec, WholeTask
-from tools.toolbox import ProfileOrder, TestOrder, Toolbox
+from tools.toolbox import CheckOrder, Toolbox
 
 NAME = r"[a-z][a-z0-9_]{0,47}"
 """What a new task may be called; it becomes the name of a folder."""
@@ -26,27 +27,53 @@ NAME = r"[a-z][a-z0-9_]{0,47}"
 
 @dataclass(frozen=True)
 class Kept:
-    """A task that is in its owner's folder; `profile` is None where it had been there before."""
+    """A task that is in its owner's folder; `report` is its baseline's, None where it had been there before."""
 
     task: Task
-    profile: ProfileReport | None
+    report: CheckReport | None
 
 
-async def preview(draft: WholeTask, catalogue: TaskCatalogue) -> Task | None:
+async def preview(draft: WholeTask, catalogue: TaskCatalogue, *, replace: bool = False) -> Task | None:
     """Check what can be checked of a draft without running it; return the same task where it is kept already.
 
     Raises:
-        UsageError: A field cannot be used, or the name is taken.
+        UsageError: A field cannot be used, or the name is taken (see `keep`).
     """
     with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
         task = await asyncio.to_thread(_load, draft, Path(temporary) / _named(draft.name))
-    return await asyncio.to_thread(_same_or_none, task, catalogue)
+    return await asyncio.to_thread(_same_or_none, task, catalogue, replace=replace)
 
 
-async def keep(draft: WholeTask, catalogue: TaskCatalogue, toolbox: Toolbox) -> Kept:
+async def judge_draft(draft: WholeTask, toolbox: Toolbox) -> CheckReport:
+    """Judge the baseline of a draft, its results at the benchmark sizes too, and keep nothing.
+
+    Raises:
+        UsageError: A field cannot be used, or the baseline is not correct.
+        WorkerError: The environment failed twice.
+    """
+    with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
+        task = await asyncio.to_thread(_load, draft, Path(temporary) / _named(draft.name))
+        return await _baseline(task, toolbox)
+
+
+async def keep(
+    draft: WholeTask,
+    catalogue: TaskCatalogue,
+    toolbox: Toolbox,
+    *,
+    replace: bool = False,
+    judged: CheckReport | None = None,
+) -> Kept:
     """Check a draft, judge its baseline, and only then put it where its owner's tasks are.
 
-    Nothing is overwritten: the same task again is returned as it is, another one of that name is refused.
+    The same task again is returned as it is. Another one of that name is refused, unless nothing has used that.
+
+    Args:
+        draft: The task.
+        catalogue: Whose it becomes.
+        toolbox: What judges its baseline.
+        replace: Whether another task of that name may go, since nothing has used it.
+        judged: What `judge_draft` found of this very draft just now.
 
     Raises:
         UsageError: A field cannot be used, the name is taken, or the baseline is not correct; nothing is kept.
@@ -60,7 +87,11 @@ async def keep(draft: WholeTask, catalogue: TaskCatalogue, toolbox: Toolbox) -> 
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=own, ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary) / name
         task = await asyncio.to_thread(_load, draft, folder)
-        return await _judged(task, folder, catalogue, own, toolbox)
+        there = await asyncio.to_thread(_same_or_none, task, catalogue, replace=replace)
+        if there is not None:
+            return Kept(there, None)
+        report = judged or await _baseline(task, toolbox)
+        return Kept(await asyncio.to_thread(_move, folder, own / name), report)
 
 
 async def keep_folder(folder: Path, catalogue: TaskCatalogue, toolbox: Toolbox) -> Kept:
@@ -79,20 +110,22 @@ async def keep_folder(folder: Path, catalogue: TaskCatalogue, toolbox: Toolbox) 
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=own, ignore_cleanup_errors=True) as temporary:
         copy = Path(temporary) / name
         await asyncio.to_thread(shutil.copytree, folder, copy)
-        return await _judged(await asyncio.to_thread(task_folder.load, copy), copy, catalogue, own, toolbox)
+        task = await asyncio.to_thread(task_folder.load, copy)
+        there = await asyncio.to_thread(_same_or_none, task, catalogue)
+        if there is not None:
+            return Kept(there, None)
+        report = await _baseline(task, toolbox)
+        return Kept(await asyncio.to_thread(_move, copy, own / name), report)
 
 
-async def _judged(task: Task, folder: Path, catalogue: TaskCatalogue, own: Path, toolbox: Toolbox) -> Kept:
-    there = _same_or_none(task, catalogue)
-    if there is not None:
-        return Kept(there, None)
-    tested = await toolbox.do(TestOrder(task, task.baseline))
-    if tested.verdict is not Verdict.PASS:
-        raise UsageError(f"its baseline is not correct ({tested.verdict}): {tested.message}")
-    profile = await toolbox.do(ProfileOrder(task, task.baseline))
-    if profile.verdict is not Verdict.PASS:
-        raise UsageError(f"its baseline fails at the bench sizes ({profile.verdict}): {profile.message}")
-    return Kept(await asyncio.to_thread(_move, folder, own / task.name), profile)
+async def _baseline(task: Task, toolbox: Toolbox) -> CheckReport:
+    report = await toolbox.do(CheckOrder(task, task.baseline))
+    if report.verdict is not Verdict.PASS:
+        raise UsageError(f"its baseline is not correct ({report.verdict}): {report.message}")
+    if report.profile is None or report.profile.verdict is not Verdict.PASS:
+        said = "nothing was timed" if report.profile is None else report.profile.message
+        raise UsageError(f"its baseline fails at the bench sizes: {said}")
+    return report
 
 
 def _named(name: str) -> str:
@@ -109,20 +142,25 @@ def _load(draft: WholeTask, folder: Path) -> Task:
         raise UsageError(str(error).replace(f"{folder.resolve()}/", "")) from None
 
 
-def _same_or_none(task: Task, catalogue: TaskCatalogue) -> Task | None:
+def _same_or_none(task: Task, catalogue: TaskCatalogue, *, replace: bool = False) -> Task | None:
     if task.name not in catalogue.names():
         return None
     there = catalogue.find(task.name)
-    if replace(there, folder=task.folder, sha=task.sha) == task:
+    if dataclasses.replace(there, folder=task.folder, sha=task.sha) == task:
         return there
+    if replace and task.name not in task_folder.names():
+        return None
     raise UsageError(
-        f"there is another task called {task.name}, and tasks are never overwritten: name it anew"
+        f"there is another task called {task.name}, and tasks that something used are never overwritten: name it"
+        " anew"
     )
 
 
 def _move(folder: Path, target: Path) -> Task:
     folder.chmod(0o755)
     try:
+        if target.is_dir():
+            target.rename(folder.with_name(".replaced"))  # goes with the draft's temporary folder
         folder.rename(target)  # refuses a folder that is not empty: of two at a time, one wins
     except OSError as error:
         raise UsageError(

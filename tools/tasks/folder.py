@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
+from tools.kernel.inclusion import with_included
 from tools.tasks.checking import check_spec
 from tools.tasks.errors import TaskError, TaskNotFoundError
 from tools.tasks.table import read_table
@@ -93,6 +94,7 @@ def load(folder: str | Path) -> Task:
     """
     folder = Path(folder).resolve()
     texts = {name: _text(folder / name) for name in _FILES}
+    texts["baseline.cu"] = with_included(texts["baseline.cu"], [folder], str(folder / "baseline.cu"))
     spec, lines = read_table(texts["task.toml"], str(folder / "task.toml"))
     check_spec(spec, lines)
     reference, baseline = texts["reference.py"], texts["baseline.cu"]

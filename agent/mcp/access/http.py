@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,12 +18,16 @@ from mcp.server import MCPServer
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 
 from agent.home import Home
 from agent.mcp.access.callers import open_access
+from agent.mcp.access.connections import PunctualConnection
+from agent.mcp.access.json_errors import JsonErrors
 from agent.mcp.access.oauth import OAuth
 from agent.mcp.access.rates import RateLimits
 from agent.mcp.access.tokens import Allowance, TokenFile
+from agent.mcp.offer import Offer
 from agent.mcp.server import build_server, require
 from agent.mcp.services import Services
 from sandbox.errors import UsageError
@@ -35,6 +39,11 @@ MOST_CONNECTIONS = 2000
 MOST_SESSIONS = 2000
 """Sessions of the protocol's older era; each is forgotten after half an hour without a request."""
 _HEADERS_AT_MOST = 32 * 1024
+_HEADERS_OF_CLIENTS = (
+    *("authorization", "content-type", "last-event-id", "mcp-method", "mcp-name", "mcp-protocol-version"),
+    "mcp-session-id",
+)
+_HEADERS_OF_ANSWERS = ("mcp-protocol-version", "mcp-session-id", "retry-after", "www-authenticate")
 _GRACE_S = 5
 _IDLE_S = 75
 """Longer than HTTP clients keep an idle connection, or one would send on a connection that is just being closed."""
@@ -87,7 +96,12 @@ class ListenAddress:
 
 
 async def serve_http(
-    home: Home, device: str, base_url: str | None, address: ListenAddress, oauth: OAuth | None = None
+    home: Home,
+    device: str,
+    base_url: str | None,
+    address: ListenAddress,
+    oauth: OAuth | None = None,
+    offer: Offer | None = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. Says on standard error where it listens.
 
@@ -104,7 +118,8 @@ async def serve_http(
         url = "" if oauth is None else address.url(listening.getsockname()[1])
         access = await open_access(tokens, oauth, url) if guarded else None
         verifier, auth = (None, None) if access is None else (access.callers, access.settings)
-        server = build_server(home, device, base_url, token_verifier=verifier, auth=auth)
+        told = replace(offer or Offer(), tells_paths=False)
+        server = build_server(home, device, base_url, token_verifier=verifier, auth=auth, offer=told)
         await serve_on(listening, server, address, verifier)
 
 
@@ -166,22 +181,32 @@ def _build_app(
         names.add(urlsplit(address.public_url).netloc)
     hosts = sorted({host for name in names for host in (name, f"{name}:{port}")})
     own = {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}
+    origins = sorted(own | set(address.origins))
     app = server.streamable_http_app(
         streamable_http_path=PATH,
         host=address.host,
         max_request_body_size=LARGEST_BODY,
         max_sessions=MOST_SESSIONS,
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=hosts, allowed_origins=sorted(own | set(address.origins))
-        ),
+        transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
     )
     app.add_middleware(RateLimits, callers=callers, everyone=_OWN)
+    # Before who calls is asked: a browser asks whether it may send a token without sending one.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=_HEADERS_OF_CLIENTS,
+        expose_headers=_HEADERS_OF_ANSWERS,
+    )
+    app.add_middleware(JsonErrors)
     return app
 
 
 def _configuration(app: Starlette, address: ListenAddress) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=PunctualConnection,
+        log_config=None,
         log_level="warning",
         access_log=False,
         limit_concurrency=MOST_CONNECTIONS,

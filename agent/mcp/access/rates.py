@@ -11,9 +11,10 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from mcp.server.auth.provider import TokenVerifier
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent.mcp.access.sessions import MOST_OF_ONE, SESSION, OpenSessions, opens_session
 from agent.mcp.access.tokens import Allowance
 
 STRANGERS_A_MINUTE = 60
@@ -45,6 +46,7 @@ class RateLimits:
         self._everyone = everyone
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._open: Counter[str] = Counter()
+        self._sessions = OpenSessions()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -65,13 +67,33 @@ class RateLimits:
         if self._open[caller.key] >= caller.at_once:
             await _refuse(f"more than {caller.at_once} requests at once", 1)(scope, receive, send)
             return
+        if opens_session(scope["method"], Headers(scope=scope)) and self._sessions.full(caller.key):
+            why = f"more than {MOST_OF_ONE} sessions open; end some with DELETE, or go on in one"
+            await _refuse(why, 60)(scope, receive, send)
+            return
         self._open[caller.key] += 1
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, self._watched(scope, caller.key, send))
         finally:
             self._open[caller.key] -= 1
             if not self._open[caller.key]:
                 del self._open[caller.key]
+
+    def _watched(self, scope: Scope, caller: str, send: Send) -> Send:
+        """Take note of the session that an answer opens, goes on with, or ends."""
+        named = Headers(scope=scope).get(SESSION)
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                opened = Headers(raw=message.get("headers", [])).get(SESSION)
+                over = named is not None and (scope["method"] == "DELETE" or message["status"] == 404)
+                if named is not None and over:
+                    self._sessions.forget(caller, named)
+                elif session := opened or named:
+                    self._sessions.note(caller, session)
+            await send(message)
+
+        return watched
 
     async def _caller(self, scope: Scope) -> _Caller:
         address = scope["client"][0] if scope.get("client") else ""
@@ -87,5 +109,5 @@ class RateLimits:
         return _Caller(f"caller {access.client_id}", allowed.requests_per_minute, allowed.requests_at_once)
 
 
-def _refuse(why: str, retry_after_s: int) -> PlainTextResponse:
-    return PlainTextResponse(f"{why}\n", status_code=429, headers={"retry-after": str(retry_after_s)})
+def _refuse(why: str, retry_after_s: int) -> JSONResponse:
+    return JSONResponse({"error": why}, status_code=429, headers={"retry-after": str(retry_after_s)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,32 @@ def test_a_draft_that_is_declined_or_edited_into_nonsense_keeps_nothing(
     assert "the task cannot be used" in result.output
     assert "nothing was kept" in result.output
     assert not (home / "tasks").exists()
+
+
+def test_a_refused_draft_stays_and_its_failure_goes_back_to_the_model(home: Path) -> None:
+    """With --json standard output is the result alone."""
+    wrong = EXAMPLE.replace("x[i]", "x[i] + 1.0f")
+    assert wrong != EXAMPLE
+    drafts = iter([wrong, EXAMPLE])
+
+    def answer(question: Question) -> Answer:
+        if question.role == "drafter":
+            return next(drafts)
+        return f"```cuda\n{KERNEL}```" if question.role == "coder" else "Memory decides."
+
+    with serving(answer) as server:
+        result = talk(server.url, "yes\nyes\n", "--json")
+        assert "A draft was refused: " in server.of("drafter")[1].text
+        assert "1.0f" in server.of("drafter")[1].text
+    assert result.exit_code == 0, result.output
+    assert "its baseline is not correct" in result.stderr
+    (kept,) = (home / "drafts").iterdir()
+    assert "1.0f" in (kept / "baseline.cu").read_text()
+    typed, brace, rest = result.stdout.partition("{")  # the runner shows what was typed
+    assert typed.split() == ["yes", "yes"]
+    found = json.loads(brace + rest)
+    assert found["verdict"] == "pass"
+    assert Path(found["task_folder"]) == home / "tasks/scale"
 
 
 def test_without_a_model_chat_says_what_to_configure() -> None:

@@ -127,7 +127,7 @@ def test_profile_puts_the_kernel_beside_the_baseline(
 
 
 @pytest.mark.parametrize(
-    "path", ["-", "missing.cu", ".", "/dev/null", "binary.cu", "nul.cu", "long.cu", "bad\0name"]
+    "path", ["-", "missing.cu", "/dev/null", "binary.cu", "nul.cu", "long.cu", "bad\0name"]
 )
 def test_what_is_no_kernel_file_is_one_message(
     path: str, warpwright: Warpwright, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: str

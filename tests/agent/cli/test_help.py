@@ -18,6 +18,7 @@ COMMANDS = [
     "optimize",
     "chat",
     "check",
+    "init",
     "profile",
     "tasks",
     "runs",
@@ -26,6 +27,7 @@ COMMANDS = [
     "stats",
     "adopt",
     "doctor",
+    "install",
     "serve",
 ]
 TOKEN_COMMANDS = ["token", "token add", "token list", "token remove"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from agent.cli import doctor
+from agent.cli import deep_doctor, doctor
 from sandbox.facts import Fact
 
 Warpwright = Callable[..., Result]
@@ -58,3 +58,20 @@ def test_a_home_that_cannot_be_written_is_a_message_and_exits_3(
     status, answer = as_json("runs")
     assert status == 3
     assert "Not a directory" in answer["error"]
+
+
+async def test_doctor_tries_what_it_claims() -> None:
+    judged, held = await deep_doctor.tried()
+    assert judged.ok, judged
+    assert "vector_add on sim:h200: pass" in judged.value
+    assert held.ok, held
+
+
+def test_a_deep_look_that_fails_is_status_3(warpwright: Warpwright, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def tried() -> list[Fact]:
+        return [Fact("kernel judged", False, "no", "the worker did not start")]
+
+    monkeypatch.setattr(deep_doctor, "tried", tried)
+    result = warpwright("doctor", "--deep")
+    assert result.exit_code == 3
+    assert "kernel judged: the worker did not start" in result.stdout

@@ -23,6 +23,8 @@ USUAL: dict[str, object] = {
     "task": "no_such_task",
     "kernel": "no kernel",
     "kernels": {"a": "no kernel"},
+    "changes": {"summary": "x"},
+    "name": "new",
     "run": "no-such-run",
     "job": "job-nothing",
     "wait_s": 0,

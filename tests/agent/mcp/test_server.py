@@ -25,7 +25,7 @@ SEARCH_TOOLS = [
 ]
 KERNEL_TOOLS = [
     *("benchmark_kernel", "compare_kernels", "compile_kernel", "create_task", "device_info"),
-    *("get_task", "list_tasks", "profile_kernel", "test_kernel"),
+    *("draft_task", "get_task", "list_tasks", "profile_kernel", "test_kernel", "update_task"),
 ]
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -135,7 +135,11 @@ async def test_mistakes_are_answered_with_what_to_do(mode: str, tmp_path: Path) 
         assert "no_such_task" in await complaint(client, "start_search", task="no_such_task")
         for tool in ("search_status", "search_result", "cancel_search"):
             assert "no run named 'nothing'" in await complaint(client, tool, run="nothing")
-        assert "wait_s" in await complaint(client, "search_status", run="nothing", wait_s=3600)
+        assert "no run named" in await complaint(client, "search_status", run="nothing", wait_s=3600)
+        assert "wait_s" in await complaint(client, "search_status", run="nothing", wait_s="long")
+        text = await complaint(client, "start_search", task="vector_add", rounds=1, max_candidates=1)
+        assert "start_search has no argument 'rounds'" in text
+        assert (await call(client, "list_searches", limit=10**6))["searches"] == []
         assert "depth" in await complaint(client, "start_search", task="softmax", depth=1000)
 
 
@@ -170,7 +174,7 @@ async def test_a_run_that_an_earlier_server_left_is_interrupted_and_says_how_to_
         status = await call(client, "search_status", run=run, wait_s=45)
         assert status["state"] == RunState.INTERRUPTED
         assert f"start_search(resume='{run}')" in status["next_step"]
-        assert (await call(client, "search_result", run=run))["best"] is None
+        assert "best" not in await call(client, "search_result", run=run)
 
 
 async def test_a_search_outlives_its_server_and_two_clients_see_the_same_one(tmp_path: Path) -> None:
@@ -207,7 +211,7 @@ async def test_what_takes_too_long_for_a_call_is_answered_by_its_job(
     async with connect(tmp_path, mode) as client:
         kernel = (await call(client, "get_task", task=quick))["baseline"]
         asked = await call(client, "benchmark_kernel", task=quick, kernel=kernel)
-        assert asked["verdict"] is None
+        assert "verdict" not in asked
         status = await call(client, "job_status", job=asked["job"], wait_s=45)
         assert (status["state"], status["kind"]) == ("completed", "benchmark")
         assert status["answer"]["verdict"] == "pass"

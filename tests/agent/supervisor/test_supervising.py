@@ -24,10 +24,12 @@ from agent.store.liveness import Owner
 from agent.supervisor import keys
 from agent.supervisor.presence import Starter, presence, supervisor_of
 from agent.supervisor.supervising import supervise
+from agent.supervisor.work import OrderJob
 from sandbox.errors import UsageError
 from tests.agent.search_fakes import FakeToolbox, kernel, write_task
 from tests.agent.supervisors import end_supervisor
 from tools.mcp.benchmarks import BenchmarkAnswer
+from tools.mcp.named_orders import NamedOrder, called
 from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder, Order, TestOrder
@@ -90,14 +92,24 @@ def order(task_folder: Path, text: str) -> CheckOrder[str]:
     return CheckOrder(str(task_folder), text)
 
 
+async def left(home: Home, order: NamedOrder, catalogue: TaskCatalogue) -> str:
+    """Leave an order to the supervisor, as a server does that ends before it, and return the job's id."""
+    asked = OrderJob(order=order, own=catalogue.own, paths=catalogue.paths).model_dump_json()
+    new, table = NewJob(called(order), asked, "sim:fake"), Store(home).jobs
+    job = table.adopt(new, most=8).id
+    table.end(job, JobState.CANCELLED)
+    table.leave(job)
+    return job
+
+
 async def test_an_order_is_carried_out_and_its_answer_read_back(
     home: Home, service: JobService, task_folder: Path
 ) -> None:
     catalogue = TaskCatalogue(home.tasks)
     async with supervised(home, FakeToolbox()):
-        good = await service.order(order(task_folder, kernel("LATENCY 5.0")), "sim:fake", catalogue)
-        bad = await service.order(order(task_folder, kernel("WRONG")), "sim:fake", catalogue)
-        lost = await service.order(order(Path("no_such_task"), ""), "sim:fake", catalogue)
+        good = await left(home, order(task_folder, kernel("LATENCY 5.0")), catalogue)
+        bad = await left(home, order(task_folder, kernel("WRONG")), catalogue)
+        lost = await left(home, order(Path("no_such_task"), ""), catalogue)
         found = [await service.until(job, ended, 20) for job in (good, bad, lost)]
     assert [one.state for one in found] == ["completed", "completed", "failed"]
     assert {one.kind for one in found} == {"benchmark"}
@@ -111,7 +123,7 @@ async def test_a_path_is_no_name_for_a_job_of_someone_who_may_not_use_paths(
 ) -> None:
     catalogue = TaskCatalogue(home.tasks, paths=False)
     async with supervised(home, FakeToolbox()):
-        job = await service.order(order(task_folder, kernel()), "sim:fake", catalogue)
+        job = await left(home, order(task_folder, kernel()), catalogue)
         assert "no task is called" in (await service.until(job, ended, 20)).error
 
 
@@ -119,12 +131,12 @@ async def test_a_job_is_cancelled_while_it_waits_and_while_it_works(
     home: Home, service: JobService, task_folder: Path
 ) -> None:
     asked = TestOrder(str(task_folder), kernel())
-    waits = await service.order(asked, "sim:fake", TaskCatalogue())
+    waits = await left(home, asked, TaskCatalogue())
     await service.cancel(waits)
     assert (await service.get(waits)).state is JobState.CANCELLED
     toolbox = SlowToolbox()
     async with supervised(home, toolbox):
-        works = await service.order(asked, "sim:fake", TaskCatalogue())
+        works = await left(home, asked, TaskCatalogue())
         await asyncio.wait_for(toolbox.waiting.wait(), 20)
         await service.cancel(works)
         assert (await service.until(works, ended, 20)).state is JobState.CANCELLED
@@ -136,7 +148,7 @@ async def test_what_is_at_work_when_the_supervisor_is_told_to_end_is_cancelled_i
 ) -> None:
     toolbox = SlowToolbox()
     async with supervised(home, toolbox):
-        job = await service.order(TestOrder(str(task_folder), ""), "sim:fake", TaskCatalogue())
+        job = await left(home, TestOrder(str(task_folder), ""), TaskCatalogue())
         await asyncio.wait_for(toolbox.waiting.wait(), 20)
     assert (await service.get(job)).state is JobState.CANCELLED
     assert toolbox.stopped.is_set()
@@ -146,9 +158,9 @@ async def test_a_mistake_of_ours_fails_one_job_and_not_the_supervisor(
     home: Home, service: JobService, task_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with supervised(home, BrokenToolbox()):
-        bad = await service.order(TestOrder(str(task_folder), ""), "sim:fake", TaskCatalogue())
+        bad = await left(home, TestOrder(str(task_folder), ""), TaskCatalogue())
         found = await service.until(bad, ended, 20)
-        good = await service.order(order(task_folder, kernel()), "sim:fake", TaskCatalogue())
+        good = await left(home, order(task_folder, kernel()), TaskCatalogue())
         assert (await service.until(good, ended, 20)).state is JobState.COMPLETED
     assert found.state is JobState.FAILED
     assert "ZeroDivisionError" in found.error

@@ -99,7 +99,7 @@ async def test_every_part_of_a_request_is_part_of_its_key(bubblewrapped: Isolati
             CompileRequest("a", "sm_90"), CompileRequest("b", "sm_90"), CompileRequest("a", "sm_80"),
             CompileRequest("a", "sm_90", (("A", "1"),)), CompileRequest("a", "sm_90", (("A", "2"),)),
             CompileRequest("a", "sm_90", kernels=("a",)), CompileRequest("a", "sm_90", kernels=("a", "b")),
-            CompileRequest("a", "sm_90", file_name="other.cu"),
+            CompileRequest("a", "sm_90", file_name="other.cu"), CompileRequest("a", "sm_90", options=("--fmad=false",)),
         ]  # fmt: skip
         assert len({compiler.key(request) for request in requests}) == len(requests)
         assert compiler.key(requests[0]) == compiler.key(CompileRequest("a", "sm_90"))

@@ -115,8 +115,8 @@ def test_casts_carry_their_dtype_and_floats_may_be_literals() -> None:
         ("launch k<1;2><<<1, 32>>>()", "expected a kernel's name"),
         ("launch k<<<1, 32>>>(f32(1e39))", "finite float32"),
         ("launch k<<<1, 32>>>(f64(1e999))", "finite float64"),
-        ("unroll 4", "expected one of tune, define, scratch, launch"),
-        ("", "expected one of tune, define, scratch, launch"),
+        ("unroll 4", "expected one of tune, define, scratch, zero, fill, constant, launch, options"),
+        ("", "expected one of tune, define, scratch, zero, fill, constant, launch, options"),
         ("define AB = " + "1" * 3000, "at most 2000 characters"),
     ],
 )

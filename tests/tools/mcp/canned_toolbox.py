@@ -14,13 +14,15 @@ import pytest
 from mcp import Client
 from mcp.client.session import ElicitationFnT
 from mcp.server import MCPServer
+from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, TextContent
 
 from sandbox.device import Bottleneck, LaunchProfile, Metric
 from sandbox.program import Diagnostic, KernelResources
 from sandbox.verdict import Provenance, Verdict
-from tools.mcp import HasToolbox, register
+from tools.mcp import HasToolbox, judge_tools, task_tools, waiting
 from tools.mcp.named_orders import NamedOrder
+from tools.progress import Account
 from tools.reports import (
     CaseReport,
     CheckReport,
@@ -63,8 +65,8 @@ WRONG = CaseReport(
 TESTED = TestReport(
     Verdict.WRONG_RESULT, WRONG.message, (replace(WRONG, verdict=Verdict.PASS, first=()), WRONG), 6
 )
-METRIC = Metric("dram__bytes.sum", 4096.0, "byte", Provenance.COUNTED)
-LAUNCH = LaunchProfile("k", 1, 3.0, Provenance.ESTIMATED, Bottleneck.DRAM, 0.5, 10, 100, (METRIC,) * 100)
+METRICS = tuple(Metric(f"dram__bytes_{n}.sum", 4096.0, "byte", Provenance.COUNTED) for n in range(100))
+LAUNCH = LaunchProfile("k", 1, 3.0, Provenance.ESTIMATED, Bottleneck.DRAM, 0.5, 10, 100, METRICS)
 PROFILED = ProfileReport(
     Verdict.PASS,
     "3 us estimated.",
@@ -137,9 +139,29 @@ class Services:
     toolbox: CannedToolbox
     catalogue: TaskCatalogue
     orders: list[NamedOrder] = field(default_factory=list[NamedOrder])
+    under_way: list[asyncio.Task[Any]] = field(default_factory=list[asyncio.Task[Any]])
 
-    async def go_on_later(self, order: NamedOrder) -> str:
+    judged: dict[str, CheckReport] = field(default_factory=dict[str, CheckReport])
+    used_tasks: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("sim:h200", "sim:a100")
+
+    async def toolbox_of(self, device: str) -> CannedToolbox:
+        return replace(self.toolbox, device=device)
+
+    def used(self, task: str) -> bool:
+        return task in self.used_tasks
+
+    def features_against(self, bottleneck: str) -> list[str]:
+        return [f"against_{bottleneck}"]
+
+    def composer_on(self, task: Task) -> str:
+        return "composed"
+
+    async def go_on_later(
+        self, order: NamedOrder, device: str, work: asyncio.Task[Any], account: Account
+    ) -> str:
         self.orders.append(order)
+        self.under_way.append(work)
         return "job-1"
 
 
@@ -149,13 +171,18 @@ def client(
     own: Path | None = None,
     orders: list[NamedOrder] | None = None,
     asks: ElicitationFnT | None = None,
+    used: tuple[str, ...] = (),
 ) -> AbstractAsyncContextManager[Client]:
     @asynccontextmanager
     async def lifespan(_: MCPServer[HasToolbox]) -> AsyncGenerator[HasToolbox]:
-        yield Services(toolbox, TaskCatalogue(own, paths=False), [] if orders is None else orders)
+        catalogue, given = TaskCatalogue(own, paths=False), [] if orders is None else orders
+        services = Services(toolbox, catalogue, given, used_tasks=used)
+        yield services
+        for work in services.under_way:
+            await waiting.dropped(work)
 
-    server = MCPServer[HasToolbox]("test", lifespan=lifespan, log_level="CRITICAL")
-    register(server)
+    tools = list[Tool]([*task_tools(), *judge_tools()])
+    server = MCPServer[HasToolbox]("test", lifespan=lifespan, log_level="CRITICAL", tools=tools)
     return Client(server, mode=mode, elicitation_callback=asks)
 
 
@@ -180,8 +207,8 @@ NEW_TASK: dict[str, Any] = {
         {"name": "x", "role": "in", "dtype": "float32", "shape": ["n"], "data": "normal(0, 1)"},
         {"name": "y", "role": "out", "dtype": "float32", "shape": ["n"]},
     ],
-    "tests": [{"dims": {"n": 33}, "data": {"x": "ties(3)"}}],
-    "benches": [{"dims": {"n": 4096}}],
+    "tests": [{"dims": [{"name": "n", "value": 33}], "data": [{"name": "x", "value": "ties(3)"}]}],
+    "benches": [{"dims": [{"name": "n", "value": 4096}], "data": []}],
     "flops": "n",
     "bytes": "8 * n",
     "reference": "def reference(x, n):\n    return {'y': 2 * x}\n",

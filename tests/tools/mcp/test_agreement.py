@@ -21,7 +21,7 @@ from tests.tools.mcp.canned_toolbox import (
     error_text,
     structured,
 )
-from tools.mcp import agreement
+from tools.mcp import agreement, registration
 from tools.tasks import folder as task_folder
 
 
@@ -89,7 +89,7 @@ async def test_the_speed_up_that_a_person_wants_is_the_target_of_the_kept_task(
     ],
     ids=["changes", "not kept", "declined", "cancelled", "no answer of the form"],
 )
-async def test_what_a_person_does_not_take_is_neither_judged_nor_kept(
+async def test_what_a_person_does_not_take_is_not_kept(
     mode: Any, person: Person, said: str, tmp_path: Path
 ) -> None:
     toolbox = CannedToolbox(tested=PASSES)
@@ -97,7 +97,23 @@ async def test_what_a_person_does_not_take_is_neither_judged_nor_kept(
         text = error_text(await create(connected))
     assert any(part in text for part in said.split("|"))
     assert not list(tmp_path.iterdir())
-    assert not toolbox.orders
+    assert len(toolbox.orders) == 1
+
+
+@both_eras
+async def test_a_draft_is_judged_once_before_its_person_is_asked_and_they_see_what_was_found(
+    mode: Any, tmp_path: Path
+) -> None:
+    toolbox, person = CannedToolbox(), accepts(keep=True, speedup=2)
+    async with asked(person, mode, tmp_path, toolbox) as connected:
+        assert structured(await create(connected))["created"]
+        wrong = error_text(
+            await create(connected, name="wrong", baseline=f"// WRONG\n{NEW_TASK['baseline']}")
+        )
+    assert "Its baseline passes." in person.shown[0].message
+    assert "It takes 3 us (estimated)." in person.shown[0].message
+    assert "its baseline is not correct" in wrong
+    assert (len(person.shown), len(toolbox.orders)) == (1, 2)
 
 
 @both_eras
@@ -118,6 +134,18 @@ async def test_nobody_is_asked_about_a_draft_that_cannot_be_used_or_is_kept_alre
 async def test_a_client_that_cannot_ask_creates_the_task_all_the_same(mode: Any, tmp_path: Path) -> None:
     async with client(CannedToolbox(tested=PASSES), mode, tmp_path) as connected:
         assert structured(await create(connected))["created"]
+
+
+async def test_a_judgement_that_takes_long_goes_on_as_a_job_once_the_person_agreed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agreement, "LONGEST_CHECK_S", 0.05)
+    monkeypatch.setattr(registration, "AFTER_ANSWER_S", 0.05)
+    person = accepts(keep=True)
+    async with asyncio.timeout(20), asked(person, "legacy", tmp_path, CannedToolbox(seconds=60)) as connected:
+        answer = structured(await create(connected))
+    assert "job_status(job='job-1')" in answer["next_step"]
+    assert "judged once you agree" in person.shown[0].message
 
 
 async def test_an_older_client_whose_person_does_not_answer_gets_an_end_to_its_call(

@@ -128,6 +128,7 @@ def test_the_sha_changes_with_every_file_and_with_nothing_else(folder: Path, tmp
         ('flops = "n"', 'flops = "n - 100"', 25, "at least 0"),
         ("[cost]", "[costs]", 24, "did you mean `cost`?"),
         ("dims = { n = 33 }", "dims = { n = 0 }", 33, "a size of at least 1 for n, found 0"),
+        ("dims = { n = 33 }", "dims = { n = 9000 }", 33, "large sizes belong into [[bench]]"),
         ("dims = { n = 33 }", "dims = { n = true }", 33, "a size of at least 1 for n"),
         ("dims = { n = 33 }", "dims = { }", 33, "a size of at least 1 for n, found nothing"),
         ("dims = { n = 33 }", "dims = { n = 33, m = 1 }", 33, "expected only n, found `m`"),

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 from mcp import Client
+from starlette.applications import Starlette
+from uvicorn.server import ServerState
 
 from agent.home import Home
+from agent.mcp.access import connections, sessions
 from agent.mcp.access.http import ListenAddress, listen
 from agent.mcp.access.tokens import Allowance, TokenFile
 from sandbox.errors import UsageError
@@ -78,6 +85,112 @@ def test_a_body_that_is_too_big_is_refused_unread(server: Served, tokens: dict[s
     big = b'{"x": "' + b"x" * (10 << 20) + b'"}'
     headers = {**bearer(tokens["ada"]), "content-type": "application/json"}
     assert httpx2.post(server.url, content=big, headers=headers).status_code == 413
+
+
+def test_a_page_that_may_call_gets_its_preflight_answered_and_no_other_does(home: Path) -> None:
+    page = "https://chat.example"
+    wanted = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    with http_server(home, "--allow-origin", page) as served:
+        allowed = httpx2.options(served.url, headers={"origin": page, **wanted})
+        refused = httpx2.options(served.url, headers={"origin": "https://evil.example", **wanted})
+        answered = ask(served.url, None, origin=page)
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == page
+    assert "authorization" in allowed.headers["access-control-allow-headers"].lower()
+    assert "access-control-allow-origin" not in refused.headers
+    assert "error" in refused.json()
+    assert answered.headers["access-control-allow-origin"] == page
+    assert "mcp-session-id" in answered.headers["access-control-expose-headers"]
+
+
+def test_whatever_is_refused_is_refused_in_json(server: Served, tokens: dict[str, str]) -> None:
+    root = server.url.removesuffix("/mcp")
+    good = bearer(tokens["bob"])
+    answers = {
+        401: ask(server.url, None),
+        403: ask(server.url, tokens["bob"], origin="null"),
+        404: httpx2.get(f"{root}/nothing", headers=good),
+        405: httpx2.put(server.url, headers=good),
+        421: ask(server.url, tokens["bob"], host="evil.example"),
+    }
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("application/json")
+        assert isinstance(answer.json(), dict)
+
+
+def test_half_a_request_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADER_S", 0.2)
+
+    async def served_elsewhere() -> list[bytes]:
+        config = uvicorn.Config(
+            Starlette(), http=connections.PunctualConnection, log_level="critical", port=0
+        )
+        config.load()
+        state = ServerState()
+        made = partial(connections.PunctualConnection, config, state, {})
+        listening = await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        said: list[bytes] = []
+        whole = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+        for first, half in ((b"", b""), (b"", b"POST /mcp"), (whole, b"GET /"), (b"", b"no http\r\n\r\n")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(first)
+            begun = await reader.readuntil(b"Not Found\r\n") if first else b""
+            writer.write(half)
+            said.append(begun + await asyncio.wait_for(reader.read(), 20))
+            writer.close()
+        listening.close()
+        return said
+
+    silent, half, again, wrong = asyncio.run(served_elsewhere())
+    for answer in (silent, half):
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'{"error": "no request within' in answer
+    assert again.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 408 " in again
+    assert wrong.startswith(b"HTTP/1.1 400 ")
+    assert b'{"error"' in wrong
+
+
+def test_one_caller_cannot_open_all_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST_OF_ONE", 2)
+    known = sessions.OpenSessions()
+    for session in ("a", "b"):
+        assert not known.full("ada")
+        known.note("ada", session)
+    assert known.full("ada")
+    assert not known.full("bob")
+    known.forget("ada", "a")
+    assert not known.full("ada")
+    monkeypatch.setattr(sessions, "FORGOTTEN_S", 0.0)
+    known.note("ada", "c")
+    time.sleep(0.01)
+    assert not known.full("ada")
+
+
+def test_who_holds_many_sessions_open_is_told_to_end_some(home: Path, tokens: dict[str, str]) -> None:
+    hello = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        },
+    }
+    accept = {"accept": "application/json, text/event-stream"}
+    with http_server(home) as served, httpx2.Client(headers=accept | bearer(tokens["bob"])) as client:
+        opened = [client.post(served.url, json=hello) for _ in range(sessions.MOST_OF_ONE)]
+        assert {answer.status_code for answer in opened} == {200}
+        refused = client.post(served.url, json=hello)
+        assert refused.status_code == 429
+        assert "sessions open" in refused.json()["error"]
+        assert ask(served.url, tokens["bob"]).status_code == 200
+        assert client.delete(served.url, headers={"mcp-session-id": opened[0].headers["mcp-session-id"]})
+        assert client.post(served.url, json=hello).status_code == 200
+        assert httpx2.post(served.url, json=hello, headers=accept | bearer(tokens["ada"])).status_code == 200
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(server: Served, tokens: dict[str, str]) -> None:

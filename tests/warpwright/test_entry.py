@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 import warpwright
+from warpwright._entry import OWN
+
+ENTRY = str(Path(warpwright.__file__).with_name("__main__.py"))
 
 
 @pytest.fixture
 def impostors(tmp_path: Path) -> Path:
     """A project with packages and modules of our names that end whoever imports them."""
     project = tmp_path / "project"
-    for name in warpwright.OWN - {"warpwright", "sandbox"}:
+    for name in OWN - {"warpwright", "sandbox"}:
         (project / name).mkdir(parents=True)
         (project / name / "__init__.py").write_text("raise SystemExit('not this one')\n")
     (project / "sandbox.py").write_text("raise SystemExit('not this one')\n")
@@ -35,7 +38,7 @@ def run(words: list[str], project: Path, tmp_path: Path) -> subprocess.Completed
 def test_the_command_is_not_led_astray_by_packages_of_our_names(
     arguments: list[str], impostors: Path, tmp_path: Path
 ) -> None:
-    finished = run([sys.executable, warpwright.__file__, *arguments], impostors, tmp_path)
+    finished = run([sys.executable, ENTRY, *arguments], impostors, tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert "not this one" not in finished.stdout + finished.stderr
 
@@ -43,15 +46,15 @@ def test_the_command_is_not_led_astray_by_packages_of_our_names(
 def test_workers_compile_and_run_a_kernel_beside_packages_of_our_names(
     impostors: Path, tmp_path: Path
 ) -> None:
-    kernel = Path(warpwright.__file__).parent / "examples/tasks/relu/baseline.cu"
-    finished = run([sys.executable, warpwright.__file__, "profile", str(kernel), "--task", "relu"],
+    kernel = Path(warpwright.__file__).parents[1] / "examples/tasks/relu/baseline.cu"
+    finished = run([sys.executable, ENTRY, "profile", str(kernel), "--task", "relu"],
                    impostors, tmp_path)  # fmt: skip
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
 def test_nothing_but_our_own_names_is_found_differently(impostors: Path, tmp_path: Path) -> None:
     (impostors / "typer.py").write_text("raise SystemExit('a typer of the project')\n")
-    finished = run([sys.executable, warpwright.__file__, "--version"], impostors, tmp_path)
+    finished = run([sys.executable, ENTRY, "--version"], impostors, tmp_path)
     assert "a typer of the project" in finished.stderr
 
 

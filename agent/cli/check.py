@@ -1,0 +1,155 @@
+"""`check`: the judgement on one kernel file, or on all those of a repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.cli.kernels import opened_toolbox, read_kernel, waiting
+from agent.cli.options import AsJson, DeviceName, Seed, ToolsUrl
+from agent.cli.outcome import ExitStatus, conclude, of_verdict
+from agent.cli.verdict_formats import FORMATS, VerdictFormat
+from sandbox.errors import UsageError
+
+if TYPE_CHECKING:
+    from agent.cli.kernel_paths import NamedKernel
+    from tools.reports import CheckReport
+    from tools.toolbox import CheckOrder, Toolbox
+
+
+def check(  # noqa: PLR0913 - they are the options of the command
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KERNEL.cu|FOLDER...",
+            help="Kernel files; folders with tasks in them.",
+            show_default=False,
+        ),
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task", metavar="TASK|FOLDER", help="A task's name or folder; else the one a kernel lies in."
+        ),
+    ] = None,
+    device: DeviceName = "auto",
+    seed: Seed = None,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep/--no-sweep", help="Try the tunables' values and keep the best correct ones."),
+    ] = False,
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Look for hazards with compute-sanitizer too (on a GPU)."),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Fail (status 3) where results at a benchmark shape were not judged."),
+    ] = False,
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove",
+            help="Ask the verifier sentryward about races in every schedule (extra: proof); no verdict.",
+        ),
+    ] = False,
+    tools: ToolsUrl = None,
+    form: Annotated[
+        VerdictFormat, typer.Option("--format", help="How to print verdicts; --json is for scripts.")
+    ] = VerdictFormat.TEXT,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against", metavar="FILE", help="Results that --json printed of these kernels before."
+        ),
+    ] = None,
+    slower_than: Annotated[
+        str,
+        typer.Option(
+            "--slower-than",
+            metavar="SHARE",
+            help="With --against, fail where slower by this and by its error.",
+        ),
+    ] = "5%",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Judge again whenever a file of a kernel or its task changes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge kernel files: compile, test and time each. A folder means every kernel beside a task in it."""
+
+    async def work() -> ExitStatus:
+        from agent.cli.kernel_paths import named_kernels
+        from tools.toolbox import CheckOrder
+
+        def order(judged: Any, text: str) -> CheckOrder[Any]:
+            return CheckOrder(judged, text, sweep=sweep, thorough=thorough, prove=prove, seed=seed)
+
+        chosen = VerdictFormat.JSON if as_json and (len(paths) > 1 or Path(paths[0]).is_dir()) else form
+        kernels = named_kernels(paths, task)
+        single = (
+            len(paths) == 1 and not Path(paths[0]).is_dir() and chosen is VerdictFormat.TEXT and not against
+        )
+        async with opened_toolbox(device, tools) as toolbox:
+
+            async def once() -> ExitStatus:
+                if single:
+                    return await _judge_one(kernels[0], toolbox, order, as_json=as_json, strict=strict)
+                return await _judge_all(kernels, toolbox, order, chosen, (against, slower_than))
+
+            if not watch:
+                return await once()
+            from agent.cli.watching import again_and_again
+
+            return await again_and_again(once, kernels)
+
+    conclude(work, as_json=as_json)
+
+
+async def _judge_one(
+    kernel: NamedKernel, toolbox: Toolbox, order: Any, *, as_json: bool, strict: bool
+) -> ExitStatus:
+    from agent.cli import output, report_view
+    from agent.home import home
+    from tools.reports import not_judged_text
+    from tools.tasks.folder import find
+
+    text, judged = read_kernel(str(kernel.path)), find(kernel.task, home().tasks)
+    with waiting(f"checking {kernel.path} on {toolbox.device}", quiet=as_json):
+        report: CheckReport = await toolbox.do(order(judged, text))
+    if as_json:
+        output.print_json(report)
+    else:
+        report_view.show_check(output.console(), report)
+    short = not_judged_text(report.verdict, report.not_judged)
+    if strict and short:
+        typer.echo(f"warpwright: no plain pass{short}, and --strict asks for one", err=True)
+        return ExitStatus.LACKING
+    return of_verdict(report.verdict)
+
+
+async def _judge_all(
+    kernels: list[NamedKernel],
+    toolbox: Toolbox,
+    order: Any,
+    form: VerdictFormat,
+    before: tuple[Path | None, str],
+) -> ExitStatus:
+    from agent.cli import output, report_view
+    from agent.cli.regressions import compared, read_results, read_share
+    from agent.cli.suite import judge_all, status_of
+    from agent.home import home
+
+    kept, share = None if before[0] is None else read_results(before[0]), read_share(before[1])
+    if not kernels:
+        raise UsageError("there is no kernel to judge: a folder with tasks holds .cu files beside task.toml")
+    judged = await judge_all(kernels, toolbox, order, home().tasks, lambda said: typer.echo(said, err=True))
+    if kept is not None:
+        judged = compared(judged, kept, share)
+    if form is VerdictFormat.TEXT:
+        report_view.show_suite(output.console(), judged)
+    else:
+        typer.echo(FORMATS[form](judged))
+    return status_of(judged)

@@ -1,0 +1,131 @@
+"""Judging many kernels with one toolbox: a repository's, in CI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.cli.kernel_paths import NamedKernel
+from agent.cli.kernels import read_kernel
+from agent.cli.outcome import ExitStatus, of_verdict
+from sandbox.errors import UsageError
+from sandbox.verdict import Verdict
+
+if TYPE_CHECKING:
+    from tools.reports import CheckReport
+    from tools.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of one kernel.
+
+    Attributes:
+        report: None where it could not be judged at all: `problem` says why.
+        slower: How it got slower than before, in words; empty where it did not.
+    """
+
+    kernel: Path
+    task: str
+    report: CheckReport | None = None
+    problem: str = ""
+    slower: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict; `rejected` where the kernel or its task cannot be read."""
+        return Verdict.REJECTED if self.report is None else self.report.verdict
+
+    @property
+    def ok(self) -> bool:
+        """Whether the kernel is right and no slower."""
+        return self.verdict is Verdict.PASS and not self.slower
+
+    @property
+    def message(self) -> str:
+        """Why, in words."""
+        said = self.problem if self.report is None else self.report.message
+        return self.slower if self.verdict is Verdict.PASS and self.slower else said
+
+    @property
+    def latency_us(self) -> float | None:
+        """Microseconds of a right kernel that was timed."""
+        profile = None if self.report is None else self.report.profile
+        return None if profile is None or self.verdict is not Verdict.PASS else profile.latency_us
+
+    @property
+    def seconds(self) -> float:
+        """How long judging took."""
+        return 0.0 if self.report is None else sum(stage.seconds for stage in self.report.stages)
+
+    @property
+    def line(self) -> int:
+        """The line that a failure is about; the first where it is about none."""
+        report = self.report
+        if report is None:
+            return 1
+        faults = [case.fault for case in report.test.failures if case.fault] if report.test else []
+        told = [one.line for one in faults if one.line is not None]
+        if report.compile is not None and report.compile.verdict is not Verdict.PASS:
+            told = [one.line for one in report.compile.diagnostics if one.line is not None]
+        return told[0] if told else 1
+
+    def plain(self) -> dict[str, Any]:
+        """Return all of it as plain values, for JSON."""
+        from pydantic import TypeAdapter
+
+        profile = None if self.report is None else self.report.profile
+        return {
+            "kernel": self.kernel.as_posix(),
+            "task": self.task,
+            "verdict": str(self.verdict),
+            "message": self.message,
+            "latency_us": self.latency_us,
+            "provenance": None if profile is None else str(profile.provenance),
+            "slower": bool(self.slower),
+            "report": None
+            if self.report is None
+            else TypeAdapter(type(self.report)).dump_python(self.report, mode="json"),
+        }
+
+
+async def judge_all(
+    kernels: Sequence[NamedKernel],
+    toolbox: Toolbox,
+    order: Callable[[Any, str], Any],
+    own: Path,
+    tell: Callable[[str], None],
+) -> list[Judged]:
+    """Judge kernels one after the other.
+
+    Args:
+        kernels: Which.
+        toolbox: What judges.
+        order: Makes the order of a task and a kernel's text.
+        own: Folder of this person's own tasks.
+        tell: Is told what is judged next.
+    """
+    from tools.tasks.folder import find
+
+    judged: list[Judged] = []
+    for number, one in enumerate(kernels, start=1):
+        tell(f"kernel {number} of {len(kernels)}: {one.path}")
+        blank = Judged(one.path, Path(one.task).name)
+        try:
+            task = find(one.task, own)
+            report = await toolbox.do(order(task, read_kernel(str(one.path))))
+            judged.append(replace(blank, task=task.name, report=report))
+        except UsageError as error:
+            judged.append(replace(blank, problem=str(error)))
+    return judged
+
+
+def status_of(judged: Iterable[Judged]) -> ExitStatus:
+    """Return the worst status: a wrong or slower kernel before one that this machine could not judge."""
+    statuses = [ExitStatus.NOT_CORRECT if one.slower else of_verdict(one.verdict) for one in judged]
+    for status in (ExitStatus.NOT_CORRECT, ExitStatus.LACKING):
+        if status in statuses:
+            return status
+    return ExitStatus.DONE

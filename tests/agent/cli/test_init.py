@@ -1,0 +1,64 @@
+"""`init`: a folder that checks at once, or that says what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from tools.tasks import folder as task_folder
+
+Warpwright = Callable[..., Result]
+KERNEL = """\
+__global__ void twice(const float* x, float* y, int n) {
+    int i = blockIdx.x * 256 + threadIdx.x;
+    if (i < n) y[i] = 2 * x[i];
+}
+int main() { twice<<<1, 256>>>(nullptr, nullptr, 0); }
+"""
+
+
+def test_a_copy_has_the_name_of_its_folder_and_checks_at_once(
+    warpwright: Warpwright, tmp_path: Path, quick: str
+) -> None:
+    made = warpwright("init", tmp_path / "My-Add", "--like", quick)
+    assert made.exit_code == 0, made.output
+    assert task_folder.load(tmp_path / "My-Add").name == "my_add"
+    assert warpwright("check", tmp_path / "My-Add").exit_code == 0
+
+
+def test_a_task_from_a_kernel_checks_once_its_reference_is_written(
+    warpwright: Warpwright, tmp_path: Path
+) -> None:
+    (tmp_path / "twice.cu").write_text(KERNEL)
+    made = warpwright("init", tmp_path / "twice", "--from", tmp_path / "twice.cu")
+    assert made.exit_code == 0, made.output
+    assert "x in float32[n]" in made.stdout
+    missing = warpwright("check", tmp_path / "twice")
+    assert missing.exit_code == 1
+    assert "say here what y must hold" in missing.stdout
+    (tmp_path / "twice/reference.py").write_text("def reference(x, n):\n    return {'y': 2 * x}\n")
+    passed = warpwright("check", tmp_path / "twice")
+    assert passed.exit_code == 0, passed.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--like", "softmax", "--from", "x.cu"], "not both"), (["--like", "sofmax"], "Did you mean softmax")],
+)
+def test_mistakes_make_no_folder(
+    options: list[str], said: str, warpwright: Warpwright, tmp_path: Path
+) -> None:
+    result = warpwright("init", tmp_path / "new", *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_that_is_there_is_changed(warpwright: Warpwright, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/notes.txt").write_text("mine")
+    assert warpwright("init", tmp_path / "there").exit_code == 2
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["notes.txt"]
