@@ -172,8 +172,11 @@ def _form_case(case: Case) -> Mapping[str, Any]:
 
 
 def _plain(form: TaskForm | TaskChanges) -> dict[str, Any]:
-    """The parts that a form gives, in the classes that a task is made of; the name is not among them."""
-    names = {one.name for one in fields(WholeTask)} - {"name"}
+    """The parts that a form gives, in the classes that a task is made of; the name is not among them.
+
+    Final sizes have no place in a form: whoever drafts a task over MCP may write its kernels too.
+    """
+    names = {one.name for one in fields(WholeTask)} & type(form).model_fields.keys() - {"name"}
     given = {name: getattr(form, name) for name in names if getattr(form, name) is not None}
     kinds = {"arguments": _arguments, "tests": _cases, "benches": _cases, "dims": tuple}
     for name, made in kinds.items():
