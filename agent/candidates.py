@@ -81,6 +81,15 @@ class Candidate(BaseModel):
     sha: str | None = Field(
         default=None, description="Of its kernel: warpwright://kernels/SHA holds the text."
     )
+    origin: str = Field(
+        default="",
+        description="What the strategy drew it from: a node, a cell, a repair, a merge, a kernel less a feature.",
+    )
+
+    @property
+    def tried(self) -> str:
+        """What it was to try, for people: its features, or where it came from."""
+        return ", ".join(self.features) or self.origin
 
     @property
     def place(self) -> tuple[int, int]:
@@ -97,6 +106,7 @@ class Trial(Candidate):
         lost: The failure is not the kernel's: the model's endpoint or the tools gave no answer.
         duplicate_of: `ROUND/CANDIDATE` of the trial that this one repeats.
         niche: What kind of kernel it is; None where it was not timed.
+        used: Features of the kernel, its parents' among them, as far as anyone knows.
     """
 
     tune: dict[str, int] = Field(default_factory=dict[str, int])
@@ -104,6 +114,7 @@ class Trial(Candidate):
     lost: bool = Field(default=False, exclude=True)
     duplicate_of: str | None = Field(default=None, exclude=True)
     niche: Niche | None = Field(default=None, exclude=True)
+    used: tuple[str, ...] = Field(default=(), exclude=True)
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,8 @@ class Submission:
             round=self.round,
             candidate=self.candidate,
             features=list(self.plan.features),
+            origin=self.plan.origin,
+            used=self.used,
             sha=self.sha,
             verdict=verdict,
             message=message,
@@ -161,6 +174,8 @@ class Submission:
             round=self.round,
             candidate=self.candidate,
             features=list(self.plan.features),
+            origin=self.plan.origin,
+            used=self.used,
             sha=self.sha,
             verdict=report.verdict,
             message=report.message,
@@ -184,6 +199,8 @@ class Submission:
             round=self.round,
             candidate=self.candidate,
             features=list(self.plan.features),
+            origin=self.plan.origin,
+            used=self.used,
             sha=self.sha,
             verdict=original.verdict,
             message=f"the same kernel as {name}, not judged again{said}",

@@ -66,9 +66,9 @@ def progress_view(console: Console) -> ProgressView:
 def heading(event: RunStarted) -> str:
     """Return the line that opens a search."""
     verb = "resumed" if event.resumed else "started"
-    strategy = f", strategy {event.strategy}" if event.strategy else ""
+    how = f"strategy {event.strategy}, " if event.strategy else ""
     return (
-        f"{event.run} {verb}: {event.task} on {event.device}, {event.model}{strategy}, "
+        f"{event.run} {verb}: {event.task} on {event.device}, {event.model}, {how}"
         f"{event.candidates} candidates x {event.depth} rounds, isolation {event.isolation}"
     )
 
@@ -103,8 +103,7 @@ def _plain_line(event: Event) -> str | None:
         case BaselineJudged():
             return f"baseline: {latency(event.latency_us, event.provenance)}"
         case CandidateJudged():
-            features = ", ".join(event.features)
-            what = f"round {event.round} candidate {event.candidate} [{features}]: {event.verdict}"
+            what = f"round {event.round} candidate {event.candidate} [{event.tried}]: {event.verdict}"
             if event.latency_us is None:
                 return f"{what}: {one_line(event.message)}"
             ratio = f", {speedup(event.speedup)}" if event.speedup is not None else ""
@@ -207,8 +206,8 @@ class LiveProgress:
 
     def _row(self, key: tuple[int, int], columns: ByProvenance) -> list[RenderableType]:
         event = self._judged.get(key)
-        features = event.features if event is not None else self._features.get(key, [])
-        start: list[RenderableType] = [str(key[0]), str(key[1]), Text(", ".join(features))]
+        tried = event.tried if event is not None else ", ".join(self._features.get(key, []))
+        start: list[RenderableType] = [str(key[0]), str(key[1]), Text(tried)]
         if event is None:
             stage = self._stages.get(key)
             return [*start, Text(f"{stage} done" if stage else "waiting", style="dim")]

@@ -90,7 +90,8 @@ def show_runs(console: Console, summaries: Sequence[RunSummary]) -> None:
 def show_run(console: Console, result: SearchResult, stored: Run) -> None:
     """Print a stored run: where it stands, its candidates, what it found."""
     console.print(
-        f"{result.run}: {result.task} on {result.device}, {result.model}, {result.strategy}, {stored.state}"
+        f"{result.run}: {result.task} on {result.device}, {', '.join(filter(None, (result.model, result.strategy)))},"
+        f" {stored.state}"
     )
     if stored.error:
         console.print(Text(clean(stored.error)), soft_wrap=True)
@@ -111,7 +112,7 @@ def show_candidates(console: Console, result: SearchResult) -> None:
         made.add_row(
             str(record.round),
             str(record.candidate),
-            Text(", ".join(record.features)),
+            Text(record.tried),
             verdict_text(record.verdict),
             *columns.cells(value, record.provenance),
             speedup(record.speedup),

@@ -59,7 +59,8 @@ def plans(context: PlanContext, space: Space) -> list[CandidatePlan]:
 def _plan(slot: Slot, move: Move, model: Effects, seen: dict[Features, float]) -> CandidatePlan:
     parent = move.parents[0].sha if move.parents else None
     other = move.parents[1].sha if len(move.parents) > 1 else None
-    return CandidatePlan(parent, move.added, _why(move, model, seen), other, slot.origin, move.without)
+    origin = slot.origin if move.without == slot.without else ""
+    return CandidatePlan(parent, move.added, _why(move, model, seen), other, origin, move.without)
 
 
 def measured(history: Sequence[Trial], space: Space, baseline_us: float | None) -> dict[Features, float]:

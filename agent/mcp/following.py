@@ -124,8 +124,7 @@ def _in_words(event: Event) -> str:
         case StageFinished():
             return f"round {event.round} candidate {event.candidate}: {event.stage} done"
         case CandidateJudged():
-            features = ", ".join(event.features)
-            judged = f"round {event.round} candidate {event.candidate} ({features}): {event.verdict}"
+            judged = f"round {event.round} candidate {event.candidate} ({event.tried}): {event.verdict}"
             detail = _latency(event) if event.latency_us is not None else event.message
             return f"{judged}, {detail}{', best so far' if event.is_best else ''}"
         case RoundFinished():

@@ -80,7 +80,7 @@ def _longest_run_of_backticks(text: str) -> int:
 
 def _row(one: Candidate) -> str:
     cells = [
-        *(str(one.round), str(one.candidate), ", ".join(one.features), str(one.verdict)),
+        *(str(one.round), str(one.candidate), one.tried, str(one.verdict)),
         "" if one.latency_us is None else _latency(one.latency_us, one.provenance),
         "" if one.speedup is None else f"{one.speedup:.2f}",
         one.message[:_MESSAGE],

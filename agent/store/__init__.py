@@ -121,7 +121,7 @@ class Store:
             latency_us=trial.latency_us,
             provenance=trial.provenance,
             speedup=trial.speedup,
-            features=trial.features,
+            features=list(trial.used) or trial.features,
             tune=trial.tune,
             round=trial.round,
             candidate=trial.candidate,

@@ -283,5 +283,6 @@ def _trial(row: sqlite3.Row) -> Trial:
         "tune": json.loads(row["tune"]),
         "report": None if row["report"] is None else load_report(row["report"]),
         "niche": None if row["niche"] is None else _NICHE.validate_json(row["niche"]),
+        "used": json.loads(row["used_features"]),
     }
     return Trial.model_validate({**dict(row), **known})

@@ -138,7 +138,9 @@ def rounds_without_gain(view: RunView) -> int:
 def ablation(line: Line, out: tuple[str, ...]) -> Slot:
     """Return a slot that takes features out of a kernel: what does not help makes room for what would."""
     why = f"take {', '.join(out)} out of {line.name}: does it help at all?"
-    return Slot((line.sha,) if line.sha else (), (), why, f"ablation {line.name}", without=out)
+    return Slot(
+        (line.sha,) if line.sha else (), (), why, f"{line.name} without {', '.join(out)}", without=out
+    )
 
 
 def repair(line: Line) -> Slot:

@@ -47,6 +47,7 @@ STARTED = RunStarted(
     device="sim:h200",
     isolation="bubblewrap",
     model="composer",
+    strategy="tree",
     candidates=2,
     depth=1,
 )
@@ -91,7 +92,7 @@ def test_a_pipe_gets_plain_lines_and_a_terminal_the_table() -> None:
 
 def test_plain_lines_tell_the_whole_search() -> None:
     assert plain(EVENTS).splitlines() == [
-        "softmax-1 started: softmax on sim:h200, composer, 2 candidates x 1 rounds, isolation bubblewrap",
+        "softmax-1 started: softmax on sim:h200, composer, strategy tree, 2 candidates x 1 rounds, isolation bubblewrap",
         "baseline: 25.0 us (estimated)",
         "round 1 candidate 0 [warp_shuffle]: pass, 12.5 us (estimated), 2.00x, best so far",
         "round 1 candidate 1 [warp_shuffle]: wrong_result: 3 of 9 wrong",

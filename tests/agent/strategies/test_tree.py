@@ -62,7 +62,7 @@ def test_a_branch_that_stagnates_is_left_and_the_next_best_node_is_expanded():
 def test_what_seems_to_help_least_is_taken_out_of_the_best_kernel():
     best = right(1, 1, 10.0, "vectorized_loads", "loop_unrolling", "grid_stride_loop")
     (slot,) = [slot for slot in Tree().slots(view(best), 4) if slot.without]
-    assert (slot.parents, slot.features, slot.origin) == (("1.1",), (), "ablation 1/1")
+    assert (slot.parents, slot.features, slot.origin) == (("1.1",), (), f"1/1 without {slot.without[0]}")
     assert slot.without[0] in best.used
 
 
