@@ -1,35 +1,10 @@
-"""Plans and critiques for when a model gives none that can be read: deterministic, from the library."""
+"""A critique for when a model gives none that can be read: what the reports say by themselves."""
 
 from __future__ import annotations
 
-from agent.candidates import CandidatePlan
 from agent.models.feedback import timing
-from agent.proposer import Critique, CritiqueContext, PlanContext
-from prompts import features
-from sandbox.verdict import Verdict, worst
-
-
-def default_plans(context: PlanContext) -> list[CandidatePlan]:
-    """Return plans with the critic's hints first, then the library in its order; repairs keep features."""
-    library = [feature.name for feature in features()]
-    hints = (
-        [] if context.critique is None else [name for name in context.critique.features if name in library]
-    )
-    start = (context.round - 1) * context.candidates % len(library)
-    order = list(dict.fromkeys([*hints, *library[start:], *library[:start]]))
-    return [_plan(context, order, index) for index in range(context.candidates)]
-
-
-def _plan(context: PlanContext, order: list[str], index: int) -> CandidatePlan:
-    feature = order[index % len(order)]
-    if not context.parents:
-        return CandidatePlan(None, (feature,), "a fresh start with the next feature of the library")
-    parent = context.parents[index % len(context.parents)]
-    sound = {Verdict.PASS, Verdict.UNDECIDED}
-    failed = parent.trial is not None and parent.trial.verdict not in sound
-    if failed and parent.trial is not None and parent.trial.features:
-        return CandidatePlan(parent.sha, tuple(parent.trial.features), "repair the failed kernel")
-    return CandidatePlan(parent.sha, (feature,), "the next feature of the library")
+from agent.proposer import Critique, CritiqueContext
+from sandbox.verdict import worst
 
 
 def default_critique(context: CritiqueContext) -> Critique:

@@ -47,36 +47,48 @@ def main(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Judge what is missing, replay searches, and print how the strategies compare."""
-    with tempfile.TemporaryDirectory() as folder:
-        work = _work(Path(folder), kept, range(2 if fast else seeds), (candidates, depth), fast=fast)
-        cold, warm = asyncio.run(work)
+    console, rounds = Console(width=160, highlight=False), (candidates, depth)
+    chosen = range(2 if fast else seeds)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        tasks = asyncio.run(_tasks(folder, kept, fast=fast))
+        kernels = read(kept)
+        cold = asyncio.run(_cold(tasks, kernels, folder, chosen, rounds))
+        if not as_json:
+            _show(console, "cold", cold, candidates * depth)
+        warm = asyncio.run(_warm(tasks, kernels, folder, chosen, rounds))
     if as_json:
         print_json({"cold": [asdict(one) for one in cold], "warm": [asdict(one) for one in warm]})
-        return
-    console = Console(width=160, highlight=False)
-    for title, replays in (("cold", cold), ("warm", warm)):
-        _show(console, title, replays, candidates * depth)
+    else:
+        _show(console, "warm", warm, candidates * depth)
 
 
-async def _work(
-    folder: Path, kept: Path, seeds: range, rounds: tuple[int, int], *, fast: bool
-) -> tuple[list[Replay], list[Replay]]:
+async def _tasks(folder: Path, kept: Path, *, fast: bool) -> list[Task]:
+    """Write the tasks, and judge what the table lacks; in haste leave out the tasks that it does not hold whole."""
     tasks = [write(name, folder / "tasks" / name) for name in TASKS]
     if fast:
         known = read(kept)
-        tasks = [task for task in tasks if {(task.name, sha) for sha in Space(task).by_sha} <= known.keys()]
-    else:
-        async with LocalToolbox("sim:h200", cache=folder / "cache") as toolbox:
-            for task in tasks:
-                await complete(task, toolbox, kept, lambda said: typer.echo(said, err=True))
-    kernels = read(kept)
-    cold = [
+        return [task for task in tasks if {(task.name, sha) for sha in Space(task).by_sha} <= known.keys()]
+    async with LocalToolbox("sim:h200", cache=folder / "cache") as toolbox:
+        for task in tasks:
+            await complete(task, toolbox, kept, lambda said: typer.echo(said, err=True))
+    return tasks
+
+
+async def _cold(
+    tasks: Sequence[Task],
+    kernels: Mapping[tuple[str, str], JudgedKernel],
+    folder: Path,
+    seeds: range,
+    rounds: tuple[int, int],
+) -> list[Replay]:
+    """Search each task in a home of its own."""
+    return [
         await replay(task, name, seed, kernels, Home(folder / f"cold-{task.name}-{name}-{seed}"), rounds)
         for task in tasks
         for name in NAMES
         for seed in seeds
     ]
-    return cold, await _warm(tasks, kernels, folder, seeds, rounds)
 
 
 async def _warm(

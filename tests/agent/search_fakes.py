@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from agent.candidates import CandidatePlan
-from agent.models.fallback import default_critique, default_plans
+from agent.models.fallback import default_critique
 from agent.models.reply import written_of
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
 from agent.store.replies import Reply
+from prompts import features
 from sandbox.device import Bottleneck
 from sandbox.errors import WorkerDiedError
 from sandbox.program import Diagnostic
@@ -180,6 +181,29 @@ class FakeToolbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
+
+
+def default_plans(context: PlanContext) -> list[CandidatePlan]:
+    """Return plans with the critic's hints first, then the library in its order; repairs keep features."""
+    library = [feature.name for feature in features()]
+    hints = (
+        [] if context.critique is None else [name for name in context.critique.features if name in library]
+    )
+    start = (context.round - 1) * context.candidates % len(library)
+    order = list(dict.fromkeys([*hints, *library[start:], *library[:start]]))
+    return [_plan(context, order, index) for index in range(context.candidates)]
+
+
+def _plan(context: PlanContext, order: list[str], index: int) -> CandidatePlan:
+    feature = order[index % len(order)]
+    if not context.parents:
+        return CandidatePlan(None, (feature,), "a fresh start with the next feature of the library")
+    parent = context.parents[index % len(context.parents)]
+    sound = {Verdict.PASS, Verdict.UNDECIDED}
+    failed = parent.trial is not None and parent.trial.verdict not in sound
+    if failed and parent.trial is not None and parent.trial.features:
+        return CandidatePlan(parent.sha, tuple(parent.trial.features), "repair the failed kernel")
+    return CandidatePlan(parent.sha, (feature,), "the next feature of the library")
 
 
 class ScriptedProposer:

@@ -11,7 +11,7 @@ from agent.cli.progress import LiveProgress
 from agent.events import CandidateJudged, Event, RunStarted
 from agent.home import Home
 from agent.mcp.following import Followed
-from agent.models.wording import task_text
+from agent.models.shared import task_text
 from agent.results import RunState, SearchResult, Stop
 from agent.search.starting import resume_search, start_search
 from agent.store import Store
