@@ -26,7 +26,7 @@ from rich.table import Table
 from agent.candidates import CandidatePlan
 from agent.events import Event, RoundFinished
 from agent.home import Home
-from agent.models.fallback import default_critique, default_plans
+from agent.models.fallback import default_critique
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
 from agent.results import SearchRequest
 from agent.search.starting import start_search
@@ -70,7 +70,7 @@ class Writer:
 
     async def plan(self, context: PlanContext) -> list[CandidatePlan]:
         """Take what the strategy offers."""
-        return default_plans(context)
+        return []
 
     async def write(self, context: WriteContext) -> Written:
         """Write the next kernel."""

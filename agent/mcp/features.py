@@ -19,6 +19,10 @@ _Name = Annotated[str, StringConstraints(max_length=64)]
 _KINDS = sorted({one for feature in features() for one in feature.applies_to})
 
 
+_SUMMED_UP = 24
+"""Techniques of a list that says what each does; of more it names them, by family."""
+
+
 class FeatureLine(BaseModel):
     """One technique."""
 
@@ -47,6 +51,18 @@ class FeatureList(BaseModel):
 def _(answer: FeatureList) -> str:
     if answer.pages:
         return "\n\n".join(page.text.strip() for page in answer.pages)
+    if len(answer.features) > _SUMMED_UP:
+        families = dict.fromkeys(one.family for one in answer.features)
+        names = {
+            family: ", ".join(one.name for one in answer.features if one.family == family)
+            for family in families
+        }
+        return joined(
+            table(("family", "techniques"), list(names.items())),
+            next_call(
+                "list_features(bottleneck=...) or (kind=...) for what each does, or (names=[...]) for pages."
+            ),
+        )
     rows = [(one.name, one.summary, ", ".join(one.applies_to)) for one in answer.features]
     return joined(
         table(("technique", "what it does", "helps"), rows),

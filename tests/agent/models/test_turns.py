@@ -16,7 +16,7 @@ from agent.store import Store
 from sandbox.verdict import Verdict
 from tests.agent.model_server import Answer, ModelServer, Question, Raw, serving
 from tests.agent.search_fakes import FakeToolbox, fenced, kernel
-from tools.mcp.registration import register
+from tools.mcp.registration import judge_tools
 
 GOOD = kernel("LATENCY 10")
 
@@ -64,12 +64,12 @@ def answers_of(server: ModelServer) -> list[str]:
 
 async def test_the_tools_offered_are_those_that_mcp_serves(home: Home, toolbox: FakeToolbox, request_of):
     from mcp.server import MCPServer
+    from mcp.server.mcpserver.tools import Tool
 
     with serving(Script(fenced(GOOD))) as server:
         await search(server, home, toolbox, request_of)
         (asked,) = server.of("coder")
-    reference = MCPServer[None]("reference")
-    register(reference)
+    reference = MCPServer[None]("reference", tools=list[Tool](judge_tools()))
     served = {tool.name: (tool.description, tool.input_schema) for tool in await reference.list_tools()}
     offered = {one["function"]["name"]: one["function"] for one in asked.body["tools"]}
     assert set(OFFERED) < set(offered)
@@ -92,10 +92,10 @@ async def test_a_coder_uses_tools_before_it_hands_in(home: Home, toolbox: FakeTo
     with serving(script) as server:
         result = await search(server, home, toolbox, request_of)
         compiled, wrong_answer, right, profiled, device, page, unknown = answers_of(server)
-    assert json.loads(compiled)["verdict"] == "compile_error"
-    assert json.loads(wrong_answer)["verdict"] == "wrong_result"
-    assert json.loads(right)["verdict"] == "pass"
-    assert json.loads(profiled)["latency_us"] == 10.0
+    assert compiled.startswith("**compile_error**")
+    assert wrong_answer.startswith("**wrong_result**")
+    assert right.startswith("**pass**")
+    assert "10" in profiled.splitlines()[0]
     assert "sim:fake" in device
     assert page.startswith("# loop_unrolling")
     assert "there is no tool 'make_coffee'; there are compile_kernel" in unknown
