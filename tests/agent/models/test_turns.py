@@ -95,7 +95,7 @@ async def test_a_coder_uses_tools_before_it_hands_in(home: Home, toolbox: FakeTo
     assert compiled.startswith("**compile_error**")
     assert wrong_answer.startswith("**wrong_result**")
     assert right.startswith("**pass**")
-    assert "10" in profiled.splitlines()[0]
+    assert profiled.startswith("**pass**")
     assert "sim:fake" in device
     assert page.startswith("# loop_unrolling")
     assert "there is no tool 'make_coffee'; there are compile_kernel" in unknown
