@@ -12,16 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from agent.cli.output import (
-    ByProvenance,
-    clean,
-    latency,
-    microseconds,
-    one_line,
-    speedup,
-    table,
-    verdict_text,
-)
+from agent.cli.output import ByProvenance, clean, one_line, table, verdict_text
+from agent.report.figures import latency, microseconds, speedup
 from agent.events import (
     BaselineJudged,
     CandidateJudged,

@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from agent.cli.output import clean, microseconds, one_line
+from agent.cli.output import clean, one_line
+from agent.report.figures import microseconds
 from agent.cli.progress import LiveProgress, PlainProgress, progress_view
 from agent.events import (
     BaselineJudged,
