@@ -1,0 +1,181 @@
+"""An account as one HTML file: no network, no script, every text of a stranger escaped and made visible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from agent.exploration import exploration_text
+from agent.report import drawing, plots, tree
+from agent.report.account import (
+    Account,
+    CheckAccount,
+    ComparisonAccount,
+    Figure,
+    KernelAccount,
+    RunAccount,
+)
+from agent.report.figures import amount, pairs
+from agent.report.listing import difference, highlighting, listing
+from agent.report.visible import LONGEST, shortened, visible
+
+_OPENED = 64
+"""Candidates of a run whose words are all shown; of a larger one they open on a click, and are shorter."""
+_WORDS, _FEWER_WORDS = 800, 160
+_FAULT, _HOT = "fault", "hot"
+
+
+@dataclass(frozen=True)
+class _Plots:
+    """Drawn plots as safe SVG; empty where there is nothing to draw, or nothing to draw with."""
+
+    drawn: bool
+    progress: Markup = Markup()
+    tree: Markup = Markup()
+    parts: Markup = Markup()
+    roofline: Markup = Markup()
+
+
+def html(account: Account) -> str:
+    """Return an account as a page."""
+    match account:
+        case RunAccount():
+            return _run(account)
+        case ComparisonAccount():
+            return _comparison(account)
+        case CheckAccount():
+            return _check(account)
+
+
+def _run(run: RunAccount) -> str:
+    shown = tree.grown(run)
+    names = [one.name for one in run.kernels]
+    few = len(run.candidates) <= _OPENED
+    return _page(
+        "run.html",
+        run=run,
+        plots=_Plots(
+            drawing.can_draw(),
+            progress=_plot(plots.progress(run)),
+            tree=_tree(tree.tree(run)),
+            parts=_plot(plots.parts(run.kernels, names)),
+            roofline=_plot(None if run.roofline is None else plots.roofline(run.roofline)),
+        ),
+        below=tree.children(shown),
+        left_out=len(run.candidates) - len(shown),
+        critiques=_by_round(run),
+        opened=few,
+        words=_WORDS if few else _FEWER_WORDS,
+    )
+
+
+def _comparison(pair: ComparisonAccount) -> str:
+    known = [(run.run, run.best) for run in (pair.first, pair.second)]
+    kernels = [best for _, best in known if best is not None]
+    names = [f"{place} run" for place, (_, best) in zip(("first", "second"), known, strict=True) if best is not None]
+    return _page(
+        "comparison.html",
+        pair=pair,
+        kernels=kernels,
+        names=names,
+        plots=_Plots(
+            drawing.can_draw(),
+            progress=_plot(plots.both_progresses(pair.first, pair.second)),
+            parts=_plot(plots.parts(kernels, names)),
+        ),
+    )
+
+
+def _check(check: CheckAccount) -> str:
+    drawn = _Plots(drawing.can_draw(), parts=_plot(plots.parts([check.kernel], ["kernel"])))
+    return _page("check.html", check=check, plots=drawn)
+
+
+def _page(template: str, **values: Any) -> str:
+    style, _, _ = _environment().loader.get_source(_environment(), "style.css")  # type: ignore[union-attr]
+    return _environment().get_template(template).render(
+        style=Markup(style),
+        light=Markup(highlighting(dark=False)),
+        dark=Markup(highlighting(dark=True)),
+        longest=LONGEST,
+        install=drawing.INSTALL,
+        **{"words": _WORDS, "opened": True, "below": {}, "critiques": {}, **values},
+    )
+
+
+def _by_round(run: RunAccount) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for one in run.critiques:
+        found.setdefault(one.round, []).append(one.critique)
+    return found
+
+
+def _plot(spec: dict[str, Any] | None) -> Markup:
+    return Markup() if spec is None or not drawing.can_draw() else Markup(drawing.draw_plot(spec))
+
+
+def _tree(spec: dict[str, Any] | None) -> Markup:
+    return Markup() if spec is None or not drawing.can_draw() else Markup(drawing.draw_tree(spec))
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("agent.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+    )
+    made.filters.update(
+        amount=_amount,
+        pairs=pairs,
+        short=shortened,
+        named=_named,
+        explored=exploration_text,
+        listed=_listed,
+        difference=difference,
+        resources=_resources,
+        part=_part,
+    )
+    return made
+
+
+def _visible(value: object) -> object:
+    """Make every text that a template prints visible; what is markup already was made of visible text."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _amount(figure: Figure) -> str:
+    return amount(figure.value, figure.unit)
+
+
+def _named(place: str) -> str:
+    return "the baseline" if place == "0/0" else place
+
+
+def _listed(kernel: KernelAccount) -> Sequence[object]:
+    """Return a kernel's lines with marks: a class, then what is said beside the line."""
+    marks: dict[int, tuple[str, ...]] = {}
+    for one in kernel.costly:
+        said = f"{one.share:.0%} of the launch's {one.what} ({one.provenance})"
+        marks[one.line] = (*marks.get(one.line, (_HOT,)), visible(said))
+    for failure in kernel.failures:
+        for number, _ in failure.lines:
+            marks[number] = (_FAULT, *marks.get(number, (_HOT,))[1:], str(failure.verdict).replace("_", " "))
+    return listing(kernel.text or "", marks)
+
+
+def _resources(kernels: Iterable[KernelAccount]) -> list[str]:
+    """Return the names of parts, in the order of the kernel that is shown last."""
+    return list(dict.fromkeys(part.resource for kernel in reversed([*kernels]) for part in kernel.parts))
+
+
+def _part(kernel: KernelAccount, resource: str) -> Figure | None:
+    return next((part.time for part in kernel.parts if part.resource == resource), None)

@@ -1,0 +1,226 @@
+"""The plots of a report as Vega-Lite specifications. Colours are the page's own CSS variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agent.report.account import CandidateAccount, KernelAccount, Roofline, RunAccount
+from agent.report.visible import shortened, visible
+from sandbox.verdict import Verdict
+
+Spec = dict[str, Any]
+
+_WIDTH, _HEIGHT = 470, 260
+_INK, _QUIET, _LINE = "var(--ink)", "var(--quiet)", "var(--line)"
+_GOOD, _BAD = "var(--good)", "var(--bad)"
+_SERIES = ("var(--baseline)", "var(--parent)", "var(--best)")
+_LOG_FROM = 8.0
+"""Ratio of the slowest to the fastest latency from which the axis is logarithmic."""
+_NAMES = 24
+
+CONFIG: Spec = {
+    "background": None,
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "aria": False,
+    "axis": {
+        "labelColor": _INK,
+        "titleColor": _INK,
+        "gridColor": _LINE,
+        "domainColor": _QUIET,
+        "tickColor": _QUIET,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    },
+    "legend": {"labelColor": _INK, "titleColor": _INK, "labelFontSize": 12, "orient": "top", "title": None},
+    "text": {"color": _INK, "fontSize": 12},
+}
+
+
+def progress(account: RunAccount) -> Spec | None:
+    """Return latency over candidates: the best so far as a line, each candidate a dot, failures crosses on top."""
+    timed = [(n, one) for n, one in enumerate(account.candidates, 1) if one.latency is not None]
+    if not timed:
+        return None
+    layers = _progress_layers(account, account.candidates, _GOOD)
+    return _chart(*layers)
+
+
+def both_progresses(first: RunAccount, second: RunAccount) -> Spec | None:
+    """Return the best so far of two runs in one plot."""
+    layers = [
+        _best_line(one, colour, name)
+        for one, colour, name in ((first, _SERIES[0], "first run"), (second, _SERIES[2], "second run"))
+        if any(candidate.best_so_far for candidate in one.candidates)
+    ]
+    if not layers:
+        return None
+    colours = {"domain": ["first run", "second run"], "range": [_SERIES[0], _SERIES[2]]}
+    for layer in layers:
+        layer["encoding"]["color"] = {"field": "run", "type": "nominal", "scale": colours, "title": None}
+    return _chart(*layers)
+
+
+def parts(kernels: Sequence[KernelAccount], names: Sequence[str]) -> Spec | None:
+    """Return microseconds by part, the kernels side by side.
+
+    Args:
+        kernels: Those with a breakdown are drawn.
+        names: What each of them is called.
+    """
+    rows = [
+        {"part": part.resource, "us": part.time.value, "kernel": name}
+        for one, name in zip(kernels, names, strict=True)
+        for part in one.parts
+    ]
+    if not rows:
+        return None
+    order = list(dict.fromkeys(row["part"] for row in sorted(rows, key=lambda row: -float(str(row["us"])))))
+    shown = [name for one, name in zip(kernels, names, strict=True) if one.parts]
+    colours = _SERIES if len(names) == 3 else (_SERIES[0], _SERIES[2]) if len(names) == 2 else (_SERIES[2],)
+    used = [colour for one, colour in zip(kernels, colours, strict=True) if one.parts]
+    return {
+        "data": {"values": rows},
+        "width": _WIDTH,
+        "height": {"step": 13},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "y": {
+                "field": "part",
+                "type": "nominal",
+                "sort": order,
+                "title": None,
+                "scale": {"paddingInner": 0.25},
+            },
+            "yOffset": {"field": "kernel", "sort": shown},
+            "x": {"field": "us", "type": "quantitative", "title": "us (estimated), as if alone"},
+            "color": {
+                "field": "kernel",
+                "type": "nominal",
+                "sort": shown,
+                "scale": {"domain": shown, "range": used},
+            },
+        },
+    }
+
+
+def roofline(found: Roofline) -> Spec:
+    """Return the roofline, both axes logarithmic: operations a byte, and GFLOP a second."""
+    ridge = found.flops_per_s / found.bytes_per_s
+    intensities = [point.intensity for point in found.points]
+    low, high = min(*intensities, ridge) / 4, max(*intensities, ridge) * 4
+    roof = [
+        {"x": x, "y": min(x * found.bytes_per_s, found.flops_per_s) / 1e9} for x in (low, ridge, high)
+    ]
+    points = [
+        {"x": point.intensity, "y": point.rate / 1e9, "kernel": point.name} for point in found.points
+    ]
+    names = [point.name for point in found.points]
+    colours = dict(zip(("baseline", "parent", "best"), _SERIES, strict=True))
+    axis = {"type": "quantitative", "scale": {"type": "log", "nice": False}}
+    x = {**axis, "field": "x", "title": "operations a byte of DRAM traffic", "axis": {"format": "~g"}}
+    provenance = ", ".join(sorted({str(point.provenance) for point in found.points}))
+    y = {**axis, "field": "y", "title": f"GFLOP/s ({provenance})", "axis": {"format": "~s"}}
+    return _chart(
+        {
+            "data": {"values": roof},
+            "mark": {"type": "line", "color": _QUIET, "strokeWidth": 2},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "data": {"values": points},
+            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": {
+                    "field": "kernel",
+                    "type": "nominal",
+                    "scale": {"domain": names, "range": [colours.get(name, _INK) for name in names]},
+                },
+            },
+        },
+    )
+
+
+def _chart(*layers: Spec) -> Spec:
+    return {"width": _WIDTH, "height": _HEIGHT, "layer": [*layers]}
+
+
+def _progress_layers(account: RunAccount, candidates: Sequence[CandidateAccount], colour: str) -> list[Spec]:
+    dots = [
+        {"n": n, "us": one.latency.value, "kind": "repeated" if one.duplicate_of else "correct"}
+        for n, one in enumerate(candidates, 1)
+        if one.latency is not None
+    ]
+    failed = [
+        {"n": n}
+        for n, one in enumerate(candidates, 1)
+        if one.verdict is not None and one.verdict is not Verdict.PASS
+    ]
+    x, y = _axes(account)
+    return [
+        *_baseline_rule(account, y),
+        _best_line(account, colour, ""),
+        {
+            "data": {"values": dots},
+            "mark": {"type": "point", "filled": True, "size": 42, "color": _INK, "opacity": 0.75},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "data": {"values": failed},
+            "mark": {"type": "point", "shape": "cross", "angle": 45, "size": 60, "color": _BAD, "filled": True},
+            "encoding": {"x": x, "y": {"value": 6}},
+        },
+    ]
+
+
+def _baseline_rule(account: RunAccount, y: Spec) -> list[Spec]:
+    if account.baseline is None or account.baseline.latency is None:
+        return []
+    data = {"values": [{"us": account.baseline.latency.value}]}
+    rule = {"type": "rule", "color": _QUIET, "strokeDash": [5, 4]}
+    words = {"type": "text", "align": "right", "dy": -7, "text": "baseline", "color": _QUIET, "x": _WIDTH}
+    return [
+        {"data": data, "mark": rule, "encoding": {"y": y}},
+        {"data": data, "mark": words, "encoding": {"y": y}},
+    ]
+
+
+def _best_line(account: RunAccount, colour: str, name: str) -> Spec:
+    values = [
+        {"n": n, "us": one.best_so_far.value, "run": name}
+        for n, one in enumerate(account.candidates, 1)
+        if one.best_so_far is not None
+    ]
+    x, y = _axes(account)
+    mark = {"type": "line", "interpolate": "step-after", "color": colour, "strokeWidth": 2.5}
+    return {"data": {"values": values}, "mark": mark, "encoding": {"x": x, "y": y}}
+
+
+def _axes(account: RunAccount) -> tuple[Spec, Spec]:
+    latencies = [one.latency.value for one in account.candidates if one.latency is not None]
+    if account.baseline is not None and account.baseline.latency is not None:
+        latencies.append(account.baseline.latency.value)
+    logarithmic = bool(latencies) and max(latencies) > _LOG_FROM * min(latencies)
+    x = {
+        "field": "n",
+        "type": "quantitative",
+        "title": "candidate, in order",
+        "axis": {"tickMinStep": 1, "format": "d", "grid": False},
+    }
+    y = {
+        "field": "us",
+        "type": "quantitative",
+        "title": f"us ({account.provenance})",
+        "scale": {"type": "log"} if logarithmic else {"zero": False, "padding": 14},
+        "axis": {"tickCount": 6, "format": ",~g"},
+    }
+    return x, y
+
+
+def name_of(text: str) -> str:
+    """Return a short name that a plot may show."""
+    return shortened(visible(text), _NAMES)
