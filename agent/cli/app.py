@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import chat, doctor, kernels, runs, search, serve, stats, supervise, tasks, token
+from agent.cli import chat, doctor, kernels, report, runs, search, serve, stats, supervise, tasks, token
 
 app = typer.Typer(
     name="warpwright",
@@ -48,6 +48,7 @@ app.command("profile")(kernels.profile)
 app.command("tasks")(tasks.tasks)
 app.command("runs")(runs.runs)
 app.command("show")(runs.show)
+app.command("report")(report.report)
 app.command("resume")(search.resume)
 app.command("stats")(stats.stats)
 app.command("adopt")(stats.adopt)

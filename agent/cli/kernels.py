@@ -15,6 +15,7 @@ from sandbox.errors import UsageError
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from agent.report.account import CheckAccount
     from tools.toolbox import Toolbox
 
 LARGEST_KERNEL = 1 << 20
@@ -45,6 +46,14 @@ def check(  # noqa: PLR0913 - they are the options of the command
             help="Ask the verifier sentryward about races in every schedule (extra: proof); no verdict.",
         ),
     ] = False,
+    report_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write the judgement as a page too (.html; .md and .json are what they say).",
+        ),
+    ] = None,
     tools: ToolsUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,6 +62,7 @@ def check(  # noqa: PLR0913 - they are the options of the command
     async def work() -> ExitStatus:
         from agent.cli import output, report_view
         from agent.home import home
+        from agent.report.checking import check_account
         from tools.reports import not_judged_text
         from tools.tasks.folder import find
         from tools.toolbox import CheckOrder
@@ -66,6 +76,8 @@ def check(  # noqa: PLR0913 - they are the options of the command
             output.print_json(report)
         else:
             report_view.show_check(output.console(), report)
+        if report_file is not None:
+            _write_report(check_account(report, judged, text), report_file)
         short = not_judged_text(report.verdict, report.not_judged)
         if strict and short:
             typer.echo(f"warpwright: no plain pass{short}, and --strict asks for one", err=True)
@@ -142,6 +154,14 @@ def read_kernel(path: str) -> str:
         msg = f"{path} is not text: it holds NUL bytes; a kernel file (.cu) is expected"
         raise UsageError(msg)
     return text
+
+
+def _write_report(account: CheckAccount, file: Path) -> None:
+    from agent.cli.report import format_of, rendered, write
+
+    written = write(rendered(account, format_of(file)), file)
+    if written is not None:
+        typer.echo(f"report       {written}", err=True)
 
 
 def _toolbox(device: str, tools: str | None) -> Toolbox:

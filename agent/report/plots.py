@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agent.report.account import CandidateAccount, KernelAccount, Roofline, RunAccount
-from agent.report.visible import shortened, visible
+from agent.report.account import KernelAccount, Roofline, RunAccount
 from sandbox.verdict import Verdict
 
 Spec = dict[str, Any]
 
-_WIDTH, _HEIGHT = 470, 260
+_WIDTH, _HEIGHT = 400, 240
 _INK, _QUIET, _LINE = "var(--ink)", "var(--quiet)", "var(--line)"
 _GOOD, _BAD = "var(--good)", "var(--bad)"
 _SERIES = ("var(--baseline)", "var(--parent)", "var(--best)")
 _LOG_FROM = 8.0
 """Ratio of the slowest to the fastest latency from which the axis is logarithmic."""
-_NAMES = 24
 
 CONFIG: Spec = {
     "background": None,
@@ -30,35 +28,33 @@ CONFIG: Spec = {
         "gridColor": _LINE,
         "domainColor": _QUIET,
         "tickColor": _QUIET,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
+        "labelFontSize": 13,
+        "titleFontSize": 13,
         "titleFontWeight": "normal",
     },
-    "legend": {"labelColor": _INK, "titleColor": _INK, "labelFontSize": 12, "orient": "top", "title": None},
-    "text": {"color": _INK, "fontSize": 12},
+    "legend": {"labelColor": _INK, "titleColor": _INK, "labelFontSize": 13, "orient": "top", "title": None},
+    "text": {"color": _INK, "fontSize": 13},
 }
 
 
 def progress(account: RunAccount) -> Spec | None:
     """Return latency over candidates: the best so far as a line, each candidate a dot, failures crosses on top."""
-    timed = [(n, one) for n, one in enumerate(account.candidates, 1) if one.latency is not None]
-    if not timed:
+    if all(one.latency is None for one in account.candidates):
         return None
-    layers = _progress_layers(account, account.candidates, _GOOD)
-    return _chart(*layers)
+    return _chart(*_progress_layers(account))
 
 
 def both_progresses(first: RunAccount, second: RunAccount) -> Spec | None:
     """Return the best so far of two runs in one plot."""
     layers = [
-        _best_line(one, colour, name)
+        _best_line(one, colour, _axes(first, second), name)
         for one, colour, name in ((first, _SERIES[0], "first run"), (second, _SERIES[2], "second run"))
         if any(candidate.best_so_far for candidate in one.candidates)
     ]
     if not layers:
         return None
     colours = {"domain": ["first run", "second run"], "range": [_SERIES[0], _SERIES[2]]}
-    for layer in layers:
+    for layer in layers:  # one legend for both
         layer["encoding"]["color"] = {"field": "run", "type": "nominal", "scale": colours, "title": None}
     return _chart(*layers)
 
@@ -71,7 +67,7 @@ def parts(kernels: Sequence[KernelAccount], names: Sequence[str]) -> Spec | None
         names: What each of them is called.
     """
     rows = [
-        {"part": part.resource, "us": part.time.value, "kernel": name}
+        {"part": part.resource.replace("_", " "), "us": part.time.value, "kernel": name}
         for one, name in zip(kernels, names, strict=True)
         for part in one.parts
     ]
@@ -149,21 +145,21 @@ def _chart(*layers: Spec) -> Spec:
     return {"width": _WIDTH, "height": _HEIGHT, "layer": [*layers]}
 
 
-def _progress_layers(account: RunAccount, candidates: Sequence[CandidateAccount], colour: str) -> list[Spec]:
+def _progress_layers(account: RunAccount) -> list[Spec]:
     dots = [
         {"n": n, "us": one.latency.value, "kind": "repeated" if one.duplicate_of else "correct"}
-        for n, one in enumerate(candidates, 1)
+        for n, one in enumerate(account.candidates, 1)
         if one.latency is not None
     ]
     failed = [
         {"n": n}
-        for n, one in enumerate(candidates, 1)
+        for n, one in enumerate(account.candidates, 1)
         if one.verdict is not None and one.verdict is not Verdict.PASS
     ]
-    x, y = _axes(account)
+    x, y = axes = _axes(account)
     return [
         *_baseline_rule(account, y),
-        _best_line(account, colour, ""),
+        _best_line(account, _GOOD, axes),
         {
             "data": {"values": dots},
             "mark": {"type": "point", "filled": True, "size": 42, "color": _INK, "opacity": 0.75},
@@ -182,45 +178,44 @@ def _baseline_rule(account: RunAccount, y: Spec) -> list[Spec]:
         return []
     data = {"values": [{"us": account.baseline.latency.value}]}
     rule = {"type": "rule", "color": _QUIET, "strokeDash": [5, 4]}
-    words = {"type": "text", "align": "right", "dy": -7, "text": "baseline", "color": _QUIET, "x": _WIDTH}
+    words = {"type": "text", "align": "left", "text": "baseline", "color": _QUIET, "x": _WIDTH + 4}
     return [
         {"data": data, "mark": rule, "encoding": {"y": y}},
         {"data": data, "mark": words, "encoding": {"y": y}},
     ]
 
 
-def _best_line(account: RunAccount, colour: str, name: str) -> Spec:
+def _best_line(account: RunAccount, colour: str, axes: tuple[Spec, Spec], name: str = "") -> Spec:
     values = [
         {"n": n, "us": one.best_so_far.value, "run": name}
         for n, one in enumerate(account.candidates, 1)
         if one.best_so_far is not None
     ]
-    x, y = _axes(account)
+    x, y = axes
     mark = {"type": "line", "interpolate": "step-after", "color": colour, "strokeWidth": 2.5}
     return {"data": {"values": values}, "mark": mark, "encoding": {"x": x, "y": y}}
 
 
-def _axes(account: RunAccount) -> tuple[Spec, Spec]:
-    latencies = [one.latency.value for one in account.candidates if one.latency is not None]
-    if account.baseline is not None and account.baseline.latency is not None:
-        latencies.append(account.baseline.latency.value)
+def _axes(*accounts: RunAccount) -> tuple[Spec, Spec]:
+    """Return the axes of candidates and of latencies, which hold all of these runs."""
+    shown = [*(one for account in accounts for one in account.candidates), *(one.baseline for one in accounts)]
+    latencies = [one.latency.value for one in shown if one is not None and one.latency is not None]
+    most = max(len(account.candidates) for account in accounts)
+    provenances = ", ".join(dict.fromkeys(str(account.provenance) for account in accounts))
     logarithmic = bool(latencies) and max(latencies) > _LOG_FROM * min(latencies)
     x = {
         "field": "n",
         "type": "quantitative",
         "title": "candidate, in order",
+        "scale": {"domain": [0.5, most + 0.5], "nice": False},
         "axis": {"tickMinStep": 1, "format": "d", "grid": False},
     }
     y = {
         "field": "us",
         "type": "quantitative",
-        "title": f"us ({account.provenance})",
+        "title": f"us ({provenances})",
         "scale": {"type": "log"} if logarithmic else {"zero": False, "padding": 14},
         "axis": {"tickCount": 6, "format": ",~g"},
     }
     return x, y
 
-
-def name_of(text: str) -> str:
-    """Return a short name that a plot may show."""
-    return shortened(visible(text), _NAMES)

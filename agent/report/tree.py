@@ -13,8 +13,8 @@ from sandbox.verdict import Verdict
 LARGEST = 120
 """Candidates of a tree that is drawn whole; of a larger one, the winning path and what grew next to it."""
 _ROOT = "0/0"
-_GENERATION = 270
-_STEM = 96
+_GENERATION = 285
+_STEM = 112
 """Pixels of a link before it forks, where its node's name stands."""
 _ROW = 24
 _FEATURE = 12
@@ -91,6 +91,7 @@ _MARKS: list[dict[str, Any]] = [
                 "path": {"field": "path"},
                 "stroke": [{"test": "datum.target.winning", "value": "var(--best)"}, {"value": "var(--quiet)"}],
                 "strokeWidth": [{"test": "datum.target.winning", "value": 3}, {"value": 1}],
+                "strokeDash": [{"test": "datum.target.fresh", "value": [4, 4]}, {"value": []}],
             }
         },
     },
@@ -152,6 +153,7 @@ def _root(account: RunAccount) -> dict[str, Any]:
         "edge": [],
         "rise": 0,
         "winning": won,
+        "fresh": False,
         "colour": "var(--baseline)",
     }
 
@@ -170,6 +172,7 @@ def _node(one: CandidateAccount, parent: str) -> dict[str, Any]:
         "edge": edge,
         "rise": -4 - _FEATURE * max(0, len(edge) - 1),
         "winning": one.winning,
+        "fresh": not one.parents,
         "colour": _colour(one),
     }
 

@@ -22,6 +22,7 @@ COMMANDS = [
     "tasks",
     "runs",
     "show",
+    "report",
     "resume",
     "stats",
     "adopt",
