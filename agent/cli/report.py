@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +31,7 @@ def report(
     run: RunName,
     other: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="A second run, to compare with.", show_default=False),
+        typer.Argument(metavar="OTHER", help="A second run, to compare with.", show_default=False),
     ] = None,
     form: Annotated[
         ReportFormat | None,
@@ -87,7 +88,7 @@ def rendered(account: Account, form: ReportFormat) -> str:
     """Return an account in a format."""
     match form:
         case ReportFormat.JSON:
-            return account.model_dump_json(indent=2) + "\n"
+            return _json(account)
         case ReportFormat.MD:
             from agent.report.markdown import markdown
 
@@ -96,6 +97,12 @@ def rendered(account: Account, form: ReportFormat) -> str:
             from agent.report.html import html
 
             return html(account)
+
+
+def _json(account: Account) -> str:
+    """Return an account as JSON that any parser reads: ASCII for lone surrogates, null for what is no number."""
+    plain = json.dumps(account.model_dump(mode="json"))
+    return json.dumps(json.loads(plain, parse_constant=lambda _: None), indent=2) + "\n"
 
 
 def write(text: str, output: Path | None) -> Path | None:
@@ -110,6 +117,7 @@ def write(text: str, output: Path | None) -> Path | None:
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        msg = f"{output} cannot be written: {error.strerror or error}; let --output name a file in a folder that is there"
+        said = f"{output} cannot be written: {error.strerror or error}"
+        msg = f"{said}; name a file in a folder that is there and is yours to write"
         raise UsageError(msg) from None
     return output.absolute()

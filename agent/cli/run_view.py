@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from agent.cli.output import ByProvenance, clean, one_line, table, verdict_text
-from agent.report.figures import latency, microseconds, pairs, speedup
 from agent.exploration import exploration_text
+from agent.report.figures import latency, microseconds, pairs, speedup
 from agent.results import RunState, SearchResult
 from agent.store import Run, RunSummary
 from sandbox.verdict import Provenance, Verdict

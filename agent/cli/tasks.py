@@ -11,8 +11,8 @@ def tasks(as_json: AsJson = False) -> None:
 
     async def work() -> ExitStatus:
         from agent.cli import output
-        from agent.report.figures import pairs
         from agent.home import home
+        from agent.report.figures import pairs
         from tools.tasks.catalogue import TaskCatalogue
 
         known = TaskCatalogue(home().tasks).tasks()

@@ -147,6 +147,10 @@ class KernelAccount(_Fact):
     judged: tuple[str, ...] = ()
     not_judged: tuple[str, ...] = ()
 
+    def part(self, resource: str) -> Figure | None:
+        """Return what one resource needs; None where nobody knows."""
+        return next((part.time for part in self.parts if part.resource == resource), None)
+
 
 class CandidateAccount(_Fact):
     """One candidate of a search; `verdict` is None while it is at work.

@@ -23,7 +23,13 @@ def credit(lines: Sequence[Line], provenance: Provenance) -> tuple[FeatureCredit
     start = next((line.latency_us for line in lines if line.round == 0), None)
     seen: dict[str, list[tuple[float, int] | None]] = {}
     for line in lines:
-        if line.round == 0 or line.lost or line.duplicate or line.sha is None or line.verdict in _TELLS_NOTHING:
+        if (
+            line.round == 0
+            or line.lost
+            or line.duplicate
+            or line.sha is None
+            or line.verdict in _TELLS_NOTHING
+        ):
             continue
         known = [us for sha in line.parents if (us := latencies.get(sha)) is not None]
         gain = _log_gain(line, min(known, default=start))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -27,6 +28,7 @@ from agent.report.visible import LONGEST, shortened, visible
 _OPENED = 64
 """Candidates of a run whose words are all shown; of a larger one they open on a click, and are shorter."""
 _WORDS, _FEWER_WORDS = 800, 160
+_NOTHING = Markup()
 _FAULT, _HOT = "fault", "hot"
 
 
@@ -35,10 +37,10 @@ class _Plots:
     """Drawn plots as safe SVG; empty where there is nothing to draw, or nothing to draw with."""
 
     drawn: bool
-    progress: Markup = Markup()
-    tree: Markup = Markup()
-    parts: Markup = Markup()
-    roofline: Markup = Markup()
+    progress: Markup = _NOTHING
+    tree: Markup = _NOTHING
+    parts: Markup = _NOTHING
+    roofline: Markup = _NOTHING
 
 
 def html(account: Account) -> str:
@@ -77,7 +79,11 @@ def _run(run: RunAccount) -> str:
 def _comparison(pair: ComparisonAccount) -> str:
     known = [(run.run, run.best) for run in (pair.first, pair.second)]
     kernels = [best for _, best in known if best is not None]
-    names = [f"{place} run" for place, (_, best) in zip(("first", "second"), known, strict=True) if best is not None]
+    names = [
+        f"{place} run"
+        for place, (_, best) in zip(("first", "second"), known, strict=True)
+        if best is not None
+    ]
     return _page(
         "comparison.html",
         pair=pair,
@@ -97,15 +103,23 @@ def _check(check: CheckAccount) -> str:
 
 
 def _page(template: str, **values: Any) -> str:
-    style, _, _ = _environment().loader.get_source(_environment(), "style.css")  # type: ignore[union-attr]
-    return _environment().get_template(template).render(
-        style=Markup(style),
-        light=Markup(highlighting(dark=False)),
-        dark=Markup(highlighting(dark=True)),
-        longest=LONGEST,
-        install=drawing.INSTALL,
-        **{"words": _WORDS, "opened": True, "below": {}, "critiques": {}, **values},
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(_style()),
+            light=Markup(highlighting(dark=False)),
+            dark=Markup(highlighting(dark=True)),
+            longest=LONGEST,
+            install=drawing.INSTALL,
+            **{"words": _WORDS, "opened": True, "below": {}, "critiques": {}, **values},
+        )
     )
+
+
+@cache
+def _style() -> str:
+    return (files("agent.report") / "templates" / "style.css").read_text(encoding="utf-8")
 
 
 def _by_round(run: RunAccount) -> dict[int, list[str]]:
@@ -116,11 +130,11 @@ def _by_round(run: RunAccount) -> dict[int, list[str]]:
 
 
 def _plot(spec: dict[str, Any] | None) -> Markup:
-    return Markup() if spec is None or not drawing.can_draw() else Markup(drawing.draw_plot(spec))
+    return _NOTHING if spec is None or not drawing.can_draw() else Markup(drawing.draw_plot(spec))
 
 
 def _tree(spec: dict[str, Any] | None) -> Markup:
-    return Markup() if spec is None or not drawing.can_draw() else Markup(drawing.draw_tree(spec))
+    return _NOTHING if spec is None or not drawing.can_draw() else Markup(drawing.draw_tree(spec))
 
 
 @cache
@@ -133,17 +147,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_visible,
     )
-    made.filters.update(
-        amount=_amount,
-        pairs=pairs,
-        short=shortened,
-        named=_named,
-        explored=exploration_text,
-        listed=_listed,
-        difference=difference,
-        resources=_resources,
-        part=_part,
-    )
+    filters: Any = {
+        "amount": _amount,
+        "pairs": pairs,
+        "short": shortened,
+        "named": _named,
+        "explored": exploration_text,
+        "listed": _listed,
+        "difference": difference,
+        "resources": _resources,
+    }
+    made.filters.update(filters)
     return made
 
 
@@ -164,7 +178,7 @@ def _listed(kernel: KernelAccount) -> Sequence[object]:
     """Return a kernel's lines with marks: a class, then what is said beside the line."""
     marks: dict[int, tuple[str, ...]] = {}
     for one in kernel.costly:
-        said = f"{one.share:.0%} of the launch's {one.what} ({one.provenance})"
+        said = f"{one.value:.4g} {one.what}, {one.share:.0%} of the launch's ({one.provenance})"
         marks[one.line] = (*marks.get(one.line, (_HOT,)), visible(said))
     for failure in kernel.failures:
         for number, _ in failure.lines:
@@ -175,7 +189,3 @@ def _listed(kernel: KernelAccount) -> Sequence[object]:
 def _resources(kernels: Iterable[KernelAccount]) -> list[str]:
     """Return the names of parts, in the order of the kernel that is shown last."""
     return list(dict.fromkeys(part.resource for kernel in reversed([*kernels]) for part in kernel.parts))
-
-
-def _part(kernel: KernelAccount, resource: str) -> Figure | None:
-    return next((part.time for part in kernel.parts if part.resource == resource), None)

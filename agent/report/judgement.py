@@ -15,9 +15,12 @@ def judged(report: CheckReport) -> tuple[str, ...]:
         said.append(f"{_inputs(report.test)} against the float64 reference{_largest(report.test)}.")
     if report.bench is not None:
         whole = [case for case in report.bench.cases if case.verdict is Verdict.PASS]
-        said.append(f"Results at {len(whole)} benchmark shapes compared as well{_largest(report.bench)}.")
+        shapes = f"{len(whole)} of {max(report.bench.cases_total, len(report.bench.cases))} benchmark shapes"
+        said.append(f"Results at {shapes} were right as well{_largest(report.bench)}.")
     if report.hazards is not None:
-        said.append(f"Hazards looked for by {', '.join(report.hazards.tools) or 'no tool'}: {report.hazards.message}.")
+        said.append(
+            f"Hazards looked for by {', '.join(report.hazards.tools) or 'no tool'}: {report.hazards.message}."
+        )
     if report.proof is not None:
         dims = _dims(report.proof.dims)
         said.append(f"Races in every schedule at {dims}: {report.proof.opinion} ({report.proof.message}).")
@@ -36,9 +39,11 @@ def not_judged(report: CheckReport) -> tuple[str, ...]:
         said.append("Results at the benchmark shapes: not compared in this judgement.")
     if report.not_judged:
         said.append(f"Results at {_shapes(report.not_judged)}: timed or counted, never compared.")
-    for tested in (report.test, report.bench):
-        if tested is not None and tested.sampled:
-            said.append(f"At {_shapes(tested.sampled)} only what a sample of blocks wrote was compared.")
+    said.extend(
+        f"At {_shapes(tested.sampled)} only what a sample of blocks wrote was compared."
+        for tested in (report.test, report.bench)
+        if tested is not None and tested.sampled
+    )
     if report.hazards is None:
         said.append("Hazards by the device's own tools: not asked for.")
     if report.proof is None:
@@ -46,7 +51,9 @@ def not_judged(report: CheckReport) -> tuple[str, ...]:
     if report.profile is None or report.verdict is not Verdict.PASS:
         said.append("Latency: only a correct kernel is timed.")
     elif report.profile.provenance is Provenance.ESTIMATED:
-        said.append("Latency on hardware: no GPU ran this kernel; every latency here is estimated by a cost model.")
+        said.append(
+            "Latency on hardware: no GPU ran this kernel; every latency here is estimated by a cost model."
+        )
         said.extend(_sampled(report))
     if report.baseline:
         said.append(f"The task's own baseline is faulty, so the least error bound held: {report.baseline}")

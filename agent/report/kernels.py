@@ -108,7 +108,8 @@ def _parts(launches: tuple[LaunchProfile, ...]) -> tuple[PartFigure, ...]:
     ordered = sorted(needs.items(), key=lambda one: (-one[1], one[0]))
     cost = sum(launch.breakdown.launch_us for launch in launches if launch.breakdown is not None)
     return tuple(
-        PartFigure(resource=name, time=_us(us, Provenance.ESTIMATED)) for name, us in [*ordered, (_LAUNCH, cost)]
+        PartFigure(resource=name, time=_us(us, Provenance.ESTIMATED))
+        for name, us in [*ordered, (_LAUNCH, cost)]
     )
 
 

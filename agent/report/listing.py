@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import CudaLexer
+from pygments.lexers import get_lexer_by_name  # pyright: ignore[reportUnknownVariableType]
 
 from agent.report.visible import LONGEST, visible
 
@@ -35,9 +36,9 @@ class DiffLine:
 
 def listing(text: str, marks: Mapping[int, tuple[str, ...]]) -> list[ListedLine]:
     """Return a kernel's lines, highlighted; of a very long one the beginning."""
-    shown = visible(text)[:LONGEST]
-    lexer = CudaLexer(stripnl=False, ensurenl=False)
-    html = str(highlight(shown, lexer, HtmlFormatter(nowrap=True)))
+    shown = visible(text)[:LONGEST].rstrip("\n")
+    lexer = get_lexer_by_name("cuda", stripnl=False, ensurenl=False)
+    html = str(highlight(shown, lexer, HtmlFormatter[str](nowrap=True)))
     return [
         ListedLine(number, line, marks.get(number, ())) for number, line in enumerate(html.split("\n"), 1)
     ]
@@ -55,6 +56,6 @@ def difference(before: str, after: str) -> list[DiffLine]:
 @cache
 def highlighting(*, dark: bool) -> str:
     """Return the style sheet of highlighted kernels."""
-    formatter = HtmlFormatter(style=_DARK if dark else _LIGHT)
+    formatter: Any = HtmlFormatter[str](style=_DARK if dark else _LIGHT)
     rules = str(formatter.get_style_defs(".kernel")).splitlines()
     return "\n".join(rule for rule in rules if rule.startswith(".kernel .") and "background" not in rule)

@@ -37,15 +37,21 @@ def _page(template: str, **values: Any) -> str:
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("agent.report"),
-        autoescape=False,  # noqa: S701  Markdown has rules of its own: `cell` and `fenced` keep them
+        autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(
-        cell=_cell, fenced=_fenced, fig=_figure, pairs=pairs, explored=exploration_text, diffed=_diffed, part=_part
-    )
+    filters: Any = {
+        "cell": _cell,
+        "fenced": _fenced,
+        "fig": _figure,
+        "pairs": pairs,
+        "explored": exploration_text,
+        "diffed": _diffed,
+    }
+    made.filters.update(filters)
     return made
 
 
@@ -71,7 +77,3 @@ def _diffed(before: KernelAccount | None, after: KernelAccount | None) -> str:
         return "One of the texts is not kept."
     lines = "\n".join(line.text for line in difference(before.text, after.text))
     return _fenced(lines, "diff") if lines else "They are the same."
-
-
-def _part(kernel: KernelAccount, resource: str) -> Figure | None:
-    return next((part.time for part in kernel.parts if part.resource == resource), None)

@@ -14,6 +14,9 @@ _WIDTH, _HEIGHT = 400, 240
 _INK, _QUIET, _LINE = "var(--ink)", "var(--quiet)", "var(--line)"
 _GOOD, _BAD = "var(--good)", "var(--bad)"
 _SERIES = ("var(--baseline)", "var(--parent)", "var(--best)")
+_MANY = 200
+"""Candidates from which dots are small and faint, for the line to be seen."""
+_SPARSE: Spec = {"tickCount": 5, "labelSeparation": 12, "labelOverlap": "greedy"}
 _LOG_FROM = 8.0
 """Ratio of the slowest to the fastest latency from which the axis is logarithmic."""
 
@@ -31,6 +34,7 @@ CONFIG: Spec = {
         "labelFontSize": 13,
         "titleFontSize": 13,
         "titleFontWeight": "normal",
+        "titlePadding": 14,
     },
     "legend": {"labelColor": _INK, "titleColor": _INK, "labelFontSize": 13, "orient": "top", "title": None},
     "text": {"color": _INK, "fontSize": 13},
@@ -107,18 +111,28 @@ def roofline(found: Roofline) -> Spec:
     ridge = found.flops_per_s / found.bytes_per_s
     intensities = [point.intensity for point in found.points]
     low, high = min(*intensities, ridge) / 4, max(*intensities, ridge) * 4
-    roof = [
-        {"x": x, "y": min(x * found.bytes_per_s, found.flops_per_s) / 1e9} for x in (low, ridge, high)
-    ]
-    points = [
-        {"x": point.intensity, "y": point.rate / 1e9, "kernel": point.name} for point in found.points
-    ]
+    roof = [{"x": x, "y": min(x * found.bytes_per_s, found.flops_per_s) / 1e9} for x in (low, ridge, high)]
+    points = [{"x": point.intensity, "y": point.rate / 1e9, "kernel": point.name} for point in found.points]
     names = [point.name for point in found.points]
-    colours = dict(zip(("baseline", "parent", "best"), _SERIES, strict=True))
-    axis = {"type": "quantitative", "scale": {"type": "log", "nice": False}}
-    x = {**axis, "field": "x", "title": "operations a byte of DRAM traffic", "axis": {"format": "~g"}}
+    colours: dict[str, str] = dict(zip(("baseline", "parent", "best"), _SERIES, strict=True))
+    scale: Spec = {"type": "log", "nice": False, "padding": 10}
+    axis: Spec = {"type": "quantitative", "scale": scale}
+    x = {
+        **axis,
+        "field": "x",
+        "title": "operations a byte of DRAM traffic",
+        "axis": {**_SPARSE, "format": "~r"},
+    }
     provenance = ", ".join(sorted({str(point.provenance) for point in found.points}))
-    y = {**axis, "field": "y", "title": f"GFLOP/s ({provenance})", "axis": {"format": "~s"}}
+    slowest = min(point.rate for point in found.points) / 1e9
+    bottom = min(slowest, min(one["y"] for one in roof)) / 2
+    y = {
+        **axis,
+        "scale": {**scale, "domainMin": bottom},
+        "field": "y",
+        "title": f"GFLOP/s ({provenance})",
+        "axis": {**_SPARSE, "format": ",~r"},
+    }
     return _chart(
         {
             "data": {"values": roof},
@@ -147,7 +161,7 @@ def _chart(*layers: Spec) -> Spec:
 
 def _progress_layers(account: RunAccount) -> list[Spec]:
     dots = [
-        {"n": n, "us": one.latency.value, "kind": "repeated" if one.duplicate_of else "correct"}
+        {"n": n, "us": one.latency.value}
         for n, one in enumerate(account.candidates, 1)
         if one.latency is not None
     ]
@@ -157,19 +171,27 @@ def _progress_layers(account: RunAccount) -> list[Spec]:
         if one.verdict is not None and one.verdict is not Verdict.PASS
     ]
     x, y = axes = _axes(account)
+    size, opacity = (42, 0.75) if len(account.candidates) <= _MANY else (9, 0.4)
     return [
         *_baseline_rule(account, y),
-        _best_line(account, _GOOD, axes),
         {
             "data": {"values": dots},
-            "mark": {"type": "point", "filled": True, "size": 42, "color": _INK, "opacity": 0.75},
+            "mark": {"type": "point", "filled": True, "size": size, "color": _INK, "opacity": opacity},
             "encoding": {"x": x, "y": y},
         },
         {
             "data": {"values": failed},
-            "mark": {"type": "point", "shape": "cross", "angle": 45, "size": 60, "color": _BAD, "filled": True},
+            "mark": {
+                "type": "point",
+                "shape": "cross",
+                "angle": 45,
+                "size": 1.4 * size,
+                "color": _BAD,
+                "filled": True,
+            },
             "encoding": {"x": x, "y": {"value": 6}},
         },
+        _best_line(account, _GOOD, axes),
     ]
 
 
@@ -198,7 +220,10 @@ def _best_line(account: RunAccount, colour: str, axes: tuple[Spec, Spec], name: 
 
 def _axes(*accounts: RunAccount) -> tuple[Spec, Spec]:
     """Return the axes of candidates and of latencies, which hold all of these runs."""
-    shown = [*(one for account in accounts for one in account.candidates), *(one.baseline for one in accounts)]
+    shown = [
+        *(one for account in accounts for one in account.candidates),
+        *(one.baseline for one in accounts),
+    ]
     latencies = [one.latency.value for one in shown if one is not None and one.latency is not None]
     most = max(len(account.candidates) for account in accounts)
     provenances = ", ".join(dict.fromkeys(str(account.provenance) for account in accounts))
@@ -214,8 +239,9 @@ def _axes(*accounts: RunAccount) -> tuple[Spec, Spec]:
         "field": "us",
         "type": "quantitative",
         "title": f"us ({provenances})",
-        "scale": {"type": "log"} if logarithmic else {"zero": False, "padding": 14},
-        "axis": {"tickCount": 6, "format": ",~g"},
+        "scale": {"type": "log", "nice": False, "padding": 14}
+        if logarithmic
+        else {"zero": False, "padding": 14},
+        "axis": {"tickCount": 6, "format": ",~r"},
     }
     return x, y
-

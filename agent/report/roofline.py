@@ -38,7 +38,9 @@ def roofline(task: TaskFacts, peaks: Peaks | None, kernels: Sequence[KernelAccou
     if task.operations <= 0:
         return "the task counts no arithmetic, so it has no intensity; its fraction of the roofline is above"
     points = tuple(point for one in kernels if (point := _point(task, one)) is not None)
-    return Roofline(**vars(peaks), points=points) if points else "no kernel was timed at the task's last shape"
+    return (
+        Roofline(**vars(peaks), points=points) if points else "no kernel was timed at the task's last shape"
+    )
 
 
 def _point(task: TaskFacts, kernel: KernelAccount) -> RooflinePoint | None:

@@ -25,6 +25,7 @@ from agent.store.replies import RoleCost
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import CheckReport
 
+
 @dataclass(frozen=True)
 class StoredRun:
     """All that a report is made of.
@@ -175,7 +176,8 @@ def _candidates(stored: StoredRun) -> Iterator[CandidateAccount]:
         if submission.sha is not None:
             places.setdefault(submission.sha, _place(submission))
     parents = {
-        _place(one): tuple(places[sha] for sha in one.plan.parents if sha in places) for one, _ in stored.attempts
+        _place(one): tuple(places[sha] for sha in one.plan.parents if sha in places)
+        for one, _ in stored.attempts
     }
     winning = _path(parents, None if stored.best is None else _place(stored.best[0]))
     so_far: Figure | None = None

@@ -27,7 +27,9 @@ def grown(account: RunAccount) -> tuple[CandidateAccount, ...]:
         return account.candidates
     winning = {one.place for one in account.candidates if one.winning}
     near = [one for one in account.candidates if one.place in winning or set(one.parents[:1]) & winning]
-    ranked = sorted(near, key=lambda one: (not one.winning, one.latency.value if one.latency else float("inf")))
+    ranked = sorted(
+        near, key=lambda one: (not one.winning, one.latency.value if one.latency else float("inf"))
+    )
     kept = {one.place for one in ranked[:LARGEST]}
     return tuple(one for one in account.candidates if one.place in kept)
 
@@ -64,7 +66,12 @@ def tree(account: RunAccount) -> dict[str, Any] | None:
                 "values": nodes,
                 "transform": [
                     {"type": "stratify", "key": "id", "parentKey": "parent"},
-                    {"type": "tree", "method": "tidy", "size": [height, width], "as": ["y", "x", "depth", "below"]},
+                    {
+                        "type": "tree",
+                        "method": "tidy",
+                        "size": [height, width],
+                        "as": ["y", "x", "depth", "below"],
+                    },
                 ],
             },
             {
@@ -89,7 +96,10 @@ _MARKS: list[dict[str, Any]] = [
         "encode": {
             "enter": {
                 "path": {"field": "path"},
-                "stroke": [{"test": "datum.target.winning", "value": "var(--best)"}, {"value": "var(--quiet)"}],
+                "stroke": [
+                    {"test": "datum.target.winning", "value": "var(--best)"},
+                    {"value": "var(--quiet)"},
+                ],
                 "strokeWidth": [{"test": "datum.target.winning", "value": 3}, {"value": 1}],
                 "strokeDash": [{"test": "datum.target.fresh", "value": [4, 4]}, {"value": []}],
             }

@@ -10,7 +10,10 @@ def visible(text: str) -> str:
     """Return text in which control characters, those of writing direction and lone surrogates are named."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char in "\n\t" else f"\u27e8U+{ord(char):04X}\u27e9" for char in _lines(text))
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else f"\u27e8U+{ord(char):04X}\u27e9"
+        for char in _lines(text)
+    )
 
 
 def shortened(text: str, limit: int) -> str:

@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 
 from agent.cli.output import clean, one_line
-from agent.report.figures import microseconds
 from agent.cli.progress import LiveProgress, PlainProgress, progress_view
 from agent.events import (
     BaselineJudged,
@@ -20,6 +19,7 @@ from agent.events import (
     RunStarted,
     StageFinished,
 )
+from agent.report.figures import microseconds
 from sandbox.verdict import Provenance, Verdict
 
 RUN = "softmax-1"
