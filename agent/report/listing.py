@@ -14,7 +14,8 @@ from pygments.lexers import get_lexer_by_name  # pyright: ignore[reportUnknownVa
 
 from agent.report.visible import LONGEST, visible
 
-_LIGHT, _DARK = "friendly", "github-dark"
+_LIGHT, _DARK = "xcode", "github-dark"
+"""Of the styles that Pygments has, those with enough contrast on the backgrounds of `templates/style.css`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def listing(text: str, marks: Mapping[int, tuple[str, ...]]) -> list[ListedLine]
     """Return a kernel's lines, highlighted; of a very long one the beginning."""
     shown = visible(text)[:LONGEST].rstrip("\n")
     lexer = get_lexer_by_name("cuda", stripnl=False, ensurenl=False)
-    html = str(highlight(shown, lexer, HtmlFormatter[str](nowrap=True)))
+    html = str(highlight(shown, lexer, HtmlFormatter[str](nowrap=True))).removesuffix("\n")
     return [
         ListedLine(number, line, marks.get(number, ())) for number, line in enumerate(html.split("\n"), 1)
     ]

@@ -22,6 +22,7 @@ _LOG_FROM = 8.0
 
 CONFIG: Spec = {
     "background": None,
+    "padding": {"left": 20, "right": 10, "top": 5, "bottom": 5},
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
     "aria": False,
