@@ -28,6 +28,11 @@ def pairs(values: Mapping[str, object]) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
+def named(place: str) -> str:
+    """Return a candidate's place as people say it."""
+    return "the baseline" if place == "0/0" else place
+
+
 def amount(value: float, unit: str) -> str:
     """Return a figure of a report with its unit, without the word for where it comes from."""
     match unit:

@@ -21,7 +21,7 @@ from agent.report.account import (
     KernelAccount,
     RunAccount,
 )
-from agent.report.figures import amount, pairs
+from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference, highlighting, listing
 from agent.report.visible import LONGEST, shortened, visible
 
@@ -151,7 +151,7 @@ def _environment() -> Environment:
         "amount": _amount,
         "pairs": pairs,
         "short": shortened,
-        "named": _named,
+        "named": named,
         "explored": exploration_text,
         "listed": _listed,
         "difference": difference,
@@ -168,10 +168,6 @@ def _visible(value: object) -> object:
 
 def _amount(figure: Figure) -> str:
     return amount(figure.value, figure.unit)
-
-
-def _named(place: str) -> str:
-    return "the baseline" if place == "0/0" else place
 
 
 def _listed(kernel: KernelAccount) -> Sequence[object]:

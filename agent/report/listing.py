@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ from agent.report.visible import LONGEST, visible
 
 _LIGHT, _DARK = "xcode", "github-dark"
 """Of the styles that Pygments has, those with enough contrast on the backgrounds of `templates/style.css`."""
+_PLAIN = re.compile(r'<span class="(?:w|p|n)">([^<]*)</span>')
+"""Space, punctuation and names look like the text around them; their tags would be half of the page."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def listing(text: str, marks: Mapping[int, tuple[str, ...]]) -> list[ListedLine]
     shown = visible(text)[:LONGEST].rstrip("\n")
     lexer = get_lexer_by_name("cuda", stripnl=False, ensurenl=False)
     html = str(highlight(shown, lexer, HtmlFormatter[str](nowrap=True))).removesuffix("\n")
+    html = _PLAIN.sub(r"\1", html)
     return [
         ListedLine(number, line, marks.get(number, ())) for number, line in enumerate(html.split("\n"), 1)
     ]

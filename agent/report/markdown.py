@@ -10,12 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agent.exploration import exploration_text
 from agent.report.account import Account, CheckAccount, ComparisonAccount, Figure, KernelAccount, RunAccount
-from agent.report.figures import amount, pairs
+from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference
 from agent.report.visible import shortened, visible
 
 _LONGEST_CELL = 400
-_SPECIAL = frozenset("\\`*_{}[]<>#|~!&")
+_SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~!&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""What Markdown or HTML would read; neither minds an underscore within a word."""
 
 
 def markdown(account: Account) -> str:
@@ -50,6 +51,7 @@ def _environment() -> Environment:
         "pairs": pairs,
         "explored": exploration_text,
         "diffed": _diffed,
+        "named": named,
     }
     made.filters.update(filters)
     return made
@@ -58,7 +60,7 @@ def _environment() -> Environment:
 def _cell(text: object) -> str:
     """Return a stranger's text on one line, with everything escaped that Markdown or HTML would read."""
     line = " ".join(visible(shortened(str(text), _LONGEST_CELL)).split())
-    return "".join(f"\\{char}" if char in _SPECIAL else char for char in line)
+    return _SPECIAL.sub(lambda found: f"\\{found[0]}", line)
 
 
 def _fenced(text: str, language: str) -> str:

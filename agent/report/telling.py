@@ -171,14 +171,7 @@ def _place(one: Trial | Submission) -> str:
 
 def _candidates(stored: StoredRun) -> Iterator[CandidateAccount]:
     """Return the candidates in order, each with the best latency up to it."""
-    places: dict[str, str] = {}
-    for submission, _ in stored.attempts:
-        if submission.sha is not None:
-            places.setdefault(submission.sha, _place(submission))
-    parents = {
-        _place(one): tuple(places[sha] for sha in one.plan.parents if sha in places)
-        for one, _ in stored.attempts
-    }
+    parents = _parents(stored.attempts)
     winning = _path(parents, None if stored.best is None else _place(stored.best[0]))
     so_far: Figure | None = None
     for submission, trial in stored.attempts:
@@ -190,6 +183,17 @@ def _candidates(stored: StoredRun) -> Iterator[CandidateAccount]:
         yield _candidate(submission, trial, parents[_place(submission)], so_far).model_copy(
             update={"winning": _place(submission) in winning}
         )
+
+
+def _parents(attempts: Sequence[tuple[Submission, Trial | None]]) -> dict[str, tuple[str, ...]]:
+    """Return by each candidate's place those of the kernels that it started from, which are all earlier ones."""
+    places: dict[str, str] = {}
+    found: dict[str, tuple[str, ...]] = {}
+    for one, _ in attempts:
+        found[_place(one)] = tuple(places[sha] for sha in one.plan.parents if sha in places)
+        if one.sha is not None:
+            places.setdefault(one.sha, _place(one))
+    return found
 
 
 def _candidate(

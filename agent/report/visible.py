@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LONGEST = 60_000
+LONGEST = 30_000
 """Characters of a kernel file that a page shows."""
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,10 +21,10 @@ from agent.report.markdown import markdown
 from agent.report.reading import read_account
 from agent.report.telling import comparison
 from agent.store import Store
-from sandbox.verdict import Verdict
+from sandbox.verdict import Provenance, Verdict
 from tests.agent.report.stored_search import grow, report, search
 from tests.agent.search_fakes import kernel
-from tools.reports import CaseReport, CheckReport, Mismatch, SourceLine, TestReport
+from tools.reports import CaseReport, CheckReport, Mismatch, SourceLine, TestReport, Timing
 from tools.tasks.folder import load
 
 HOSTILE = (
@@ -238,3 +239,22 @@ def test_a_comparison_says_what_cannot_be_compared(store: Store, task_folder: Pa
     other = first.model_copy(update={"device": "cuda:0"})
     assert "Not comparable" not in html(comparison(first, first))
     assert "Not comparable:</strong> different devices: sim:h200 and cuda:0" in html(comparison(first, other))
+
+
+def test_a_measured_latency_is_called_measured_with_its_interval(task_folder: Path) -> None:
+    found = report(10.0, 20.0)
+    assert found.profile is not None
+    (shape,) = found.profile.shapes
+    (launch,) = shape.launches
+    measured = {"provenance": Provenance.MEASURED}
+    timing = Timing(40, 2.0, 1.95, 2.05, 9.8, 10.3, 9.0, 1.0, 2.0, 1980.0, 0, 3, 0)
+    shape = replace(shape, launches=(replace(launch, breakdown=None, **measured),), timing=timing, **measured)
+    profile = replace(found.profile, shapes=(shape,), **measured)
+    account = check_account(replace(found, profile=profile, settings=()), load(task_folder), kernel())
+    text = html(account)
+    harmless(text)
+    assert "Latencies are measured." in text
+    assert "1.95 to 2.05" in text
+    assert "Only estimates are taken apart" in text
+    assert "estimated" not in text
+    assert "estimated" not in markdown(account)

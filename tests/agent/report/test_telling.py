@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from agent.candidates import CandidatePlan, Submission
+from agent.home import Home
+from agent.report.html import html
+from agent.report.markdown import markdown
 from agent.report.reading import read_account, read_run
 from agent.report.telling import run_account
 from agent.store import Store
 from tests.agent.report.stored_search import search
+from tests.agent.store.kept_home import FIXTURES, unpack
 
 
 @pytest.fixture
@@ -72,6 +77,30 @@ def test_best_so_far_never_rises_and_ends_at_the_best(store: Store, run: str) ->
 def test_budget_is_told_by_role_and_model(store: Store, run: str) -> None:
     (role,) = read_account(store, run).budget.roles
     assert (role.role, role.calls, role.tokens_in, role.tokens_out, role.usd) == ("coder", 1, 1000, 200, 0.25)
+
+
+@pytest.mark.parametrize(
+    "kept", sorted(FIXTURES.glob("*.tar.xz")), ids=lambda kept: kept.name.partition(".")[0]
+)
+def test_runs_of_earlier_versions_have_reports(home: Home, kept: Path) -> None:
+    unpack(kept, home)
+    store = Store(home)
+    for summary in store.list_runs():
+        account = read_account(store, summary.run)
+        assert account.run in html(account)
+        assert account.task in markdown(account)
+        assert {one.role for one in account.budget.roles} <= {"planner", "coder", "critic"}
+        assert bool(account.budget.roles) == (account.model != "composer")
+
+
+def test_a_candidate_that_copies_what_it_was_given_is_no_parent_of_itself(
+    store: Store, run: str, task_folder: Path
+) -> None:
+    copied = store.kernels.keep(run, "a copy")
+    store.candidates.add(run, Submission(9, 1, CandidatePlan(copied, ("x",), "why"), copied))
+    account = read_account(store, run)
+    assert (account.candidates[-1].place, account.candidates[-1].parents) == ("9/1", ())
+    assert "9/1" in html(account)
 
 
 def test_the_roofline_is_of_the_task_as_it_was_and_missing_in_words(
