@@ -56,7 +56,7 @@ def html(account: Account) -> str:
 
 def _run(run: RunAccount) -> str:
     shown = tree.grown(run)
-    names = [one.name for one in run.kernels]
+    kernels: dict[str, KernelAccount] = {one.name: one for one in run.kernels}
     few = len(run.candidates) <= _OPENED
     return _page(
         "run.html",
@@ -65,11 +65,13 @@ def _run(run: RunAccount) -> str:
             drawing.can_draw(),
             progress=_plot(plots.progress(run)),
             tree=_tree(tree.tree(run)),
-            parts=_plot(plots.parts(run.kernels, names)),
+            parts=_plot(plots.parts(kernels)),
             roofline=_plot(None if run.roofline is None else plots.roofline(run.roofline)),
         ),
         below=tree.children(shown),
         left_out=len(run.candidates) - len(shown),
+        baseline_fits=plots.baseline_fits(run),
+        off_scale=plots.off_scale(kernels),
         critiques=_by_round(run),
         opened=few,
         words=_WORDS if few else _FEWER_WORDS,
@@ -77,28 +79,24 @@ def _run(run: RunAccount) -> str:
 
 
 def _comparison(pair: ComparisonAccount) -> str:
-    known = [(run.run, run.best) for run in (pair.first, pair.second)]
-    kernels = [best for _, best in known if best is not None]
-    names = [
-        f"{place} run"
-        for place, (_, best) in zip(("first", "second"), known, strict=True)
-        if best is not None
-    ]
+    both = {plots.FIRST: pair.first.best, plots.SECOND: pair.second.best}
+    kernels = {name: best for name, best in both.items() if best is not None}
     return _page(
         "comparison.html",
         pair=pair,
-        kernels=kernels,
-        names=names,
+        kernels=[*kernels.values()],
+        names=[*kernels],
+        off_scale=plots.off_scale(kernels),
         plots=_Plots(
             drawing.can_draw(),
             progress=_plot(plots.both_progresses(pair.first, pair.second)),
-            parts=_plot(plots.parts(kernels, names)),
+            parts=_plot(plots.parts(kernels)),
         ),
     )
 
 
 def _check(check: CheckAccount) -> str:
-    drawn = _Plots(drawing.can_draw(), parts=_plot(plots.parts([check.kernel], ["kernel"])))
+    drawn = _Plots(drawing.can_draw(), parts=_plot(plots.parts({"kernel": check.kernel})))
     return _page("check.html", check=check, plots=drawn)
 
 

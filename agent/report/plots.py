@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from agent.report.account import KernelAccount, Roofline, RunAccount
@@ -13,9 +13,19 @@ Spec = dict[str, Any]
 _WIDTH, _HEIGHT = 400, 240
 _INK, _QUIET, _LINE = "var(--ink)", "var(--quiet)", "var(--line)"
 _GOOD, _BAD = "var(--good)", "var(--bad)"
-_SERIES = ("var(--baseline)", "var(--parent)", "var(--best)")
+FIRST, SECOND = "first run", "second run"
+_COLOURS: Mapping[str, str] = {
+    "baseline": "var(--baseline)",
+    "parent": "var(--parent)",
+    "best": "var(--best)",
+    "kernel": "var(--best)",
+    FIRST: "var(--baseline)",
+    SECOND: "var(--best)",
+}
 _MANY = 200
 """Candidates from which dots are small and faint, for the line to be seen."""
+_OFF_SCALE = 8.0
+"""A kernel so many times slower than the others is left to the tables: beside its bar nobody sees theirs."""
 _SPARSE: Spec = {"tickCount": 5, "labelSeparation": 12, "labelOverlap": "greedy"}
 _LOG_FROM = 8.0
 """Ratio of the slowest to the fastest latency from which the axis is logarithmic."""
@@ -52,36 +62,43 @@ def progress(account: RunAccount) -> Spec | None:
 def both_progresses(first: RunAccount, second: RunAccount) -> Spec | None:
     """Return the best so far of two runs in one plot."""
     layers = [
-        _best_line(one, colour, _axes(first, second), name)
-        for one, colour, name in ((first, _SERIES[0], "first run"), (second, _SERIES[2], "second run"))
+        _best_line(one, _COLOURS[name], _axes(first, second), name)
+        for one, name in ((first, FIRST), (second, SECOND))
         if any(candidate.best_so_far for candidate in one.candidates)
     ]
     if not layers:
         return None
-    colours = {"domain": ["first run", "second run"], "range": [_SERIES[0], _SERIES[2]]}
+    colours = {"domain": [FIRST, SECOND], "range": [_COLOURS[FIRST], _COLOURS[SECOND]]}
     for layer in layers:  # one legend for both
         layer["encoding"]["color"] = {"field": "run", "type": "nominal", "scale": colours, "title": None}
     return _chart(*layers)
 
 
-def parts(kernels: Sequence[KernelAccount], names: Sequence[str]) -> Spec | None:
-    """Return microseconds by part, the kernels side by side.
+def baseline_fits(account: RunAccount) -> bool:
+    """Whether the baseline's latency can be drawn with the candidates'."""
+    latencies = [one.latency.value for one in account.candidates if one.latency is not None]
+    known = None if account.baseline is None else account.baseline.latency
+    return known is not None and known.value <= _OFF_SCALE * max(latencies, default=0.0)
 
-    Args:
-        kernels: Those with a breakdown are drawn.
-        names: What each of them is called.
-    """
+
+def off_scale(kernels: Mapping[str, KernelAccount]) -> list[str]:
+    """Return which kernels are too slow for their parts to be drawn beside those of the fastest."""
+    known = {name: one.latency.value for name, one in kernels.items() if one.latency is not None}
+    return [name for name, us in known.items() if us > _OFF_SCALE * min(known.values())]
+
+
+def parts(kernels: Mapping[str, KernelAccount]) -> Spec | None:
+    """Return microseconds by part, side by side for the kernels that have a breakdown and are not off the scale."""
+    left_out = off_scale(kernels)
+    shown = [name for name, one in kernels.items() if one.parts and name not in left_out]
     rows = [
         {"part": part.resource.replace("_", " "), "us": part.time.value, "kernel": name}
-        for one, name in zip(kernels, names, strict=True)
-        for part in one.parts
+        for name in shown
+        for part in kernels[name].parts
     ]
     if not rows:
         return None
     order = list(dict.fromkeys(row["part"] for row in sorted(rows, key=lambda row: -float(str(row["us"])))))
-    shown = [name for one, name in zip(kernels, names, strict=True) if one.parts]
-    colours = _SERIES if len(names) == 3 else (_SERIES[0], _SERIES[2]) if len(names) == 2 else (_SERIES[2],)
-    used = [colour for one, colour in zip(kernels, colours, strict=True) if one.parts]
     return {
         "data": {"values": rows},
         "width": _WIDTH,
@@ -101,7 +118,7 @@ def parts(kernels: Sequence[KernelAccount], names: Sequence[str]) -> Spec | None
                 "field": "kernel",
                 "type": "nominal",
                 "sort": shown,
-                "scale": {"domain": shown, "range": used},
+                "scale": {"domain": shown, "range": [_COLOURS[name] for name in shown]},
             },
         },
     }
@@ -115,7 +132,6 @@ def roofline(found: Roofline) -> Spec:
     roof = [{"x": x, "y": min(x * found.bytes_per_s, found.flops_per_s) / 1e9} for x in (low, ridge, high)]
     points = [{"x": point.intensity, "y": point.rate / 1e9, "kernel": point.name} for point in found.points]
     names = [point.name for point in found.points]
-    colours: dict[str, str] = dict(zip(("baseline", "parent", "best"), _SERIES, strict=True))
     scale: Spec = {"type": "log", "nice": False, "padding": 10}
     axis: Spec = {"type": "quantitative", "scale": scale}
     x = {
@@ -149,7 +165,7 @@ def roofline(found: Roofline) -> Spec:
                 "color": {
                     "field": "kernel",
                     "type": "nominal",
-                    "scale": {"domain": names, "range": [colours.get(name, _INK) for name in names]},
+                    "scale": {"domain": names, "range": [_COLOURS[name] for name in names]},
                 },
             },
         },
@@ -197,7 +213,7 @@ def _progress_layers(account: RunAccount) -> list[Spec]:
 
 
 def _baseline_rule(account: RunAccount, y: Spec) -> list[Spec]:
-    if account.baseline is None or account.baseline.latency is None:
+    if account.baseline is None or account.baseline.latency is None or not baseline_fits(account):
         return []
     data = {"values": [{"us": account.baseline.latency.value}]}
     rule = {"type": "rule", "color": _QUIET, "strokeDash": [5, 4]}
@@ -223,7 +239,7 @@ def _axes(*accounts: RunAccount) -> tuple[Spec, Spec]:
     """Return the axes of candidates and of latencies, which hold all of these runs."""
     shown = [
         *(one for account in accounts for one in account.candidates),
-        *(one.baseline for one in accounts),
+        *(one.baseline for one in accounts if baseline_fits(one)),
     ]
     latencies = [one.latency.value for one in shown if one is not None and one.latency is not None]
     most = max(len(account.candidates) for account in accounts)

@@ -14,7 +14,7 @@ import pytest
 
 from agent.home import Home
 from agent.report import drawing
-from agent.report.account import Account
+from agent.report.account import Account, Figure
 from agent.report.checking import check_account
 from agent.report.html import html
 from agent.report.markdown import markdown
@@ -258,3 +258,16 @@ def test_a_measured_latency_is_called_measured_with_its_interval(task_folder: Pa
     assert "Only estimates are taken apart" in text
     assert "estimated" not in text
     assert "estimated" not in markdown(account)
+
+
+def test_a_baseline_far_slower_than_the_rest_is_left_to_the_tables(store: Store, task_folder: Path) -> None:
+    account = read_account(store, search(store, task_folder, 5))
+    assert account.baseline is not None
+    assert "off the scale" not in html(account).lower()
+    slow = account.baseline.model_copy(
+        update={"latency": Figure(value=9000.0, unit="us", provenance=account.provenance)}
+    )
+    text = html(account.model_copy(update={"baseline": slow}))
+    assert "the baseline would be off the scale" in text
+    assert "Off the scale, and in the table alone: baseline" in text
+    assert '<data value="9000.0">9,000 us <i>estimated</i></data>' in text
