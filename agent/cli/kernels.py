@@ -61,12 +61,15 @@ def check(  # noqa: PLR0913 - they are the options of the command
 
     async def work() -> ExitStatus:
         from agent.cli import output, report_view
+        from agent.cli.report import require_file
         from agent.home import home
         from agent.report.checking import check_account
         from tools.reports import not_judged_text
         from tools.tasks.folder import find
         from tools.toolbox import CheckOrder
 
+        if report_file is not None:
+            require_file(report_file)
         text, judged = read_kernel(kernel), find(task, home().tasks)
         async with _toolbox(device, tools) as toolbox:
             with _waiting(f"checking {kernel} on {toolbox.device}", quiet=as_json):

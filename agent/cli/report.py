@@ -84,6 +84,13 @@ def format_of(output: Path | None) -> ReportFormat:
     return ReportFormat(suffix) if suffix in set(ReportFormat) else ReportFormat.HTML
 
 
+def require_file(output: Path) -> None:
+    """Raise UsageError, before long work, where a report could not be written there after it."""
+    if output == _STDOUT or output.is_dir() or not output.absolute().parent.is_dir():
+        msg = f"{output} is no file that a report can be written to; name one in a folder that is there"
+        raise UsageError(msg)
+
+
 def rendered(account: Account, form: ReportFormat) -> str:
     """Return an account in a format."""
     match form:

@@ -126,3 +126,12 @@ def test_check_writes_its_judgement_as_a_page_line_by_line(
     text = page.read_text()
     assert re.search(r'<li data-line="5" class="fault">.*&lt;- memory fault</span>', text)
     assert "estimated" not in text
+
+
+@pytest.mark.parametrize("where", ["-", "nosuch/page.html", "."])
+def test_where_no_report_can_be_written_nothing_is_judged(
+    warpwright: Warpwright, good: Path, quick: str, where: str
+) -> None:
+    result = warpwright("check", good, "--task", quick, "--report", where)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "name one in a folder that is there" in result.stderr
