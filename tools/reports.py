@@ -306,7 +306,12 @@ def breakdown_text(found: Breakdown) -> str:
 
 def what_if_text(found: Breakdown) -> str:
     """Return what would be gained, as in `stores coalesced: 8.2 us; no barriers: 9 us`; empty where nothing."""
-    return "; ".join(f"{_CAUSES[one.cause]}: {one.latency_us:.3g} us" for one in found.what_ifs)
+    return "; ".join(f"{cause_text(one.cause)}: {one.latency_us:.3g} us" for one in found.what_ifs)
+
+
+def cause_text(cause: Cause) -> str:
+    """Return what a launch would be like without a cause, as in `stores coalesced`."""
+    return _CAUSES[cause]
 
 
 def confidence_text(error: float | None, bottleneck: Bottleneck) -> str:

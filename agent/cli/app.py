@@ -13,6 +13,7 @@ from agent.cli import (
     init,
     install,
     kernels,
+    report,
     runs,
     search,
     serve,
@@ -63,6 +64,7 @@ app.command("profile")(kernels.profile)
 app.command("tasks")(tasks.tasks)
 app.command("runs")(runs.runs)
 app.command("show")(runs.show)
+app.command("report")(report.report)
 app.command("resume")(search.resume)
 app.command("stats")(stats.stats)
 app.command("adopt")(stats.adopt)

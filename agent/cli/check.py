@@ -16,6 +16,7 @@ from sandbox.errors import UsageError
 if TYPE_CHECKING:
     from agent.cli.kernel_paths import NamedKernel
     from tools.reports import CheckReport
+    from tools.tasks.task import Task
     from tools.toolbox import CheckOrder, Toolbox
 
 
@@ -55,6 +56,14 @@ def check(  # noqa: PLR0913 - they are the options of the command
             help="Ask the verifier sentryward about races in every schedule (extra: proof); no verdict.",
         ),
     ] = False,
+    report_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write the judgement of one kernel as a page too (.html; .md and .json are what they say).",
+        ),
+    ] = None,
     tools: ToolsUrl = None,
     form: Annotated[
         VerdictFormat, typer.Option("--format", help="How to print verdicts; --json is for scripts.")
@@ -82,6 +91,7 @@ def check(  # noqa: PLR0913 - they are the options of the command
 
     async def work() -> ExitStatus:
         from agent.cli.kernel_paths import named_kernels
+        from agent.cli.report import require_file
         from tools.toolbox import CheckOrder
 
         def order(judged: Any, text: str) -> CheckOrder[Any]:
@@ -92,11 +102,16 @@ def check(  # noqa: PLR0913 - they are the options of the command
         single = (
             len(paths) == 1 and not Path(paths[0]).is_dir() and chosen is VerdictFormat.TEXT and not against
         )
+        if report_file is not None:
+            if not single:
+                raise UsageError("--report is of one kernel file, without --format and --against")
+            require_file(report_file)
         async with opened_toolbox(device, tools) as toolbox:
 
             async def once() -> ExitStatus:
                 if single:
-                    return await _judge_one(kernels[0], toolbox, order, as_json=as_json, strict=strict)
+                    given = (report_file, as_json, strict)
+                    return await _judge_one(kernels[0], toolbox, order, given)
                 return await _judge_all(kernels, toolbox, order, chosen, (against, slower_than))
 
             if not watch:
@@ -109,13 +124,15 @@ def check(  # noqa: PLR0913 - they are the options of the command
 
 
 async def _judge_one(
-    kernel: NamedKernel, toolbox: Toolbox, order: Any, *, as_json: bool, strict: bool
+    kernel: NamedKernel, toolbox: Toolbox, order: Any, given: tuple[Path | None, bool, bool]
 ) -> ExitStatus:
+    """Judge a kernel; `given`: where its page goes, whether JSON is printed, whether it must be judged whole."""
     from agent.cli import output, report_view
     from agent.home import home
     from tools.reports import not_judged_text
     from tools.tasks.folder import find
 
+    report_file, as_json, strict = given
     text, judged = read_kernel(str(kernel.path)), find(kernel.task, home().tasks)
     with waiting(f"checking {kernel.path} on {toolbox.device}", quiet=as_json):
         report: CheckReport = await toolbox.do(order(judged, text))
@@ -123,11 +140,22 @@ async def _judge_one(
         output.print_json(report)
     else:
         report_view.show_check(output.console(), report)
+    if report_file is not None:
+        _write_report(report, judged, text, report_file)
     short = not_judged_text(report.verdict, report.not_judged)
     if strict and short:
         typer.echo(f"warpwright: no plain pass{short}, and --strict asks for one", err=True)
         return ExitStatus.LACKING
     return of_verdict(report.verdict)
+
+
+def _write_report(report: CheckReport, task: Task, text: str, file: Path) -> None:
+    from agent.cli.report import format_of, rendered, write
+    from agent.report.checking import check_account
+
+    written = write(rendered(check_account(report, task, text), format_of(file)), file)
+    if written is not None:
+        typer.echo(f"report       {written}", err=True)
 
 
 async def _judge_all(

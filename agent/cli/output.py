@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import typer
@@ -47,30 +47,9 @@ def one_line(text: str, limit: int = 100) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
-def microseconds(value: float) -> str:
-    """Return a latency with three or four digits that mean something."""
-    digits = 2 if value < 10 else 1 if value < 1000 else 0
-    return f"{value:,.{digits}f}"
-
-
-def latency(value: float | None, provenance: Provenance) -> str:
-    """Return a latency with its unit and the word that says where it comes from."""
-    return "no latency" if value is None else f"{microseconds(value)} us ({provenance})"
-
-
-def speedup(value: float | None) -> str:
-    """Return a ratio of latencies, or nothing."""
-    return "" if value is None else f"{value:.2f}x"
-
-
 def verdict_text(verdict: Verdict | None) -> Text:
     """Return a verdict in its colour."""
     return Text("-") if verdict is None else Text(str(verdict), style=_STYLES.get(verdict, "red"))
-
-
-def pairs(values: Mapping[str, object]) -> str:
-    """Return dims or tunables as people write them: `rows=7 cols=33`."""
-    return " ".join(f"{name}={value}" for name, value in values.items())
 
 
 def table(*columns: str, title: str | None = None) -> Table:

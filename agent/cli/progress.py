@@ -12,16 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from agent.cli.output import (
-    ByProvenance,
-    clean,
-    latency,
-    microseconds,
-    one_line,
-    speedup,
-    table,
-    verdict_text,
-)
+from agent.cli.output import ByProvenance, clean, one_line, table, verdict_text
 from agent.events import (
     BaselineJudged,
     CandidateJudged,
@@ -33,6 +24,7 @@ from agent.events import (
     RunStarted,
     StageFinished,
 )
+from agent.report.figures import latency, microseconds, speedup
 
 _LINES_AROUND_TABLE = 12
 _FEWEST_ROWS = 4

@@ -7,18 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from agent.cli.output import (
-    ByProvenance,
-    clean,
-    latency,
-    microseconds,
-    one_line,
-    pairs,
-    speedup,
-    table,
-    verdict_text,
-)
+from agent.cli.output import ByProvenance, clean, one_line, table, verdict_text
 from agent.exploration import exploration_text
+from agent.report.figures import latency, microseconds, pairs, speedup
 from agent.results import RunState, SearchResult
 from agent.store import Run, RunSummary
 from sandbox.verdict import Provenance, Verdict

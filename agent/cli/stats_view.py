@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from agent.cli.output import ByProvenance, clean, speedup, table
+from agent.cli.output import ByProvenance, clean, table
+from agent.report.figures import speedup
 from agent.store.credits import Earned, ModelTally
 
 

@@ -12,6 +12,7 @@ def tasks(as_json: AsJson = False) -> None:
     async def work() -> ExitStatus:
         from agent.cli import output
         from agent.home import home
+        from agent.report.figures import pairs
         from tools.tasks.catalogue import TaskCatalogue
 
         known = TaskCatalogue(home().tasks).tasks()
@@ -31,7 +32,7 @@ def tasks(as_json: AsJson = False) -> None:
             return ExitStatus.DONE
         made = output.table("task", "timed at", "")
         for task in known:
-            made.add_row(task.name, "; ".join(output.pairs(case.dims) for case in task.benches), task.summary)
+            made.add_row(task.name, "; ".join(pairs(case.dims) for case in task.benches), task.summary)
         output.console().print(made)
         return ExitStatus.DONE
 

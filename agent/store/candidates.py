@@ -31,6 +31,11 @@ _LINES = (
     " origin, niche FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
     " ORDER BY round, candidate"
 )
+_ATTEMPTS = (
+    "SELECT run, round, candidate, parent, other, features, used_features, why, origin, sha, verdict, message,"
+    " latency_us, provenance, speedup, tune, lost, duplicate_of, niche, NULL AS report"
+    " FROM candidates WHERE run = ? ORDER BY round, candidate"
+)
 _TRIALS = (
     "SELECT * FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
     " ORDER BY round, candidate"
@@ -167,6 +172,12 @@ class Candidates:
         with self._database.read() as connection:
             rows = connection.execute(_LINES, (run, first, through)).fetchall()
         return [_line(row) for row in rows]
+
+    def attempts(self, run: str) -> list[tuple[Submission, Trial | None]]:
+        """Return every candidate, the baseline first, with what became of it so far; no report is read."""
+        with self._database.read() as connection:
+            rows = connection.execute(_ATTEMPTS, (run,)).fetchall()
+        return [(_submission(row), None if row["verdict"] is None else _trial(row)) for row in rows]
 
     def all_lost(self, run: str, round_: int) -> bool:
         """Whether no candidate of a round failed, or passed, on its own account."""

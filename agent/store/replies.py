@@ -78,6 +78,32 @@ GROUP BY wrote.model
 """
 
 
+_ROLES = """
+SELECT role, model, count(*) AS calls, sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out,
+       sum(tokens_cached) AS tokens_cached, sum(usd) AS usd, sum(usd IS NULL) AS unpriced
+FROM replies WHERE run = ? GROUP BY role, model ORDER BY role, model
+"""
+
+
+@dataclass(frozen=True)
+class RoleCost:
+    """What the answers of one model in one role cost.
+
+    Attributes:
+        usd: US dollars for the calls whose price is known; None where none is.
+        unpriced: Calls without a known price.
+    """
+
+    role: str
+    model: str
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    usd: float | None
+    unpriced: int
+
+
 class Replies:
     """The replies of one run."""
 
@@ -114,6 +140,12 @@ class Replies:
         with self._database.read() as connection:
             rows = connection.execute(_WRITERS, {"run": self._run, "round": round_}).fetchall()
         return {row["model"]: (row["tried"], row["won"]) for row in rows}
+
+    def costs(self) -> tuple[RoleCost, ...]:
+        """Return what the run's answers cost, by role and model."""
+        with self._database.read() as connection:
+            rows = connection.execute(_ROLES, (self._run,)).fetchall()
+        return tuple(RoleCost(**row) for row in rows)
 
     def keep(self, key: ReplyKey, reply: Reply) -> None:
         """Commit an answer before anything is done with it."""

@@ -23,6 +23,7 @@ COMMANDS = [
     "tasks",
     "runs",
     "show",
+    "report",
     "resume",
     "stats",
     "adopt",

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from agent.cli.output import clean, microseconds, one_line
+from agent.cli.output import clean, one_line
 from agent.cli.progress import LiveProgress, PlainProgress, progress_view
 from agent.events import (
     BaselineJudged,
@@ -19,6 +19,7 @@ from agent.events import (
     RunStarted,
     StageFinished,
 )
+from agent.report.figures import microseconds
 from sandbox.verdict import Provenance, Verdict
 
 RUN = "softmax-1"

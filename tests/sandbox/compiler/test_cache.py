@@ -86,7 +86,7 @@ async def test_a_program_and_an_error_are_found_again_and_a_limit_is_not(
     for cached in (False, True):
         async with Compiler(bubblewrapped, cache=tmp_path) as compiler:
             first, second = await compiler.compile(good), await compiler.compile(bad)
-            stopped = await compiler.compile(slow, cpu_s=0.1)
+            stopped = await compiler.compile(slow, cpu_s=0.02)
         assert (first.cached, second.cached, stopped.cached) == (cached, cached, False)
         assert first.program is not None
         assert second.diagnostics
