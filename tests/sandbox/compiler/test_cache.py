@@ -77,16 +77,25 @@ def test_the_entries_that_were_not_used_for_longest_go_first(tmp_path: Path) -> 
     assert cache.get("03") is not None
 
 
+NEVER_DONE = """
+template <int A, long B> struct Tree {
+    static const int value = Tree<A + 1, 2 * B>::value + Tree<A + 1, 2 * B + 1>::value;
+};
+template <long B> struct Tree<60, B> { static const int value = 1; };
+__global__ void k(int* out) { *out = Tree<0, 0>::value; }
+"""
+
+
 async def test_a_program_and_an_error_are_found_again_and_a_limit_is_not(
     bubblewrapped: Isolation, tmp_path: Path
 ) -> None:
     good = CompileRequest("__global__ void k() {}", "sm_90", kernels=("k",))
     bad = CompileRequest("__global__ void k() { oops }", "sm_90", kernels=("k",))
-    slow = CompileRequest("#include <cooperative_groups.h>\n__global__ void k() {}", "sm_90", kernels=("k",))
+    slow = CompileRequest(NEVER_DONE, "sm_90", kernels=("k",))
     for cached in (False, True):
         async with Compiler(bubblewrapped, cache=tmp_path) as compiler:
             first, second = await compiler.compile(good), await compiler.compile(bad)
-            stopped = await compiler.compile(slow, cpu_s=0.02)
+            stopped = await compiler.compile(slow, cpu_s=0.1)
         assert (first.cached, second.cached, stopped.cached) == (cached, cached, False)
         assert first.program is not None
         assert second.diagnostics
