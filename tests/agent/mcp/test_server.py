@@ -116,7 +116,7 @@ async def test_a_cancelled_search_stops_and_can_be_gone_on_with(
     mode: str, tmp_path: Path, quick: str
 ) -> None:
     async with connect(tmp_path, mode) as client:
-        run = (await call(client, "start_search", task=quick, candidates=1, depth=1))["run"]
+        run = (await call(client, "start_search", task=quick, candidates=2, depth=4))["run"]
         cancelled = await call(client, "cancel_search", run=run)
         assert cancelled["state"] == "cancelled"
         assert f"start_search(resume='{run}')" in cancelled["next_step"]
