@@ -67,20 +67,23 @@ class Compiler(AsyncClosing):
         """Compile, or find what an identical request gave before.
 
         A failure of the source is a result. So is a limit that was reached: `limit` says which.
-        The processor time is that which the first of several identical requests under way may take.
+        The processor time is that which the first of several identical requests under way may take. Where machine
+        code is not asked for, a result that has it will do.
 
         Raises:
             UsageError: The request holds a name that is none, or an unknown architecture.
             WorkerDiedError: No worker could be started.
         """
         key = self.key(request)
-        found = await asyncio.to_thread(self._cache.get, key) if self._cache else None
-        if found is not None:
-            return found
-        shared = self._running.get(key)
-        if shared is None:
-            shared = self._running[key] = _Shared(asyncio.ensure_future(self._run(request, key, cpu_s)))
-            shared.task.add_done_callback(lambda _: self._running.pop(key, None))
+        whole = () if request.assembled else (self.key(dataclasses.replace(request, assembled=True)),)
+        for known in (*whole, key):
+            found = await asyncio.to_thread(self._cache.get, known) if self._cache else None
+            if found is not None:
+                return found
+            if (running := self._running.get(known)) is not None:
+                return await running.result()
+        shared = self._running[key] = _Shared(asyncio.ensure_future(self._run(request, key, cpu_s)))
+        shared.task.add_done_callback(lambda _: self._running.pop(key, None))
         return await shared.result()
 
     def key(self, request: CompileRequest) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections import OrderedDict
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from sandbox.apart import apart
 from sandbox.asking import LimitReached, ask_within
 from sandbox.closing import AsyncClosing
 from sandbox.device import Array
@@ -89,7 +89,8 @@ class References(AsyncClosing):
             ReferenceFailedError: The reference raised, took too long, or returned something else.
             WorkerError: The environment failed.
         """
-        key = await asyncio.to_thread(_key, text, inputs, dims, dtypes, accumulate, seed)
+        nbytes = sum(array.nbytes for array in inputs.values())
+        key = await apart(nbytes, _key, text, inputs, dims, dtypes, accumulate, seed)
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
@@ -98,7 +99,9 @@ class References(AsyncClosing):
         draws = DRAWS if size < _LARGE_ELEMENTS else _LARGE_DRAWS
         floating = {name: dtype for name, dtype in dtypes.items() if "float" in dtype}
         call = ReferenceCall(text, dict(inputs), dict(dims), floating, draws, seed, accumulate)
-        expected = await asyncio.to_thread(_checked, await self._ask(call, Expected, cpu_s), dtypes)
+        answer = await self._ask(call, Expected, cpu_s)
+        given = sum(array.nbytes for array in answer.outputs.values())
+        expected = await apart(given, _checked, answer, dtypes)
         self._keep(key, expected)
         return expected
 

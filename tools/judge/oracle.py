@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
+from sandbox.apart import apart
 from sandbox.dtypes import numpy_dtype
 from sandbox.errors import UsageError
 from sandbox.worker.messages import Expected
@@ -17,7 +17,7 @@ from tools.judge.comparison import Expectation
 from tools.judge.error_bound import Array
 from tools.judge.questions import Question, Samples
 from tools.tasks import generators
-from tools.tasks.task import Case, Task, argument_size
+from tools.tasks.task import Case, Task, argument_size, case_elements
 
 REMEMBERED_BYTES = 64 << 20
 """Of questions and their answers, over all tasks of a toolbox; what is larger alone is not kept."""
@@ -25,6 +25,8 @@ SAMPLE_ELEMENTS = 1 << 16
 """Elements of a benchmark buffer that are generated at most; the device repeats them."""
 
 _SHORTER = 4096
+_WIDEST = 8
+"""Bytes of the widest element."""
 
 
 class Answers(Protocol):
@@ -102,7 +104,8 @@ class TaskOracle:
         return await once_more(lambda: self._answers.compare(self._task.reference, inputs, outputs, expected))
 
     async def _answer(self, case: Case, seed: int) -> tuple[dict[str, Array], Expected]:
-        buffers = await asyncio.to_thread(generators.inputs_for, self._task, case, seed)
+        size = _WIDEST * case_elements(self._task, case)
+        buffers = await apart(size, generators.inputs_for, self._task, case, seed)
         inputs = {**buffers, **self._arrays(generators.scalars_for(self._task, case, seed))}
         expected = await once_more(
             lambda: self._answers.expected(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from sandbox.apart import apart
 from sandbox.budget import Work
 from sandbox.device import Array, Device, Fault, RunResult
 from sandbox.plan import Plan, Role
@@ -26,12 +25,6 @@ from tools.tasks.task import Task
 
 SEED_BITS = 48
 """Width of fresh seeds: beyond guessing, and exact in JSON numbers of every reader."""
-
-_LARGE_BYTES = 4 << 20
-"""Of a plan's buffers: what is done with so much may take milliseconds."""
-
-Arguments = ParamSpec("Arguments")
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -182,7 +175,7 @@ class Trying:
         if not repeated.passed:
             message = f"The second run on the same input failed. {repeated.report.message}"
             return replace(repeated, report=replace(repeated.report, message=shorten(message)))
-        different = await _apart(attempt, differing_outputs, first.outputs, second.outputs)
+        different = await apart(attempt.plan.buffer_bytes, differing_outputs, first.outputs, second.outputs)
         if different is None:
             return None
         trial = attempt.trial
@@ -193,14 +186,16 @@ class Trying:
         trial, question = attempt.trial, attempt.question
         where = describe_case(self.task, trial.subject.case, trial.seed)
         if result.fault is not None:
-            beside = await _apart(attempt, self._beside, attempt, result, where)
+            beside = await apart(attempt.plan.buffer_bytes, self._beside, attempt, result, where)
             return InputOutcome(_fault_report(trial, result.fault, where), beside)
-        modified = await _apart(attempt, modified_input, attempt.plan, question.inputs, result.inputs)
+        modified = await apart(
+            attempt.plan.buffer_bytes, modified_input, attempt.plan, question.inputs, result.inputs
+        )
         if modified is not None:
             return InputOutcome(_case_report(trial, Verdict.INPUT_MODIFIED, f"{modified} at {where}."))
         if question.many_answers:
             return await self._judge_by_task(attempt, result, where)
-        comparisons = await _apart(attempt, self._compare, attempt, result)
+        comparisons = await apart(attempt.plan.buffer_bytes, self._compare, attempt, result)
         text = self._explained(attempt, comparisons, where, result.undefined)
         report = _comparison_report(trial, comparisons, text)
         return InputOutcome(report, comparisons=comparisons, untraced=question.untraced)
@@ -250,15 +245,6 @@ class Trying:
             told = result.told.get(answer.name)
             comparisons.append(compare(got, answer, constant=constant, poison=poison, told=told))
         return tuple(comparisons)
-
-
-async def _apart(
-    attempt: _Attempt, function: Callable[Arguments, Value], *args: Arguments.args, **named: Arguments.kwargs
-) -> Value:
-    """Call a function; where its plan is large in a thread, so that the event loop goes on."""
-    if attempt.plan.buffer_bytes < _LARGE_BYTES:
-        return function(*args, **named)
-    return await asyncio.to_thread(function, *args, **named)
 
 
 def _with_cause(message: str, undefined: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,14 @@ async def test_identical_requests_are_compiled_once(
     results = await asyncio.gather(*(compiler.compile(each) for each in (one, one, other, one)))
     assert asked == 2
     assert results[0] is results[1] is results[3]
+
+
+async def test_where_no_machine_code_is_asked_for_a_result_that_has_it_will_do(compiler: Compiler) -> None:
+    whole = request(SCALE, "scale", defines=(("FACTOR", "5.0f"),))
+    results = await asyncio.gather(compiler.compile(whole), compiler.compile(replace(whole, assembled=False)))
+    assert results[1] is results[0]
+    assert results[0].program is not None
+    assert results[0].program.cubin
 
 
 async def test_a_caller_that_gives_up_does_not_stop_the_others(compiler: Compiler) -> None:
