@@ -16,7 +16,7 @@ from sandbox.device import Array
 from sandbox.simulator.instructions.catalogue import Formula, Modifiers, refuse, same
 from sandbox.simulator.numerics.approximate import ACCURACIES, Approximation
 from sandbox.simulator.numerics.rounding import bf16_to_f32, f32_to_bf16, f64_to_odd_f32, fma_to_odd, relu
-from sandbox.simulator.ptx.types import F16, F32, F64, U16, U32
+from sandbox.simulator.ptx.types import F16, F64, U16, U32
 
 Function = Callable[..., Array]
 
@@ -135,8 +135,3 @@ def _apply_integer(
     function: Function, lane: np.dtype[np.generic], operands: tuple[Array, ...], high: bool
 ) -> Array:
     return function(*(split(value, high).view(lane) for value in operands)).view(U16)
-
-
-def f16_to_f32(bits: Array) -> Array:
-    """Widen float16 bits, uint16."""
-    return bits.view(F16).astype(F32)
