@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
@@ -33,10 +37,66 @@ _MIGRATIONS: tuple[Migration, ...] = (_without_judged, _without_standing)
 """LangGraph makes the tables and knows its own versions of them; these are about what this graph keeps there."""
 
 
+class _Saver(AsyncSqliteSaver):
+    """Lets its connection go once no write is under way.
+
+    LangGraph does not wait for what a failing graph still writes. A connection that is closed between a statement and
+    its commit keeps the write lock for as long as anything refers to the statement, and every other search waits.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        # None is the strict list: nothing but built-in types is ever rebuilt from what lies on disk.
+        super().__init__(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        self._writes = 0
+        self._closing = False
+        self._none_left = asyncio.Event()
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint; see `BaseCheckpointSaver`."""
+        if self._closing:
+            return config
+        with self._write():
+            return await super().aput(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Store what a step wrote; of a graph that has ended it is not missed, the step is taken again."""
+        if self._closing:
+            return
+        with self._write():
+            await super().aput_writes(config, writes, task_id, task_path)
+
+    async def settle(self) -> None:
+        """Begin no write any more, and return once those under way are done."""
+        self._closing = True
+        if self._writes:
+            await self._none_left.wait()
+
+    @contextmanager
+    def _write(self) -> Generator[None, None, None]:
+        self._writes += 1
+        try:
+            yield
+        finally:
+            self._writes -= 1
+            if self._closing and self._writes == 0:
+                self._none_left.set()
+
+
 @asynccontextmanager
 async def checkpoints(path: Path) -> AsyncGenerator[AsyncSqliteSaver, None]:
     """Open the checkpoints of every run; several processes may use them at a time."""
     Database(path, _MIGRATIONS)
     async with aiosqlite.connect(path, timeout=_BUSY_S) as connection:
-        # None is the strict list: nothing but built-in types is ever rebuilt from what lies on disk.
-        yield AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        saver = _Saver(connection)
+        try:
+            yield saver
+        finally:
+            await saver.settle()

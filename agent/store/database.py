@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import weakref
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from agent.store.migrations import MIGRATIONS, Migration, migrate, refuse_newer, version
 
 _BUSY_S = 60.0
+_BETWEEN_TRIES_S = 0.01
 
 
 class Database:
@@ -31,7 +33,7 @@ class Database:
         with closing(self._connect()) as connection:
             present = version(connection)
             refuse_newer(present, len(migrations))
-            connection.execute("PRAGMA journal_mode = WAL")
+            _keep_a_log(connection)
         if present < len(migrations):
             with self.write() as connection:
                 migrate(connection, migrations)
@@ -66,3 +68,15 @@ class Database:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log for good; SQLite itself does not wait for others that open the file meanwhile."""
+    deadline = time.monotonic() + _BUSY_S
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_BETWEEN_TRIES_S)
