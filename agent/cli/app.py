@@ -21,6 +21,7 @@ from agent.cli import (
     supervise,
     tasks,
     token,
+    trajectories,
 )
 
 app = typer.Typer(
@@ -68,6 +69,7 @@ app.command("report")(report.report)
 app.command("resume")(search.resume)
 app.command("stats")(stats.stats)
 app.command("adopt")(stats.adopt)
+app.command("export-trajectories")(trajectories.export_trajectories)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 app.command("install")(install.install)

@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    convert_to_openai_messages,
+)
 
 from agent.candidates import CandidatePlan
 from agent.models.bench import RunBench
@@ -19,6 +25,7 @@ from agent.models.shapes import CRITIQUE, PLANS
 from agent.models.turns import Conversation, conversation_sha
 from agent.models.wording import critique_request, plan_request, write_request
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext, Written
+from agent.store.questions import Asked
 from agent.store.replies import Reply, ReplyKey
 from agent.strategies.arms import ArmTally, choose_arm
 from prompts import Feature, load_role
@@ -142,7 +149,7 @@ class ChatProposer:
         kept = self._replies.find(key)
         if kept is None:
             kept = replace(await self._purse.ask(endpoint, question), model=endpoint.name)
-            self._replies.keep(key, kept)
+            self._replies.keep(key, kept, _asked(question))
         return kept
 
 
@@ -153,6 +160,10 @@ class _Place:
     role: str
     round: int
     candidate: int
+
+
+def _asked(question: ChatQuestion) -> Asked:
+    return Asked(tuple(convert_to_openai_messages(question.messages)), question.tools)
 
 
 def _opening(role: str, request: str) -> tuple[BaseMessage, ...]:

@@ -28,6 +28,8 @@ MOST_USES = 16
 """Tools that a coder may use for one candidate."""
 MOST_RETURNS = 3
 """How often what it hands in comes back to it."""
+VERDICT = "verdict"
+"""The role under which the first judgement of what was handed in is kept, as a `ToolAnswer`."""
 _NO_MORE = "No more tools: hand in the kernel file now, in one fenced ```cuda block."
 _RETURNED = "\n\nHand in the whole file again, mended, in one fenced ```cuda block."
 
@@ -92,20 +94,27 @@ class Conversation:
             return f"No kernel could be read: {written.lacking}."
         if kernel.strip() in self.correct:
             return ""
-        return await self._kept("judge", kernel, lambda: self._judged(kernel))
+        kept = await self._kept(VERDICT, kernel, lambda: self._first_verdict(kernel))
+        return ToolAnswer.model_validate_json(kept).text
 
-    async def _judged(self, kernel: str) -> str:
+    async def _first_verdict(self, kernel: str) -> str:
+        return (await self._judged(kernel)).model_dump_json()
+
+    async def _judged(self, kernel: str) -> ToolAnswer:
+        """Compile and test what was handed in; the text says why it comes back, and is empty where it does not."""
         toolbox, task = self.tools.bench.toolbox, self.context.task
         try:
             compiled = await toolbox.do(CompileOrder(task, kernel))
             if compiled.verdict in (Verdict.REJECTED, Verdict.COMPILE_ERROR):
-                return judgement_feedback(compiled, kernel)
+                return ToolAnswer(text=judgement_feedback(compiled, kernel), verdict=compiled.verdict)
             if compiled.verdict is not Verdict.PASS:
-                return ""
+                return ToolAnswer(text="", verdict=compiled.verdict)
             tested = await toolbox.do(TestOrder(task, kernel))
         except WorkerError:
-            return ""  # nothing is known against it: the search judges it, and says so
-        return "" if tested.verdict in _NOT_AGAINST_IT else judgement_feedback(tested, kernel)
+            # Nothing is known against it: the search judges it, and says so.
+            return ToolAnswer(text="", verdict=Verdict.UNDECIDED)
+        against = "" if tested.verdict in _NOT_AGAINST_IT else judgement_feedback(tested, kernel)
+        return ToolAnswer(text=against, verdict=tested.verdict)
 
     async def _kept(self, role: str, about: object, do: Callable[[], Awaitable[str]]) -> str:
         """Return what was answered earlier at this point of the conversation, else do it and keep the answer."""

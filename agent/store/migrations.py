@@ -192,5 +192,22 @@ _MODEL_CALLS = statements(
     )
     """,
 )
-MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS)
+_QUESTIONS = statements(
+    """
+    CREATE TABLE messages (
+        sha TEXT PRIMARY KEY,
+        body BLOB NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE questions (
+        run TEXT NOT NULL REFERENCES runs (id),
+        prompt TEXT NOT NULL,
+        messages TEXT NOT NULL,
+        tools TEXT,
+        PRIMARY KEY (run, prompt)
+    )
+    """,
+)
+MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from agent.store.database import Database
+from agent.store.questions import Asked, find_questions, keep_question
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,29 @@ class RoleCost:
     unpriced: int
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """An answer, and what was asked; `asked` is None where nobody was, or an earlier version did not keep it."""
+
+    key: ReplyKey
+    asked: Asked | None
+    reply: Reply
+
+
+def _reply(row: sqlite3.Row) -> Reply:
+    return Reply(
+        text=row["text"],
+        tokens_in=row["tokens_in"],
+        tokens_out=row["tokens_out"],
+        finish=row["finish"],
+        refusal=row["refusal"],
+        uses=tuple(ToolUse(**use) for use in json.loads(row["uses"])),
+        tokens_cached=row["tokens_cached"],
+        usd=row["usd"],
+        model=row["model"],
+    )
+
+
 class Replies:
     """The replies of one run."""
 
@@ -118,19 +143,25 @@ class Replies:
                 "SELECT * FROM replies WHERE run = ? AND round = ? AND candidate = ? AND role = ? AND prompt = ?",
                 (self._run, key.round, key.candidate, key.role, key.prompt),
             ).fetchone()
-        if row is None:
-            return None
-        return Reply(
-            text=row["text"],
-            tokens_in=row["tokens_in"],
-            tokens_out=row["tokens_out"],
-            finish=row["finish"],
-            refusal=row["refusal"],
-            uses=tuple(ToolUse(**use) for use in json.loads(row["uses"])),
-            tokens_cached=row["tokens_cached"],
-            usd=row["usd"],
-            model=row["model"],
-        )
+        return None if row is None else _reply(row)
+
+    def exchanges(self, roles: tuple[str, ...]) -> list[Exchange]:
+        """Return what was answered in some roles, in the order in which it came, with what was asked."""
+        marks = ", ".join("?" * len(roles))
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT * FROM replies WHERE run = ? AND role IN ({marks}) ORDER BY rowid",
+                (self._run, *roles),
+            ).fetchall()
+            asked = find_questions(connection, self._run, (row["prompt"] for row in rows))
+        return [
+            Exchange(
+                ReplyKey(row["round"], row["candidate"], row["role"], row["prompt"]),
+                asked.get(row["prompt"]),
+                _reply(row),
+            )
+            for row in rows
+        ]
 
     def writers(self, round_: int) -> dict[str, tuple[int, int]]:
         """Return how many kernels of each model were judged, and how many of them gained.
@@ -147,9 +178,11 @@ class Replies:
             rows = connection.execute(_ROLES, (self._run,)).fetchall()
         return tuple(RoleCost(**row) for row in rows)
 
-    def keep(self, key: ReplyKey, reply: Reply) -> None:
-        """Commit an answer before anything is done with it."""
+    def keep(self, key: ReplyKey, reply: Reply, asked: Asked | None = None) -> None:
+        """Commit an answer, with what was asked where a model was, before anything is done with it."""
         with self._database.write() as connection:
+            if asked is not None:
+                keep_question(connection, self._run, key.prompt, asked)
             connection.execute(
                 "INSERT OR REPLACE INTO replies (run, round, candidate, role, prompt, text, tokens_in, tokens_out,"
                 " finish, refusal, uses, tokens_cached, usd, model)"

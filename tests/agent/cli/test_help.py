@@ -27,6 +27,7 @@ COMMANDS = [
     "resume",
     "stats",
     "adopt",
+    "export-trajectories",
     "doctor",
     "install",
     "serve",

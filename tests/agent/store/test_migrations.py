@@ -130,8 +130,8 @@ async def test_an_earlier_search_of_a_model_goes_on_and_asks_for_nothing_that_wa
         result = await resume_search(run, home=kept)
     assert [question.role for question in server.asked] == ["coder"]
     assert lines(before) < lines(result.candidates)
-    assert [one.place for one in written] == [(2, 1)]
-    assert result.candidates[2].sha == written[0].sha
+    (waiting,) = written
+    assert (waiting.round, waiting.sha) in [(one.round, one.sha) for one in result.candidates]
     assert [record for record in caplog.records if record.name.startswith("langgraph")] == []
     assert (result.verdict, len(result.candidates), store.get_run(run).state) == (
         Verdict.PASS,

@@ -1,0 +1,1 @@
+"""What models were asked and answered in searches, as data to train on: from the store to lines of JSON."""
