@@ -69,12 +69,18 @@ class SearchRequest(BaseModel):
 
     @property
     def writers(self) -> str:
-        """The names of who plans, writes and criticises, each once."""
-        if self.model is None:
+        """The names of who plans, writes and criticises, each once, as far as they were given by name."""
+        if not self.asks_models:
             return "composer"
         chosen, model = self.models, self.model
-        names = (chosen.planner or model, *(chosen.coder or (model,)), chosen.critic or model)
-        return ", ".join(dict.fromkeys(names))
+        coders = (*chosen.coder, chosen.command_name) if chosen.coder_command else chosen.coder or (model,)
+        names = (chosen.planner or model, *coders, chosen.critic or model)
+        return ", ".join(dict.fromkeys(name for name in names if name is not None))
+
+    @property
+    def asks_models(self) -> bool:
+        """Whether somebody is asked in words, instead of the built-in composer."""
+        return self.model is not None or self.models.coder_command is not None
 
 
 class HeldOut(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,9 @@ from agent.model_settings import ModelSettings
 from sandbox.errors import UsageError
 
 NAME = "warpwright.toml"
+_COMMANDS = "run programs of their choice on your machine"
+_OWN_FILE_ONLY = {"base_url": "be sent your key", "coder_command": _COMMANDS, "coder_writes": _COMMANDS}
+"""Keys of [models] that a project's file may not set, and what its writer could do else."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -36,6 +39,11 @@ class SettingsFile(BaseModel):
         known = self.models.model_dump(exclude={"model", "base_url", "prices"})
         return _validated(ModelSettings, {**known, "prices": self.prices, **_given(flags)})
 
+    def without_programs(self) -> Self:
+        """Return the settings without the programs that they name."""
+        tables = self.models.model_copy(update={"coder_command": None, "coder_writes": ()})
+        return self.model_copy(update={"models": tables})
+
     def limits(self, **flags: float | None) -> SearchBudget:
         """Return the budget; flags that were given come first."""
         return _validated(SearchBudget, {**self.budget.model_dump(), **_given(flags)})
@@ -48,11 +56,14 @@ def read_settings(home: Home, project: Path) -> SettingsFile:
         UsageError: A file cannot be read; the text names it and what was expected.
     """
     tables = _tables(home.root / NAME), _tables(project / NAME)
-    if project != home.root and "base_url" in tables[1].get("models", {}):
-        raise UsageError(
-            f"{project / NAME}: base_url of [models] is taken from {home.root / NAME} or --base-url alone, since"
-            " whoever wrote a project's file would be sent your key"
-        )
+    if project != home.root:
+        for name, danger in _OWN_FILE_ONLY.items():
+            if name in tables[1].get("models", {}):
+                flag = f"--{name.replace('_', '-')}"
+                raise UsageError(
+                    f"{project / NAME}: {name} of [models] is taken from {home.root / NAME} or {flag} alone, since"
+                    f" whoever wrote a project's file would {danger}"
+                )
     merged = {
         name: {**tables[0].get(name, {}), **tables[1].get(name, {})} for name in {**tables[0], **tables[1]}
     }

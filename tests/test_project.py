@@ -130,7 +130,7 @@ def test_every_command_and_option_in_the_readme_exists() -> None:
     from agent.cli.app import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    used = re.findall(r"(?:^    |`|&& )warpwright ([a-z]+)([^\n`]*)", readme(), flags=re.M)
+    used = re.findall(r"(?:^    |`|&& )warpwright ([a-z-]+)([^\n`]*)", readme(), flags=re.M)
     assert {name for name, _ in used} >= {"optimize", "check", "tasks", "resume", "doctor", "serve"}
     for name, rest in used:
         options = {option for parameter in commands[name].params for option in parameter.opts}

@@ -53,6 +53,22 @@ CoderModel = Annotated[
         help="The coder's model, where it is not --model; of several a bandit chooses, by what each one gained.",
     ),
 ]
+CoderCommand = Annotated[
+    str | None,
+    typer.Option(
+        "--coder-command",
+        metavar="COMMAND",
+        help="A program that is the coder: it reads the question on standard input and prints a kernel file.",
+    ),
+]
+CoderWrites = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--coder-writes",
+        metavar="PATH",
+        help="What that program may change beside a folder of its own; may be given several times.",
+    ),
+]
 CriticModel = Annotated[
     str | None, typer.Option("--critic-model", help="The critic's model, where it is not --model.")
 ]

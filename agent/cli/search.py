@@ -11,7 +11,9 @@ import typer
 from agent.cli.options import (
     AsJson,
     BaseUrl,
+    CoderCommand,
     CoderModel,
+    CoderWrites,
     CriticModel,
     DeviceName,
     MaxCandidates,
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
     from agent.results import SearchResult
 
 
+COMPOSER = "composer"
+
+
 def optimize(  # noqa: PLR0913 - they are the options of the command
     task: Annotated[
         str, typer.Argument(metavar="TASK|FOLDER", help="A task's name or folder.", show_default=False)
@@ -55,6 +60,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     base_url: BaseUrl = None,
     planner_model: PlannerModel = None,
     coder_model: CoderModel = None,
+    coder_command: CoderCommand = None,
+    coder_writes: CoderWrites = None,
     critic_model: CriticModel = None,
     temperature: Temperature = None,
     reasoning_effort: Reasoning = None,
@@ -90,6 +97,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
 
         found = home()
         kept = read_settings(found, Path.cwd())
+        if model == COMPOSER:
+            kept = kept.without_programs()
         request = SearchRequest(
             task=task,
             device=device,
@@ -98,6 +107,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             models=kept.model_settings(
                 planner=planner_model,
                 coder=tuple(coder_model) if coder_model else None,
+                coder_command=coder_command,
+                coder_writes=tuple(coder_writes) if coder_writes else None,
                 critic=critic_model,
                 temperature=temperature,
                 reasoning_effort=reasoning_effort,
@@ -128,7 +139,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
 
 def chosen_model(name: str | None) -> str | None:
     """Return the chat model that a name means; None for the built-in composer."""
-    return None if name == "composer" else name
+    return None if name == COMPOSER else name
 
 
 def resume(run: RunName, as_json: AsJson = False) -> None:

@@ -51,8 +51,12 @@ class SearchService:
         return self._toolbox.device
 
     def settings(self) -> SettingsFile:
-        """Return the settings of this server's home; what lies in the folder it was started in is not read."""
-        return read_settings(self._home, self._home.root)
+        """Return the settings of this server's home; what lies in the folder it was started in is not read.
+
+        Programs that they name are for this machine's own person: somebody else's task is not to steer them.
+        """
+        kept = read_settings(self._home, self._home.root)
+        return kept if tenant() is None else kept.without_programs()
 
     @property
     def _store(self) -> Store:

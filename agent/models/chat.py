@@ -16,8 +16,8 @@ from langchain_core.messages import (
 )
 
 from agent.candidates import CandidatePlan
+from agent.models.answerer import Answerer, ChatQuestion
 from agent.models.bench import RunBench
-from agent.models.endpoint import ChatQuestion, Endpoint
 from agent.models.fallback import default_critique
 from agent.models.purse import Purse
 from agent.models.reply import critique_of, no_answer, plans_of
@@ -43,23 +43,32 @@ _AGAIN = (
 
 @dataclass(frozen=True)
 class Roles:
-    """Who answers: the endpoint of each role; one may stand for several."""
+    """Who answers in each role; one may stand for several, and without a planner or a critic nobody is asked."""
 
-    planner: Endpoint
-    critic: Endpoint
-    coders: tuple[Endpoint, ...]
+    planner: Answerer | None
+    critic: Answerer | None
+    coders: tuple[Answerer, ...]
 
     @property
     def name(self) -> str:
         """The models' names, each once."""
-        return ", ".join(dict.fromkeys(one.name for one in (self.planner, *self.coders, self.critic)))
+        asked = (self.planner, *self.coders, self.critic)
+        return ", ".join(dict.fromkeys(one.name for one in asked if one is not None))
 
 
 class ChatProposer:
     """Asks chat models; every answer is committed to the store before it is read."""
 
-    def __init__(self, roles: Roles, purse: Purse, bench: RunBench, tell: Callable[[str], None]) -> None:
-        """Ask `roles`, paid from a purse; what a person should know of their answers is told."""
+    def __init__(
+        self,
+        roles: Roles,
+        purse: Purse,
+        bench: RunBench,
+        tell: Callable[[str], None],
+        notices: Iterable[str] = (),
+    ) -> None:
+        """Ask `roles`, paid from a purse; what a person should know of their answers is told, `notices` first."""
+        self._notices = list(notices)
         self._roles = roles
         self._replies = bench.store.replies(bench.run)
         self._purse = purse
@@ -73,6 +82,10 @@ class ChatProposer:
 
     async def plan(self, context: PlanContext) -> list[CandidatePlan]:
         """Ask for plans; what is missing or cannot be read is left to the strategy, and said."""
+        while self._notices:
+            self._tell(self._notices.pop(0))
+        if self._roles.planner is None:
+            return []
         messages = _opening("planner", plan_request(context))
         key = _Place("planner", context.round, 0)
         plans = await self._structured(self._roles.planner, key, messages, PLANS, plans_of)
@@ -105,7 +118,7 @@ class ChatProposer:
                 failed = error
         raise failed
 
-    def _coder(self, context: WriteContext) -> Endpoint:
+    def _coder(self, context: WriteContext) -> Answerer:
         """Return who writes a candidate: of several the one that the bandit draws."""
         coders = {one.name: one for one in self._roles.coders}
         if len(coders) == 1:
@@ -115,6 +128,8 @@ class ChatProposer:
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Ask for the one bottleneck or root cause."""
+        if self._roles.critic is None:
+            return default_critique(context)
         messages = _opening(*critique_request(context))
         place = _Place("critic", context.round, 0)
         written = await self._structured(self._roles.critic, place, messages, CRITIQUE, critique_of)
@@ -125,7 +140,7 @@ class ChatProposer:
 
     async def _structured(
         self,
-        endpoint: Endpoint,
+        endpoint: Answerer,
         place: _Place,
         messages: tuple[BaseMessage, ...],
         shape: Mapping[str, Any],
@@ -139,12 +154,12 @@ class ChatProposer:
         reason = no_answer(reply)
         if not reason:
             reason = "it could not be read"
-            endpoint.learn(endpoint.dialect.without_rung())
+            endpoint.could_not_be_read()
         self._tell(f"round {place.round}: the {place.role}'s answer is asked for again: {reason}")
         again = (*messages, AIMessage(reply.text), HumanMessage(_AGAIN))
         return read(await self._ask(endpoint, place, ChatQuestion(again, shape)))
 
-    async def _ask(self, endpoint: Endpoint, place: _Place, question: ChatQuestion) -> Reply:
+    async def _ask(self, endpoint: Answerer, place: _Place, question: ChatQuestion) -> Reply:
         key = ReplyKey(place.round, place.candidate, place.role, conversation_sha(question.messages))
         kept = self._replies.find(key)
         if kept is None:

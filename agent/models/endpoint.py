@@ -15,6 +15,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from agent.model_settings import ModelSettings
+from agent.models.answerer import ChatQuestion
 from agent.models.completion import NotAnAnswerError
 from agent.models.dialect import Dialect, Rung
 from agent.models.failures import UNREADABLE, failure, words
@@ -28,21 +29,6 @@ RETRIES = 4
 OPENAI = "https://api.openai.com/v1"
 KEYS = ("WARPWRIGHT_API_KEY", "OPENAI_API_KEY")
 _ANSWER = "answer"
-
-
-@dataclass(frozen=True)
-class ChatQuestion:
-    """What a model is asked.
-
-    Attributes:
-        messages: The conversation so far.
-        shape: JSON schema of the answer where one is wanted; the model is also told of it in words.
-        tools: What it may call: name, description and JSON schema of each, as the protocol has them.
-    """
-
-    messages: tuple[BaseMessage, ...]
-    shape: Mapping[str, Any] | None = None
-    tools: tuple[Mapping[str, Any], ...] = ()
 
 
 Extra = Mapping[str, Any] | None
@@ -72,6 +58,8 @@ class Address:
 
 class Endpoint:
     """Asks one model at one endpoint, in the dialect that it understands."""
+
+    metered = True
 
     def __init__(
         self, chat: BaseChatModel, address: Address, client: EndpointClient | None = None, extra: Extra = None
@@ -123,6 +111,10 @@ class Endpoint:
                 self.learn(known)
             except (openai.OpenAIError, httpx2.HTTPError, *UNREADABLE) as error:
                 raise failure(error, self.name, self.url) from error
+
+    def could_not_be_read(self) -> None:
+        """Ask for structured answers in a plainer way from now on."""
+        self.learn(self.dialect.without_rung())
 
     def learn(self, dialect: Dialect) -> None:
         """Remember what the model does not understand."""

@@ -1,13 +1,15 @@
-"""Opens the chat models of a search: one endpoint a role, the same one where they are the same model."""
+"""Opens those who are asked in a search: one endpoint a role, the same one where they are the same model."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 
 from agent.events import Event, Noticed
 from agent.home import Home
 from agent.models.bench import RunBench
 from agent.models.chat import ChatProposer, Roles
+from agent.models.command import CoderCommand, open_command
 from agent.models.endpoint import Endpoint, open_endpoint
 from agent.models.prices import Prices
 from agent.models.purse import OUTPUT_TOKENS, Purse
@@ -19,16 +21,16 @@ from tools.toolbox import Toolbox
 
 
 class ChatModels:
-    """The chat models that a request names."""
+    """Who a request asks in words: chat models, the coder's command, or both."""
 
     def __init__(self, request: SearchRequest, environment: Mapping[str, str], home: Home) -> None:
         """Open them; nothing is asked yet.
 
         Raises:
             MissingDependencyError: A key is missing or cannot be one.
-            UsageError: The endpoint's address is none; or money is limited and the price of a model is unknown.
+            UsageError: The endpoint's address is none; the coder's command is not there; or money is limited and the
+                price of a model is unknown.
         """
-        assert request.model is not None, "without a model the composer writes"
         self._home = home
         self._store = Store(home)
         self._prices = Prices(request.models.prices)
@@ -37,14 +39,21 @@ class ChatModels:
             settings = settings.model_copy(update={"max_output_tokens": OUTPUT_TOKENS})
         self._output_tokens = settings.max_output_tokens or OUTPUT_TOKENS
         planner, critic = settings.planner or request.model, settings.critic or request.model
-        coders = settings.coder or (request.model,)
+        command = _command(request, home, environment)
+        coders = settings.coder or ((request.model,) if request.model and command is None else ())
         opened = {
             name: open_endpoint(name, request.base_url, settings, environment, self._store.dialects)
             for name in dict.fromkeys((planner, critic, *coders))
+            if name is not None
         }
         if request.budget.max_usd is not None:
             self._require_prices(opened.values())
-        self._roles = Roles(opened[planner], opened[critic], tuple(opened[name] for name in coders))
+        self._roles = Roles(
+            planner=None if planner is None else opened[planner],
+            critic=None if critic is None else opened[critic],
+            coders=(*(opened[name] for name in coders), *((command,) if command else ())),
+        )
+        self._notice = "" if command is None else command.notice
 
     def proposer(
         self, run: str, toolbox: Toolbox, ledger: Ledger, say: Callable[[Event], None]
@@ -52,7 +61,10 @@ class ChatModels:
         """Return the proposer of a run."""
         purse = Purse(ledger, self._prices, self._output_tokens)
         bench = RunBench(run, self._store, self._home, toolbox)
-        return ChatProposer(self._roles, purse, bench, lambda text: say(Noticed(run=run, message=text)))
+        notices = [self._notice] if self._notice else []
+        return ChatProposer(
+            self._roles, purse, bench, lambda text: say(Noticed(run=run, message=text)), notices
+        )
 
     def _require_prices(self, endpoints: Iterable[Endpoint]) -> None:
         for endpoint in endpoints:
@@ -62,3 +74,20 @@ class ChatModels:
                     f' put [prices."{endpoint.name}"] with input and output (US dollars a million tokens) into'
                     " warpwright.toml, or limit --max-tokens instead"
                 )
+
+
+def _command(request: SearchRequest, home: Home, environment: Mapping[str, str]) -> CoderCommand | None:
+    """Return the coder's command, where there is one; what it costs nobody here can count."""
+    if request.models.coder_command is None:
+        return None
+    if request.tenant:
+        raise UsageError(
+            "programs as coders are for this machine's own person, not for those who use its server"
+        )
+    limits = {"--max-usd": request.budget.max_usd, "--max-tokens": request.budget.max_tokens}
+    if given := [flag for flag, limit in limits.items() if limit is not None]:
+        raise UsageError(
+            f"{' and '.join(given)} cannot be held with --coder-command: what the program spends is not known here;"
+            " limit --max-candidates or --max-seconds instead"
+        )
+    return open_command(request.models, home, {**os.environ, **environment})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from langchain_core.messages import AIMessage
 
-from agent.models.endpoint import ChatQuestion, Endpoint
+from agent.models.answerer import Answerer, ChatQuestion
 from agent.models.failures import UnbilledError
 from agent.models.prices import Prices
 from agent.proposer import BudgetSpentError
@@ -34,13 +34,15 @@ class Purse:
     prices: Prices
     output_tokens: int = OUTPUT_TOKENS
 
-    async def ask(self, endpoint: Endpoint, question: ChatQuestion) -> Reply:
-        """Ask, and pay; the reply says its price.
+    async def ask(self, endpoint: Answerer, question: ChatQuestion) -> Reply:
+        """Ask, and pay; the reply says its price. Who is not metered is asked as often as the search needs.
 
         Raises:
             BudgetSpentError: The budget has no room for the worst that the call can cost.
             WarpwrightError: As `Endpoint.ask`.
         """
+        if not endpoint.metered:
+            return await endpoint.ask(question)
         worst = self._worst(endpoint, question)
         call = await self.ledger.reserve(endpoint.name, worst)
         if call is None:
@@ -60,7 +62,7 @@ class Purse:
             if not settled:
                 await self.ledger.abandon()
 
-    def _worst(self, endpoint: Endpoint, question: ChatQuestion) -> CallCost:
+    def _worst(self, endpoint: Answerer, question: ChatQuestion) -> CallCost:
         """A token is at least one byte of text, so there are no more of them than bytes."""
         texts = [str(message.text) for message in question.messages]
         texts += [json.dumps(dict(tool)) for tool in question.tools]
@@ -70,7 +72,7 @@ class Purse:
         usd = self.prices.usd(endpoint.name, endpoint.url, (read, 0, self.output_tokens))
         return CallCost(read + self.output_tokens, usd)
 
-    def _priced(self, endpoint: Endpoint, reply: Reply, worst: CallCost) -> tuple[Reply, CallCost]:
+    def _priced(self, endpoint: Answerer, reply: Reply, worst: CallCost) -> tuple[Reply, CallCost]:
         """A reply without token counts costs its worst."""
         if reply.tokens_in + reply.tokens_out == 0:
             return reply, worst

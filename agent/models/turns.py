@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
+from agent.models.answerer import ChatQuestion
 from agent.models.bench import CoderTools, ToolAnswer
 from agent.models.blocks import answer_text
-from agent.models.endpoint import ChatQuestion
 from agent.models.feedback import judgement_feedback
 from agent.models.reply import written_of
 from agent.proposer import WriteContext, Written

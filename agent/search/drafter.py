@@ -10,8 +10,9 @@ from typing import cast
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import TypeAdapter, ValidationError
 
+from agent.models.answerer import ChatQuestion
 from agent.models.blocks import answer_text
-from agent.models.endpoint import ChatQuestion, Endpoint
+from agent.models.endpoint import Endpoint
 from agent.models.feedback import feedback
 from agent.models.reply import draft_of, json_object, no_answer
 from agent.search.run_report import markdown

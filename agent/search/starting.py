@@ -124,7 +124,7 @@ def _proposers(
     """Return how to make the proposer; what it lacks is found out before a run exists."""
     if given is not None:
         return lambda run, tools, ledger, say: given
-    if request.model is None:
+    if not request.asks_models:
         from agent.composer import Composer
 
         composer = Composer()

@@ -44,6 +44,11 @@ class BubblewrapIsolation(Isolation):
         self._program = program
 
     @property
+    def program(self) -> Path:
+        """The `bwrap` in use."""
+        return self._program
+
+    @property
     def name(self) -> str:
         """See `Isolation`."""
         return "bubblewrap"
