@@ -11,6 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agent.budget import TokenPrice
 
+CLIENT = "client"
+"""Where a model is named: the own one of the MCP client that starts a search."""
+
 
 class ReasoningEffort(StrEnum):
     """How long a model that can think may do so, in the endpoints' words."""

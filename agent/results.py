@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.budget import SearchBudget
 from agent.candidates import Trial
 from agent.exploration import Exploration
-from agent.model_settings import ModelSettings
+from agent.model_settings import CLIENT, ModelSettings
 from agent.strategy_names import StrategyName
 from sandbox.verdict import Provenance, Verdict
 
@@ -76,6 +76,12 @@ class SearchRequest(BaseModel):
         coders = (*chosen.coder, chosen.command_name) if chosen.coder_command else chosen.coder or (model,)
         names = (chosen.planner or model, *coders, chosen.critic or model)
         return ", ".join(dict.fromkeys(name for name in names if name is not None))
+
+    @property
+    def asks_client(self) -> bool:
+        """Whether the own model of an MCP client is asked."""
+        chosen = self.models
+        return CLIENT in (self.model, chosen.planner, chosen.critic, *chosen.coder)
 
     @property
     def asks_models(self) -> bool:

@@ -91,9 +91,11 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     async def begin(view: ProgressView) -> SearchResult:
         from agent.cli.kernels import read_kernel
         from agent.home import home
+        from agent.model_settings import CLIENT
         from agent.results import SearchRequest
         from agent.search.starting import start_search
         from agent.settings_file import read_settings
+        from sandbox.errors import UsageError
 
         found = home()
         kept = read_settings(found, Path.cwd())
@@ -132,6 +134,10 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             seed=seed,
             tools=tools,
         )
+        if request.asks_client:
+            raise UsageError(
+                f"the model {CLIENT!r} is an MCP client's own: start_search takes it, not this command"
+            )
         return await start_search(request, home=found, on_event=view)
 
     _watch(begin, as_json=as_json)

@@ -12,6 +12,7 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from agent.mcp.answers import SearchList, SearchOutcome, SearchStatus
+from agent.mcp.sampling import Asked, Said, can_sample, take_answer, with_what_is_wanted
 from agent.mcp.search_service import SearchService
 from agent.mcp.services import Services, services_of
 from agent.results import RunState, SearchRequest
@@ -20,6 +21,10 @@ from sandbox.errors import WarpwrightError
 from tools.mcp.arguments import clamped
 from tools.mcp.tool import ReadableTool
 
+_NO_SAMPLING = (
+    "model: this client offers no sampling, so its own model cannot be asked; name a chat model, or leave it"
+    " unset for the composer"
+)
 LONGEST_WAIT_S = 45
 """Many clients give up on a call after 60 s."""
 
@@ -60,7 +65,8 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
         str | None,
         Field(
             max_length=256,
-            description="A chat model; unset, the server's own (WARPWRIGHT_MODEL), else the composer.",
+            description="A chat model; unset, the server's own (WARPWRIGHT_MODEL), else the composer. client: your "
+            "own, without a key, where this client offers sampling; it answers while you call search_status.",
         ),
     ] = None,
     candidates: Annotated[int, Field(ge=1, le=32, description="Kernels a round.")] = 4,
@@ -103,6 +109,8 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
             strategy=strategy,
             seed=seed,
         )
+        if request.asks_client and not can_sample(ctx):
+            raise ToolError(_NO_SAMPLING)
         return await service.start(request)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
@@ -111,6 +119,8 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
 async def search_status(
     ctx: _Ctx,
     run: _Run,
+    wanted: Asked,
+    said: Said,
     wait_s: Annotated[
         float,
         clamped(0, LONGEST_WAIT_S),
@@ -122,7 +132,8 @@ async def search_status(
     Use it after start_search, again while state is "running"; next_step names the call to make after that.
     """
     service = _searches(ctx)
-    deadline = time.monotonic() + wait_s
+    await take_answer(ctx, run, wanted, said)
+    deadline = time.monotonic() + (0 if wanted.asks else wait_s)
     reported = -1
     try:
         while True:
@@ -132,7 +143,7 @@ async def search_status(
                 await ctx.report_progress(reported, status.candidates_total, status.message)
             left = deadline - time.monotonic()
             if status.state is not RunState.RUNNING or left <= 0:
-                return status
+                return await with_what_is_wanted(ctx, status)
             await service.wait(run, left)
     except WarpwrightError as error:
         raise ToolError(str(error)) from error

@@ -26,6 +26,7 @@ from mcp.types import (
 from pydantic import Field
 
 from agent.mcp.services import Services
+from agent.model_settings import CLIENT
 from agent.results import RunState
 from sandbox.errors import UsageError
 from tools.mcp.tool import result_of
@@ -70,6 +71,8 @@ class SearchTasks(Extension):
         if params.name != "start_search" or not _offers_tasks(ctx) or not isinstance(result, CallToolResult):
             return result
         content = cast("dict[str, Any]", result.structured_content or {})
+        if (params.arguments or {}).get("model") == CLIENT:  # its client must call search_status, to answer
+            return result
         return result if result.is_error else {"resultType": "task", **await _view(ctx, content["run"])}
 
     async def _get(self, ctx: _Ctx, params: TaskParams) -> HandlerResult:

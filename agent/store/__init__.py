@@ -11,6 +11,7 @@ from agent.exploration import exploration
 from agent.home import Home
 from agent.results import BestKernel, HeldOut, RunState, SearchResult
 from agent.store.candidates import Candidates
+from agent.store.client_questions import ClientQuestions
 from agent.store.credits import Credits
 from agent.store.database import Database
 from agent.store.dialects import DialectMemory
@@ -54,6 +55,10 @@ class Store:
     def replies(self, run: str) -> Replies:
         """Return the replies of one run."""
         return Replies(self._database, run)
+
+    def client_questions(self, run: str) -> ClientQuestions:
+        """Return the questions of one run to the model of an MCP client."""
+        return ClientQuestions(self._database, run)
 
     def ledger(self, run: str, budget: SearchBudget) -> Ledger:
         """Return the account of one run."""

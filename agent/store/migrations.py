@@ -208,6 +208,15 @@ _QUESTIONS = statements(
         PRIMARY KEY (run, prompt)
     )
     """,
+    """
+    CREATE TABLE client_questions (
+        run TEXT NOT NULL REFERENCES runs (id),
+        id TEXT NOT NULL,
+        asked TEXT NOT NULL,
+        answer TEXT,
+        PRIMARY KEY (run, id)
+    )
+    """,
 )
 MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""
