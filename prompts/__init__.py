@@ -1,4 +1,4 @@
-"""What models are told: one Markdown file a role, one a request, one a chat prompt, and the feature library."""
+"""What models are told: a Markdown file a role, a request, a chat prompt, a way of asking, and a feature."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "KINDS",
+    "PLAIN",
     "Family",
     "Feature",
     "Kind",
@@ -23,6 +24,8 @@ __all__ = [
     "render_chat",
     "render_facts",
     "render_request",
+    "variant_text",
+    "variants",
 ]
 
 Kind = Literal[
@@ -32,6 +35,8 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Family = Literal["memory", "tiling", "compute", "tensor", "reduction", "parallelism", "launch", "fusion"]
 """What a feature is about."""
+PLAIN = "plain"
+"""The way of asking that adds nothing."""
 _FENCE = "+++"
 
 
@@ -78,6 +83,19 @@ class Feature(BaseModel):
 def load_role(name: str) -> str:
     """Return what the model in a role (planner, coder, critic) is told once, the same for every run."""
     return _read(f"{name}.md")
+
+
+@cache
+def variants(role: str) -> tuple[str, ...]:
+    """Return the names of the ways in which a role can be asked; `PLAIN` comes first, and every role has it."""
+    folder = files(__name__) / "variants" / role
+    names = {entry.name.removesuffix(".md") for entry in folder.iterdir()} if folder.is_dir() else set[str]()
+    return (PLAIN, *sorted(names - {PLAIN}))
+
+
+def variant_text(role: str, name: str) -> str:
+    """Return what a way of asking adds to the request; nothing for `PLAIN`."""
+    return "" if name == PLAIN else f"{_read(f'variants/{role}/{name}.md').strip()}\n\n"
 
 
 def render_request(name: str, values: Mapping[str, str]) -> str:

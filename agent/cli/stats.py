@@ -1,4 +1,4 @@
-"""`stats` and `adopt`: what features and models have earned, and features that become pages of the library."""
+"""`stats` and `adopt`: what features, models and prompts have earned, and features that become pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent.cli.outcome import ExitStatus, conclude
 
 
 def stats(as_json: AsJson = False) -> None:
-    """Say what features have gained in all searches so far, and how models did."""
+    """Say what features have gained in all searches so far, and how models and prompts did."""
 
     async def work() -> ExitStatus:
         from agent.cli import output, stats_view
@@ -19,11 +19,11 @@ def stats(as_json: AsJson = False) -> None:
         from agent.store import Store
 
         credits = Store(home()).credits
-        earned, models = credits.earned(), credits.models()
+        earned, models, prompts = credits.earned(), credits.models(), credits.prompts()
         if as_json:
-            output.print_json({"features": earned, "models": models})
-        elif earned:
-            stats_view.show(output.console(), earned, models)
+            output.print_json({"features": earned, "models": models, "prompts": prompts})
+        elif earned or models:
+            stats_view.show(output.console(), earned, {"model": models, "prompt": prompts})
         else:
             output.console().print("nothing is earned yet; begin with: warpwright optimize softmax")
         return ExitStatus.DONE

@@ -79,9 +79,9 @@ Said = Annotated[CreateMessageResult | NothingWanted, Resolve(ask_model)]
 async def take_answer(
     ctx: Context[Services], run: str, wanted: Wanted, said: CreateMessageResult | NothingWanted
 ) -> None:
-    """Bring an answer to the search that waits for it; return whether there was one."""
+    """Bring an answer, where there is one, to the search that waits for it."""
     if wanted.question is None or not isinstance(said, CreateMessageResult):
-        return False
+        return
     finish = str(said.stop_reason or "endTurn")
     answer = ClientAnswer(_text(said.content), _FINISHES.get(finish, finish), said.model)
     questions = services_of(ctx).store.client_questions(run)

@@ -28,12 +28,14 @@ from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext,
 from agent.store.questions import Asked
 from agent.store.replies import Reply, ReplyKey
 from agent.strategies.arms import ArmTally, choose_arm
-from prompts import Feature, load_role
+from prompts import PLAIN, Feature, load_role, variants
 from sandbox.errors import WarpwrightError
 
 T = TypeVar("T")
 
 _FEATURES = 3
+_VARIANTS = 0x5EED
+"""Makes the draw of a way of asking another one than that of a coder."""
 _OWN = re.compile(r"^[a-z][a-z0-9_]{2,47}$")
 _AGAIN = (
     "That could not be read as the answer asked for. Give it again: one JSON value in one fenced ```json block, as"
@@ -101,14 +103,13 @@ class ChatProposer:
 
     async def write(self, context: WriteContext) -> Written:
         """Have a kernel file written, in as many turns as it takes."""
-        place = _Place("coder", context.round, context.candidate)
-
-        coder = self._coder(context)
+        coder, variant = self._coder(context), self._variant(context)
+        place = _Place("coder", context.round, context.candidate, variant)
 
         async def ask(question: ChatQuestion) -> Reply:
             return await self._ask(coder, place, question)
 
-        opening = list(_opening("coder", write_request(context)))
+        opening = list(_opening("coder", write_request(context, variant)))
         failed: WarpwrightError | None = None
         async with self._bench.open(context) as tools:
             # An error that passed through the tools' task group would come out of it as a group of errors.
@@ -125,6 +126,14 @@ class ChatProposer:
             return self._roles.coders[0]
         tallies = {model: ArmTally(*seen) for model, seen in self._replies.writers(context.round).items()}
         return coders[choose_arm(tuple(coders), tallies, context.seed)]
+
+    def _variant(self, context: WriteContext) -> str:
+        """Return the way in which a coder is asked: the one that a candidate's was asked in before, else a draw."""
+        known, names = self._replies.variant_of(context.round, context.candidate), variants("coder")
+        if known is not None:
+            return known if known in names else PLAIN
+        tallies = {name: ArmTally(*seen) for name, seen in self._replies.variants(context.round).items()}
+        return choose_arm(names, tallies, context.seed ^ _VARIANTS)
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Ask for the one bottleneck or root cause."""
@@ -163,18 +172,20 @@ class ChatProposer:
         key = ReplyKey(place.round, place.candidate, place.role, conversation_sha(question.messages))
         kept = self._replies.find(key)
         if kept is None:
-            kept = replace(await self._purse.ask(endpoint, question), model=endpoint.name)
+            said = await self._purse.ask(endpoint, question)
+            kept = replace(said, model=endpoint.name, variant=place.variant)
             self._replies.keep(key, kept, _asked(question))
         return kept
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Whose answer it is: a role's in a round, for a candidate or for all of them (0)."""
+    """Whose answer it is: a role's in a round, for a candidate or for all of them (0), and how it is asked."""
 
     role: str
     round: int
     candidate: int
+    variant: str = ""
 
 
 def _asked(question: ChatQuestion) -> Asked:

@@ -13,7 +13,7 @@ from agent.candidates import Parent, Slot, Trial
 from agent.models.feedback import baseline_line, feedback, short, trial_line
 from agent.models.shared import fenced, shared_pages, shared_text
 from agent.proposer import Critique, CritiqueContext, PlanContext, WriteContext
-from prompts import render_request
+from prompts import PLAIN, render_request, variant_text
 from sandbox.verdict import Verdict
 from tools.tasks.task import Task
 
@@ -45,8 +45,8 @@ def plan_request(context: PlanContext) -> str:
     )
 
 
-def write_request(context: WriteContext) -> str:
-    """Return what the coder is asked."""
+def write_request(context: WriteContext, variant: str = PLAIN) -> str:
+    """Return what the coder is asked, in one of the ways that `prompts.variants` has."""
     shown = {page.name for page in shared_pages(context.library)}
     named = [page for page in context.pages if page.name not in shown]
     parent = context.parent
@@ -62,6 +62,7 @@ def write_request(context: WriteContext) -> str:
             "pages": "".join(f"{feature.text}\n" for feature in named),
             "parent": "None: start afresh." if parent is None else _start(parent, context),
             "feedback": context.feedback or "Nothing yet.",
+            "approach": variant_text("coder", variant),
         },
     )
 

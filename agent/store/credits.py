@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
@@ -25,12 +28,21 @@ WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0 AND mine.dup
   AND runs.tenant = coalesce(?, runs.tenant) AND runs.id IS NOT ?
 """
 
-_MODELS = """
-SELECT runs.model, count(DISTINCT runs.id) AS runs, count(*) AS tries, sum(verdict = 'pass') AS correct
-FROM candidates JOIN runs ON runs.id = candidates.run
-WHERE round > 0 AND verdict IS NOT NULL AND lost = 0 AND verdict NOT IN ('undecided', 'unsupported')
-  AND runs.tenant = coalesce(?, runs.tenant)
-GROUP BY runs.model ORDER BY tries DESC, runs.model
+_WRITTEN = """
+WITH wrote AS (
+    SELECT run, round, candidate, max(model) AS model, max(variant) AS variant FROM replies
+    WHERE role = 'coder' AND model != '' GROUP BY run, round, candidate
+)
+SELECT mine.run, coalesce(wrote.model, runs.model) AS model, wrote.run IS NOT NULL AS asked,
+       coalesce(nullif(wrote.variant, ''), 'plain') AS prompt, mine.verdict, mine.latency_us, mine.provenance,
+       coalesce((SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
+                 AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
+                (SELECT base.latency_us FROM candidates AS base
+                 WHERE base.run = mine.run AND base.round = 0)) AS before_us
+FROM candidates AS mine JOIN runs ON runs.id = mine.run LEFT JOIN wrote
+  ON wrote.run = mine.run AND wrote.round = mine.round AND wrote.candidate = mine.candidate
+WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0
+  AND mine.verdict NOT IN ('undecided', 'unsupported') AND runs.tenant = coalesce(?, runs.tenant)
 """
 
 
@@ -77,13 +89,31 @@ class Example:
 
 
 @dataclass(frozen=True)
-class ModelTally:
-    """How the candidates of one model did, over all runs that may be seen."""
+class WriterTally:
+    """How the candidates of one model, or those that were asked for in one way, did: in all runs that may be seen.
 
-    model: str
+    Attributes:
+        name: Of the model, or of the way of asking.
+        provenance: Of the latencies that gains are taken of.
+        runs: In how many runs.
+        tries: Candidates that were judged.
+        correct: Of these, the ones that passed.
+        improved: Of these, the ones that were faster than what they built on.
+        log_gain: Sum over the correct ones of log(latency built on / latency).
+    """
+
+    name: str
+    provenance: Provenance
     runs: int
     tries: int
     correct: int
+    improved: int
+    log_gain: float
+
+    @property
+    def gain(self) -> float | None:
+        """The geometric mean of the gains of correct candidates, as a ratio of latencies."""
+        return math.exp(self.log_gain / self.correct) if self.correct else None
 
 
 _EARNED = TypeAdapter(tuple[Earned, ...])
@@ -124,11 +154,17 @@ class Credits:
         ]
         return sorted(found, key=lambda one: -one.gain)
 
-    def models(self) -> list[ModelTally]:
-        """Return how each model's candidates did, the most used first."""
+    def models(self) -> list[WriterTally]:
+        """Return how each model's candidates did, the most used first; the composer is one of them."""
+        return _tallied("model", self._written())
+
+    def prompts(self) -> list[WriterTally]:
+        """Return how candidates did by the way in which their coders were asked, the most used first."""
+        return _tallied("prompt", [row for row in self._written() if row["asked"]])
+
+    def _written(self) -> list[sqlite3.Row]:
         with self._database.read() as connection:
-            rows = connection.execute(_MODELS, (self._tenant,)).fetchall()
-        return [ModelTally(**row) for row in rows]
+            return connection.execute(_WRITTEN, (self._tenant,)).fetchall()
 
     def of_run(self, run: str, tenant: str) -> tuple[Earned, ...]:
         """Return the credit that a run began with; it stays what it was, whatever other runs earn meanwhile."""
@@ -152,4 +188,27 @@ def _with(so_far: Earned, verdict: str, latency: float | None, before: float | N
         correct=so_far.correct + passed,
         improved=so_far.improved + (gain > 0),
         log_gain=so_far.log_gain + gain / max(shared, 1),
+    )
+
+
+def _tallied(column: str, rows: Iterable[sqlite3.Row]) -> list[WriterTally]:
+    groups = defaultdict[tuple[str, str], list[sqlite3.Row]](list)
+    for row in rows:
+        groups[row[column], row["provenance"]].append(row)
+    found = [_tally(*key, group) for key, group in groups.items()]
+    return sorted(found, key=lambda one: (-one.tries, one.name))
+
+
+def _tally(name: str, provenance: str, rows: Sequence[sqlite3.Row]) -> WriterTally:
+    passed = [row for row in rows if row["verdict"] == Verdict.PASS]
+    timed = [row for row in passed if row["latency_us"] and row["before_us"]]
+    gains = [math.log(row["before_us"] / row["latency_us"]) for row in timed]
+    return WriterTally(
+        name=name,
+        provenance=Provenance(provenance),
+        runs=len({row["run"] for row in rows}),
+        tries=len(rows),
+        correct=len(passed),
+        improved=sum(gain > 0 for gain in gains),
+        log_gain=sum(gains),
     )

@@ -193,6 +193,7 @@ _MODEL_CALLS = statements(
     """,
 )
 _QUESTIONS = statements(
+    "ALTER TABLE replies ADD COLUMN variant TEXT NOT NULL DEFAULT ''",
     """
     CREATE TABLE messages (
         sha TEXT PRIMARY KEY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from agent.store.database import Database
 from agent.store.questions import Asked, find_questions, keep_question
@@ -46,6 +46,7 @@ class Reply:
         tokens_cached: Those of `tokens_in` that the provider had in its cache of prompts.
         usd: Price in US dollars; None where none is known.
         model: Who answered; empty where no model did.
+        variant: The way in which it was asked; empty where there was none to choose.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Reply:
     tokens_cached: int = 0
     usd: float | None = None
     model: str = ""
+    variant: str = ""
 
     @property
     def cut_off(self) -> bool:
@@ -65,18 +67,19 @@ class Reply:
 
 
 # A gain is over the faster of the kernels that a candidate started from, or over the baseline.
-_WRITERS = """
-SELECT wrote.model, count(*) AS tried,
+_TALLIES = """
+SELECT wrote.{column} AS arm, count(*) AS tried,
        coalesce(sum(mine.verdict = 'pass' AND mine.latency_us < coalesce(
            (SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
             AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
            (SELECT base.latency_us FROM candidates AS base WHERE base.run = mine.run AND base.round = 0))), 0) AS won
-FROM (SELECT DISTINCT run, round, candidate, model FROM replies WHERE role = 'coder' AND model != '') AS wrote
+FROM (SELECT DISTINCT run, round, candidate, {column} FROM replies
+      WHERE role = 'coder' AND model != '' AND {column} != '') AS wrote
 JOIN candidates AS mine ON mine.run = wrote.run AND mine.round = wrote.round AND mine.candidate = wrote.candidate
 JOIN runs ON runs.id = wrote.run JOIN runs AS here ON here.id = :run
 WHERE runs.tenant = here.tenant AND mine.lost = 0 AND mine.verdict IS NOT NULL
   AND (wrote.run = :run AND wrote.round < :round OR wrote.run != :run AND runs.created < here.created)
-GROUP BY wrote.model
+GROUP BY arm
 """
 
 
@@ -126,6 +129,7 @@ def _reply(row: sqlite3.Row) -> Reply:
         tokens_cached=row["tokens_cached"],
         usd=row["usd"],
         model=row["model"],
+        variant=row["variant"],
     )
 
 
@@ -168,9 +172,30 @@ class Replies:
 
         Those of this run's rounds before `round_` and of earlier runs count, so that a resumed run sees the same.
         """
+        return self._tallies("model", round_)
+
+    def variants(self, round_: int) -> dict[str, tuple[int, int]]:
+        """Return the same of each way of asking."""
+        return self._tallies("variant", round_)
+
+    def variant_of(self, round_: int, candidate: int) -> str | None:
+        """Return the way in which a candidate's coder was asked before, empty where there was none to choose.
+
+        None where it was not asked yet.
+        """
         with self._database.read() as connection:
-            rows = connection.execute(_WRITERS, {"run": self._run, "round": round_}).fetchall()
-        return {row["model"]: (row["tried"], row["won"]) for row in rows}
+            row = connection.execute(
+                "SELECT variant FROM replies WHERE run = ? AND round = ? AND candidate = ? AND role = 'coder'"
+                " ORDER BY rowid DESC LIMIT 1",
+                (self._run, round_, candidate),
+            ).fetchone()
+        return None if row is None else str(row["variant"])
+
+    def _tallies(self, column: Literal["model", "variant"], round_: int) -> dict[str, tuple[int, int]]:
+        query = _TALLIES.format(column=column)
+        with self._database.read() as connection:
+            rows = connection.execute(query, {"run": self._run, "round": round_}).fetchall()
+        return {row["arm"]: (row["tried"], row["won"]) for row in rows}
 
     def costs(self) -> tuple[RoleCost, ...]:
         """Return what the run's answers cost, by role and model."""
@@ -185,8 +210,8 @@ class Replies:
                 keep_question(connection, self._run, key.prompt, asked)
             connection.execute(
                 "INSERT OR REPLACE INTO replies (run, round, candidate, role, prompt, text, tokens_in, tokens_out,"
-                " finish, refusal, uses, tokens_cached, usd, model)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " finish, refusal, uses, tokens_cached, usd, model, variant)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(self._run, key.round, key.candidate, key.role, key.prompt),
                     *(reply.text, reply.tokens_in, reply.tokens_out, reply.finish, reply.refusal),
@@ -195,6 +220,7 @@ class Replies:
                         reply.tokens_cached,
                         reply.usd,
                         reply.model,
+                        reply.variant,
                     ),
                 ),
             )

@@ -16,6 +16,7 @@ from agent.store import Store
 from agent.store.questions import Message
 from agent.store.replies import Exchange
 from agent.trajectories.rewards import reward
+from prompts import PLAIN
 from sandbox.verdict import Provenance, Verdict
 
 _OPENING = 2
@@ -44,6 +45,7 @@ class Dialogue:
 
     Attributes:
         model: Who answered last.
+        variant: The way in which it was asked.
         messages: All of it, the last reply included, as chat templates take them.
         tools: The tools that were offered, as JSON schemas.
         handed: What was handed in, in order; the last one is the candidate's kernel.
@@ -52,6 +54,7 @@ class Dialogue:
 
     trial: Trial
     model: str
+    variant: str
     messages: tuple[Message, ...]
     tools: tuple[Mapping[str, Any], ...]
     handed: tuple[HandedIn, ...]
@@ -126,6 +129,7 @@ def _conversation(trial: Trial, exchanges: Sequence[Exchange]) -> Dialogue | Non
     return Dialogue(
         trial=trial,
         model=last.reply.model,
+        variant=last.reply.variant or PLAIN,
         messages=(*_plain(last.asked.messages), answer),
         tools=first.tools,
         handed=tuple(_handed(exchanges, trial)),

@@ -127,6 +127,7 @@ def _about(source: Source, one: Dialogue, handed: HandedIn) -> Line:
         "speedup": handed.speedup,
         "provenance": one.provenance,
         "model": one.model,
+        "prompt_variant": one.variant,
         "task": run.task,
         "task_sha": run.task_sha,
         "device": run.device,

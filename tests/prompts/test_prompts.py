@@ -81,6 +81,7 @@ def test_values_may_hold_dollar_signs():
         "pages",
         "parent",
         "feedback",
+        "approach",
     )
     text = prompts.render_request("coder", {name: f"${name}" for name in names})
     assert "$feedback" in text
@@ -90,3 +91,13 @@ def test_the_kernel_file_that_coders_are_shown_is_one():
     example = prompts.load_role("coder").partition("```cuda\n")[2].partition("```")[0]
     parsed = kernel_file.parse(example)
     assert [launch.kernel for launch in parsed.launches] == ["sum_blocks", "sum_blocks"]
+
+
+def test_a_coder_can_be_asked_in_several_ways_and_plainly_first():
+    names = prompts.variants("coder")
+    assert names[0] == prompts.PLAIN
+    assert len(names) >= 3
+    texts = [prompts.variant_text("coder", name) for name in names]
+    assert texts[0] == ""
+    assert all(text.endswith("\n\n") and len(text) < 1000 for text in texts[1:])
+    assert prompts.variants("critic") == (prompts.PLAIN,)

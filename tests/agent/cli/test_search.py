@@ -78,7 +78,7 @@ def test_what_features_earned_is_kept_across_runs_and_told_with_its_provenance(
     tried = {name for one in found["candidates"] for name in one["features"]}
     assert {one["feature"] for one in stats["features"]} == tried
     assert all(one["kind"] == "elementwise" and one["architecture"] == "sm_90" for one in stats["features"])
-    assert [(one["model"], one["runs"]) for one in stats["models"]] == [("composer", 1)]
+    assert [(one["name"], one["runs"]) for one in stats["models"]] == [("composer", 1)]
     told = warpwright("stats").stdout
     assert "estimated gain" in told
     assert "measured" not in told

@@ -8,6 +8,7 @@ from agent.candidates import CandidatePlan, Submission
 from agent.home import Home
 from agent.results import SearchRequest
 from agent.store import NewRun, Store
+from agent.store.replies import Reply, ReplyKey
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import CheckReport, CompileReport
 
@@ -127,4 +128,19 @@ def test_models_are_counted_by_run_and_candidate(store: Store, tmp_path):
     judge(store, name, (1, 1), None, ("tiles", "vectors"), 50.0)
     judge(store, name, (1, 2), None, ("tiles",), None)
     (tally,) = store.credits.models()
-    assert (tally.model, tally.runs, tally.tries, tally.correct) == ("m", 1, 2, 1)
+    assert (tally.name, tally.runs, tally.tries, tally.correct, tally.improved) == ("m", 1, 2, 1, 1)
+    assert tally.gain == pytest.approx(2.0)
+    assert store.credits.prompts() == [], "nobody was asked in words"
+
+
+def test_coders_and_prompts_earn_what_their_kernels_gained(store: Store, tmp_path):
+    name = run(store, tmp_path)
+    latencies = {("fast", "derive_first"): 25.0, ("slow", "plain"): 100.0, ("slow", ""): None}
+    for number, ((model, variant), us) in enumerate(latencies.items(), start=1):
+        judge(store, name, (1, number), None, ("tiles",), us)
+        key = ReplyKey(1, number, "coder", f"{number}")
+        store.replies(name).keep(key, Reply("...", model=model, variant=variant))
+    models = {one.name: (one.tries, one.correct, one.improved) for one in store.credits.models()}
+    assert models == {"fast": (1, 1, 1), "slow": (2, 1, 0)}
+    prompts = {one.name: (one.tries, one.correct, one.gain) for one in store.credits.prompts()}
+    assert prompts == {"derive_first": (1, 1, pytest.approx(4.0)), "plain": (2, 1, pytest.approx(1.0))}

@@ -15,6 +15,7 @@ from agent.store import Store
 from agent.trajectories.exporting import ABOUT, Exported, export
 from agent.trajectories.lines import FORMATS
 from agent.trajectories.rewards import DEFINITION, NAME
+from prompts import PLAIN
 from sandbox.errors import UsageError
 from tests.agent.model_server import Answer, Question, serving
 from tests.agent.models.test_turns import Script, call
@@ -115,7 +116,10 @@ async def test_every_line_says_where_its_reward_comes_from(home: Home, request_o
     assert rewards["wrong_result"] < 1 < rewards["pass"]
 
 
-async def test_answers_of_two_candidates_to_one_question_are_compared(home: Home, request_of, tmp_path: Path):
+async def test_answers_of_two_candidates_to_one_question_are_compared(
+    home: Home, request_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("agent.models.chat.variants", lambda role: (PLAIN,))
     plans = '[{"parent": null, "features": ["loop_unrolling"], "why": "w"}]'
     left = [SLOW, FAST, kernel("LATENCY 10.1")]
 
