@@ -19,11 +19,13 @@ class ChatQuestion:
         messages: The conversation so far.
         shape: JSON schema of the answer where one is wanted; the model is also told of it in words.
         tools: What it may call: name, description and JSON schema of each, as the protocol has them.
+        key: The same whenever this very question of a run is asked; empty where nobody will ask again.
     """
 
     messages: tuple[BaseMessage, ...]
     shape: Mapping[str, Any] | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
+    key: str = ""
 
 
 class Answerer(Protocol):

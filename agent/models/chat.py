@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from langchain_core.messages import (
@@ -170,12 +172,14 @@ class ChatProposer:
 
     async def _ask(self, endpoint: Answerer, place: _Place, question: ChatQuestion) -> Reply:
         key = ReplyKey(place.round, place.candidate, place.role, conversation_sha(question.messages))
-        kept = self._replies.find(key)
-        if kept is None:
-            said = await self._purse.ask(endpoint, question)
-            kept = replace(said, model=endpoint.name, variant=place.variant)
-            self._replies.keep(key, kept, _asked(question))
-        return kept
+        if (kept := self._replies.find(key)) is not None:
+            return kept
+        named = partial(replace, model=endpoint.name, variant=place.variant)
+        asked = replace(question, key=sha256(repr((self._bench.run, key)).encode()).hexdigest())
+        said = await self._purse.ask(
+            endpoint, asked, lambda reply: self._replies.keep(key, named(reply), _asked(question))
+        )
+        return named(said)
 
 
 @dataclass(frozen=True)

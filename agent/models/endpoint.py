@@ -29,6 +29,8 @@ RETRIES = 4
 OPENAI = "https://api.openai.com/v1"
 KEYS = ("WARPWRIGHT_API_KEY", "OPENAI_API_KEY")
 _ANSWER = "answer"
+_SAME = "Idempotency-Key"
+"""Tells an endpoint that keeps to it (draft-ietf-httpapi-idempotency-key-header) what it answered once already."""
 
 
 Extra = Mapping[str, Any] | None
@@ -135,7 +137,11 @@ class Endpoint:
                 model = model.bind_tools([_answer_tool(question.shape)], tool_choice=_ANSWER)
         elif question.tools and dialect.tools:
             model = model.bind_tools([dict(tool) for tool in question.tools])
-        answer: BaseMessage = await (model.bind(extra_body=extra) if extra else model).ainvoke(messages)
+        if extra:
+            model = model.bind(extra_body=extra)
+        if question.key:
+            model = model.bind(extra_headers={_SAME: question.key})
+        answer: BaseMessage = await model.ainvoke(messages)
         if not isinstance(answer, AIMessage):
             raise NotAnAnswerError(f"what came back is no message of a model but {type(answer).__name__}")
         return answer

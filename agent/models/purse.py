@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from langchain_core.messages import AIMessage
@@ -34,15 +35,22 @@ class Purse:
     prices: Prices
     output_tokens: int = OUTPUT_TOKENS
 
-    async def ask(self, endpoint: Answerer, question: ChatQuestion) -> Reply:
+    async def ask(self, endpoint: Answerer, question: ChatQuestion, keep: Callable[[Reply], None]) -> Reply:
         """Ask, and pay; the reply says its price. Who is not metered is asked as often as the search needs.
+
+        Args:
+            endpoint: Who is asked.
+            question: What.
+            keep: Stores the reply; called before anything else is done with it, its account included.
 
         Raises:
             BudgetSpentError: The budget has no room for the worst that the call can cost.
             WarpwrightError: As `Endpoint.ask`.
         """
         if not endpoint.metered:
-            return await endpoint.ask(question)
+            reply = await endpoint.ask(question)
+            keep(reply)
+            return reply
         worst = self._worst(endpoint, question)
         call = await self.ledger.reserve(endpoint.name, worst)
         if call is None:
@@ -51,6 +59,7 @@ class Purse:
         try:
             reply = await endpoint.ask(question)
             reply, cost = self._priced(endpoint, reply, worst)
+            keep(reply)
             settled = True
             await self.ledger.settle(call, cost)
             return reply

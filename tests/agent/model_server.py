@@ -18,11 +18,12 @@ ROLES = ("planner", "coder", "speed_critic", "failure_critic", "drafter", "expla
 
 @dataclass(frozen=True)
 class Question:
-    """One request: who asks (planner, coder, critic, drafter, explainer), and what."""
+    """One request: who asks (planner, coder, critic, drafter, explainer), what, and under which idempotency key."""
 
     role: str
     text: str
     body: dict[str, Any]
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def serving(answer: Callable[[Question], Answer]) -> Iterator[ModelServer]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            question = _question(body)
+            question = _question(body, self.headers.get("idempotency-key", ""))
             state.asked.append(question)
             raw = _raw(answer(question), body)
             data = raw.body.encode()
@@ -95,11 +96,11 @@ def serving(answer: Callable[[Question], Answer]) -> Iterator[ModelServer]:
         server.server_close()
 
 
-def _question(body: dict[str, Any]) -> Question:
+def _question(body: dict[str, Any], key: str) -> Question:
     system, user = body["messages"][0], body["messages"][-1]
     # What drafters and explainers are told goes on with the rules of a kernel file, or with the facts of a run.
     role = next(name for name in ROLES if system["content"].startswith(load_role(name)[:200]))
-    return Question(role.rpartition("_")[2], user["content"], body)
+    return Question(role.rpartition("_")[2], user["content"], body, key)
 
 
 def _raw(said: Answer, body: dict[str, Any]) -> Raw:

@@ -87,11 +87,17 @@ def test_a_killed_search_resumes_without_asking_an_answered_question_again(
         resumed = start("resume", str(home.root), run.run)
         out, _ = resumed.communicate(timeout=60)
         again = [question.text for question in server.asked[asked:]]
+        keys = {question.text: question.key for question in server.asked[:asked]}
+        repeated = [
+            (question.key, keys[question.text]) for question in server.asked[asked:] if question.text in keys
+        ]
     assert resumed.returncode == 0
     result = SearchResult.model_validate_json(out)
     assert (result.verdict, result.rounds, len(result.candidates)) == (Verdict.PASS, 2, 6)
     assert before.isdisjoint(again)
     assert len(again) == len(set(again))
+    assert repeated, "the answer that was held is asked for again"
+    assert all(now == before != "" for now, before in repeated), "under the same key"
     assert store.get_run(run.run).state is RunState.COMPLETED
 
 
