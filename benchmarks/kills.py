@@ -13,9 +13,11 @@ import json
 import os
 import random
 import signal
+import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
@@ -51,6 +53,8 @@ _ANSWER_S = 0.01
 _SHARE = 0.7
 """Of the time that a search takes: none of its processes is given longer before it is killed."""
 _EVERY = 100_000
+_SETTLED_S = 3 * _ANSWER_S
+"""After so long the endpoint knows of every answer that it sent to a process that was killed."""
 
 
 @dataclass
@@ -131,34 +135,44 @@ def _one(
     strategy: StrategyName, rng: random.Random, lasts: float, home: Home, endpoint: Endpoint, tally: Tally
 ) -> None:
     """Take one search to its end through as many kills as it meets."""
-    store, run = Store(home), cast("str | None", None)
-    request = _request(strategy, endpoint, rng.randrange(2**31))
+    request, run = _request(strategy, endpoint, rng.randrange(2**31)), cast("str | None", None)
     sent, stored, killed = Counter[str](), set[str](), True
     while killed:
-        known = {one.run for one in store.list_runs(_EVERY)}
+        known = _runs(home)
         killed = _work(request, run, home, rng.uniform(0.0, _SHARE * lasts))
         tally.kills += killed
-        run = run or next((one.run for one in store.list_runs(_EVERY) if one.run not in known), None)
+        run = run or next(iter(_runs(home) - known), None)
+        time.sleep(_SETTLED_S)
         answered = endpoint.answered()
-        again = sum(count if question in stored else 0 for question, count in answered.items())
+        again = sum(count for question, count in answered.items() if question in stored)
         tally.asked_again += again
         tally.on_its_way += sum(answered.values()) - len(answered.keys() - sent.keys()) - again
         sent += answered
-        stored = set[str]() if run is None else _stored(store, run)
+        stored = set[str]() if run is None else _stored(home, run)
     tally.questions += len(sent)
+    _hold(tally, home, run, sent.total() * TOKENS)
+
+
+def _hold(tally: Tally, home: Home, run: str | None, tokens: int) -> None:
+    """Count what a search that ended did not keep to."""
+    store = Store(home)
     if run is None or store.get_run(run).state is not RunState.COMPLETED:
         tally.unfinished += 1
         return
     result = store.get_result(run)
     tally.unfinished += result.best is None
     tally.overshot += len(result.candidates) > (MOST.max_candidates or 0)
-    tally.overshot += sum(sent.values()) * TOKENS > (MOST.max_tokens or 0)
-    tally.overshot += result.model_tokens > (MOST.max_tokens or 0)
+    tally.overshot += max(tokens, result.model_tokens) > (MOST.max_tokens or 0)
 
 
-def _stored(store: Store, run: str) -> set[str]:
+# A store is opened for each look: no connection to SQLite may be open when this process forks.
+def _runs(home: Home) -> set[str]:
+    return {one.run for one in Store(home).list_runs(_EVERY)}
+
+
+def _stored(home: Home, run: str) -> set[str]:
     """Return the questions of a run whose answers are stored."""
-    exchanges = store.replies(run).exchanges(("planner", "coder", "critic"))
+    exchanges = Store(home).replies(run).exchanges(("planner", "coder", "critic"))
     return {said([dict(one) for one in exchange.asked.messages]) for exchange in exchanges if exchange.asked}
 
 
@@ -190,7 +204,7 @@ def _work(request: SearchRequest, run: str | None, home: Home, limit_s: float | 
     """Start a search in a process of its own, or go on with one; return whether it was killed."""
     child = os.fork()
     if child == 0:
-        os._exit(_child(request, run, home))
+        _be_child(request, run, home)
     deadline = None if limit_s is None else time.monotonic() + limit_s
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -205,14 +219,20 @@ def _work(request: SearchRequest, run: str | None, home: Home, limit_s: float | 
     return True
 
 
-def _child(request: SearchRequest, run: str | None, home: Home) -> int:
-    work = (
-        start_search(request, home=home, toolbox=StandIn())
-        if run is None
-        else resume_search(run, home=home, toolbox=StandIn())
-    )
-    asyncio.run(work)
-    return 0
+def _be_child(request: SearchRequest, run: str | None, home: Home) -> NoReturn:
+    """Work on a search and end, whatever happens: what the process forked from is never gone back to."""
+    status = 1
+    try:
+        if run is None:
+            asyncio.run(start_search(request, home=home, toolbox=StandIn()))
+        else:
+            asyncio.run(resume_search(run, home=home, toolbox=StandIn()))
+        status = 0
+    finally:
+        if status:
+            traceback.print_exc()
+            sys.stderr.flush()
+        os._exit(status)
 
 
 def _kernel() -> str:
