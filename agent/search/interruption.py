@@ -7,7 +7,7 @@ about to write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Set
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -43,3 +43,18 @@ class Interruption:
         if task.cancelled():
             raise SearchInterruptedError
         return task.result()
+
+
+async def all_ended(tasks: Set[asyncio.Task[Any]]) -> None:
+    """Return once tasks that were asked to end have ended.
+
+    Whoever is cancelled meanwhile waits on, and is cancelled then: a search that is said to have ended works no more.
+    """
+    asked_again: asyncio.CancelledError | None = None
+    while pending := {task for task in tasks if not task.done()}:
+        try:
+            await asyncio.wait(pending)
+        except asyncio.CancelledError as error:
+            asked_again = error
+    if asked_again is not None:
+        raise asked_again

@@ -19,7 +19,7 @@ from agent.search.best import confirm
 from agent.search.checkpoints import checkpoints
 from agent.search.deps import Deps
 from agent.search.graph import MAX_CONCURRENCY, build, steps
-from agent.search.interruption import Interruption, SearchInterruptedError
+from agent.search.interruption import Interruption, SearchInterruptedError, all_ended
 from agent.search.state import Ending, SearchState, first_state
 from agent.search.work_time import WorkTime
 from agent.store import Run, Store
@@ -103,7 +103,7 @@ async def _until_cancelled(session: Session, clock: WorkTime) -> Stop:
         closing.ask()
         watch.cancel()
         timer.cancel()
-        await asyncio.wait({search, watch, timer})
+        await all_ended({search, watch, timer})
         # Looked at, so that asyncio does not complain of it where this task is being cancelled.
         failure = None if search.cancelled() else search.exception()
     if not watch.cancelled():

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from agent.events import Event
 from agent.home import Home
+from agent.results import RunState
 from agent.search.interruption import Interruption, SearchInterruptedError
 from agent.search.starting import resume_search, start_search
+from agent.store import Store
 from tests.agent.search_fakes import FakeToolbox, ScriptedProposer, fenced, kernel
+from tools.toolbox import CheckOrder
 
 EVENTS = 24
 
@@ -37,6 +41,40 @@ async def test_a_search_cancelled_at_any_event_is_resumed_to_the_same_end(
     assert result.best is not None
     assert result.best.latency_us == 6
     assert len(proposer.writes) <= 4 + 2, "at most the kernels of the cancelled step are asked for again"
+
+
+class SlowToEnd(FakeToolbox):
+    """Takes a moment to let go of a check that is cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_work, self.ended = asyncio.Event(), False
+
+    async def do(self, order: Any) -> Any:
+        if not (isinstance(order, CheckOrder) and "LATENCY 9" in order.kernel):
+            return await super().do(order)
+        self.at_work.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.1)
+            self.ended = True
+
+
+async def test_a_search_that_is_cancelled_twice_works_no_more_once_it_is_said_to_have_ended(
+    home: Home, request_of
+):
+    toolbox, proposer = SlowToEnd(), ScriptedProposer(fenced(kernel("LATENCY 9")))
+    search = asyncio.create_task(start_search(request_of(), home=home, toolbox=toolbox, proposer=proposer))
+    await toolbox.at_work.wait()
+    search.cancel()
+    await asyncio.sleep(0.02)
+    search.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await search
+    assert toolbox.ended
+    (run,) = Store(home).list_runs()
+    assert run.state is RunState.CANCELLED
 
 
 async def test_a_guarded_wait_ends_when_asked_and_none_begins_after():
