@@ -248,7 +248,11 @@ def _serve(pipe: Connection) -> None:
             return None
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            length = int(self.headers["content-length"])
+            asked = self.rfile.read(length)
+            if len(asked) < length:  # whoever asked was killed meanwhile
+                return
+            body = json.loads(asked)
             data = script.reply(body)
             with suppress(BrokenPipeError, ConnectionResetError):
                 self.send_response(200)

@@ -14,31 +14,36 @@ from agent.store.database import Database
 from sandbox.verdict import Provenance, Verdict
 
 # A gain is over the parent (the fastest of two that were merged), over the baseline where a candidate began afresh.
-_JUDGED = """
-SELECT mine.run, mine.sha, mine.why, runs.kind, runs.architecture, mine.provenance, mine.verdict,
+_BEFORE = """coalesce(
+    (SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
+     AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
+    (SELECT base.latency_us FROM candidates AS base WHERE base.run = mine.run AND base.round = 0)
+) AS before_us"""
+# A kernel that failed has no latency, and its failure may have been counted: it stands with its run's latencies.
+_PROVENANCE = """coalesce(
+    iif(mine.latency_us IS NULL,
+        (SELECT base.provenance FROM candidates AS base WHERE base.run = mine.run AND base.round = 0), NULL),
+    mine.provenance
+) AS provenance"""
+_JUDGED = f"""
+SELECT mine.run, mine.sha, mine.why, runs.kind, runs.architecture, {_PROVENANCE}, mine.verdict,
        mine.latency_us, tried.value AS feature,
        json_array_length(mine.features) AS shared,
-       coalesce((SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
-                 AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
-                (SELECT base.latency_us FROM candidates AS base
-                 WHERE base.run = mine.run AND base.round = 0)) AS before_us
+       {_BEFORE}
 FROM candidates AS mine JOIN runs ON runs.id = mine.run, json_each(mine.features) AS tried
 WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0 AND mine.duplicate_of IS NULL
   AND mine.verdict NOT IN ('undecided', 'unsupported') AND mine.sha IS NOT NULL
   AND runs.tenant = coalesce(?, runs.tenant) AND runs.id IS NOT ?
 """
 
-_WRITTEN = """
+_WRITTEN = f"""
 WITH wrote AS (
     SELECT run, round, candidate, max(model) AS model, max(variant) AS variant FROM replies
     WHERE role = 'coder' AND model != '' GROUP BY run, round, candidate
 )
 SELECT mine.run, coalesce(wrote.model, runs.model) AS model, wrote.run IS NOT NULL AS asked,
-       coalesce(nullif(wrote.variant, ''), 'plain') AS prompt, mine.verdict, mine.latency_us, mine.provenance,
-       coalesce((SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
-                 AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
-                (SELECT base.latency_us FROM candidates AS base
-                 WHERE base.run = mine.run AND base.round = 0)) AS before_us
+       coalesce(nullif(wrote.variant, ''), 'plain') AS prompt, mine.verdict, mine.latency_us, {_PROVENANCE},
+       {_BEFORE}
 FROM candidates AS mine JOIN runs ON runs.id = mine.run LEFT JOIN wrote
   ON wrote.run = mine.run AND wrote.round = mine.round AND wrote.candidate = mine.candidate
 WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0

@@ -168,3 +168,21 @@ def test_nothing_but_json_reaches_standard_output(home: Path, quick: str) -> Non
     assert finished.returncode == 0, finished.stderr
     assert json.loads(finished.stdout)["task"] == "vector_add"
     assert "round 1 candidate" in finished.stderr
+
+
+def test_the_own_model_of_an_mcp_client_is_not_for_the_command_line(
+    warpwright: Warpwright, quick: str
+) -> None:
+    refused = warpwright("optimize", quick, "--model", "m", "--coder-model", "client")
+    assert (refused.exit_code, "start_search takes it, not this command" in refused.output) == (2, True)
+
+
+def test_with_a_coders_command_composer_still_means_the_composer(
+    as_json: AsJson, quick: str, home: Path
+) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "warpwright.toml").write_text('[models]\ncoder_command = "no-such-program"\n')
+    status, found = as_json("optimize", quick, "--model", "composer", "--candidates", 1, "--depth", 1)
+    assert (status, found["model"]) == (0, "composer")
+    refused, said = as_json("optimize", quick, "--candidates", 1, "--depth", 1)
+    assert (refused, "there is no program 'no-such-program'" in said["error"]) == (2, True)

@@ -144,3 +144,12 @@ def test_coders_and_prompts_earn_what_their_kernels_gained(store: Store, tmp_pat
     assert models == {"fast": (1, 1, 1), "slow": (2, 1, 0)}
     prompts = {one.name: (one.tries, one.correct, one.gain) for one in store.credits.prompts()}
     assert prompts == {"derive_first": (1, 1, pytest.approx(4.0)), "plain": (2, 1, pytest.approx(1.0))}
+
+
+def test_failures_are_counted_with_the_latencies_of_their_run(store: Store, tmp_path):
+    name = run(store, tmp_path)
+    judge(store, name, (1, 1), None, ("tiles",), 50.0)
+    judge(store, name, (1, 2), None, ("tiles",), None, provenance=Provenance.COUNTED)
+    (tally,) = store.credits.models()
+    assert (tally.provenance, tally.tries, tally.correct) == (Provenance.ESTIMATED, 2, 1)
+    assert [(one.provenance, one.tries) for one in store.credits.earned()] == [(Provenance.ESTIMATED, 2)]
