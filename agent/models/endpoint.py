@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, cast
 
 import httpx2
@@ -140,7 +141,7 @@ class Endpoint:
         if extra:
             model = model.bind(extra_body=extra)
         if question.key:
-            model = model.bind(extra_headers={_SAME: question.key})
+            model = model.bind(extra_headers={_SAME: _same(question.key, dialect)})
         answer: BaseMessage = await model.ainvoke(messages)
         if not isinstance(answer, AIMessage):
             raise NotAnAnswerError(f"what came back is no message of a model but {type(answer).__name__}")
@@ -194,6 +195,12 @@ def _output_limit(url: str, tokens: int | None) -> dict[str, Any]:
     if tokens is None:
         return {}
     return {"max_completion_tokens" if url == OPENAI else "max_tokens": tokens}
+
+
+def _same(key: str, dialect: Dialect) -> str:
+    """Return the key of a question as it is sent: asked in another way it is another request."""
+    way = (dialect.system, dialect.tools, str(dialect.rung))
+    return sha256(repr((key, way)).encode()).hexdigest()
 
 
 def _address(text: str) -> str:

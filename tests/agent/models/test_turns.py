@@ -149,8 +149,10 @@ async def test_a_model_that_knows_no_tools_gets_its_failures_back_three_times(
     with serving(answer) as server:
         result = await search(server, home, toolbox, request_of)
         turns = server.of("coder")
+        refused, asked = (one for one in server.asked if one.role == "coder" and one.text == turns[0].text)
     assert [one.verdict for one in result.candidates] == [Verdict.PASS]
     assert len(turns) == 4
+    assert "" != refused.key != asked.key != "", "what is asked in another way is another request"
     for turn, said in zip(turns[1:], ("No kernel could be read", "BROKEN", "expected 2.0"), strict=True):
         assert said in turn.text
     assert len(toolbox.checked) == 2, "the baseline and the candidate; what came back was tested alone"
