@@ -44,7 +44,7 @@ from benchmarks.long_search import StandIn
 from tools.tasks.folder import find
 
 TASK = "vector_add"
-CANDIDATES, DEPTH = 2, 4
+CANDIDATES = 2
 MOST = SearchBudget(max_candidates=7, max_tokens=3_000_000)
 """Fewer candidates than rounds would have, so that this budget ends a search now and then; tokens for many kills."""
 TOKENS = 107
@@ -121,22 +121,47 @@ def said(messages: Sequence[dict[str, Any]]) -> str:
     return json.dumps([[message["role"], message["content"]] for message in messages])
 
 
-def kill_searches(strategy: StrategyName, points: int, seed: int, home: Home, endpoint: Endpoint) -> Tally:
-    """Kill searches of a strategy at so many points, and bring each to its end."""
-    rng, tally = random.Random(seed), Tally(str(strategy))
-    lasts = _measured(strategy, home, endpoint)
+@dataclass(frozen=True)
+class Searches:
+    """The searches of a strategy: so many rounds, in a home, with an endpoint."""
+
+    strategy: StrategyName
+    rounds: int
+    home: Home
+    endpoint: Endpoint
+
+    def request(self, seed: int) -> SearchRequest:
+        """Return a request for one of them."""
+        return SearchRequest(
+            task=TASK,
+            device="sim:h200",
+            model="m",
+            base_url=self.endpoint.url,
+            candidates=CANDIDATES,
+            depth=self.rounds,
+            strategy=self.strategy,
+            patience=self.rounds,
+            seed=seed,
+            models=ModelSettings(max_output_tokens=256),
+            budget=MOST,
+        )
+
+
+def kill_searches(searches: Searches, points: int, seed: int) -> Tally:
+    """Kill searches at so many points, and bring each to its end."""
+    rng, tally = random.Random(seed), Tally(str(searches.strategy))
+    lasts = _measured(searches)
     while tally.kills < points:
         tally.searches += 1
-        _one(strategy, rng, lasts, home, endpoint, tally)
+        _one(searches, rng, lasts, tally)
     return tally
 
 
-def _one(
-    strategy: StrategyName, rng: random.Random, lasts: float, home: Home, endpoint: Endpoint, tally: Tally
-) -> None:
+def _one(searches: Searches, rng: random.Random, lasts: float, tally: Tally) -> None:
     """Take one search to its end through as many kills as it meets."""
-    request, run = _request(strategy, endpoint, rng.randrange(2**31)), cast("str | None", None)
-    sent, stored, killed = Counter[str](), set[str](), True
+    request, home, endpoint = searches.request(rng.randrange(2**31)), searches.home, searches.endpoint
+    run, killed = cast("str | None", None), True
+    sent, stored = Counter[str](), set[str]()
     while killed:
         known = _runs(home)
         killed = _work(request, run, home, rng.uniform(0.0, _SHARE * lasts))
@@ -176,27 +201,11 @@ def _stored(home: Home, run: str) -> set[str]:
     return {said([dict(one) for one in exchange.asked.messages]) for exchange in exchanges if exchange.asked}
 
 
-def _request(strategy: StrategyName, endpoint: Endpoint, seed: int) -> SearchRequest:
-    return SearchRequest(
-        task=TASK,
-        device="sim:h200",
-        model="m",
-        base_url=endpoint.url,
-        candidates=CANDIDATES,
-        depth=DEPTH,
-        strategy=strategy,
-        patience=DEPTH,
-        seed=seed,
-        models=ModelSettings(max_output_tokens=256),
-        budget=MOST,
-    )
-
-
-def _measured(strategy: StrategyName, home: Home, endpoint: Endpoint) -> float:
+def _measured(searches: Searches) -> float:
     """Return how long a search lasts that nobody kills, in seconds."""
     began = time.monotonic()
-    assert not _work(_request(strategy, endpoint, 0), None, home, None), "nobody killed it"
-    endpoint.answered()
+    assert not _work(searches.request(0), None, searches.home, None), "nobody killed it"
+    searches.endpoint.answered()
     return time.monotonic() - began
 
 
@@ -274,8 +283,9 @@ def _serve(pipe: Connection) -> None:
 @contextmanager
 def serving() -> Generator[Endpoint, None, None]:
     """Start the endpoint in a process of its own, so that this one has no threads when it forks."""
-    mine, its = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=_serve, args=(its,), daemon=True)
+    context = get_context("fork")
+    mine, its = context.Pipe()
+    process = context.Process(target=_serve, args=(its,), daemon=True)
     process.start()
     its.close()
     try:
@@ -291,6 +301,7 @@ def main(
     strategy: Annotated[
         list[StrategyName] | None, typer.Option(help="May be given several times; unset, all.")
     ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Of a search.")] = 4,
     seed: Annotated[int, typer.Option()] = 1,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
@@ -300,8 +311,8 @@ def main(
     tallies: list[Tally] = []
     with serving() as endpoint, tempfile.TemporaryDirectory() as folder:
         for name in strategy or list(StrategyName):
-            home = Home(Path(folder) / str(name))
-            tallies.append(kill_searches(name, points, seed, home, endpoint))
+            searches = Searches(name, rounds, Home(Path(folder) / str(name)), endpoint)
+            tallies.append(kill_searches(searches, points, seed))
     if as_json:
         print_json([asdict(one) for one in tallies])
         return
