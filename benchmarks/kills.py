@@ -107,7 +107,7 @@ class _Script:
         first = str(body["messages"][0]["content"])
         text = "The loads are what it waits for."
         if first.startswith("# Role\n\nYou write one CUDA kernel file"):
-            latency = 100.0 * 0.97**self.number
+            latency = 10.0 + 90.0 / self.number
             text = f"```cuda\n{_kernel()}// takes {latency:.9f} us\n```\n"
         message = {"role": "assistant", "content": text}
         usage = {"prompt_tokens": TOKENS - 7, "completion_tokens": 7, "total_tokens": TOKENS}

@@ -86,7 +86,7 @@ GROUP BY arm
 _ROLES = """
 SELECT role, model, count(*) AS calls, sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out,
        sum(tokens_cached) AS tokens_cached, sum(usd) AS usd, sum(usd IS NULL) AS unpriced
-FROM replies WHERE run = ? GROUP BY role, model ORDER BY role, model
+FROM replies WHERE run = ? AND role IN ('planner', 'coder', 'critic') GROUP BY role, model ORDER BY role, model
 """
 
 
@@ -198,7 +198,7 @@ class Replies:
         return {row["arm"]: (row["tried"], row["won"]) for row in rows}
 
     def costs(self) -> tuple[RoleCost, ...]:
-        """Return what the run's answers cost, by role and model."""
+        """Return what the answers of those who were asked in words cost, by role and model."""
         with self._database.read() as connection:
             rows = connection.execute(_ROLES, (self._run,)).fetchall()
         return tuple(RoleCost(**row) for row in rows)
