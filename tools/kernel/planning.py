@@ -41,6 +41,7 @@ from tools.kernel.passing import (
     pass_number,
     place,
 )
+from tools.kernel.sections import assembled
 from tools.kernel.source_text import first_code_line, identifiers
 from tools.kernel.structs import POINTER
 from tools.tasks.generators import constant_scalar
@@ -129,13 +130,14 @@ def compile_request(
     used = identifiers(kernel_file.source)
     macros = {name: _macro(value) for name, value in scope.macros.items() if name in used}
     macros |= {name: value for one in kernel_file.options for name, value in one.macros}
+    source = assembled(source, kernel_file.file)
     return CompileRequest(
         "".join([source, copies, *map(fill_source, sorted(fills))]),
         architecture,
         tuple(sorted(macros.items())),
         tuple(dict.fromkeys([*kernels, *sorted(fills)])),
         kernel_file.file,
-        first_code_line(kernel_file.source),
+        first_code_line(source),
         options=tuple(option for one in kernel_file.options for option in one.options),
     )
 
