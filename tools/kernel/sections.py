@@ -50,10 +50,10 @@ def sections_of(source: str) -> tuple[Section, ...]:
     lines = source.split("\n")
     marks = [(number, found[1]) for number, line in enumerate(lines) if (found := _BEGIN.match(line))]
     ends = [number for number, _ in marks[1:]] + [len(lines)]
-    found: dict[str, Section] = {}
+    behind: dict[str, Section] = {}
     for (number, name), end in zip(marks, ends, strict=True):
-        found.setdefault(name, Section(name, number + 1, tuple(lines[number + 1 : end])))
-    return tuple(found.values())
+        behind.setdefault(name, Section(name, number + 1, tuple(lines[number + 1 : end])))
+    return tuple(behind.values())
 
 
 def place_of(sections: Sequence[Section], line: int) -> OwnLine:
