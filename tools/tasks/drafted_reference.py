@@ -38,7 +38,7 @@ def reference({given}):
 
 
 @dataclass(frozen=True)
-class KernelParameter:
+class CParameter:
     """A parameter: its name in C and in the task, and what its numbers are."""
 
     name: str
@@ -51,7 +51,7 @@ class KernelParameter:
 
 def reference_text(
     kernel: str,
-    parameters: Sequence[KernelParameter],
+    parameters: Sequence[CParameter],
     read: frozenset[str],
     launch: tuple[Sequence[str], Sequence[int]],
     body: Sequence[str],

@@ -10,7 +10,7 @@ from sandbox.errors import UsageError
 from tools.kernel.host_code import HostLaunch, host_launches, without_host_code
 from tools.kernel.source_signatures import SourceParameter, source_signatures
 from tools.tasks.c_expressions import Kind, UnreadableError
-from tools.tasks.drafted_reference import KernelParameter
+from tools.tasks.drafted_reference import CParameter
 from tools.tasks.task import Case, TaskArgument, WholeTask
 from tools.tasks.transcribing import transcribe
 
@@ -113,10 +113,10 @@ def _with_reference(
     )
 
 
-def _parameter(parameter: SourceParameter, argument: TaskArgument | None) -> KernelParameter:
+def _parameter(parameter: SourceParameter, argument: TaskArgument | None) -> CParameter:
     dtype = parameter.dtype if argument is None else argument.dtype
     kind: Kind = "bool" if dtype == "bool" else "float" if "float" in (dtype or "float") else "int"
-    return KernelParameter(
+    return CParameter(
         re.findall(r"[A-Za-z_]\w*", parameter.text)[-1],
         _lower(parameter),
         parameter.pointer is not False,

@@ -33,7 +33,7 @@ from tools.tasks.c_expressions import (
     unreadable,
     value_of,
 )
-from tools.tasks.drafted_reference import TAKEN, KernelParameter, reference_text
+from tools.tasks.drafted_reference import TAKEN, CParameter, reference_text
 
 _TYPES = (
     "bool",
@@ -66,7 +66,7 @@ class Transcript:
 
 
 def transcribe(
-    source: str, kernel: str, parameters: Sequence[KernelParameter], grid: Sequence[str], block: Sequence[int]
+    source: str, kernel: str, parameters: Sequence[CParameter], grid: Sequence[str], block: Sequence[int]
 ) -> Transcript:
     """Draft the reference of a kernel.
 
@@ -112,7 +112,7 @@ def _parsed(source: str, kernel: str) -> Any:
 
 
 class _Writer:
-    def __init__(self, parameters: Sequence[KernelParameter], block: Sequence[int]) -> None:
+    def __init__(self, parameters: Sequence[CParameter], block: Sequence[int]) -> None:
         self.lines: list[str] = []
         self._indent = 1
         self._masks: list[str] = ["on"]
