@@ -228,15 +228,11 @@ def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
         Diagnostic("remark", f"`{part.name}` is host code, and was left out", part.line)
         for part in parsed.left_out
     )
-    constants = (
-        Diagnostic("remark", f"`{one.name}` lies in global memory here, so that it can be filled", one.line)
-        for one in parsed.constants
-    )
     own = (
         Diagnostic("remark", f"lines {one.line + 1} and on are {one.name}'s from 1", one.line)
         for one in parsed.sections
     )
-    return (*headers, *host, *constants, *own)
+    return (*headers, *host, *own)
 
 
 def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
