@@ -106,16 +106,31 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class FilledConstant:
+    """A `__constant__` array that holds an input while a plan runs, as far as either goes.
+
+    Attributes:
+        symbol: Its name in PTX and cubin.
+        buffer: Name of the input.
+    """
+
+    symbol: str
+    buffer: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """One run: the launch list, executed once and in order over these buffers.
 
     Attributes:
+        constants: What constant memory holds before the first launch.
         sampled: About how many blocks of it a simulator runs, drawn by the seed of the run; 0 for all of them.
     """
 
     buffers: tuple[BufferSpec, ...]
     launches: tuple[Launch, ...]
     sampled: int = 0
+    constants: tuple[FilledConstant, ...] = ()
 
     @property
     def buffer_bytes(self) -> int:

@@ -9,6 +9,7 @@ import tempfile
 
 import pytest
 
+from sandbox import quiet
 from tests.compiling import SHARED
 
 FOLDER = pytest.StashKey[str]()
@@ -23,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 20)  # looking for cycles took a twelfth of the time of simulated kernels
     gc.enable()
 
 
@@ -30,3 +32,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if folder := config.stash.get(FOLDER, None):
         del os.environ[SHARED]
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def never_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker was lost at is tried again at once: how busy this machine is with other tests is no matter here."""
+    monkeypatch.setattr(quiet, "_SOME_S", 0.0)
+    monkeypatch.setattr(quiet, "runnable", lambda: 0)

@@ -86,7 +86,8 @@ def show_suite(console: Console, judged: Sequence[Judged]) -> None:
     console.print(made)
     for one in judged:
         if not one.ok:
-            console.print(Text(f"{one.kernel}:{one.line}: {clean(one.message)}"), soft_wrap=True)
+            file, line = one.place
+            console.print(Text(f"{file}:{line}: {clean(one.message)}"), soft_wrap=True)
     console.print(f"{sum(one.ok for one in judged)} of {len(judged)} kernels are right")
 
 

@@ -25,6 +25,7 @@ class Judged:
     Attributes:
         report: None where it could not be judged at all: `problem` says why.
         slower: How it got slower than before, in words; empty where it did not.
+        text: Its text, with the files that it includes.
     """
 
     kernel: Path
@@ -32,6 +33,7 @@ class Judged:
     report: CheckReport | None = None
     problem: str = ""
     slower: str = ""
+    text: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -61,8 +63,15 @@ class Judged:
         return 0.0 if self.report is None else sum(stage.seconds for stage in self.report.stages)
 
     @property
-    def line(self) -> int:
-        """The line that a failure is about; the first where it is about none."""
+    def place(self) -> tuple[Path, int]:
+        """The file and the line that a failure is about: the kernel file, or one that it includes."""
+        from tools.kernel.sections import place_of, sections_of
+
+        place = place_of(sections_of(self.text), self._line)
+        return (self.kernel.with_name(place.file) if place.file else self.kernel), place.line
+
+    @property
+    def _line(self) -> int:
         report = self.report
         if report is None:
             return 1
@@ -115,8 +124,9 @@ async def judge_all(
         blank = Judged(one.path, Path(one.task).name)
         try:
             task = find(one.task, own)
-            report = await toolbox.do(order(task, read_kernel(str(one.path))))
-            judged.append(replace(blank, task=task.name, report=report))
+            text = read_kernel(str(one.path))
+            report = await toolbox.do(order(task, text))
+            judged.append(replace(blank, task=task.name, report=report, text=text))
         except UsageError as error:
             judged.append(replace(blank, problem=str(error)))
     return judged

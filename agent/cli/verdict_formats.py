@@ -53,8 +53,8 @@ def _junit_case(suite: ElementTree.Element, one: Judged) -> None:
         "testcase",
         classname=one.task,
         name=one.kernel.as_posix(),
-        file=one.kernel.as_posix(),
-        line=str(one.line),
+        file=one.place[0].as_posix(),
+        line=str(one.place[1]),
         time=f"{one.seconds:.3f}",
     )
     if one.ok:
@@ -79,8 +79,8 @@ def sarif(judged: Sequence[Judged]) -> str:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": one.kernel.as_posix()},
-                        "region": {"startLine": one.line},
+                        "artifactLocation": {"uri": one.place[0].as_posix()},
+                        "region": {"startLine": one.place[1]},
                     }
                 }
             ],
@@ -102,7 +102,8 @@ def github(judged: Sequence[Judged]) -> str:
     GitHub Docs, "Workflow commands": `%`, line ends, and in properties `:` and `,` are escaped.
     """
     lines = [
-        f"::{'warning' if one.verdict in _OURS else 'error'} file={_property(one.kernel.as_posix())},line={one.line},"
+        f"::{'warning' if one.verdict in _OURS else 'error'} file={_property(one.place[0].as_posix())},"
+        f"line={one.place[1]},"
         f"title={_property(f'{one.task}: {_rule(one)}')}::{_data(_printable(one.message))}"
         for one in judged
         if not one.ok

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -15,9 +16,12 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from agent.store import Store
 from agent.store.database import Database
 from agent.store.migrations import Migration
 
+KEPT_S = 30 * 24 * 3600.0
+"""How long a search that was cancelled, failed or interrupted goes on from its last step, from its last event on."""
 _BUSY_S = 60.0
 
 
@@ -100,3 +104,15 @@ async def checkpoints(path: Path) -> AsyncGenerator[AsyncSqliteSaver, None]:
             yield saver
         finally:
             await saver.settle()
+
+
+async def free(saver: AsyncSqliteSaver, store: Store) -> None:
+    """Drop the checkpoints of searches that ended, and of those that nobody has resumed for `KEPT_S`.
+
+    Both are resumed all the same: what is in the store is neither asked for nor judged again.
+    """
+    await saver.setup()
+    async with saver.conn.execute("SELECT DISTINCT thread_id FROM checkpoints") as rows:
+        threads = {str(thread) async for (thread,) in rows}
+    for run in threads - store.runs.unfinished(since=time.time() - KEPT_S):
+        await saver.adelete_thread(run)

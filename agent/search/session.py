@@ -16,7 +16,7 @@ from agent.proposer import Proposer
 from agent.results import RunState, SearchResult, Stop
 from agent.search.baseline import judge_baseline
 from agent.search.best import confirm
-from agent.search.checkpoints import checkpoints
+from agent.search.checkpoints import checkpoints, free
 from agent.search.deps import Deps
 from agent.search.graph import MAX_CONCURRENCY, build, steps
 from agent.search.interruption import Interruption, SearchInterruptedError, all_ended
@@ -179,6 +179,7 @@ async def _run_graph(deps: Deps, session: Session) -> Ending:
         max_concurrency=MAX_CONCURRENCY,
     )
     async with checkpoints(session.home.checkpoints) as saver:
+        await free(saver, session.store)
         graph = build().compile(checkpointer=saver)  # pyright: ignore[reportUnknownMemberType]
         snapshot = await graph.aget_state(config)
         # Not `snapshot.next`: it leaves out tasks that ended just before the process did, and may be empty.
@@ -196,7 +197,7 @@ async def _run_graph(deps: Deps, session: Session) -> Ending:
 def _begin(deps: Deps, last: SearchState | None) -> SearchState:
     """Return the state to begin with, where no step is left half done; lost rounds are tried again."""
     if last is None:
-        return first_state()
+        return _from_store(deps)
     if last["ending"] != "lost":
         return last
     answered = last["round"] - last["lost"]
@@ -208,6 +209,15 @@ def _begin(deps: Deps, last: SearchState | None) -> SearchState:
         lost=0,
         ending=None,
     )
+
+
+def _from_store(deps: Deps) -> SearchState:
+    """Return the state before the last round that was answered: what the store has of it is taken from there."""
+    round_ = max((submission.round for submission, _ in deps.store.candidates.attempts(deps.run)), default=0)
+    while round_ > 0 and deps.store.candidates.all_lost(deps.run, round_):
+        round_ -= 1
+    deps.store.candidates.forget_from(deps.run, round_ + 1)
+    return SearchState(first_state(), round=max(0, round_ - 1))
 
 
 def _last_word(deps: Deps) -> str:

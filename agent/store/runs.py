@@ -34,6 +34,11 @@ SELECT sha, run, max(created) FROM (
 WHERE sha GLOB ? || '*' GROUP BY sha ORDER BY max(created) DESC, sha LIMIT ?
 """
 
+_UNFINISHED = """
+SELECT runs.*, coalesce((SELECT max(time) FROM events WHERE run = runs.id), created) AS heard
+FROM runs WHERE state != ?
+"""
+
 
 class Runs:
     """Creates runs, says where they stand, and hands them from one process to the next."""
@@ -77,6 +82,12 @@ class Runs:
         with self._database.read() as connection:
             rows = connection.execute(_KERNELS, (self._tenant, start, limit)).fetchall()
         return [(row["sha"], row["run"]) for row in rows]
+
+    def unfinished(self, since: float) -> set[str]:
+        """Return the runs of all tenants that may go on: those at work, and those with an event since then."""
+        with self._database.read() as connection:
+            rows = connection.execute(_UNFINISHED, (RunState.COMPLETED,)).fetchall()
+        return {row["id"] for row in rows if row["heard"] >= since or _state(row) is RunState.RUNNING}
 
     def take_over(self, run: str) -> Run:
         """Make this process the owner of a run and return it as it was.

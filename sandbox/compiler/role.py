@@ -70,8 +70,17 @@ def _source(request: CompileRequest) -> str:
     lines = request.source.split("\n")
     before = request.defines_line - 1
     defines = [f"#define {name} {value}" for name, value in request.defines]
-    back = f'#line {request.defines_line} "{request.file_name}"'
+    back = f'#line {_number(lines, before, request.file_name)} "{request.file_name}"'
     return "\n".join([*lines[:before], *defines, back, *lines[before:]])
+
+
+def _number(lines: Sequence[str], index: int, file: str) -> int:
+    """The number that a line has by the last `#line` of its file before it."""
+    named = re.compile(rf'#line (\d+) "{re.escape(file)}"')
+    for back in range(index - 1, -1, -1):
+        if found := named.fullmatch(lines[back]):
+            return int(found[1]) + index - back - 1
+    return index + 1
 
 
 def _result(

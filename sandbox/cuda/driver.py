@@ -111,6 +111,10 @@ class Driver(Protocol):
         """Return the kernel of that name."""
         ...
 
+    def variable(self, module: int, symbol: str) -> tuple[int, int]:
+        """Return address and bytes of a device or constant variable of that name."""
+        ...
+
     def allow_shared(self, function: int, size: int) -> None:
         """Allow launches with so much dynamic shared memory, bytes (needed above 48 KB)."""
         ...

@@ -93,6 +93,13 @@ class LibCuda:
         self.call("cuModuleGetFunction", byref(function), c_void_p(module), c_char_p(symbol.encode()))
         return function.value or 0
 
+    def variable(self, module: int, symbol: str) -> tuple[int, int]:
+        """Call cuModuleGetGlobal: address and bytes of a variable."""
+        address, size = c_void_p(), ctypes.c_size_t()
+        named = c_char_p(symbol.encode())
+        self.call("cuModuleGetGlobal_v2", byref(address), byref(size), c_void_p(module), named)
+        return address.value or 0, size.value
+
     def allow_shared(self, function: int, size: int) -> None:
         """Call cuFuncSetAttribute, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES."""
         self.call("cuFuncSetAttribute", c_void_p(function), c_int(_MAX_DYNAMIC_SHARED), c_int(size))

@@ -8,9 +8,12 @@ from sandbox.arguments import argument_bytes
 from sandbox.cuda.driver import Driver, DriverError, LaunchSettings
 from sandbox.cuda.errors import meaning
 from sandbox.device import Fault
-from sandbox.plan import Launch, LaunchMode
+from sandbox.plan import Launch, LaunchMode, Plan
 from sandbox.program import Program
 from sandbox.verdict import Verdict
+
+_NOT_FOUND = 500
+"""CUDA_ERROR_NOT_FOUND."""
 
 Addresses = Callable[[str], int]
 """From a buffer's name to its address."""
@@ -50,6 +53,18 @@ class Loaded:
         """Load it anew: device globals hold the cubin's image again."""
         self._driver.unload(self._module)
         self._module = self._load()
+
+    def fill_constants(self, plan: Plan, addresses: Addresses) -> None:
+        """Copy inputs to the constant arrays that hold them, but for arrays that no code reads; asynchronous."""
+        sizes = {buffer.name: buffer.nbytes for buffer in plan.buffers}
+        for one in plan.constants:
+            try:
+                address, size = self._driver.variable(self._module, one.symbol)
+            except DriverError as error:
+                if error.code == _NOT_FOUND:
+                    continue
+                raise
+            self._driver.copy(address, addresses(one.buffer), min(size, sizes[one.buffer]))
 
     def prepare(self, launch: Launch, addresses: Addresses) -> Prepared:
         """Return a launch ready to be made, any number of times.

@@ -50,6 +50,7 @@ def run_plainly(
             driver.to_device(places[name][0], as_bytes(data))
         if buffers_file is not None:
             buffers_file.write_text(json.dumps(places))
+        loaded.fill_constants(plan, lambda name: places[name][0])
         for launch in plan.launches:
             loaded.launch(launch, loaded.prepare(launch, lambda name: places[name][0]))
             loaded.finish(launch)

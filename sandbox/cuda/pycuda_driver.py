@@ -121,6 +121,10 @@ class PyCudaDriver:
         """See `Driver`."""
         return self._library.function(module, symbol)
 
+    def variable(self, module: int, symbol: str) -> tuple[int, int]:
+        """See `Driver`."""
+        return self._library.variable(module, symbol)
+
     def allow_shared(self, function: int, size: int) -> None:
         """See `Driver`."""
         self._library.allow_shared(function, size)

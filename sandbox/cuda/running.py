@@ -69,6 +69,7 @@ def _run(
         buffers = allocated(driver, harness, plan, secret, guard)
         with afterwards(buffers.release):
             fill(buffers, inputs, poison)
+            loaded.fill_constants(plan, buffers.address)
             buffers.seal()
             harness.dirty_shared(secret)
             for launch in plan.launches:

@@ -133,6 +133,7 @@ class RepeatedPlan:
                 self._sets.restore(index, placed.spec.name, placed.address)
             else:
                 self._harness.fill(placed.address, placed.size // WORD * WORD, poison + place)
+        self._loaded.fill_constants(self._timed.plan, self._buffers.address)
 
     def launch(self) -> None:
         """Make the plan's launches; asynchronous.

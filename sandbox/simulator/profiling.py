@@ -22,7 +22,7 @@ from sandbox.simulator.cost.demand import demand
 from sandbox.simulator.cost.estimate import timed
 from sandbox.simulator.cost.hotspots import hotspots
 from sandbox.simulator.cost.traffic import LaunchShape, reaches
-from sandbox.simulator.execute.contents import initialise_globals
+from sandbox.simulator.execute.contents import fill_constants, initialise_globals
 from sandbox.simulator.execute.effort import Effort
 from sandbox.simulator.execute.launching import LaunchSetup, buffer_sizes
 from sandbox.simulator.execute.preparing import prepare
@@ -117,6 +117,7 @@ class _Profiling:
         surroundings = Surroundings(seed_of(self.program.key, inputs))
         arena = SparseArena(*buffer_sizes(self.plan, loaded), kept, surroundings)
         initialise_globals(arena, loaded)
+        fill_constants(arena, self.plan, inputs)
         counted: list[Counted] = []
         for number, launch in enumerate(self.plan.launches):
             setup = prepare(loaded, launch, arena, surroundings, self.architecture, number=number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sandbox.errors import UsageError
@@ -22,6 +22,7 @@ from tools.kernel.directives import (
 from tools.kernel.host_code import HostPart, without_host_code
 from tools.kernel.names import ALLOWED_HEADERS, header_allowed, macro_name_fault
 from tools.kernel.options import CompilerOptions, read_options
+from tools.kernel.sections import MARK, Section, place_of, sections_of
 from tools.kernel.source_text import code_lines, spelled_by_pasting, words
 
 __all__ = [
@@ -78,6 +79,7 @@ class KernelFile:
         file: The name shown in messages.
         includes: The headers included, in file order.
         left_out: What was for the host, and is blank in `source`.
+        sections: The files of its own that it includes, which stand behind it in `source`.
     """
 
     source: str
@@ -91,10 +93,11 @@ class KernelFile:
     fills: tuple[Fill, ...] = ()
     options: tuple[CompilerOptions, ...] = ()
     constants: tuple[ConstantArray, ...] = ()
+    sections: tuple[Section, ...] = ()
 
     def error(self, reason: str, line: int) -> KernelFileError:
-        """Make the error that names this file and that line."""
-        return KernelFileError(reason, line, self.file)
+        """Make the error that names the file and the line in it of a line of the whole text."""
+        return _in_own_file(KernelFileError(reason, line, self.file), self.sections)
 
     @property
     def defaults(self) -> dict[str, int]:
@@ -113,7 +116,22 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
         KernelFileError: The file breaks the contract; whatever the text, nothing else is raised.
     """
     source, left_out = without_host_code(_decode(text, file))
-    includes = _includes(source, file)
+    sections = sections_of(source)
+    try:
+        return _read(source, left_out, sections, file)
+    except KernelFileError as error:
+        raise _in_own_file(error, sections) from None
+
+
+def _in_own_file(error: KernelFileError, sections: tuple[Section, ...]) -> KernelFileError:
+    place = place_of(sections, error.line)
+    return KernelFileError(error.reason, place.line, place.file) if place.file else error
+
+
+def _read(
+    source: str, left_out: tuple[HostPart, ...], sections: tuple[Section, ...], file: str
+) -> KernelFile:
+    includes = _includes(source, {section.name for section in sections}, file)
     _check_words(source, file)
     found = list(_directives(source, file))
     _check_names(found, file)
@@ -129,6 +147,7 @@ def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
         tuple(item for item in found if isinstance(item, Fill)),
         tuple(item for item in found if isinstance(item, CompilerOptions)),
         tuple(item for item in found if isinstance(item, ConstantArray)),
+        sections,
     )
     if not kernel_file.launches:
         reason = "expected at least one `//@ launch kernel<<<grid, block>>>(arguments)`, found none"
@@ -192,32 +211,35 @@ def _check_words(source: str, file: str) -> None:
         raise KernelFileError(f"expected no pieces that `##` can make `{pasted}` of: {why}", 1, file)
 
 
-def _includes(source: str, file: str) -> tuple[str, ...]:
+def _includes(source: str, own: Collection[str], file: str) -> tuple[str, ...]:
     found: list[str] = []
     for line in code_lines(source):
         if probe := _PROBE.search(line.text):
             raise KernelFileError(f"expected no `{probe.group()}`: it looks at files", line.number, file)
         if match := _PREPROCESSOR.match(line.text):
             try:
-                found.append(_include(match[1], match[2]))
+                found += _include(match[1], match[2], own)
             except DirectiveError as error:
                 raise KernelFileError(str(error), line.number, file) from None
     return tuple(found)
 
 
-def _include(word: str, rest: str) -> str:
+def _include(word: str, rest: str, own: Collection[str]) -> list[str]:
+    """Return the header that is included; none where it is a file of the kernel's own."""
     if word != "include":
         raise DirectiveError(f"expected `#include`, found `#{word}`")
     target = _TARGET.fullmatch(rest)
     if target is None:
         found = rest.strip()[:60]
         raise DirectiveError(f"expected `#include <header>` with the header spelled out, found `{found}`")
+    if target[2] in own:
+        return []
     header: str = (target[1] or target[2]).strip()
     if not header_allowed(header):
         raise DirectiveError(
             f"expected one of the allowed headers ({ALLOWED_HEADERS}), found `{header[:60]}`"
         )
-    return header
+    return [header]
 
 
 def _directive(text: str, line: int) -> directives.Directive | CompilerOptions:
@@ -229,7 +251,7 @@ def _directives(source: str, file: str) -> Iterator[directives.Directive | Compi
     counts: dict[type, int] = {}
     for number, line in enumerate(source.split("\n"), start=1):
         mark = line.find("//@")
-        if mark < 0:
+        if mark < 0 or line.startswith(MARK):
             continue
         if line[:mark].strip():
             raise KernelFileError("expected `//@` at the start of its line", number, file)

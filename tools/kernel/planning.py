@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from sandbox.plan import (
     BufferArgument,
     BufferSpec,
+    FilledConstant,
     Launch,
     PassedArgument,
     Plan,
@@ -19,7 +20,7 @@ from sandbox.plan import (
 from sandbox.program import CompileRequest
 from tools import expressions
 from tools.expressions import Expression, ExpressionError
-from tools.kernel.constant_arrays import copy_launch, copy_name, in_global_memory
+from tools.kernel.constant_arrays import declares
 from tools.kernel.directives import (
     NULL,
     ConstantArray,
@@ -41,6 +42,7 @@ from tools.kernel.passing import (
     pass_number,
     place,
 )
+from tools.kernel.sections import assembled
 from tools.kernel.source_text import first_code_line, identifiers
 from tools.kernel.structs import POINTER
 from tools.tasks.generators import constant_scalar
@@ -80,12 +82,15 @@ def plan(
     """
     scope = _Scope(kernel_file, task, dims, tune or {}, scalars or {}, parameters or {})
     launches: list[Launch] = []
+    constants: list[FilledConstant] = []
     for item in scope.steps():
         if isinstance(item, Scratch):
             scope.add_scratch(item)
+        elif isinstance(item, ConstantArray):
+            constants.append(scope.constant(item))
         else:
-            launches.append(scope.step(item))
-    return Plan(tuple(scope.buffers.values()), tuple(launches))
+            launches.append(scope.fill(item) if isinstance(item, Fill) else scope.launch(item))
+    return Plan(tuple(scope.buffers.values()), tuple(launches), constants=tuple(constants))
 
 
 def compile_request(
@@ -114,28 +119,26 @@ def compile_request(
     scope = _Scope(kernel_file, task, dims, tune or {}, {}, {})
     kernels: list[str] = []
     fills: set[str] = set()
-    source, copies = kernel_file.source, ""
     for item in scope.steps():
         if isinstance(item, Scratch):
             scope.add_scratch(item)
         elif isinstance(item, Fill):
             fills.add(scope.fill(item).kernel)
         elif isinstance(item, ConstantArray):
-            source, copy = scope.moved(source, item)
-            copies += copy
-            kernels.append(copy_name(item))
+            scope.constant(item)
         else:
             kernels.append(scope.kernel_name(item))
     used = identifiers(kernel_file.source)
     macros = {name: _macro(value) for name, value in scope.macros.items() if name in used}
     macros |= {name: value for one in kernel_file.options for name, value in one.macros}
+    source = assembled(kernel_file.source, kernel_file.file)
     return CompileRequest(
-        "".join([source, copies, *map(fill_source, sorted(fills))]),
+        "".join([source, *map(fill_source, sorted(fills))]),
         architecture,
         tuple(sorted(macros.items())),
         tuple(dict.fromkeys([*kernels, *sorted(fills)])),
         kernel_file.file,
-        first_code_line(kernel_file.source),
+        first_code_line(source),
         options=tuple(option for one in kernel_file.options for option in one.options),
     )
 
@@ -229,28 +232,16 @@ class _Scope:
             raise self._file.error(f"expected at least one element in {item.name}, found {found}", item.line)
         self.buffers[item.name] = BufferSpec(item.name, Role.SCRATCH, item.dtype, size)
 
-    def step(self, item: Fill | ConstantArray | LaunchDirective) -> Launch:
-        """Resolve whatever is launched."""
-        if isinstance(item, LaunchDirective):
-            return self.launch(item)
-        return self.fill(item) if isinstance(item, Fill) else self._constant(item)
-
-    def moved(self, source: str, item: ConstantArray) -> tuple[str, str]:
-        """Put a constant array where a kernel can fill it; raises KernelFileError where the file declares none."""
-        found = in_global_memory(source, item)
-        if found is None:
+    def constant(self, item: ConstantArray) -> FilledConstant:
+        """Resolve what a constant array holds; raises KernelFileError where it, or the input, is not there."""
+        if not declares(self._file.source, item.name):
             form = f"`__constant__ TYPE {item.name}[SIZE];`"
             raise self._file.error(f"expected {form} in the file, without `const` or a value", item.line)
-        return found
-
-    def _constant(self, item: ConstantArray) -> Launch:
         buffer = self.buffers.get(item.buffer)
-        if buffer is None:
-            known = ", ".join(self.buffers)
-            raise self._file.error(
-                f"expected a buffer known here ({known}), found `{item.buffer}`", item.line
-            )
-        return copy_launch(item, buffer)
+        if buffer is None or buffer.role is not Role.IN:
+            known = ", ".join(name for name, one in self.buffers.items() if one.role is Role.IN)
+            raise self._file.error(f"expected an input ({known}), found `{item.buffer}`", item.line)
+        return FilledConstant(item.name, item.buffer)
 
     def fill(self, item: Fill) -> Launch:
         """Resolve one fill; raises KernelFileError where it names no output or scratch, or the value does not fit."""

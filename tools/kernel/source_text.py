@@ -16,7 +16,7 @@ _PIECE = re.compile(
 _SPLICE = re.compile(r"\\[ \t]*\n")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PASTE = re.compile(r"##|%:%:")
-_NO_CODE = re.compile(r"#\s*(?:include|pragma)\b")
+_NO_CODE = re.compile(r"#\s*(?:include|pragma|line)\b")
 _DIGIT_SEPARATOR = re.compile(r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])")
 
 
@@ -98,7 +98,7 @@ def identifiers(source: str) -> frozenset[str]:
 
 
 def first_code_line(source: str) -> int:
-    """Return the first line with more than comments, `#include` and `#pragma`; 1 where it begins in a comment."""
+    """Return the first line with more than comments, includes, pragmas, `#line`; 1 where it begins in a comment."""
     lines = source.split("\n")
     for line in code_lines(source):
         text = line.text.strip()

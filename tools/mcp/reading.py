@@ -144,7 +144,7 @@ def _(answer: TaskDraft) -> str:
     return joined(
         f"A proposal, nothing was kept:\n{notes}",
         fenced(form, "json"),
-        next_call("write the reference, mend what was guessed, then create_task(task=...)."),
+        next_call("read or write the reference, mend what was guessed, then create_task(task=...)."),
     )
 
 

@@ -19,6 +19,7 @@ from tools.kernel import planning, signatures
 from tools.kernel.file import KernelFile, KernelFileError
 from tools.kernel.names import host_only
 from tools.kernel.screening import screen
+from tools.kernel.sections import place_of
 from tools.reports import CompileReport
 from tools.tasks.task import Task
 
@@ -227,11 +228,11 @@ def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
         Diagnostic("remark", f"`{part.name}` is host code, and was left out", part.line)
         for part in parsed.left_out
     )
-    constants = (
-        Diagnostic("remark", f"`{one.name}` lies in global memory here, so that it can be filled", one.line)
-        for one in parsed.constants
+    own = (
+        Diagnostic("remark", f"lines {one.line + 1} and on are {one.name}'s from 1", one.line)
+        for one in parsed.sections
     )
-    return (*headers, *host, *constants)
+    return (*headers, *host, *own)
 
 
 def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> CompileReport:
@@ -240,7 +241,7 @@ def _failure(parsed: KernelFile, result: CompileResult, architecture: str) -> Co
     verdict = _LIMITS[result.limit]
     errors = [diagnostic for diagnostic in result.diagnostics if diagnostic.severity == "error"]
     lines = parsed.source.split("\n")
-    shown = [_located(diagnostic, parsed.file, lines) for diagnostic in errors[:SHOWN_ERRORS]]
+    shown = [_located(diagnostic, parsed, lines) for diagnostic in errors[:SHOWN_ERRORS]]
     if len(errors) > SHOWN_ERRORS:
         shown.append(f"and {len(errors) - SHOWN_ERRORS} more errors")
     message = shorten("\n".join(shown) or result.log.strip() or "The compiler failed and gave no reason.")
@@ -262,11 +263,12 @@ def _unsupported(parsed: KernelFile, result: CompileResult, architecture: str) -
     )
 
 
-def _located(diagnostic: Diagnostic, file: str, lines: list[str]) -> str:
+def _located(diagnostic: Diagnostic, parsed: KernelFile, lines: list[str]) -> str:
     text = shorten(diagnostic.message, 400)
     if diagnostic.line is None:
         return text
-    located = f"{file}:{diagnostic.line}: {text}"
+    place = place_of(parsed.sections, diagnostic.line)
+    located = f"{place.file or parsed.file}:{place.line}: {text}"
     if 1 <= diagnostic.line <= len(lines) and (source := lines[diagnostic.line - 1].strip()):
         located += f"\n    {shorten(source, 160)}"
     return located

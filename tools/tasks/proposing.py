@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 
 from sandbox.errors import UsageError
 from tools.kernel.host_code import HostLaunch, host_launches, without_host_code
 from tools.kernel.source_signatures import SourceParameter, source_signatures
+from tools.tasks.c_expressions import Kind, UnreadableError
+from tools.tasks.drafted_reference import CParameter
 from tools.tasks.task import Case, TaskArgument, WholeTask
+from tools.tasks.transcribing import transcribe
 
 _BLOCK = 256
 _SIDE = 16
@@ -53,7 +57,7 @@ def propose(text: str, name: str, summary: str = "") -> Proposal:
     if not dims:
         dims = ["n"]
         arguments = tuple(_argument(one, ("n",)) for one in parameters)
-    directive, threads = _launch(kernel, parameters, dims, device)
+    launch = _launch(dims, device)
     inputs = [one.name for one in arguments if one.role != "out"]
     task = WholeTask(
         name=name,
@@ -65,9 +69,61 @@ def propose(text: str, name: str, summary: str = "") -> Proposal:
         flops=" * ".join(dims[:2]),
         bytes=f"{4 * sum(one.role != 'scalar' for one in arguments)} * {' * '.join(dims[:2])}",
         reference=_REFERENCE.format(names=", ".join([*inputs, *dims]), outputs=" and ".join(outputs)),
-        baseline=f"{directive}\n{_tidy(device)}\n",
+        baseline=f"//@ launch {kernel}{launch.text}({', '.join(map(_lower, parameters))})\n{_tidy(device)}\n",
     )
-    return Proposal(task, tuple(_notes(task, kernel, threads, [part.name for part in left_out], launches)))
+    task, drafted = _with_reference(task, kernel, parameters, launch)
+    host = [part.name for part in left_out]
+    return Proposal(task, (*_guesses(task, kernel, launch), drafted, *_of_host(host, launches)))
+
+
+@dataclass(frozen=True)
+class _GuessedLaunch:
+    """A launch with a thread for each element: how many there are, and threads of a block, along x and y."""
+
+    elements: tuple[str, ...]
+    block: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        blocks = [f"ceil_div({one}, {size})" for one, size in zip(self.elements, self.block, strict=True)]
+        if len(blocks) == 1:
+            return f"<<<{blocks[0]}, {self.block[0]}>>>"
+        return f"<<<({', '.join(blocks)}), ({', '.join(map(str, self.block))})>>>"
+
+
+def _with_reference(
+    task: WholeTask, kernel: str, parameters: tuple[SourceParameter, ...], launch: _GuessedLaunch
+) -> tuple[WholeTask, str]:
+    """Draft the reference from the kernel's own code, where that can be read; say which it is."""
+    known = {one.name: one for one in task.arguments}
+    wanted = [_parameter(one, known.get(_lower(one))) for one in parameters]
+    grid = [f"-(-{one} // {size})" for one, size in zip(launch.elements, launch.block, strict=True)]
+    try:
+        drafted = transcribe(task.baseline, kernel, wanted, grid, launch.block)
+    except UnreadableError as error:
+        return task, f"reference.py is to be written: nothing else says what is right ({kernel} has {error})"
+    arguments = tuple(
+        dataclasses.replace(one, role="inout", data=_data(one.dtype)) if one.name in drafted.read else one
+        for one in task.arguments
+    )
+    return (
+        dataclasses.replace(task, arguments=arguments, reference=drafted.text),
+        f"reference.py was drafted from {kernel} itself: it says what the kernel does; read it, and write what it"
+        " should do where that is something else",
+    )
+
+
+def _parameter(parameter: SourceParameter, argument: TaskArgument | None) -> CParameter:
+    dtype = parameter.dtype if argument is None else argument.dtype
+    kind: Kind = "bool" if dtype == "bool" else "float" if "float" in (dtype or "float") else "int"
+    return CParameter(
+        re.findall(r"[A-Za-z_]\w*", parameter.text)[-1],
+        _lower(parameter),
+        parameter.pointer is not False,
+        kind,
+        () if argument is None else argument.shape,
+        re.search(r"\bconst\b", parameter.text) is not None,
+    )
 
 
 def _kernel(device: str, launches: list[HostLaunch]) -> tuple[str, tuple[SourceParameter, ...]]:
@@ -96,15 +152,15 @@ def _argument(parameter: SourceParameter, dims: tuple[str, ...]) -> TaskArgument
         return TaskArgument(name, "scalar", parameter.dtype or "float32", data="constant(1)")
     dtype = parameter.pointees[0] if parameter.pointees else "float32"
     if re.search(r"\bconst\b", parameter.text):
-        data = (
-            "normal(0, 1)"
-            if "float" in dtype
-            else "integers(0, 1)"
-            if dtype == "bool"
-            else "integers(0, 100)"
-        )
-        return TaskArgument(name, "in", dtype, dims[:2], data)
+        return TaskArgument(name, "in", dtype, dims[:2], _data(dtype))
     return TaskArgument(name, "out", dtype, dims[:2])
+
+
+def _data(dtype: str) -> str:
+    """What fills an input."""
+    if "float" in dtype:
+        return "normal(0, 1)"
+    return "integers(0, 1)" if dtype == "bool" else "integers(0, 100)"
 
 
 def _sizes(count: int) -> tuple[tuple[int, ...], ...]:
@@ -115,33 +171,28 @@ def _bench(count: int) -> tuple[int, ...]:
     return _BENCH.get(count, (256,) * count)
 
 
-def _launch(
-    kernel: str, parameters: tuple[SourceParameter, ...], dims: list[str], device: str
-) -> tuple[str, str]:
-    """A launch with a thread for each element, and its block in words."""
-    passed = ", ".join(map(_lower, parameters))
+def _launch(dims: list[str], device: str) -> _GuessedLaunch:
     if len(dims) > 1 and "threadIdx.y" in device:
-        shape = f"(ceil_div({dims[1]}, {_SIDE}), ceil_div({dims[0]}, {_SIDE})), ({_SIDE}, {_SIDE})"
-        return f"//@ launch {kernel}<<<{shape}>>>({passed})", f"{_SIDE} x {_SIDE}"
-    size = " * ".join(dims[:2])
-    return f"//@ launch {kernel}<<<ceil_div({size}, {_BLOCK}), {_BLOCK}>>>({passed})", str(_BLOCK)
+        return _GuessedLaunch((dims[1], dims[0]), (_SIDE, _SIDE))
+    return _GuessedLaunch((" * ".join(dims[:2]),), (_BLOCK,))
 
 
 def _tidy(device: str) -> str:
     return re.sub(r"\n\s*\n(?:\s*\n)+", "\n\n", device).strip()
 
 
-def _notes(
-    task: WholeTask, kernel: str, threads: str, left_out: list[str], launches: list[HostLaunch]
-) -> list[str]:
+def _guesses(task: WholeTask, kernel: str, launch: _GuessedLaunch) -> list[str]:
     roles = ", ".join(f"{one.name} {one.role} {one.dtype}[{', '.join(one.shape)}]" for one in task.arguments)
-    notes = [
+    threads = " x ".join(map(str, launch.block))
+    return [
         f"arguments: {roles}; pointers to const are inputs, the others outputs; shapes are guessed",
         f"sizes: {', '.join(task.dims)}, the integers that {kernel} takes",
         f"launch: a thread for each element in blocks of {threads} threads, guessed",
-        "reference.py is to be written: nothing else says what is right",
     ]
-    notes += [
+
+
+def _of_host(left_out: list[str], launches: list[HostLaunch]) -> list[str]:
+    notes = [
         f"the host launches {one.kernel}<<<{one.configuration}>>>({one.arguments}): take over what matters"
         for one in launches[:1]
     ]

@@ -42,7 +42,20 @@ def fill(
     for variable in loaded.device_variables:
         rows = arena.buffers(f"{variable.name}@module")
         rows[1:] = rows[0]
+    for row, own in enumerate(inputs):
+        fill_constants(arena, plan, own, row)
     return arena
+
+
+def fill_constants(arena: Arena, plan: Plan, inputs: Mapping[str, Array], replica: int = 0) -> None:
+    """Write inputs to the constant arrays that hold them; arrays that no code reads are not there."""
+    for one in plan.constants:
+        place = f"{one.symbol}@module"
+        if place in arena.allocations:
+            given = np.ascontiguousarray(inputs[one.buffer]).reshape(-1).view(np.uint8)
+            target = arena.buffers(place)[replica]
+            size = min(target.size, given.size)
+            target[:size] = given[:size]
 
 
 def initialise_globals(arena: Arena, loaded: LoadedProgram) -> None:

@@ -29,19 +29,28 @@ def test_a_copy_has_the_name_of_its_folder_and_checks_at_once(
     assert warpwright("check", tmp_path / "My-Add").exit_code == 0
 
 
-def test_a_task_from_a_kernel_checks_once_its_reference_is_written(
-    warpwright: Warpwright, tmp_path: Path
-) -> None:
+def test_a_task_from_a_plain_kernel_checks_at_once(warpwright: Warpwright, tmp_path: Path) -> None:
     (tmp_path / "twice.cu").write_text(KERNEL)
     made = warpwright("init", tmp_path / "twice", "--from", tmp_path / "twice.cu")
     assert made.exit_code == 0, made.output
     assert "x in float32[n]" in made.stdout
+    assert "host code was left out: main" in made.stdout
+    passed = warpwright("check", tmp_path / "twice")
+    assert passed.exit_code == 0, passed.output
+
+
+def test_a_kernel_whose_threads_work_together_checks_once_its_reference_is_written(
+    warpwright: Warpwright, tmp_path: Path
+) -> None:
+    shared = KERNEL.replace("int i =", "__shared__ float kept[256];\n    int i =")
+    (tmp_path / "twice.cu").write_text(shared)
+    made = warpwright("init", tmp_path / "twice", "--from", tmp_path / "twice.cu")
+    assert made.exit_code == 0, made.output
+    assert "reference.py is to be written" in made.stdout
+    assert "`__shared__`" in made.stdout
     missing = warpwright("check", tmp_path / "twice")
     assert missing.exit_code == 1
     assert "say here what y must hold" in missing.stdout
-    (tmp_path / "twice/reference.py").write_text("def reference(x, n):\n    return {'y': 2 * x}\n")
-    passed = warpwright("check", tmp_path / "twice")
-    assert passed.exit_code == 0, passed.output
 
 
 @pytest.mark.parametrize(

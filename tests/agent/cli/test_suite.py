@@ -122,6 +122,15 @@ def test_a_wrong_kernel_is_shown_on_its_line_in_every_format() -> None:
     assert last == "1 of 4 kernels are right"
 
 
+def test_a_failure_in_an_included_file_is_shown_there() -> None:
+    text = (
+        '#include "part.cuh"\n//@ launch k<<<1, 1>>>(x)\n//@ file part.cuh\n__global__ void k(float* x) {}\n'
+    )
+    one = Judged(Path("k/wrong.cu"), "relu", FAULTY, text=text)
+    assert one.place == (Path("k/part.cuh"), 1)
+    assert "file=k/part.cuh,line=1," in github([one])
+
+
 def test_the_worst_verdict_is_the_status() -> None:
     assert status_of(JUDGED) == 1
     assert status_of([JUDGED[0], JUDGED[2]]) == 3

@@ -39,3 +39,19 @@ async def in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
     yield
     stop.set()
     await task
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what whole jobs cost a model, whatever pytest captures and in whichever process a test ran."""
+    jobs = [
+        value
+        for report in terminalreporter.stats.get("passed", ())
+        for name, value in (getattr(report, "user_properties", ()) if report.when == "call" else ())
+        if name == "job over MCP"
+    ]
+    if jobs:
+        terminalreporter.section("whole jobs over MCP")
+        for job, calls, sent, read, before, seconds in jobs:
+            terminalreporter.line(
+                f"{job}: {calls} calls, {sent} bytes sent, {read} read (before: {before}), {seconds:.1f} s"
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from agent.events import CandidateJudged, Event, RunStarted
 from agent.home import Home
 from agent.proposer import ProposalError
 from agent.results import RunState, Stop
+from agent.search import checkpoints
 from agent.search.session import SearchLostError
 from agent.search.starting import resume_search, start_search
 from agent.store import Store
@@ -264,6 +266,40 @@ async def test_a_cancelled_search_keeps_its_best_and_can_be_resumed(
     assert [record.latency_us for record in result.candidates] == [20.0, 10.0, 50.0]
     assert len(proposer.writes) == 3, "no finished kernel is asked for again"
     assert toolbox.checked.count(FAST) == 1, "no finished kernel is judged again"
+
+
+def threads(home: Home) -> set[str]:
+    with sqlite3.connect(home.checkpoints) as connection:
+        return {thread for (thread,) in connection.execute("SELECT thread_id FROM checkpoints")}
+
+
+async def test_checkpoints_go_with_a_search_that_ended_and_with_one_that_nobody_resumed(
+    home: Home, toolbox: FakeToolbox, request_of, monkeypatch: pytest.MonkeyPatch
+):
+    async def lost(*written: str) -> str:
+        down = ProposalError("the endpoint is down")
+        proposer = ScriptedProposer(*map(fenced, written), down, down)
+        with pytest.raises(SearchLostError):
+            await start_search(request_of(depth=4), home=home, toolbox=toolbox, proposer=proposer)
+        return Store(home).list_runs()[0].run
+
+    async def ended() -> str:
+        proposer = ScriptedProposer(fenced(SLOW))
+        return (await start_search(request_of(depth=1), home=home, toolbox=toolbox, proposer=proposer)).run
+
+    abandoned, _ = await lost(FAST, SLOW), await ended()
+    later = await ended()
+    assert threads(home) == {abandoned, later}, "what ended is freed by the next search"
+    monkeypatch.setattr(checkpoints, "KEPT_S", 0.0)
+    last = await ended()
+    assert threads(home) == {last}
+
+    proposer = ScriptedProposer(fenced(FASTER), fenced(kernel("LATENCY 30.0")))
+    checked = len(toolbox.checked)
+    result = await resume_search(abandoned, home=home, toolbox=toolbox, proposer=proposer)
+    assert [record.latency_us for record in result.candidates] == [20.0, 50.0, 10.0, 30.0]
+    assert len(proposer.writes) == 2, "no finished kernel is asked for again"
+    assert len(toolbox.checked) == checked + 2, "nor judged"
 
 
 async def test_a_run_marked_as_cancelled_stops_by_itself(home: Home, toolbox: FakeToolbox, request_of):

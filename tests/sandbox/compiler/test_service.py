@@ -14,7 +14,7 @@ from sandbox.errors import UsageError
 from sandbox.isolation.base import Isolation
 from sandbox.program import CompileRequest, CompileResult
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.usefixtures("compiler", "nothing_left"), pytest.mark.asyncio(loop_scope="module")]
 
 SCALE = "__global__ void scale(float* x, int n) { if (threadIdx.x < n) x[threadIdx.x] *= FACTOR; }"
 BOMB = """

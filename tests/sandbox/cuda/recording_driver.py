@@ -49,6 +49,7 @@ class RecordingDriver:
     recording: list[tuple[LaunchSettings, tuple[bytes, ...]]] | None = None
     graphs: dict[int, list[tuple[LaunchSettings, tuple[bytes, ...]]]] = field(default_factory=dict)
     next_address: int = 1 << 20
+    variables: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def _note(self, name: str, *what: Any) -> None:
         self.calls.append((name, *what))
@@ -116,6 +117,12 @@ class RecordingDriver:
         if symbol not in self.functions:
             self.functions.append(symbol)
         return self.functions.index(symbol)
+
+    def variable(self, module: int, symbol: str) -> tuple[int, int]:
+        self._note("variable", symbol)
+        if symbol not in self.variables:
+            raise DriverError(500, "variable", "named symbol not found")
+        return self.variables[symbol]
 
     def allow_shared(self, function: int, size: int) -> None:
         self._note("allow_shared", self.functions[function], size)

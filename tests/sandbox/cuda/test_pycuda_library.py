@@ -106,6 +106,17 @@ assert code_of(driver.launch_graph, graph) == 400
 """)  # fmt: skip
 
 
+def test_a_variable_of_a_module_has_an_address_that_can_be_written(driver_folder: Path) -> None:
+    run(driver_folder, """
+harness, source = Harness(driver), driver.allocate(64)
+driver.to_device(source, np.arange(64, dtype=np.uint8))
+address, size = driver.variable(harness._module, "ww_fill")
+driver.copy(address, source, size)
+assert driver.to_host(address, size).tolist() == list(range(64))
+assert code_of(driver.variable, harness._module, "ww_other") == 500
+""")  # fmt: skip
+
+
 def test_errors_have_their_numbers_by_pycuda_and_by_our_own_calls(driver_folder: Path) -> None:
     run(driver_folder, """
 harness = Harness(driver)

@@ -12,7 +12,16 @@ from sandbox.cuda import running
 from sandbox.cuda.driver import DriverError, LaunchSettings
 from sandbox.cuda.harness import Harness
 from sandbox.device import Fault
-from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, Role, ScalarArgument
+from sandbox.plan import (
+    BufferArgument,
+    BufferSpec,
+    FilledConstant,
+    Launch,
+    LaunchMode,
+    Plan,
+    Role,
+    ScalarArgument,
+)
 from sandbox.poison import poison_bytes
 from sandbox.program import Program
 from sandbox.verdict import Verdict
@@ -58,6 +67,20 @@ def test_a_run_gives_back_outputs_and_inputs_and_all_its_memory() -> None:
     assert "small" not in {**answer.result.outputs, **answer.result.inputs}
     assert len(driver.memory) == 1  # the harness's own cell
     assert len(driver.called("load")) == len(driver.called("unload")) + 1
+
+
+def test_constant_arrays_hold_their_inputs_before_the_first_launch_and_those_that_nothing_reads_are_left_out() -> (
+    None
+):
+    driver = RecordingDriver({"_Z1kv": doubling})
+    driver.variables["W"] = (driver.allocate(64), 64)
+    plan = replace(PLAN, constants=(FilledConstant("W", "x"), FilledConstant("unread", "x")))
+    assert run(driver, plan=plan).result.fault is None
+    ((target, _, size),) = driver.called("copy")
+    assert (target, size) == (driver.variables["W"][0], 64)
+    assert driver.view(target, 64).tobytes() == X.tobytes()[:64]
+    names = [call[0] for call in driver.calls]
+    assert names.index("copy") < names.index("launch", names.index("variable"))
 
 
 def test_what_a_kernel_leaves_alone_still_holds_the_poison_of_the_run() -> None:

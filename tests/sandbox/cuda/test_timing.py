@@ -11,7 +11,7 @@ import pytest
 from sandbox.cuda.driver import LaunchSettings
 from sandbox.cuda.harness import Harness
 from sandbox.cuda.timing import PairTiming
-from sandbox.plan import Role
+from sandbox.plan import FilledConstant, Role
 from sandbox.timing.measured import PairedTimes, TimedPlan
 from sandbox.timing.schedule import LOOKS, TimingRules
 from sandbox.verdict import Verdict
@@ -180,6 +180,21 @@ def test_device_globals_are_loaded_anew_before_every_run_where_there_are_any() -
     timed(counted, candidate=replace(CANDIDATE, program=replace(CANDIDATE.program, globals_bytes=4)))
     assert len(kept.called("load")) == 3
     assert len(counted.called("load")) >= 3 + LOOKS[0]
+
+
+def test_constant_arrays_hold_the_inputs_of_each_run_and_filling_them_is_not_timed() -> None:
+    driver = gpu()
+    driver.variables["W"] = (driver.allocate(8), 8)
+    plan = replace(PLAN, constants=(FilledConstant("W", "x"),))
+    times = timed(driver, candidate=replace(CANDIDATE, plan=plan)).times
+    assert times is not None
+    names = [name for name, *_ in driver.calls]
+    fills = [at for at, call in enumerate(driver.calls) if call[:2] == ("copy", driver.variables["W"][0])]
+    assert len(fills) > len(SETS)
+    for at, call in enumerate(driver.calls):
+        if call[:2] == ("launch", "fast") and "record" in names[at + 1 : at + 2]:
+            begun = at - names[at::-1].index("record")
+            assert not [fill for fill in fills if begun < fill < at]
 
 
 def test_a_sample_whose_launches_came_too_late_is_taken_again_after_a_longer_delay() -> None:

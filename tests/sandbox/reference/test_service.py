@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import ml_dtypes
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from sandbox.device import Array
 from sandbox.errors import UsageError
@@ -13,15 +14,16 @@ from sandbox.isolation.base import Isolation
 from sandbox.reference.service import ReferenceFailedError, References
 from sandbox.worker.messages import Expected
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.usefixtures("references", "nothing_left"), pytest.mark.asyncio(loop_scope="module")]
 
 X = np.array([0.1, 2.0, -3.0], np.float32)
 SUM = "import numpy as np\ndef reference(x, n): return {'y': np.sum(x, keepdims=True) * n}"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def references(bubblewrapped: Isolation) -> AsyncIterator[References]:
     async with References(bubblewrapped) as references:
+        await references.warm()
         yield references
 
 

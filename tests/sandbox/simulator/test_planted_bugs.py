@@ -1,7 +1,7 @@
 """Planted bugs: each a small mutation of a correct kernel, judged as a user's kernel would be.
 
 `planted/` holds task folders; `bugs.toml` in each lists what is replaced by what, why that is wrong, and the
-verdicts that are right to give. Run with -s to see how many are caught and how many correct twins are accused.
+verdicts that are right to give, and says `families = true` where other data than the task's own find a bug. Run with -s to see how many are caught and how many correct twins are accused.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import sys
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator.in_process import Compiles, Simulator, in_lock_step, toolbox
+from tools.judge.freezing import store_frozen, uncalibrated
 from tools.tasks.folder import load
 from tools.tasks.task import Task
 from tools.toolbox import TestOrder
@@ -53,8 +55,11 @@ class Outcome:
     vague: tuple[str, ...] = ()
 
 
+def table_of(name: str) -> dict[str, Any]:
+    return tomllib.loads((PLANTED / name / "bugs.toml").read_text())
+
+
 def bugs_of(name: str) -> list[Bug]:
-    table = tomllib.loads((PLANTED / name / "bugs.toml").read_text())
     return [
         Bug(
             bug["name"],
@@ -64,7 +69,7 @@ def bugs_of(name: str) -> list[Bug]:
             tuple(Verdict(verdict) for verdict in bug["verdicts"]),
             bug.get("right_in_lock_step", False),
         )
-        for bug in table["bug"]
+        for bug in table_of(name)["bug"]
     ]
 
 
@@ -74,7 +79,11 @@ async def judge(name: str, folder: Path) -> Outcome:
     missed: list[str] = []
     vague: list[str] = []
     bugs = bugs_of(name)
-    async with toolbox(folder, device, compiler, RUN_S) as box:
+    if not table_of(name).get(
+        "families", False
+    ):  # bounds as strict as they get, and the task's own data alone
+        store_frozen(folder, task, device.name, uncalibrated(task))
+    async with toolbox(folder, device, compiler, RUN_S, seeds=1) as box:
         honest = await box.do(TestOrder(task, task.baseline, seed=SEED))
         notes = [note for note in device.notes if not note.endswith("benign")]
         accusation = honest.message if honest.verdict is not Verdict.PASS else "".join(notes)

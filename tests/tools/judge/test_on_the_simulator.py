@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import budget
 from sandbox.verdict import Verdict
-from tests.sandbox.simulator.in_process import toolbox
+from tests.sandbox.simulator.in_process import frozen_once, toolbox
 from tools.awaiting import together
 from tools.local_toolbox import LocalToolbox
 from tools.reports import TestReport
@@ -67,8 +68,9 @@ async def test_a_kernel_gets_the_verdict_it_deserves(
 
 
 async def test_an_endless_loop_exceeds_its_work_and_the_next_kernel_is_judged(
-    tmp_path: Path, doubling: Task
+    tmp_path: Path, doubling: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(budget, "FLOOR_STEPS", 40_000)
     async with workers(tmp_path) as box:
         report = await outcome_of(box, doubling, "while (n) {}")
         assert report.verdict is Verdict.TIMEOUT
@@ -118,9 +120,9 @@ async def test_a_scalar_argument_reaches_kernel_and_reference(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", names())
-async def test_every_bundled_task_can_be_frozen_and_timed(tmp_path: Path, name: str) -> None:
+async def test_every_bundled_task_can_be_frozen_and_timed(name: str) -> None:
     task = find(name)
-    async with toolbox(tmp_path) as box:
+    async with toolbox(frozen_once()) as box:
         # One of them at its benchmark shape too: that takes seconds each.
         report = await box.do(CheckOrder(task, task.baseline, benches=name == "matmul"))
     assert report.verdict is Verdict.PASS, report.message

@@ -10,6 +10,7 @@ import pytest
 from agent.cli.kernels import read_kernel
 from tools.kernel.file import KernelFileError, parse
 from tools.kernel.inclusion import with_included
+from tools.kernel.sections import assembled, sections_of
 from tools.tasks import folder as task_folder
 
 MAIN = """\
@@ -31,12 +32,34 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_file_is_put_in_once_where_it_is_first_included(folder: Path) -> None:
+def test_each_file_stands_once_behind_the_kernel_file_whose_lines_stay_what_they_are(folder: Path) -> None:
     text = read_kernel(str(folder / "kernel.cu"))
+    assert text.startswith(MAIN)
+    assert [one.name for one in sections_of(text)] == ["parts.cuh", "more.h"]
     assert text.count("#define TWO") == 1
-    assert text.index("#define TWO") < text.index("twice(float v)") < text.index("//@ launch")
-    assert "// more.h stands above" in text
-    assert parse(text).includes == ("cuda_fp16.h",)
+    assert with_included(text, [folder]) == text, "what was put together is whole"
+    parsed = parse(text)
+    assert parsed.includes == ("cuda_fp16.h",)
+    assert parsed.launches[0].line == 4
+
+
+def test_the_compiler_takes_each_file_where_it_is_first_included_with_its_numbers(folder: Path) -> None:
+    (folder / "parts.cuh").write_text('#pragma once\n#include "more.h"\n#include "more.h"\nint parts;\n')
+    lines = assembled(read_kernel(str(folder / "kernel.cu")), "k.cu").split("\n")
+    number, code = 0, list[tuple[int, str]]()
+    for line in lines:
+        number = int(line.split()[1]) - 1 if line.startswith("#line") else number + 1
+        if line and not line.startswith("#"):
+            code.append((number, line.split()[0]))
+    assert code == [(10, "int"), (4, "//@"), (5, "__global__")]
+    assert lines.index("#define TWO 2.0f") < lines.index("int parts;")
+    assert lines.count("#define TWO 2.0f") == 1
+
+
+def test_what_is_wrong_in_an_included_file_names_that_file_and_its_line(folder: Path) -> None:
+    (folder / "more.h").write_text("#define TWO 2.0f\n\n//@ nonsense\n")
+    with pytest.raises(KernelFileError, match=r"^more\.h:3: expected"):
+        parse(read_kernel(str(folder / "kernel.cu")))
 
 
 @pytest.mark.parametrize("name", ["../secret.h", "/etc/passwd.h", "sub/x.h", "missing.cuh", ".hidden.h"])
@@ -45,7 +68,7 @@ def test_only_files_of_the_own_folder_are_put_in(name: str, folder: Path) -> Non
     (folder / ".hidden.h").write_text("secret")
     text = f'#include "{name}"\n{MAIN}'
     put_in = with_included(text, [folder])
-    assert put_in.startswith(f'#include "{name}"\n')
+    assert put_in.startswith(text)
     assert "secret" not in put_in.replace("secret.h", "")
     with pytest.raises(KernelFileError, match="allowed headers"):
         parse(put_in)
@@ -53,7 +76,7 @@ def test_only_files_of_the_own_folder_are_put_in(name: str, folder: Path) -> Non
 
 def test_files_that_include_each_other_end(folder: Path) -> None:
     (folder / "more.h").write_text('#include "parts.cuh"\n#define TWO 2.0f\n')
-    assert with_included(MAIN, [folder]).count("twice(float v)") == 1
+    assert assembled(with_included(MAIN, [folder]), "k.cu").count("twice(float v)") == 1
 
 
 def test_what_is_too_long_or_no_text_is_said(folder: Path) -> None:

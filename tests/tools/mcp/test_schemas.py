@@ -17,21 +17,36 @@ from tools.mcp.schemas import KEYWORDS, answer_schema, argument_schema
 from tools.mcp.task_form import Dtype
 from tools.mcp.tool import ReadableTool
 
-OPENAI = frozenset(
-    {
-        *("type", "description", "properties", "required", "additionalProperties", "items", "enum", "anyOf"),
-        *("$ref", "$defs", "pattern", "format", "multipleOf", "minimum", "maximum", "exclusiveMinimum"),
-        *("exclusiveMaximum", "minItems", "maxItems"),
-    }
-)
-"""developers.openai.com, "Structured model outputs", supported schemas."""
-GEMINI = frozenset(
-    {
-        *("type", "title", "description", "properties", "required", "additionalProperties", "enum", "format"),
-        *("minimum", "maximum", "items", "prefixItems", "minItems", "maxItems"),
-    }
-)
-"""ai.google.dev, "Structured outputs", JSON Schema support."""
+OF_EVERY_TYPE = frozenset({"type", "description"})
+OPENAI = {
+    "object": {"properties", "required", "additionalProperties"},
+    "array": {"items", "minItems", "maxItems"},
+    "string": {"enum", "pattern", "format"},
+    "integer": {"enum", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
+    "number": {"enum", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
+    "boolean": {"enum"},
+}
+"""OpenAI, "Structured model outputs", supported schemas, as jsonschemaprofiles.unitvectorylabs.com/schemas/openai has
+that page of February 2026; `anyOf`, `$ref` and `$defs` are known there too."""
+MOST_PROPERTIES, MOST_LEVELS, MOST_CHARACTERS, MOST_VALUES = 5_000, 10, 120_000, 1_000
+"""The same page: of one schema, how deep objects lie in each other, of names and values, of all enums."""
+GEMINI = {
+    "object": {"properties", "required", "propertyOrdering", "additionalProperties", "title"},
+    "array": {"items", "prefixItems", "minItems", "maxItems", "title"},
+    "string": {"enum", "format", "title"},
+    "integer": {"format", "minimum", "maximum", "enum", "title"},
+    "number": {"format", "minimum", "maximum", "enum", "title"},
+    "boolean": {"title"},
+}
+"""Gemini, "Structured output", JSON Schema support, as jsonschemaprofiles.unitvectorylabs.com/schemas/gemini has that
+page of 26 February 2026. It is what `parametersJsonSchema` of a function takes, where its CLI puts tools of MCP."""
+OPENAPI = {
+    *("type", "format", "title", "description", "nullable", "enum", "items", "minItems", "maxItems"),
+    *("properties", "required", "propertyOrdering", "minProperties", "maxProperties", "minimum", "maximum"),
+    *("minLength", "maxLength", "pattern", "example", "default", "anyOf"),
+}
+"""Gemini's `Schema` object (hexdocs.pm/geminix/Geminix.V1beta.Schema.html is made from it): what `parameters`, the older
+field of a function, takes."""
 TOOLS = offered(Offer())
 
 
@@ -41,8 +56,9 @@ def nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(one)
 
 
-def test_the_keywords_used_are_known_to_all() -> None:
-    assert KEYWORDS <= OPENAI & GEMINI
+def depth(schema: dict[str, Any]) -> int:
+    below = (*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else []))
+    return (schema["type"] == "object") + max(map(depth, below), default=0)
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
@@ -51,14 +67,33 @@ def test_every_client_takes_a_tools_schemas(tool: ReadableTool) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["type"] == "object"
         for node in nodes(schema):
-            assert set(node) <= KEYWORDS, node
             assert isinstance(node["type"], str)
+            own = set(node) - OF_EVERY_TYPE
+            assert own <= KEYWORDS & OPENAI[node["type"]] & GEMINI[node["type"]], node
             if "enum" in node:
                 assert node["type"] == "string"
     for node in nodes(tool.parameters):
         if node["type"] == "object":
             assert node["additionalProperties"] is False
             assert set(node.get("required", ())) <= set(node["properties"])
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_a_tools_arguments_are_within_the_limits_of_strict_mode(tool: ReadableTool) -> None:
+    found = list(nodes(tool.parameters))
+    names = [name for node in found for name in node.get("properties", ())]
+    values = [value for node in found for value in node.get("enum", ())]
+    assert len(names) <= MOST_PROPERTIES
+    assert depth(tool.parameters) <= MOST_LEVELS
+    assert sum(map(len, [*names, *values])) <= MOST_CHARACTERS
+    assert len(values) <= MOST_VALUES
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_the_older_field_of_a_gemini_function_lacks_one_keyword_only(tool: ReadableTool) -> None:
+    """A client that still sends `parameters` has to leave `additionalProperties` out, as of any server's tools."""
+    used = {key for node in nodes(tool.parameters) for key in node}
+    assert used - OPENAPI <= {"additionalProperties"}
 
 
 def test_the_whole_list_is_short() -> None:

@@ -51,6 +51,25 @@ async def test_a_setting_that_the_file_does_not_list_is_rejected(
     assert (await compiled(stage, doubling, doubling.baseline, tune)).report.verdict is Verdict.REJECTED
 
 
+async def test_an_error_in_an_included_file_names_that_file_and_lines_of_the_code_are_those_of_the_text(
+    stage: CompileStage, doubling: Task
+) -> None:
+    part = "//@ file part.cuh\n#pragma once\n__device__ float two(float v) {\n    return BLOCK * v / 64;\n}\n"
+    kernel = '#include "part.cuh"\n' + doubling.baseline.replace("2.0f * x[i]", "two(x[i])") + part
+    assert "two(x[i])" in kernel
+    right = await compiled(stage, doubling, kernel)
+    assert right.report.verdict is Verdict.PASS, right.report.message
+    assert right.build is not None
+    mark = kernel.split("\n").index("//@ file part.cuh") + 1
+    assert f"lines {mark + 1} and on are part.cuh's" in right.report.diagnostics[-1].message
+    located = {int(line.split()[2]) for line in right.build.program.ptx.splitlines() if ".loc" in line}
+    calls = next(number for number, line in enumerate(kernel.split("\n"), 1) if "two(x[i])" in line)
+    assert {calls, mark + 3} <= located
+    wrong = await compiled(stage, doubling, kernel.replace("/ 64", "/ missing"))
+    assert wrong.report.message.startswith('part.cuh:3: identifier "missing" is undefined')
+    assert "return BLOCK * v / missing;" in wrong.report.message
+
+
 async def test_a_broken_directive_is_rejected_with_file_and_line(stage: CompileStage, doubling: Task) -> None:
     outcome = await compiled(stage, doubling, doubling.baseline.replace("<<<", "<<", 1))
     assert outcome.report.verdict is Verdict.REJECTED

@@ -38,7 +38,7 @@ def test_arguments_sizes_and_launch_follow_from_signature_and_host_code(tmp_path
     assert task.baseline.startswith("//@ launch scale<<<ceil_div(n, 256), 256>>>(x, which, y, factor, n)\n")
     assert "main" not in task.baseline
     said = " ".join(proposal.notes)
-    assert "reference.py is to be written" in said
+    assert "reference.py was drafted from scale itself" in said
     assert "scale<<<blocks, 128>>>(d_x, d_w, d_y, 2.0f, n)" in said
     assert "host code was left out: main" in said
     write_folder(task, tmp_path / "scale")

@@ -62,6 +62,7 @@ typedef struct Object {
     const Kernel *kernel;        // of a function
     int dynamic_shared;          // of a function: most that it may be launched with
     char *bytes;                 // of memory
+    char variables[64];          // of a module
 } Object;
 
 static Object *objects;
@@ -527,6 +528,23 @@ CUresult CUDAAPI cuModuleGetFunction(CUfunction *function, CUmodule module, cons
         return CUDA_SUCCESS;
     }
     return CUDA_ERROR_NOT_FOUND;
+}
+// Of any name in the image, the same 64 bytes.
+CUresult CUDAAPI cuModuleGetGlobal(CUdeviceptr *address, size_t *size, CUmodule module, const char *symbol) {
+    ENTER
+    KNOWN(in, MODULE, module)
+    if (!memmem(in->image, in->size, symbol, strlen(symbol))) return CUDA_ERROR_NOT_FOUND;
+    Object *found = objects;
+    while (found && (found->owner != in || found->kind != MEMORY)) found = found->next;
+    if (!found) {
+        found = made(MEMORY);
+        found->owner = in;
+        found->bytes = in->variables;
+        found->size = sizeof in->variables;
+    }
+    *address = (CUdeviceptr)found->bytes;
+    *size = found->size;
+    return CUDA_SUCCESS;
 }
 CUresult CUDAAPI cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
     ENTER
