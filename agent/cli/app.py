@@ -18,6 +18,7 @@ from agent.cli import (
     search,
     serve,
     stats,
+    suites,
     supervise,
     tasks,
     token,
@@ -57,6 +58,7 @@ def root(
 
 
 app.command("optimize")(search.optimize)
+app.command("suite")(suites.suite)
 app.command("chat")(chat.chat)
 app.command("init")(init.init)
 app.command("check")(check.check)
