@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.verdict import Verdict
-from tests.sandbox.simulator.in_process import toolbox
+from tests.sandbox.simulator.in_process import frozen_once, toolbox
 from tools.awaiting import together
 from tools.local_toolbox import LocalToolbox
 from tools.reports import TestReport
@@ -122,17 +122,17 @@ ONE_THREAD = ("least_squares", "prefix_sum", "sort", "top_k")
 
 
 @pytest.mark.parametrize("name", ONE_THREAD)
-async def test_every_bundled_task_of_one_thread_can_be_frozen(tmp_path: Path, name: str) -> None:
+async def test_every_bundled_task_of_one_thread_can_be_frozen(name: str) -> None:
     task = find(name)
-    async with toolbox(tmp_path) as box:
+    async with toolbox(frozen_once()) as box:
         report = await box.do(TestOrder(task, task.baseline))
     assert report.verdict is Verdict.PASS, report.message
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name not in ONE_THREAD])
-async def test_every_other_bundled_task_can_be_frozen_and_timed(tmp_path: Path, name: str) -> None:
+async def test_every_other_bundled_task_can_be_frozen_and_timed(name: str) -> None:
     task = find(name)
-    async with toolbox(tmp_path) as box:
+    async with toolbox(frozen_once()) as box:
         # One of them at its benchmark shape too: that takes seconds each.
         report = await box.do(CheckOrder(task, task.baseline, benches=name == "matmul"))
     assert report.verdict is Verdict.PASS, report.message

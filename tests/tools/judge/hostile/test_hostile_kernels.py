@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from sandbox.verdict import Verdict
-from tests.sandbox.simulator.in_process import Compiles, Simulator, toolbox
+from tests.sandbox.simulator.in_process import Compiles, Simulator, frozen_once, toolbox
 from tools.awaiting import together
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits
@@ -146,13 +146,13 @@ def settle(misses: Mapping[Entry, str | None], record_property: Callable[[str, o
 
 @pytest.mark.parametrize("name", sorted({entry.task for entry in entries()}))
 async def test_every_hostile_kernel_of_a_task_gets_its_verdict_and_every_honest_one_passes(
-    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    name: str, record_property: Callable[[str, object], None]
 ) -> None:
     judged = [one for one in entries() if one.task == name and not one.needs_workers]
     misses: dict[Entry, str | None] = {}
     for benches in (False, True):  # of those at benchmark shapes, registers count
         compiler = Compiles(assembled=benches)
-        async with toolbox(tmp_path, Simulator(), compiler, run_s=60) as box:
+        async with toolbox(frozen_once(), Simulator(), compiler, run_s=60) as box:
             misses |= await judge(box, (one for one in judged if one.benches is benches))
     settle(misses, record_property)
 
