@@ -25,7 +25,7 @@ from agent.events import (
 )
 from agent.report.figures import latency, microseconds, pairs, speedup
 from agent.report.suite_account import SuiteAccount
-from agent.report.suite_figures import figure_alone, outcome, two_digits
+from agent.report.suite_figures import behind, figure_alone, outcome, two_digits
 from agent.suites.record import SuiteSearch
 from sandbox.verdict import Provenance, Verdict
 
@@ -200,6 +200,10 @@ def show_suite_account(console: Console, suite: SuiteAccount) -> None:
     if suite.passed:
         passed = ", ".join(f"k={one.at:g} {one.share:.2f}" for one in suite.passed)
         console.print(f"pass@k       {passed} (of first rounds)")
+    if room := behind(suite):
+        console.print(
+            f"room         below 60% of the roofline, a library may still win: {room}", soft_wrap=True
+        )
     price = "price unknown" if suite.usd is None else f"{suite.usd:.4f} US dollars"
     console.print(
         f"took         {suite.judged} candidates, {suite.seconds:.0f} s of searching,"

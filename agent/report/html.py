@@ -24,7 +24,7 @@ from agent.report.account import (
 from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference, highlighting, listing
 from agent.report.suite_account import SuiteAccount
-from agent.report.suite_figures import outcome, two_digits
+from agent.report.suite_figures import behind, outcome, two_digits
 from agent.report.visible import LONGEST, shortened, visible
 
 _OPENED = 64
@@ -160,6 +160,7 @@ def _environment() -> Environment:
         "resources": _resources,
         "two": two_digits,
         "outcome": outcome,
+        "behind": behind,
     }
     made.filters.update(filters)
     return made

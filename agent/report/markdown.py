@@ -13,7 +13,7 @@ from agent.report.account import Account, CheckAccount, ComparisonAccount, Figur
 from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference
 from agent.report.suite_account import SuiteAccount
-from agent.report.suite_figures import figure_alone, outcome, two_digits
+from agent.report.suite_figures import behind, figure_alone, outcome, two_digits
 from agent.report.visible import shortened, visible
 
 _LONGEST_CELL = 400
@@ -58,6 +58,7 @@ def _environment() -> Environment:
         "named": named,
         "two": two_digits,
         "outcome": outcome,
+        "behind": behind,
         "value": figure_alone,
     }
     made.filters.update(filters)

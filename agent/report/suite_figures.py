@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.report.account import Figure
 from agent.report.figures import amount, microseconds
-from agent.report.suite_account import SuiteRow
+from agent.report.suite_account import SuiteAccount, SuiteRow
 from tools.reports import not_judged_text
 
 
@@ -24,6 +24,16 @@ def figure_alone(one: Figure | None) -> str:
 def two_digits(value: float | None) -> str:
     """Return a mean of speedups, or nothing."""
     return "" if value is None else f"{value:.2f}"
+
+
+LIBRARIES = 0.6
+"""Of the roofline: what good libraries reach in most tasks; a kernel below it leaves them room."""
+
+
+def behind(suite: SuiteAccount) -> str:
+    """Return the tasks whose best kernel a library may still beat, as in `conv2d 7% (bound by l1)`."""
+    rows = [row for row in suite.rows if row.roofline is not None and row.roofline.value < LIBRARIES]
+    return ", ".join(f"{row.task} {figure_alone(row.roofline)} (bound by {row.bottleneck})" for row in rows)
 
 
 def outcome(row: SuiteRow) -> str:

@@ -11,6 +11,7 @@ import pytest
 from agent.budget import SearchBudget
 from agent.events import Event
 from agent.home import Home
+from agent.report.account import Figure
 from agent.report.html import html
 from agent.report.markdown import markdown
 from agent.results import RunState, SearchRequest
@@ -19,6 +20,7 @@ from agent.suites import record, running
 from agent.suites.reading import read_suite
 from agent.suites.record import KeptSuite, SuiteSearch
 from sandbox.errors import MissingDependencyError, UsageError
+from sandbox.verdict import Provenance
 from tests.agent.search_fakes import FakeToolbox, write_task
 from tools.tasks.suites import Suite, SuiteTask
 
@@ -167,6 +169,23 @@ async def test_pages_say_what_the_account_says(suite: Suite, home: Home, toolbox
     head = next(line for line in text.splitlines() if line.startswith("| task"))
     assert table[0].count("|") == head.count("|")
     assert json.loads(account.model_dump_json())["kind"] == "suite"
+
+
+async def test_kernels_that_leave_a_library_room_are_named_with_what_bounds_them(
+    suite: Suite, home: Home, toolbox: FakeToolbox
+):
+    account = read_suite(begun(suite, home).record, home)
+    slow, fast = (
+        Figure(value=value, unit="of roofline", provenance=Provenance.ESTIMATED) for value in (0.42, 0.61)
+    )
+    rows = tuple(
+        row.model_copy(update={"roofline": roofline, "bottleneck": "l1"})
+        for row, roofline in zip(account.rows, (slow, fast, None), strict=True)
+    )
+    account = account.model_copy(update={"rows": rows})
+    for shown in (html(account), markdown(account)):
+        assert "first 42% (bound by l1)" in shown
+        assert "second 61% (bound" not in shown
 
 
 def test_a_suite_before_its_first_search_has_an_account(suite: Suite, home: Home):
