@@ -23,7 +23,7 @@ from agent.events import (
     RunFinished,
     RunStarted,
 )
-from agent.report.figures import latency, microseconds, pairs, speedup
+from agent.report.figures import latency, microseconds, speedup
 from agent.report.suite_account import SuiteAccount
 from agent.report.suite_figures import behind, figure_alone, outcome, two_digits
 from agent.suites.record import SuiteSearch
@@ -190,6 +190,9 @@ def show_suite_account(console: Console, suite: SuiteAccount) -> None:
     console.print()
     console.print(_rows(suite))
     console.print()
+    for row in suite.rows:
+        if row.latency is None:
+            console.print(Text(f"{row.task}: {one_line(outcome(row), 300)}"), soft_wrap=True)
     console.print(_sums(suite))
     console.print()
     console.print(
@@ -223,13 +226,12 @@ def _rows(suite: SuiteAccount) -> Table:
     word = str(suite.provenance)
     heads = [f">{card}" for card in suite.cards]
     made = table(
-        *("!task", "sizes", f">baseline {word} us", f">best {word} us", ">speedup", ">roofline", ">SOL"),
+        *("!task", f">baseline {word} us", f">best {word} us", ">speedup", ">roofline", ">SOL"),
         *("bound by", ">correct", *heads, "result"),
     )
     for row in suite.rows:
         made.add_row(
             row.task,
-            "; ".join(map(pairs, row.shapes)),
             figure_alone(row.baseline),
             figure_alone(row.latency),
             figure_alone(row.speedup),
@@ -238,7 +240,7 @@ def _rows(suite: SuiteAccount) -> Table:
             row.bottleneck,
             f"{row.correct} of {row.candidates}" if row.candidates else "",
             *(f"{one:g}" for one in row.published),
-            Text(one_line(outcome(row), 160)),
+            Text(one_line(outcome(row)) if row.latency is not None else "none"),
         )
     return made
 

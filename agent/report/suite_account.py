@@ -23,7 +23,7 @@ class SuiteRow(_Fact):
         runs: Its searches, one a seed.
         state: `waiting` where none began, `running` while one is at work, else how the searches ended.
         verdict: PASS where a correct kernel was found, else the last candidate's; None where there was none.
-        message: Why there is no kernel; empty where there is one.
+        message: Why there is no kernel; empty where there is one, or may still be.
         baseline: Latency of the task's own plain kernel.
         latency: Of the best kernel, of all seeds.
         speedup: Baseline over best; of each seed in `speedups`.

@@ -177,7 +177,7 @@ def _found(search: _Search, task: Task | None, problem: str) -> dict[str, object
     found["least"] = _figure(least, "us", Provenance.COUNTED)
     if best is None:
         last = result.candidates[-1].message if result.candidates else ""
-        return found | {"message": problem or last or "no candidate was judged"}
+        return found | {"message": problem or last}
     report = None if search.trial is None else search.trial.report
     profile = None if report is None else report.profile
     held = best.held_out

@@ -53,6 +53,20 @@ def test_a_folder_of_tasks_is_searched_and_its_results_are_written_in_every_form
     assert json.loads(again.stdout)["rows"][0]["runs"] == [run]
 
 
+def test_why_a_task_has_no_kernel_is_a_line_of_its_own(warpwright: Warpwright, tasks: Path) -> None:
+    shutil.copytree(tasks / "add", tasks / "turned")
+    toml = tasks / "turned" / "task.toml"
+    toml.write_text(toml.read_text().replace('"vector_add"', '"turned"'))
+    (tasks / "turned" / "reference.py").write_text(
+        "def reference(x, y, n):\n    return {'out': (x + y)[::-1][::-1]}\n"
+    )
+    result = warpwright("suite", tasks, *SMALL)
+    assert result.exit_code == 1
+    assert re.search(r"^turned: the composer .*$", result.stdout, re.MULTILINE)
+    assert re.search(r"^turned .* none *$", result.stdout, re.MULTILINE)
+    assert "1 of 2 tasks" in result.stdout
+
+
 def test_an_interrupted_suite_says_how_to_go_on(
     warpwright: Warpwright, home: Path, tasks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
