@@ -11,11 +11,11 @@ from agent.report.account import Figure
 from sandbox.verdict import Provenance, Verdict
 
 
-class _Fact(BaseModel):
+class _SuiteFact(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class SuiteRow(_Fact):
+class SuiteRow(_SuiteFact):
     """What became of one task.
 
     Attributes:
@@ -66,7 +66,7 @@ class SuiteRow(_Fact):
     published: tuple[float, ...] = ()
 
 
-class Speedups(_Fact):
+class Speedups(_SuiteFact):
     """Speedups of several tasks: of ours with 1 for each task without a kernel, or of those that others publish."""
 
     of: str
@@ -76,14 +76,14 @@ class Speedups(_Fact):
     below_one: int
 
 
-class Share(_Fact):
+class Share(_SuiteFact):
     """A share of the tasks, 0 to 1, at a threshold: p of fast_p, k of pass@k."""
 
     at: float
     share: float
 
 
-class SuiteAccount(_Fact):
+class SuiteAccount(_SuiteFact):
     """One suite.
 
     Attributes:
