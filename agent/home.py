@@ -39,6 +39,11 @@ class Home:
         return self.root / "tasks"
 
     @property
+    def suites(self) -> Path:
+        """Suites that were asked for, one folder each; their searches are ordinary runs."""
+        return self.root / "suites"
+
+    @property
     def features(self) -> Path:
         """Pages of features that planners named themselves and that earned their place."""
         return self.root / "features"

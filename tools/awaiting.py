@@ -16,14 +16,16 @@ K = TypeVar("K")
 async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
     """Await all at once and return their results in order; the first exception cancels the others.
 
-    Unlike a bare `asyncio.gather`, nothing is left running when this returns or raises.
+    Unlike a bare `asyncio.gather`, nothing is left running when this returns or raises. Whoever cancels it cancels
+    each call once: what a call does then, it does to its end.
     """
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:
         return list(await asyncio.gather(*tasks))
     finally:
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -18,6 +18,7 @@ from agent.cli import (
     search,
     serve,
     stats,
+    suites,
     supervise,
     tasks,
     token,
@@ -58,6 +59,7 @@ def root(
 
 
 app.command("optimize")(search.optimize)
+app.command("suite")(suites.suite)
 app.command("chat")(chat.chat)
 app.command("init")(init.init)
 app.command("check")(check.check)

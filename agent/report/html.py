@@ -23,6 +23,8 @@ from agent.report.account import (
 )
 from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference, highlighting, listing
+from agent.report.suite_account import SuiteAccount
+from agent.report.suite_figures import behind, outcome, two_digits
 from agent.report.visible import LONGEST, shortened, visible
 
 _OPENED = 64
@@ -43,7 +45,7 @@ class _Plots:
     roofline: Markup = _NOTHING
 
 
-def html(account: Account) -> str:
+def html(account: Account | SuiteAccount) -> str:
     """Return an account as a page."""
     match account:
         case RunAccount():
@@ -52,6 +54,8 @@ def html(account: Account) -> str:
             return _comparison(account)
         case CheckAccount():
             return _check(account)
+        case SuiteAccount():
+            return _page("suite.html", suite=account)
 
 
 def _run(run: RunAccount) -> str:
@@ -154,6 +158,9 @@ def _environment() -> Environment:
         "listed": _listed,
         "difference": difference,
         "resources": _resources,
+        "two": two_digits,
+        "outcome": outcome,
+        "behind": behind,
     }
     made.filters.update(filters)
     return made

@@ -12,6 +12,8 @@ from agent.exploration import exploration_text
 from agent.report.account import Account, CheckAccount, ComparisonAccount, Figure, KernelAccount, RunAccount
 from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference
+from agent.report.suite_account import SuiteAccount
+from agent.report.suite_figures import behind, figure_alone, outcome, two_digits
 from agent.report.visible import shortened, visible
 
 _LONGEST_CELL = 400
@@ -19,7 +21,7 @@ _SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~!&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What Markdown or HTML would read; neither minds an underscore within a word."""
 
 
-def markdown(account: Account) -> str:
+def markdown(account: Account | SuiteAccount) -> str:
     """Return an account as Markdown; what strangers wrote is escaped, or fenced."""
     match account:
         case RunAccount():
@@ -28,6 +30,8 @@ def markdown(account: Account) -> str:
             return _page("comparison.md", pair=account)
         case CheckAccount():
             return _page("check.md", check=account, kernel=account.kernel)
+        case SuiteAccount():
+            return _page("suite.md", suite=account)
 
 
 def _page(template: str, **values: Any) -> str:
@@ -52,6 +56,10 @@ def _environment() -> Environment:
         "explored": exploration_text,
         "diffed": _diffed,
         "named": named,
+        "two": two_digits,
+        "outcome": outcome,
+        "behind": behind,
+        "value": figure_alone,
     }
     made.filters.update(filters)
     return made

@@ -1,6 +1,6 @@
 """Everything that a machine with a GPU can tell, by one command that ends within its time.
 
-    python -m benchmarks.gpu --out DIR [--programs FILE] [--gpu cuda:0] [--model h200] [--seconds 450]
+    python -m benchmarks.gpu --out DIR [--programs FILE] [--gpu cuda:0] [--model h200] [--seconds 450] [--kernelbench]
 
 Needs NumPy and PyCUDA, no network, and nothing of ours installed; run it in the source tree. Programs come from a
 file that `python -m benchmarks.gpu.programs` wrote elsewhere, or from this machine's nvcc. See docs/gpu.md.
@@ -23,6 +23,7 @@ from benchmarks.gpu.budget import Clock
 from benchmarks.gpu.event_timing import EventTimer
 from benchmarks.gpu.kernel_parts import KernelParts
 from benchmarks.gpu.kernels import Entry, entries
+from benchmarks.gpu.library_part import at_kernelbench, time_libraries
 from benchmarks.gpu.measuring import Machine
 from benchmarks.gpu.nvcc import Nvcc
 from benchmarks.gpu.programs import CarriedCompiler
@@ -46,7 +47,8 @@ SHARES = {
     "ceilings": 0.04,
     "instructions": 0.05,
     "results": 0.07,
-    "timings": 0.60,
+    "timings": 0.52,
+    "libraries": 0.08,
     "estimates": 0.07,
     "counters": 0.13,
 }
@@ -58,13 +60,18 @@ the CPU, not the GPU, that most of the time goes to, so that timed runs share on
 
 @dataclass(frozen=True)
 class Run:
-    """What to measure, where to write it, and for how long; `width` runs of the simulator at once."""
+    """What to measure, where to write it, and for how long; `width` runs of the simulator at once.
+
+    Attributes:
+        libraries: The tasks that libraries are timed on; empty for all of the suite.
+    """
 
     out: Path
     kernels: Sequence[Entry]
     seconds: float = 450.0
     width: int = 1
     command: str = ""
+    libraries: Sequence[str] = ()
 
 
 def model_of(architecture: str, wanted: str | None) -> str:
@@ -115,7 +122,8 @@ async def measure(
             write(results, run.out)
 
         try:
-            work = _work(machine, clock, results, KernelParts(machine, clock, results, run.kernels, save))
+            kernels = KernelParts(machine, clock, results, run.kernels, save)
+            work = _work(machine, clock, results, kernels, run.libraries)
             for part, share in SHARES.items():
                 clock.part(share)
                 await work[part]()
@@ -131,13 +139,14 @@ def device_of(known: Sequence[Fact], gpu: str) -> str:
 
 
 def _work(
-    machine: Machine, clock: Clock, results: Results, kernels: KernelParts
+    machine: Machine, clock: Clock, results: Results, kernels: KernelParts, only: Sequence[str]
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     return {
         "ceilings": lambda: measuring.measure_ceilings(machine, clock, results),
         "instructions": lambda: measuring.run_instruction_tests(machine, clock, results),
         "results": lambda: measuring.compare_results(machine, clock, results, kernels.entries),
         "timings": kernels.time,
+        "libraries": lambda: time_libraries(clock, results, only),
         "estimates": kernels.estimate,
         "counters": kernels.count,
     }
@@ -150,7 +159,9 @@ async def _main(given: argparse.Namespace, command: str) -> Results:
     model = model_of(gpu.architecture, given.model)
     simulator = SimulatedDevice(f"sim:{model}", isolation, workers=width)
     compiler: CompilerService = CarriedCompiler(given.programs) if given.programs else Nvcc()
-    run = Run(given.out, entries(tuple(given.task)), seconds=given.seconds, width=width, command=command)
+    kernels = entries(tuple(given.task))
+    kernels += at_kernelbench(kernels) if given.kernelbench else []
+    run = Run(given.out, kernels, given.seconds, width, command, tuple(given.task))
     try:
         return await measure(gpu, simulator, compiler, isolation, run)
     finally:
@@ -167,6 +178,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", help="the simulated GPU to compare with (one of the same architecture)")
     parser.add_argument("--seconds", type=float, default=450.0, help="for everything (%(default)s)")
     parser.add_argument("--task", action="append", default=[], help="only this one, as in the table")
+    parser.add_argument(
+        "--kernelbench",
+        action="store_true",
+        help="also the suite's baselines and best kernels at KernelBench's sizes: of some, inputs take minutes",
+    )
     given = parser.parse_args(arguments)
     words = " ".join(sys.argv[1:] if arguments is None else arguments)
     try:

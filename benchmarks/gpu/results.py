@@ -73,6 +73,37 @@ class SameResults:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class LibraryTime:
+    """What a library takes at one size, microseconds, measured here; None where it was not.
+
+    Attributes:
+        eager_us: PyTorch, as it is; `compile_us` by torch.compile.
+        elsewhere_eager_us: What KernelBench's authors publish for an H100 at that size, likewise by torch.compile.
+        unlike: What their problem computes instead, where it is not the same.
+        problem: Why it could not be timed.
+    """
+
+    task: str
+    dims: dict[str, int]
+    eager_us: float | None = None
+    compile_us: float | None = None
+    elsewhere_eager_us: float | None = None
+    elsewhere_compile_us: float | None = None
+    unlike: str = ""
+    problem: str = ""
+
+    @property
+    def sizes(self) -> str:
+        """The size in words."""
+        return ", ".join(f"{name}={size}" for name, size in self.dims.items())
+
+    @property
+    def best_us(self) -> float | None:
+        """The faster of the two."""
+        return min((one for one in (self.eager_us, self.compile_us) if one is not None), default=None)
+
+
 @dataclass
 class Results:
     """Everything, as far as the time allowed; `skipped` says what it did not.
@@ -91,6 +122,7 @@ class Results:
     instructions: list[Agreement] = field(default_factory=list[Agreement])
     same_results: list[SameResults] = field(default_factory=list[SameResults])
     kernels: list[Kernel] = field(default_factory=list[Kernel])
+    libraries: list[LibraryTime] = field(default_factory=list[LibraryTime])
     skipped: list[str] = field(default_factory=list[str])
     seconds: float = 0.0
 
@@ -124,6 +156,7 @@ def markdown(results: Results) -> str:
         f"{results.date}, `{results.command}`, {results.seconds:.0f} s.\n",
         table("Machine", ("what", "", "value"), _facts(results)),
         table("Kernels", _KERNEL_HEADS, (_kernel(one) for one in results.kernels)),
+        table("Libraries (measured)", _LIBRARY_HEADS, _libraries(results)),
         table("Spearman's rank correlation, estimated with measured", ("task", "rho"), _ranks(results)),
         table("Counts", _COUNT_HEADS, _counts(results.kernels)),
         table("Same results", ("task", "equal elements", "largest difference", "problem"), _same(results)),
@@ -138,6 +171,10 @@ def markdown(results: Results) -> str:
 _KERNEL_HEADS = (
     "task", "kernel", "verdict", "measured us", "speedup", "bound by (measured)", "of roofline", "estimated us",
     "bound by (estimated)",
+)  # fmt: skip
+_LIBRARY_HEADS = (
+    "task", "sizes", "torch us", "torch.compile us", "our best us", "library / ours", "torch us, H100, published",
+    "torch.compile us, H100, published", "said",
 )  # fmt: skip
 _COUNT_HEADS = ("metric", "launches", "median difference", "largest", "within 5 %")
 
@@ -163,6 +200,23 @@ def _kernel(one: Kernel) -> tuple[str, ...]:
         "" if one.measured_roofline is None else f"{one.measured_roofline:.0%}", number(one.estimated_us),
         one.estimated_bottleneck,
     )  # fmt: skip
+
+
+def _libraries(results: Results) -> Iterable[tuple[str, ...]]:
+    """A line for each size of a task; ours is the fastest kernel that was measured at that very size."""
+    for one in results.libraries:
+        group = one.task if one.elsewhere_eager_us is None else f"{one.task} (KernelBench)"
+        known = [
+            kernel.measured_us
+            for kernel in results.kernels
+            if kernel.group == group and kernel.verdict == "pass" and kernel.measured_us is not None
+        ]
+        ours = min(known, default=None)
+        ratio = None if ours is None or one.best_us is None else one.best_us / ours
+        yield (
+            one.task, one.sizes, number(one.eager_us), number(one.compile_us), number(ours), number(ratio),
+            number(one.elsewhere_eager_us), number(one.elsewhere_compile_us), one.problem or one.unlike,
+        )  # fmt: skip
 
 
 def _ranks(results: Results) -> Iterable[tuple[str, str]]:

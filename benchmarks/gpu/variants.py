@@ -27,7 +27,7 @@ from agent.search.best import settled
 from agent.search.starting import start_search
 from agent.store import Store
 from benchmarks.gpu.kernels import FOUND
-from sandbox.errors import WarpwrightError
+from sandbox.errors import UsageError, WarpwrightError
 from sandbox.verdict import Verdict
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
@@ -162,7 +162,12 @@ async def _keep(task: Task, wanted: Wanted, out: Path) -> AsyncIterator[str]:
         parts = local_parts(wanted.device, home.compile_cache, None)
         async with LocalToolbox(wanted.device, cache=home.compile_cache, parts=parts) as toolbox:
             stage = CompileStage(parts.compiler, parts.device.architecture)
-            found = await distinct(task, await search(task, wanted, toolbox, home), stage)
+            try:
+                passed = await search(task, wanted, toolbox, home)
+            except UsageError as error:
+                yield f"{task.name}: nothing kept: {error}"
+                return
+            found = await distinct(task, passed, stage)
             chosen = [found[index] for index in spread([one.estimated_us for one in found])]
             yield f"{task.name}: {len(chosen)} chosen of {len(found)} distinct kernels that passed"
             folder = out / task.name

@@ -139,7 +139,7 @@ class StandIn(OneByOne):
 
 async def _main(out: Path, programs: Path) -> None:
     isolation = choose_isolation()
-    run = Run(out, kernels(), seconds=60, width=2, command="as a test")
+    run = Run(out, kernels(), seconds=60, width=2, command="as a test", libraries=("vector_add",))
     async with SimulatedDevice("sim:h200", isolation) as simulator:
         await measure(StandIn(), simulator, CarriedCompiler(programs), isolation, run)
 

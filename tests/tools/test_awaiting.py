@@ -37,6 +37,24 @@ async def test_the_first_exception_leaves_nothing_running() -> None:
     assert ended == ["cancelled", "cancelled"]
 
 
+async def test_a_cancelled_call_ends_what_it_does_then_though_others_ended_before() -> None:
+    ended: list[str] = []
+
+    async def waits(seconds: float) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(seconds)
+            ended.append(f"{seconds}")
+
+    work = asyncio.create_task(together([waits(0.0), waits(0.05)]))
+    await asyncio.sleep(0.01)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert ended == ["0.0", "0.05"]
+
+
 async def test_a_death_is_forgiven_once() -> None:
     calls: list[int] = []
 

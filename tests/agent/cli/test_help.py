@@ -16,6 +16,7 @@ GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = [
     "",
     "optimize",
+    "suite",
     "chat",
     "check",
     "init",
