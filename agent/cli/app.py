@@ -21,6 +21,7 @@ from agent.cli import (
     supervise,
     tasks,
     token,
+    ui,
 )
 
 app = typer.Typer(
@@ -70,6 +71,7 @@ app.command("stats")(stats.stats)
 app.command("adopt")(stats.adopt)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
+app.command("ui")(ui.ui)
 app.command("install")(install.install)
 app.add_typer(token.app, name="token")
 app.command("supervise", hidden=True)(supervise.supervise)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,20 +9,13 @@ import typer
 
 from agent.cli.options import RunName
 from agent.cli.outcome import ExitStatus, conclude
+from agent.report.formats import ReportFormat, rendered
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.report.account import Account
 
 _STDOUT = Path("-")
-
-
-class ReportFormat(StrEnum):
-    """What a report is written as."""
-
-    HTML = "html"
-    MD = "md"
-    JSON = "json"
 
 
 def report(
@@ -89,27 +80,6 @@ def require_file(output: Path) -> None:
     if output == _STDOUT or output.is_dir() or not output.absolute().parent.is_dir():
         msg = f"{output} is no file that a report can be written to; name one in a folder that is there"
         raise UsageError(msg)
-
-
-def rendered(account: Account, form: ReportFormat) -> str:
-    """Return an account in a format."""
-    match form:
-        case ReportFormat.JSON:
-            return _json(account)
-        case ReportFormat.MD:
-            from agent.report.markdown import markdown
-
-            return markdown(account)
-        case ReportFormat.HTML:
-            from agent.report.html import html
-
-            return html(account)
-
-
-def _json(account: Account) -> str:
-    """Return an account as JSON that any parser reads: ASCII for lone surrogates, null for what is no number."""
-    plain = json.dumps(account.model_dump(mode="json"))
-    return json.dumps(json.loads(plain, parse_constant=lambda _: None), indent=2) + "\n"
 
 
 def write(text: str, output: Path | None) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from datetime import UTC
 
@@ -53,6 +54,18 @@ class SearchService:
     def settings(self) -> SettingsFile:
         """Return the settings of this server's home; what lies in the folder it was started in is not read."""
         return read_settings(self._home, self._home.root)
+
+    def completed(self, request: SearchRequest) -> SearchRequest:
+        """Return a request with what this server's settings say where it leaves that open."""
+        kept = self.settings()
+        return request.model_copy(
+            update={
+                "model": request.model or os.environ.get("WARPWRIGHT_MODEL") or kept.models.model,
+                "base_url": self.base_url or kept.models.base_url,
+                "models": kept.model_settings(),
+                "budget": kept.limits(),
+            }
+        )
 
     @property
     def _store(self) -> Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -45,6 +45,7 @@ def build_server(
     token_verifier: TokenVerifier | None = None,
     auth: AuthSettings | None = None,
     offer: Offer | None = None,
+    opened: Callable[[Services], None] = lambda _: None,
 ) -> MCPServer[Services]:
     """Return a server; each time it is served it opens a toolbox of its own.
 
@@ -55,12 +56,14 @@ def build_server(
         token_verifier: Knows who calls over HTTP; None where every caller is this machine's own person.
         auth: What callers are told of how to authenticate; given where `token_verifier` is.
         offer: What of all that is served; None for everything, to someone on this machine.
+        opened: Is told of the toolbox and the searches once they are there.
     """
     offer = offer or Offer()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Services]) -> AsyncGenerator[Services, None]:
         async with open_services(home, device, base_url, tells_paths=offer.tells_paths) as services:
+            opened(services)
             yield services
 
     server = MCPServer[Services](

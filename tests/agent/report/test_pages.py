@@ -50,7 +50,7 @@ FORBIDDEN = {
 class Page(HTMLParser):
     """What a browser would build: tags with attributes, figures, balance of elements."""
 
-    VOID = frozenset({"meta", "br", "line", "path", "rect"})
+    VOID = frozenset({"meta", "br", "line", "path", "rect", "link", "input"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
