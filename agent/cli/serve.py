@@ -71,12 +71,12 @@ def serve(  # noqa: PLR0913 - they are the options of the command
     model_tokens: ModelTokensADay = 5_000_000,
     requests: RequestsAMinute = 600,
 ) -> None:
-    """Serve the tools and the search over MCP: stdio, or HTTP with tokens; over HTTP with pages for browsers at /.
+    """Serve the tools and the search over MCP: stdio, or HTTP with tokens.
 
-    See `warpwright token` for who may use it over HTTP. The last four options are for each caller with an
-    OAuth token. Each caller may also hold 200 sessions and 8 jobs that outlast their calls; a server holds 2000
-    sessions and as many connections, of which a request's headers may take 15 s and its body 4 MiB. A test case
-    of a task holds 134217728 elements at most.
+    Over HTTP, / shows pages for browsers. See `warpwright token` for who may use it over HTTP. The last four
+    options are for each caller with an OAuth token. Each caller may also hold 200 sessions and 8 jobs that outlast
+    their calls; a server holds 2000 sessions and as many connections, of which a request's headers may take 15 s
+    and its body 4 MiB. A test case of a task holds 134217728 elements at most.
     """
 
     async def work() -> ExitStatus:

@@ -104,7 +104,7 @@ def _page(template: str, **values: Any) -> str:
 
 
 def _values(**values: Any) -> dict[str, Any]:
-    known = {"words": _WORDS, "opened": True, "below": {}, "critiques": {}}
+    known: dict[str, Any] = {"words": _WORDS, "opened": True, "below": {}, "critiques": {}}
     return {**known, "longest": LONGEST, "install": drawing.INSTALL, **values}
 
 

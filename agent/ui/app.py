@@ -15,10 +15,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from agent.mcp.access.beside import Pages, Site
+from agent.mcp.access.beside import Pages, WebSite
 from agent.mcp.access.rates import RateLimits
 from agent.ui import runs, signing_in, tasks
-from agent.ui.guarding import Guard
+from agent.ui.guarding import OwnPagesOnly
 from agent.ui.rendering import assets, may_create, may_search, page
 from sandbox.errors import UsageError, WarpwrightError
 
@@ -55,19 +55,19 @@ class UserInterface:
         await self._app(scope, receive, send)
 
 
-def user_interface(site: Site) -> Pages:
+def user_interface(site: WebSite) -> Pages:
     """Return the pages of a site, as far as it offers what they do."""
     signing = signing_in.SealedTokens(site.home.page_key)
     app = Starlette(
         routes=[*_routes(site), *_changing_routes(site)],
-        middleware=[Middleware(Guard, site=site), *_callers(site, signing)],
+        middleware=[Middleware(OwnPagesOnly, site=site), *_callers(site, signing)],
         exception_handlers={WarpwrightError: _refused, HTTPException: _missing},
     )
     app.state.site, app.state.sealed = site, signing
     return UserInterface(app)
 
 
-def _routes(site: Site) -> list[Route]:
+def _routes(site: WebSite) -> list[Route]:
     return [
         Route("/", runs.all_runs),
         Route("/changes", runs.all_runs_changes),
@@ -82,7 +82,7 @@ def _routes(site: Site) -> list[Route]:
     ]
 
 
-def _changing_routes(site: Site) -> list[Route]:
+def _changing_routes(site: WebSite) -> list[Route]:
     """Return the routes that change something, as far as that is offered."""
     found: list[Route] = []
     if may_search(site.offer):
@@ -109,7 +109,7 @@ def _changing_routes(site: Site) -> list[Route]:
     return found
 
 
-def _callers(site: Site, sealed: signing_in.SealedTokens) -> list[Middleware]:
+def _callers(site: WebSite, sealed: signing_in.SealedTokens) -> list[Middleware]:
     """Return what finds out who calls, and keeps each within its limits."""
     limits = Middleware(
         RateLimits,

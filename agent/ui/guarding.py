@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.mcp.access.beside import Site
+from agent.mcp.access.beside import WebSite
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
@@ -29,10 +29,10 @@ _HEADERS = {
 }
 
 
-class Guard:
+class OwnPagesOnly:
     """ASGI middleware: another name's request, and another page's form, are refused before anything is done."""
 
-    def __init__(self, app: ASGIApp, site: Site) -> None:
+    def __init__(self, app: ASGIApp, site: WebSite) -> None:
         """Wrap an application."""
         self._app = app
         self._site = site

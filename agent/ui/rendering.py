@@ -12,7 +12,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from agent.mcp.access.beside import Site
+from agent.mcp.access.beside import WebSite
 from agent.mcp.access.discretion import Discretion
 from agent.mcp.offer import Offer
 from agent.report.environment import page_environment, style_sheet
@@ -20,9 +20,9 @@ from agent.report.environment import page_environment, style_sheet
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
-def site_of(request: Request) -> Site:
+def site_of(request: Request) -> WebSite:
     """Return the site that a request came to."""
-    site: Site = request.app.state.site
+    site: WebSite = request.app.state.site
     return site
 
 

@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.mcp.access.beside import Site
+from agent.mcp.access.beside import WebSite
 from agent.ui.forms import read_form
 from agent.ui.rendering import page, site_of
 
@@ -91,7 +91,7 @@ class CookieAsToken:
 class SignedInOnly:
     """ASGI middleware that sends those whom nobody knows to where they can sign in."""
 
-    def __init__(self, app: ASGIApp, site: Site) -> None:
+    def __init__(self, app: ASGIApp, site: WebSite) -> None:
         """Wrap an application."""
         self._app = app
         self._scopes = set(site.scopes)

@@ -17,7 +17,7 @@ from agent.mcp.services import Services, ServicesInUse
 
 
 @dataclass(frozen=True)
-class Site:
+class WebSite:
     """What pages know of the server that they are part of.
 
     Attributes:
@@ -59,7 +59,7 @@ class Pages(Protocol):
         ...
 
 
-PageMaker = Callable[[Site], Pages]
+PageMaker = Callable[[WebSite], Pages]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from agent.home import Home
-from agent.mcp.access.beside import Beside, PageMaker, PagesOf, Site
+from agent.mcp.access.beside import Beside, PageMaker, PagesOf, WebSite
 from agent.mcp.access.callers import open_access
 from agent.mcp.access.connections import PunctualConnection
 from agent.mcp.access.json_errors import JsonErrors
@@ -171,7 +171,7 @@ def application(
         return mcp
     told, ending = beside
     hosts, origins = _names(address, port)
-    site = Site(
+    site = WebSite(
         url=address.own_url(port).removesuffix(PATH) + "/",
         home=told.home,
         services=told.services,

@@ -12,7 +12,7 @@ import uvicorn
 from mcp.server.auth.provider import TokenVerifier
 
 from agent.home import Home
-from agent.mcp.access.beside import PagesOf, Site
+from agent.mcp.access.beside import PagesOf, WebSite
 from agent.mcp.access.http import ListenAddress, application, listen
 from agent.mcp.access.tokens import Allowance
 from agent.mcp.offer import Offer
@@ -30,7 +30,7 @@ async def pages(
     """Give a client of a home's pages, which sends what a browser's own form would."""
     offer = replace(offer or Offer(), tells_paths=False)
     async with open_services(home, "sim:h200", tells_paths=False) as services:
-        site = Site(
+        site = WebSite(
             url=f"{URL}/",
             home=home,
             services=lambda: services,
