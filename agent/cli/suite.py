@@ -14,7 +14,9 @@ from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 
 if TYPE_CHECKING:
+    from agent.report.account import SuiteKernel
     from tools.reports import CheckReport
+    from tools.tasks.task import Task
     from tools.toolbox import Toolbox
 
 
@@ -25,6 +27,8 @@ class Judged:
     Attributes:
         report: None where it could not be judged at all: `problem` says why.
         slower: How it got slower than before, in words; empty where it did not.
+        text: Of the kernel file, where it was judged.
+        judged_task: Its task, where it was judged.
     """
 
     kernel: Path
@@ -32,6 +36,8 @@ class Judged:
     report: CheckReport | None = None
     problem: str = ""
     slower: str = ""
+    text: str = ""
+    judged_task: Task | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -71,6 +77,23 @@ class Judged:
         if report.compile is not None and report.compile.verdict is not Verdict.PASS:
             told = [one.line for one in report.compile.diagnostics if one.line is not None]
         return told[0] if told else 1
+
+    def account(self) -> SuiteKernel:
+        """Return it as a report tells it."""
+        from agent.report.account import SuiteKernel
+        from agent.report.checking import check_account
+
+        check = None
+        if self.report is not None and self.judged_task is not None:
+            check = check_account(self.report, self.judged_task, self.text)
+        return SuiteKernel(
+            kernel=self.kernel.as_posix(),
+            task=self.task,
+            verdict=self.verdict,
+            message=self.message,
+            slower=bool(self.slower),
+            check=check,
+        )
 
     def plain(self) -> dict[str, Any]:
         """Return all of it as plain values, for JSON."""
@@ -115,8 +138,9 @@ async def judge_all(
         blank = Judged(one.path, Path(one.task).name)
         try:
             task = find(one.task, own)
-            report = await toolbox.do(order(task, read_kernel(str(one.path))))
-            judged.append(replace(blank, task=task.name, report=report))
+            text = read_kernel(str(one.path))
+            report = await toolbox.do(order(task, text))
+            judged.append(replace(blank, task=task.name, text=text, judged_task=task, report=report))
         except UsageError as error:
             judged.append(replace(blank, problem=str(error)))
     return judged

@@ -304,4 +304,37 @@ class CheckAccount(_Fact):
     baseline_text: str
 
 
-Account = RunAccount | ComparisonAccount | CheckAccount
+class SuiteKernel(_Fact):
+    """What became of one kernel of many.
+
+    Attributes:
+        kernel: Its path.
+        message: Why, in words.
+        slower: It is right, and slower than before.
+        check: Its judgement; None where it could not be judged at all.
+    """
+
+    kernel: str
+    task: str
+    verdict: Verdict
+    message: str
+    slower: bool
+    check: CheckAccount | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is right and no slower."""
+        return self.verdict is Verdict.PASS and not self.slower
+
+
+class SuiteAccount(_Fact):
+    """Many judgements by one toolbox."""
+
+    kind: Literal["suite"] = "suite"
+    device: str
+    isolation: str
+    provenance: Provenance
+    kernels: tuple[SuiteKernel, ...]
+
+
+Account = RunAccount | ComparisonAccount | CheckAccount | SuiteAccount

@@ -27,3 +27,10 @@ def draw_tree(spec: dict[str, Any]) -> str:
     import vl_convert
 
     return vl_convert.vega_to_svg(spec, allowed_base_urls=[])
+
+
+def draw_png(spec: dict[str, Any], scale: float) -> bytes:
+    """Return a Vega-Lite specification, its configuration included, as PNG; nothing is fetched for it."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_png(spec, scale=scale, allowed_base_urls=[])

@@ -6,6 +6,8 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sandbox.errors import UsageError
+
 if TYPE_CHECKING:
     from agent.report.account import Account
 
@@ -15,22 +17,34 @@ class ReportFormat(StrEnum):
 
     HTML = "html"
     MD = "md"
+    PNG = "png"
     JSON = "json"
 
 
-def rendered(account: Account, form: ReportFormat) -> str:
-    """Return an account in a format."""
+def rendered(account: Account, form: ReportFormat) -> bytes:
+    """Return an account in a format, as a file holds it.
+
+    Raises:
+        UsageError: There is nothing to draw in a picture.
+        MissingDependencyError: Nothing here can draw.
+    """
     match form:
         case ReportFormat.JSON:
-            return _json(account)
+            return _json(account).encode()
         case ReportFormat.MD:
             from agent.report.markdown import markdown
 
-            return markdown(account)
+            return markdown(account).encode()
+        case ReportFormat.PNG:
+            from agent.report.picture import png
+
+            if account.kind == "check" or account.kind == "suite":
+                raise UsageError("a picture is of a run, or of two; of judgements there is a page")
+            return png(account)
         case ReportFormat.HTML:
             from agent.report.html import html
 
-            return html(account)
+            return html(account).encode()
 
 
 def _json(account: Account) -> str:

@@ -15,6 +15,7 @@ from agent.report.account import (
     ComparisonAccount,
     KernelAccount,
     RunAccount,
+    SuiteAccount,
 )
 from agent.report.environment import page_environment, style_sheet
 from agent.report.visible import LONGEST
@@ -46,7 +47,11 @@ def html(account: Account) -> str:
         case ComparisonAccount():
             return _page("comparison.html", pair=account, body=comparison_body(account))
         case CheckAccount():
-            return _check(account)
+            return _page("check.html", check=account, drawn=_parts_of(account))
+        case SuiteAccount():
+            right = sum(one.ok for one in account.kernels)
+            drawn = [_parts_of(one.check) for one in account.kernels if one.check is not None]
+            return _page("suite.html", suite=account, right=right, drawn=drawn)
 
 
 def run_sections(run: RunAccount) -> Mapping[str, Markup]:
@@ -93,9 +98,8 @@ def comparison_body(pair: ComparisonAccount) -> Markup:
     return Markup(page_environment().get_template("comparison_body.html").render(values))
 
 
-def _check(check: CheckAccount) -> str:
-    drawn = _Plots(drawing.can_draw(), parts=_plot(plots.parts({"kernel": check.kernel})))
-    return _page("check.html", check=check, plots=drawn)
+def _parts_of(check: CheckAccount) -> Markup:
+    return _plot(plots.parts({"kernel": check.kernel}))
 
 
 def _page(template: str, **values: Any) -> str:

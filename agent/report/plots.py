@@ -124,7 +124,7 @@ def parts(kernels: Mapping[str, KernelAccount]) -> Spec | None:
     }
 
 
-def roofline(found: Roofline) -> Spec:
+def roofline(found: Roofline, *, legend: bool = True) -> Spec:
     """Return the roofline, both axes logarithmic: operations a byte, and GFLOP a second."""
     ridge = found.flops_per_s / found.bytes_per_s
     intensities = [point.intensity for point in found.points]
@@ -166,6 +166,7 @@ def roofline(found: Roofline) -> Spec:
                     "field": "kernel",
                     "type": "nominal",
                     "scale": {"domain": names, "range": [_COLOURS[name] for name in names]},
+                    **({} if legend else {"legend": None}),
                 },
             },
         },

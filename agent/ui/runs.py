@@ -29,6 +29,7 @@ _LISTED = 100
 _TYPES = {
     ReportFormat.HTML: "text/html",
     ReportFormat.MD: "text/markdown",
+    ReportFormat.PNG: "image/png",
     ReportFormat.JSON: "application/json",
 }
 _RESUMED = (RunState.INTERRUPTED, RunState.CANCELLED, RunState.FAILED)
@@ -155,12 +156,16 @@ async def resume(request: Request) -> Response:
 
 async def report(request: Request) -> Response:
     """Hand out a run's report in one file, as `warpwright report` writes it."""
-    run, form = request.path_params["run"], ReportFormat(request.path_params["form"])
+    run, named = request.path_params["run"], request.path_params["form"]
+    if named not in set(ReportFormat):
+        raise UsageError(f"there is no report of that kind: {', '.join(ReportFormat)}")
+    form = ReportFormat(named)
     store = services_at(request).store
-    text = await asyncio.to_thread(lambda: rendered(read_account(store, run), form))
-    return Response(
-        discreet(request, text), media_type=_TYPES[form], headers={"content-security-policy": REPORT_POLICY}
-    )
+    content = await asyncio.to_thread(lambda: rendered(read_account(store, run), form))
+    if form is not ReportFormat.PNG:
+        content = discreet(request, content.decode()).encode()
+    headers = {"content-security-policy": REPORT_POLICY}
+    return Response(content, media_type=_TYPES[form], headers=headers)
 
 
 async def best_kernel(request: Request) -> Response:
