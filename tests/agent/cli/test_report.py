@@ -133,7 +133,7 @@ def test_many_kernels_have_one_page_with_the_parts_of_each(
     warpwright: Warpwright, good: Path, tmp_path: Path, quick: str
 ) -> None:
     wrong, page = tmp_path / "wrong.cu", tmp_path / "all.html"
-    wrong.write_text(good.read_text().replace("+", "-"))
+    wrong.write_text(good.read_text().replace("x[i] + y[i]", "x[i] - y[i]"))
     asked = ("check", good, wrong, "--task", quick, "--report")
     result = warpwright(*asked, page, "--format", "json")
     assert result.exit_code == 1, result.output
