@@ -12,7 +12,8 @@ from sandbox.verdict import Verdict
 
 LARGEST = 120
 """Candidates of a tree that is drawn whole; of a larger one, the winning path and what grew next to it."""
-_ROOT = "0/0"
+ROOT = "0/0"
+"""The place of the baseline."""
 _GENERATION = 285
 _STEM = 112
 """Pixels of a link before it forks, where its node's name stands."""
@@ -39,8 +40,8 @@ def children(candidates: Sequence[CandidateAccount]) -> Mapping[str, list[Candid
     places = {one.place for one in candidates}
     found: dict[str, list[CandidateAccount]] = {}
     for one in candidates:
-        parent = next(iter(one.parents), _ROOT)
-        found.setdefault(parent if parent in places else _ROOT, []).append(one)
+        parent = next(iter(one.parents), ROOT)
+        found.setdefault(parent if parent in places else ROOT, []).append(one)
     return found
 
 
@@ -157,7 +158,7 @@ def _root(account: RunAccount) -> dict[str, Any]:
     said = "" if latency is None else f" {microseconds(latency.value)}"
     won = any(one.winning for one in account.candidates)
     return {
-        "id": _ROOT,
+        "id": ROOT,
         "parent": None,
         "label": f"baseline{said}",
         "edge": [],
@@ -196,7 +197,7 @@ def _colour(one: CandidateAccount) -> str:
 
 
 def _depth(below: Mapping[str, Sequence[CandidateAccount]]) -> int:
-    deepest, level = 0, [_ROOT]
+    deepest, level = 0, [ROOT]
     while level := [one.place for place in level for one in below.get(place, ())]:
         deepest += 1
     return deepest
