@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.cli.output import ByProvenance, clean, one_line, sparkline, table, verdict_text
-from agent.cli.remaining import Standing, StandingOf, remaining
+from agent.cli.remaining import SpentOf, SpentSoFar, remaining
 from agent.events import (
     BaselineJudged,
     CandidateJudged,
@@ -53,7 +53,7 @@ class ProgressView(Protocol):
         ...
 
 
-def progress_view(console: Console, standing: StandingOf | None = None) -> ProgressView:
+def progress_view(console: Console, standing: SpentOf | None = None) -> ProgressView:
     """Return the view that suits the console; `standing` says what a run has spent."""
     return LiveProgress(console, standing) if console.is_terminal else PlainProgress(console)
 
@@ -117,13 +117,13 @@ def _plain_line(event: Event) -> str | None:
 class LiveProgress:
     """The table of candidates, redrawn as the search goes on."""
 
-    def __init__(self, console: Console, standing: StandingOf | None = None) -> None:
+    def __init__(self, console: Console, standing: SpentOf | None = None) -> None:
         """Show nothing yet; `standing` is asked what a run has spent, a second apart at most."""
         self.run: str | None = None
         self._console = console
         self._ask = standing
         self._asked = -_ASKED_EVERY_S
-        self._standing: Standing | None = None
+        self._standing: SpentSoFar | None = None
         self._bests: list[float] = []
         self._since = time.monotonic()
         self._started: RunStarted | None = None

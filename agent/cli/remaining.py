@@ -12,7 +12,7 @@ _MINUTES_FROM_S = 100
 
 
 @dataclass(frozen=True)
-class Standing:
+class SpentSoFar:
     """What a search may spend and has spent.
 
     Attributes:
@@ -27,26 +27,26 @@ class Standing:
     usd: float | None = None
 
 
-StandingOf = Callable[[str], Standing]
+SpentOf = Callable[[str], SpentSoFar]
 
 
-def standing_in(opened: Callable[[], Store]) -> StandingOf:
+def standing_in(opened: Callable[[], Store]) -> SpentOf:
     """Return what says how a run stands; the store is opened once, when first asked."""
     stores: list[Store] = []
     worked: dict[str, float] = {}
 
-    def standing(run: str) -> Standing:
+    def standing(run: str) -> SpentSoFar:
         if not stores:
             stores.append(opened())
         stored = stores[0].get_run(run)
         cost = stores[0].ledger(run, stored.request.budget).cost()
         before = worked.setdefault(run, stored.seconds)
-        return Standing(stored.request.budget, before, cost.tokens, cost.usd)
+        return SpentSoFar(stored.request.budget, before, cost.tokens, cost.usd)
 
     return standing
 
 
-def remaining(standing: Standing, *, judged: int, total: int, seconds: float) -> str:
+def remaining(standing: SpentSoFar, *, judged: int, total: int, seconds: float) -> str:
     """Return what is left in words; nothing where nothing is known of it.
 
     Args:

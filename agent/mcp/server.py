@@ -20,6 +20,7 @@ from agent.mcp.access.discretion import Discretion
 from agent.mcp.access.tenancy import caller_catalogue, tenant
 from agent.mcp.completions import View
 from agent.mcp.offer import Offer, offered
+from agent.mcp.search_app import SearchApp, with_views
 from agent.mcp.services import Services, open_services
 from agent.mcp.stdin import interruptible_stdin
 from agent.mcp.tasks_extension import SearchTasks
@@ -72,9 +73,9 @@ def build_server(
         instructions=_INSTRUCTIONS,
         version=version("warpwright"),
         lifespan=lifespan,
-        tools=list[Tool](offered(offer)),
+        tools=list[Tool](with_views(offered(offer))),
         middleware=[] if offer.tells_paths else [Discretion(home)],
-        extensions=[ToolboxExtension(), SearchTasks()],
+        extensions=[ToolboxExtension(), SearchTasks(), SearchApp()],
         token_verifier=token_verifier,
         auth=auth,
         log_level="WARNING",

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.report.account import KernelAccount, Roofline, RunAccount
-from sandbox.verdict import Verdict
+from agent.report.visible import shortened, visible
+from sandbox.verdict import Provenance, Verdict
 
 Spec = dict[str, Any]
 
@@ -120,6 +121,24 @@ def parts(kernels: Mapping[str, KernelAccount]) -> Spec | None:
                 "sort": shown,
                 "scale": {"domain": shown, "range": [_COLOURS[name] for name in shown]},
             },
+        },
+    }
+
+
+def latencies(microseconds: Mapping[str, float], provenance: Provenance) -> Spec:
+    """Return a bar for each kernel by its label, in the order given."""
+    return {
+        "data": {
+            "values": [
+                {"kernel": shortened(visible(name), 40), "us": us} for name, us in microseconds.items()
+            ]
+        },
+        "width": _WIDTH,
+        "height": {"step": 22},
+        "mark": {"type": "bar", "color": _COLOURS["best"]},
+        "encoding": {
+            "y": {"field": "kernel", "type": "nominal", "sort": None, "title": None},
+            "x": {"field": "us", "type": "quantitative", "title": f"us ({provenance})"},
         },
     }
 

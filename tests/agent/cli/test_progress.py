@@ -10,7 +10,7 @@ from rich.console import Console
 from agent.budget import SearchBudget
 from agent.cli.output import clean, one_line, sparkline
 from agent.cli.progress import LiveProgress, PlainProgress, progress_view
-from agent.cli.remaining import Standing, remaining
+from agent.cli.remaining import SpentSoFar, remaining
 from agent.events import (
     BaselineJudged,
     CandidateJudged,
@@ -155,33 +155,33 @@ def test_the_best_so_far_falls_as_a_sparkline_that_never_outgrows_its_width() ->
 @pytest.mark.parametrize(
     ("standing", "said"),
     [
-        (Standing(SearchBudget()), "left: at most about 30 s"),
-        (Standing(SearchBudget(max_seconds=50), worked_s=25.0), "left: at most about 15 s"),
+        (SpentSoFar(SearchBudget()), "left: at most about 30 s"),
+        (SpentSoFar(SearchBudget(max_seconds=50), worked_s=25.0), "left: at most about 15 s"),
         (
-            Standing(SearchBudget(max_seconds=9000), usd=0.5),
+            SpentSoFar(SearchBudget(max_seconds=9000), usd=0.5),
             "left: at most about 30 s; spent: 0.5000 US dollars",
         ),
         (
-            Standing(SearchBudget(max_usd=2, max_tokens=5000), tokens=1200, usd=0.5),
+            SpentSoFar(SearchBudget(max_usd=2, max_tokens=5000), tokens=1200, usd=0.5),
             "left: at most about 30 s, 1.5000 of 2 US dollars, 3,800 of 5,000 tokens; spent: 0.5000 US dollars",
         ),
     ],
 )
-def test_what_is_left_of_time_and_money_is_said(standing: Standing, said: str) -> None:
+def test_what_is_left_of_time_and_money_is_said(standing: SpentSoFar, said: str) -> None:
     assert remaining(standing, judged=1, total=4, seconds=10.0) == said
 
 
 def test_nothing_is_said_to_be_left_while_nothing_is_known() -> None:
-    assert remaining(Standing(SearchBudget()), judged=0, total=4, seconds=10.0) == ""
-    assert "min" in remaining(Standing(SearchBudget()), judged=1, total=9, seconds=100.0)
+    assert remaining(SpentSoFar(SearchBudget()), judged=0, total=4, seconds=10.0) == ""
+    assert "min" in remaining(SpentSoFar(SearchBudget()), judged=1, total=9, seconds=100.0)
 
 
 def test_the_live_table_asks_what_was_spent_a_second_apart_at_most() -> None:
     asked: list[str] = []
 
-    def standing(run: str) -> Standing:
+    def standing(run: str) -> SpentSoFar:
         asked.append(run)
-        return Standing(SearchBudget(max_usd=1), usd=0.25)
+        return SpentSoFar(SearchBudget(max_usd=1), usd=0.25)
 
     console = Console(file=io.StringIO(), width=160, height=40, markup=False, highlight=False)
     view = LiveProgress(console, standing)

@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from mcp import Client
+from mcp.server.apps import APP_MIME_TYPE
 
 from agent.home import Home
+from agent.mcp.search_app import view_page
+from agent.mcp.server import build_server
 from agent.report.html import html
 from agent.report.reading import read_account
 from agent.results import RunState
 from agent.store import Store
+from tests.agent.mcp.test_search_app import RendersViews
 from tests.agent.quick_task import quick_task
 from tests.agent.report.stored_search import search
 from tests.agent.report.test_pages import HOSTILE
@@ -156,3 +161,36 @@ async def test_a_report_prints_on_a_sane_number_of_pages(
         await page.goto(f"{here.url}/runs/{run}/report.html")
         printed = await page.pdf(format="A4")
         assert 3 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 12
+
+
+async def test_a_view_in_a_chat_follows_a_search_through_its_host(
+    home: Home, browser: Any, tmp_path: Path
+) -> None:
+    run = search(Store(home), write_task(tmp_path / "twice"), 6, HOSTILE.replace("\ud800", ""))
+    async with Client(build_server(home, "auto"), extensions=[RendersViews(APP_MIME_TYPE)]) as client:
+        answer = await client.call_tool("search_status", {"run": run})
+    last = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+    last["structuredContent"] |= {"candidates_judged": 6, "candidates_total": 8}
+    first = {"content": [], "structuredContent": {**last["structuredContent"], "state": "running"}}
+    policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+    page_html = view_page().replace(
+        "<head>", f'<head><meta http-equiv="Content-Security-Policy" content="{policy}">', 1
+    )
+    async with browsing.looking(browser, width=500) as (page, seen):
+        await page.goto((Path(__file__).parent / "host.html").as_uri())
+        await page.evaluate("([html, first, later]) => begin(html, first, later)", [page_html, first, [last]])
+        view = page.frame_locator("#view")
+        await view.locator("#view svg").first.wait_for(timeout=_PATIENCE_MS)
+        status = await view.locator("#status").inner_text()
+        assert status.startswith("completed, 6 of at most 8 candidates judged. </script>")
+        assert "\u202e" not in status
+        assert "\u27e8U+202E\u27e9" in status
+        assert await view.locator("#progress-bar").get_attribute("value") == "6"
+        dark = await view.locator("html").evaluate("one => getComputedStyle(one).getPropertyValue('--page')")
+        assert dark == "#14171b"
+        assert await view.locator("html").evaluate("one => one.scrollWidth") <= 500
+        asked = await page.evaluate("seen")
+        assert asked[:2] == ["ui/initialize", "ui/notifications/initialized"]
+        assert asked.count("tools/call search_status") == 1
+        assert "ui/notifications/size-changed" in asked
+        assert seen.complaints == []
