@@ -114,6 +114,8 @@ class KernelAccount(_Fact):
         place: `ROUND/CANDIDATE` of a search; empty elsewhere.
         text: Of the kernel file; None where it is not kept any more.
         error: Of an estimate: the part of itself within which two of three are.
+        held_out: At the task's final sizes, which no proposer saw; empty where it has none, or they were not come to.
+        held_out_speedup: Over all of those.
         shape: The benchmark shape that `parts`, `what_ifs` and `costly` are about: the last one.
         least: What a perfect machine would take.
         judged: How it was judged, a sentence each.
@@ -134,6 +136,8 @@ class KernelAccount(_Fact):
     bottleneck: str = ""
     error: float | None = None
     shapes: tuple[ShapeFigure, ...] = ()
+    held_out: tuple[ShapeFigure, ...] = ()
+    held_out_speedup: Figure | None = None
     shape: dict[str, int] = Field(default_factory=dict[str, int])
     parts: tuple[PartFigure, ...] = ()
     least: Figure | None = None
