@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -117,15 +118,27 @@ def _plain_line(event: Event) -> str | None:
 class LiveProgress:
     """The table of candidates, redrawn as the search goes on."""
 
-    def __init__(self, console: Console, standing: SpentOf | None = None) -> None:
-        """Show nothing yet; `standing` is asked what a run has spent, a second apart at most."""
+    def __init__(
+        self,
+        console: Console,
+        standing: SpentOf | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Show nothing yet.
+
+        Args:
+            console: Where to show.
+            standing: Is asked what a run has spent, a second apart at most.
+            clock: Tells seconds.
+        """
+        self._clock = clock
         self.run: str | None = None
         self._console = console
         self._ask = standing
-        self._asked = -_ASKED_EVERY_S
+        self._asked = float("-inf")
         self._standing: SpentSoFar | None = None
         self._bests: list[float] = []
-        self._since = time.monotonic()
+        self._since = clock()
         self._started: RunStarted | None = None
         self._baseline: BaselineJudged | None = None
         self._features: dict[tuple[int, int], list[str]] = {}
@@ -229,7 +242,7 @@ class LiveProgress:
         assert self._started is not None
         total = self._started.candidates * self._started.depth
         grid = Table.grid(padding=(0, 1))
-        seconds = time.monotonic() - self._since
+        seconds = self._clock() - self._since
         grid.add_row(
             ProgressBar(total=total, completed=len(self._judged), width=40),
             Text(f"{len(self._judged)} of at most {total} candidates, {seconds:.0f} s"),
@@ -241,5 +254,5 @@ class LiveProgress:
 
     def _look(self) -> None:
         """Ask what the run has spent, if that was not asked just now."""
-        if self._ask is not None and self.run is not None and time.monotonic() - self._asked > _ASKED_EVERY_S:
-            self._standing, self._asked = self._ask(self.run), time.monotonic()
+        if self._ask is not None and self.run is not None and self._clock() - self._asked > _ASKED_EVERY_S:
+            self._standing, self._asked = self._ask(self.run), self._clock()

@@ -16,10 +16,10 @@ def can_draw() -> bool:
 
 
 def draw_plot(spec: dict[str, Any]) -> str:
-    """Return a Vega-Lite specification as SVG; nothing is fetched for it."""
+    """Return a Vega-Lite specification as SVG, configured as pages are unless it says how; nothing is fetched."""
     import vl_convert
 
-    return vl_convert.vegalite_to_svg(spec, config=CONFIG, allowed_base_urls=[])
+    return vl_convert.vegalite_to_svg(spec, config=None if "config" in spec else CONFIG, allowed_base_urls=[])
 
 
 def draw_tree(spec: dict[str, Any]) -> str:

@@ -25,21 +25,29 @@ def png(account: RunAccount | ComparisonAccount) -> bytes:
         UsageError: There is nothing to draw: no latency is known yet.
         MissingDependencyError: Nothing here can draw.
     """
+    return drawing.draw_png(_whole(account), _SCALE)
+
+
+def svg(account: RunAccount | ComparisonAccount) -> str:
+    """Return the plots as an SVG that stands alone; raises as `png` does."""
+    return drawing.draw_plot(_whole(account))
+
+
+def _whole(account: RunAccount | ComparisonAccount) -> plots.Spec:
     if not drawing.can_draw():
-        raise MissingDependencyError(f"a PNG is drawn by the extra `report`: {drawing.INSTALL}")
+        raise MissingDependencyError(f"a picture is drawn by the extra `report`: {drawing.INSTALL}")
     columns = [[spec for spec in column if spec is not None] for column in _columns(account)]
     if not any(columns):
         raise UsageError(
             "there is nothing to draw: no latency is known; html, md and json tell what is known"
         )
-    whole = {
+    whole: plots.Spec = {
         "title": {"text": shortened(visible(_title(account)), _TITLE), "anchor": "start", "fontSize": 17},
-        "background": "var(--page)",
         "spacing": 45,
         "resolve": {"scale": {"color": "independent"}},
         "hconcat": [{"vconcat": column, "spacing": 45} for column in columns if column],
     }
-    return drawing.draw_png(_in_colour(whole), _SCALE)
+    return _in_colour(whole)
 
 
 def _columns(account: RunAccount | ComparisonAccount) -> list[list[plots.Spec | None]]:
@@ -74,5 +82,5 @@ def _in_colour(spec: dict[str, Any]) -> dict[str, Any]:
     """Return a specification with the light page's colours for their names, which are CSS's."""
     light = style_sheet().partition("}")[0]
     colours = dict(re.findall(r"(--[a-z]+): (#[0-9a-f]{6})", light))
-    text = json.dumps({**spec, "config": plots.CONFIG})
+    text = json.dumps({**spec, "config": {**plots.CONFIG, "background": "var(--page)"}})
     return json.loads(re.sub(r"var\((--[a-z]+)\)", lambda found: colours[found[1]], text))

@@ -35,7 +35,8 @@ def follow(request: Request, mark: Mark, fragments: Drawn) -> StreamingResponse:
         fragments: Draws the page's parts.
     """
     stream = _changes(mark, fragments, site_of(request).ending)
-    return StreamingResponse(stream, media_type="text/event-stream")
+    headers = {"x-accel-buffering": "no"}  # or a proxy may hold messages back
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 async def _changes(mark: Mark, fragments: Drawn, ending: asyncio.Event) -> AsyncIterator[str]:
