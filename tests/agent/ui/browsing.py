@@ -17,6 +17,8 @@ _OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
 )
+PATIENCE_MS = 90_000
+"""How long a page may take on a machine that has much else to do."""
 SERIOUS = {"serious", "critical"}
 
 
@@ -59,6 +61,7 @@ async def looking(
 ) -> AsyncIterator[tuple[Page, Seen]]:
     """Give a page in a window of its own, and what it will complain of."""
     context = await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
     page, seen = await context.new_page(), Seen()
     seen.watch(page)
     yield page, seen
