@@ -143,7 +143,7 @@ def _branch(one: CandidateAccount) -> Text:
     found = verdict_text(one.verdict) if one.latency is None else Text()
     if one.latency is not None:
         found = Text(latency(one.latency.value, one.latency.provenance))
-    tried = clean(", ".join(one.features) or "no feature")
+    tried = clean(", ".join(one.tried) or "no feature")
     fresh = "" if one.parents else "  (fresh start)"
     style = "bold" if one.winning else ""
     return Text.assemble((f"{one.place} ", style), found, f"  {tried}{fresh}", style=style)

@@ -184,6 +184,11 @@ class CandidateAccount(_Fact):
     best_so_far: Figure | None
     winning: bool
 
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """What it was to try: its features, or what it was drawn from where it takes some away or merges."""
+        return self.features or ((self.origin,) if self.origin else ())
+
 
 class RoundWords(_Fact):
     """What the critic said after a round."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from agent.report.account import CandidateAccount, RunAccount
@@ -20,6 +21,7 @@ _STEM = 112
 _ROW = 24
 _FEATURE = 12
 _SHOWN = 26
+_LINES = 2
 
 
 def grown(account: RunAccount) -> tuple[CandidateAccount, ...]:
@@ -53,7 +55,7 @@ def tree(account: RunAccount) -> dict[str, Any] | None:
     below = children(shown)
     nodes = [_root(account), *(_node(one, parent) for parent, ones in below.items() for one in ones)]
     leaves = sum(one.place not in below for one in shown)
-    row = _ROW + _FEATURE * max((len(one.features) for one in shown), default=0)
+    row = _ROW + _FEATURE * max(len(_edge(one)) for one in shown)
     width, height = _GENERATION * _depth(below), max(60, row * leaves)
     return {
         "width": width + _STEM + 40,
@@ -171,11 +173,7 @@ def _root(account: RunAccount) -> dict[str, Any]:
 
 def _node(one: CandidateAccount, parent: str) -> dict[str, Any]:
     said = microseconds(one.latency.value) if one.latency else str(one.verdict or "at work").replace("_", " ")
-    edge = [shortened(visible(name), _SHOWN) for name in one.features]
-    if not one.parents:
-        edge = [*edge, "(fresh start)"]
-    if len(one.parents) > 1:
-        edge = [*edge, f"(merged with {one.parents[1]})"]
+    edge = _edge(one)
     return {
         "id": one.place,
         "parent": parent,
@@ -186,6 +184,17 @@ def _node(one: CandidateAccount, parent: str) -> dict[str, Any]:
         "fresh": not one.parents,
         "colour": _colour(one),
     }
+
+
+def _edge(one: CandidateAccount) -> list[str]:
+    """Return the lines beside the edge that leads to a candidate: what it tried, and from where."""
+    wrapped = (wrap(visible(name), _SHOWN, break_long_words=False)[:_LINES] for name in one.tried)
+    edge = [shortened(line, _SHOWN) for lines in wrapped for line in lines]
+    if not one.parents:
+        edge = [*edge, "(fresh start)"]
+    if len(one.parents) > 1:
+        edge = [*edge, f"(merged with {one.parents[1]})"]
+    return edge
 
 
 def _colour(one: CandidateAccount) -> str:
