@@ -42,6 +42,7 @@ function tell(told) {
 function show(result) {
   const told = (result && result.structuredContent) || {};
   if (told.state || told.verdict) tell(told);
+  else byId("status").textContent = result && result.isError ? "The tool could not do it." : "";
   const html = result && result._meta && result._meta[VIEW];
   if (html) byId("view").innerHTML = html; // made and escaped by the server, as its reports are
   else if (!byId("view").innerHTML && result && result.content)
