@@ -172,7 +172,7 @@ async def _judge_all(
     from agent.cli.regressions import compared, read_results, read_share
     from agent.cli.suite import judge_all, status_of
     from agent.home import home
-    from agent.report.checking import suite_account
+    from agent.report.checking import checks_account
 
     kept, share = None if before[0] is None else read_results(before[0]), read_share(before[1])
     if not kernels:
@@ -187,5 +187,5 @@ async def _judge_all(
         typer.echo(FORMATS[form](judged))
     if report_file is not None:
         kernels_told = [one.account() for one in judged]
-        _write_report(suite_account(kernels_told, toolbox.device, toolbox.isolation), report_file)
+        _write_report(checks_account(kernels_told, toolbox.device, toolbox.isolation), report_file)
     return status_of(judged)

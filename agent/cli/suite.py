@@ -14,7 +14,7 @@ from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 
 if TYPE_CHECKING:
-    from agent.report.account import SuiteKernel
+    from agent.report.account import CheckedKernel
     from tools.reports import CheckReport
     from tools.tasks.task import Task
     from tools.toolbox import Toolbox
@@ -78,15 +78,15 @@ class Judged:
             told = [one.line for one in report.compile.diagnostics if one.line is not None]
         return told[0] if told else 1
 
-    def account(self) -> SuiteKernel:
+    def account(self) -> CheckedKernel:
         """Return it as a report tells it."""
-        from agent.report.account import SuiteKernel
+        from agent.report.account import CheckedKernel
         from agent.report.checking import check_account
 
         check = None
         if self.report is not None and self.judged_task is not None:
             check = check_account(self.report, self.judged_task, self.text)
-        return SuiteKernel(
+        return CheckedKernel(
             kernel=self.kernel.as_posix(),
             task=self.task,
             verdict=self.verdict,

@@ -313,7 +313,7 @@ class CheckAccount(_Fact):
     baseline_text: str
 
 
-class SuiteKernel(_Fact):
+class CheckedKernel(_Fact):
     """What became of one kernel of many.
 
     Attributes:
@@ -336,14 +336,14 @@ class SuiteKernel(_Fact):
         return self.verdict is Verdict.PASS and not self.slower
 
 
-class SuiteAccount(_Fact):
+class ChecksAccount(_Fact):
     """Many judgements by one toolbox."""
 
-    kind: Literal["suite"] = "suite"
+    kind: Literal["checks"] = "checks"
     device: str
     isolation: str
     provenance: Provenance
-    kernels: tuple[SuiteKernel, ...]
+    kernels: tuple[CheckedKernel, ...]
 
 
-Account = RunAccount | ComparisonAccount | CheckAccount | SuiteAccount
+Account = RunAccount | ComparisonAccount | CheckAccount | ChecksAccount

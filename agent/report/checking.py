@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.report.account import CheckAccount, SuiteAccount, SuiteKernel
+from agent.report.account import CheckAccount, ChecksAccount, CheckedKernel
 from agent.report.kernels import kernel_account
 from sandbox.verdict import Provenance
 from tools.reports import CheckReport
@@ -25,10 +25,10 @@ def check_account(report: CheckReport, task: Task, kernel: str) -> CheckAccount:
     )
 
 
-def suite_account(kernels: Sequence[SuiteKernel], device: str, isolation: str) -> SuiteAccount:
+def checks_account(kernels: Sequence[CheckedKernel], device: str, isolation: str) -> ChecksAccount:
     """Return the account of judgements by one toolbox; latencies of one have one provenance."""
     timed = [one.check.provenance for one in kernels if one.check and one.check.kernel.latency]
-    return SuiteAccount(
+    return ChecksAccount(
         device=device,
         isolation=isolation,
         provenance=timed[0] if timed else Provenance.ESTIMATED,

@@ -38,7 +38,7 @@ def rendered(account: Account, form: ReportFormat) -> bytes:
         case ReportFormat.PNG:
             from agent.report.picture import png
 
-            if account.kind == "check" or account.kind == "suite":
+            if account.kind == "check" or account.kind == "checks":
                 raise UsageError("a picture is of a run, or of two; of judgements there is a page")
             return png(account)
         case ReportFormat.HTML:

@@ -15,7 +15,7 @@ from agent.report.account import (
     ComparisonAccount,
     KernelAccount,
     RunAccount,
-    SuiteAccount,
+    ChecksAccount,
 )
 from agent.report.environment import page_environment, style_sheet
 from agent.report.visible import LONGEST
@@ -48,10 +48,10 @@ def html(account: Account) -> str:
             return _page("comparison.html", pair=account, body=comparison_body(account))
         case CheckAccount():
             return _page("check.html", check=account, drawn=_parts_of(account))
-        case SuiteAccount():
+        case ChecksAccount():
             right = sum(one.ok for one in account.kernels)
             drawn = [_parts_of(one.check) for one in account.kernels if one.check is not None]
-            return _page("suite.html", suite=account, right=right, drawn=drawn)
+            return _page("checks.html", checks=account, right=right, drawn=drawn)
 
 
 def run_sections(run: RunAccount) -> Mapping[str, Markup]:

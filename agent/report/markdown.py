@@ -16,7 +16,7 @@ from agent.report.account import (
     Figure,
     KernelAccount,
     RunAccount,
-    SuiteAccount,
+    ChecksAccount,
 )
 from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference
@@ -36,8 +36,8 @@ def markdown(account: Account) -> str:
             return _page("comparison.md", pair=account)
         case CheckAccount():
             return _page("check.md", check=account, kernel=account.kernel)
-        case SuiteAccount():
-            return _page("suite.md", suite=account, right=sum(one.ok for one in account.kernels))
+        case ChecksAccount():
+            return _page("checks.md", checks=account, right=sum(one.ok for one in account.kernels))
 
 
 def _page(template: str, **values: Any) -> str:

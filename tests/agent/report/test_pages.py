@@ -14,8 +14,8 @@ import pytest
 
 from agent.home import Home
 from agent.report import drawing
-from agent.report.account import Account, Figure, SuiteKernel
-from agent.report.checking import check_account, suite_account
+from agent.report.account import Account, Figure, CheckedKernel
+from agent.report.checking import check_account, checks_account
 from agent.report.html import html
 from agent.report.kernels import kernel_account
 from agent.report.markdown import markdown
@@ -137,14 +137,14 @@ def accounts(store: Store, task: Path, words: str) -> list[Account]:
     passed = check_account(report(10.0, 20.0, words), known, kernel(words))
     wrong_one = check_account(failed, known, kernel(words))
     many = [
-        SuiteKernel(kernel=words, task=words, verdict=verdict, message=words, slower=True, check=check)
+        CheckedKernel(kernel=words, task=words, verdict=verdict, message=words, slower=True, check=check)
         for verdict, check in (
             (Verdict.PASS, passed),
             (Verdict.WRONG_RESULT, wrong_one),
             (Verdict.REJECTED, None),
         )
     ]
-    suite = suite_account(many, "sim:h200", "bubblewrap")
+    suite = checks_account(many, "sim:h200", "bubblewrap")
     return [first, comparison(first, second), passed, wrong_one, suite]
 
 
