@@ -68,6 +68,11 @@ class Home:
         return self.root / "tokens.json"
 
     @property
+    def page_key(self) -> Path:
+        """The key by which pages seal what they leave in browsers."""
+        return self.root / "pages.key"
+
+    @property
     def checkpoints(self) -> Path:
         """The graph's checkpoints."""
         return self.root / "checkpoints.db"

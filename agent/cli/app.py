@@ -23,6 +23,7 @@ from agent.cli import (
     tasks,
     token,
     trajectories,
+    ui,
 )
 
 app = typer.Typer(
@@ -74,6 +75,7 @@ app.command("adopt")(stats.adopt)
 app.command("export-trajectories")(trajectories.export_trajectories)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
+app.command("ui")(ui.ui)
 app.command("install")(install.install)
 app.add_typer(token.app, name="token")
 app.command("supervise", hidden=True)(supervise.supervise)

@@ -15,8 +15,8 @@ from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.cli.kernel_paths import NamedKernel
+    from agent.report.account import Account
     from tools.reports import CheckReport
-    from tools.tasks.task import Task
     from tools.toolbox import CheckOrder, Toolbox
 
 
@@ -61,7 +61,7 @@ def check(  # noqa: PLR0913 - they are the options of the command
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Write the judgement of one kernel as a page too (.html; .md and .json are what they say).",
+            help="Write the judgement as a page too (.html; .md and .json are what they say).",
         ),
     ] = None,
     tools: ToolsUrl = None,
@@ -91,7 +91,7 @@ def check(  # noqa: PLR0913 - they are the options of the command
 
     async def work() -> ExitStatus:
         from agent.cli.kernel_paths import named_kernels
-        from agent.cli.report import require_file
+        from agent.cli.report import ReportFormat, format_of, require_file
         from tools.toolbox import CheckOrder
 
         def order(judged: Any, text: str) -> CheckOrder[Any]:
@@ -103,16 +103,18 @@ def check(  # noqa: PLR0913 - they are the options of the command
             len(paths) == 1 and not Path(paths[0]).is_dir() and chosen is VerdictFormat.TEXT and not against
         )
         if report_file is not None:
-            if not single:
-                raise UsageError("--report is of one kernel file, without --format and --against")
             require_file(report_file)
+            if format_of(report_file) is ReportFormat.PNG:
+                raise UsageError("--report writes no picture of judgements: .html, .md or .json")
         async with opened_toolbox(device, tools) as toolbox:
 
             async def once() -> ExitStatus:
                 if single:
                     given = (report_file, as_json, strict)
                     return await _judge_one(kernels[0], toolbox, order, given)
-                return await _judge_all(kernels, toolbox, order, chosen, (against, slower_than))
+                return await _judge_all(
+                    kernels, toolbox, order, (chosen, report_file), (against, slower_than)
+                )
 
             if not watch:
                 return await once()
@@ -129,6 +131,7 @@ async def _judge_one(
     """Judge a kernel; `given`: where its page goes, whether JSON is printed, whether it must be judged whole."""
     from agent.cli import output, report_view
     from agent.home import home
+    from agent.report.checking import check_account
     from tools.reports import not_judged_text
     from tools.tasks.folder import find
 
@@ -141,7 +144,7 @@ async def _judge_one(
     else:
         report_view.show_check(output.console(), report)
     if report_file is not None:
-        _write_report(report, judged, text, report_file)
+        _write_report(check_account(report, judged, text), report_file)
     short = not_judged_text(report.verdict, report.not_judged)
     if strict and short:
         typer.echo(f"warpwright: no plain pass{short}, and --strict asks for one", err=True)
@@ -149,11 +152,10 @@ async def _judge_one(
     return of_verdict(report.verdict)
 
 
-def _write_report(report: CheckReport, task: Task, text: str, file: Path) -> None:
+def _write_report(account: Account, file: Path) -> None:
     from agent.cli.report import format_of, rendered, write
-    from agent.report.checking import check_account
 
-    written = write(rendered(check_account(report, task, text), format_of(file)), file)
+    written = write(rendered(account, format_of(file)), file)
     if written is not None:
         typer.echo(f"report       {written}", err=True)
 
@@ -162,13 +164,15 @@ async def _judge_all(
     kernels: list[NamedKernel],
     toolbox: Toolbox,
     order: Any,
-    form: VerdictFormat,
+    told: tuple[VerdictFormat, Path | None],
     before: tuple[Path | None, str],
 ) -> ExitStatus:
+    """Judge kernels; `told`: how verdicts are printed, where a page goes; `before`: earlier results, a tolerance."""
     from agent.cli import output, report_view
     from agent.cli.regressions import compared, read_results, read_share
     from agent.cli.suite import judge_all, status_of
     from agent.home import home
+    from agent.report.checking import checks_account
 
     kept, share = None if before[0] is None else read_results(before[0]), read_share(before[1])
     if not kernels:
@@ -176,8 +180,12 @@ async def _judge_all(
     judged = await judge_all(kernels, toolbox, order, home().tasks, lambda said: typer.echo(said, err=True))
     if kept is not None:
         judged = compared(judged, kept, share)
+    form, report_file = told
     if form is VerdictFormat.TEXT:
         report_view.show_suite(output.console(), judged)
     else:
         typer.echo(FORMATS[form](judged))
+    if report_file is not None:
+        kernels_told = [one.account() for one in judged]
+        _write_report(checks_account(kernels_told, toolbox.device, toolbox.isolation), report_file)
     return status_of(judged)

@@ -11,8 +11,6 @@ import typer
 from agent.cli.outcome import ExitStatus, conclude
 from sandbox.errors import UsageError
 
-_FILES = ("task.toml", "reference.py", "baseline.cu")
-
 
 def init(
     folder: Annotated[Path, typer.Argument(help="To be made; its name is the task's.", show_default=False)],
@@ -53,10 +51,10 @@ def _name(text: str) -> str:
 
 def _copy(like: str, target: Path, name: str) -> list[str]:
     from agent.home import home
-    from tools.tasks.folder import find
+    from tools.tasks.folder import FILES, find
 
     known = find(like, home().tasks)
-    texts = {file: (known.folder / file).read_text(encoding="utf-8") for file in _FILES}
+    texts = {file: (known.folder / file).read_text(encoding="utf-8") for file in FILES}
     texts["task.toml"] = re.sub(r'(?m)^name = ".*"$', f'name = "{name}"', texts["task.toml"], count=1)
     _write(target, texts)
     return [f"a copy of {known.name}: {known.summary}"]

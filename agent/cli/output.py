@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
@@ -15,6 +16,7 @@ from sandbox.verdict import Provenance, Verdict
 
 _WIDTH_OF_PIPES = 160
 """Nothing is gained by cutting what no terminal shows."""
+_BARS = "▁▂▃▄▅▆▇█"
 _STYLES = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.UNDECIDED: "yellow"}
 
 
@@ -45,6 +47,16 @@ def one_line(text: str, limit: int = 100) -> str:
     """Return the first line of a message, shortened."""
     line = clean(text).strip().partition("\n")[0]
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Return positive numbers as bars, the largest the highest, on a logarithmic scale; of many, the latest."""
+    logs = [math.log(value) for value in values[-width:]]
+    if not logs:
+        return ""
+    low, high = min(logs), max(logs)
+    steps = len(_BARS) - 1
+    return "".join(_BARS[round(steps * (one - low) / (high - low)) if high > low else 0] for one in logs)
 
 
 def verdict_text(verdict: Verdict | None) -> Text:

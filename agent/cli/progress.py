@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -12,7 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from agent.cli.output import ByProvenance, clean, one_line, table, verdict_text
+from agent.cli.output import ByProvenance, clean, one_line, sparkline, table, verdict_text
+from agent.cli.remaining import SpentOf, SpentSoFar, remaining
 from agent.events import (
     BaselineJudged,
     CandidateJudged,
@@ -26,7 +28,9 @@ from agent.events import (
 )
 from agent.report.figures import latency, microseconds, speedup
 
-_LINES_AROUND_TABLE = 12
+_LINES_AROUND_TABLE = 13
+_SPARKS = 60
+_ASKED_EVERY_S = 1.0
 _FEWEST_ROWS = 4
 
 
@@ -50,9 +54,9 @@ class ProgressView(Protocol):
         ...
 
 
-def progress_view(console: Console) -> ProgressView:
-    """Return the view that suits the console."""
-    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+def progress_view(console: Console, standing: SpentOf | None = None) -> ProgressView:
+    """Return the view that suits the console; `standing` says what a run has spent."""
+    return LiveProgress(console, standing) if console.is_terminal else PlainProgress(console)
 
 
 def heading(event: RunStarted) -> str:
@@ -114,10 +118,27 @@ def _plain_line(event: Event) -> str | None:
 class LiveProgress:
     """The table of candidates, redrawn as the search goes on."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(
+        self,
+        console: Console,
+        standing: SpentOf | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Show nothing yet.
+
+        Args:
+            console: Where to show.
+            standing: Is asked what a run has spent, a second apart at most.
+            clock: Tells seconds.
+        """
+        self._clock = clock
         self.run: str | None = None
         self._console = console
-        self._since = time.monotonic()
+        self._ask = standing
+        self._asked = float("-inf")
+        self._standing: SpentSoFar | None = None
+        self._bests: list[float] = []
+        self._since = clock()
         self._started: RunStarted | None = None
         self._baseline: BaselineJudged | None = None
         self._features: dict[tuple[int, int], list[str]] = {}
@@ -130,6 +151,7 @@ class LiveProgress:
     def __call__(self, event: Event) -> None:
         """Take the event in; the next redraw shows it."""
         self.run = event.run
+        self._look()
         match event:
             case RunStarted():
                 self._started = event
@@ -144,6 +166,8 @@ class LiveProgress:
                 self._judged[event.round, event.candidate] = event
                 again = self._best is not None and self._best.place == event.place
                 self._best = event if event.is_best else None if again else self._best
+                if self._best is not None and self._best.latency_us is not None:
+                    self._bests.append(self._best.latency_us)
             case RoundFinished():
                 self._note = f"critic, round {event.round}: {one_line(event.critique, 300)}"
             case Noticed():
@@ -175,9 +199,8 @@ class LiveProgress:
         ]
         if self._best is not None:
             best = self._best
-            parts.append(
-                Text(f"best so far: {latency(best.latency_us, best.provenance)} {speedup(best.speedup)}")
-            )
+            found = f"best so far: {latency(best.latency_us, best.provenance)} {speedup(best.speedup)}"
+            parts.append(Text.assemble(found, "  ", (sparkline(self._bests, _SPARKS), "green")))
         if self._note:
             parts.append(Text(self._note, style="dim"))
         return Group(*parts)
@@ -219,9 +242,17 @@ class LiveProgress:
         assert self._started is not None
         total = self._started.candidates * self._started.depth
         grid = Table.grid(padding=(0, 1))
-        seconds = time.monotonic() - self._since
+        seconds = self._clock() - self._since
         grid.add_row(
             ProgressBar(total=total, completed=len(self._judged), width=40),
             Text(f"{len(self._judged)} of at most {total} candidates, {seconds:.0f} s"),
         )
+        if self._standing is not None:
+            left = remaining(self._standing, judged=len(self._judged), total=total, seconds=seconds)
+            grid.add_row("", Text(left, style="dim"))
         return grid
+
+    def _look(self) -> None:
+        """Ask what the run has spent, if that was not asked just now."""
+        if self._ask is not None and self.run is not None and self._clock() - self._asked > _ASKED_EVERY_S:
+            self._standing, self._asked = self._ask(self.run), self._clock()

@@ -1,9 +1,7 @@
-"""`report`: a run, or two side by side, as a page, as Markdown or as JSON."""
+"""`report`: a run, or two side by side, as a page, as Markdown, as a picture or as JSON."""
 
 from __future__ import annotations
 
-import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,21 +9,15 @@ import typer
 
 from agent.cli.options import RunName
 from agent.cli.outcome import ExitStatus, conclude
+from agent.report.formats import ReportFormat, rendered
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.report.account import Account
-    from agent.report.suite_account import SuiteAccount
 
 _STDOUT = Path("-")
-
-
-class ReportFormat(StrEnum):
-    """What a report is written as."""
-
-    HTML = "html"
-    MD = "md"
-    JSON = "json"
+_SEEN = (ReportFormat.HTML, ReportFormat.PNG)
+"""Formats that no terminal shows."""
 
 
 def report(
@@ -43,11 +35,11 @@ def report(
         typer.Option(
             "--output",
             metavar="FILE",
-            help="- is standard output. Unset, a page goes into the run's folder, the rest to standard output.",
+            help="- is standard output. Unset, html and png go into the run's folder, the rest to standard output.",
             show_default=False,
         ),
     ] = None,
-    opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    opened: Annotated[bool, typer.Option("--open", help="Open what was written.")] = False,
 ) -> None:
     """Write a report of a search, or of two side by side; one still going has a report too."""
 
@@ -58,17 +50,17 @@ def report(
         from agent.store import Store
 
         chosen = form or format_of(output)
-        if opened and (chosen is not ReportFormat.HTML or output == _STDOUT):
-            msg = "--open shows a page: leave --format at html, and let --output name a file"
+        if opened and (chosen not in _SEEN or output == _STDOUT):
+            msg = "--open shows a page or a picture: --format html or png, and no --output -"
             raise UsageError(msg)
         store = Store(home())
         account: Account = read_account(store, run)
         if other is not None:
             account = comparison(account, read_account(store, other))
         path = output
-        if path is None and chosen is ReportFormat.HTML:
-            name = "report.html" if other is None else f"beside-{other}.html"
-            path = store.kernels.folder(run) / name
+        if path is None and chosen in _SEEN:
+            name = "report" if other is None else f"beside-{other}"
+            path = store.kernels.folder(run) / f"{name}.{chosen}"
         written = write(rendered(account, chosen), path)
         if written is not None:
             typer.echo(written)
@@ -92,38 +84,17 @@ def require_file(output: Path) -> None:
         raise UsageError(msg)
 
 
-def rendered(account: Account | SuiteAccount, form: ReportFormat) -> str:
-    """Return an account in a format."""
-    match form:
-        case ReportFormat.JSON:
-            return _json(account)
-        case ReportFormat.MD:
-            from agent.report.markdown import markdown
-
-            return markdown(account)
-        case ReportFormat.HTML:
-            from agent.report.html import html
-
-            return html(account)
-
-
-def _json(account: Account | SuiteAccount) -> str:
-    """Return an account as JSON that any parser reads: ASCII for lone surrogates, null for what is no number."""
-    plain = json.dumps(account.model_dump(mode="json"))
-    return json.dumps(json.loads(plain, parse_constant=lambda _: None), indent=2) + "\n"
-
-
-def write(text: str, output: Path | None) -> Path | None:
+def write(content: bytes, output: Path | None) -> Path | None:
     """Write a report, and return where; print it where no file is named.
 
     Raises:
         UsageError: The file cannot be written.
     """
     if output is None or output == _STDOUT:
-        typer.echo(text, nl=False)
+        typer.echo(content, nl=False)
         return None
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_bytes(content)
     except OSError as error:
         said = f"{output} cannot be written: {error.strerror or error}"
         msg = f"{said}; name a file in a folder that is there and is yours to write"

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from agent.cli.output import ByProvenance, clean, one_line, table, verdict_text
 from agent.exploration import exploration_text
+from agent.report.account import CandidateAccount, RunAccount
 from agent.report.figures import latency, microseconds, pairs, speedup
+from agent.report.tree import ROOT, children, grown
 from agent.results import RunState, SearchResult
 from agent.store import Run, RunSummary
 from sandbox.verdict import Provenance, Verdict
@@ -61,6 +65,11 @@ def show_result(console: Console, result: SearchResult) -> None:
 
 def show_runs(console: Console, summaries: Sequence[RunSummary]) -> None:
     """Print one line a run."""
+    console.print(runs_table(summaries))
+
+
+def runs_table(summaries: Sequence[RunSummary]) -> Table:
+    """Return one line a run."""
     timed = [summary for summary in summaries if summary.best_latency_us is not None]
     columns = ByProvenance("us", (summary.provenance for summary in timed))
     made = table("!run", "device", "model", "state", ">candidates", *columns.heads, ">speedup")
@@ -75,11 +84,11 @@ def show_runs(console: Console, summaries: Sequence[RunSummary]) -> None:
             *columns.cells(value, summary.provenance),
             speedup(summary.speedup),
         )
-    console.print(made)
+    return made
 
 
-def show_run(console: Console, result: SearchResult, stored: Run) -> None:
-    """Print a stored run: where it stands, its candidates, what it found."""
+def show_run(console: Console, result: SearchResult, stored: Run, account: RunAccount) -> None:
+    """Print a stored run: where it stands, its candidates, who was built on whom, what it found."""
     console.print(
         f"{result.run}: {result.task} on {result.device}, {', '.join(filter(None, (result.model, result.strategy)))},"
         f" {stored.state}"
@@ -88,6 +97,9 @@ def show_run(console: Console, result: SearchResult, stored: Run) -> None:
         console.print(Text(clean(stored.error)), soft_wrap=True)
     console.print()
     show_candidates(console, result)
+    if account.candidates:
+        console.print()
+        console.print(candidate_tree(account))
     show_result(console, result)
     if stored.state in (RunState.INTERRUPTED, RunState.CANCELLED, RunState.FAILED):
         console.print(f"go on with   warpwright resume {result.run}")
@@ -110,6 +122,31 @@ def show_candidates(console: Console, result: SearchResult) -> None:
             Text("" if record.latency_us is not None else one_line(record.message, 60)),
         )
     console.print(made)
+
+
+def candidate_tree(account: RunAccount) -> Tree:
+    """Return who was built on whom; of a large search the winning path and what grew next to it."""
+    shown = grown(account)
+    below = children(shown)
+    known = None if account.baseline is None else account.baseline.latency
+    start = "baseline" if known is None else f"baseline {latency(known.value, known.provenance)}"
+    left_out = len(account.candidates) - len(shown)
+    root = Tree(start + (f"   ({left_out} more candidates are in the table)" if left_out else ""))
+    waiting = [(root, ROOT)]
+    while waiting:  # a line of descent may be longer than a call stack is deep
+        node, place = waiting.pop()
+        waiting += [(node.add(_branch(one)), one.place) for one in below.get(place, ())]
+    return root
+
+
+def _branch(one: CandidateAccount) -> Text:
+    found = verdict_text(one.verdict) if one.latency is None else Text()
+    if one.latency is not None:
+        found = Text(latency(one.latency.value, one.latency.provenance))
+    tried = clean(", ".join(one.tried) or "no feature")
+    fresh = "" if one.parents else "  (fresh start)"
+    style = "bold" if one.winning else ""
+    return Text.assemble((f"{one.place} ", style), found, f"  {tried}{fresh}", style=style)
 
 
 def _last_reason(result: SearchResult) -> str:

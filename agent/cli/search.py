@@ -169,9 +169,12 @@ def _watch(
     from agent.cli import output
     from agent.cli.isolation import warn_of_weak_isolation
     from agent.cli.progress import progress_view
+    from agent.cli.remaining import standing_in
     from agent.cli.run_view import show_result
+    from agent.home import home
+    from agent.store import Store
 
-    view = progress_view(output.console(stderr=as_json))
+    view = progress_view(output.console(stderr=as_json), standing_in(lambda: Store(home())))
     view.run = run
 
     async def work() -> ExitStatus:

@@ -73,10 +73,10 @@ def serve(  # noqa: PLR0913 - they are the options of the command
 ) -> None:
     """Serve the tools and the search over MCP: stdio, or HTTP with tokens.
 
-    See `warpwright token` for who may use it over HTTP. The last four options are for each caller with an
-    OAuth token. Each caller may also hold 200 sessions and 8 jobs that outlast their calls; a server holds 2000
-    sessions and as many connections, of which a request's headers may take 15 s and its body 4 MiB. A test case
-    of a task holds 134217728 elements at most.
+    Over HTTP, / shows pages for browsers. See `warpwright token` for who may use it over HTTP. The last four
+    options are for each caller with an OAuth token. Each caller may also hold 200 sessions and 8 jobs that outlast
+    their calls; a server holds 2000 sessions and as many connections, of which a request's headers may take 15 s
+    and its body 4 MiB. A test case of a task holds 134217728 elements at most.
     """
 
     async def work() -> ExitStatus:
@@ -117,7 +117,9 @@ def serve(  # noqa: PLR0913 - they are the options of the command
         address = ListenAddress(
             host, port, tuple(allow_host or ()), tuple(allow_origin or ()), tls, public_url
         )
-        await serve_http(home(), device, base_url, address, asked, offer)
+        from agent.ui.app import user_interface
+
+        await serve_http(home(), device, base_url, address, asked, offer, user_interface)
         return ExitStatus.DONE
 
     conclude(work, as_json=False)

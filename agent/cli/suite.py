@@ -14,7 +14,9 @@ from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 
 if TYPE_CHECKING:
+    from agent.report.account import CheckedKernel
     from tools.reports import CheckReport
+    from tools.tasks.task import Task
     from tools.toolbox import Toolbox
 
 
@@ -25,7 +27,8 @@ class Judged:
     Attributes:
         report: None where it could not be judged at all: `problem` says why.
         slower: How it got slower than before, in words; empty where it did not.
-        text: Its text, with the files that it includes.
+        text: Of the kernel file, with the files that it includes, where it was judged.
+        judged_task: Its task, where it was judged.
     """
 
     kernel: Path
@@ -34,6 +37,7 @@ class Judged:
     problem: str = ""
     slower: str = ""
     text: str = ""
+    judged_task: Task | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -81,6 +85,23 @@ class Judged:
             told = [one.line for one in report.compile.diagnostics if one.line is not None]
         return told[0] if told else 1
 
+    def account(self) -> CheckedKernel:
+        """Return it as a report tells it."""
+        from agent.report.account import CheckedKernel
+        from agent.report.checking import check_account
+
+        check = None
+        if self.report is not None and self.judged_task is not None:
+            check = check_account(self.report, self.judged_task, self.text)
+        return CheckedKernel(
+            kernel=self.kernel.as_posix(),
+            task=self.task,
+            verdict=self.verdict,
+            message=self.message,
+            slower=bool(self.slower),
+            check=check,
+        )
+
     def plain(self) -> dict[str, Any]:
         """Return all of it as plain values, for JSON."""
         from pydantic import TypeAdapter
@@ -126,7 +147,7 @@ async def judge_all(
             task = find(one.task, own)
             text = read_kernel(str(one.path))
             report = await toolbox.do(order(task, text))
-            judged.append(replace(blank, task=task.name, report=report, text=text))
+            judged.append(replace(blank, task=task.name, text=text, judged_task=task, report=report))
         except UsageError as error:
             judged.append(replace(blank, problem=str(error)))
     return judged

@@ -114,12 +114,13 @@ async def _watched(kept: KeptSuite, home: Home, at_once: int, *, as_json: bool) 
 def _told(kept: KeptSuite, home: Home, *, as_json: bool) -> ExitStatus:
     """Print a suite's results, and write them in every format into its folder."""
     from agent.cli import output
-    from agent.cli.report import ReportFormat, rendered, write
+    from agent.cli.report import write
     from agent.cli.suites_view import show_suite_account
+    from agent.report.formats import ReportFormat, rendered
     from agent.suites.reading import read_suite
 
     account = read_suite(kept.record, home)
-    for form in ReportFormat:
+    for form in (ReportFormat.HTML, ReportFormat.MD, ReportFormat.JSON):
         write(rendered(account, form), kept.folder / f"results.{form}")
     if as_json:
         output.print_json(account)

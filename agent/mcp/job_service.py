@@ -22,6 +22,8 @@ from tools.tasks.catalogue import TaskCatalogue
 
 MOST_SEARCHES = 8
 """Searches of one home at a time; more would only make each other wait."""
+MOST_ORDERS = 8
+"""Orders of a kind that wait for one home's supervisor at a time."""
 _START_S = 40.0
 _POLL_S = 0.1
 
@@ -68,6 +70,16 @@ class JobService:
         asked = OrderJob(order=order, own=catalogue.own, paths=catalogue.paths).model_dump_json()
         new = NewJob(called(order), asked, device, self._seen().tenant or "")
         return await self.handed_over.take(new, *under_way)
+
+    async def queue(self, order: NamedOrder, device: str, catalogue: TaskCatalogue) -> str:
+        """Have the supervisor carry out an order, and return the job's id at once.
+
+        Raises:
+            UsageError: As many orders of that kind as one may have wait or are at work already.
+        """
+        asked = OrderJob(order=order, own=catalogue.own, paths=catalogue.paths).model_dump_json()
+        new = NewJob(called(order), asked, device, self._seen().tenant or "")
+        return await self._add(new, MOST_ORDERS, (called(order),))
 
     async def get(self, job: str) -> Job:
         """Return a job that the caller may see; one that waits gets a supervisor."""

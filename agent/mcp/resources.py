@@ -12,7 +12,6 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
 from agent.mcp.services import Services, services_of
-from agent.search.run_report import markdown
 from agent.store import Store
 from prompts import Feature
 from sandbox.errors import UsageError
@@ -109,15 +108,11 @@ def run_report(ctx: _Ctx, run: str) -> str:
 
 
 def run_report_markdown(ctx: _Ctx, run: str) -> str:
-    """What a search found, as a page for people: the best kernel, and a table of candidates."""
+    """What a search found, as a page for people: candidates, where the time goes, how the best kernel was judged."""
+    from agent.report.markdown import markdown
+    from agent.report.reading import read_account
 
-    def report() -> str:
-        store = _store(ctx)
-        result = store.get_result(_name(run))
-        best = result.best
-        return markdown(result, None if best is None else store.kernels.read(run, best.sha))
-
-    return _known(report)
+    return _known(lambda: markdown(read_account(_store(ctx), _name(run))))
 
 
 def profile(ctx: _Ctx, run: str, candidate: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from datetime import UTC
 
@@ -57,6 +58,18 @@ class SearchService:
         """
         kept = read_settings(self._home, self._home.root)
         return kept if tenant() is None else kept.without_programs()
+
+    def completed(self, request: SearchRequest) -> SearchRequest:
+        """Return a request with what this server's settings say where it leaves that open."""
+        kept = self.settings()
+        return request.model_copy(
+            update={
+                "model": request.model or os.environ.get("WARPWRIGHT_MODEL") or kept.models.model,
+                "base_url": self.base_url or kept.models.base_url,
+                "models": kept.model_settings(),
+                "budget": kept.limits(),
+            }
+        )
 
     @property
     def _store(self) -> Store:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Annotated
 
@@ -96,14 +95,10 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
         if resume is not None:
             return await service.resume(resume)
         assert task is not None
-        kept = service.settings()
         request = SearchRequest(
             task=task,
             device=_device(ctx, device),
-            model=model or os.environ.get("WARPWRIGHT_MODEL") or kept.models.model,
-            base_url=service.base_url or kept.models.base_url,
-            models=kept.model_settings(),
-            budget=kept.limits(),
+            model=model,
             candidates=candidates,
             depth=depth,
             strategy=strategy,
@@ -111,7 +106,7 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
         )
         if request.asks_client and not can_sample(ctx):
             raise ToolError(_NO_SAMPLING)
-        return await service.start(request)
+        return await service.start(service.completed(request))
     except WarpwrightError as error:
         raise ToolError(str(error)) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -20,6 +20,7 @@ from agent.mcp.access.discretion import Discretion
 from agent.mcp.access.tenancy import caller_catalogue, tenant
 from agent.mcp.completions import View
 from agent.mcp.offer import Offer, offered
+from agent.mcp.search_app import SearchApp, with_views
 from agent.mcp.services import Services, open_services
 from agent.mcp.stdin import interruptible_stdin
 from agent.mcp.tasks_extension import SearchTasks
@@ -45,6 +46,7 @@ def build_server(
     token_verifier: TokenVerifier | None = None,
     auth: AuthSettings | None = None,
     offer: Offer | None = None,
+    opened: Callable[[Services], None] = lambda _: None,
 ) -> MCPServer[Services]:
     """Return a server; each time it is served it opens a toolbox of its own.
 
@@ -55,12 +57,14 @@ def build_server(
         token_verifier: Knows who calls over HTTP; None where every caller is this machine's own person.
         auth: What callers are told of how to authenticate; given where `token_verifier` is.
         offer: What of all that is served; None for everything, to someone on this machine.
+        opened: Is told of the toolbox and the searches once they are there.
     """
     offer = offer or Offer()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Services]) -> AsyncGenerator[Services, None]:
         async with open_services(home, device, base_url, tells_paths=offer.tells_paths) as services:
+            opened(services)
             yield services
 
     server = MCPServer[Services](
@@ -69,9 +73,9 @@ def build_server(
         instructions=_INSTRUCTIONS,
         version=version("warpwright"),
         lifespan=lifespan,
-        tools=list[Tool](offered(offer)),
+        tools=list[Tool](with_views(offered(offer))),
         middleware=[] if offer.tells_paths else [Discretion(home)],
-        extensions=[ToolboxExtension(), SearchTasks()],
+        extensions=[ToolboxExtension(), SearchTasks(), SearchApp()],
         token_verifier=token_verifier,
         auth=auth,
         log_level="WARNING",

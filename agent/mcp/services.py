@@ -106,6 +106,22 @@ class Services:
         return await self.searches.jobs.hand_over(order, device, self.catalogue, (work, account))
 
 
+class ServicesInUse:
+    """Knows what a server opened, for what is served beside MCP."""
+
+    def __init__(self) -> None:
+        self._services: Services | None = None
+
+    def take(self, services: Services) -> None:
+        """Take note of what was opened."""
+        self._services = services
+
+    def __call__(self) -> Services:
+        """Return it; there is nothing before the server has started."""
+        assert self._services is not None, "no request comes before the server has started"
+        return self._services
+
+
 def services_of(ctx: Context[Services]) -> Services:
     """Return what the caller of a tool, or the reader of a resource, may use."""
     return ctx.request_context.lifespan_context

@@ -114,6 +114,8 @@ class KernelAccount(_Fact):
         place: `ROUND/CANDIDATE` of a search; empty elsewhere.
         text: Of the kernel file; None where it is not kept any more.
         error: Of an estimate: the part of itself within which two of three are.
+        held_out: At the task's final sizes, which no proposer saw; empty where it has none, or they were not come to.
+        held_out_speedup: Over all of those.
         shape: The benchmark shape that `parts`, `what_ifs` and `costly` are about: the last one.
         least: What a perfect machine would take.
         judged: How it was judged, a sentence each.
@@ -134,6 +136,8 @@ class KernelAccount(_Fact):
     bottleneck: str = ""
     error: float | None = None
     shapes: tuple[ShapeFigure, ...] = ()
+    held_out: tuple[ShapeFigure, ...] = ()
+    held_out_speedup: Figure | None = None
     shape: dict[str, int] = Field(default_factory=dict[str, int])
     parts: tuple[PartFigure, ...] = ()
     least: Figure | None = None
@@ -179,6 +183,11 @@ class CandidateAccount(_Fact):
     bottleneck: str
     best_so_far: Figure | None
     winning: bool
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """What it was to try: its features, or what it was drawn from where it takes some away or merges."""
+        return self.features or ((self.origin,) if self.origin else ())
 
 
 class RoundWords(_Fact):
@@ -304,4 +313,37 @@ class CheckAccount(_Fact):
     baseline_text: str
 
 
-Account = RunAccount | ComparisonAccount | CheckAccount
+class CheckedKernel(_Fact):
+    """What became of one kernel of many.
+
+    Attributes:
+        kernel: Its path.
+        message: Why, in words.
+        slower: It is right, and slower than before.
+        check: Its judgement; None where it could not be judged at all.
+    """
+
+    kernel: str
+    task: str
+    verdict: Verdict
+    message: str
+    slower: bool
+    check: CheckAccount | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is right and no slower."""
+        return self.verdict is Verdict.PASS and not self.slower
+
+
+class ChecksAccount(_Fact):
+    """Many judgements by one toolbox."""
+
+    kind: Literal["checks"] = "checks"
+    device: str
+    isolation: str
+    provenance: Provenance
+    kernels: tuple[CheckedKernel, ...]
+
+
+Account = RunAccount | ComparisonAccount | CheckAccount | ChecksAccount

@@ -16,10 +16,10 @@ def can_draw() -> bool:
 
 
 def draw_plot(spec: dict[str, Any]) -> str:
-    """Return a Vega-Lite specification as SVG; nothing is fetched for it."""
+    """Return a Vega-Lite specification as SVG, configured as pages are unless it says how; nothing is fetched."""
     import vl_convert
 
-    return vl_convert.vegalite_to_svg(spec, config=CONFIG, allowed_base_urls=[])
+    return vl_convert.vegalite_to_svg(spec, config=None if "config" in spec else CONFIG, allowed_base_urls=[])
 
 
 def draw_tree(spec: dict[str, Any]) -> str:
@@ -27,3 +27,10 @@ def draw_tree(spec: dict[str, Any]) -> str:
     import vl_convert
 
     return vl_convert.vega_to_svg(spec, allowed_base_urls=[])
+
+
+def draw_png(spec: dict[str, Any], scale: float) -> bytes:
+    """Return a Vega-Lite specification, its configuration included, as PNG; nothing is fetched for it."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_png(spec, scale=scale, allowed_base_urls=[])

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from agent.exploration import exploration_text
 from agent.report import drawing, plots, tree
 from agent.report.account import (
     Account,
     CheckAccount,
+    ChecksAccount,
     ComparisonAccount,
-    Figure,
     KernelAccount,
     RunAccount,
 )
-from agent.report.figures import amount, named, pairs
-from agent.report.listing import difference, highlighting, listing
+from agent.report.environment import page_environment, style_sheet
 from agent.report.suite_account import SuiteAccount
-from agent.report.suite_figures import behind, outcome, two_digits
-from agent.report.visible import LONGEST, shortened, visible
+from agent.report.visible import LONGEST
 
+SECTIONS = ("about", "progress", "tree", "time", "best", "judgement", "candidates", "credit", "budget")
+"""The sections of a run's page, in order: macros of `run_sections.html`."""
 _OPENED = 64
 """Candidates of a run whose words are all shown; of a larger one they open on a click, and are shorter."""
 _WORDS, _FEWER_WORDS = 800, 160
 _NOTHING = Markup()
-_FAULT, _HOT = "fault", "hot"
 
 
 @dataclass(frozen=True)
@@ -49,21 +44,25 @@ def html(account: Account | SuiteAccount) -> str:
     """Return an account as a page."""
     match account:
         case RunAccount():
-            return _run(account)
+            return _page("run.html", run=account, sections=run_sections(account))
         case ComparisonAccount():
-            return _comparison(account)
+            return _page("comparison.html", pair=account, body=comparison_body(account))
         case CheckAccount():
-            return _check(account)
+            return _page("check.html", check=account, drawn=_parts_of(account))
+        case ChecksAccount():
+            right = sum(one.ok for one in account.kernels)
+            drawn = [_parts_of(one.check) for one in account.kernels if one.check is not None]
+            return _page("checks.html", checks=account, right=right, drawn=drawn)
         case SuiteAccount():
             return _page("suite.html", suite=account)
 
 
-def _run(run: RunAccount) -> str:
+def run_sections(run: RunAccount) -> Mapping[str, Markup]:
+    """Return the sections of a run's page by name, in order; one with nothing to say yet is empty."""
     shown = tree.grown(run)
     kernels: dict[str, KernelAccount] = {one.name: one for one in run.kernels}
     few = len(run.candidates) <= _OPENED
-    return _page(
-        "run.html",
+    values = _values(
         run=run,
         plots=_Plots(
             drawing.can_draw(),
@@ -80,13 +79,15 @@ def _run(run: RunAccount) -> str:
         opened=few,
         words=_WORDS if few else _FEWER_WORDS,
     )
+    made = page_environment().get_template("run_sections.html").make_module(values)
+    return {name: Markup(getattr(made, name)().strip()) for name in SECTIONS}
 
 
-def _comparison(pair: ComparisonAccount) -> str:
+def comparison_body(pair: ComparisonAccount) -> Markup:
+    """Return two runs side by side, without the page around them."""
     both = {plots.FIRST: pair.first.best, plots.SECOND: pair.second.best}
     kernels = {name: best for name, best in both.items() if best is not None}
-    return _page(
-        "comparison.html",
+    values = _values(
         pair=pair,
         kernels=[*kernels.values()],
         names=[*kernels],
@@ -97,31 +98,21 @@ def _comparison(pair: ComparisonAccount) -> str:
             parts=_plot(plots.parts(kernels)),
         ),
     )
+    return Markup(page_environment().get_template("comparison_body.html").render(values))
 
 
-def _check(check: CheckAccount) -> str:
-    drawn = _Plots(drawing.can_draw(), parts=_plot(plots.parts({"kernel": check.kernel})))
-    return _page("check.html", check=check, plots=drawn)
+def _parts_of(check: CheckAccount) -> Markup:
+    return _plot(plots.parts({"kernel": check.kernel}))
 
 
 def _page(template: str, **values: Any) -> str:
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            style=Markup(_style()),
-            light=Markup(highlighting(dark=False)),
-            dark=Markup(highlighting(dark=True)),
-            longest=LONGEST,
-            install=drawing.INSTALL,
-            **{"words": _WORDS, "opened": True, "below": {}, "critiques": {}, **values},
-        )
-    )
+    style = Markup(style_sheet())
+    return page_environment().get_template(template).render(_values(style=style, **values))
 
 
-@cache
-def _style() -> str:
-    return (files("agent.report") / "templates" / "style.css").read_text(encoding="utf-8")
+def _values(**values: Any) -> dict[str, Any]:
+    known: dict[str, Any] = {"words": _WORDS, "opened": True, "below": {}, "critiques": {}}
+    return {**known, "longest": LONGEST, "install": drawing.INSTALL, **values}
 
 
 def _by_round(run: RunAccount) -> dict[int, list[str]]:
@@ -137,56 +128,3 @@ def _plot(spec: dict[str, Any] | None) -> Markup:
 
 def _tree(spec: dict[str, Any] | None) -> Markup:
     return _NOTHING if spec is None or not drawing.can_draw() else Markup(drawing.draw_tree(spec))
-
-
-@cache
-def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader("agent.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_visible,
-    )
-    filters: Any = {
-        "amount": _amount,
-        "pairs": pairs,
-        "short": shortened,
-        "named": named,
-        "explored": exploration_text,
-        "listed": _listed,
-        "difference": difference,
-        "resources": _resources,
-        "two": two_digits,
-        "outcome": outcome,
-        "behind": behind,
-    }
-    made.filters.update(filters)
-    return made
-
-
-def _visible(value: object) -> object:
-    """Make every text that a template prints visible; what is markup already was made of visible text."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _amount(figure: Figure) -> str:
-    return amount(figure.value, figure.unit)
-
-
-def _listed(kernel: KernelAccount) -> Sequence[object]:
-    """Return a kernel's lines with marks: a class, then what is said beside the line."""
-    marks: dict[int, tuple[str, ...]] = {}
-    for one in kernel.costly:
-        said = f"{one.value:.4g} {one.what}, {one.share:.0%} of the launch's ({one.provenance})"
-        marks[one.line] = (*marks.get(one.line, (_HOT,)), visible(said))
-    for failure in kernel.failures:
-        for number, _ in failure.lines:
-            marks[number] = (_FAULT, *marks.get(number, (_HOT,))[1:], str(failure.verdict).replace("_", " "))
-    return listing(kernel.text or "", marks)
-
-
-def _resources(kernels: Iterable[KernelAccount]) -> list[str]:
-    """Return the names of parts, in the order of the kernel that is shown last."""
-    return list(dict.fromkeys(part.resource for kernel in reversed([*kernels]) for part in kernel.parts))

@@ -61,6 +61,10 @@ def kernel_account(
         bottleneck="" if profile is None else str(profile.bottleneck),
         error=None if profile is None else profile.error,
         shapes=() if profile is None else tuple(_shape(one) for one in profile.shapes),
+        held_out=() if report.final is None else tuple(_shape(one) for one in report.final.shapes),
+        held_out_speedup=None
+        if report.final is None
+        else _figure(report.final.speedup, "x", report.final.provenance),
         shape={} if shape is None else shape.dims,
         parts=_parts(launches),
         least=_least(launches),

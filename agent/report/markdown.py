@@ -9,7 +9,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agent.exploration import exploration_text
-from agent.report.account import Account, CheckAccount, ComparisonAccount, Figure, KernelAccount, RunAccount
+from agent.report.account import (
+    Account,
+    CheckAccount,
+    ChecksAccount,
+    ComparisonAccount,
+    Figure,
+    KernelAccount,
+    RunAccount,
+)
 from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference
 from agent.report.suite_account import SuiteAccount
@@ -32,6 +40,8 @@ def markdown(account: Account | SuiteAccount) -> str:
             return _page("check.md", check=account, kernel=account.kernel)
         case SuiteAccount():
             return _page("suite.md", suite=account)
+        case ChecksAccount():
+            return _page("checks.md", checks=account, right=sum(one.ok for one in account.kernels))
 
 
 def _page(template: str, **values: Any) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.report.account import KernelAccount, Roofline, RunAccount
-from sandbox.verdict import Verdict
+from agent.report.visible import shortened, visible
+from sandbox.verdict import Provenance, Verdict
 
 Spec = dict[str, Any]
 
@@ -124,7 +125,25 @@ def parts(kernels: Mapping[str, KernelAccount]) -> Spec | None:
     }
 
 
-def roofline(found: Roofline) -> Spec:
+def latencies(microseconds: Mapping[str, float], provenance: Provenance) -> Spec:
+    """Return a bar for each kernel by its label, in the order given."""
+    return {
+        "data": {
+            "values": [
+                {"kernel": shortened(visible(name), 40), "us": us} for name, us in microseconds.items()
+            ]
+        },
+        "width": _WIDTH,
+        "height": {"step": 22},
+        "mark": {"type": "bar", "color": _COLOURS["best"]},
+        "encoding": {
+            "y": {"field": "kernel", "type": "nominal", "sort": None, "title": None},
+            "x": {"field": "us", "type": "quantitative", "title": f"us ({provenance})"},
+        },
+    }
+
+
+def roofline(found: Roofline, *, legend: bool = True) -> Spec:
     """Return the roofline, both axes logarithmic: operations a byte, and GFLOP a second."""
     ridge = found.flops_per_s / found.bytes_per_s
     intensities = [point.intensity for point in found.points]
@@ -166,6 +185,7 @@ def roofline(found: Roofline) -> Spec:
                     "field": "kernel",
                     "type": "nominal",
                     "scale": {"domain": names, "range": [_COLOURS[name] for name in names]},
+                    **({} if legend else {"legend": None}),
                 },
             },
         },

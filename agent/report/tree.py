@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from agent.report.account import CandidateAccount, RunAccount
@@ -12,13 +13,15 @@ from sandbox.verdict import Verdict
 
 LARGEST = 120
 """Candidates of a tree that is drawn whole; of a larger one, the winning path and what grew next to it."""
-_ROOT = "0/0"
+ROOT = "0/0"
+"""The place of the baseline."""
 _GENERATION = 285
 _STEM = 112
 """Pixels of a link before it forks, where its node's name stands."""
 _ROW = 24
 _FEATURE = 12
 _SHOWN = 26
+_LINES = 2
 
 
 def grown(account: RunAccount) -> tuple[CandidateAccount, ...]:
@@ -39,8 +42,8 @@ def children(candidates: Sequence[CandidateAccount]) -> Mapping[str, list[Candid
     places = {one.place for one in candidates}
     found: dict[str, list[CandidateAccount]] = {}
     for one in candidates:
-        parent = next(iter(one.parents), _ROOT)
-        found.setdefault(parent if parent in places else _ROOT, []).append(one)
+        parent = next(iter(one.parents), ROOT)
+        found.setdefault(parent if parent in places else ROOT, []).append(one)
     return found
 
 
@@ -52,7 +55,7 @@ def tree(account: RunAccount) -> dict[str, Any] | None:
     below = children(shown)
     nodes = [_root(account), *(_node(one, parent) for parent, ones in below.items() for one in ones)]
     leaves = sum(one.place not in below for one in shown)
-    row = _ROW + _FEATURE * max((len(one.features) for one in shown), default=0)
+    row = _ROW + _FEATURE * max(len(_edge(one)) for one in shown)
     width, height = _GENERATION * _depth(below), max(60, row * leaves)
     return {
         "width": width + _STEM + 40,
@@ -157,7 +160,7 @@ def _root(account: RunAccount) -> dict[str, Any]:
     said = "" if latency is None else f" {microseconds(latency.value)}"
     won = any(one.winning for one in account.candidates)
     return {
-        "id": _ROOT,
+        "id": ROOT,
         "parent": None,
         "label": f"baseline{said}",
         "edge": [],
@@ -170,11 +173,7 @@ def _root(account: RunAccount) -> dict[str, Any]:
 
 def _node(one: CandidateAccount, parent: str) -> dict[str, Any]:
     said = microseconds(one.latency.value) if one.latency else str(one.verdict or "at work").replace("_", " ")
-    edge = [shortened(visible(name), _SHOWN) for name in one.features]
-    if not one.parents:
-        edge = [*edge, "(fresh start)"]
-    if len(one.parents) > 1:
-        edge = [*edge, f"(merged with {one.parents[1]})"]
+    edge = _edge(one)
     return {
         "id": one.place,
         "parent": parent,
@@ -187,6 +186,17 @@ def _node(one: CandidateAccount, parent: str) -> dict[str, Any]:
     }
 
 
+def _edge(one: CandidateAccount) -> list[str]:
+    """Return the lines beside the edge that leads to a candidate: what it tried, and from where."""
+    wrapped = (wrap(visible(name), _SHOWN, break_long_words=False)[:_LINES] for name in one.tried)
+    edge = [shortened(line, _SHOWN) for lines in wrapped for line in lines]
+    if not one.parents:
+        edge = [*edge, "(fresh start)"]
+    if len(one.parents) > 1:
+        edge = [*edge, f"(merged with {one.parents[1]})"]
+    return edge
+
+
 def _colour(one: CandidateAccount) -> str:
     if one.winning:
         return "var(--best)"
@@ -196,7 +206,7 @@ def _colour(one: CandidateAccount) -> str:
 
 
 def _depth(below: Mapping[str, Sequence[CandidateAccount]]) -> int:
-    deepest, level = 0, [_ROOT]
+    deepest, level = 0, [ROOT]
     while level := [one.place for place in level for one in below.get(place, ())]:
         deepest += 1
     return deepest

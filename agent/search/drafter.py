@@ -15,7 +15,8 @@ from agent.models.blocks import answer_text
 from agent.models.endpoint import Endpoint
 from agent.models.feedback import feedback
 from agent.models.reply import draft_of, json_object, no_answer
-from agent.search.run_report import markdown
+from agent.report.markdown import markdown
+from agent.report.reading import read_account
 from agent.store import Store
 from prompts import load_role
 from sandbox.errors import UsageError
@@ -73,7 +74,7 @@ def about(store: Store, run: str, task: Task, endpoint: Endpoint) -> Talk:
     """Return a conversation about a search that ended."""
     result = store.get_result(run)
     best = None if result.best is None else store.kernels.read(run, result.best.sha)
-    facts = [markdown(result, best), f"# Baseline\n\n```cuda\n{task.baseline}\n```"]
+    facts = [markdown(read_account(store, run)), f"# Baseline\n\n```cuda\n{task.baseline}\n```"]
     if result.best is not None:
         key = (result.best.round, result.best.candidate)
         facts.extend(

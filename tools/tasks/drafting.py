@@ -7,6 +7,7 @@ import dataclasses
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,6 +168,26 @@ def _move(folder: Path, target: Path) -> Task:
             f"the task cannot be kept: {error.strerror}; another of its name may exist"
         ) from error
     return task_folder.load(target)
+
+
+def read_draft(texts: Mapping[str, str]) -> Task:
+    """Return the task that files say, given by their names; it lies nowhere.
+
+    Raises:
+        UsageError: A file is missing, or a field of it cannot be used.
+    """
+    with tempfile.TemporaryDirectory(prefix="warpwright-draft-") as temporary:
+        folder = Path(temporary)
+        try:
+            for name in task_folder.FILES:
+                (folder / name).write_text(texts[name], encoding="utf-8")
+            return task_folder.load(folder)
+        except KeyError as missing:
+            raise UsageError(f"{missing.args[0]} is missing") from None
+        except UnicodeEncodeError as error:
+            raise UsageError(f"expected text that UTF-8 can hold: {error.reason}") from None
+        except UsageError as error:
+            raise UsageError(str(error).replace(f"{folder.resolve()}/", "")) from None
 
 
 def write_folder(draft: WholeTask, folder: Path) -> None:

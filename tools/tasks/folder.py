@@ -16,7 +16,8 @@ from tools.tasks.table import read_table
 from tools.tasks.task import Task
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_FILES = ("task.toml", "reference.py", "baseline.cu")
+FILES = ("task.toml", "reference.py", "baseline.cu")
+"""What a task's folder holds."""
 _MAX_BYTES = 256 * 1024
 
 
@@ -94,7 +95,7 @@ def load(folder: str | Path) -> Task:
         KernelFileError: baseline.cu is not a kernel file, or does not suit a case.
     """
     folder = Path(folder).resolve()
-    texts = {name: _text(folder / name) for name in _FILES}
+    texts = {name: _text(folder / name) for name in FILES}
     texts["baseline.cu"] = with_included(texts["baseline.cu"], [folder], str(folder / "baseline.cu"))
     spec, lines = read_table(texts["task.toml"], str(folder / "task.toml"))
     check_spec(spec, lines)

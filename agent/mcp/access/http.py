@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -19,8 +20,10 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from agent.home import Home
+from agent.mcp.access.beside import Beside, PageMaker, PagesOf, WebSite
 from agent.mcp.access.callers import open_access
 from agent.mcp.access.connections import PunctualConnection
 from agent.mcp.access.json_errors import JsonErrors
@@ -29,7 +32,7 @@ from agent.mcp.access.rates import RateLimits
 from agent.mcp.access.tokens import Allowance, TokenFile
 from agent.mcp.offer import Offer
 from agent.mcp.server import build_server, require
-from agent.mcp.services import Services
+from agent.mcp.services import Services, ServicesInUse
 from sandbox.errors import UsageError
 
 PATH = "/mcp"
@@ -102,8 +105,18 @@ async def serve_http(
     address: ListenAddress,
     oauth: OAuth | None = None,
     offer: Offer | None = None,
+    pages: PageMaker | None = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. Says on standard error where it listens.
+
+    Args:
+        home: Where runs and tokens are kept.
+        device: What its tools and searches use.
+        base_url: Endpoint of chat models; None for the usual one.
+        address: Where to listen.
+        oauth: An issuer whose tokens are taken too.
+        offer: What is served; None for everything.
+        pages: Makes what is served beside MCP; None for nothing.
 
     Raises:
         UsageError: The address cannot be used, or is beyond this machine while nobody is kept out; or what is
@@ -119,8 +132,13 @@ async def serve_http(
         access = await open_access(tokens, oauth, url) if guarded else None
         verifier, auth = (None, None) if access is None else (access.callers, access.settings)
         told = replace(offer or Offer(), tells_paths=False)
-        server = build_server(home, device, base_url, token_verifier=verifier, auth=auth, offer=told)
-        await serve_on(listening, server, address, verifier)
+        in_use = ServicesInUse()
+        server = build_server(
+            *(home, device, base_url), token_verifier=verifier, auth=auth, offer=told, opened=in_use.take
+        )
+        scopes = () if auth is None else tuple(auth.required_scopes or ())
+        beside = None if pages is None else PagesOf(pages, home, in_use, told, scopes)
+        await serve_on(listening, server, address, verifier, beside)
 
 
 async def serve_on(
@@ -128,13 +146,45 @@ async def serve_on(
     server: MCPServer[Services],
     address: ListenAddress,
     callers: TokenVerifier | None = None,
+    beside: PagesOf | None = None,
 ) -> None:
     """Serve on what `listen` gave until Ctrl-C or SIGTERM, and say where on standard error."""
-    port = listening.getsockname()[1]
-    config = _configuration(_build_app(server, address, port, callers), address)
+    port, ending = listening.getsockname()[1], asyncio.Event()
+    app = application(server, address, port, callers, beside and (beside, ending))
+    if beside is not None:
+        sys.stderr.write(f"pages at {address.own_url(port).removesuffix(PATH)}/\n")
     sys.stderr.write(f"listening on {address.own_url(port)}\n")
     sys.stderr.flush()
-    await _Server(config).serve([listening])
+    await _Server(_configuration(app, address), ending).serve([listening])
+
+
+def application(
+    server: MCPServer[Services],
+    address: ListenAddress,
+    port: int,
+    callers: TokenVerifier | None = None,
+    beside: tuple[PagesOf, asyncio.Event] | None = None,
+) -> ASGIApp:
+    """Return what answers on a port: MCP, and the pages beside it with the event that ends their streams."""
+    mcp = _build_app(server, address, port, callers)
+    if beside is None:
+        return mcp
+    told, ending = beside
+    hosts, origins = _names(address, port)
+    site = WebSite(
+        url=address.own_url(port).removesuffix(PATH) + "/",
+        home=told.home,
+        services=told.services,
+        offer=told.offer,
+        callers=callers,
+        scopes=told.scopes,
+        everyone=_OWN,
+        hosts=frozenset(hosts),
+        origins=frozenset(origins),
+        secure=address.certificate is not None or (address.public_url or "").startswith("https:"),
+        ending=ending,
+    )
+    return Beside(mcp, told.pages(site))
 
 
 def _is_web_address(text: str) -> bool:
@@ -172,15 +222,20 @@ def listen(address: ListenAddress, *, authenticated: bool) -> socket.socket:
     return listening
 
 
-def _build_app(
-    server: MCPServer[Services], address: ListenAddress, port: int, callers: TokenVerifier | None
-) -> Starlette:
+def _names(address: ListenAddress, port: int) -> tuple[list[str], set[str]]:
+    """Return by which `Host` headers the server is known, and the origins of its own pages."""
     names = {"127.0.0.1", "localhost", "[::1]", socket.gethostname(), socket.getfqdn(), *address.names}
     names.add(f"[{address.host}]" if ":" in address.host else address.host)
     if address.public_url is not None:
         names.add(urlsplit(address.public_url).netloc)
     hosts = sorted({host for name in names for host in (name, f"{name}:{port}")})
-    own = {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}
+    return hosts, {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}
+
+
+def _build_app(
+    server: MCPServer[Services], address: ListenAddress, port: int, callers: TokenVerifier | None
+) -> Starlette:
+    hosts, own = _names(address, port)
     origins = sorted(own | set(address.origins))
     app = server.streamable_http_app(
         streamable_http_path=PATH,
@@ -202,7 +257,7 @@ def _build_app(
     return app
 
 
-def _configuration(app: Starlette, address: ListenAddress) -> uvicorn.Config:
+def _configuration(app: ASGIApp, address: ListenAddress) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=PunctualConnection,
@@ -221,6 +276,15 @@ def _configuration(app: Starlette, address: ListenAddress) -> uvicorn.Config:
 
 class _Server(uvicorn.Server):
     """Ends in order on a signal, and does not raise it once more afterwards."""
+
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        self._ending.set()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

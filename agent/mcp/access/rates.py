@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import time
 
@@ -33,14 +34,22 @@ class _Caller:
 class RateLimits:
     """ASGI middleware that answers 429 where a caller asks too often or too much at once."""
 
-    def __init__(self, app: ASGIApp, callers: TokenVerifier | None, everyone: Allowance) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        callers: TokenVerifier | None,
+        everyone: Allowance,
+        streams: Callable[[str], bool] = lambda path: True,
+    ) -> None:
         """Wrap an application.
 
         Args:
             app: What answers within the limits.
             callers: Knows who may call, and what each may use; None where nobody is asked.
             everyone: What each address may use where nobody is asked.
+            streams: Says of a path whether GET holds a stream of messages open there, which does not count.
         """
+        self._streams = streams
         self._app = app
         self._callers = callers
         self._everyone = everyone
@@ -54,7 +63,7 @@ class RateLimits:
             await self._app(scope, receive, send)
             return
         caller = await self._caller(scope)
-        if caller.known and scope["method"] == "GET":  # a stream held open for messages
+        if caller.known and scope["method"] == "GET" and self._streams(scope["path"]):
             await self._app(scope, receive, send)
             return
         rate = RateLimitItemPerMinute(caller.a_minute)

@@ -32,6 +32,7 @@ COMMANDS = [
     "doctor",
     "install",
     "serve",
+    "ui",
 ]
 TOKEN_COMMANDS = ["token", "token add", "token list", "token remove"]
 

@@ -7,8 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from agent.cli.output import clean, one_line
+from agent.budget import SearchBudget
+from agent.cli.output import clean, one_line, sparkline
 from agent.cli.progress import LiveProgress, PlainProgress, progress_view
+from agent.cli.remaining import SpentSoFar, remaining
 from agent.events import (
     BaselineJudged,
     CandidateJudged,
@@ -139,6 +141,55 @@ def test_what_a_kernel_or_model_wrote_cannot_steer_the_terminal(show: object) ->
 def test_the_table_keeps_to_the_screen_however_many_candidates_there_are() -> None:
     many = [STARTED, *(candidate(number, round=number // 32 + 1) for number in range(320))]
     assert len(live(list(many)).splitlines()) < 45
+
+
+def test_the_best_so_far_falls_as_a_sparkline_that_never_outgrows_its_width() -> None:
+    assert sparkline([100.0, 10.0, 10.0, 1.0], 60) == "█▅▅▁"
+    assert sparkline([3.0, 3.0], 60) == "▁▁"
+    assert sparkline([], 60) == ""
+    assert len(sparkline([*map(float, range(1, 500))], 60)) == 60
+    falling = [STARTED, *(candidate(number, latency_us=64.0 / 2**number) for number in range(4))]
+    assert "8.00 us (estimated) 2.00x  █▆▃▁" in live(falling)
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        (SpentSoFar(SearchBudget()), "left: at most about 30 s"),
+        (SpentSoFar(SearchBudget(max_seconds=50), worked_s=25.0), "left: at most about 15 s"),
+        (
+            SpentSoFar(SearchBudget(max_seconds=9000), usd=0.5),
+            "left: at most about 30 s; spent: 0.5000 US dollars",
+        ),
+        (
+            SpentSoFar(SearchBudget(max_usd=2, max_tokens=5000), tokens=1200, usd=0.5),
+            "left: at most about 30 s, 1.5000 of 2 US dollars, 3,800 of 5,000 tokens; spent: 0.5000 US dollars",
+        ),
+    ],
+)
+def test_what_is_left_of_time_and_money_is_said(standing: SpentSoFar, said: str) -> None:
+    assert remaining(standing, judged=1, total=4, seconds=10.0) == said
+
+
+def test_nothing_is_said_to_be_left_while_nothing_is_known() -> None:
+    assert remaining(SpentSoFar(SearchBudget()), judged=0, total=4, seconds=10.0) == ""
+    assert "min" in remaining(SpentSoFar(SearchBudget()), judged=1, total=9, seconds=100.0)
+
+
+def test_the_live_table_asks_what_was_spent_a_second_apart_at_most() -> None:
+    asked: list[str] = []
+
+    def standing(run: str) -> SpentSoFar:
+        asked.append(run)
+        return SpentSoFar(SearchBudget(max_usd=1), usd=0.25)
+
+    console = Console(file=io.StringIO(), width=160, height=40, markup=False, highlight=False)
+    view = LiveProgress(console, standing)
+    for event in EVENTS:
+        view(event)
+    console.print(view.render())
+    assert asked == [RUN]
+    assert "0.7500 of 1 US dollars" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_latencies_keep_the_digits_that_mean_something() -> None:

@@ -14,6 +14,7 @@ from typer.testing import Result
 
 from agent.home import Home
 from agent.store import Store
+from tests.agent.mcp.http_serving import own_run
 from tests.agent.report.stored_search import search
 from tests.agent.search_fakes import write_task
 
@@ -99,12 +100,12 @@ def test_json_holds_where_a_text_is_no_unicode_and_a_figure_no_number(store: Sto
     account = read_account(store, run)
     assert account.best is not None
     odd = account.best.model_copy(update={"message": "\ud800", "error": float("nan")})
-    text = rendered(account.model_copy(update={"best": odd}), ReportFormat.JSON)
+    text = rendered(account.model_copy(update={"best": odd}), ReportFormat.JSON).decode()
 
     def refuse(constant: str) -> Any:
         pytest.fail(constant)
 
-    told = json.loads(text.encode().decode(), parse_constant=refuse)
+    told = json.loads(text, parse_constant=refuse)
     assert (told["best"]["message"], told["best"]["error"]) == ("\ud800", None)
 
 
@@ -126,6 +127,39 @@ def test_check_writes_its_judgement_as_a_page_line_by_line(
     text = page.read_text()
     assert re.search(r'<li data-line="5" class="fault">.*&lt;- memory fault</span>', text)
     assert "estimated" not in text
+
+
+def test_many_kernels_have_one_page_with_the_parts_of_each(
+    warpwright: Warpwright, good: Path, tmp_path: Path, quick: str
+) -> None:
+    wrong, page = tmp_path / "wrong.cu", tmp_path / "all.html"
+    wrong.write_text(good.read_text().replace("x[i] + y[i]", "x[i] - y[i]"))
+    asked = ("check", good, wrong, "--task", quick, "--report")
+    result = warpwright(*asked, page, "--format", "json")
+    assert result.exit_code == 1, result.output
+    told, text = json.loads(result.stdout), page.read_text()
+    assert "1 of 2 kernels are right" in text
+    assert f'<data value="{told["results"][0]["latency_us"]}">' in text
+    assert text.count("How it was judged") == 4
+    assert warpwright(*asked, tmp_path / "all.md").exit_code == 1
+    assert "| wrong_result |" in (tmp_path / "all.md").read_text()
+
+
+def test_a_picture_shows_the_plots_in_the_pages_colours(
+    warpwright: Warpwright, store: Store, home: Path, run: str, tmp_path: Path, good: Path, quick: str
+) -> None:
+    result = warpwright("report", run, "--format", "png")
+    assert result.exit_code == 0, result.output
+    picture = store.kernels.folder(run) / "report.png"
+    assert result.stdout == f"{picture}\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert len(picture.read_bytes()) < 600_000
+    other = search(store, tmp_path / "twice", 4)
+    assert warpwright("report", run, other, "--output", tmp_path / "two.png").exit_code == 0
+    nothing = warpwright("report", own_run(home, ""), "--format", "png")
+    assert (nothing.exit_code, "there is nothing to draw" in nothing.stderr) == (2, True)
+    refused = warpwright("check", good, "--task", quick, "--report", tmp_path / "a.png")
+    assert (refused.exit_code, refused.stdout) == (2, "")
 
 
 @pytest.mark.parametrize("where", ["-", "nosuch/page.html", "."])

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.home import Home
-from agent.mcp import services
-from agent.supervisor.presence import Starter, supervisor_of
-from agent.supervisor.supervising import supervise
-from tests.agent.supervisors import end_supervisor
-from tests.sandbox.simulator import in_process
-from tools.local_toolbox import LocalToolbox
+from agent.supervisor.presence import supervisor_of
+from tests.agent.supervisors import end_supervisor, supervised_here
 
 
 @pytest.fixture(autouse=True)
@@ -24,21 +19,10 @@ def no_supervisor_is_left(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-async def in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+async def in_this_process(tmp_path: Path) -> AsyncIterator[None]:
     """The supervisor of `tmp_path` and every tool are here: the real ones, but no process has to start."""
-
-    home = Home(tmp_path)
-
-    def toolbox(device: str, **options: object) -> LocalToolbox:
-        return in_process.toolbox(in_process.frozen_once())
-
-    monkeypatch.setattr(Starter, "ensure", lambda self: None)
-    monkeypatch.setattr(services, "LocalToolbox", toolbox)
-    stop = asyncio.Event()
-    task = asyncio.create_task(supervise(home, stop, 600, toolbox))
-    yield
-    stop.set()
-    await task
+    async with supervised_here(Home(tmp_path)):
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -53,7 +53,8 @@ async def test_a_search_is_read_as_data_as_a_page_and_by_its_kernels(
         data = json.loads(await read(client, f"warpwright://runs/{found.run}/report.json"))
         assert [one["verdict"] for one in data["candidates"]] == ["compile_error", "pass"]
         page = await read(client, f"warpwright://runs/{found.run}/report.md")
-        assert "5.00 us (estimated); the baseline: 100.00 us (estimated). 20.00 times as fast" in page
+        assert "5.00 us (estimated), 20.00x (estimated) over the baseline" in page
+        assert "- baseline: 100.0 us (estimated)" in page
         assert "line 5" in page
         text = await read(client, f"warpwright://kernels/{found.best.sha[:8]}")
         assert text == await read(client, f"warpwright://kernels/{found.best.sha}")

@@ -14,9 +14,10 @@ import pytest
 
 from agent.home import Home
 from agent.report import drawing
-from agent.report.account import Account, Figure
-from agent.report.checking import check_account
+from agent.report.account import Account, CheckedKernel, Figure
+from agent.report.checking import check_account, checks_account
 from agent.report.html import html
+from agent.report.kernels import kernel_account
 from agent.report.markdown import markdown
 from agent.report.reading import read_account
 from agent.report.telling import comparison
@@ -50,7 +51,7 @@ FORBIDDEN = {
 class Page(HTMLParser):
     """What a browser would build: tags with attributes, figures, balance of elements."""
 
-    VOID = frozenset({"meta", "br", "line", "path", "rect"})
+    VOID = frozenset({"meta", "br", "line", "path", "rect", "link", "input"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -134,7 +135,17 @@ def accounts(store: Store, task: Path, words: str) -> list[Account]:
     )
     known = load(task)
     passed = check_account(report(10.0, 20.0, words), known, kernel(words))
-    return [first, comparison(first, second), passed, check_account(failed, known, kernel(words))]
+    wrong_one = check_account(failed, known, kernel(words))
+    many = [
+        CheckedKernel(kernel=words, task=words, verdict=verdict, message=words, slower=True, check=check)
+        for verdict, check in (
+            (Verdict.PASS, passed),
+            (Verdict.WRONG_RESULT, wrong_one),
+            (Verdict.REJECTED, None),
+        )
+    ]
+    suite = checks_account(many, "sim:h200", "bubblewrap")
+    return [first, comparison(first, second), passed, wrong_one, suite]
 
 
 @pytest.mark.parametrize("drawn", [True, False])
@@ -271,3 +282,19 @@ def test_a_baseline_far_slower_than_the_rest_is_left_to_the_tables(store: Store,
     assert "the baseline would be off the scale" in text
     assert "Off the scale, and in the table alone: baseline" in text
     assert '<data value="9000.0">9,000 us <i>estimated</i></data>' in text
+
+
+def test_a_gain_at_sizes_that_no_proposer_saw_stands_beside_the_others(
+    store: Store, task_folder: Path
+) -> None:
+    account = read_account(store, search(store, task_folder, 5))
+    found = report(25.0, 100.0)
+    held = kernel_account(replace(found, final=found.profile), "best", kernel(), place="1/1")
+    assert [one.latency.value for one in held.held_out] == [25.0]
+    whole = account.model_copy(update={"best": held})
+    text = html(whole)
+    harmless(text)
+    assert "best: at sizes that no proposer saw" in text
+    assert '<data value="4.0">4.00x <i>estimated</i></data>' in text
+    assert "n=4096, which no proposer saw: 25.0 us (estimated), speedup 4.00x (estimated)" in markdown(whole)
+    assert "no proposer saw" not in html(account) + markdown(account)

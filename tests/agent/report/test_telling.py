@@ -114,3 +114,15 @@ def test_the_roofline_is_of_the_task_as_it_was_and_missing_in_words(
     assert "was changed after this run" in read_account(store, run).no_roofline
     shutil.rmtree(task_folder)
     assert "is gone" in read_account(store, run).no_roofline
+
+
+def test_a_candidate_that_takes_something_away_says_so_where_others_name_features(
+    store: Store, run: str
+) -> None:
+    account = read_account(store, run)
+    first, *others = account.candidates
+    taking = first.model_copy(update={"features": (), "origin": "1/4 without warp_shuffle_reduction"})
+    assert (first.tried, taking.tried) == (first.features, (taking.origin,))
+    told = account.model_copy(update={"candidates": (taking, *others)})
+    assert html(told).count("1/4 without") == 4, "tree, its list, candidates, where they come from"
+    assert "| 1/4 without warp_shuffle_reduction |" in markdown(told)

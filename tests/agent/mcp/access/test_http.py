@@ -119,6 +119,21 @@ def test_whatever_is_refused_is_refused_in_json(server: Served, tokens: dict[str
         assert isinstance(answer.json(), dict)
 
 
+def test_pages_stand_beside_mcp_and_a_browsers_session_counts_for_them_alone(
+    server: Served, tokens: dict[str, str]
+) -> None:
+    root = server.url.removesuffix("/mcp")
+    refused = httpx2.get(f"{root}/")
+    assert (refused.status_code, refused.headers["location"]) == (303, "/sign-in?to=/")
+    form = {"token": tokens["bob"], "to": "/tasks"}
+    signed_in = httpx2.post(f"{root}/sign-in", data=form, headers={"origin": root})
+    assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/tasks")
+    session = {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+    assert "softmax" in httpx2.get(f"{root}/tasks", headers=session).text
+    assert "softmax" in httpx2.get(f"{root}/tasks", headers=bearer(tokens["bob"])).text
+    assert ask(server.url, None, **session).status_code == 401
+
+
 def test_half_a_request_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEADER_S", 0.2)
 
