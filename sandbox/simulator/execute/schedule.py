@@ -96,8 +96,7 @@ class BatchSchedule:
         geometry = self.geometry
         # Blocks of a cluster start together.
         across = self.blocks > 1 and geometry.cluster_size == 1
-        together = self.draw.integers(0, _TOGETHER_EVERY if self.restless else 2) == 0
-        across = across and (geometry.warps == 1 or not together)
+        across = across and (geometry.warps == 1 or not self._alike())
         count = geometry.warps * (self.blocks if across else 1)
         if not self.drifting or count == 1:
             return ()
@@ -109,10 +108,14 @@ class BatchSchedule:
         ranks = rank.reshape(geometry.warps, -1)[linear // WARP]
         return tuple(ranks == one for one in np.unique(rank))
 
+    def _alike(self) -> bool:
+        """Whether the same warps of every block are held back."""
+        return self.draw.integers(0, _TOGETHER_EVERY if self.restless else 2) == 0
+
     @cached_property
     def _changes(self) -> list[int]:
         """After how many basic blocks others are held back, the last one first; sooner or much later alike."""
-        if not self.restless:
+        if not self.restless or self.blocks * self.geometry.warps == 1:
             return []
         gaps = 2 ** self.draw.uniform(*_GAPS, self.draw.integers(0, _MOST_CHANGES, endpoint=True))
         return np.cumsum(gaps).astype(int).tolist()[::-1]
