@@ -125,12 +125,14 @@ class Plan:
     Attributes:
         constants: What constant memory holds before the first launch.
         sampled: About how many blocks of it a simulator runs, drawn by the seed of the run; 0 for all of them.
+        whole: A profile counts every block, whatever it costs; a sample was found to say too little.
     """
 
     buffers: tuple[BufferSpec, ...]
     launches: tuple[Launch, ...]
     sampled: int = 0
     constants: tuple[FilledConstant, ...] = ()
+    whole: bool = False
 
     @property
     def buffer_bytes(self) -> int:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from agent.candidates import Trial
 from agent.events import CandidateJudged
 from agent.search.deps import Deps
-from sandbox.verdict import Verdict
-from tools.reports import CheckReport
+from sandbox.verdict import Provenance, Verdict
+from tools.reports import CheckReport, ProfileReport
+from tools.stages.recounting import MORE
 from tools.toolbox import CheckOrder
 
 _TUNE = re.compile(r"^(?P<head>\s*//@\s*tune\s+(?P<name>\w+)\s*=\s*)(?P<value>-?\w+)", re.MULTILINE)
@@ -41,7 +42,8 @@ def offer(deps: Deps, trial: Trial) -> bool:
 async def confirm(deps: Deps) -> None:
     """Judge the best candidate on fresh inputs, at the benchmark shapes, and by tools that look for hazards.
 
-    Where it fails, or cannot be judged, the next best one: what is announced has passed twice.
+    Where it fails, or cannot be judged, the next best one: what is announced has passed twice. Where its blocks
+    turn out to do more than a sample of them said, it is ranked anew by that.
     """
     while ranked := deps.store.candidates.ranked(deps.run):
         trial = ranked[0]
@@ -52,8 +54,12 @@ async def confirm(deps: Deps) -> None:
             report = await _at_finals(deps, kernel, report)
         if report.verdict is Verdict.PASS:
             told = _confirmed(deps, trial, report)
-            deps.store.candidates.set_best(deps.run, told, _write(deps, told))
-            return
+            offer(deps, told)
+            first = deps.store.candidates.first(deps.run)
+            if first is None or first.place == told.place:
+                deps.store.candidates.set_best(deps.run, told, _write(deps, told))
+                return
+            continue
         _demote(deps, trial, report, ranked[1:])
 
 
@@ -80,9 +86,21 @@ def _confirmed(deps: Deps, trial: Trial, report: CheckReport) -> Trial:
         not_judged=report.not_judged,
         final=report.final,
     )
-    told = trial.model_copy(update={"report": known})
+    found: dict[str, object] = {"report": known}
+    if report.profile is not None and _falls_back(trial, report.profile):
+        found["report"] = replace(known, profile=report.profile, message=report.message)
+        found |= {"latency_us": report.profile.latency_us, "speedup": report.profile.speedup}
+        found["message"] = report.message
+    told = trial.model_copy(update=found)
     deps.store.candidates.judge(deps.run, told)
     return told
+
+
+def _falls_back(trial: Trial, anew: ProfileReport) -> bool:
+    """Whether the last check found more work than the estimate was made from that a candidate was ranked by."""
+    if anew.provenance is not Provenance.ESTIMATED or not trial.latency_us or not anew.latency_us:
+        return False
+    return anew.latency_us > MORE * trial.latency_us
 
 
 def _became(verdict: Verdict) -> str:

@@ -82,7 +82,7 @@ def estimate(
             for name in wanted:
                 scale[name] = scale[name] + moved[name] / FLOATS[kind].epsilon
     single = {name: np.zeros_like(outputs[name]) for name in wanted}
-    _collect(single, evaluate(_single(inputs)), outputs)
+    _collect(single, evaluate(as_single(inputs)), outputs)
     for name, dtype in wanted.items():
         if dtype != "float64":
             scale[name] = np.fmax(scale[name], single[name] / FLOATS[dtype].epsilon)
@@ -124,7 +124,8 @@ def _wide(inputs: Mapping[str, Array]) -> dict[str, Array]:
     return {name: as_float64(array) if is_floating(array) else array for name, array in inputs.items()}
 
 
-def _single(inputs: Mapping[str, Array]) -> dict[str, Array]:
+def as_single(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return floating inputs as float32, and the others as they are."""
     return {name: array.astype(np.float32) if is_floating(array) else array for name, array in inputs.items()}
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.dtypes import FLOATS
-from sandbox.reference.magnitude import as_float64, estimate, is_floating
+from sandbox.reference.magnitude import as_float64, as_single, estimate, is_floating
+from sandbox.reference.running_error.namespace import Overlay
 from sandbox.reference.running_error.precision import Untraceable, precision_of
 from sandbox.reference.running_error.trace import FILE, Trace, load, trace
 from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
@@ -36,7 +37,9 @@ class ReferenceRole:
         """Run the reference; what it raises is an answer."""
         try:
             with np.errstate(all="ignore"):
-                return _expected(call) if isinstance(call, ReferenceCall) else _comparison(call)
+                if isinstance(call, CompareCall):
+                    return _comparison(call)
+                return _in_float32(call) if call.single else _expected(call)
         except MemoryError:
             raise
         except _ContractError as error:
@@ -69,6 +72,17 @@ def _expected(call: ReferenceCall) -> Expected:
         magnitude |= estimate(outputs_of, call.inputs, outputs, missing, random, call.draws)
         scales |= dict.fromkeys(missing, "perturbed")
     return Expected(outputs, magnitude, _function(module, "compare") is not None, scales, reason)
+
+
+def _in_float32(call: ReferenceCall) -> Expected:
+    """What the reference makes of float32 arrays; float64 means float32 to it, as far as it asks NumPy for it."""
+    single = {"numpy": Overlay(np, dict.fromkeys(("float64", "double", "longdouble"), np.float32))}
+    module = load(call.text, single)
+    reference = _function(module, "reference")
+    if reference is None:
+        raise _ContractError("it defines no function `reference`")
+    outputs = _arrays(reference(**_plain(as_single(call.inputs)), **call.dims), "reference")
+    return Expected(outputs, {}, _function(module, "compare") is not None, {})
 
 
 def _traced(

@@ -105,6 +105,24 @@ class References(AsyncClosing):
         self._keep(key, expected)
         return expected
 
+    async def in_float32(
+        self,
+        text: str,
+        inputs: Mapping[str, Array],
+        dims: Mapping[str, int],
+        dtypes: Mapping[str, str],
+        *,
+        cpu_s: float = CPU_S,
+    ) -> Expected:
+        """Compute the outputs with float32 in the place of float64, without any scale; for the rest see `expected`.
+
+        Raises:
+            ReferenceFailedError: The reference raised, took too long, or returned something else.
+            WorkerError: The environment failed.
+        """
+        call = ReferenceCall(text, dict(inputs), dict(dims), dict(dtypes), 0, 0, single=True)
+        return _checked(await self._ask(call, Expected, cpu_s), dtypes)
+
     async def compare(
         self,
         text: str,

@@ -36,7 +36,7 @@ from sandbox.simulator.machine.sparse import SparseArena
 from sandbox.simulator.machine.surroundings import Surroundings, seed_of
 from sandbox.simulator.metrics.row import CountedLaunch
 from sandbox.simulator.metrics.table import metrics
-from sandbox.simulator.sampling import SAMPLE_BLOCKS, chosen_blocks, count_blocks
+from sandbox.simulator.sampling import SAMPLE_BLOCKS, Share, chosen_blocks, count_blocks
 from sandbox.verdict import Provenance
 
 _FITS = 1 << 40
@@ -86,7 +86,7 @@ def count(
         FaultError: A launch faults, or counting may cost no more.
     """
     counting = _Profiling(program, plan, samples, architecture, Effort(budget))
-    whole: frozenset[int] = frozenset()
+    whole = frozenset(range(len(plan.launches))) if plan.whole else frozenset[int]()
     while True:
         counted = counting.count(whole)
         more = incomplete(plan, counted) - whole
@@ -133,7 +133,8 @@ class _Profiling:
         everything = sum(buffer_sizes(self.plan, setup.loaded)[0].values())
         l2_sectors = _l2_share(setup, resident) if everything > setup.architecture.l2_bytes else _FITS
         counter = Counter(_l1_share(setup, resident), Footprint(columns), l2_sectors)
-        sampled = count_blocks(setup, sample, counter, self.effort, whole=whole)
+        how = Share.EVERY if self.plan.whole else Share.WHOLE if whole else Share.SAMPLE
+        sampled = count_blocks(setup, sample, counter, self.effort, how)
         shape = LaunchShape(
             blocks=geometry.blocks,
             sampled=sampled,

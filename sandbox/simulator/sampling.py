@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 import numpy as np
 
@@ -62,6 +63,14 @@ _PASSED = 30
 
 _LANES_TO_SEARCH = 4096
 """Threads at a time meanwhile: others need not keep step with whichever few blocks work."""
+
+
+class Share(Enum):
+    """How much of a launch is counted: a sample where it says enough, all that is affordable, or all of it."""
+
+    SAMPLE = 0
+    WHOLE = 1
+    EVERY = 2
 
 
 @dataclass(frozen=True)
@@ -193,7 +202,7 @@ class _Counting:
 
 
 def count_blocks(
-    setup: LaunchSetup, sample: Array, counter: Counter, effort: Effort, *, whole: bool = False
+    setup: LaunchSetup, sample: Array, counter: Counter, effort: Effort, share: Share = Share.SAMPLE
 ) -> int:
     """Count a sample of a launch's blocks, or all of them where a sample says too little.
 
@@ -202,7 +211,7 @@ def count_blocks(
         sample: From `chosen_blocks`.
         counter: Fresh.
         effort: What it costs.
-        whole: Count all of them, if that does not cost too much.
+        share: Count all of them, if that does not cost too much, or whatever it costs.
 
     Returns:
         How many blocks the counts are of: as many as were executed.
@@ -214,19 +223,23 @@ def count_blocks(
     mean = counting.run(sample) / len(sample)
     if not counting.remaining:
         return counting.counted
-    _count_rest(counting, sample, mean, whole=whole)
+    _count_rest(counting, sample, mean, share)
     counter.chains.in_turn = counting.turns.share
     return counting.counted
 
 
-def _count_rest(counting: _Counting, sample: Array, mean: float, *, whole: bool) -> None:
+def _count_rest(counting: _Counting, sample: Array, mean: float, share: Share) -> None:
     """Count more blocks where a sample, whose blocks do so many thread-instructions each, says too little."""
     setup, counter, affordable = counting.setup, counting.counter, counting.affordable
     code = setup.code
     if code.takes and counting.is_queue(mean):
         counter.chains.share_out()
         counting.run(counting.left())
-    elif affordable and (whole or counter.idle or code.uses.flags or setup.loaded.governing(code).decides):
+    elif share is Share.EVERY:
+        counting.run(counting.left())
+    elif affordable and (
+        share is Share.WHOLE or counter.idle or code.uses.flags or setup.loaded.governing(code).decides
+    ):
         counting.complete()
     elif code.uses.flags:
         counting.turns.stand_in = 0

@@ -175,6 +175,7 @@ class ReferenceCall:
         draws: How often the inputs are perturbed where `magnitude` is not defined and nothing can be traced.
         seed: Seed of those perturbations.
         accumulate: The dtype that sums of halves may be accumulated in; None for float32.
+        single: Compute with float32 in the place of float64, and give no scales.
     """
 
     text: str
@@ -184,6 +185,7 @@ class ReferenceCall:
     draws: int
     seed: int
     accumulate: str | None = None
+    single: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from sandbox.device import Device
+from sandbox.dtypes import numpy_dtype
 from sandbox.errors import UsageError
+from sandbox.program import Program
 from sandbox.verdict import Verdict
+from tools.judge.comparison import compare
 from tools.judge.questions import Oracle, has_answer
 from tools.judge.subjects import Rules, Subject
 from tools.judge.testing import JudgedResults, fresh_seed, judge_results
-from tools.tasks.task import Task
+from tools.tasks.task import Case, Task
 
 ROOM = 0.5
 """Of its error bound, a baseline may use this much on a family that counts: what is near the edge fails some day."""
 
 SEEDS = 4
 """Inputs of a family that the baseline must survive."""
+
+BASELINE_FAILS = "as its baseline fails there too"
+FLOAT32_FAILS = "as its baseline computes in float64, and float32 arithmetic fails there"
+
+_IN_FLOAT64 = re.compile(
+    r"^\s*(?:@!?%p\d+\s+)?(?:add|sub|mul|fma|mad|div|rcp|sqrt|rsqrt)\.\S*f64\b", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -50,11 +63,12 @@ class Court:
         baseline: Callable[[str], Awaitable[Subject]],
         *,
         seed: int | None = None,
-    ) -> tuple[JudgedResults, tuple[str, ...]]:
+    ) -> tuple[JudgedResults, dict[str, str]]:
         """Judge a candidate on the task's cases and on families of values.
 
         Where it gets a wrong result on a family, the baseline is run on that very input; where that fails too, the
-        input asks for more than the task does: the family is dropped, and the candidate judged on the others.
+        input asks for more than the task does: the family is dropped, and the candidate judged on the others. A
+        baseline that computes in float64 survives what float32 cannot bear: then the reference in float32 is asked.
 
         Args:
             subjects: The candidate for every case of the task.
@@ -63,13 +77,13 @@ class Court:
             seed: Replays one judgement; None takes a fresh seed.
 
         Returns:
-            The judgement, and the families that were dropped.
+            The judgement, and by each family that was dropped why it was.
 
         Raises:
             UsageError: The reference has no answer to one of the task's own cases.
             WorkerDiedError: A worker ended for no known cause, and so did the one after it.
         """
-        asked, dropped = dict(families), tuple[str, ...]()
+        asked, dropped = dict(families), dict[str, str]()
         seed = fresh_seed() if seed is None else seed
         while True:
             try:
@@ -88,10 +102,42 @@ class Court:
             if failed is None or judgement.report.verdict is not Verdict.WRONG_RESULT:
                 return judgement, dropped
             beside = await baseline(failed)
-            if not await self._fails(beside, judgement.report.cases[-1].seed):
+            why = await self._excuse(beside, judgement.report.cases[-1].seed)
+            if not why:
                 return judgement, dropped
             del asked[failed]
-            dropped += (failed,)
+            dropped[failed] = why
+
+    async def _excuse(self, baseline: Subject, seed: int) -> str:
+        """Why an input asks for more than the task does; empty where it does not."""
+        if await self._fails(baseline, seed):
+            return BASELINE_FAILS
+        doubles = any(argument.dtype == "float64" for argument in self.task.arguments)
+        if (
+            not doubles
+            and _in_float64(baseline.program)
+            and await self._overtaxes_float32(baseline.case, seed)
+        ):
+            return FLOAT32_FAILS
+        return ""
+
+    async def _overtaxes_float32(self, case: Case, seed: int) -> bool:
+        """Whether the task's reference, computed in float32, lies outside the bound of one input."""
+        question = await self.oracle.question(case, seed)
+        try:
+            found = await self.oracle.in_float32(case, seed)
+        except UsageError:
+            return False
+        with np.errstate(over="ignore"):
+            return not question.many_answers and any(
+                compare(
+                    found[one.name].astype(numpy_dtype(one.dtype)),
+                    one,
+                    constant=self.rules.constants[one.name],
+                ).wrong
+                for one in question.expected
+                if one.name in self.rules.constants
+            )
 
     async def _fails(self, baseline: Subject, seed: int) -> bool:
         rules = replace(self.rules, seeds=1)
@@ -99,8 +145,12 @@ class Court:
         return found.report.verdict is not Verdict.PASS
 
 
-def said_of(dropped: Sequence[str]) -> str:
-    """Return what to say of families that were dropped; empty where none was."""
-    if not dropped:
-        return ""
-    return f" Not asked of this task, as its baseline fails there too: {', '.join(dropped)}."
+def _in_float64(program: Program) -> bool:
+    """Whether a program does arithmetic in float64."""
+    return _IN_FLOAT64.search(program.ptx) is not None
+
+
+def said_of(dropped: Mapping[str, str]) -> str:
+    """Return what to say of families that were dropped, by the reason for each; empty where none was."""
+    families = {why: ", ".join(one for one in dropped if dropped[one] == why) for why in dropped.values()}
+    return "".join(f" Not asked of this task, {why}: {names}." for why, names in families.items())

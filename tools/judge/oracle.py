@@ -45,6 +45,16 @@ class Answers(Protocol):
         """Compute the outputs and the scale of their error bound."""
         ...
 
+    async def in_float32(
+        self,
+        text: str,
+        inputs: Mapping[str, Array],
+        dims: Mapping[str, int],
+        dtypes: Mapping[str, str],
+    ) -> Expected:
+        """Compute the outputs in float32."""
+        ...
+
     async def compare(
         self, text: str, inputs: Mapping[str, Array], outputs: Mapping[str, Array], expected: Expected
     ) -> str | None:
@@ -103,10 +113,23 @@ class TaskOracle:
         inputs = {**question.inputs, **self._arrays(question.scalars)}
         return await once_more(lambda: self._answers.compare(self._task.reference, inputs, outputs, expected))
 
-    async def _answer(self, case: Case, seed: int) -> tuple[dict[str, Array], Expected]:
+    async def in_float32(self, case: Case, seed: int) -> Mapping[str, Array]:
+        """Answer the same question in float32; see `Oracle`."""
+        _, inputs = await self._inputs(case, seed)
+        task = self._task
+        found = await once_more(
+            lambda: self._answers.in_float32(task.reference, inputs, case.dims, self._dtypes)
+        )
+        return found.outputs
+
+    async def _inputs(self, case: Case, seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The buffers that a seed stands for, and beside them the scalars, as the reference takes them."""
         size = _WIDEST * case_elements(self._task, case)
         buffers = await apart(size, generators.inputs_for, self._task, case, seed)
-        inputs = {**buffers, **self._arrays(generators.scalars_for(self._task, case, seed))}
+        return buffers, {**buffers, **self._arrays(generators.scalars_for(self._task, case, seed))}
+
+    async def _answer(self, case: Case, seed: int) -> tuple[dict[str, Array], Expected]:
+        buffers, inputs = await self._inputs(case, seed)
         expected = await once_more(
             lambda: self._answers.expected(
                 self._task.reference, inputs, case.dims, self._dtypes, accumulate=self._task.accumulate

@@ -48,6 +48,14 @@ class Oracle(Protocol):
         """
         ...
 
+    async def in_float32(self, case: Case, seed: int) -> Mapping[str, Array]:
+        """Return what the task's reference makes of that input where it computes in float32.
+
+        Raises:
+            UsageError: The reference fails.
+        """
+        ...
+
 
 async def has_answer(oracle: Oracle, case: Case, seed: int) -> bool:
     """Whether the reference computes an input of a case, and does not raise."""

@@ -13,6 +13,7 @@ from tools.stages.hazards import HazardStage
 from tools.stages.judgement import CheckContext, Stage, StageOutcome
 from tools.stages.measuring import MeasureStage
 from tools.stages.profiling import ProfileStage
+from tools.stages.recounting import recounted
 from tools.stages.shapes import ShapeStage
 from tools.stages.sweeping import sweep_settings
 from tools.stages.testing import ResultStage
@@ -123,9 +124,15 @@ class CheckStages:
         if profile.verdict is not Verdict.PASS:
             every = tuple(dict(case.dims) for case in context.order.task.benches)
             return StageOutcome(Verdict.PASS, "Not timed, and so not judged.", {"not_judged": every})
-        report = await self.shapes.judge(context)
-        facts = {"bench": report, "not_judged": report.not_judged}
-        return StageOutcome(report.verdict, report.message, facts)
+        judged = await self.shapes.judge(context)
+        report = judged.report
+        facts: dict[str, object] = {"bench": report, "not_judged": report.not_judged}
+        if not judged.short or not isinstance(self.profiling, ProfileStage):
+            return StageOutcome(report.verdict, report.message, facts)
+        anew = await recounted(self.profiling, context, judged.short)
+        if anew.verdict is not Verdict.PASS:
+            return StageOutcome(anew.verdict, anew.message, facts)
+        return StageOutcome(report.verdict, report.message, facts | {"profile": anew}, headline=anew.message)
 
     async def _look_for_hazards(self, context: CheckContext) -> StageOutcome | None:
         order = context.order

@@ -46,6 +46,7 @@ class FreshSizes:
             count: How many sizes.
         """
         progress.begin("fresh sizes")
+        seed |= 1  # lock step has seen the task's cases: an odd seed draws a schedule
         found = await until(
             fresh_cases(self.task, seed, count),
             lambda case: self._counted(build, case, seed),

@@ -40,12 +40,14 @@ class StageOutcome:
     Attributes:
         facts: Fields of the check report that it fills in.
         compiled: The kernel, from the stage that compiles it.
+        headline: What the whole judgement says from here on; empty where the stage's kind decides.
     """
 
     verdict: Verdict
     message: str
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     compiled: CompiledCases | None = None
+    headline: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ async def judge(context: CheckContext, stages: Sequence[Stage]) -> CheckReport:
         report = replace(
             context.report,
             verdict=verdict,
-            message=outcome.message if failed or stage.headline else context.report.message,
+            message=outcome.message
+            if failed or stage.headline
+            else outcome.headline or context.report.message,
             stages=(*context.report.stages, line),
             **outcome.facts,
         )

@@ -90,14 +90,26 @@ class ProfileStage:
         return tuple(shape.result.latency_us for shape in await self._time(task, task.baseline, None))
 
     async def _time(self, task: Task, kernel: str, tune: Mapping[str, int] | None) -> list[Shape]:
-        return await together(self._shape(task, case, kernel, tune) for case in task.benches)
+        return await together(self.time(task, case, kernel, tune) for case in task.benches)
 
-    async def _shape(self, task: Task, case: Case, kernel: str, tune: Mapping[str, int] | None) -> Shape:
+    async def time(
+        self, task: Task, case: Case, kernel: str, tune: Mapping[str, int] | None, *, whole: bool = False
+    ) -> Shape:
+        """Time a kernel file at one benchmark shape.
+
+        Args:
+            task: What must be computed.
+            case: At which sizes.
+            kernel: Text of a kernel file.
+            tune: Values of the tunables.
+            whole: Count every block and not a sample, where the device counts.
+        """
         compiled = await self.compiling.compile(task, kernel, case.dims, tune)
         if compiled.build is None:
             return Shape(case, ProfileResult(None), failure=not_compiled(compiled.report, case))
         samples = await asyncio.to_thread(self.sampler, task, case)
-        program, plan = compiled.build.program, compiled.build.plan(samples.scalars)
+        program = compiled.build.program
+        plan = replace(compiled.build.plan(samples.scalars), whole=whole)
 
         async def profile() -> ProfileResult:
             return await self.device.profile(program, plan, samples.buffers, budget=self.budget)

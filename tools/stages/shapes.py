@@ -12,6 +12,7 @@ from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
 from tools.judge.explanation import shorten
 from tools.judge.families import ROOM
+from tools.judge.freezing import MARGIN
 from tools.judge.questions import Oracle
 from tools.judge.stress import SPIKES, stress_data
 from tools.judge.subjects import Rules, Subject, size_key
@@ -20,6 +21,7 @@ from tools.reports import CaseReport, ShapeTiming, TestReport
 from tools.stages.compiling import CompileStage
 from tools.stages.judgement import CheckContext
 from tools.stages.profiling import OUT_OF_TIME, least_work, sizes
+from tools.stages.recounting import falls_short
 from tools.tasks.task import Case, Task, argument_size
 
 WORK = "smsp__thread_inst_executed.sum"
@@ -59,11 +61,29 @@ class ShapeRules(Rules):
 
 @dataclass(frozen=True)
 class _Found:
-    """What became of one shape: a verdict, how it was come by, and why no more is known."""
+    """What became of one shape: a verdict, how it was come by, and why no more is known.
+
+    Attributes:
+        sampled: How many blocks were run; 0 for all.
+        short: Whether the run did more than was counted of a sample.
+    """
 
     report: TestReport
     sampled: int = 0
     why: str = ""
+    short: bool = False
+
+
+@dataclass(frozen=True)
+class JudgedShapes:
+    """The report on all shapes.
+
+    Attributes:
+        short: Shapes at which the run did more than the sample says that the estimate is made from.
+    """
+
+    report: TestReport
+    short: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +102,7 @@ class ShapeStage:
     most: float
     seconds: float
 
-    async def judge(self, context: CheckContext) -> TestReport:
+    async def judge(self, context: CheckContext) -> JudgedShapes:
         """Judge one fresh input of a kernel that was profiled, at every shape that its work allows.
 
         Beyond the work, what a sample of blocks writes is judged, where that can be told. What cannot be judged, or
@@ -96,6 +116,7 @@ class ShapeStage:
         cases: list[CaseReport] = []
         left: list[dict[str, int]] = []
         sampled: list[tuple[int, Case]] = []
+        short: list[Case] = []
         why = ""
         for case, timing in zip(task.benches, profile.shapes, strict=True):
             try:
@@ -105,13 +126,14 @@ class ShapeStage:
             if found.report.verdict is Verdict.PASS:
                 cases += found.report.cases
                 sampled += [(found.sampled, case)] if found.sampled else []
+                short += [case] if found.short else []
             elif found.why:
                 left.append(dict(case.dims))
                 why = found.why
             else:
-                return replace(found.report, not_judged=tuple(left))
+                return JudgedShapes(replace(found.report, not_judged=tuple(left)))
         message = _message(len(cases) - len(sampled), sampled, left, why)
-        return TestReport(
+        report = TestReport(
             Verdict.PASS,
             message,
             tuple(cases),
@@ -119,6 +141,7 @@ class ShapeStage:
             tuple(left),
             tuple(dict(case.dims) for _, case in sampled),
         )
+        return JudgedShapes(report, tuple(short))
 
     async def _shape(self, context: CheckContext, case: Case, timing: ShapeTiming) -> _Found:
         work = _work(timing)
@@ -126,12 +149,17 @@ class ShapeStage:
         if work <= self.most:
             judged = await self._judged(context, case)
             report = judged.report
-            counted = sum(launch.executed for launch in timing.launches)
-            hidden = hidden_work(sizes(case), counted, judged.works.get(size_key(case.dims)))
+            counted, done = (
+                sum(launch.executed for launch in timing.launches),
+                judged.works.get(size_key(case.dims)),
+            )
+            hidden = hidden_work(sizes(case), counted, done)
             if report.verdict is Verdict.PASS and hidden:
                 return _Found(replace(report, verdict=Verdict.UNDECIDED, message=hidden))
             if report.verdict not in OUT_OF_TIME:
-                return _Found(report)
+                return _Found(
+                    report, short=done is not None and falls_short(timing, done.thread_instructions)
+                )
             why = report.message
         obstacle = _obstacle(context.order.task, case, timing)
         if obstacle:
@@ -158,8 +186,7 @@ class ShapeStage:
         if not data or found.report.verdict is not Verdict.WRONG_RESULT:
             return found
         beside = (await self._run(context, spiked, (task.baseline, {}), blocks)).report
-        used = max((one.worst_ratio or 0.0 for one in beside.cases), default=0.0)
-        if beside.verdict is Verdict.PASS and used <= ROOM:
+        if beside.verdict is Verdict.PASS and far_worse(found.report, beside):
             return found
         return await self._run(context, case, (kernel, tune), blocks)
 
@@ -175,6 +202,18 @@ class ShapeStage:
             case, build.program, lambda scalars: replace(build.plan(scalars), sampled=blocks), once=True
         )
         return await judge_results(task, self.device, self.oracle(task), [subject], rules, seed=context.seed)
+
+
+def far_worse(found: TestReport, baseline: TestReport) -> bool:
+    """Whether a wrong result is the kernel's fault, and not that of an input at the edge of what can be asked.
+
+    The baseline, which passes, has room there, or errs so much less that no order of sums explains it.
+    """
+    used = max((one.worst_ratio or 0.0 for one in baseline.cases), default=0.0)
+    worst = max(
+        (math.inf if one.worst_ratio is None else one.worst_ratio for one in found.cases), default=0.0
+    )
+    return used <= ROOM or worst > MARGIN * used
 
 
 def hidden_work(shape: str, counted: float, done: Work | None) -> str:

@@ -42,7 +42,7 @@ class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
         narrow: All values fit 16 bits exactly, so that tensor cores may multiply them.
         coarse: Where an output is half precision, arithmetic on these may be too. What follows from indices and
             constants alone, as an angle from a position, is computed in float32.
-        stored: A sum of products, which a kernel may store in the output's own dtype before it goes on.
+        stored: A sum, of products or not, which a kernel may store in the output's own dtype before it goes on.
     """
 
     __array_priority__ = 1000
@@ -88,7 +88,7 @@ class Traced(numpy.lib.mixins.NDArrayOperatorsMixin):
         return np.maximum(self.scale() - less * np.abs(self.v), 0)
 
     def once_stored(self) -> Traced:
-        """Return the same as an operand of arithmetic on elements: a sum of products was rounded once on the way."""
+        """Return the same as an operand of arithmetic on elements: a sum was rounded once on the way."""
         own = current().elementwise - current().accumulated
         if not self.stored or not self.coarse or own <= 0:
             return self

@@ -49,7 +49,7 @@ def sum_of(
     own = current().of_sum(np.sum(np.abs(x.v), axis=axis, keepdims=keepdims), z, terms) if terms > 1 else None
     scale = _plus(own, passed)  # None for a sum of one exact term
     made = Traced(z, None if scale is None else finite(scale))
-    made.stored = bool(x.last) and x.coarse and terms > 1
+    made.stored = x.coarse and terms > 1
     return made
 
 
@@ -73,7 +73,9 @@ def mean_of(
         lift(x).v, axis=axis, dtype=dtype, keepdims=bool(_bare(keepdims) or False), where=_mask(where)
     )
     passed = None if total.s is None else total.s / count
-    return result(z, passed, 1, in_place=True)
+    made = result(z, passed, 1, in_place=True)
+    made.stored = total.stored
+    return made
 
 
 def _mask(where: Any) -> Any:

@@ -43,21 +43,21 @@ class _Conversions(ast.NodeTransformer):
         return node
 
 
-def load(text: str, *, traced: bool = False) -> ModuleType:
+def load(text: str, replaced: Mapping[str, ModuleType] | None = None, *, traced: bool = False) -> ModuleType:
     """Execute the text of a reference.py, and return it as a module.
 
     Args:
         text: The whole file.
+        replaced: What it gets in the place of modules that it imports.
         traced: Give it modules that trace; `tracing` must be entered then.
     """
     module = ModuleType("reference")
     tree = ast.parse(text, FILE)
-    replaced: Mapping[str, ModuleType] = {}
     if traced:
         tree = ast.fix_missing_locations(_Conversions().visit(tree))
         module.__dict__.update(dict(_CONVERSIONS.values()))
         replaced = modules()
-    module.__dict__["__builtins__"] = builtins.__dict__ | {"__import__": importing(replaced)}
+    module.__dict__["__builtins__"] = builtins.__dict__ | {"__import__": importing(replaced or {})}
     # The one place where given code is executed: a reference is Python, and this process is confined for it.
     exec(compile(tree, FILE, "exec"), module.__dict__)
     return module

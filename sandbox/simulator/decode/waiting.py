@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sandbox.simulator.decode.code import BasicBlock
+from sandbox.simulator.decode.loops import natural_loops
 from sandbox.simulator.hazards.strength import LoadUses
 from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import AddressOperand, Immediate, Instruction, Operand, Register, Symbol
@@ -64,7 +65,6 @@ class _Flow:
         every = [instruction for block in blocks for instruction in block.instructions]
         self._targets = {id(one): one.written for one in every}
         self._sources = {id(one): frozenset(one.read) for one in every}
-        self._after: dict[int, frozenset[int]] = {}
 
     @cached_property
     def _readers(self) -> dict[str, list[_Use]]:
@@ -149,16 +149,14 @@ class _Flow:
         return found | peeled
 
     def _is_awaited(self, load: Instruction, block: BasicBlock) -> bool:
-        """Whether a loop around a load goes on or ends by its value."""
-        for use in self._uses(load):
-            last = use.block
-            if use.instruction.opcode != "bra" or block.index not in self._reached(last.index):
-                continue
-            around = last is block or last.index in self._reached(block.index)
-            leaves = any(n != block.index and block.index not in self._reached(n) for n in _successors(last))
-            if around and leaves:
-                return True
-        return False
+        """Whether a loop around a load goes on or ends by its value, whatever loops are around that one."""
+        around = [loop for loop in self._loops if block.index in loop]
+        return bool(around) and any(
+            use.block.index in loop and not loop.issuperset(_successors(use.block))
+            for use in self._uses(load)
+            if use.instruction.opcode == "bra"
+            for loop in around
+        )
 
     def is_checked(self, load: Instruction, block: BasicBlock) -> bool:
         """Whether the value is only compared before atomic operations on its location, which find out if it is stale.
@@ -236,18 +234,10 @@ class _Flow:
                 return base.name, offset
             base = source
 
-    def _reached(self, start: int) -> frozenset[int]:
-        """Basic blocks that control may come to after one."""
-        if start not in self._after:
-            seen: set[int] = set()
-            queue = list(_successors(self._blocks[start])) if start < len(self._blocks) else []
-            while queue:
-                index = queue.pop()
-                if index not in seen and index < len(self._blocks):
-                    seen.add(index)
-                    queue += _successors(self._blocks[index])
-            self._after[start] = frozenset(seen)
-        return self._after[start]
+    @cached_property
+    def _loops(self) -> tuple[frozenset[int], ...]:
+        within = range(len(self._blocks))
+        return natural_loops([[n for n in _successors(block) if n in within] for block in self._blocks])
 
 
 def _seeks(comparison: Instruction) -> bool:

@@ -208,7 +208,10 @@ def _execute(
         for blocks in batches(setup, chosen, schedule):
             within = launch.batch() if launch else None
             machine = setup.machine(blocks, within.observers if within else ())
-            inside = schedule.batch(setup.geometry, blocks, drifting=setup.loaded.atomic)
+            restless = code.uses.waits or code.uses.tickets
+            inside = schedule.batch(
+                setup.geometry, blocks, drifting=setup.loaded.atomic or restless, restless=restless
+            )
             machine.turns = inside.turns if inside else None
             machine.notes, machine.undefined = told.notes, told.undefined
             if within:

@@ -22,14 +22,17 @@ from sandbox.simulator.machine.state import Activation, Machine
 from sandbox.simulator.ptx.types import PRED, U32
 from sandbox.verdict import Verdict
 
+SIDES = 4
+"""How many ranks warps may have, of which the lower ones run first."""
+
 
 @dataclass(frozen=True)
 class Position:
     """Where a group of lanes stands; groups sort by side, then innermost call first, then by block.
 
     Attributes:
-        side: 1 for the warps that are held back until the others wait or have ended; 0 for those others. Lanes
-            that are held back from their own warps are 2 further.
+        side: Warps of a higher one are held back until those of lower ones wait or have ended. Lanes that are held
+            back from their own warps are `SIDES` further.
     """
 
     depth: int
@@ -45,12 +48,16 @@ class Position:
     @property
     def late(self) -> Position:
         """Where lanes stand that are held back from their warps."""
-        return replace(self, side=self.side % 2 + 2)
+        return replace(self, side=self.side % SIDES + SIDES)
 
     @property
     def together(self) -> Position:
         """Where lanes stand that wait for the rest of their warps."""
-        return self if self.side < 2 else replace(self, side=self.side - 2)
+        return self if self.side < SIDES else replace(self, side=self.side - SIDES)
+
+    def on(self, side: int) -> Position:
+        """Where lanes stand whose warps are of another side now."""
+        return replace(self, side=side + self.side // SIDES * SIDES)
 
 
 @dataclass

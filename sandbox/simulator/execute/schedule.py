@@ -12,12 +12,16 @@ from functools import cached_property
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.simulator.execute.barriers import SIDES
 from sandbox.simulator.machine.lanes import WARP, Geometry, Turns
 
 _FEW_BLOCKS = 4
 _FEW_EVERY = 4
 _MOST_STRAYS = 3
 _STRAYS_EVERY = 3
+_MOST_CHANGES = 4
+_TOGETHER_EVERY = 4
+_GAPS = (3, 11)
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,21 @@ class Schedule:
             few = int(draw.integers(1, min(_FEW_BLOCKS, most, count - 1), endpoint=True))
         return [*([0] if few else []), *range(few, count, most), count]
 
-    def batch(self, geometry: Geometry, blocks: Array, *, drifting: bool) -> BatchSchedule | None:
-        """The orders inside a batch of linear blocks; `drifting` if threads are to run apart from each other."""
+    def batch(
+        self, geometry: Geometry, blocks: Array, *, drifting: bool, restless: bool = False
+    ) -> BatchSchedule | None:
+        """The orders inside a batch of linear blocks.
+
+        Args:
+            geometry: Of the launch.
+            blocks: The batch.
+            drifting: Threads are to run apart from each other.
+            restless: Who is held back is to change on the way, because threads wait for others or take tickets.
+        """
         if self.seed is None:
             return None
-        return BatchSchedule(self._draw(f"batch of {int(blocks[0])}"), geometry, len(blocks), drifting)
+        draw = self._draw(f"batch of {int(blocks[0])}")
+        return BatchSchedule(draw, geometry, len(blocks), drifting, drifting and restless)
 
 
 LOCK_STEP = Schedule()
@@ -65,6 +79,7 @@ class BatchSchedule:
     geometry: Geometry
     blocks: int
     drifting: bool
+    restless: bool = False
 
     @cached_property
     def turns(self) -> Turns:
@@ -72,25 +87,45 @@ class BatchSchedule:
         rows, columns = (self.draw.permutation(n) for n in (self.geometry.rows, self.geometry.columns))
         return rows, columns, np.arange(self.blocks)
 
-    @cached_property
     def sides(self) -> tuple[Array, ...]:
         """Lanes of the warps that run first, and of those that are held back; nothing where all keep step.
 
-        The same warps of every block are, or warps of any block.
+        The same warps of every block are, or warps of any block. Restless ones are of up to `SIDES` ranks, each held
+        back for all before it.
         """
         geometry = self.geometry
         # Blocks of a cluster start together.
         across = self.blocks > 1 and geometry.cluster_size == 1
-        across = across and (geometry.warps == 1 or bool(self.draw.integers(0, 2)))
+        across = across and (geometry.warps == 1 or not self._alike())
         count = geometry.warps * (self.blocks if across else 1)
         if not self.drifting or count == 1:
             return ()
-        held = np.zeros(count, dtype=np.bool_)
-        held[self.draw.permutation(count)[: self.draw.integers(1, count)]] = True
-        held = held.reshape(geometry.warps, -1)
+        turn = self.draw.permutation(count)
+        ends = self.draw.integers(1, count, self.draw.integers(1, SIDES) if self.restless else 1)
+        rank = np.zeros(count, dtype=np.int64)
+        rank[turn] = np.count_nonzero(np.arange(count)[:, None] < ends, axis=1)
         linear = np.arange(geometry.threads).reshape(geometry.rows, geometry.columns)
-        late: Array = held[linear // WARP]
-        return (~late, late)
+        ranks = rank.reshape(geometry.warps, -1)[linear // WARP]
+        return tuple(ranks == one for one in np.unique(rank))
+
+    def _alike(self) -> bool:
+        """Whether the same warps of every block are held back."""
+        return self.draw.integers(0, _TOGETHER_EVERY if self.restless else 2) == 0
+
+    @cached_property
+    def _changes(self) -> list[int]:
+        """After how many basic blocks others are held back, the last one first; sooner or much later alike."""
+        if not self.restless or self.blocks * self.geometry.warps == 1:
+            return []
+        gaps = 2 ** self.draw.uniform(*_GAPS, self.draw.integers(0, _MOST_CHANGES, endpoint=True))
+        return np.cumsum(gaps).astype(int).tolist()[::-1]
+
+    def changes(self, executed: int) -> bool:
+        """Whether other warps are to be held back from here on, after so many basic blocks."""
+        if not self._changes or executed < self._changes[-1]:
+            return False
+        self._changes.pop()
+        return True
 
     @cached_property
     def _strays(self) -> list[int]:

@@ -70,7 +70,7 @@ class Scheduler:
         self._listener = listener
         self._effort = effort or Effort()
         self._schedule = schedule
-        self._sides = schedule.sides if schedule is not None else ()
+        self._sides = schedule.sides() if schedule is not None else ()
         self._pending: dict[Position, Mask] = {}
         self._waiting: dict[Position, Mask] = {}
         self._barriers = Barriers(machine, self._resume)
@@ -97,6 +97,8 @@ class Scheduler:
         while self._pending or self._waiting or self._barriers:
             if not self._pending and not self._barriers.settle():
                 self._release()
+            if self._schedule is not None and self._schedule.changes(self._executed):
+                self._hold_others(self._schedule.sides())
             position = self._next_that_acts() if until_polls else self._next()
             if position is None:
                 return False
@@ -212,6 +214,20 @@ class Scheduler:
             chosen = lanes if mask is None else mask & lanes
             if chosen.any():
                 self._add(replace(position, side=side), chosen)
+
+    def _hold_others(self, sides: tuple[Array, ...]) -> None:
+        """Let other warps run first from here on."""
+        self._sides = sides
+        self._polling = Polling()
+        for groups in (self._pending, self._waiting):
+            before = list(groups.items())
+            groups.clear()
+            for position, mask in before:
+                for side, lanes in enumerate(sides):
+                    chosen = lanes if mask is None else mask & lanes
+                    if chosen.any():
+                        at = position.on(side)
+                        groups[at] = union(groups[at], chosen) if at in groups else chosen
 
     def _execute(self, position: Position, block: BasicBlock, mask: Mask) -> None:
         machine = self._machine

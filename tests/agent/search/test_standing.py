@@ -158,6 +158,38 @@ async def test_a_search_cancelled_between_a_demotion_and_the_next_check_can_be_s
     witness.look()
 
 
+async def test_a_best_kernel_whose_last_check_finds_more_work_is_ranked_by_that(
+    home: Home, toolbox: FakeToolbox, request_of
+):
+    toolbox.late_latencies = {10.0: 30.0}
+    witness = Witness(home)
+    proposer = ScriptedProposer(fenced(FASTER), fenced(FAST))
+    result = await start_search(
+        request_of(candidates=2, depth=1),
+        home=home,
+        toolbox=toolbox,
+        proposer=proposer,
+        on_event=witness.hear,
+    )
+    assert result.best is not None
+    assert (result.best.latency_us, result.best.path.read_text()) == (20.0, FAST)
+    found = {one.latency_us for one in Store(home).candidates.trials(result.run) if one.round}
+    assert found == {30.0, 20.0}
+    witness.look()
+
+
+async def test_a_best_kernel_that_stays_the_fastest_is_announced_with_what_its_last_check_found(
+    home: Home, toolbox: FakeToolbox, request_of
+):
+    toolbox.late_latencies = {10.0: 15.0}
+    proposer = ScriptedProposer(fenced(FASTER), fenced(FAST))
+    result = await start_search(
+        request_of(candidates=2, depth=1), home=home, toolbox=toolbox, proposer=proposer
+    )
+    assert result.best is not None
+    assert (result.best.latency_us, result.best.speedup) == (15.0, pytest.approx(100 / 15))
+
+
 def with_finals(tmp_path) -> str:
     return str(write_task(tmp_path / "held", "\n[[final]]\ndims = { n = 100003 }\n"))
 

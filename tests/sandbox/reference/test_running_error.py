@@ -125,6 +125,22 @@ def test_an_angle_from_a_cosine_near_1_has_the_root_of_its_error() -> None:
     assert 1e2 < scale[0] < 1e5
 
 
+def test_a_mean_may_be_rounded_to_half_precision_before_it_is_subtracted_but_not_summed_in_it() -> None:
+    x = np.random.default_rng(5).normal(30, 1, (4, 1000)).astype(np.float16)
+    mean = x.mean(axis=1, dtype=np.float64, keepdims=True)
+    precision = precision_of("float16")
+    text = "def reference(x):\n    return {'y': %s}\n"
+
+    def bound(expression: str) -> Any:
+        return trace(text % expression, {"x": x}, {}, precision)["y"].scale * precision.epsilon
+
+    centred = bound("x - x.mean(axis=1, keepdims=True)")
+    assert (centred >= np.abs(mean - mean.astype(np.float16))).all()
+    summed = np.cumsum(x, axis=1, dtype=np.float16)[:, -1:].astype(np.float64) / 1000
+    assert np.median(np.abs(mean - summed)) > 2 * np.median(centred)
+    assert (bound("x.mean(axis=1, keepdims=True)") < np.abs(mean) * 2**-12).all()
+
+
 BIASED = [
     "x @ w + bias",
     "np.einsum('mk,kn->mn', x, w) + bias",

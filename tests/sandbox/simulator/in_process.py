@@ -54,12 +54,12 @@ class Answers:
         accumulate: str | None = None,
         seed: int = 0,
     ) -> Expected:
-        call = ReferenceCall(text, dict(inputs), dict(dims), dtypes, 4, seed, accumulate)
-        answer = ReferenceRole().answer(call)
-        if isinstance(answer, ReferenceFault):
-            raise UsageError(answer.message)
-        assert isinstance(answer, Expected), answer
-        return answer
+        return _answer(ReferenceCall(text, dict(inputs), dict(dims), dtypes, 4, seed, accumulate))
+
+    async def in_float32(
+        self, text: str, inputs: Mapping[str, Array], dims: Mapping[str, int], dtypes: Mapping[str, str]
+    ) -> Expected:
+        return _answer(ReferenceCall(text, dict(inputs), dict(dims), dtypes, 0, 0, single=True))
 
     async def compare(
         self, text: str, inputs: Mapping[str, Array], outputs: Mapping[str, Array], expected: Expected
@@ -68,6 +68,14 @@ class Answers:
         return answer.reason
 
     async def aclose(self) -> None: ...
+
+
+def _answer(call: ReferenceCall) -> Expected:
+    answer = ReferenceRole().answer(call)
+    if isinstance(answer, ReferenceFault):
+        raise UsageError(answer.message)
+    assert isinstance(answer, Expected), answer
+    return answer
 
 
 class Simulator:

@@ -17,7 +17,7 @@ from sandbox.reference.service import References
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator import in_process
 from tests.tools.function_device import FunctionDevice
-from tools.judge.families import Court, said_of
+from tools.judge.families import BASELINE_FAILS, FLOAT32_FAILS, Court, said_of
 from tools.judge.oracle import TaskOracle
 from tools.judge.stress import stress_case
 from tools.judge.subjects import Rules, Subject
@@ -105,7 +105,7 @@ def doubles_unless(limit: float) -> Callable[[dict[str, Any]], None]:
 
 async def judged(
     task: Task, references: References, candidate: float, baseline: float
-) -> tuple[Verdict, tuple[str, ...]]:
+) -> tuple[Verdict, dict[str, str]]:
     """Judge a candidate on the task and on large values, each of the two kernels right up to its limit."""
     limits = {"candidate": candidate, "baseline": baseline}
 
@@ -136,11 +136,55 @@ def plan_of(case: Case) -> Callable[[Any], Plan]:
 
 async def test_a_family_that_the_baseline_fails_too_is_dropped(doubling: Task) -> None:
     async with References(choose_isolation()) as references:
-        assert await judged(doubling, references, 1000, 1000) == (Verdict.PASS, ("large()",))
-        assert await judged(doubling, references, 1000, 1e30) == (Verdict.WRONG_RESULT, ())
-        assert await judged(doubling, references, 1e30, 1000) == (Verdict.PASS, ())
+        assert await judged(doubling, references, 1000, 1000) == (
+            Verdict.PASS,
+            {"large()": BASELINE_FAILS},
+        )
+        assert await judged(doubling, references, 1000, 1e30) == (Verdict.WRONG_RESULT, {})
+        assert await judged(doubling, references, 1e30, 1000) == (Verdict.PASS, {})
 
 
 def test_what_was_dropped_is_named() -> None:
-    assert "large(), tiny()" in said_of(("large()", "tiny()"))
-    assert said_of(()) == ""
+    said = said_of({"large()": BASELINE_FAILS, "mixed()": FLOAT32_FAILS, "tiny()": BASELINE_FAILS})
+    assert f"{BASELINE_FAILS}: large(), tiny()." in said
+    assert f"{FLOAT32_FAILS}: mixed()." in said
+    assert said_of({}) == ""
+
+
+DOUBLE_NORMS = """\
+//@ launch f<<<1, 64>>>(x, y, n)
+__global__ void f(const float* x, float* y, int n) {
+    __shared__ %s all[64];
+    %s sum = 0;
+    for (int i = threadIdx.x; i < n; i += 64) sum += (%s)x[i] * x[i];
+    all[threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.x == 0) for (int i = 1; i < 64; i++) all[0] += all[i];
+    __syncthreads();
+    for (int i = threadIdx.x; i < n; i += 64) y[i] = (float)(x[i] / sqrt(all[0]));
+}
+"""
+
+
+def normalised(doubling: Task) -> Task:
+    text = "import numpy as np\ndef reference(x, n):\n    return {'y': x / np.sqrt((x.astype(np.float64) ** 2).sum())}\n"
+    baseline = DOUBLE_NORMS % ("double", "double", "double")
+    return replace(doubling, reference=text, baseline=baseline, sha="54" * 32)
+
+
+async def test_a_family_that_float32_cannot_bear_is_dropped_where_the_baseline_computes_in_float64(
+    doubling: Task, toolbox: LocalToolbox
+) -> None:
+    task = normalised(doubling)
+    report = await toolbox.do(TestOrder(task, DOUBLE_NORMS % ("float", "float", "float")))
+    assert report.verdict is Verdict.PASS, report.message
+    assert f"{FLOAT32_FAILS}: " in report.message
+    assert "large(1e+30)" in report.message
+
+
+async def test_what_float32_bears_is_asked_beside_a_baseline_in_float64(
+    doubling: Task, toolbox: LocalToolbox
+) -> None:
+    clamped = (DOUBLE_NORMS % ("float", "float", "float")).replace("* x[i];", "* fminf(x[i], 1e4f);")
+    report = await toolbox.do(TestOrder(normalised(doubling), clamped))
+    assert report.verdict is Verdict.WRONG_RESULT, report.message

@@ -12,8 +12,8 @@ from sandbox.budget import Work
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
-from tools.reports import CheckReport
-from tools.stages.shapes import hidden_work
+from tools.reports import CaseReport, CheckReport, TestReport
+from tools.stages.shapes import far_worse, hidden_work
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder
 
@@ -206,6 +206,18 @@ async def test_a_shape_at_which_the_reference_has_no_answer_is_only_counted(
     assert report.bench is not None
     assert report.bench.not_judged == ({"n": 8192},)
     assert "too large" in report.bench.message
+
+
+def ratio(*found: float | None) -> TestReport:
+    cases = tuple(CaseReport({"n": 1}, 1, Verdict.PASS, "", worst_ratio=one) for one in found)
+    return TestReport(Verdict.PASS, "", cases)
+
+
+def test_a_kernel_is_to_blame_where_the_baseline_has_room_or_errs_far_less() -> None:
+    assert far_worse(ratio(1.5), ratio(0.4))
+    assert far_worse(ratio(60.0), ratio(0.1, 0.7))
+    assert far_worse(ratio(None), ratio(0.9))
+    assert not far_worse(ratio(2.5), ratio(0.7))
 
 
 def test_a_run_that_does_far_more_than_was_counted_is_not_timed() -> None:

@@ -61,7 +61,7 @@ def test_warps_run_first_or_are_held_back_as_wholes(geometry: Geometry, blocks: 
         batch = Schedule(seed).batch(geometry, np.arange(blocks), drifting=True)
         assert batch is not None
         first, late = (
-            np.broadcast_to(side, (geometry.rows, geometry.columns, blocks)) for side in batch.sides
+            np.broadcast_to(side, (geometry.rows, geometry.columns, blocks)) for side in batch.sides()
         )
         assert (first ^ late).all()
         assert first.any()
@@ -82,7 +82,8 @@ def test_nothing_is_held_back_where_threads_do_not_drift_or_one_warp_is_all() ->
         calm = Schedule(seed).batch(many, np.arange(8), drifting=False)
         assert alone is not None
         assert calm is not None
-        assert alone.sides == calm.sides == ()
+        assert alone.sides() == calm.sides() == ()
+        assert not alone.changes(10**9)
         assert calm.stray() is None
 
 
