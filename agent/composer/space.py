@@ -20,9 +20,11 @@ from agent.composer.families import (
     recognise,
 )
 from agent.composer.options import Options
+from agent.composer.row_options import LongRowOptions, RowOptions
 from agent.composer.shapes import ShapeError
 from agent.store.files import kernel_sha
 from sandbox.errors import UsageError
+from tools import expressions
 from tools.kernel.file import parse, sweep
 from tools.tasks.task import Task
 
@@ -41,7 +43,7 @@ class Space:
         if isinstance(family, NotKnown):
             raise UsageError(str(family))
         self._family = family
-        self._module, self._options = _writer(family)
+        self._module, self._options = _writer(family, task)
         self.features: Features = self._module.features(family)
         self._texts: dict[Features, str] = {}
         self._settings: dict[Features, int] = {}
@@ -89,11 +91,22 @@ class Space:
         return found
 
 
-def _writer(family: Family) -> tuple[Any, type[Options]]:
+_LONG_ROW = 128
+"""Elements from which on no thread takes a row of its own."""
+
+
+def _writer(family: Family, task: Task) -> tuple[Any, type[Options]]:
     modules: dict[type, tuple[ModuleType, type[Options]]] = {
         Elementwise: (elementwise, elementwise.ElementwiseOptions),
-        RowReduction: (row_reduction, row_reduction.RowOptions),
+        RowReduction: (row_reduction, RowOptions),
         FullReduction: (full_reduction, full_reduction.FullReductionOptions),
         MatrixProduct: (matmul, matmul.MatmulOptions),
     }
+    if isinstance(family, RowReduction) and _has_long_rows(family, task):
+        return row_reduction, LongRowOptions
     return modules.get(type(family), (transpose, transpose.TransposeOptions))
+
+
+def _has_long_rows(family: RowReduction, task: Task) -> bool:
+    cases = task.benches or task.tests
+    return any(expressions.parse(family.space[-1]).evaluate(case.dims) >= _LONG_ROW for case in cases)
