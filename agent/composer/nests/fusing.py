@@ -1,0 +1,317 @@
+"""From buffers to kernels: what is dead goes, what is read once is joined, long sums are cut into pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agent.composer.expressions import Kind
+from agent.composer.ir import Literal, Node
+from agent.composer.nests.arrays import Array, NotExpressed, Stage
+from agent.composer.nests.following import Followed
+from agent.composer.nests.points import At, Fold, Index, axes_of, chosen, compared, guarded, loads, parts, placed, rebuilt
+from agent.composer.nests.sizes import ONE, Axis, Size, product
+from tools.tasks.task import Task, TaskArgument
+
+PARTS = "PARTS"
+"""Name of the macro that says into how many pieces a long sum is cut."""
+
+_SHORT = 1 << 14
+_FEW = 256
+_NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": float("-inf"), "min": float("inf")}
+
+
+@dataclass(frozen=True)
+class Nest:
+    """One kernel: some buffers that share their first axes, filled one after the other.
+
+    Attributes:
+        axes: The shared axes; each combination is a point, worked on by a thread, a warp or a block.
+        stages: In order; what the later read of the earlier is at the same point.
+    """
+
+    axes: tuple[Axis, ...]
+    stages: tuple[Stage, ...]
+
+    @property
+    def folds(self) -> bool:
+        """Whether it reduces anything."""
+        return any(isinstance(part, Fold) for stage in self.stages for part in parts(stage.value))
+
+    def extra(self, stage: Stage) -> tuple[Axis, ...]:
+        """The axes that a stage has beside the shared ones."""
+        return stage.axes[len(self.axes) :]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What computes a task.
+
+    Attributes:
+        nests: Kernels, in the order of their launches.
+        shapes: Of every buffer, the task's own among them.
+        outputs: The task's outputs, which the last stage of that name fills.
+    """
+
+    task: Task
+    nests: tuple[Nest, ...]
+    shapes: Mapping[str, tuple[Size, ...]]
+    outputs: frozenset[str]
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The dims that matter for speed: those of the largest case."""
+        cases = self.task.benches or self.task.tests
+        return max((case.dims for case in cases), key=lambda dims: sum(dims.values()), default={})
+
+    def count(self, size: Size, default: int = 1 << 20) -> int:
+        """About how many elements that is."""
+        known = {**self.sizes, PARTS: 1024}
+        names = {atom for atom in size.atoms if isinstance(atom, str)}
+        return size.value(known) if names <= set(known) else default
+
+
+def planned(task: Task, followed: Followed) -> Program:
+    """Plan the kernels of a task.
+
+    Raises:
+        NotExpressed: An output has another shape than the task says.
+    """
+    arguments = {argument.name: argument for argument in task.arguments}
+    outputs = [_output(arguments, name, array) for name, array in followed.outputs]
+    written = {argument.name for argument in task.arguments if argument.is_output}
+    if written != {stage.name for stage in outputs}:
+        raise NotExpressed(f"the reference returns {sorted(s.name for s in outputs)}, the task has {sorted(written)}")
+    stages = _renamed([*followed.stages, *outputs], len(outputs))
+    stages = _alive(stages, written)
+    empty = Program(task, (), _shapes(task, stages), frozenset(written))
+    stages = [piece for stage in stages for piece in _pieces(stage, empty)]
+    stages = _inlined(stages, written)
+    shapes = _shapes(task, stages)
+    in_place = [one.name for one in task.arguments if one.role == "inout"]
+    nests = _grouped(stages, empty)
+    for name in in_place:
+        nests = _copied(nests, name, shapes)
+    return replace(empty, nests=nests, shapes=shapes)
+
+
+def _output(arguments: Mapping[str, TaskArgument], name: str, array: Array) -> Stage:
+    from agent.composer.nests.functions import size_of
+
+    if name not in arguments:
+        raise NotExpressed(f"the reference returns {name}, which is no argument")
+    shape = tuple(size_of(text) for text in arguments[name].shape)
+    given = [size for size in array.shape if size != ONE]
+    if given != [size for size in shape if size != ONE]:
+        shown = ", ".join(size.expression() for size in array.shape)
+        raise NotExpressed(f"{name} has shape ({', '.join(arguments[name].shape)}), computed is ({shown})")
+    kept = tuple(axis for axis in array.axes if axis.extent != ONE)
+    value = placed(array.body, {axis: Size() for axis in array.axes if axis.extent == ONE})
+    return Stage(name, kept, value, array.kind)
+
+
+def _shapes(task: Task, stages: Iterable[Stage]) -> dict[str, tuple[Size, ...]]:
+    from agent.composer.nests.functions import size_of
+
+    found = {one.name: tuple(size_of(text) for text in one.shape) for one in task.arguments}
+    outputs = {one.name for one in task.arguments if one.is_output}
+    return found | {s.name: tuple(axis.extent for axis in s.axes) for s in stages if s.name not in outputs}
+
+
+def _renamed(stages: list[Stage], outputs: int) -> list[Stage]:
+    """A buffer that only becomes an output is that output."""
+    made, last = stages[:-outputs], stages[-outputs:]
+    for position, stage in enumerate(last):
+        match stage.value:
+            case At(buffer=name, indices=indices, guards=()) if _same(indices, stage.axes):
+                source = next((one for one in made if one.name == name), None)
+                if source is not None and _uses(name, [*made, *last]) == 1:
+                    value = placed(source.value, _moves(source, indices))
+                    last[position] = replace(stage, value=value)
+                    made.remove(source)
+            case _:
+                continue
+    return [*made, *last]
+
+
+def _moves(stage: Stage, indices: Sequence[Index]) -> dict[Axis, Index]:
+    return dict(zip(stage.axes, indices, strict=True))
+
+
+def _same(indices: Sequence[Index], axes: Sequence[Axis]) -> bool:
+    return list(indices) == [Size.of(axis) for axis in axes]
+
+
+def _uses(name: str, stages: Iterable[Stage]) -> int:
+    return sum(any(at.buffer == name for at in loads(stage.value)) for stage in stages)
+
+
+def _copied(nests: Sequence[Nest], name: str, shapes: dict[str, tuple[Size, ...]]) -> tuple[Nest, ...]:
+    """Copy an array that is changed in place, where it is read after that, or by another thread than the writer."""
+    at = next(position for position, nest in enumerate(nests) if any(one.name == name for one in nest.stages))
+    if not any(_reads_changed(nest, name) for nest in nests[at:]):
+        return tuple(nests)
+    copy, shape = f"{name}_before", shapes[name]
+    shapes[copy] = shape
+    axes = tuple(Axis(-1 - position, extent) for position, extent in enumerate(shape))
+    kind = next(load.kind for nest in nests for one in nest.stages for load in loads(one.value) if load.buffer == name)
+    first = Nest(axes, (Stage(copy, axes, At(name, tuple(map(Size.of, axes)), kind), kind),))
+    moved = [
+        replace(nest, stages=tuple(replace(one, value=_reads(one.value, name, copy)) for one in nest.stages))
+        for nest in nests
+    ]
+    return (first, *moved)
+
+
+def _reads(node: Node, old: str, new: str) -> Node:
+    """The same value, read from another buffer."""
+
+    def change(part: Node) -> Node:
+        again = rebuilt(part, change)
+        return replace(again, buffer=new) if isinstance(again, At) and again.buffer == old else again
+
+    return change(node)
+
+
+def _reads_changed(nest: Nest, name: str) -> bool:
+    """Whether a nest reads what it, or a nest before it, has written; values at a point are read before any is stored."""
+    own = next((one for one in nest.stages if one.name == name), None)
+    for stage in nest.stages:
+        for load in loads(stage.value):
+            if load.buffer != name:
+                continue
+            beside = own is not None and stage is not own and bool(nest.extra(own))
+            if own is None or beside or not _same(load.indices, own.axes):
+                return True
+    return False
+
+
+def _alive(stages: Sequence[Stage], outputs: Iterable[str]) -> list[Stage]:
+    needed = set(outputs)
+    for stage in reversed(stages):
+        if stage.name in needed:
+            needed |= {at.buffer for at in loads(stage.value)}
+    return [stage for stage in stages if stage.name in needed]
+
+
+def scanned(stage: Stage) -> Axis | None:
+    """The axis along which a stage is a running sum or the like."""
+    match stage.value:
+        case Fold(axes=(before,)):
+            return next((axis for axis in stage.axes if before.extent == Size.of(axis) + 1), None)
+        case _:
+            return None
+
+
+def _pieces(stage: Stage, program: Program) -> list[Stage]:
+    """Cut a long reduction with few results into pieces, which a second stage puts together."""
+    fold = stage.value
+    if not isinstance(fold, Fold) or scanned(stage):
+        return [stage]
+    total = product(tuple(axis.extent for axis in fold.axes))
+    points = program.count(product(tuple(axis.extent for axis in stage.axes)), 2 * _FEW)
+    if points > _FEW or program.count(total) < _SHORT:
+        return [stage]
+    pieces, along = Axis(-1000, Size.of(PARTS)), Axis(-1001, (total + Size.of(PARTS) - 1) // Size.of(PARTS))
+    flat = Size.of(pieces) * along.extent + Size.of(along)
+    inside = compared("<", flat, total)
+    neutral = Literal(_NEUTRAL[fold.op] if stage.kind is Kind.REAL or fold.op in ("max", "min") else int(_NEUTRAL[fold.op]))
+    if stage.kind is not Kind.REAL and fold.op in ("max", "min"):
+        return [stage]
+    value = placed(fold.body, dict(zip(fold.axes, _decoded(flat, fold.axes), strict=True)))
+    first = Stage(
+        f"{stage.name}_pieces", (*stage.axes, pieces),
+        Fold(fold.op, (along,), chosen(inside, guarded(value, inside), neutral)), stage.kind,
+    )  # fmt: skip
+    again = Axis(-1002, Size.of(PARTS))
+    read = At(first.name, (*map(Size.of, stage.axes), Size.of(again)), stage.kind)
+    return [first, replace(stage, value=Fold(fold.op, (again,), read))]
+
+
+def _decoded(flat: Size, axes: Sequence[Axis]) -> list[Size]:
+    found: list[Size] = []
+    for position in range(len(axes) - 1, -1, -1):
+        found.append(flat % axes[position].extent if position else flat)
+        flat = flat // axes[position].extent
+    return found[::-1]
+
+
+def _inlined(stages: list[Stage], outputs: Iterable[str]) -> list[Stage]:
+    """Compute what is read at one place alone, and for the same point, right there."""
+    kept = list(stages)
+    for name in [stage.name for stage in stages]:
+        stage = next(one for one in kept if one.name == name)
+        if stage.name in outputs or scanned(stage):
+            continue
+        readers = [one for one in kept if any(at.buffer == stage.name for at in loads(one.value))]
+        if len(readers) != 1 or scanned(readers[0]):
+            continue
+        reader = readers[0]
+        found = [at for at in loads(reader.value) if at.buffer == stage.name]
+        if all(not at.guards and _covers(at.indices, reader.axes) for at in found):
+            kept[kept.index(reader)] = replace(reader, value=_taken_in(reader.value, stage))
+            kept.remove(stage)
+    return kept
+
+
+def _covers(indices: Sequence[Index], axes: Sequence[Axis]) -> bool:
+    """Whether the indices are the axes, each once, in any order."""
+    return len(indices) == len(axes) and set(indices) == {Size.of(axis) for axis in axes}
+
+
+def _taken_in(node: Node, stage: Stage) -> Node:
+    def change(part: Node) -> Node:
+        if isinstance(part, At) and part.buffer == stage.name:
+            return placed(stage.value, _moves(stage, part.indices))
+        return rebuilt(part, change)
+
+    return change(node)
+
+
+def _grouped(stages: Sequence[Stage], program: Program) -> tuple[Nest, ...]:
+    nests: list[Nest] = []
+    made: dict[str, int] = {}
+    for stage in stages:
+        joined = _joined(nests, made, stage, program)
+        if joined is None:
+            nests.append(Nest(_points(stage, program), (stage,)))
+            made[stage.name] = len(nests) - 1
+        else:
+            nests[joined[0]] = joined[1]
+            made[stage.name] = joined[0]
+    return tuple(nests)
+
+
+def _points(stage: Stage, program: Program) -> tuple[Axis, ...]:
+    """The axes whose combinations are points: all, but for a scan's own, which goes last."""
+    along = scanned(stage)
+    return tuple(axis for axis in stage.axes if axis != along)
+
+
+def _joined(
+    nests: Sequence[Nest], made: Mapping[str, int], stage: Stage, program: Program
+) -> tuple[int, Nest] | None:
+    """The last nest, with this stage at its end, where the stage reads only the same point of it."""
+    if not nests or scanned(stage) or any(scanned(one) for one in nests[-1].stages):
+        return None
+    nest = nests[-1]
+    shared = nest.axes
+    alike = [a.extent for a in stage.axes] == [a.extent for a in shared]
+    if not alike and (not nest.folds or not shared or program.count(product(tuple(a.extent for a in shared))) < 2):
+        return None
+    if [a.extent for a in stage.axes[: len(shared)]] != [a.extent for a in shared]:
+        return None
+    here = {own: Size.of(axis) for own, axis in zip(stage.axes, shared, strict=False)}
+    moved = replace(stage, axes=(*shared, *stage.axes[len(shared) :]), value=placed(stage.value, here))
+    beside = set(moved.axes[len(shared) :])
+    if any(isinstance(part, Fold) and axes_of(part) & beside for part in parts(moved.value)):
+        return None
+    own = {one.name: one for one in nest.stages}
+    changed = {one.name for one in program.task.arguments if one.role == "inout"}
+    own = {name: one for name, one in own.items() if name not in changed}
+    if not alike and not any(at.buffer in own for at in loads(moved.value)):
+        return None
+    for at in loads(moved.value):
+        if at.buffer in own and (nest.extra(own[at.buffer]) or not _same(at.indices, shared)):
+            return None
+    return len(nests) - 1, replace(nest, stages=(*nest.stages, moved))

@@ -1,0 +1,270 @@
+"""Writes the kernel file of a program of nests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agent.composer.expressions import Kind, Types, Value
+from agent.composer.gathering import block_by_shuffles, warp_function
+from agent.composer.ir import Node
+from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
+from agent.composer.nests import scanning
+from agent.composer.nests.arrays import Stage
+from agent.composer.nests.fusing import PARTS, Nest, Program, scanned
+from agent.composer.nests.options import NestOptions, lanes
+from agent.composer.nests.points import At, Fold, kind_of, loads, parts
+from agent.composer.nests.sizes import Axis, Size, product
+from agent.composer.nests.texts import FLOORED, Texts
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A kernel: its code and how it is launched."""
+
+    code: str
+    launch: str
+
+
+def emit(program: Program, options: NestOptions) -> str:
+    """Write the kernel file."""
+    types = Types.of(argument.dtype for argument in program.task.arguments)
+    dtypes = _dtypes(program, types)
+    written = [_NestWriter(program, index, options, types, dtypes).write() for index in range(len(program.nests))]
+    code = "\n".join(one.code for one in written)
+    helpers = [FLOORED] if "floor_" in code else []
+    helpers += _gathering(program, options, types)
+    directives = [
+        tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning),
+        *([f"//@ define {PARTS} = 1024"] if PARTS in code else []),
+        *([tune("UNROLL", 4, (2, 4, 8), swept=not options.block_size_tuning)] if options.loop_unrolling else []),
+        *([tune("GRID", 1056, (528, 1056), swept=not options.block_size_tuning)] if options.grid_stride_loop else []),
+        *_scratch(program, dtypes),
+        *(one.launch for one in written),
+    ]
+    used = [argument.dtype for argument in program.task.arguments]
+    headline = "Nests: loops over what the reference computes, one kernel for what shares its first axes."
+    return file_text(headline, options.features, directives, used, [*helpers, code])
+
+
+def _dtypes(program: Program, types: Types) -> dict[str, str]:
+    wide = {Kind.REAL: "float64" if types.real == "double" else "float32"}
+    wide[Kind.INTEGER] = wide[Kind.BOOL] = "int64" if types.integer == "long long" else "int32"
+    made = {stage.name: wide[stage.kind] for nest in program.nests for stage in nest.stages}
+    return made | {argument.name: argument.dtype for argument in program.task.arguments}
+
+
+def _scratch(program: Program, dtypes: dict[str, str]) -> Iterator[str]:
+    own = {argument.name for argument in program.task.arguments}
+    for nest in program.nests:
+        for stage in nest.stages:
+            if stage.name not in own and not _is_local(program, nest, stage):
+                size = product(program.shapes[stage.name])
+                yield f"//@ scratch {stage.name}: {dtypes[stage.name]}[{size.expression()}]"
+
+
+def _is_local(program: Program, nest: Nest, stage: Stage) -> bool:
+    """Whether only later stages of its own kernel read it, at the same point: then no memory holds it."""
+    if stage.name in program.outputs or nest.extra(stage):
+        return False
+    readers = [(other, one) for other in program.nests for one in other.stages if _reads(one, stage.name)]
+    return all(other is nest for other, _ in readers)
+
+
+def _is_text(text: str) -> bool:
+    """Whether it is more than a name, and is worth one."""
+    return not text.isidentifier()
+
+
+def _reads(stage: Stage, name: str) -> bool:
+    return any(at.buffer == name for at in loads(stage.value))
+
+
+def _folds(node: Node) -> list[Fold]:
+    """The folds of a value, those that others need first."""
+    found: dict[Fold, None] = {}
+    for part in parts(node):
+        if isinstance(part, Fold):
+            found.pop(part, None)
+            found[part] = None
+    return list(found)[::-1]
+
+
+def _gathering(program: Program, options: NestOptions, types: Types) -> list[str]:
+    texts: dict[str, None] = {}
+    for index, nest in enumerate(program.nests):
+        many = lanes(program, index, options)
+        for stage in nest.stages:
+            if scanned(stage):
+                texts |= dict.fromkeys(scanning.functions(stage, types))
+                continue
+            for fold in _folds(stage.value) if many != 1 else ():
+                kind = kind_of(fold)
+                if many == 32:
+                    texts[warp_function(fold.op, kind, types, f"warp_{fold.op}")] = None
+                else:
+                    texts |= dict.fromkeys(block_by_shuffles(fold.op, kind, types).split("\n\n"))
+    return [text.strip("\n") + "\n" for text in texts]
+
+
+class _NestWriter:
+    def __init__(
+        self, program: Program, index: int, options: NestOptions, types: Types, dtypes: dict[str, str]
+    ) -> None:
+        self._program = program
+        self._nest = program.nests[index]
+        self._options = options
+        self._types = types
+        self._lanes = lanes(program, index, options)
+        scalars = frozenset(one.name for one in program.task.arguments if one.is_scalar)
+        self._texts = Texts(types, dtypes, program.shapes, scalars)
+        self._name = f"nest_{index + 1}" if len(program.nests) > 1 else "nest"
+        self._written: list[str] = []
+        self._values: dict[str, Value] = {}
+        self._in_place = {one.name for one in program.task.arguments if one.role == "inout"}
+
+    def write(self) -> _Written:
+        """Write the kernel and its launch."""
+        nest = self._nest
+        points = product(tuple(axis.extent for axis in nest.axes))
+        if any(scanned(stage) for stage in nest.stages):
+            body = self._head("blockIdx.x", "", "1", points, scanning.body(nest.stages[0], self._texts))
+            self._written.append(nest.stages[0].name)
+            return self._finished(body, self._grid(points, "1"))
+        inner = "".join(self._stage(stage) for stage in nest.stages) + self._stores()
+        match self._lanes:
+            case 1:
+                body = self._head("blockIdx.x * BLOCK + threadIdx.x", "", "BLOCK", points, inner)
+            case 32:
+                first = "blockIdx.x * (BLOCK / 32) + threadIdx.x / 32"
+                body = self._head(first, "const int lane = threadIdx.x % 32;\n", "(BLOCK / 32)", points, inner)
+            case _:
+                body = self._head("blockIdx.x", "const int lane = threadIdx.x;\n", "1", points, inner)
+        return self._finished(body, self._grid(points, {1: "BLOCK", 32: "(BLOCK // 32)"}.get(self._lanes, "1")))
+
+    def _grid(self, points: Size, each: str) -> str:
+        count = points.expression()
+        blocks = count if each == "1" else f"ceil_div({count}, {each})"
+        return f"min({blocks}, GRID)" if self._options.grid_stride_loop else blocks
+
+    def _head(self, first: str, lane: str, each: str, points: Size, inner: str) -> str:
+        """Find this thread's point, or its points in turn, and decode the axes."""
+        axes = self._decoded("point", self._nest.axes)
+        count = self._texts.size(points)
+        if self._options.grid_stride_loop:
+            step = f"gridDim.x * {each}" if each != "1" else "gridDim.x"
+            loop = f"for (int point = {first}; point < {count}; point += {step}) {{\n{indent(axes + inner)}}}\n"
+            return lane + loop
+        if not self._nest.axes and each == "1":
+            return lane + inner
+        guard = "" if each == "1" else f"if (point >= {count}) {{\n    return;\n}}\n"
+        return f"{lane}const int point = {first};\n{guard}{axes}{inner}"
+
+    def _decoded(self, flat: str, axes: Sequence[Axis]) -> str:
+        """Take an index over all axes apart."""
+        lines: list[str] = []
+        below = Size.of(1)
+        for position in range(len(axes) - 1, -1, -1):
+            axis = axes[position]
+            text = flat if below == Size.of(1) else f"{flat} / ({self._texts.size(below)})"
+            if position:
+                extent = self._texts.size(axis.extent)
+                text += f" % {extent}" if extent.isidentifier() or extent.isdigit() else f" % ({extent})"
+            lines.append(f"const int {self._texts.axis(axis)} = {text};\n")
+            below = below * axis.extent
+        return "".join(reversed(lines))
+
+    def _stage(self, stage: Stage) -> str:
+        """Compute a buffer's elements at one point: those beside the shared axes are stored, a single one is kept."""
+        text = "".join(self._fold(fold) for fold in _folds(stage.value))
+        extra = self._nest.extra(stage)
+        if extra:
+            return text + self._loop(extra, self._store(stage))
+        return text + self._kept(stage)
+
+    def _kept(self, stage: Stage) -> str:
+        lines = self._texts.lines(stage.value)
+        (value,) = lines.values
+        if len(self._nest.stages) == 1 or not _is_text(value.text):
+            self._values[stage.name] = value
+            text = "".join(f"{line}\n" for line in lines.lines)
+        else:
+            name = self._texts.fresh(f"{stage.name}_value")
+            self._values[stage.name] = type(value)(name, value.kind)
+            declared = f"const {self._types.name(value.kind)} {name} = {value.text};"
+            text = "".join(f"{line}\n" for line in (*lines.lines, declared))
+        if stage.name not in self._in_place:
+            at = At(stage.name, tuple(map(Size.of, self._nest.axes)), stage.kind)
+            self._texts.known[at] = self._values[stage.name]
+        return text
+
+    def _stores(self) -> str:
+        """Store what is one value a point, after everything was read."""
+        text = ""
+        for stage in self._nest.stages:
+            if not self._nest.extra(stage) and not _is_local(self._program, self._nest, stage):
+                text += self._stored(stage, self._values[stage.name])
+        return text if self._lanes == 1 or not text else f"if (lane == 0) {{\n{indent(text)}}}\n"
+
+    def _store(self, stage: Stage) -> str:
+        lines = self._texts.lines(stage.value)
+        (value,) = lines.values
+        return "".join(f"{line}\n" for line in lines.lines) + self._stored(stage, value)
+
+    def _stored(self, stage: Stage, value: Value) -> str:
+        self._written.append(stage.name)
+        place = self._texts.place(stage.name, self._own(stage))
+        return f"{self._texts.buffer(stage.name)}[{place}] = {self._texts.stored(stage.name, value)};\n"
+
+    def _own(self, stage: Stage) -> tuple[Size, ...]:
+        """The stage's own element, with zeros for axes of one that only the argument has."""
+        axes = iter(stage.axes)
+        shape = self._program.shapes[stage.name]
+        if len(shape) == len(stage.axes):
+            return tuple(map(Size.of, stage.axes))
+        return tuple(Size() if extent == Size.of(1) else Size.of(next(axes)) for extent in shape)
+
+    def _fold(self, fold: Fold) -> str:
+        kind = kind_of(fold)
+        name = self._texts.fresh({"sum": "total", "prod": "product", "max": "largest", "min": "least"}[fold.op])
+        lines = self._texts.lines(fold.body)
+        (value,) = lines.values
+        value = self._texts.cast(value, kind)
+        step = accumulate(fold.op, kind, self._types, name, value.text)
+        text = f"{self._types.name(kind)} {name} = {identity(fold.op, kind, self._types)};\n"
+        text += self._loop(fold.axes, "".join(f"{line}\n" for line in lines.lines) + step)
+        if self._lanes != 1:
+            text += f"{name} = {'warp' if self._lanes == 32 else 'reduce'}_{fold.op}({name});\n"
+        self._texts.known[fold] = type(value)(name, kind)
+        return text
+
+    def _loop(self, axes: Sequence[Axis], body: str) -> str:
+        """Go through all combinations of some axes, the lanes of a point in turn."""
+        unroll = "#pragma unroll UNROLL\n" if self._options.loop_unrolling else ""
+        if self._lanes == 1:
+            for position, axis in enumerate(reversed(axes)):
+                name, extent = self._texts.axis(axis), self._texts.size(axis.extent)
+                pragma = unroll if position == 0 else ""
+                body = f"{pragma}for (int {name} = 0; {name} < {extent}; ++{name}) {{\n{indent(body)}}}\n"
+            return body
+        step = "32" if self._lanes == 32 else "BLOCK"
+        total = self._texts.size(product(tuple(axis.extent for axis in axes)))
+        if len(axes) == 1:
+            name = self._texts.axis(axes[0])
+            return f"{unroll}for (int {name} = lane; {name} < {total}; {name} += {step}) {{\n{indent(body)}}}\n"
+        flat = self._texts.fresh("flat")
+        inside = self._decoded(flat, axes) + body
+        return f"{unroll}for (int {flat} = lane; {flat} < {total}; {flat} += {step}) {{\n{indent(inside)}}}\n"
+
+    def _finished(self, body: str, grid: str) -> _Written:
+        texts = self._texts
+        declared = [
+            texts.declared(name, written=name in self._written, read_only=self._options.read_only_cache)
+            for name in texts.used
+        ]
+        declared += [f"const int {name}" for name in texts.dims.values()]
+        arguments = ", ".join([*texts.used, *texts.dims])
+        head = f'extern "C" __global__ void __launch_bounds__(BLOCK)\n{self._name}({", ".join(declared)})'
+        launch = f"//@ launch {self._name}<<<{grid}, BLOCK>>>({arguments})"
+        return _Written(f"{head} {{\n{indent(body)}}}\n", launch)
+
