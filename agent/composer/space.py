@@ -19,6 +19,11 @@ from agent.composer.families import (
     RowReduction,
     recognise,
 )
+from agent.composer.nests import writing
+from agent.composer.nests.arrays import NotExpressed
+from agent.composer.nests.following import FollowingError, follow
+from agent.composer.nests.fusing import Program, planned
+from agent.composer.nests.options import NestOptions
 from agent.composer.options import Options
 from agent.composer.row_options import LongRowOptions, RowOptions
 from agent.composer.shapes import ShapeError
@@ -39,10 +44,7 @@ class Space:
     """
 
     def __init__(self, task: Task) -> None:
-        family = recognise(task)
-        if isinstance(family, NotKnown):
-            raise UsageError(str(family))
-        self._family = family
+        self._family = family = _family(task)
         self._module, self._options = _writer(family, task)
         self.features: Features = self._module.features(family)
         self._texts: dict[Features, str] = {}
@@ -57,7 +59,7 @@ class Space:
         """Name of the family, in words."""
         return {
             "Elementwise": "elementwise", "RowReduction": "row program", "FullReduction": "full reduction",
-            "Transposition": "transpose", "MatrixProduct": "matrix product",
+            "Transposition": "transpose", "MatrixProduct": "matrix product", "Program": "program of nests",
         }[type(self._family).__name__]  # fmt: skip
 
     def settle(self, features: Iterable[str]) -> Features:
@@ -91,16 +93,31 @@ class Space:
         return found
 
 
+def _family(task: Task) -> Family | Program:
+    """The family of a task, or else the nests that compute it."""
+    family = recognise(task)
+    if not isinstance(family, NotKnown):
+        return family
+    try:
+        return planned(task, follow(task))
+    except (FollowingError, NotExpressed) as error:
+        raise UsageError(
+            f"the composer cannot write a kernel for {task.name}: {error}; write the reference with what NumPy has "
+            "for whole arrays, or configure a model with --model"
+        ) from error
+
+
 _LONG_ROW = 128
 """Elements from which on no thread takes a row of its own."""
 
 
-def _writer(family: Family, task: Task) -> tuple[Any, type[Options]]:
+def _writer(family: Family | Program, task: Task) -> tuple[Any, type[Options]]:
     modules: dict[type, tuple[ModuleType, type[Options]]] = {
         Elementwise: (elementwise, elementwise.ElementwiseOptions),
         RowReduction: (row_reduction, RowOptions),
         FullReduction: (full_reduction, full_reduction.FullReductionOptions),
         MatrixProduct: (matmul, matmul.MatmulOptions),
+        Program: (writing, NestOptions),
     }
     if isinstance(family, RowReduction) and _has_long_rows(family, task):
         return row_reduction, LongRowOptions

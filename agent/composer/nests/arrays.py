@@ -197,7 +197,9 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
     rank = max((len(shape) for shape in shapes), default=0)
     result: list[Size] = []
     for position in range(rank):
-        extents = [shape[position - rank + len(shape)] for shape in shapes if position - rank + len(shape) >= 0]
+        extents = [
+            shape[position - rank + len(shape)] for shape in shapes if position - rank + len(shape) >= 0
+        ]
         wide = list(dict.fromkeys(extent for extent in extents if extent != ONE))
         if len(wide) > 1:
             shown = " and ".join(f"({', '.join(size.expression() for size in shape)})" for shape in shapes)
@@ -209,7 +211,9 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
 def spread(array: Array, index: Sequence[Index]) -> Node:
     """The element of an array at an index of what it is broadcast to."""
     own = index[len(index) - len(array.axes) :]
-    return array.at([Size() if axis.extent == ONE else one for axis, one in zip(array.axes, own, strict=True)])
+    return array.at(
+        [Size() if axis.extent == ONE else one for axis, one in zip(array.axes, own, strict=True)]
+    )
 
 
 def element_wise(tracer: Tracer, function: Callable[..., Node], *values: Array | Size | float) -> Array:

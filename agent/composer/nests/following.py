@@ -101,7 +101,9 @@ class _Follower:
             raise FollowingError(f"reference.py line {getattr(at, 'lineno', 1)}: {error}") from error
 
     def _inputs(self, function: _Function) -> dict[str, Any]:
-        wanted = {one.arg for one in (*function.spec.posonlyargs, *function.spec.args, *function.spec.kwonlyargs)}
+        wanted = {
+            one.arg for one in (*function.spec.posonlyargs, *function.spec.args, *function.spec.kwonlyargs)
+        }
         known: dict[str, Any] = {name: Size.of(name) for name in self._task.dims}
         for argument in self._task.arguments:
             if argument.role != "out":
@@ -176,14 +178,18 @@ class _Follower:
     def _step(self) -> None:
         self._steps += 1
         if self._steps > MAX_STEPS:
-            raise NotExpressed(f"more than {MAX_STEPS} steps: loops over plain numbers are followed turn by turn")
+            raise NotExpressed(
+                f"more than {MAX_STEPS} steps: loops over plain numbers are followed turn by turn"
+            )
 
     def _decided(self, test: ast.expr, scope: Scope) -> bool:
         found = self._value(test, scope)
         if isinstance(found, Array):
             if isinstance(found.own, Literal):
                 return bool(found.own.value)
-            raise NotExpressed("a branch that depends on data or on sizes; np.where chooses element by element")
+            raise NotExpressed(
+                "a branch that depends on data or on sizes; np.where chooses element by element"
+            )
         return bool(found.terms if isinstance(found, Size) else found)
 
     def _assign(self, target: ast.expr, value: Any, scope: Scope) -> None:
@@ -303,12 +309,16 @@ class _Follower:
     def _carries(self, name: str, written: ast.expr, scope: Scope) -> bool:
         """Take `name = name + value` and the like, in a loop over a size; a name that starts anew is each turn's own."""
         turns = self._loops[-1]
-        if name not in turns.sums and not any(isinstance(x, ast.Name) and x.id == name for x in ast.walk(written)):
+        if name not in turns.sums and not any(
+            isinstance(x, ast.Name) and x.id == name for x in ast.walk(written)
+        ):
             turns.outer.discard(name)
             turns.own.add(name)
             return False
         match written:
-            case ast.BinOp(left=ast.Name(id=same), op=op, right=value) if same == name and type(op) in _CARRIED:
+            case ast.BinOp(left=ast.Name(id=same), op=op, right=value) if (
+                same == name and type(op) in _CARRIED
+            ):
                 self._add(name, _CARRIED[type(op)], self._value(value, scope))
             case ast.BinOp(left=value, op=ast.Add(), right=ast.Name(id=same)) if same == name:
                 self._add(name, "+", self._value(value, scope))
@@ -369,7 +379,9 @@ class _Follower:
             case ast.Subscript(value=owner, slice=items):
                 return functions.subscript(self._tracer, self._value(owner, scope), self._value(items, scope))
             case ast.Slice(lower=lower, upper=upper, step=step):
-                return slice(*(None if part is None else self._value(part, scope) for part in (lower, upper, step)))
+                return slice(
+                    *(None if part is None else self._value(part, scope) for part in (lower, upper, step))
+                )
             case ast.Call():
                 return self._called(node, scope)
             case ast.Lambda(args=spec, body=body):
@@ -459,7 +471,9 @@ _CARRIED = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
 
 def _extreme(node: ast.expr) -> str:
     name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-    return {"maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "max": "max", "min": "min"}.get(name, "")
+    return {"maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "max": "max", "min": "min"}.get(
+        name, ""
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,7 +56,9 @@ class Dtype:
         """What its values are."""
         if self.name in ("bool", "bool_"):
             return Kind.BOOL
-        return Kind.REAL if "float" in self.name or self.name in ("double", "half", "single") else Kind.INTEGER
+        return (
+            Kind.REAL if "float" in self.name or self.name in ("double", "half", "single") else Kind.INTEGER
+        )
 
     def __call__(self, tracer: Tracer, value: Any) -> Any:
         """Convert a value, as `np.float32(value)` does."""
@@ -88,7 +90,9 @@ def _size(node: ast.expr) -> Size:
             return Size.of(name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_size(operand)
-        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv() | ast.Mod() as op, right=right):
+        case ast.BinOp(
+            left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv() | ast.Mod() as op, right=right
+        ):
             return cast("Size", _PLAIN[OPERATORS[type(op)]](_size(left), _size(right)))
         case ast.Call(func=ast.Name(id="min" | "max" as op), args=[left, right]):
             return _size(left).extreme(op, _size(right))

@@ -9,7 +9,19 @@ from agent.composer.expressions import Kind
 from agent.composer.ir import Literal, Node
 from agent.composer.nests.arrays import Array, NotExpressed, Stage
 from agent.composer.nests.following import Followed
-from agent.composer.nests.points import At, Fold, Index, axes_of, chosen, compared, guarded, loads, parts, placed, rebuilt
+from agent.composer.nests.points import (
+    At,
+    Fold,
+    Index,
+    axes_of,
+    chosen,
+    compared,
+    guarded,
+    loads,
+    parts,
+    placed,
+    rebuilt,
+)
 from agent.composer.nests.sizes import ONE, Axis, Size, product
 from tools.tasks.task import Task, TaskArgument
 
@@ -81,7 +93,9 @@ def planned(task: Task, followed: Followed) -> Program:
     outputs = [_output(arguments, name, array) for name, array in followed.outputs]
     written = {argument.name for argument in task.arguments if argument.is_output}
     if written != {stage.name for stage in outputs}:
-        raise NotExpressed(f"the reference returns {sorted(s.name for s in outputs)}, the task has {sorted(written)}")
+        raise NotExpressed(
+            f"the reference returns {sorted(s.name for s in outputs)}, the task has {sorted(written)}"
+        )
     stages = _renamed([*followed.stages, *outputs], len(outputs))
     stages = _alive(stages, written)
     empty = Program(task, (), _shapes(task, stages), frozenset(written))
@@ -154,7 +168,9 @@ def _copied(nests: Sequence[Nest], name: str, shapes: dict[str, tuple[Size, ...]
     copy, shape = f"{name}_before", shapes[name]
     shapes[copy] = shape
     axes = tuple(Axis(-1 - position, extent) for position, extent in enumerate(shape))
-    kind = next(load.kind for nest in nests for one in nest.stages for load in loads(one.value) if load.buffer == name)
+    kind = next(
+        load.kind for nest in nests for one in nest.stages for load in loads(one.value) if load.buffer == name
+    )
     first = Nest(axes, (Stage(copy, axes, At(name, tuple(map(Size.of, axes)), kind), kind),))
     moved = [
         replace(nest, stages=tuple(replace(one, value=_reads(one.value, name, copy)) for one in nest.stages))
@@ -215,7 +231,9 @@ def _pieces(stage: Stage, program: Program) -> list[Stage]:
     pieces, along = Axis(-1000, Size.of(PARTS)), Axis(-1001, (total + Size.of(PARTS) - 1) // Size.of(PARTS))
     flat = Size.of(pieces) * along.extent + Size.of(along)
     inside = compared("<", flat, total)
-    neutral = Literal(_NEUTRAL[fold.op] if stage.kind is Kind.REAL or fold.op in ("max", "min") else int(_NEUTRAL[fold.op]))
+    neutral = Literal(
+        _NEUTRAL[fold.op] if stage.kind is Kind.REAL or fold.op in ("max", "min") else int(_NEUTRAL[fold.op])
+    )
     if stage.kind is not Kind.REAL and fold.op in ("max", "min"):
         return [stage]
     value = placed(fold.body, dict(zip(fold.axes, _decoded(flat, fold.axes), strict=True)))
@@ -297,7 +315,9 @@ def _joined(
     nest = nests[-1]
     shared = nest.axes
     alike = [a.extent for a in stage.axes] == [a.extent for a in shared]
-    if not alike and (not nest.folds or not shared or program.count(product(tuple(a.extent for a in shared))) < 2):
+    if not alike and (
+        not nest.folds or not shared or program.count(product(tuple(a.extent for a in shared))) < 2
+    ):
         return None
     if [a.extent for a in stage.axes[: len(shared)]] != [a.extent for a in shared]:
         return None

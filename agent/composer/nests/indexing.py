@@ -134,7 +134,9 @@ def _gathered(tracer: Tracer, array: Array, keys: Sequence[Any]) -> Array:
     """Indexing with arrays of indices: they are broadcast together, and take the place of the first of them."""
     arrays = [key for key in keys if isinstance(key, Array)]
     if any(key.kind is Kind.BOOL for key in arrays):
-        raise NotExpressed("selecting by a mask: how many elements there are depends on the data; use np.where")
+        raise NotExpressed(
+            "selecting by a mask: how many elements there are depends on the data; use np.where"
+        )
     if any(key.kind is Kind.REAL for key in arrays):
         raise NotExpressed("an index that is no integer")
     common = broadcast([key.shape for key in arrays])
@@ -249,10 +251,7 @@ def _inside(here: Size, part: Run) -> Node:
         if part.step != -1:
             raise NotExpressed("storing backwards in steps")
         return both(compared("<", part.first - here, part.count), compared(">=", part.first - here, Size()))
-    met = both(
-        compared(">=", here, part.first), compared("<", here, part.first + part.count * part.step)
-    )
+    met = both(compared(">=", here, part.first), compared("<", here, part.first + part.count * part.step))
     if part.step == 1:
         return met
     return both(met, compared("==", modulo(here - part.first, Size.of(part.step)), Size()))
-

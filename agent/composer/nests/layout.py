@@ -8,7 +8,16 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.ir import Literal, Node
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer, as_array, broadcast, element_wise, spread
-from agent.composer.nests.functions import Range, array_of, axes_named, converted, items_of, kind_named, shape_of, stacked
+from agent.composer.nests.functions import (
+    Range,
+    array_of,
+    axes_named,
+    converted,
+    items_of,
+    kind_named,
+    shape_of,
+    stacked,
+)
 from agent.composer.nests.points import both, chosen, compared, guarded, number
 from agent.composer.nests.sizes import ONE, Size, product
 
@@ -169,13 +178,19 @@ def expand_dims(tracer: Tracer, array: Any, axis: Any) -> Array:
     shape, rest = list[Size](), iter(given.shape)
     for at in range(len(given.axes) + count):
         shape.append(ONE if at in new else next(rest))
-    return tracer.array(shape, lambda index: given.at([one for at, one in enumerate(index) if at not in new]), base=given)
+    return tracer.array(
+        shape, lambda index: given.at([one for at, one in enumerate(index) if at not in new]), base=given
+    )
 
 
 def squeeze(tracer: Tracer, array: Any, axis: Any = None) -> Array:
     """`np.squeeze`."""
     given = array_of(tracer, array)
-    gone = [at for at, size in enumerate(given.shape) if size == ONE] if axis is None else axes_named(axis, len(given.axes))
+    gone = (
+        [at for at, size in enumerate(given.shape) if size == ONE]
+        if axis is None
+        else axes_named(axis, len(given.axes))
+    )
     kept = [at for at in range(len(given.axes)) if at not in gone]
 
     def element(index: tuple[Size, ...]) -> Node:
@@ -219,7 +234,10 @@ def roll(tracer: Tracer, array: Any, shift: Any, axis: Any = None) -> Array:
 
     def element(index: tuple[Size, ...]) -> Node:
         return given.at(
-            [(one - by[at] + given.shape[at]) % given.shape[at] if at in by else one for at, one in enumerate(index)]
+            [
+                (one - by[at] + given.shape[at]) % given.shape[at] if at in by else one
+                for at, one in enumerate(index)
+            ]
         )
 
     return tracer.array(given.shape, element)
@@ -280,7 +298,9 @@ def stack(tracer: Tracer, arrays: Any, axis: int = 0, **_: Any) -> Array:
     return stacked(tracer, [array_of(tracer, one) for one in items_of(arrays)], axis)
 
 
-def pad(tracer: Tracer, array: Any, width: Any, mode: str = "constant", constant_values: Any = 0, **_: Any) -> Array:
+def pad(
+    tracer: Tracer, array: Any, width: Any, mode: str = "constant", constant_values: Any = 0, **_: Any
+) -> Array:
     """`np.pad` with a constant, the edge or a reflection."""
     given = array_of(tracer, array)
     widths = _widths(width, len(given.axes))

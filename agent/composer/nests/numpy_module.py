@@ -61,7 +61,9 @@ class _Function:
         self._key = name
         self._function = function
 
-    def __call__(self, tracer: Tracer, *arguments: Any, where: Any = None, out: Any = None, **words: Any) -> Any:
+    def __call__(
+        self, tracer: Tracer, *arguments: Any, where: Any = None, out: Any = None, **words: Any
+    ) -> Any:
         """Apply it."""
         if where is not None or out is not None:
             raise NotExpressed(f"`out` and `where` of {self.name}")
@@ -160,7 +162,9 @@ def sign(tracer: Tracer, value: Any) -> Any:
     """`np.sign`."""
     array = array_of(tracer, value)
     real = array.kind is Kind.REAL
-    one, none, less = (Literal(1.0), Literal(0.0), Literal(-1.0)) if real else (Literal(1), Literal(0), Literal(-1))
+    one, none, less = (
+        (Literal(1.0), Literal(0.0), Literal(-1.0)) if real else (Literal(1), Literal(0), Literal(-1))
+    )
 
     def element(x: Node) -> Node:
         return chosen(Binary(x, Literal(0), ">"), one, chosen(Binary(x, Literal(0), "<"), less, none))
@@ -258,7 +262,9 @@ NUMPY = Module(
         "lib": Module("np.lib", {"stride_tricks": _STRIDES}),
     },
 )  # fmt: skip
-MATH = Module("math", {**{name: one for name, one in _ELEMENTS.items() if isinstance(one, _Function)}, **_CONSTANTS})
+MATH = Module(
+    "math", {**{name: one for name, one in _ELEMENTS.items() if isinstance(one, _Function)}, **_CONSTANTS}
+)
 SPECIAL = Module(
     "special",
     {
@@ -303,5 +309,3 @@ def _total(tracer: Tracer, values: Any, start: Any) -> Any:
     for value in items_of(values):
         total = arithmetic(tracer, "+", total, value)
     return total
-
-

@@ -47,7 +47,9 @@ def lanes(program: Program, index: int, options: NestOptions) -> int:
     if options.warp_shuffle_reduction and nest.folds:
         return 32
     points = program.count(product(tuple(axis.extent for axis in nest.axes)))
-    extra = max((program.count(product(tuple(a.extent for a in nest.extra(s)))) for s in nest.stages), default=1)
+    extra = max(
+        (program.count(product(tuple(a.extent for a in nest.extra(s)))) for s in nest.stages), default=1
+    )
     if not nest.folds:
         return 1
     return 0 if points < 4096 and extra == 1 else 32 if extra >= _LONG else 1

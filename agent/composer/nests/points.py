@@ -186,7 +186,9 @@ def moved(size: Size, where: Mapping[Axis, Index]) -> Index:
     for atoms, factor in size.terms:
         term: Index = Size.of(factor)
         for atom in atoms:
-            term = times(term, where.get(atom, Size.of(atom)) if isinstance(atom, Axis) else _within(atom, where))
+            term = times(
+                term, where.get(atom, Size.of(atom)) if isinstance(atom, Axis) else _within(atom, where)
+            )
         total = binary("+", total, number(term)) if total != Literal(0) else number(term)
     return total
 

@@ -126,7 +126,10 @@ def _subscripts(text: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
     if len(inputs) != len(arrays):
         raise NotExpressed(f"`{text}` for {len(arrays)} arrays")
     spare = [letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in text]
-    most = max((len(array.axes) - len(one) + 3 for one, array in zip(inputs, arrays, strict=True) if "..." in one), default=0)
+    most = max(
+        (len(array.axes) - len(one) + 3 for one, array in zip(inputs, arrays, strict=True) if "..." in one),
+        default=0,
+    )
     dots = "".join(spare[:most])
     inputs = [
         one.replace("...", dots[len(dots) - (len(array.axes) - len(one) + 3) :]) if "..." in one else one
@@ -147,7 +150,9 @@ def convolve(tracer: Tracer, left: Any, right: Any, mode: str = "full") -> Array
     before, after = {
         "full": (width - 1, width - 1), "same": (width // 2, (width - 1) // 2), "valid": (Size(), Size()),
     }[mode]  # fmt: skip
-    wide = pad(tracer, a, ((width - 1 - after if mode == "same" else before, after),)) if mode != "valid" else a
+    wide = (
+        pad(tracer, a, ((width - 1 - after if mode == "same" else before, after),)) if mode != "valid" else a
+    )
     turned = flip(tracer, b)
     axis, inner = tracer.axis(wide.shape[0] - width + 1), tracer.axis(width)
     value = binary("*", wide.at([Size.of(axis) + Size.of(inner)]), turned.at([Size.of(inner)]))

@@ -30,7 +30,9 @@ def _reduction(op: str) -> Any:
         over = axes_named(axis, len(given.axes))
         result = tracer.folded(op, given, over, keepdims=keepdims)
         if initial is not None:
-            result = element_wise(tracer, lambda x, y: binary("+" if op == "sum" else op, x, y), result, initial)
+            result = element_wise(
+                tracer, lambda x, y: binary("+" if op == "sum" else op, x, y), result, initial
+            )
         return result
 
     return reduction
@@ -80,7 +82,9 @@ def var(
     """`np.var`, about the mean."""
     given = array_of(tracer, array)
     centre = mean(tracer, given, axis, keepdims=True)
-    square = element_wise(tracer, lambda x, m: binary("*", binary("-", x, m), binary("-", x, m)), given, centre)
+    square = element_wise(
+        tracer, lambda x, m: binary("*", binary("-", x, m), binary("-", x, m)), given, centre
+    )
     less = number(Size.of(ddof if correction is None else correction))
     count = binary("-", _count(given, axis), less)
     return element_wise(
@@ -121,7 +125,9 @@ def norm(tracer: Tracer, array: Any, ord: Any = None, axis: Any = None, keepdims
     if ord == 1 and (axis is not None or len(given.axes) == 1):
         return _sum(tracer, element_wise(tracer, lambda x: unary("abs", x), given), axis, keepdims=keepdims)
     if isinstance(ord, float) and ord == float("inf") and (axis is not None or len(given.axes) == 1):
-        return _largest(tracer, element_wise(tracer, lambda x: unary("abs", x), given), axis, keepdims=keepdims)
+        return _largest(
+            tracer, element_wise(tracer, lambda x: unary("abs", x), given), axis, keepdims=keepdims
+        )
     raise NotExpressed(f"np.linalg.norm of order {ord}")
 
 
@@ -254,7 +260,9 @@ def softmax(tracer: Tracer, array: Any, axis: Any = None) -> Array:
     given = array_of(tracer, array)
     top = _largest(tracer, given, axis, keepdims=True)
     parts = element_wise(tracer, lambda x, m: unary("exp", binary("-", x, m)), given, top)
-    return element_wise(tracer, lambda e, s: binary("/", e, s), parts, _sum(tracer, parts, axis, keepdims=True))
+    return element_wise(
+        tracer, lambda e, s: binary("/", e, s), parts, _sum(tracer, parts, axis, keepdims=True)
+    )
 
 
 def log_softmax(tracer: Tracer, array: Any, axis: Any = None) -> Array:

@@ -17,7 +17,8 @@ def functions(stage: Stage, types: Types) -> list[str]:
     assert isinstance(fold, Fold), "what is scanned is a fold"
     kind = kind_of(fold)
     ctype, start = types.name(kind), identity(fold.op, kind, types)
-    return [f"""\
+    return [
+        f"""\
 // Every thread gets its own value combined with those of all threads before it; `total` becomes that of the block.
 __device__ __forceinline__ {ctype} scan_{fold.op}({ctype} value, {ctype}& total) {{
     __shared__ {ctype} warps[BLOCK / 32];
@@ -44,7 +45,8 @@ __device__ __forceinline__ {ctype} scan_{fold.op}({ctype} value, {ctype}& total)
     }}
     return {combine(fold.op, kind, types, "below", "value")};
 }}
-"""]
+"""
+    ]
 
 
 def body(stage: Stage, texts: Texts) -> str:

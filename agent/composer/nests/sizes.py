@@ -174,7 +174,11 @@ def _atoms(size: Size) -> Iterator[Atom]:
     for atoms, _ in size.terms:
         for atom in atoms:
             match atom:
-                case Quotient(over=one, by=other) | Remainder(over=one, by=other) | Extreme(left=one, right=other):
+                case (
+                    Quotient(over=one, by=other)
+                    | Remainder(over=one, by=other)
+                    | Extreme(left=one, right=other)
+                ):
                     yield from (*_atoms(one), *_atoms(other))
                 case _:
                     yield atom
@@ -241,7 +245,9 @@ def _rebuilt(atom: Atom, change: Callable[[Atom], Size | None]) -> Size:
 
 def _text(atom: Atom, name: Callable[[Atom], str], divide: str) -> str:
     match atom:
-        case Quotient(over=over, by=by) | Remainder(over=over, by=by) if divide == "/" and _may_be_negative(over):
+        case Quotient(over=over, by=by) | Remainder(over=over, by=by) if divide == "/" and _may_be_negative(
+            over
+        ):
             rounded = "floor_div" if isinstance(atom, Quotient) else "floor_mod"
             return f"{rounded}<int>({over.text(name, divide)}, {by.text(name, divide)})"
         case Quotient(over=over, by=by):
@@ -263,4 +269,11 @@ def _may_be_negative(size: Size) -> bool:
 
 def _group(size: Size, name: Callable[[Atom], str], divide: str) -> str:
     text = size.text(name, divide)
-    return text if len(size.terms) == 1 and len(size.terms[0][0]) < 2 and size.terms[0][1] == 1 or size.constant is not None else f"({text})"
+    return (
+        text
+        if len(size.terms) == 1
+        and len(size.terms[0][0]) < 2
+        and size.terms[0][1] == 1
+        or size.constant is not None
+        else f"({text})"
+    )

@@ -61,7 +61,9 @@ class Texts:
         """The variable of an axis."""
         if axis not in self._axes:
             extent = axis.extent.expression()
-            self._axes[axis] = self.fresh(f"at_{extent}" if extent.isidentifier() and not extent.isupper() else "at")
+            self._axes[axis] = self.fresh(
+                f"at_{extent}" if extent.isidentifier() and not extent.isupper() else "at"
+            )
         return self._axes[axis]
 
     def buffer(self, name: str) -> str:
@@ -150,4 +152,3 @@ class Texts:
 
 _TIGHT = 99
 """Brackets around everything but a name or a call."""
-

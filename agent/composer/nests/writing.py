@@ -12,10 +12,12 @@ from agent.composer.kernel_text import accumulate, file_text, identity, indent, 
 from agent.composer.nests import scanning
 from agent.composer.nests.arrays import Stage
 from agent.composer.nests.fusing import PARTS, Nest, Program, scanned
-from agent.composer.nests.options import NestOptions, lanes
+from agent.composer.nests.options import NestOptions, features, lanes
 from agent.composer.nests.points import At, Fold, kind_of, loads, parts
 from agent.composer.nests.sizes import Axis, Size, product
 from agent.composer.nests.texts import FLOORED, Texts
+
+__all__ = ["NestOptions", "emit", "features"]
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,25 @@ def emit(program: Program, options: NestOptions) -> str:
     """Write the kernel file."""
     types = Types.of(argument.dtype for argument in program.task.arguments)
     dtypes = _dtypes(program, types)
-    written = [_NestWriter(program, index, options, types, dtypes).write() for index in range(len(program.nests))]
+    written = [
+        _NestWriter(program, index, options, types, dtypes).write() for index in range(len(program.nests))
+    ]
     code = "\n".join(one.code for one in written)
     helpers = [FLOORED] if "floor_" in code else []
     helpers += _gathering(program, options, types)
     directives = [
         tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning),
         *([f"//@ define {PARTS} = 1024"] if PARTS in code else []),
-        *([tune("UNROLL", 4, (2, 4, 8), swept=not options.block_size_tuning)] if options.loop_unrolling else []),
-        *([tune("GRID", 1056, (528, 1056), swept=not options.block_size_tuning)] if options.grid_stride_loop else []),
+        *(
+            [tune("UNROLL", 4, (2, 4, 8), swept=not options.block_size_tuning)]
+            if options.loop_unrolling
+            else []
+        ),
+        *(
+            [tune("GRID", 1056, (528, 1056), swept=not options.block_size_tuning)]
+            if options.grid_stride_loop
+            else []
+        ),
         *_scratch(program, dtypes),
         *(one.launch for one in written),
     ]
@@ -137,10 +149,14 @@ class _NestWriter:
                 body = self._head("blockIdx.x * BLOCK + threadIdx.x", "", "BLOCK", points, inner)
             case 32:
                 first = "blockIdx.x * (BLOCK / 32) + threadIdx.x / 32"
-                body = self._head(first, "const int lane = threadIdx.x % 32;\n", "(BLOCK / 32)", points, inner)
+                body = self._head(
+                    first, "const int lane = threadIdx.x % 32;\n", "(BLOCK / 32)", points, inner
+                )
             case _:
                 body = self._head("blockIdx.x", "const int lane = threadIdx.x;\n", "1", points, inner)
-        return self._finished(body, self._grid(points, {1: "BLOCK", 32: "(BLOCK // 32)"}.get(self._lanes, "1")))
+        return self._finished(
+            body, self._grid(points, {1: "BLOCK", 32: "(BLOCK // 32)"}.get(self._lanes, "1"))
+        )
 
     def _grid(self, points: Size, each: str) -> str:
         count = points.expression()
@@ -153,7 +169,9 @@ class _NestWriter:
         count = self._texts.size(points)
         if self._options.grid_stride_loop:
             step = f"gridDim.x * {each}" if each != "1" else "gridDim.x"
-            loop = f"for (int point = {first}; point < {count}; point += {step}) {{\n{indent(axes + inner)}}}\n"
+            loop = (
+                f"for (int point = {first}; point < {count}; point += {step}) {{\n{indent(axes + inner)}}}\n"
+            )
             return lane + loop
         if not self._nest.axes and each == "1":
             return lane + inner
@@ -226,7 +244,9 @@ class _NestWriter:
 
     def _fold(self, fold: Fold) -> str:
         kind = kind_of(fold)
-        name = self._texts.fresh({"sum": "total", "prod": "product", "max": "largest", "min": "least"}[fold.op])
+        name = self._texts.fresh(
+            {"sum": "total", "prod": "product", "max": "largest", "min": "least"}[fold.op]
+        )
         lines = self._texts.lines(fold.body)
         (value,) = lines.values
         value = self._texts.cast(value, kind)
@@ -251,7 +271,9 @@ class _NestWriter:
         total = self._texts.size(product(tuple(axis.extent for axis in axes)))
         if len(axes) == 1:
             name = self._texts.axis(axes[0])
-            return f"{unroll}for (int {name} = lane; {name} < {total}; {name} += {step}) {{\n{indent(body)}}}\n"
+            return (
+                f"{unroll}for (int {name} = lane; {name} < {total}; {name} += {step}) {{\n{indent(body)}}}\n"
+            )
         flat = self._texts.fresh("flat")
         inside = self._decoded(flat, axes) + body
         return f"{unroll}for (int {flat} = lane; {flat} < {total}; {flat} += {step}) {{\n{indent(inside)}}}\n"
@@ -267,4 +289,3 @@ class _NestWriter:
         head = f'extern "C" __global__ void __launch_bounds__(BLOCK)\n{self._name}({", ".join(declared)})'
         launch = f"//@ launch {self._name}<<<{grid}, BLOCK>>>({arguments})"
         return _Written(f"{head} {{\n{indent(body)}}}\n", launch)
-
