@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_FOLDERS = ("warpwright", "agent", "tools", "sandbox", "prompts", "examples/tasks")
+_FOLDERS = ("warpwright", "agent", "tools", "sandbox", "prompts", "examples/tasks", "examples/suites")
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "bundle/serve.py")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

@@ -64,8 +64,10 @@ def test_an_unknown_task_is_named(tmp_path, capsys):
     assert "nonesuch" in capsys.readouterr().err
 
 
-def test_every_bundled_task_has_a_best_kernel_and_others():
-    by_task = {name: [path.stem for path in KEPT if path.parent.name == name] for name in task_folder.names()}
+def test_every_task_with_kept_kernels_is_bundled_and_has_a_best_one_and_others():
+    by_task = {path.parent.name: [one.stem for one in path.parent.glob("*.cu")] for path in KEPT}
+    assert set(by_task) <= set(task_folder.names())
+    assert len(by_task) >= 8
     assert all("best" in names and len(names) > 1 for names in by_task.values()), by_task
 
 

@@ -38,7 +38,8 @@ def test_the_bundle_holds_what_its_manifest_starts_and_every_module(bundle: Path
         manifest = json.loads(archive.read("manifest.json"))
     server = manifest["server"]
     assert (manifest["manifest_version"], server["type"]) == ("0.4", "uv")
-    assert {server["entry_point"], "pyproject.toml", "examples/tasks/softmax/task.toml"} <= names
+    data = {"examples/tasks/softmax/task.toml", "examples/suites/fsr20.toml"}
+    assert {server["entry_point"], "pyproject.toml"} | data <= names
     assert server["entry_point"] in server["mcp_config"]["args"]
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "agent").rglob("*.py")}
     assert modules <= names

@@ -14,6 +14,7 @@ from tools.kernel import file as kernel_file
 from tools.kernel import planning
 from tools.tasks import folder as task_folder
 from tools.tasks.generators import inputs_for
+from tools.tasks.suites import find_suite
 from tools.tasks.task import Case, Task, argument_size
 
 TASKS = {name: task_folder.find(name) for name in task_folder.names()}
@@ -41,9 +42,11 @@ def _expected(task: Task, case: Case, function: str = "reference") -> dict[str, 
     return getattr(_reference(task), function)(**inputs, **case.dims)
 
 
-def test_the_eight_tasks_are_here() -> None:
-    wanted = {"vector_add", "relu", "sigmoid", "softmax", "reduction", "dot_product", "transpose", "matmul"}
-    assert wanted <= TASKS.keys()
+def test_the_papers_twenty_tasks_are_here_with_two_others() -> None:
+    of_the_paper = {one.task for one in find_suite("fsr20").tasks}
+    assert len(of_the_paper) == 20
+    assert TASKS.keys() - of_the_paper == {"softmax", "vector_add"}
+    assert of_the_paper <= TASKS.keys()
 
 
 @pytest.mark.parametrize(("task", "case"), CASES)

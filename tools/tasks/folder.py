@@ -68,7 +68,7 @@ def find(name_or_path: str | Path, own: Path | None = None, *, paths: bool = Tru
     name = str(name_or_path)
     if name in known:
         return load(known[name])
-    if paths and _is_folder(name_or_path):
+    if paths and is_folder(name_or_path):
         return load(Path(name_or_path).expanduser())
     close = difflib.get_close_matches(name[:200], known, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
@@ -78,7 +78,8 @@ def find(name_or_path: str | Path, own: Path | None = None, *, paths: bool = Tru
     raise TaskNotFoundError(said, sorted(known))
 
 
-def _is_folder(path: str | Path) -> bool:
+def is_folder(path: str | Path) -> bool:
+    """Whether a path is that of a folder; a text that can be no path is none."""
     try:
         return str(path) != "" and Path(path).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):  # too long, a NUL, or `~` of nobody

@@ -130,7 +130,7 @@ async def test_names_are_completed(mode: str, home: Home, found: SearchResult) -
             answer = await client.complete(ref, {"name": name, "value": start}, context_arguments=chosen)
             return answer.completion.values
 
-        assert await complete("warpwright://tasks/{name}", "name", "so") == ["softmax"]
+        assert await complete("warpwright://tasks/{name}", "name", "so") == ["softmax", "sort"]
         assert await complete("warpwright://runs/{run}/report.md", "run", "twi") == [found.run]
         profile = "warpwright://runs/{run}/candidates/{candidate}/profile.json"
         assert await complete(profile, "candidate", "1.", run=found.run) == [*map(named, found.candidates)]
@@ -139,7 +139,7 @@ async def test_names_are_completed(mode: str, home: Home, found: SearchResult) -
         assert await complete("warpwright://kernels/{sha}", "sha", start) == [found.best.sha]
         assert await complete("warpwright://kernels/{sha}", "sha", "%' OR 1=1") == []
         prompt = PromptReference(type="ref/prompt", name="optimize_kernel")
-        answer = await client.complete(prompt, {"name": "task", "value": "mat"})
+        answer = await client.complete(prompt, {"name": "task", "value": "matm"})
         assert answer.completion.values == ["matmul"]
 
 

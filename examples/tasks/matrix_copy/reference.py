@@ -1,0 +1,6 @@
+"""Matrix copy."""
+
+
+def reference(x, rows, cols):
+    """Return the same elements."""
+    return {"y": x.copy()}
