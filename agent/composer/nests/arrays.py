@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from agent.composer.expressions import Kind
 from agent.composer.ir import Literal, Node
-from agent.composer.nests.points import At, Fold, Index, axes_of, kind_of, number, placed
+from agent.composer.nests.points import At, Fold, Index, axes_of, kind_of, loads, number, placed
 from agent.composer.nests.sizes import ONE, Axis, Size
 
 MAX_NODES = 150
@@ -95,12 +95,41 @@ class Array:
 
 @dataclass(frozen=True)
 class Stage:
-    """A buffer that a kernel fills: its element in terms of its axes, with the folds that are its own."""
+    """A buffer that a kernel fills: its element in terms of its axes, with the folds that are its own.
+
+    Attributes:
+        place: Where the element goes, where that is not at its axes: no two go to one place, and every place gets one.
+        extents: Of the buffer, where they are not those of the axes.
+    """
 
     name: str
     axes: tuple[Axis, ...]
     value: Node
     kind: Kind
+    place: tuple[Index, ...] | None = None
+    extents: Shape | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Extents of the buffer."""
+        return self.extents if self.extents is not None else tuple(axis.extent for axis in self.axes)
+
+    @property
+    def target(self) -> tuple[Index, ...]:
+        """Where the element goes."""
+        return self.place if self.place is not None else tuple(map(Size.of, self.axes))
+
+    def reads(self) -> Iterator[At]:
+        """Every element that it reads."""
+        yield from loads(self.value)
+        for one in self.place or ():
+            if isinstance(one, Node):
+                yield from loads(one)
+
+    def rebuilt(self, change: Callable[[Node], Node]) -> Stage:
+        """The same with its value, and what its place reads, changed."""
+        place = self.place and tuple(change(one) if isinstance(one, Node) else one for one in self.place)
+        return replace(self, value=change(self.value), place=place)
 
 
 @dataclass
@@ -164,6 +193,12 @@ class Tracer:
         self.stages.append(Stage(name, (*within, *axes), value, kind))
         indices = tuple(Size.of(axis) for axis in (*within, *axes))
         return Array(axes, At(name, indices, kind), None, self)
+
+    def scattered(self, axes: tuple[Axis, ...], value: Node, place: tuple[Index, ...]) -> Array:
+        """Fill a buffer whose extents are the axes', each element at a place of its own."""
+        result = self.kept(axes, value)
+        self.stages[-1] = replace(self.stages[-1], place=(*map(Size.of, self.stages[-1].axes[: -len(axes)]), *place))
+        return result
 
     def folded(self, op: str, array: Array, over: Sequence[int], *, keepdims: bool = False) -> Array:
         """Reduce an array over some of its axes."""

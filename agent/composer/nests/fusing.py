@@ -48,7 +48,7 @@ class Nest:
     @property
     def folds(self) -> bool:
         """Whether it reduces anything."""
-        return any(isinstance(part, Fold) for stage in self.stages for part in parts(stage.value))
+        return any(isinstance(part, Fold) for stage in self.stages for one in (stage.value, *stage.target) if isinstance(one, Node) for part in parts(one))
 
     def extra(self, stage: Stage) -> tuple[Axis, ...]:
         """The axes that a stage has beside the shared ones."""
@@ -129,7 +129,7 @@ def _shapes(task: Task, stages: Iterable[Stage]) -> dict[str, tuple[Size, ...]]:
 
     found = {one.name: tuple(size_of(text) for text in one.shape) for one in task.arguments}
     outputs = {one.name for one in task.arguments if one.is_output}
-    return found | {s.name: tuple(axis.extent for axis in s.axes) for s in stages if s.name not in outputs}
+    return found | {stage.name: stage.shape for stage in stages if stage.name not in outputs}
 
 
 def _renamed(stages: list[Stage], outputs: int) -> list[Stage]:
@@ -140,8 +140,7 @@ def _renamed(stages: list[Stage], outputs: int) -> list[Stage]:
             case At(buffer=name, indices=indices, guards=()) if _same(indices, stage.axes):
                 source = next((one for one in made if one.name == name), None)
                 if source is not None and _uses(name, [*made, *last]) == 1:
-                    value = placed(source.value, _moves(source, indices))
-                    last[position] = replace(stage, value=value)
+                    last[position] = replace(source, name=stage.name)
                     made.remove(source)
             case _:
                 continue
@@ -157,7 +156,7 @@ def _same(indices: Sequence[Index], axes: Sequence[Axis]) -> bool:
 
 
 def _uses(name: str, stages: Iterable[Stage]) -> int:
-    return sum(any(at.buffer == name for at in loads(stage.value)) for stage in stages)
+    return sum(any(at.buffer == name for at in stage.reads()) for stage in stages)
 
 
 def _copied(nests: Sequence[Nest], name: str, shapes: dict[str, tuple[Size, ...]]) -> tuple[Nest, ...]:
@@ -169,11 +168,11 @@ def _copied(nests: Sequence[Nest], name: str, shapes: dict[str, tuple[Size, ...]
     shapes[copy] = shape
     axes = tuple(Axis(-1 - position, extent) for position, extent in enumerate(shape))
     kind = next(
-        load.kind for nest in nests for one in nest.stages for load in loads(one.value) if load.buffer == name
+        load.kind for nest in nests for one in nest.stages for load in one.reads() if load.buffer == name
     )
     first = Nest(axes, (Stage(copy, axes, At(name, tuple(map(Size.of, axes)), kind), kind),))
     moved = [
-        replace(nest, stages=tuple(replace(one, value=_reads(one.value, name, copy)) for one in nest.stages))
+        replace(nest, stages=tuple(one.rebuilt(lambda node: _reads(node, name, copy)) for one in nest.stages))
         for nest in nests
     ]
     return (first, *moved)
@@ -193,11 +192,11 @@ def _reads_changed(nest: Nest, name: str) -> bool:
     """Whether a nest reads what it, or a nest before it, has written; values at a point are read before any is stored."""
     own = next((one for one in nest.stages if one.name == name), None)
     for stage in nest.stages:
-        for load in loads(stage.value):
+        for load in stage.reads():
             if load.buffer != name:
                 continue
             beside = own is not None and stage is not own and bool(nest.extra(own))
-            if own is None or beside or not _same(load.indices, own.axes):
+            if own is None or own.place is not None or beside or not _same(load.indices, own.axes):
                 return True
     return False
 
@@ -206,7 +205,7 @@ def _alive(stages: Sequence[Stage], outputs: Iterable[str]) -> list[Stage]:
     needed = set(outputs)
     for stage in reversed(stages):
         if stage.name in needed:
-            needed |= {at.buffer for at in loads(stage.value)}
+            needed |= {at.buffer for at in stage.reads()}
     return [stage for stage in stages if stage.name in needed]
 
 
@@ -259,15 +258,15 @@ def _inlined(stages: list[Stage], outputs: Iterable[str]) -> list[Stage]:
     kept = list(stages)
     for name in [stage.name for stage in stages]:
         stage = next(one for one in kept if one.name == name)
-        if stage.name in outputs or scanned(stage):
+        if stage.name in outputs or scanned(stage) or stage.place is not None:
             continue
-        readers = [one for one in kept if any(at.buffer == stage.name for at in loads(one.value))]
+        readers = [one for one in kept if any(at.buffer == stage.name for at in one.reads())]
         if len(readers) != 1 or scanned(readers[0]):
             continue
         reader = readers[0]
-        found = [at for at in loads(reader.value) if at.buffer == stage.name]
+        found = [at for at in reader.reads() if at.buffer == stage.name]
         if all(not at.guards and _covers(at.indices, reader.axes) for at in found):
-            kept[kept.index(reader)] = replace(reader, value=_taken_in(reader.value, stage))
+            kept[kept.index(reader)] = _taken_in(reader, stage)
             kept.remove(stage)
     return kept
 
@@ -277,13 +276,13 @@ def _covers(indices: Sequence[Index], axes: Sequence[Axis]) -> bool:
     return len(indices) == len(axes) and set(indices) == {Size.of(axis) for axis in axes}
 
 
-def _taken_in(node: Node, stage: Stage) -> Node:
+def _taken_in(reader: Stage, stage: Stage) -> Stage:
     def change(part: Node) -> Node:
         if isinstance(part, At) and part.buffer == stage.name:
             return placed(stage.value, _moves(stage, part.indices))
         return rebuilt(part, change)
 
-    return change(node)
+    return reader.rebuilt(change)
 
 
 def _grouped(stages: Sequence[Stage], program: Program) -> tuple[Nest, ...]:
@@ -310,7 +309,7 @@ def _joined(
     nests: Sequence[Nest], made: Mapping[str, int], stage: Stage, program: Program
 ) -> tuple[int, Nest] | None:
     """The last nest, with this stage at its end, where the stage reads only the same point of it."""
-    if not nests or scanned(stage) or any(scanned(one) for one in nests[-1].stages):
+    if not nests or any(scanned(one) or one.place is not None for one in (stage, *nests[-1].stages)):
         return None
     nest = nests[-1]
     shared = nest.axes
@@ -329,9 +328,9 @@ def _joined(
     own = {one.name: one for one in nest.stages}
     changed = {one.name for one in program.task.arguments if one.role == "inout"}
     own = {name: one for name, one in own.items() if name not in changed}
-    if not alike and not any(at.buffer in own for at in loads(moved.value)):
+    if not alike and not any(at.buffer in own for at in moved.reads()):
         return None
-    for at in loads(moved.value):
+    for at in moved.reads():
         if at.buffer in own and (nest.extra(own[at.buffer]) or not _same(at.indices, shared)):
             return None
     return len(nests) - 1, replace(nest, stages=(*nest.stages, moved))

@@ -163,29 +163,27 @@ def ranks(tracer: Tracer, array: Array, along: int) -> Array:
     return tracer.kept(axes, element(tuple(Size.of(axis) for axis in axes)))
 
 
+def _ordered(tracer: Tracer, array: Array, along: int, *, indices: bool) -> Array:
+    """The elements of an array in order along an axis, or where they stood: each goes where its rank says."""
+    places = ranks(tracer, array, along)
+    axes = tuple(tracer.axis(extent) for extent in array.shape)
+    index = [Size.of(axis) for axis in axes]
+    target = tuple(places.at(index) if at == along else one for at, one in enumerate(index))
+    return tracer.scattered(axes, number(index[along]) if indices else array.at(index), target)
+
+
 def argsort(tracer: Tracer, array: Any, axis: int = -1, kind: Any = None, **_: Any) -> Array:
     """`np.argsort`, ties in the order they stand in."""
     given = array_of(tracer, array)
     (along,) = axes_named(axis, len(given.axes))
-    places = ranks(tracer, given, along)
-    inner = tracer.axis(given.shape[along])
-    axes = tuple(tracer.axis(extent) for extent in given.shape)
-    index = [Size.of(axis) for axis in axes]
-    other = [Size.of(inner) if at == along else one for at, one in enumerate(index)]
-    here = Binary(places.at(other), number(index[along]), "==")
-    return tracer.kept(axes, Fold("sum", (inner,), chosen(here, number(Size.of(inner)), Literal(0))))
+    return _ordered(tracer, given, along, indices=True)
 
 
 def sort(tracer: Tracer, array: Any, axis: int = -1, kind: Any = None, **_: Any) -> Array:
     """`np.sort`."""
     given = array_of(tracer, array)
     (along,) = axes_named(axis, len(given.axes))
-    order = argsort(tracer, given, axis)
-
-    def element(index: tuple[Size, ...]) -> Node:
-        return given.at([order.at(index) if at == along else one for at, one in enumerate(index)])
-
-    return tracer.array(given.shape, element)
+    return _ordered(tracer, given, along, indices=False)
 
 
 def diff(tracer: Tracer, array: Any, n: int = 1, axis: int = -1) -> Array:

@@ -106,17 +106,21 @@ class Size:
         whole, rest = _divided(self, by)
         if not rest.terms or _is_below(rest, by):
             return whole
-        if rest.constant is not None and by.constant is not None:
-            return whole + rest.constant // by.constant
+        if by.constant is not None:
+            number = dict(rest.terms).get((), 0)
+            whole, rest = whole + number // by.constant, rest + (number % by.constant - number)
+            if not rest.terms or _is_below(rest, by):
+                return whole
         return whole + Size((((Quotient(rest, by),), 1),))
 
     def __mod__(self, other: Size | int) -> Size:
         by = Size.of(other)
         _, rest = _divided(self, by)
+        if by.constant is not None:
+            number = dict(rest.terms).get((), 0)
+            rest += number % by.constant - number
         if not rest.terms or _is_below(rest, by):
             return rest
-        if rest.constant is not None and by.constant is not None:
-            return Size.of(rest.constant % by.constant)
         return Size((((Remainder(rest, by),), 1),))
 
     def extreme(self, op: str, other: Size) -> Size:

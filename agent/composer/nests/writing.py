@@ -13,7 +13,7 @@ from agent.composer.nests import scanning
 from agent.composer.nests.arrays import Stage
 from agent.composer.nests.fusing import PARTS, Nest, Program, scanned
 from agent.composer.nests.options import NestOptions, features, lanes
-from agent.composer.nests.points import At, Fold, kind_of, loads, parts
+from agent.composer.nests.points import At, Fold, Index, kind_of, parts
 from agent.composer.nests.sizes import Axis, Size, product
 from agent.composer.nests.texts import FLOORED, Texts
 
@@ -89,7 +89,7 @@ def _is_text(text: str) -> bool:
 
 
 def _reads(stage: Stage, name: str) -> bool:
-    return any(at.buffer == name for at in loads(stage.value))
+    return any(at.buffer == name for at in stage.reads())
 
 
 def _folds(node: Node) -> list[Fold]:
@@ -110,7 +110,8 @@ def _gathering(program: Program, options: NestOptions, types: Types) -> list[str
             if scanned(stage):
                 texts |= dict.fromkeys(scanning.functions(stage, types))
                 continue
-            for fold in _folds(stage.value) if many != 1 else ():
+            values = [one for one in (stage.value, *stage.target) if isinstance(one, Node)]
+            for fold in [fold for one in values for fold in _folds(one)] if many != 1 else ():
                 kind = kind_of(fold)
                 if many == 32:
                     texts[warp_function(fold.op, kind, types, f"warp_{fold.op}")] = None
@@ -194,7 +195,8 @@ class _NestWriter:
 
     def _stage(self, stage: Stage) -> str:
         """Compute a buffer's elements at one point: those beside the shared axes are stored, a single one is kept."""
-        text = "".join(self._fold(fold) for fold in _folds(stage.value))
+        folds = [fold for one in (stage.value, *stage.target) if isinstance(one, Node) for fold in _folds(one)]
+        text = "".join(self._fold(fold) for fold in folds)
         extra = self._nest.extra(stage)
         if extra:
             return text + self._loop(extra, self._store(stage))
@@ -234,13 +236,13 @@ class _NestWriter:
         place = self._texts.place(stage.name, self._own(stage))
         return f"{self._texts.buffer(stage.name)}[{place}] = {self._texts.stored(stage.name, value)};\n"
 
-    def _own(self, stage: Stage) -> tuple[Size, ...]:
+    def _own(self, stage: Stage) -> tuple[Index, ...]:
         """The stage's own element, with zeros for axes of one that only the argument has."""
-        axes = iter(stage.axes)
-        shape = self._program.shapes[stage.name]
-        if len(shape) == len(stage.axes):
-            return tuple(map(Size.of, stage.axes))
-        return tuple(Size() if extent == Size.of(1) else Size.of(next(axes)) for extent in shape)
+        shape, target = self._program.shapes[stage.name], stage.target
+        if len(shape) == len(target):
+            return target
+        left = iter(target)
+        return tuple(Size() if extent == Size.of(1) else next(left) for extent in shape)
 
     def _fold(self, fold: Fold) -> str:
         kind = kind_of(fold)
