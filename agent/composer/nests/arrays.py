@@ -119,6 +119,11 @@ class Stage:
         """Where the element goes."""
         return self.place if self.place is not None else tuple(map(Size.of, self.axes))
 
+    @property
+    def is_scattered(self) -> bool:
+        """Whether where an element goes is read from memory."""
+        return any(isinstance(one, Node) for one in self.target)
+
     def reads(self) -> Iterator[At]:
         """Every element that it reads."""
         yield from loads(self.value)

@@ -196,7 +196,7 @@ def _reads_changed(nest: Nest, name: str) -> bool:
             if load.buffer != name:
                 continue
             beside = own is not None and stage is not own and bool(nest.extra(own))
-            if own is None or own.place is not None or beside or not _same(load.indices, own.axes):
+            if own is None or beside or load.indices != own.target:
                 return True
     return False
 
@@ -258,7 +258,7 @@ def _inlined(stages: list[Stage], outputs: Iterable[str]) -> list[Stage]:
     kept = list(stages)
     for name in [stage.name for stage in stages]:
         stage = next(one for one in kept if one.name == name)
-        if stage.name in outputs or scanned(stage) or stage.place is not None:
+        if stage.name in outputs or scanned(stage) or stage.is_scattered:
             continue
         readers = [one for one in kept if any(at.buffer == stage.name for at in one.reads())]
         if len(readers) != 1 or scanned(readers[0]):
@@ -305,11 +305,23 @@ def _points(stage: Stage, program: Program) -> tuple[Axis, ...]:
     return tuple(axis for axis in stage.axes if axis != along)
 
 
+def _shared_axes(stage: Stage, nest: Nest) -> tuple[Axis, ...] | None:
+    """The axes of a stage at which it reads a nest's results; None where it reads none, or not along axes of its own."""
+    own = {one.name for one in nest.stages if not nest.extra(one)}
+    by_size = {Size.of(axis): axis for axis in stage.axes}
+    for at in stage.reads():
+        if at.buffer in own and len(set(at.indices)) == len(nest.axes):
+            found = [by_size.get(one) for one in at.indices if isinstance(one, Size)]
+            axes = tuple(axis for axis in found if axis is not None)
+            return axes if len(axes) == len(nest.axes) else None
+    return None
+
+
 def _joined(
     nests: Sequence[Nest], made: Mapping[str, int], stage: Stage, program: Program
 ) -> tuple[int, Nest] | None:
     """The last nest, with this stage at its end, where the stage reads only the same point of it."""
-    if not nests or any(scanned(one) or one.place is not None for one in (stage, *nests[-1].stages)):
+    if not nests or any(scanned(one) or one.is_scattered for one in (stage, *nests[-1].stages)):
         return None
     nest = nests[-1]
     shared = nest.axes
@@ -318,19 +330,22 @@ def _joined(
         not nest.folds or not shared or program.count(product(tuple(a.extent for a in shared))) < 2
     ):
         return None
-    if [a.extent for a in stage.axes[: len(shared)]] != [a.extent for a in shared]:
+    order = _shared_axes(stage, nest) or stage.axes[: len(shared)]
+    if [axis.extent for axis in order] != [axis.extent for axis in shared]:
         return None
-    here = {own: Size.of(axis) for own, axis in zip(stage.axes, shared, strict=False)}
-    moved = replace(stage, axes=(*shared, *stage.axes[len(shared) :]), value=placed(stage.value, here))
-    beside = set(moved.axes[len(shared) :])
+    here = {own: Size.of(axis) for own, axis in zip(order, shared, strict=True)}
+    rest = tuple(axis for axis in stage.axes if axis not in order)
+    target = tuple(here.get(axis, Size.of(axis)) for axis in stage.axes)
+    moved = replace(stage, axes=(*shared, *rest), value=placed(stage.value, here), place=target, extents=stage.shape)
+    own = {one.name: one for one in nest.stages}
+    beside = set(rest)
     if any(isinstance(part, Fold) and axes_of(part) & beside for part in parts(moved.value)):
         return None
-    own = {one.name: one for one in nest.stages}
     changed = {one.name for one in program.task.arguments if one.role == "inout"}
     own = {name: one for name, one in own.items() if name not in changed}
     if not alike and not any(at.buffer in own for at in moved.reads()):
         return None
     for at in moved.reads():
-        if at.buffer in own and (nest.extra(own[at.buffer]) or not _same(at.indices, shared)):
+        if at.buffer in own and (nest.extra(own[at.buffer]) or at.indices != own[at.buffer].target):
             return None
     return len(nests) - 1, replace(nest, stages=(*nest.stages, moved))

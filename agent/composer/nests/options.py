@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.nests.fusing import Program
-from agent.composer.nests.sizes import product
+from agent.composer.nests.fusing import Nest, Program
+from agent.composer.nests.sizes import Size, product
 from agent.composer.options import Options
+
+_MANY = 2048
+"""Points that fill a GPU without several threads for each."""
 
 _LONG = 64
 """Elements for each point from which on several threads share it."""
@@ -42,14 +45,22 @@ def features(program: Program) -> tuple[str, ...]:
 def lanes(program: Program, index: int, options: NestOptions) -> int:
     """How many threads work on a point of a nest: 1, 32 or 0 for a whole block."""
     nest = program.nests[index]
-    if options.two_pass_reduction and nest.folds:
-        return 0
-    if options.warp_shuffle_reduction and nest.folds:
-        return 32
-    points = program.count(product(tuple(axis.extent for axis in nest.axes)))
-    extra = max(
-        (program.count(product(tuple(a.extent for a in nest.extra(s)))) for s in nest.stages), default=1
-    )
     if not nest.folds:
         return 1
-    return 0 if points < 4096 and extra == 1 else 32 if extra >= _LONG else 1
+    points = program.count(product(tuple(axis.extent for axis in nest.axes)))
+    if points >= _MANY and _is_side_by_side(nest):
+        return 1
+    if options.two_pass_reduction:
+        return 0
+    extra = max((program.count(product(tuple(a.extent for a in nest.extra(s)))) for s in nest.stages), default=1)
+    if options.warp_shuffle_reduction or extra >= _LONG:
+        return 32
+    return 0 if points < _MANY else 1
+
+
+def _is_side_by_side(nest: Nest) -> bool:
+    """Whether points next to each other read elements next to each other."""
+    last = nest.axes[-1] if nest.axes else None
+    loads = [at for stage in nest.stages for at in stage.reads() if at.indices]
+    beside = [at for at in loads if isinstance(at.indices[-1], Size) and last in at.indices[-1].atoms]
+    return 2 * len(beside) >= len(loads)

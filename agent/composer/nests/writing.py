@@ -214,7 +214,7 @@ class _NestWriter:
             declared = f"const {self._types.name(value.kind)} {name} = {value.text};"
             text = "".join(f"{line}\n" for line in (*lines.lines, declared))
         if stage.name not in self._in_place:
-            at = At(stage.name, tuple(map(Size.of, self._nest.axes)), stage.kind)
+            at = At(stage.name, stage.target, stage.kind)
             self._texts.known[at] = self._values[stage.name]
         return text
 
