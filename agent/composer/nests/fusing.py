@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from agent.composer.expressions import Kind
 from agent.composer.ir import Literal, Node
 from agent.composer.nests.arrays import Array, NotExpressed, Stage
+from agent.composer.nests.counting import counted
 from agent.composer.nests.following import Followed
 from agent.composer.nests.points import (
     At,
@@ -105,7 +106,7 @@ def planned(task: Task, followed: Followed) -> Program:
     in_place = [one.name for one in task.arguments if one.role == "inout"]
     nests = _grouped(stages, empty)
     for name in in_place:
-        nests = _copied(nests, name, shapes)
+        nests = _swapped(nests, name) or _copied(nests, name, shapes)
     return replace(empty, nests=nests, shapes=shapes)
 
 
@@ -157,6 +158,16 @@ def _same(indices: Sequence[Index], axes: Sequence[Axis]) -> bool:
 
 def _uses(name: str, stages: Iterable[Stage]) -> int:
     return sum(any(at.buffer == name for at in stage.reads()) for stage in stages)
+
+
+def _swapped(nests: Sequence[Nest], name: str) -> tuple[Nest, ...] | None:
+    """Let threads swap elements with their mirror images, where that is all that becomes of an array in place."""
+    from agent.composer.nests.swapping import swapped
+
+    if any(at.buffer == name for nest in nests[:-1] for stage in nest.stages for at in stage.reads()):
+        return None
+    last = swapped(nests[-1], name) if nests else None
+    return None if last is None else (*nests[:-1], last)
 
 
 def _copied(nests: Sequence[Nest], name: str, shapes: dict[str, tuple[Size, ...]]) -> tuple[Nest, ...]:
@@ -221,7 +232,7 @@ def scanned(stage: Stage) -> Axis | None:
 def _pieces(stage: Stage, program: Program) -> list[Stage]:
     """Cut a long reduction with few results into pieces, which a second stage puts together."""
     fold = stage.value
-    if not isinstance(fold, Fold) or scanned(stage):
+    if not isinstance(fold, Fold) or scanned(stage) or counted(stage):
         return [stage]
     total = product(tuple(axis.extent for axis in fold.axes))
     points = program.count(product(tuple(axis.extent for axis in stage.axes)), 2 * _FEW)
@@ -258,10 +269,10 @@ def _inlined(stages: list[Stage], outputs: Iterable[str]) -> list[Stage]:
     kept = list(stages)
     for name in [stage.name for stage in stages]:
         stage = next(one for one in kept if one.name == name)
-        if stage.name in outputs or scanned(stage) or stage.is_scattered:
+        if stage.name in outputs or stage.is_scattered or scanned(stage) or counted(stage):
             continue
         readers = [one for one in kept if any(at.buffer == stage.name for at in one.reads())]
-        if len(readers) != 1 or scanned(readers[0]):
+        if len(readers) != 1 or scanned(readers[0]) or counted(readers[0]):
             continue
         reader = readers[0]
         found = [at for at in reader.reads() if at.buffer == stage.name]
@@ -321,7 +332,7 @@ def _joined(
     nests: Sequence[Nest], made: Mapping[str, int], stage: Stage, program: Program
 ) -> tuple[int, Nest] | None:
     """The last nest, with this stage at its end, where the stage reads only the same point of it."""
-    if not nests or any(scanned(one) or one.is_scattered for one in (stage, *nests[-1].stages)):
+    if not nests or any(one.is_scattered or scanned(one) or counted(one) for one in (stage, *nests[-1].stages)):
         return None
     nest = nests[-1]
     shared = nest.axes

@@ -141,6 +141,10 @@ class Texts:
         """A value as an element of a buffer."""
         return Writer(self.types, {}).stored(value, self._dtypes[buffer])
 
+    def ctype(self, buffer: str) -> str:
+        """The C type of a buffer's elements."""
+        return storage(self._dtypes[buffer])
+
     def declared(self, buffer: str, *, written: bool, read_only: bool) -> str:
         """A buffer or a scalar as a parameter."""
         ctype = storage(self._dtypes[buffer])

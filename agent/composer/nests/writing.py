@@ -9,7 +9,7 @@ from agent.composer.expressions import Kind, Types, Value
 from agent.composer.gathering import block_by_shuffles, warp_function
 from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
-from agent.composer.nests import scanning
+from agent.composer.nests import counting, scanning
 from agent.composer.nests.arrays import Stage
 from agent.composer.nests.fusing import PARTS, Nest, Program, scanned
 from agent.composer.nests.options import NestOptions, features, lanes
@@ -83,11 +83,6 @@ def _is_local(program: Program, nest: Nest, stage: Stage) -> bool:
     return all(other is nest for other, _ in readers)
 
 
-def _is_text(text: str) -> bool:
-    """Whether it is more than a name, and is worth one."""
-    return not text.isidentifier()
-
-
 def _reads(stage: Stage, name: str) -> bool:
     return any(at.buffer == name for at in stage.reads())
 
@@ -107,6 +102,8 @@ def _gathering(program: Program, options: NestOptions, types: Types) -> list[str
     for index, nest in enumerate(program.nests):
         many = lanes(program, index, options)
         for stage in nest.stages:
+            if counting.counted(stage):
+                continue
             if scanned(stage):
                 texts |= dict.fromkeys(scanning.functions(stage, types))
                 continue
@@ -133,7 +130,7 @@ class _NestWriter:
         self._texts = Texts(types, dtypes, program.shapes, scalars)
         self._name = f"nest_{index + 1}" if len(program.nests) > 1 else "nest"
         self._written: list[str] = []
-        self._values: dict[str, Value] = {}
+        self._values: dict[int, Value] = {}
         self._in_place = {one.name for one in program.task.arguments if one.role == "inout"}
 
     def write(self) -> _Written:
@@ -144,7 +141,12 @@ class _NestWriter:
             body = self._head("blockIdx.x", "", "1", points, scanning.body(nest.stages[0], self._texts))
             self._written.append(nest.stages[0].name)
             return self._finished(body, self._grid(points, "1"))
-        inner = "".join(self._stage(stage) for stage in nest.stages) + self._stores()
+        if len(nest.stages) == 1 and (count := counting.counted(nest.stages[0])):
+            stage = nest.stages[0]
+            body = counting.body(stage, count, self._texts, self._decoded)
+            self._written.append(stage.name)
+            return self._finished(body, counting.grid(count), counting.directives(stage))
+        inner = "".join(self._stage(number, stage) for number, stage in enumerate(nest.stages)) + self._stores()
         match self._lanes:
             case 1:
                 body = self._head("blockIdx.x * BLOCK + threadIdx.x", "", "BLOCK", points, inner)
@@ -193,37 +195,37 @@ class _NestWriter:
             below = below * axis.extent
         return "".join(reversed(lines))
 
-    def _stage(self, stage: Stage) -> str:
+    def _stage(self, number: int, stage: Stage) -> str:
         """Compute a buffer's elements at one point: those beside the shared axes are stored, a single one is kept."""
         folds = [fold for one in (stage.value, *stage.target) if isinstance(one, Node) for fold in _folds(one)]
         text = "".join(self._fold(fold) for fold in folds)
         extra = self._nest.extra(stage)
         if extra:
             return text + self._loop(extra, self._store(stage))
-        return text + self._kept(stage)
+        return text + self._kept(number, stage)
 
-    def _kept(self, stage: Stage) -> str:
+    def _kept(self, number: int, stage: Stage) -> str:
         lines = self._texts.lines(stage.value)
         (value,) = lines.values
-        if len(self._nest.stages) == 1 or not _is_text(value.text):
-            self._values[stage.name] = value
+        if len(self._nest.stages) == 1 or value.text.isidentifier():
+            self._values[number] = value
             text = "".join(f"{line}\n" for line in lines.lines)
         else:
             name = self._texts.fresh(f"{stage.name}_value")
-            self._values[stage.name] = type(value)(name, value.kind)
+            self._values[number] = type(value)(name, value.kind)
             declared = f"const {self._types.name(value.kind)} {name} = {value.text};"
             text = "".join(f"{line}\n" for line in (*lines.lines, declared))
         if stage.name not in self._in_place:
             at = At(stage.name, stage.target, stage.kind)
-            self._texts.known[at] = self._values[stage.name]
+            self._texts.known[at] = self._values[number]
         return text
 
     def _stores(self) -> str:
         """Store what is one value a point, after everything was read."""
         text = ""
-        for stage in self._nest.stages:
+        for number, stage in enumerate(self._nest.stages):
             if not self._nest.extra(stage) and not _is_local(self._program, self._nest, stage):
-                text += self._stored(stage, self._values[stage.name])
+                text += self._stored(stage, self._values[number])
         return text if self._lanes == 1 or not text else f"if (lane == 0) {{\n{indent(text)}}}\n"
 
     def _store(self, stage: Stage) -> str:
@@ -280,7 +282,7 @@ class _NestWriter:
         inside = self._decoded(flat, axes) + body
         return f"{unroll}for (int {flat} = lane; {flat} < {total}; {flat} += {step}) {{\n{indent(inside)}}}\n"
 
-    def _finished(self, body: str, grid: str) -> _Written:
+    def _finished(self, body: str, grid: str, before: Sequence[str] = ()) -> _Written:
         texts = self._texts
         declared = [
             texts.declared(name, written=name in self._written, read_only=self._options.read_only_cache)
@@ -289,5 +291,5 @@ class _NestWriter:
         declared += [f"const int {name}" for name in texts.dims.values()]
         arguments = ", ".join([*texts.used, *texts.dims])
         head = f'extern "C" __global__ void __launch_bounds__(BLOCK)\n{self._name}({", ".join(declared)})'
-        launch = f"//@ launch {self._name}<<<{grid}, BLOCK>>>({arguments})"
+        launch = "\n".join([*before, f"//@ launch {self._name}<<<{grid}, BLOCK>>>({arguments})"])
         return _Written(f"{head} {{\n{indent(body)}}}\n", launch)
