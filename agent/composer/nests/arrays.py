@@ -202,7 +202,9 @@ class Tracer:
     def scattered(self, axes: tuple[Axis, ...], value: Node, place: tuple[Index, ...]) -> Array:
         """Fill a buffer whose extents are the axes', each element at a place of its own."""
         result = self.kept(axes, value)
-        self.stages[-1] = replace(self.stages[-1], place=(*map(Size.of, self.stages[-1].axes[: -len(axes)]), *place))
+        self.stages[-1] = replace(
+            self.stages[-1], place=(*map(Size.of, self.stages[-1].axes[: -len(axes)]), *place)
+        )
         return result
 
     def folded(self, op: str, array: Array, over: Sequence[int], *, keepdims: bool = False) -> Array:

@@ -49,7 +49,13 @@ class Nest:
     @property
     def folds(self) -> bool:
         """Whether it reduces anything."""
-        return any(isinstance(part, Fold) for stage in self.stages for one in (stage.value, *stage.target) if isinstance(one, Node) for part in parts(one))
+        return any(
+            isinstance(part, Fold)
+            for stage in self.stages
+            for one in (stage.value, *stage.target)
+            if isinstance(one, Node)
+            for part in parts(one)
+        )
 
     def extra(self, stage: Stage) -> tuple[Axis, ...]:
         """The axes that a stage has beside the shared ones."""
@@ -332,7 +338,9 @@ def _joined(
     nests: Sequence[Nest], made: Mapping[str, int], stage: Stage, program: Program
 ) -> tuple[int, Nest] | None:
     """The last nest, with this stage at its end, where the stage reads only the same point of it."""
-    if not nests or any(one.is_scattered or scanned(one) or counted(one) for one in (stage, *nests[-1].stages)):
+    if not nests or any(
+        one.is_scattered or scanned(one) or counted(one) for one in (stage, *nests[-1].stages)
+    ):
         return None
     nest = nests[-1]
     shared = nest.axes
@@ -347,7 +355,9 @@ def _joined(
     here = {own: Size.of(axis) for own, axis in zip(order, shared, strict=True)}
     rest = tuple(axis for axis in stage.axes if axis not in order)
     target = tuple(here.get(axis, Size.of(axis)) for axis in stage.axes)
-    moved = replace(stage, axes=(*shared, *rest), value=placed(stage.value, here), place=target, extents=stage.shape)
+    moved = replace(
+        stage, axes=(*shared, *rest), value=placed(stage.value, here), place=target, extents=stage.shape
+    )
     own = {one.name: one for one in nest.stages}
     beside = set(rest)
     if any(isinstance(part, Fold) and axes_of(part) & beside for part in parts(moved.value)):

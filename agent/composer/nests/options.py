@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.nests.fusing import Nest, Program
+from agent.composer.nests.counting import counted
+from agent.composer.nests.fusing import Nest, Program, scanned
 from agent.composer.nests.sizes import Size, product
+from agent.composer.nests.tiling import product_of
 from agent.composer.options import Options
 
 _MANY = 2048
@@ -19,12 +21,15 @@ _LONG = 64
 class NestOptions(Options):
     """Features of nests. A point that reduces much is a warp's, with `two_pass_reduction` a block's."""
 
+    shared_memory_tiling: bool = False
     warp_shuffle_reduction: bool = False
     two_pass_reduction: bool = False
     grid_stride_loop: bool = False
     loop_unrolling: bool = False
     block_size_tuning: bool = False
     read_only_cache: bool = False
+    thread_coarsening: bool = False
+    constant_dimensions: bool = False
 
     def settled(self) -> NestOptions:
         """A block puts its results together by shuffles."""
@@ -38,8 +43,14 @@ def features(program: Program) -> tuple[str, ...]:
     shared = {"warp_shuffle_reduction", "two_pass_reduction"}
     some = any(nest.folds for nest in program.nests)
     loops = some or any(nest.extra(stage) for nest in program.nests for stage in nest.stages)
-    useless = (set() if some else shared) | (set() if loops else {"loop_unrolling"})
-    return tuple(name for name in NestOptions(*[True] * 6).features if name not in useless)
+    useless: set[str] = (set() if some else shared) | (set() if loops else {"loop_unrolling"})
+    if not any(product_of(nest) for nest in program.nests):
+        useless |= {"shared_memory_tiling"}
+    if not any(
+        is_coarse(program, index, NestOptions(thread_coarsening=True)) for index in range(len(program.nests))
+    ):
+        useless |= {"thread_coarsening"}
+    return tuple(name for name in NestOptions(*[True] * 9).features if name not in useless)
 
 
 def lanes(program: Program, index: int, options: NestOptions) -> int:
@@ -52,10 +63,22 @@ def lanes(program: Program, index: int, options: NestOptions) -> int:
         return 1
     if options.two_pass_reduction:
         return 0
-    extra = max((program.count(product(tuple(a.extent for a in nest.extra(s)))) for s in nest.stages), default=1)
+    extra = max(
+        (program.count(product(tuple(a.extent for a in nest.extra(s)))) for s in nest.stages), default=1
+    )
     if options.warp_shuffle_reduction or extra >= _LONG:
         return 32
     return 0 if points < _MANY else 1
+
+
+def is_coarse(program: Program, index: int, options: NestOptions) -> bool:
+    """Whether a thread takes several points, for which it reads once what they share."""
+    nest = program.nests[index]
+    plain = len(nest.stages) == 1 and not nest.extra(nest.stages[0]) and nest.folds
+    if options.shared_memory_tiling and product_of(nest):
+        return False
+    special = any(scanned(stage) or counted(stage) for stage in nest.stages)
+    return options.thread_coarsening and plain and not special and lanes(program, index, options) == 1
 
 
 def _is_side_by_side(nest: Nest) -> bool:

@@ -32,6 +32,7 @@ class Texts:
     Attributes:
         used: Buffers and scalars that were read or written so far, by their C names.
         dims: Dims that were mentioned so far, by their C names.
+        macros: Dims that were mentioned so far and are macros.
     """
 
     def __init__(
@@ -40,16 +41,20 @@ class Texts:
         dtypes: Mapping[str, str],
         shapes: Mapping[str, tuple[Size, ...]],
         scalars: frozenset[str],
+        *,
+        constant: bool = False,
     ) -> None:
-        """Take the C types, and of every buffer its dtype and shape."""
+        """Take the C types, and of every buffer its dtype and shape; with `constant`, dims are macros."""
+        self._constant = constant
         self.types = types
         self._dtypes = dtypes
         self._shapes = shapes
         self._scalars = scalars
-        self._names = Names("ijkf")
+        self._names = Names("ijkfrmn")
         self._axes: dict[Axis, str] = {}
         self.used: dict[str, str] = {}
         self.dims: dict[str, str] = {}
+        self.macros: set[str] = set()
         self.known: dict[Node, Value] = {}
         self._locals: set[str] = set()
 
@@ -65,6 +70,10 @@ class Texts:
                 f"at_{extent}" if extent.isidentifier() and not extent.isupper() else "at"
             )
         return self._axes[axis]
+
+    def rename(self, axis: Axis, text: str) -> None:
+        """Write an axis as this from here on."""
+        self._axes[axis] = text
 
     def buffer(self, name: str) -> str:
         """The parameter of a buffer or a scalar."""
@@ -82,6 +91,9 @@ class Texts:
         assert isinstance(atom, str), "the others are written by their parts"
         if atom.isupper():
             return atom  # a macro
+        if self._constant:
+            self.macros.add(atom)
+            return size_macro(atom)
         if atom not in self.dims:
             self.dims[atom] = self.fresh(atom)
         return self.dims[atom]
@@ -152,6 +164,11 @@ class Texts:
             return f"const {ctype} {self.used[buffer]}"
         const = "" if written else "const "
         return f"{const}{ctype}*{' __restrict__' if read_only else ''} {self.used[buffer]}"
+
+
+def size_macro(dim: str) -> str:
+    """Name of the macro that is a dim."""
+    return f"SIZE_{dim.upper()}"
 
 
 _TIGHT = 99

@@ -9,23 +9,33 @@ from agent.composer.expressions import Kind, Types, Value
 from agent.composer.gathering import block_by_shuffles, warp_function
 from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
-from agent.composer.nests import counting, scanning
+from agent.composer.nests import counting, scanning, tiling
 from agent.composer.nests.arrays import Stage
 from agent.composer.nests.fusing import PARTS, Nest, Program, scanned
-from agent.composer.nests.options import NestOptions, features, lanes
+from agent.composer.nests.options import NestOptions, features, is_coarse, lanes
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
 from agent.composer.nests.sizes import Axis, Size, product
-from agent.composer.nests.texts import FLOORED, Texts
+from agent.composer.nests.texts import FLOORED, Texts, size_macro
 
 __all__ = ["NestOptions", "emit", "features"]
 
 
+_UNROLLED = 8
+_LARGE = 1 << 30
+
+
+def _each(body: str) -> str:
+    """Do something for each of a thread's points."""
+    return f"#pragma unroll\nfor (int r = 0; r < COARSE; ++r) {{\n{indent(body)}}}\n"
+
+
 @dataclass(frozen=True)
 class _Written:
-    """A kernel: its code and how it is launched."""
+    """A kernel: its code, how it is launched, and the dims that are macros in it."""
 
     code: str
     launch: str
+    macros: frozenset[str]
 
 
 def emit(program: Program, options: NestOptions) -> str:
@@ -51,6 +61,12 @@ def emit(program: Program, options: NestOptions) -> str:
             if options.grid_stride_loop
             else []
         ),
+        *(
+            f"//@ define {size_macro(dim)} = {dim}"
+            for dim in sorted(frozenset[str]().union(*(w.macros for w in written)))
+        ),
+        *([tune("TILE", 64, (32, 64), swept=not options.block_size_tuning)] if "TILE" in code else []),
+        *([tune("COARSE", 4, (2, 4, 8), swept=not options.block_size_tuning)] if "COARSE" in code else []),
         *_scratch(program, dtypes),
         *(one.launch for one in written),
     ]
@@ -127,10 +143,12 @@ class _NestWriter:
         self._types = types
         self._lanes = lanes(program, index, options)
         scalars = frozenset(one.name for one in program.task.arguments if one.is_scalar)
-        self._texts = Texts(types, dtypes, program.shapes, scalars)
+        self._texts = Texts(types, dtypes, program.shapes, scalars, constant=options.constant_dimensions)
+        self._coarse = is_coarse(program, index, options)
         self._name = f"nest_{index + 1}" if len(program.nests) > 1 else "nest"
         self._written: list[str] = []
         self._values: dict[int, Value] = {}
+        self._declared = ""
         self._in_place = {one.name for one in program.task.arguments if one.role == "inout"}
 
     def write(self) -> _Written:
@@ -146,8 +164,24 @@ class _NestWriter:
             body = counting.body(stage, count, self._texts, self._decoded)
             self._written.append(stage.name)
             return self._finished(body, counting.grid(count), counting.directives(stage))
-        inner = "".join(self._stage(number, stage) for number, stage in enumerate(nest.stages)) + self._stores()
+        if self._options.shared_memory_tiling and (found := tiling.product_of(nest)):
+            (stage,) = nest.stages
+            body = tiling.body(
+                stage, found, self._texts, self._decoded, lambda value: self._stored(stage, value)
+            )
+            return self._finished(body, tiling.grid(found), threads=str(tiling.THREADS))
+        if self._coarse:
+            for axis in nest.axes:
+                self._texts.rename(axis, f"{self._texts.axis(axis)}[r]")
+        inner = (
+            "".join(self._stage(number, stage) for number, stage in enumerate(nest.stages)) + self._stores()
+        )
         match self._lanes:
+            case 1 if self._coarse:
+                body = self._head(
+                    "blockIdx.x * (BLOCK * COARSE) + threadIdx.x", "", "(BLOCK * COARSE)", points, inner
+                )
+                return self._finished(body, self._grid(points, "(BLOCK * COARSE)"))
             case 1:
                 body = self._head("blockIdx.x * BLOCK + threadIdx.x", "", "BLOCK", points, inner)
             case 32:
@@ -168,8 +202,8 @@ class _NestWriter:
 
     def _head(self, first: str, lane: str, each: str, points: Size, inner: str) -> str:
         """Find this thread's point, or its points in turn, and decode the axes."""
-        axes = self._decoded("point", self._nest.axes)
         count = self._texts.size(points)
+        axes = self._points(count) if self._coarse else self._decoded("point", self._nest.axes)
         if self._options.grid_stride_loop:
             step = f"gridDim.x * {each}" if each != "1" else "gridDim.x"
             loop = (
@@ -180,6 +214,13 @@ class _NestWriter:
             return lane + inner
         guard = "" if each == "1" else f"if (point >= {count}) {{\n    return;\n}}\n"
         return f"{lane}const int point = {first};\n{guard}{axes}{inner}"
+
+    def _points(self, count: str) -> str:
+        """Decode the axes of all points of this thread; what is beyond the last is the last, and is not stored."""
+        names = [self._texts.axis(axis).removesuffix("[r]") for axis in self._nest.axes]
+        declared = f"int {', '.join(f'{name}[COARSE]' for name in names)};\n" if names else ""
+        decoded = self._decoded("one", self._nest.axes).replace("const int ", "")
+        return declared + _each(f"const int one = min(point + r * BLOCK, {count} - 1);\n{decoded}")
 
     def _decoded(self, flat: str, axes: Sequence[Axis]) -> str:
         """Take an index over all axes apart."""
@@ -197,7 +238,9 @@ class _NestWriter:
 
     def _stage(self, number: int, stage: Stage) -> str:
         """Compute a buffer's elements at one point: those beside the shared axes are stored, a single one is kept."""
-        folds = [fold for one in (stage.value, *stage.target) if isinstance(one, Node) for fold in _folds(one)]
+        folds = [
+            fold for one in (stage.value, *stage.target) if isinstance(one, Node) for fold in _folds(one)
+        ]
         text = "".join(self._fold(fold) for fold in folds)
         extra = self._nest.extra(stage)
         if extra:
@@ -210,6 +253,8 @@ class _NestWriter:
         if len(self._nest.stages) == 1 or value.text.isidentifier():
             self._values[number] = value
             text = "".join(f"{line}\n" for line in lines.lines)
+            if self._coarse:
+                self._declared, text = text, ""
         else:
             name = self._texts.fresh(f"{stage.name}_value")
             self._values[number] = type(value)(name, value.kind)
@@ -226,6 +271,9 @@ class _NestWriter:
         for number, stage in enumerate(self._nest.stages):
             if not self._nest.extra(stage) and not _is_local(self._program, self._nest, stage):
                 text += self._stored(stage, self._values[number])
+        if self._coarse:
+            points = self._texts.size(product(tuple(axis.extent for axis in self._nest.axes)))
+            return _each(f"if (point + r * BLOCK < {points}) {{\n{indent(self._declared + text)}}}\n")
         return text if self._lanes == 1 or not text else f"if (lane == 0) {{\n{indent(text)}}}\n"
 
     def _store(self, stage: Stage) -> str:
@@ -254,9 +302,15 @@ class _NestWriter:
         lines = self._texts.lines(fold.body)
         (value,) = lines.values
         value = self._texts.cast(value, kind)
+        ctype, start = self._types.name(kind), identity(fold.op, kind, self._types)
+        if self._coarse:
+            text = f"{ctype} {name}[COARSE];\n{_each(f'{name}[r] = {start};' + chr(10))}"
+            name = f"{name}[r]"
+        else:
+            text = f"{ctype} {name} = {start};\n"
         step = accumulate(fold.op, kind, self._types, name, value.text)
-        text = f"{self._types.name(kind)} {name} = {identity(fold.op, kind, self._types)};\n"
-        text += self._loop(fold.axes, "".join(f"{line}\n" for line in lines.lines) + step)
+        inside = "".join(f"{line}\n" for line in lines.lines) + step
+        text += self._loop(fold.axes, _each(inside) if self._coarse else inside)
         if self._lanes != 1:
             text += f"{name} = {'warp' if self._lanes == 32 else 'reduce'}_{fold.op}({name});\n"
         self._texts.known[fold] = type(value)(name, kind)
@@ -268,7 +322,8 @@ class _NestWriter:
         if self._lanes == 1:
             for position, axis in enumerate(reversed(axes)):
                 name, extent = self._texts.axis(axis), self._texts.size(axis.extent)
-                pragma = unroll if position == 0 else ""
+                short = (axis.extent.constant or _LARGE) <= _UNROLLED
+                pragma = "#pragma unroll\n" if short else unroll if position == 0 else ""
                 body = f"{pragma}for (int {name} = 0; {name} < {extent}; ++{name}) {{\n{indent(body)}}}\n"
             return body
         step = "32" if self._lanes == 32 else "BLOCK"
@@ -282,7 +337,7 @@ class _NestWriter:
         inside = self._decoded(flat, axes) + body
         return f"{unroll}for (int {flat} = lane; {flat} < {total}; {flat} += {step}) {{\n{indent(inside)}}}\n"
 
-    def _finished(self, body: str, grid: str, before: Sequence[str] = ()) -> _Written:
+    def _finished(self, body: str, grid: str, before: Sequence[str] = (), threads: str = "BLOCK") -> _Written:
         texts = self._texts
         declared = [
             texts.declared(name, written=name in self._written, read_only=self._options.read_only_cache)
@@ -290,6 +345,6 @@ class _NestWriter:
         ]
         declared += [f"const int {name}" for name in texts.dims.values()]
         arguments = ", ".join([*texts.used, *texts.dims])
-        head = f'extern "C" __global__ void __launch_bounds__(BLOCK)\n{self._name}({", ".join(declared)})'
-        launch = "\n".join([*before, f"//@ launch {self._name}<<<{grid}, BLOCK>>>({arguments})"])
-        return _Written(f"{head} {{\n{indent(body)}}}\n", launch)
+        head = f'extern "C" __global__ void __launch_bounds__({threads})\n{self._name}({", ".join(declared)})'
+        launch = "\n".join([*before, f"//@ launch {self._name}<<<{grid}, {threads}>>>({arguments})"])
+        return _Written(f"{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros))
