@@ -23,7 +23,7 @@ from agent.composer.nests.points import (
     placed,
     rebuilt,
 )
-from agent.composer.nests.sizes import ONE, Axis, Size, product
+from agent.composer.nests.sizes import ONE, Axis, Quotient, Remainder, Size, product
 from tools.tasks.task import Task, TaskArgument
 
 PARTS = "PARTS"
@@ -86,8 +86,7 @@ class Program:
     def count(self, size: Size, default: int = 1 << 20) -> int:
         """About how many elements that is."""
         known = {**self.sizes, PARTS: 1024}
-        names = {atom for atom in size.atoms if isinstance(atom, str)}
-        return size.value(known) if names <= set(known) else default
+        return size.value(known) if size.atoms <= set(known) else default
 
 
 def planned(task: Task, followed: Followed) -> Program:
@@ -104,7 +103,7 @@ def planned(task: Task, followed: Followed) -> Program:
             f"the reference returns {sorted(s.name for s in outputs)}, the task has {sorted(written)}"
         )
     stages = _renamed([*followed.stages, *outputs], len(outputs))
-    stages = _alive(stages, written)
+    stages = [_split(stage) for stage in _alive(stages, written)]
     empty = Program(task, (), _shapes(task, stages), frozenset(written))
     stages = [piece for stage in stages for piece in _pieces(stage, empty)]
     stages = _inlined(stages, written)
@@ -216,6 +215,35 @@ def _reads_changed(nest: Nest, name: str) -> bool:
             if own is None or beside or load.indices != own.target:
                 return True
     return False
+
+
+def _split(stage: Stage) -> Stage:
+    """The stage with an axis taken apart that its value only takes apart: what a reshape joined."""
+    for axis in stage.axes:
+        by = _divisors(stage.value, axis)
+        if len(by) != 1:
+            continue
+        (width,) = by
+        outer, inner = (
+            Axis(-2 * axis.number - 5000, axis.extent // width),
+            Axis(-2 * axis.number - 5001, width),
+        )
+        joined = Size.of(outer) * width + Size.of(inner)
+        axes = tuple(new for one in stage.axes for new in ((outer, inner) if one == axis else (one,)))
+        place = tuple(joined if one == Size.of(axis) else one for one in stage.target)
+        value = placed(stage.value, {axis: joined})
+        if axis not in axes_of(value) and outer.extent * width == axis.extent:
+            return _split(replace(stage, axes=axes, value=value, place=place, extents=stage.shape))
+    return stage
+
+
+def _divisors(node: Node, axis: Axis) -> set[Size]:
+    """What an axis is divided by, with and without rest, in the indices of a value."""
+    sizes = [one for at in loads(node) for one in at.indices if isinstance(one, Size)]
+    return {
+        atom.by for size in sizes for atoms, _ in size.terms for atom in atoms
+        if isinstance(atom, Quotient | Remainder) and atom.over == Size.of(axis)
+    }  # fmt: skip
 
 
 def _alive(stages: Sequence[Stage], outputs: Iterable[str]) -> list[Stage]:

@@ -6,12 +6,16 @@ from dataclasses import dataclass, replace
 
 from agent.composer.nests.counting import counted
 from agent.composer.nests.fusing import Nest, Program, scanned
+from agent.composer.nests.points import Fold, parts
 from agent.composer.nests.sizes import Size, product
 from agent.composer.nests.tiling import product_of
 from agent.composer.options import Options
 
 _MANY = 2048
 """Points that fill a GPU without several threads for each."""
+
+_FEW = 256
+"""Points that fill a GPU with a warp for each no longer."""
 
 _LONG = 64
 """Elements for each point from which on several threads share it."""
@@ -66,9 +70,17 @@ def lanes(program: Program, index: int, options: NestOptions) -> int:
     extra = max(
         (program.count(product(tuple(a.extent for a in nest.extra(s)))) for s in nest.stages), default=1
     )
-    if options.warp_shuffle_reduction or extra >= _LONG:
-        return 32
+    if options.warp_shuffle_reduction or max(extra, _folded(program, nest)) >= _LONG:
+        return 32 if points >= _FEW else 0
     return 0 if points < _MANY else 1
+
+
+def _folded(program: Program, nest: Nest) -> int:
+    """The most elements that a fold of a nest takes in at one point."""
+    folds = [part for stage in nest.stages for part in parts(stage.value) if isinstance(part, Fold)]
+    return max(
+        (program.count(product(tuple(axis.extent for axis in fold.axes)), 1) for fold in folds), default=1
+    )
 
 
 def is_coarse(program: Program, index: int, options: NestOptions) -> bool:
