@@ -23,11 +23,12 @@ from agent.composer.nests.points import (
     placed,
     rebuilt,
 )
+from agent.composer.nests.solving import solved
 from agent.composer.nests.sizes import ONE, Axis, Quotient, Remainder, Size, product
 from tools.tasks.task import Task, TaskArgument
 
-PARTS = "PARTS"
-"""Name of the macro that says into how many pieces a long sum is cut."""
+_PIECES = 2048
+"""About how many pieces of long sums there should be in all."""
 
 _SHORT = 1 << 14
 _FEW = 256
@@ -85,8 +86,7 @@ class Program:
 
     def count(self, size: Size, default: int = 1 << 20) -> int:
         """About how many elements that is."""
-        known = {**self.sizes, PARTS: 1024}
-        return size.value(known) if size.atoms <= set(known) else default
+        return size.value(self.sizes) if size.atoms <= set(self.sizes) else default
 
 
 def planned(task: Task, followed: Followed) -> Program:
@@ -263,6 +263,11 @@ def scanned(stage: Stage) -> Axis | None:
             return None
 
 
+def is_special(stage: Stage) -> bool:
+    """Whether a kernel of another form fills the buffer: a scan, a histogram, the solution of equations."""
+    return bool(scanned(stage) or counted(stage) or solved(stage))
+
+
 def _pieces(stage: Stage, program: Program) -> list[Stage]:
     """Cut a long reduction with few results into pieces, which a second stage puts together."""
     fold = stage.value
@@ -272,7 +277,8 @@ def _pieces(stage: Stage, program: Program) -> list[Stage]:
     points = program.count(product(tuple(axis.extent for axis in stage.axes)), 2 * _FEW)
     if points > _FEW or program.count(total) < _SHORT:
         return [stage]
-    pieces, along = Axis(-1000, Size.of(PARTS)), Axis(-1001, (total + Size.of(PARTS) - 1) // Size.of(PARTS))
+    count = 1 << max(3, min(10, (_PIECES // max(1, points)).bit_length() - 1))
+    pieces, along = Axis(-1000, Size.of(count)), Axis(-1001, (total + (count - 1)) // count)
     flat = Size.of(pieces) * along.extent + Size.of(along)
     inside = compared("<", flat, total)
     neutral = Literal(
@@ -285,7 +291,7 @@ def _pieces(stage: Stage, program: Program) -> list[Stage]:
         f"{stage.name}_pieces", (*stage.axes, pieces),
         Fold(fold.op, (along,), chosen(inside, guarded(value, inside), neutral)), stage.kind,
     )  # fmt: skip
-    again = Axis(-1002, Size.of(PARTS))
+    again = Axis(-1002, Size.of(count))
     read = At(first.name, (*map(Size.of, stage.axes), Size.of(again)), stage.kind)
     return [first, replace(stage, value=Fold(fold.op, (again,), read))]
 
@@ -303,10 +309,10 @@ def _inlined(stages: list[Stage], outputs: Iterable[str]) -> list[Stage]:
     kept = list(stages)
     for name in [stage.name for stage in stages]:
         stage = next(one for one in kept if one.name == name)
-        if stage.name in outputs or stage.is_scattered or scanned(stage) or counted(stage):
+        if stage.name in outputs or stage.is_scattered or is_special(stage):
             continue
         readers = [one for one in kept if any(at.buffer == stage.name for at in one.reads())]
-        if len(readers) != 1 or scanned(readers[0]) or counted(readers[0]):
+        if len(readers) != 1 or is_special(readers[0]):
             continue
         reader = readers[0]
         found = [at for at in reader.reads() if at.buffer == stage.name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from agent.composer.nests.fusing import Nest, Program, scanned
+from agent.composer.nests.fusing import Nest, Program, is_special
 from agent.composer.nests.points import At, Index, Number, parts, placed
 from agent.composer.nests.sizes import Axis, Size
 
@@ -16,7 +16,7 @@ def merged(program: Program) -> Program:
 
 
 def _merged(nest: Nest, shapes: Mapping[str, tuple[Size, ...]]) -> Nest:
-    if any(scanned(stage) or stage.is_scattered for stage in nest.stages):
+    if any(is_special(stage) or stage.is_scattered for stage in nest.stages):
         return nest
     for position in range(len(nest.axes) - 1, 0, -1):
         outer, inner = nest.axes[position - 1 : position + 1]

@@ -258,7 +258,7 @@ NUMPY = Module(
         **LAYOUT, **REDUCTIONS, **PRODUCTS, **_ELEMENTS, **_ARRAYS, **_CONSTANTS, **_WINDOWS,
         **{name: Dtype(name) for name in _DTYPES},
         "errstate": lambda tracer, **_: None,
-        "linalg": Module("np.linalg", {"norm": reductions.norm, "vector_norm": reductions.norm}),
+        "linalg": Module("np.linalg", {"norm": reductions.norm, "vector_norm": reductions.norm, "solve": products.solve}),
         "lib": Module("np.lib", {"stride_tricks": _STRIDES}),
     },
 )  # fmt: skip

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.nests.counting import counted
-from agent.composer.nests.fusing import Nest, Program, scanned
+from agent.composer.nests.fusing import Nest, Program, is_special
 from agent.composer.nests.points import Fold, parts
 from agent.composer.nests.sizes import Size, product
 from agent.composer.nests.tiling import product_of
@@ -89,7 +88,7 @@ def is_coarse(program: Program, index: int, options: NestOptions) -> bool:
     plain = len(nest.stages) == 1 and not nest.extra(nest.stages[0]) and nest.folds
     if options.shared_memory_tiling and product_of(nest):
         return False
-    special = any(scanned(stage) or counted(stage) for stage in nest.stages)
+    special = any(is_special(stage) for stage in nest.stages)
     return options.thread_coarsening and plain and not special and lanes(program, index, options) == 1
 
 

@@ -77,7 +77,7 @@ def kind_of(node: Node) -> Kind:
         case Binary(op=op, left=left, right=right):
             return _binary_kind(op, max(kind_of(left), kind_of(right)))
         case _:
-            raise TypeError(f"no kind of {type(node).__name__}")
+            return Kind.REAL
 
 
 def _unary_kind(op: str, kind: Kind) -> Kind:

@@ -10,8 +10,9 @@ from agent.composer.ir import Node
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, element_wise, spread
 from agent.composer.nests.functions import array_of, axes_named, is_number, items_of
 from agent.composer.nests.layout import reshape
-from agent.composer.nests.points import Fold
+from agent.composer.nests.points import At, Fold
 from agent.composer.nests.sizes import ONE, Axis, Size
+from agent.composer.nests.solving import Solved
 
 
 def matmul(tracer: Tracer, left: Any, right: Any) -> Array:
@@ -185,6 +186,25 @@ def diagonal(tracer: Tracer, array: Any) -> Array:
     if given.shape[0] != given.shape[1] or len(given.axes) != 2:
         raise NotExpressed("the diagonal of what is no square matrix")
     return tracer.array([given.shape[0]], lambda index: given.at([index[0], index[0]]))
+
+
+def solve(tracer: Tracer, matrix: Any, right: Any) -> Array:
+    """`np.linalg.solve` of one right side."""
+    a, b = array_of(tracer, matrix), array_of(tracer, right)
+    if len(a.axes) != 2 or len(b.axes) != 1 or a.shape[0] != a.shape[1] or a.shape[0] != b.shape[0]:
+        raise NotExpressed("np.linalg.solve of anything but a square matrix and one right side")
+    axis = tracer.axis(b.shape[0])
+    at = Size.of(axis)
+    return tracer.kept((axis,), Solved(_whole(tracer, a, (at, at)), _whole(tracer, b, (at,))))
+
+
+def _whole(tracer: Tracer, array: Array, index: tuple[Size, ...]) -> At:
+    """An element of an array that lies in a buffer as it is."""
+    if not (isinstance(array.body, At) and array.body.indices == tuple(map(Size.of, array.axes))):
+        array = tracer.kept(array.axes, array.body)
+    found = array.at(index)
+    assert isinstance(found, At), "it lies in a buffer"
+    return found
 
 
 PRODUCTS: dict[str, Any] = {

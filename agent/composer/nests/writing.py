@@ -9,9 +9,9 @@ from agent.composer.expressions import Kind, Types, Value
 from agent.composer.gathering import block_by_shuffles, warp_function
 from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
-from agent.composer.nests import counting, scanning, tiling
+from agent.composer.nests import counting, scanning, solving, tiling
 from agent.composer.nests.arrays import Stage
-from agent.composer.nests.fusing import PARTS, Nest, Program, scanned
+from agent.composer.nests.fusing import Nest, Program, scanned
 from agent.composer.nests.options import NestOptions, features, is_coarse, lanes
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
 from agent.composer.nests.sizes import Axis, Size, product
@@ -50,7 +50,6 @@ def emit(program: Program, options: NestOptions) -> str:
     helpers += _gathering(program, options, types)
     directives = [
         tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning),
-        *([f"//@ define {PARTS} = 1024"] if PARTS in code else []),
         *(
             [tune("UNROLL", 4, (2, 4, 8), swept=not options.block_size_tuning)]
             if options.loop_unrolling
@@ -79,13 +78,21 @@ def _dtypes(program: Program, types: Types) -> dict[str, str]:
     wide = {Kind.REAL: "float64" if types.real == "double" else "float32"}
     wide[Kind.INTEGER] = wide[Kind.BOOL] = "int64" if types.integer == "long long" else "int32"
     made = {stage.name: wide[stage.kind] for nest in program.nests for stage in nest.stages}
-    return made | {argument.name: argument.dtype for argument in program.task.arguments}
+    systems = {
+        solving.system(one): wide[Kind.REAL]
+        for nest in program.nests
+        for one in nest.stages
+        if solving.solved(one)
+    }
+    return made | systems | {argument.name: argument.dtype for argument in program.task.arguments}
 
 
 def _scratch(program: Program, dtypes: dict[str, str]) -> Iterator[str]:
     own = {argument.name for argument in program.task.arguments}
     for nest in program.nests:
         for stage in nest.stages:
+            if solving.solved(stage):
+                yield solving.scratch(stage, dtypes[solving.system(stage)])
             if stage.name not in own and not _is_local(program, nest, stage):
                 size = product(program.shapes[stage.name])
                 yield f"//@ scratch {stage.name}: {dtypes[stage.name]}[{size.expression()}]"
@@ -118,19 +125,20 @@ def _gathering(program: Program, options: NestOptions, types: Types) -> list[str
     for index, nest in enumerate(program.nests):
         many = lanes(program, index, options)
         for stage in nest.stages:
-            if counting.counted(stage):
+            if counting.counted(stage) or solving.solved(stage):
                 continue
             if scanned(stage):
-                texts |= dict.fromkeys(scanning.functions(stage, types))
+                texts |= dict.fromkeys(text.strip("\n") for text in scanning.functions(stage, types))
                 continue
             values = [one for one in (stage.value, *stage.target) if isinstance(one, Node)]
             for fold in [fold for one in values for fold in _folds(one)] if many != 1 else ():
                 kind = kind_of(fold)
                 if many == 32:
-                    texts[warp_function(fold.op, kind, types, f"warp_{fold.op}")] = None
+                    made = [warp_function(fold.op, kind, types, f"warp_{fold.op}")]
                 else:
-                    texts |= dict.fromkeys(block_by_shuffles(fold.op, kind, types).split("\n\n"))
-    return [text.strip("\n") + "\n" for text in texts]
+                    made = block_by_shuffles(fold.op, kind, types).split("\n\n")
+                texts |= dict.fromkeys(text.strip("\n") for text in made)
+    return [f"{text}\n" for text in texts]
 
 
 class _NestWriter:
@@ -164,6 +172,12 @@ class _NestWriter:
             body = counting.body(stage, count, self._texts, self._decoded)
             self._written.append(stage.name)
             return self._finished(body, counting.grid(count), counting.directives(stage))
+        if len(nest.stages) == 1 and (equations := solving.solved(nest.stages[0])):
+            stage = nest.stages[0]
+            stored = self._stored(stage, Value("{}", Kind.REAL))
+            body = solving.body(stage, equations, self._texts, lambda text: stored.replace("{}", text))
+            self._written.append(solving.system(stage))
+            return self._finished(body, "1")
         if self._options.shared_memory_tiling and (found := tiling.product_of(nest)):
             (stage,) = nest.stages
             body = tiling.body(

@@ -470,6 +470,10 @@ def reference(x, n):
 def reference(x, t, n, d):
     return {"g": x.T @ x, "r": x.T @ t}
 """),
+    _of("least_squares_with_a_ridge", "in x float32 n, d; in t float32 n; out w float32 d", "n=40 d=6", """
+def reference(x, t, n, d):
+    return {"w": np.linalg.solve(x.T @ x + np.eye(d), x.T @ t)}
+"""),
     _of("standardise_columns", ROWS, "rows=30 cols=7", """
 def reference(x, rows, cols):
     return {"y": (x - x.mean(0)) / (x.std(0) + 1e-3)}
