@@ -22,9 +22,9 @@ from agent.composer.families import (
 from agent.composer.nests import writing
 from agent.composer.nests.arrays import NotExpressed
 from agent.composer.nests.following import FollowingError, follow
-from agent.composer.nests.fusing import Program, planned
-from agent.composer.nests.merging import merged
+from agent.composer.nests.lowering import lowered
 from agent.composer.nests.options import NestOptions
+from agent.composer.nests.program import Program
 from agent.composer.options import Options
 from agent.composer.row_options import LongRowOptions, RowOptions
 from agent.composer.shapes import ShapeError
@@ -100,7 +100,7 @@ def _family(task: Task) -> Family | Program:
     if not isinstance(family, NotKnown):
         return family
     try:
-        return merged(planned(task, follow(task)))
+        return lowered(task, follow(task))
     except (FollowingError, NotExpressed) as error:
         raise UsageError(
             f"the composer cannot write a kernel for {task.name}: {error}; write the reference with what NumPy has "

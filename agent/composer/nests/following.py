@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from agent.composer.expressions import kind_of as kind_of_dtype
+from agent.composer.ir import Literal
 from agent.composer.nests import functions, indexing
 from agent.composer.nests.arrays import Array, NotExpressed, Stage, Tracer
 from agent.composer.nests.points import At
 from agent.composer.nests.sizes import Size
-from agent.composer.ir import Literal
 from tools.tasks.task import Task
 
 MAX_STEPS = 20_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from agent.composer.nests.fusing import Nest, Program, is_special
 from agent.composer.nests.points import At, Index, Number, parts, placed
+from agent.composer.nests.program import Nest, Program, is_special
 from agent.composer.nests.sizes import Axis, Size
 
 

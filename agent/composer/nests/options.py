@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.nests.fusing import Nest, Program, is_special
 from agent.composer.nests.points import Fold, parts
+from agent.composer.nests.program import Nest, Program, is_special
 from agent.composer.nests.sizes import Size, product
 from agent.composer.nests.tiling import product_of
 from agent.composer.options import Options

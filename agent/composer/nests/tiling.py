@@ -9,8 +9,8 @@ from agent.composer.expressions import Value
 from agent.composer.ir import Binary, Node
 from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import Stage
-from agent.composer.nests.fusing import Nest
 from agent.composer.nests.points import Fold, axes_of, kind_of, loads, parts
+from agent.composer.nests.program import Nest
 from agent.composer.nests.sizes import Axis, Size, product
 from agent.composer.nests.texts import Texts
 

@@ -11,9 +11,10 @@ from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
 from agent.composer.nests import counting, scanning, solving, tiling
 from agent.composer.nests.arrays import Stage
-from agent.composer.nests.fusing import Nest, Program, scanned
 from agent.composer.nests.options import NestOptions, features, is_coarse, lanes
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
+from agent.composer.nests.program import Nest, Program
+from agent.composer.nests.scanning import scanned
 from agent.composer.nests.sizes import Axis, Size, product
 from agent.composer.nests.texts import FLOORED, Texts, size_macro
 

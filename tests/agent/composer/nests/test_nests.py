@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from agent.composer.nests.following import FollowingError, follow
-from agent.composer.nests.fusing import planned
-from agent.composer.nests.merging import merged
+from agent.composer.nests.lowering import lowered
 from agent.composer.nests.options import NestOptions, features
 from agent.composer.nests.writing import emit
 from sandbox.reference import special
@@ -40,7 +39,7 @@ def _copy(value: Any) -> Any:
 @pytest.mark.parametrize("written", CORPUS, ids=lambda written: written.name)
 def test_what_people_write_is_computed(bench: Any, written: Written) -> None:
     task = bench.task(written.reference, written.arguments, written.dims)
-    program = merged(planned(task, follow(task)))
+    program = lowered(task, follow(task))
     dims = dict(zip(written.dims.split(), written.sizes, strict=True))
     below = int(written.whole) if written.whole.isdigit() else dims.get(written.whole)
     for options in (NestOptions(), EVERYTHING):
@@ -60,7 +59,7 @@ def test_what_is_not_expressed_is_refused_with_line_and_construct(
 def test_features_are_those_that_change_a_kernel(bench: Any) -> None:
     for written in CORPUS:
         task = bench.task(written.reference, written.arguments, written.dims)
-        program = merged(planned(task, follow(task)))
+        program = lowered(task, follow(task))
         plain = emit(program, NestOptions()).split("\n", 2)[2]
         for name in features(program):
             text = emit(program, NestOptions.of([name])).split("\n", 2)[2]
