@@ -33,9 +33,41 @@ _INFIX: Mapping[str, _Level] = {
     "<=": _Level.ORDER, ">": _Level.ORDER, ">=": _Level.ORDER, "==": _Level.EQUALITY, "!=": _Level.EQUALITY,
     "&": _Level.AND, "|": _Level.OR,
 }  # fmt: skip
+_BITS: Mapping[str, str] = {"bitand": "&", "bitor": "|", "bitxor": "^", "<<": "<<", ">>": ">>"}
+_CALLED = frozenset({"atan2", "hypot", "fmod", "copysign"})
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _REAL_FUNCTIONS = frozenset(
-    {"exp", "log", "sqrt", "tanh", "sin", "cos", "floor", "ceil", "log1p", "expm1", "exp2", "log2"}
+    {
+        "exp",
+        "log",
+        "sqrt",
+        "tanh",
+        "sin",
+        "cos",
+        "floor",
+        "ceil",
+        "log1p",
+        "expm1",
+        "exp2",
+        "log2",
+        "log10",
+        "tan",
+        "sinh",
+        "cosh",
+        "asin",
+        "acos",
+        "atan",
+        "asinh",
+        "acosh",
+        "atanh",
+        "rint",
+        "trunc",
+        "cbrt",
+        "erf",
+        "erfc",
+        "lgamma",
+        "tgamma",
+    }  # fmt: skip
 )
 
 
@@ -119,14 +151,17 @@ class Writer:
         """The kind of a node."""
         return self.value(node).kind
 
-    def lines(self, roots: Sequence[Node], labels: Mapping[Node, str]) -> Lines:
-        """Write several nodes; what they share becomes a local, named as in the reference."""
+    def lines(
+        self, roots: Sequence[Node], labels: Mapping[Node, str], taken: set[str] | None = None
+    ) -> Lines:
+        """Write several nodes; what they share becomes a local, named as in the reference, and not as any in `taken`."""
         scope = Writer(self._types, self._bound)
         uses: Counter[Node] = Counter()
         for root in roots:
             uses.update(self._open(root))
         uses.update(root for root in roots if root in labels)
-        taken = {value.text for value in self._bound.values()}
+        taken = set[str]() if taken is None else taken
+        taken |= {value.text for value in self._bound.values()}
         declarations: list[str] = []
         for node in dict.fromkeys(part for root in roots for part in self._open(root)):
             if uses[node] < 2 or isinstance(node, Literal | Dim):
@@ -207,6 +242,10 @@ class Writer:
             if operand.kind is not Kind.BOOL:
                 raise ShapeError("the bits of a number inverted")
             return Value(f"!{operand.at(_Level.ATOM)}", Kind.BOOL, _Level.PREFIX)
+        if op == "~":
+            return Value(f"~{self.cast(operand, Kind.INTEGER).at(_Level.ATOM)}", Kind.INTEGER, _Level.PREFIX)
+        if op == "int":
+            return self.cast(operand, Kind.INTEGER)
         if op == "abs" and operand.kind is not Kind.REAL:
             return Value(f"abs({self.cast(operand, Kind.INTEGER).text})", Kind.INTEGER)
         real = self.cast(operand, Kind.REAL)
@@ -224,8 +263,16 @@ class Writer:
                 raise ShapeError("bitwise arithmetic on numbers")
             level, sign = _INFIX[op], op * 2
             return Value(f"{left.at(level)} {sign} {right.at(level + 1)}", Kind.BOOL, level)
-        kind = max(left.kind, right.kind, Kind.REAL if op in ("/", "**") else Kind.INTEGER)
+        real = op in ("/", "**") or op in _CALLED
+        kind = max(left.kind, right.kind, Kind.REAL if real else Kind.INTEGER)
         a, b = self.cast(left, kind), self.cast(right, kind)
+        if op in _CALLED:
+            return Value(f"{self._types.function(op)}({a.text}, {b.text})", Kind.REAL)
+        if op in _BITS:
+            return Value(f"({a.at(_Level.ATOM)} {_BITS[op]} {b.at(_Level.ATOM)})", kind)
+        if op in ("//", "%"):
+            name = "floor_div" if op == "//" else "floor_mod"
+            return Value(f"{name}<{self._types.integer}>({a.text}, {b.text})", kind)
         if op in ("max", "min"):
             return Value(self.extreme(op, kind, a.text, b.text), kind)
         if op == "**":

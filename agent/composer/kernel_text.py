@@ -117,8 +117,8 @@ struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Pack {
 
 def combine(op: str, kind: Kind, types: Types, left: str, right: str) -> str:
     """Write one step of a reduction."""
-    if op == "sum":
-        return f"{left} + {right}"
+    if op in ("sum", "prod"):
+        return f"{left} {'+' if op == 'sum' else '*'} {right}"
     if kind is Kind.REAL:
         return f"{types.function('f' + op)}({left}, {right})"
     return f"{op}({left}, {right})"
@@ -126,15 +126,16 @@ def combine(op: str, kind: Kind, types: Types, left: str, right: str) -> str:
 
 def accumulate(op: str, kind: Kind, types: Types, name: str, value: str) -> str:
     """Write the statement that takes one more value into a running result."""
-    if op == "sum":
-        return f"{name} += {value};\n"
+    if op in ("sum", "prod"):
+        return f"{name} {'+' if op == 'sum' else '*'}= {value};\n"
     return f"{name} = {combine(op, kind, types, name, value)};\n"
 
 
 def identity(op: str, kind: Kind, types: Types) -> str:
     """The value that a reduction starts from."""
-    if op == "sum":
-        return types.literal(0) if kind is Kind.REAL else "0"
+    if op in ("sum", "prod"):
+        start = 0 if op == "sum" else 1
+        return types.literal(start) if kind is Kind.REAL else str(start)
     if kind is Kind.REAL:
         return "-INFINITY" if op == "max" else "INFINITY"
     largest = "0x7fffffff" if types.integer == "int" else "0x7fffffffffffffffLL"

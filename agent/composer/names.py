@@ -18,7 +18,8 @@ _LOCALS = """
 row col rows cols lane item step chunk chunks tile total value partial vectors tail offset size
 thread left right left_tile right_tile k0 first_row first_col elementwise row_program reduce finish
 transpose matmul zero compute warp_sum warp_max warp_min reduce_sum reduce_max reduce_min Pack
-row_cache tree half_size from sums major minor count value to thread_row thread_col
+row_cache tree half_size from sums major minor count value to thread_row thread_col point one flat first
+piece counts bin element running warps below nest left_at right_at
 """
 RESERVED = frozenset(_WORDS.split()) | frozenset(_LOCALS.split())
 

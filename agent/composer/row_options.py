@@ -41,6 +41,19 @@ class RowOptions(Options):
         )
 
 
+class LongRowOptions(RowOptions):
+    """Features of row programs whose rows are long: a thread alone would walk through thousands of elements."""
+
+    def settled(self) -> LongRowOptions:
+        """A warp takes a row, unless a block does."""
+        one = super().settled()
+        return replace(
+            self,
+            **vars(one)
+            | {"warp_shuffle_reduction": one.warp_shuffle_reduction or not one.two_pass_reduction},
+        )
+
+
 def repeated(family: RowReduction) -> tuple[Leaf, ...]:
     """The leaves with a value for each element that more than one pass over the row reads."""
     passes: list[list[Node]] = [[reduction.operand for reduction in stage] for stage in family.stages]

@@ -56,11 +56,10 @@ class _RowEmission:
 
     def _tuning(self) -> list[str]:
         options = self._options
-        cols = self._family.space[-1]
-        cols = cols if cols.isidentifier() or cols.isdigit() else f"({cols})"
+        cols = self._cols()
         width = self._width()
         work = f"{cols} // WIDTH" if options.vectorized_loads else cols
-        step = "WIDTH" if options.vectorized_loads else "1"
+        step = " // WIDTH" if options.vectorized_loads else ""
         lines = [tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning)]
         if options.vectorized_loads:
             lines.append(f"//@ define WIDTH = {width} if {cols} % {width} == 0 else 1")
@@ -68,12 +67,16 @@ class _RowEmission:
             most = f"{_CACHE_ITEMS} // WIDTH" if options.vectorized_loads else str(_CACHE_ITEMS)
             lines.append(f"//@ define ITEMS = min(ceil_div({work}, {self._mapping.lanes}), {most})")
         if options.shared_memory_tiling:
-            lines.append(f"//@ define CACHED = min({work}, {_CACHE_BYTES // self._item_bytes()} // {step})")
+            lines.append(f"//@ define CACHED = {_CACHE_BYTES // self._item_bytes()}{step}")
         if options.loop_unrolling:
             lines.append(tune("UNROLL", 4, (2, 4), swept=not options.block_size_tuning))
         if options.grid_stride_loop:
             lines.append(tune("GRID", 1056, (528, 1056), swept=not options.block_size_tuning))
         return lines
+
+    def _cols(self) -> str:
+        cols = self._family.space[-1]
+        return cols if cols.isidentifier() or cols.isdigit() else f"({cols})"
 
     def _grid(self) -> str:
         rows = product(self._family.space[:-1])
@@ -85,7 +88,10 @@ class _RowEmission:
         return sum(DTYPE_BYTES[self._dtype(leaf)] for leaf in self._kept)
 
     def _shared_bytes(self) -> str:
-        return f"CACHED * {'WIDTH * ' if self._options.vectorized_loads else ''}{self._item_bytes()}"
+        cols = self._cols()
+        if self._options.vectorized_loads:
+            return f"min({cols} // WIDTH, CACHED) * WIDTH * {self._item_bytes()}"
+        return f"min({cols}, CACHED) * {self._item_bytes()}"
 
     def _dtype(self, leaf: Leaf) -> str:
         return self._family.problem.arguments[leaf.name].dtype
@@ -113,6 +119,10 @@ class _RowEmission:
             lines.append(f"extern __shared__ {self._element(self._kept[0])} row_cache[];")
         if self._options.vectorized_loads:
             lines.append("const int chunks = cols / WIDTH;")
+        if self._options.shared_memory_tiling:
+            lines.append(
+                f"const int cached = min({self._bound}, CACHED);  // what shared memory holds of a row"
+            )
         head = "\n".join(lines) + ("\n" if lines else "")
         row = self._row()
         if self._options.grid_stride_loop:
@@ -175,7 +185,7 @@ class _RowEmission:
 
     def _slot(self, leaf: Leaf) -> str:
         position = self._kept.index(leaf)
-        offset = "" if position == 0 else "CACHED + " if position == 1 else f"{position} * CACHED + "
+        offset = "" if position == 0 else "cached + " if position == 1 else f"{position} * cached + "
         return f"row_cache[{offset}{self._index}]"
 
     def _fill(self) -> str:
@@ -187,7 +197,7 @@ class _RowEmission:
         if self._options.shared_memory_tiling:
             i = self._index
             loads = "".join(f"{self._slot(leaf)} = {self._load(leaf)};\n" for leaf in self._kept)
-            return f"for (int {i} = lane; {i} < CACHED; {i} += BLOCK) {{\n{indent(loads)}}}\n"
+            return f"for (int {i} = lane; {i} < cached; {i} += BLOCK) {{\n{indent(loads)}}}\n"
         return ""
 
     def _over_items(self, body: str) -> str:
@@ -215,7 +225,7 @@ class _RowEmission:
 
     def _source(self, leaf: Leaf) -> str:
         if self._options.shared_memory_tiling and leaf in self._kept:
-            return f"{self._index} < CACHED ? {self._slot(leaf)} : {self._load(leaf)}"
+            return f"{self._index} < cached ? {self._slot(leaf)} : {self._load(leaf)}"
         return self._load(leaf)
 
     def _element_body(self, step: Pass, sources: dict[Leaf, str]) -> str:

@@ -19,10 +19,18 @@ from agent.composer.families import (
     RowReduction,
     recognise,
 )
+from agent.composer.nests import writing
+from agent.composer.nests.arrays import NotExpressed
+from agent.composer.nests.following import FollowingError, follow
+from agent.composer.nests.lowering import lowered
+from agent.composer.nests.options import NestOptions
+from agent.composer.nests.program import Program
 from agent.composer.options import Options
+from agent.composer.row_options import LongRowOptions, RowOptions
 from agent.composer.shapes import ShapeError
 from agent.store.files import kernel_sha
 from sandbox.errors import UsageError
+from tools import expressions
 from tools.kernel.file import parse, sweep
 from tools.tasks.task import Task
 
@@ -37,11 +45,8 @@ class Space:
     """
 
     def __init__(self, task: Task) -> None:
-        family = recognise(task)
-        if isinstance(family, NotKnown):
-            raise UsageError(str(family))
-        self._family = family
-        self._module, self._options = _writer(family)
+        self._family = family = _family(task)
+        self._module, self._options = _writer(family, task)
         self.features: Features = self._module.features(family)
         self._texts: dict[Features, str] = {}
         self._settings: dict[Features, int] = {}
@@ -55,7 +60,7 @@ class Space:
         """Name of the family, in words."""
         return {
             "Elementwise": "elementwise", "RowReduction": "row program", "FullReduction": "full reduction",
-            "Transposition": "transpose", "MatrixProduct": "matrix product",
+            "Transposition": "transpose", "MatrixProduct": "matrix product", "Program": "program of nests",
         }[type(self._family).__name__]  # fmt: skip
 
     def settle(self, features: Iterable[str]) -> Features:
@@ -89,11 +94,37 @@ class Space:
         return found
 
 
-def _writer(family: Family) -> tuple[Any, type[Options]]:
+def _family(task: Task) -> Family | Program:
+    """The family of a task, or else the nests that compute it."""
+    family = recognise(task)
+    if not isinstance(family, NotKnown):
+        return family
+    try:
+        return lowered(task, follow(task))
+    except (FollowingError, NotExpressed) as error:
+        raise UsageError(
+            f"the composer cannot write a kernel for {task.name}: {error}; write the reference with what NumPy has "
+            "for whole arrays, or configure a model with --model"
+        ) from error
+
+
+_LONG_ROW = 128
+"""Elements from which on no thread takes a row of its own."""
+
+
+def _writer(family: Family | Program, task: Task) -> tuple[Any, type[Options]]:
     modules: dict[type, tuple[ModuleType, type[Options]]] = {
         Elementwise: (elementwise, elementwise.ElementwiseOptions),
-        RowReduction: (row_reduction, row_reduction.RowOptions),
+        RowReduction: (row_reduction, RowOptions),
         FullReduction: (full_reduction, full_reduction.FullReductionOptions),
         MatrixProduct: (matmul, matmul.MatmulOptions),
+        Program: (writing, NestOptions),
     }
+    if isinstance(family, RowReduction) and _has_long_rows(family, task):
+        return row_reduction, LongRowOptions
     return modules.get(type(family), (transpose, transpose.TransposeOptions))
+
+
+def _has_long_rows(family: RowReduction, task: Task) -> bool:
+    cases = task.benches or task.tests
+    return any(expressions.parse(family.space[-1]).evaluate(case.dims) >= _LONG_ROW for case in cases)

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sandbox.errors import UsageError
 from sandbox.plan import LaunchMode
@@ -105,8 +106,9 @@ class KernelFile:
         return {tunable.name: tunable.default for tunable in self.tunables}
 
 
+@lru_cache(maxsize=64)
 def parse(text: str | bytes, file: str = "kernel.cu") -> KernelFile:
-    """Read a kernel file.
+    """Read a kernel file; a judgement asks for each size of one anew.
 
     Args:
         text: The whole file; bytes must be UTF-8.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 _PIECE = re.compile(
     r"""(?P<line_comment>//[^\n]*)"""
@@ -92,11 +93,13 @@ def _is_made_of(name: str, pieces: set[str]) -> bool:
     return len(name) in ends
 
 
+@lru_cache(maxsize=64)
 def identifiers(source: str) -> frozenset[str]:
     """Return every identifier outside comments."""
     return frozenset(name for line in code_lines(source) for name in _IDENTIFIER.findall(line.text))
 
 
+@lru_cache(maxsize=64)
 def first_code_line(source: str) -> int:
     """Return the first line with more than comments, includes, pragmas, `#line`; 1 where it begins in a comment."""
     lines = source.split("\n")

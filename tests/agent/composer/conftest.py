@@ -78,15 +78,18 @@ def run(
     dims: Mapping[str, int],
     reference: Callable[..., Any],
     tune: Mapping[str, int] | None = None,
+    below: int | None = None,
 ) -> Outcome:
-    """Run a kernel file on random inputs; fails the test on any fault."""
+    """Run a kernel file on random inputs, whole numbers from 0 up to `below`; fails the test on any fault."""
     rng = np.random.default_rng(sum(dims.values()))
     inputs: dict[str, Any] = {}
     for argument in task.arguments:
         if argument.is_input:
             drawn = rng.normal(size=_sizes(argument, dims))
             drawn = (
-                drawn * 100
+                rng.integers(0, below, _sizes(argument, dims))
+                if argument.dtype.startswith("int") and below
+                else drawn * 100
                 if argument.dtype.startswith("int")
                 else drawn > 0
                 if argument.dtype == "bool"
@@ -115,9 +118,10 @@ def check(
     dims: Mapping[str, int],
     reference: Callable[..., Any],
     tune: Mapping[str, int] | None = None,
+    below: int | None = None,
 ) -> None:
     """Run a kernel file and compare with NumPy."""
-    outcome = run(task, text, dims, reference, tune)
+    outcome = run(task, text, dims, reference, tune, below)
     half = any(argument.dtype in ("float16", "bfloat16") for argument in task.arguments)
     for name, expected in outcome.expected.items():
         scale = max(1.0, math.sqrt(max(dims.values())))

@@ -5,7 +5,7 @@ With WARPWRIGHT_EXHAUSTIVE=1 in the environment, every kernel that can be writte
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from agent.composer.space import Space
+from tools.kernel import planning
 from tools.kernel.file import parse, sweep
+from tools.tasks.task import Case
 
 
 @dataclass(frozen=True)
@@ -313,8 +315,29 @@ def test_arguments_named_like_words_of_the_kernel_are_renamed(bench: Any) -> Non
 
 
 def test_the_name_of_a_task_changes_nothing(bench: Any) -> None:
-    from dataclasses import replace
-
     example, _ = EXAMPLES[0]
     task = bench.task(example.reference, example.arguments, example.dims)
     assert Space(replace(task, name="softmax")).by_sha == Space(replace(task, name="other")).by_sha
+
+
+@pytest.mark.parametrize(("cols", "alone"), [(4096, False), (16, True)])
+def test_a_thread_takes_a_row_of_its_own_only_where_rows_are_short(
+    bench: Any, cols: int, alone: bool
+) -> None:
+    example, _ = EXAMPLES[3]
+    task = bench.task(example.reference, example.arguments, example.dims)
+    space = Space(replace(task, benches=(Case({"rows": 4096, "cols": cols}),)))
+    texts = [space.text(features) for features in space.by_sha.values()]
+    assert any("a thread works on a row" in text for text in texts) is alone
+
+
+def test_a_row_in_shared_memory_is_compiled_once_for_all_lengths(bench: Any) -> None:
+    example, _ = EXAMPLES[3]
+    task = bench.task(example.reference, example.arguments, example.dims)
+    space = Space(task)
+    kernel_file = parse(space.text(space.settle(["shared_memory_tiling"])))
+    requests = {
+        planning.compile_request(kernel_file, task, {"rows": 3, "cols": cols}, None, "sm_90")
+        for cols in (1, 33, 1031, 4096, 10000)
+    }
+    assert len(requests) == 1

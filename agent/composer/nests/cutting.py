@@ -1,0 +1,136 @@
+"""Cuts stages: axes that a reshape joined, long sums with few results, long scans with few rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from agent.composer.expressions import Kind
+from agent.composer.folding import binary
+from agent.composer.ir import Literal, Node
+from agent.composer.nests.arrays import Stage
+from agent.composer.nests.counting import counted
+from agent.composer.nests.points import At, Fold, axes_of, chosen, compared, guarded, loads, placed
+from agent.composer.nests.program import Program
+from agent.composer.nests.scanning import OPERATORS, scanned
+from agent.composer.nests.sizes import Axis, Quotient, Remainder, Size, product
+
+_PIECES = 2048
+"""About how many pieces of long sums there should be in all."""
+
+_SHORT = 1 << 14
+_FEW = 256
+_TILE = 1024
+"""Elements of a long scan that a block takes."""
+
+_NEUTRAL = {"sum": 0, "prod": 1, "max": float("-inf"), "min": float("inf")}
+
+
+@dataclass
+class Cutter:
+    """Cuts the stages of one program; the axes that it makes have numbers below 0."""
+
+    program: Program
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(-1, -1))
+
+    def cut(self, stage: Stage) -> list[Stage]:
+        """The stages that do the work of one."""
+        stage = self._split(stage)
+        fold = stage.value
+        if not isinstance(fold, Fold) or counted(stage) or stage.place is not None:
+            return [stage]
+        if stage.kind is not Kind.REAL and fold.op in ("max", "min"):
+            return [stage]  # whole numbers have no neutral element of these
+        along = scanned(stage)
+        extents = [axis.extent for axis in stage.axes if axis != along]
+        points = self.program.count(product(tuple(extents)), 2 * _FEW)
+        total = along.extent if along else product(tuple(axis.extent for axis in fold.axes))
+        if points > _FEW or self.program.count(total) < _SHORT:
+            return [stage]
+        return self._tiles(stage, fold, along) if along else self._pieces(stage, fold, points)
+
+    def _axis(self, extent: Size) -> Axis:
+        return Axis(next(self._numbers), extent)
+
+    def _split(self, stage: Stage) -> Stage:
+        """The stage with an axis taken apart that its value only takes apart: what a reshape joined."""
+        for axis in stage.axes:
+            by = _divisors(stage.value, axis)
+            if len(by) != 1:
+                continue
+            (width,) = by
+            outer, inner = self._axis(axis.extent // width), self._axis(width)
+            joined = Size.of(outer) * width + Size.of(inner)
+            axes = tuple(new for one in stage.axes for new in ((outer, inner) if one == axis else (one,)))
+            place = tuple(joined if one == Size.of(axis) else one for one in stage.target)
+            value = placed(stage.value, {axis: joined})
+            if axis not in axes_of(value) and outer.extent * width == axis.extent:
+                return self._split(replace(stage, axes=axes, value=value, place=place, extents=stage.shape))
+        return stage
+
+    def _pieces(self, stage: Stage, fold: Fold, points: int) -> list[Stage]:
+        """Reduce pieces, and put their results together."""
+        total = product(tuple(axis.extent for axis in fold.axes))
+        count = 1 << max(3, min(10, (_PIECES // max(1, points)).bit_length() - 1))
+        pieces, within = self._axis(Size.of(count)), self._axis((total + (count - 1)) // count)
+        flat = Size.of(pieces) * within.extent + Size.of(within)
+        value = placed(fold.body, dict(zip(fold.axes, _decoded(flat, fold.axes), strict=True)))
+        inside = compared("<", flat, total)
+        first = Stage(
+            f"{stage.name}_pieces", (*stage.axes, pieces),
+            Fold(fold.op, (within,), chosen(inside, guarded(value, inside), _neutral(fold.op, stage.kind))), stage.kind,
+        )  # fmt: skip
+        again = self._axis(Size.of(count))
+        read = At(first.name, (*map(Size.of, stage.axes), Size.of(again)), stage.kind)
+        return [first, replace(stage, value=Fold(fold.op, (again,), read))]
+
+    def _tiles(self, stage: Stage, fold: Fold, along: Axis) -> list[Stage]:
+        """Reduce tiles, scan their results, and scan each tile on top of those before it."""
+        rows = tuple(axis for axis in stage.axes if axis != along)
+        before = fold.axes[0]
+        tile, within = self._axis((along.extent + (_TILE - 1)) // _TILE), self._axis(Size.of(_TILE))
+        flat = Size.of(tile) * _TILE + Size.of(within)
+        inside = compared("<", flat, along.extent)
+        value = guarded(placed(fold.body, {before: flat}), inside)
+        totals = Stage(
+            f"{stage.name}_tiles", (*rows, tile),
+            Fold(fold.op, (within,), chosen(inside, value, _neutral(fold.op, stage.kind))), stage.kind,
+        )  # fmt: skip
+        up_to = self._axis(Size.of(tile) + 1)
+        read = At(totals.name, (*map(Size.of, rows), Size.of(up_to)), stage.kind)
+        sums = Stage(f"{stage.name}_before", (*rows, tile), Fold(fold.op, (up_to,), read), stage.kind)
+        here = self._axis(Size.of(_TILE).extreme("min", along.extent - Size.of(tile) * _TILE))
+        inner = self._axis(Size.of(here) + 1)
+        base = Size.of(tile) * _TILE
+        later = compared(">=", Size.of(tile), Size.of(1))
+        start = guarded(At(sums.name, (*map(Size.of, rows), Size.of(tile) - 1), stage.kind), later)
+        scan = Fold(fold.op, (inner,), placed(fold.body, {before: base + Size.of(inner)}))
+        place = tuple(base + Size.of(here) if axis == along else Size.of(axis) for axis in stage.axes)
+        last = replace(
+            stage, axes=(*rows, tile, here), place=place, extents=stage.shape,
+            value=binary(OPERATORS[fold.op], chosen(later, start, _neutral(fold.op, stage.kind)), scan),
+        )  # fmt: skip
+        return [totals, sums, last]
+
+
+def _neutral(op: str, kind: Kind) -> Node:
+    value = _NEUTRAL[op]
+    return Literal(float(value) if kind is Kind.REAL else int(value))
+
+
+def _divisors(node: Node, axis: Axis) -> set[Size]:
+    """What an axis is divided by, with and without rest, in the indices of a value."""
+    sizes = [one for at in loads(node) for one in at.indices if isinstance(one, Size)]
+    return {
+        atom.by for size in sizes for atoms, _ in size.terms for atom in atoms
+        if isinstance(atom, Quotient | Remainder) and atom.over == Size.of(axis)
+    }  # fmt: skip
+
+
+def _decoded(flat: Size, axes: Sequence[Axis]) -> list[Size]:
+    found: list[Size] = []
+    for position in range(len(axes) - 1, -1, -1):
+        found.append(flat % axes[position].extent if position else flat)
+        flat = flat // axes[position].extent
+    return found[::-1]

@@ -1,0 +1,257 @@
+"""Reading and writing parts of symbolic arrays, as NumPy's square brackets do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.composer.expressions import Kind
+from agent.composer.folding import binary
+from agent.composer.ir import Binary, Literal, Node
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
+from agent.composer.nests.points import (
+    Fold,
+    Index,
+    axes_of,
+    both,
+    chosen,
+    compared,
+    guarded,
+    modulo,
+    number,
+    over,
+    placed,
+    plus,
+    times,
+)
+from agent.composer.nests.sizes import ONE, Axis, Size
+
+
+@dataclass(frozen=True)
+class Run:
+    """Elements `first`, `first + step`, ... along an axis."""
+
+    first: Size
+    step: int
+    count: Size
+
+
+@dataclass(frozen=True)
+class Picked:
+    """One element along an axis, which the result does not have."""
+
+    index: Index
+
+
+Part = Run | Picked | None
+"""What is taken of an axis; None for a new axis of one."""
+
+
+def read(tracer: Tracer, array: Array, items: Any) -> Array:
+    """`array[items]`."""
+    keys = _keys(array, items)
+    if any(isinstance(key, Array) and key.axes for key in keys):
+        return _gathered(tracer, array, keys)
+    parts = _parts(array, keys)
+    shape = [ONE if part is None else part.count for part in parts if not isinstance(part, Picked)]
+    return tracer.array(shape, lambda index: array.at(_indices(parts, index)), base=array)
+
+
+def _indices(parts: Sequence[Part], index: Sequence[Index]) -> list[Index]:
+    found: list[Index] = []
+    position = 0
+    for part in parts:
+        if isinstance(part, Picked):
+            found.append(part.index)
+            continue
+        if part is not None:
+            found.append(plus(part.first, times(index[position], Size.of(part.step))))
+        position += 1
+    return found
+
+
+def _keys(array: Array, items: Any) -> list[Any]:
+    """One key for each axis and each new axis."""
+    keys: list[Any] = list(items) if isinstance(items, tuple) else [items]
+    used = sum(key is not None and key is not Ellipsis for key in keys)
+    missing = len(array.axes) - used
+    if missing < 0:
+        raise NotExpressed("more indices than axes")
+    if Ellipsis not in [key for key in keys if not isinstance(key, Array | Size)]:
+        keys.append(Ellipsis)
+    at = next(place for place, key in enumerate(keys) if key is Ellipsis)
+    return [*keys[:at], *[slice(None)] * missing, *keys[at + 1 :]]
+
+
+def _parts(array: Array, keys: Sequence[Any]) -> list[Part]:
+    axes = iter(array.axes)
+    return [None if key is None else _part(next(axes), key) for key in keys]
+
+
+def _part(axis: Axis, key: Any) -> Run | Picked:
+    if isinstance(key, slice):
+        return _run(axis.extent, key)
+    if isinstance(key, Array):
+        return Picked(_wrapped(key.body, axis.extent))
+    if isinstance(key, bool) or not isinstance(key, int | Size):
+        raise NotExpressed(f"an index of type {type(key).__name__}")
+    return Picked(_counted(key, axis.extent))
+
+
+def _wrapped(node: Node, extent: Size) -> Index:
+    """An index that is read from memory; negative ones count from the end."""
+    below = Binary(node, Literal(0), "<")
+    return chosen(below, Binary(node, number(extent), "+"), node)
+
+
+def _counted(index: int | Size, extent: Size) -> Size:
+    size = Size.of(index)
+    negative = size.constant is not None and size.constant < 0
+    return extent + size if negative or _is_negative(size) else size
+
+
+def _is_negative(size: Size) -> bool:
+    return bool(size.terms) and all(factor < 0 for _, factor in size.terms)
+
+
+def _run(extent: Size, key: slice) -> Run:
+    step = 1 if key.step is None else key.step
+    if not isinstance(step, int) or step == 0:
+        raise NotExpressed("a slice whose step is no plain number")
+    if step > 0:
+        first = Size() if key.start is None else _counted(key.start, extent)
+        end = extent if key.stop is None else _counted(key.stop, extent)
+        if (beyond := (end - extent).constant) is not None and beyond > 0:
+            end = extent
+        return Run(first, step, (end - first + (step - 1)) // step)
+    first = extent - 1 if key.start is None else _counted(key.start, extent)
+    end = Size.of(-1) if key.stop is None else _counted(key.stop, extent)
+    return Run(first, step, (first - end + (-step - 1)) // -step)
+
+
+def _gathered(tracer: Tracer, array: Array, keys: Sequence[Any]) -> Array:
+    """Indexing with arrays of indices: they are broadcast together, and take the place of the first of them."""
+    arrays = [key for key in keys if isinstance(key, Array)]
+    if any(key.kind is Kind.BOOL for key in arrays):
+        raise NotExpressed(
+            "selecting by a mask: how many elements there are depends on the data; use np.where"
+        )
+    if any(key.kind is Kind.REAL for key in arrays):
+        raise NotExpressed("an index that is no integer")
+    common = broadcast([key.shape for key in arrays])
+    plain = [slice(None) if isinstance(key, Array) else key for key in keys]
+    parts = _parts(array, plain)
+    places = [place for place, key in enumerate(keys) if isinstance(key, Array)]
+    joined = places == list(range(places[0], places[-1] + 1))
+    before = [part for part in parts[: places[0]] if not isinstance(part, Picked)] if joined else []
+    rest = [
+        part for place, part in enumerate(parts)
+        if place not in places and not isinstance(part, Picked) and place >= (places[0] if joined else 0)
+    ]  # fmt: skip
+    shape = [*(_count(part) for part in before), *common, *(_count(part) for part in rest)]
+
+    def element(index: tuple[Size, ...]) -> Node:
+        shared = index[len(before) : len(before) + len(common)]
+        others = iter((*index[: len(before)], *index[len(before) + len(common) :]))
+        found: list[Index] = []
+        axes = iter(array.axes)
+        for key, part in zip(keys, parts, strict=True):
+            if part is None:
+                next(others)
+                continue
+            axis = next(axes)
+            if isinstance(key, Array):
+                found.append(_wrapped(spread(key, shared), axis.extent))
+            elif isinstance(part, Picked):
+                found.append(part.index)
+            else:
+                found.append(plus(part.first, times(next(others), Size.of(part.step))))
+        return array.at(found)
+
+    return tracer.array(shape, element)
+
+
+def _count(part: Part) -> Size:
+    return part.count if isinstance(part, Run) else ONE
+
+
+def write(tracer: Tracer, array: Array, items: Any, value: Array, op: str = "") -> None:
+    """`array[items] = value`, or with `op` (+, -, *) what `array[items] op= value` does.
+
+    Raises:
+        NotExpressed: Which elements are written depends on the data, or on the order of a loop.
+    """
+    keys = _keys(array, items)
+    masks = [key for key in keys if isinstance(key, Array)]
+    if len(masks) == 1 and masks[0].kind is Kind.BOOL and not value.axes:
+        mask = masks[0]
+        index = tuple(Size.of(axis) for axis in array.axes)
+        met = mask.at(index[: len(mask.axes)])
+        array.write(chosen(met, taken(op, array.own, value.body), array.own))
+        return
+    if any(key.axes for key in masks):
+        raise NotExpressed("storing at indices that are read from an array")
+    parts = [part for part in _parts(array, keys) if part is not None]
+    condition: Node = Literal(1)
+    inner: list[Index] = []
+    loops: dict[Axis, Index] = {}
+    for axis, part in zip(array.axes, parts, strict=True):
+        here = Size.of(axis)
+        if isinstance(part, Picked):
+            met = _met(part.index, here, tracer.loops, loops)
+        else:
+            place: Index = over(here - part.first, Size.of(part.step)) if part.step > 0 else part.first - here
+            inner.append(place)
+            met = _inside(here, part)
+        condition = both(condition, met)
+    shape = tuple(part.count for part in parts if isinstance(part, Run))
+    if broadcast([shape, value.shape]) != shape and len(value.shape) > len(shape):
+        raise NotExpressed("what is stored has another shape than where it is stored")
+    turns = [loop for loop in tracer.loops[array.depth :] if loop not in loops]
+    if turns and not op:
+        raise NotExpressed("a loop that stores again and again at one place, where only its last turn counts")
+    new = placed(_all_turns(tracer, op, spread(value, inner), turns), loops)
+    array.write(chosen(condition, guarded(taken(op, array.own, new), condition), array.own))
+
+
+def _all_turns(tracer: Tracer, op: str, value: Node, turns: Sequence[Axis]) -> Node:
+    """What all turns of some loops add up to."""
+    if not turns:
+        return value
+    outer = [loop for loop in tracer.loops if loop not in turns]
+    folded = Fold("prod" if op == "*" else "sum", tuple(turns), value)
+    free = sorted(axes_of(folded) - set(outer), key=lambda axis: axis.number)
+    return tracer.kept(tuple(free), folded).own
+
+
+def taken(op: str, old: Node, new: Node) -> Node:
+    """`new`, or what `op` makes of the old value and it."""
+    return binary(op, old, new) if op else new
+
+
+def _met(index: Index, here: Size, running: Sequence[Axis], loops: dict[Axis, Index]) -> Node:
+    """Whether this element is the one; where a loop counts it, the loop is at it for exactly one index."""
+    if not isinstance(index, Size):
+        raise NotExpressed("storing at an index that is read from an array")
+    counted = [axis for axis in index.axes() if axis in running]
+    if not counted:
+        return compared("==", here, index)
+    (loop, *more) = counted
+    rest = index - Size.of(loop)
+    if more or loop in rest.atoms or loop in loops:
+        raise NotExpressed("storing at an index that several loops make up")
+    at = here - rest
+    loops[loop] = at
+    return both(compared(">=", at, Size()), compared("<", at, loop.extent))
+
+
+def _inside(here: Size, part: Run) -> Node:
+    if part.step < 0:
+        if part.step != -1:
+            raise NotExpressed("storing backwards in steps")
+        return both(compared("<", part.first - here, part.count), compared(">=", part.first - here, Size()))
+    met = both(compared(">=", here, part.first), compared("<", here, part.first + part.count * part.step))
+    if part.step == 1:
+        return met
+    return both(met, compared("==", modulo(here - part.first, Size.of(part.step)), Size()))

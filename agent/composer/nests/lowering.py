@@ -1,0 +1,87 @@
+"""From what a reference computes to kernels: what is dead goes, what can be is joined, long work is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from agent.composer.nests.arrays import Array, NotExpressed, Stage
+from agent.composer.nests.cutting import Cutter
+from agent.composer.nests.following import Followed
+from agent.composer.nests.functions import size_of
+from agent.composer.nests.fusing import grouped, inlined
+from agent.composer.nests.in_place import copied, swapped
+from agent.composer.nests.merging import merged
+from agent.composer.nests.points import At, placed
+from agent.composer.nests.program import Program
+from agent.composer.nests.sizes import ONE, Size
+from tools.tasks.task import Task, TaskArgument
+
+
+def lowered(task: Task, followed: Followed) -> Program:
+    """Make the kernels of a task.
+
+    Raises:
+        NotExpressed: An output has another shape than the task says.
+    """
+    arguments = {argument.name: argument for argument in task.arguments}
+    outputs = [_output(arguments, name, array) for name, array in followed.outputs]
+    written = frozenset(argument.name for argument in task.arguments if argument.is_output)
+    if written != {stage.name for stage in outputs}:
+        found = sorted(stage.name for stage in outputs)
+        raise NotExpressed(f"the reference returns {found}, the task has {sorted(written)}")
+    stages = _alive(_renamed([*followed.stages, *outputs], len(outputs)), written)
+    program = Program(task, (), _shapes(task, stages), written)
+    cutter = Cutter(program)
+    stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)
+    shapes = _shapes(task, stages)
+    nests = grouped(stages, program)
+    for name in [argument.name for argument in task.arguments if argument.role == "inout"]:
+        nests = swapped(nests, name) or copied(nests, name, shapes)
+    return merged(replace(program, nests=nests, shapes=shapes))
+
+
+def _output(arguments: Mapping[str, TaskArgument], name: str, array: Array) -> Stage:
+    if name not in arguments:
+        raise NotExpressed(f"the reference returns {name}, which is no argument")
+    shape = tuple(size_of(text) for text in arguments[name].shape)
+    given = [size for size in array.shape if size != ONE]
+    if given != [size for size in shape if size != ONE]:
+        shown = ", ".join(size.expression() for size in array.shape)
+        raise NotExpressed(f"{name} has shape ({', '.join(arguments[name].shape)}), computed is ({shown})")
+    kept = tuple(axis for axis in array.axes if axis.extent != ONE)
+    value = placed(array.body, {axis: Size() for axis in array.axes if axis.extent == ONE})
+    return Stage(name, kept, value, array.kind)
+
+
+def _shapes(task: Task, stages: Iterable[Stage]) -> dict[str, tuple[Size, ...]]:
+    found = {one.name: tuple(size_of(text) for text in one.shape) for one in task.arguments}
+    outputs = {one.name for one in task.arguments if one.is_output}
+    return found | {stage.name: stage.shape for stage in stages if stage.name not in outputs}
+
+
+def _renamed(stages: list[Stage], outputs: int) -> list[Stage]:
+    """A buffer that only becomes an output is that output."""
+    made, last = stages[:-outputs], stages[-outputs:]
+    for position, stage in enumerate(last):
+        match stage.value:
+            case At(buffer=name, indices=indices, guards=()) if indices == tuple(map(Size.of, stage.axes)):
+                source = next((one for one in made if one.name == name), None)
+                if source is not None and _readers(name, [*made, *last]) == 1:
+                    last[position] = replace(source, name=stage.name)
+                    made.remove(source)
+            case _:
+                continue
+    return [*made, *last]
+
+
+def _readers(name: str, stages: Iterable[Stage]) -> int:
+    return sum(any(at.buffer == name for at in stage.reads()) for stage in stages)
+
+
+def _alive(stages: Sequence[Stage], outputs: Iterable[str]) -> list[Stage]:
+    needed = set(outputs)
+    for stage in reversed(stages):
+        if stage.name in needed:
+            needed |= {at.buffer for at in stage.reads()}
+    return [stage for stage in stages if stage.name in needed]

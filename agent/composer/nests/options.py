@@ -1,0 +1,100 @@
+"""Features of kernels made of nests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from agent.composer.nests.points import Fold, parts
+from agent.composer.nests.program import Nest, Program, is_special
+from agent.composer.nests.sizes import Size, product
+from agent.composer.nests.tiling import product_of
+from agent.composer.options import Options
+
+_MANY = 2048
+"""Points that fill a GPU without several threads for each."""
+
+_FEW = 256
+"""Points that fill a GPU with a warp for each no longer."""
+
+_LONG = 64
+"""Elements for each point from which on several threads share it."""
+
+
+@dataclass(frozen=True)
+class NestOptions(Options):
+    """Features of nests. A point that reduces much is a warp's, with `two_pass_reduction` a block's."""
+
+    shared_memory_tiling: bool = False
+    warp_shuffle_reduction: bool = False
+    two_pass_reduction: bool = False
+    grid_stride_loop: bool = False
+    loop_unrolling: bool = False
+    block_size_tuning: bool = False
+    read_only_cache: bool = False
+    thread_coarsening: bool = False
+    constant_dimensions: bool = False
+
+    def settled(self) -> NestOptions:
+        """A block puts its results together by shuffles."""
+        if self.two_pass_reduction and self.warp_shuffle_reduction:
+            return replace(self, warp_shuffle_reduction=False)
+        return self
+
+
+def features(program: Program) -> tuple[str, ...]:
+    """The features that can change a kernel of this task."""
+    shared = {"warp_shuffle_reduction", "two_pass_reduction"}
+    some = any(nest.folds for nest in program.nests)
+    loops = some or any(nest.extra(stage) for nest in program.nests for stage in nest.stages)
+    useless: set[str] = (set() if some else shared) | (set() if loops else {"loop_unrolling"})
+    if not any(product_of(nest) for nest in program.nests):
+        useless |= {"shared_memory_tiling"}
+    if not any(
+        is_coarse(program, index, NestOptions(thread_coarsening=True)) for index in range(len(program.nests))
+    ):
+        useless |= {"thread_coarsening"}
+    return tuple(name for name in NestOptions(*[True] * 9).features if name not in useless)
+
+
+def lanes(program: Program, index: int, options: NestOptions) -> int:
+    """How many threads work on a point of a nest: 1, 32 or 0 for a whole block."""
+    nest = program.nests[index]
+    if not nest.folds:
+        return 1
+    points = program.count(product(tuple(axis.extent for axis in nest.axes)))
+    if points >= _MANY and _is_side_by_side(nest):
+        return 1
+    if options.two_pass_reduction:
+        return 0
+    extra = max(
+        (program.count(product(tuple(a.extent for a in nest.extra(s)))) for s in nest.stages), default=1
+    )
+    if options.warp_shuffle_reduction or max(extra, _folded(program, nest)) >= _LONG:
+        return 32 if points >= _FEW else 0
+    return 0 if points < _MANY else 1
+
+
+def _folded(program: Program, nest: Nest) -> int:
+    """The most elements that a fold of a nest takes in at one point."""
+    folds = [part for stage in nest.stages for part in parts(stage.value) if isinstance(part, Fold)]
+    return max(
+        (program.count(product(tuple(axis.extent for axis in fold.axes)), 1) for fold in folds), default=1
+    )
+
+
+def is_coarse(program: Program, index: int, options: NestOptions) -> bool:
+    """Whether a thread takes several points, for which it reads once what they share."""
+    nest = program.nests[index]
+    plain = len(nest.stages) == 1 and not nest.extra(nest.stages[0]) and nest.folds
+    if options.shared_memory_tiling and product_of(nest):
+        return False
+    special = any(is_special(stage) for stage in nest.stages)
+    return options.thread_coarsening and plain and not special and lanes(program, index, options) == 1
+
+
+def _is_side_by_side(nest: Nest) -> bool:
+    """Whether points next to each other read elements next to each other."""
+    last = nest.axes[-1] if nest.axes else None
+    loads = [at for stage in nest.stages for at in stage.reads() if at.indices]
+    beside = [at for at in loads if isinstance(at.indices[-1], Size) and last in at.indices[-1].atoms]
+    return 2 * len(beside) >= len(loads)

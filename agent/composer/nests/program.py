@@ -1,0 +1,80 @@
+"""Kernels before they are written: nests, and the program they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from agent.composer.ir import Node
+from agent.composer.nests.arrays import Stage
+from agent.composer.nests.counting import counted
+from agent.composer.nests.points import Fold, parts
+from agent.composer.nests.scanning import scanned
+from agent.composer.nests.sizes import Axis, Size, product
+from agent.composer.nests.solving import solved
+from tools.tasks.task import Task
+
+
+def is_special(stage: Stage) -> bool:
+    """Whether a kernel of another form fills the buffer: a scan, a histogram, the solution of equations."""
+    return bool(scanned(stage) or counted(stage) or solved(stage))
+
+
+def folds_of(stage: Stage) -> Iterator[Fold]:
+    """What a stage reduces, in its value and in where it goes."""
+    for one in (stage.value, *stage.target):
+        if isinstance(one, Node):
+            yield from (part for part in parts(one) if isinstance(part, Fold))
+
+
+@dataclass(frozen=True)
+class Nest:
+    """One kernel: some buffers that share their first axes, filled one after the other.
+
+    Attributes:
+        axes: The shared axes; each combination is a point, worked on by a thread, a warp or a block.
+        stages: In order; what the later read of the earlier is at the same point.
+    """
+
+    axes: tuple[Axis, ...]
+    stages: tuple[Stage, ...]
+
+    @property
+    def folds(self) -> bool:
+        """Whether it reduces anything."""
+        return any(True for stage in self.stages for _ in folds_of(stage))
+
+    @property
+    def points(self) -> Size:
+        """How many points there are."""
+        return product(tuple(axis.extent for axis in self.axes))
+
+    def extra(self, stage: Stage) -> tuple[Axis, ...]:
+        """The axes that a stage has beside the shared ones."""
+        return stage.axes[len(self.axes) :]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What computes a task.
+
+    Attributes:
+        nests: Kernels, in the order of their launches.
+        shapes: Of every buffer, the task's own among them.
+        outputs: The task's outputs, which the last stage of that name fills.
+    """
+
+    task: Task
+    nests: tuple[Nest, ...]
+    shapes: Mapping[str, tuple[Size, ...]]
+    outputs: frozenset[str]
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The dims that matter for speed: those of the largest case."""
+        cases = [case.dims for case in self.task.benches or self.task.tests]
+        return max(cases, key=lambda dims: sum(dims.values())) if cases else {}
+
+    def count(self, size: Size, default: int = 1 << 20) -> int:
+        """How many elements that is in the largest case; the default where it does not follow from dims."""
+        return size.value(self.sizes) if size.atoms <= set(self.sizes) else default

@@ -1,0 +1,79 @@
+"""Small systems of linear equations: one block eliminates, with the largest pivot of each column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.composer.expressions import Kind
+from agent.composer.ir import Node
+from agent.composer.kernel_text import indent
+from agent.composer.nests.arrays import Stage
+from agent.composer.nests.points import At
+from agent.composer.nests.texts import Texts
+
+
+@dataclass(frozen=True)
+class Solved(Node):
+    """An unknown of the equations `matrix` times unknowns equals `right`; both are whole buffers."""
+
+    matrix: At
+    right: At
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        """What is read, for who asks which buffers those are."""
+        return (self.matrix, self.right)
+
+
+def solved(stage: Stage) -> Solved | None:
+    """The equations that a stage solves; None for any other stage."""
+    return stage.value if isinstance(stage.value, Solved) else None
+
+
+def system(stage: Stage) -> str:
+    """Name of the buffer in which the equations are eliminated."""
+    return f"{stage.name}_system"
+
+
+def scratch(stage: Stage, dtype: str) -> str:
+    """The directive that declares it."""
+    extent = stage.axes[0].extent
+    return f"//@ scratch {system(stage)}: {dtype}[{(extent * (extent + 1)).expression()}]"
+
+
+def body(stage: Stage, found: Solved, texts: Texts, stored: Callable[[str], str]) -> str:
+    """Write the kernel's body; `stored` writes the statement that stores an unknown."""
+    ctype, absolute = texts.types.name(Kind.REAL), texts.types.function("fabs")
+    count, unknown = texts.size(stage.axes[0].extent), texts.axis(stage.axes[0])
+    matrix, right = texts.buffer(found.matrix.buffer), texts.buffer(found.right.buffer)
+    rows = texts.buffer(system(stage))
+    load = (
+        f"const int row = e / wide, col = e % wide;\n"
+        f"{rows}[e] = col < count ? {matrix}[row * count + col] : {right}[row];\n"
+    )
+    search = (
+        f"int best = p;\nfor (int row = p + 1; row < count; ++row) {{\n"
+        f"    if ({absolute}({rows}[row * wide + p]) > {absolute}({rows}[best * wide + p])) {{\n        best = row;\n    }}\n}}\n"
+        "pivot = best;\n"
+    )
+    swap = (
+        f"const {ctype} value = {rows}[p * wide + col];\n{rows}[p * wide + col] = {rows}[best * wide + col];\n"
+        f"{rows}[best * wide + col] = value;\n"
+    )
+    eliminate = (
+        "const int row = e / wide, col = e % wide;\nif (row != p && col > p) {\n"
+        f"    {rows}[e] -= {rows}[row * wide + p] / {rows}[p * wide + p] * {rows}[p * wide + col];\n}}\n"
+    )
+    step = (
+        f"if (threadIdx.x == 0) {{\n{indent(search)}}}\n__syncthreads();\nconst int best = pivot;\n"
+        f"if (best != p) {{\n    for (int col = threadIdx.x; col < wide; col += BLOCK) {{\n{indent(indent(swap))}    }}\n}}\n"
+        f"__syncthreads();\nfor (int e = threadIdx.x; e < count * wide; e += BLOCK) {{\n{indent(eliminate)}}}\n__syncthreads();\n"
+    )
+    last = stored(f"{rows}[{unknown} * wide + count] / {rows}[{unknown} * wide + {unknown}]")
+    return (
+        f"__shared__ int pivot;\nconst int count = {count}, wide = count + 1;\n"
+        f"for (int e = threadIdx.x; e < count * wide; e += BLOCK) {{\n{indent(load)}}}\n__syncthreads();\n"
+        f"for (int p = 0; p < count; ++p) {{\n{indent(step)}}}\n"
+        f"for (int {unknown} = threadIdx.x; {unknown} < count; {unknown} += BLOCK) {{\n{indent(last)}}}\n"
+    )

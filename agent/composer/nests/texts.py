@@ -1,0 +1,175 @@
+"""Writes what an array is at one point as C: loads with their indices, counted numbers, results of folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent.composer.expressions import Kind, Lines, Types, Value, Writer, storage
+from agent.composer.ir import Node
+from agent.composer.names import Names
+from agent.composer.nests.points import At, Fold, Index, Number, parts
+from agent.composer.nests.sizes import Atom, Axis, Size
+
+FLOORED = """\
+template <typename T>
+__device__ __forceinline__ T floor_div(T left, T right) {
+    const T whole = left / right;
+    return left % right != 0 && (left < 0) != (right < 0) ? whole - 1 : whole;
+}
+
+template <typename T>
+__device__ __forceinline__ T floor_mod(T left, T right) {
+    const T rest = left % right;
+    return rest != 0 && (rest < 0) != (right < 0) ? rest + right : rest;
+}
+"""
+"""Whole division as Python rounds it; C rounds towards zero."""
+
+
+class Texts:
+    """The names of one kernel, and how its values are written with them.
+
+    Attributes:
+        used: Buffers and scalars that were read or written so far, by their C names.
+        dims: Dims that were mentioned so far, by their C names.
+        macros: Dims that were mentioned so far and are macros.
+    """
+
+    def __init__(
+        self,
+        types: Types,
+        dtypes: Mapping[str, str],
+        shapes: Mapping[str, tuple[Size, ...]],
+        scalars: frozenset[str],
+        *,
+        constant: bool = False,
+    ) -> None:
+        """Take the C types, and of every buffer its dtype and shape; with `constant`, dims are macros."""
+        self._constant = constant
+        self.types = types
+        self._dtypes = dtypes
+        self._shapes = shapes
+        self._scalars = scalars
+        self._names = Names("ijkfrmn")
+        self._axes: dict[Axis, str] = {}
+        self.used: dict[str, str] = {}
+        self.dims: dict[str, str] = {}
+        self.macros: set[str] = set()
+        self.known: dict[Node, Value] = {}
+        self._locals: set[str] = set()
+
+    def fresh(self, wanted: str) -> str:
+        """A name that nothing has yet."""
+        return self._names.fresh(wanted)
+
+    def axis(self, axis: Axis) -> str:
+        """The variable of an axis."""
+        if axis not in self._axes:
+            extent = axis.extent.expression()
+            self._axes[axis] = self.fresh(
+                f"at_{extent}" if extent.isidentifier() and not extent.isupper() else "at"
+            )
+        return self._axes[axis]
+
+    def rename(self, axis: Axis, text: str) -> None:
+        """Write an axis as this from here on."""
+        self._axes[axis] = text
+
+    def buffer(self, name: str) -> str:
+        """The parameter of a buffer or a scalar."""
+        if name not in self.used:
+            self.used[name] = self.fresh(name)
+        return self.used[name]
+
+    def size(self, size: Size) -> str:
+        """A number that follows from dims and axes, as C."""
+        return size.text(self._atom, "/")
+
+    def _atom(self, atom: Atom) -> str:
+        if isinstance(atom, Axis):
+            return self.axis(atom)
+        assert isinstance(atom, str), "the others are written by their parts"
+        if atom.isupper():
+            return atom  # a macro
+        if self._constant:
+            self.macros.add(atom)
+            return size_macro(atom)
+        if atom not in self.dims:
+            self.dims[atom] = self.fresh(atom)
+        return self.dims[atom]
+
+    def place(self, buffer: str, indices: tuple[Index, ...]) -> str:
+        """The flat place of an element in its buffer, in C order."""
+        counted, read = Size(), list[str]()
+        stride = Size.of(1)
+        for index, extent in zip(indices[::-1], self._shapes[buffer][::-1], strict=True):
+            if isinstance(index, Size):
+                counted = counted + index * stride
+            else:
+                text = self.value(index).text
+                read.append(f"({text})" if stride == Size.of(1) else f"({text}) * ({self.size(stride)})")
+            stride = stride * extent
+        parts_ = [*read, *([self.size(counted)] if counted.terms or not read else [])]
+        return " + ".join(parts_)
+
+    def lines(self, node: Node) -> Lines:
+        """Write a value: declarations of what it uses twice, and the value itself."""
+        self._bind(node)
+        return Writer(self.types, self.known).lines([node], {}, self._locals)
+
+    def value(self, node: Node) -> Value:
+        """Write a value as one expression."""
+        self._bind(node)
+        return Writer(self.types, self.known).value(node)
+
+    def _bind(self, node: Node) -> None:
+        """Give everything that is no arithmetic its text; folds must have theirs before."""
+        for part in parts(node):
+            if part in self.known:
+                continue
+            if isinstance(part, Number):
+                self.known[part] = Value(f"({self.size(part.value)})", Kind.INTEGER)
+            elif isinstance(part, At):
+                self.known[part] = self._load(part)
+            else:
+                assert not isinstance(part, Fold), "folds are computed before what uses them"
+
+    def _load(self, at: At) -> Value:
+        name, dtype = self.buffer(at.buffer), self._dtypes[at.buffer]
+        if at.buffer in self._scalars:
+            return Writer(self.types, {}).loaded(name, dtype)
+        value = Writer(self.types, {}).loaded(f"{name}[{self.place(at.buffer, at.indices)}]", dtype)
+        guards = list(dict.fromkeys(at.guards))
+        if not guards:
+            return value
+        met = " && ".join(self.value(guard).at(_TIGHT) for guard in guards)
+        return Value(f"({met} ? {value.text} : {self.types.name(value.kind)}(0))", value.kind)
+
+    def cast(self, value: Value, kind: Kind) -> Value:
+        """A value as another kind."""
+        return Writer(self.types, {}).cast(value, kind)
+
+    def stored(self, buffer: str, value: Value) -> str:
+        """A value as an element of a buffer."""
+        return Writer(self.types, {}).stored(value, self._dtypes[buffer])
+
+    def ctype(self, buffer: str) -> str:
+        """The C type of a buffer's elements."""
+        return storage(self._dtypes[buffer])
+
+    def declared(self, buffer: str, *, written: bool, read_only: bool) -> str:
+        """A buffer or a scalar as a parameter."""
+        ctype = storage(self._dtypes[buffer])
+        if buffer in self._scalars:
+            return f"const {ctype} {self.used[buffer]}"
+        const = "" if written else "const "
+        return f"{const}{ctype}*{' __restrict__' if read_only else ''} {self.used[buffer]}"
+
+
+def size_macro(dim: str) -> str:
+    """Name of the macro that is a dim."""
+    return f"SIZE_{dim.upper()}"
+
+
+_TIGHT = 99
+"""Brackets around everything but a name or a call."""

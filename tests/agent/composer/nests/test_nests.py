@@ -1,0 +1,66 @@
+"""What is followed from references, and that the kernels that come of it compute the same."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agent.composer.nests.following import FollowingError, follow
+from agent.composer.nests.lowering import lowered
+from agent.composer.nests.options import NestOptions, features
+from agent.composer.nests.writing import emit
+from sandbox.reference import special
+from tests.agent.composer.nests.corpus import BEYOND, CORPUS, Written
+
+EVERYTHING = NestOptions(*[True] * 9).settled()
+
+
+@pytest.fixture(autouse=True)
+def special_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """References may import it."""
+    monkeypatch.setitem(sys.modules, "special", special)
+
+
+def numpy_of(written: Written) -> Callable[..., dict[str, Any]]:
+    scope: dict[str, Any] = {}
+    exec(written.reference, scope)  # the text is this folder's own
+
+    def reference(**given: Any) -> dict[str, Any]:
+        return scope["reference"](**{name: _copy(value) for name, value in given.items()})
+
+    return reference
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if hasattr(value, "copy") else value
+
+
+@pytest.mark.parametrize("written", CORPUS, ids=lambda written: written.name)
+def test_what_people_write_is_computed(bench: Any, written: Written) -> None:
+    task = bench.task(written.reference, written.arguments, written.dims)
+    program = lowered(task, follow(task))
+    dims = dict(zip(written.dims.split(), written.sizes, strict=True))
+    below = int(written.whole) if written.whole.isdigit() else dims.get(written.whole)
+    for options in (NestOptions(), EVERYTHING):
+        bench.check(task, emit(program, options), dims, numpy_of(written), None, below)
+
+
+@pytest.mark.parametrize(("written", "said"), BEYOND, ids=lambda one: getattr(one, "name", ""))
+def test_what_is_not_expressed_is_refused_with_line_and_construct(
+    bench: Any, written: Written, said: str
+) -> None:
+    task = bench.task(written.reference, written.arguments, written.dims)
+    with pytest.raises(FollowingError, match=r"reference\.py line \d+: ") as caught:
+        follow(task)
+    assert said in str(caught.value)
+
+
+def test_features_are_those_that_change_a_kernel(bench: Any) -> None:
+    for written in CORPUS:
+        task = bench.task(written.reference, written.arguments, written.dims)
+        program = lowered(task, follow(task))
+        plain = emit(program, NestOptions()).split("\n", 2)[2]
+        for name in features(program):
+            text = emit(program, NestOptions.of([name])).split("\n", 2)[2]
+            assert text != plain or name.endswith("reduction"), (written.name, name)
