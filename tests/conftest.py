@@ -24,7 +24,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)  # looking for cycles took a twelfth of the time of simulated kernels
     gc.enable()
 
 
