@@ -101,7 +101,13 @@ class _Follower(Evaluator):
         if not isinstance(result, dict):
             raise NotExpressed("`reference` must return a dict {output name: value}")
         found = cast("dict[str, Any]", result)
-        return tuple((name, array_of(self.tracer, value)) for name, value in found.items())
+        return tuple((name, self._readable(value)) for name, value in found.items())
+
+    def _readable(self, value: Any) -> Array:
+        """An output, which must not be a view of what was written to since."""
+        array = array_of(self.tracer, value)
+        assert array.body is array.own, "reading it raises where it is not readable"
+        return array
 
     # ------------------------------------------------------------------ statements
 
