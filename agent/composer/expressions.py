@@ -37,8 +37,9 @@ _BITS: Mapping[str, str] = {"bitand": "&", "bitor": "|", "bitxor": "^", "<<": "<
 _CALLED = frozenset({"atan2", "hypot", "fmod", "copysign"})
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _REAL_FUNCTIONS = {
-    "exp", "log", "sqrt", "tanh", "sin", "cos", "floor", "ceil", "log1p", "expm1", "exp2", "log2", "log10", "tan", "sinh",
-    "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "rint", "trunc", "cbrt", "erf", "erfc", "lgamma", "tgamma",
+    "exp", "log", "sqrt", "tanh", "sin", "cos", "floor", "ceil", "log1p", "expm1", "exp2", "log2", "log10", "tan",
+    "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "rint", "trunc", "cbrt", "erf", "erfc",
+    "lgamma", "tgamma",
 }  # fmt: skip
 
 
