@@ -8,7 +8,18 @@ from dataclasses import dataclass, field, replace
 from agent.composer.expressions import Kind
 from agent.composer.folding import unary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests.points import At, Fold, Index, axes_of, kind_of, loads, number, placed
+from agent.composer.nests.points import (
+    At,
+    Fold,
+    Index,
+    axes_of,
+    chosen,
+    kind_of,
+    loads,
+    number,
+    parts,
+    placed,
+)
 from agent.composer.nests.sizes import ONE, Axis, Size
 
 MAX_NODES = 150
@@ -199,7 +210,8 @@ class Tracer:
 
     def kept(self, axes: tuple[Axis, ...], value: Node) -> Array:
         """Let a kernel fill a buffer with it, and read it there from now on."""
-        within = [axis for axis in self.loops if axis in axes_of(value)]
+        named = axes_of(value) | _axes_of_extents(value, axes)
+        within = [axis for axis in self.loops if axis in named]
         name = f"stage_{len(self.stages)}"
         kind = kind_of(value)
         self.stages.append(Stage(name, (*within, *axes), value, kind))
@@ -214,18 +226,31 @@ class Tracer:
         )
         return result
 
+    def _folded(self, op: str, kept: tuple[Axis, ...], over: tuple[Axis, ...], body: Node) -> Array:
+        """Fold elements; the extreme of truths is a truth."""
+        if kind_of(body) is not Kind.BOOL or op not in ("max", "min"):
+            return self.kept(kept, Fold(op, over, body))
+        found = self.kept(kept, Fold(op, over, chosen(body, Literal(1), Literal(0))))
+        return Array(kept, truth(found.own), None, self)
+
     def folded(self, op: str, array: Array, over: Sequence[int], *, keepdims: bool = False) -> Array:
         """Reduce an array over some of its axes."""
-        chosen = tuple(array.axes[position] for position in over)
+        gone = tuple(array.axes[position] for position in over)
         kept = tuple(axis for position, axis in enumerate(array.axes) if position not in over)
-        if any(axis.extent == Size() for axis in chosen):
+        if any(axis.extent == Size() for axis in gone):
             raise NotExpressed("a reduction over nothing")
-        result = self.kept(kept, Fold(op, chosen, array.body)) if chosen else array
+        result = self._folded(op, kept, gone, array.body) if gone else array
         if not keepdims:
             return result
         shape = [ONE if position in over else axis.extent for position, axis in enumerate(array.axes)]
         rest = [position for position in range(len(shape)) if position not in over]
         return self.array(shape, lambda index: result.at([index[position] for position in rest]))
+
+
+def _axes_of_extents(value: Node, axes: Sequence[Axis]) -> set[Axis]:
+    """The axes that extents depend on: of an array's axes, and of those that its elements fold."""
+    folded = [axis for part in parts(value) if isinstance(part, Fold) for axis in part.axes]
+    return {inner for axis in (*axes, *folded) for inner in axis.extent.axes()} - {*axes, *folded}
 
 
 def as_array(value: Array | Size | float) -> Array:

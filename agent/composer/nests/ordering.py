@@ -32,6 +32,8 @@ def _scan(op: str) -> Callable[..., Array]:
             given = converted(tracer, given, dtype)
         given, along = _along(tracer, given, axis)
         axes = tuple(tracer.axis(extent) for extent in given.shape)
+        if given.kind is Kind.BOOL and op in ("max", "min"):
+            raise NotExpressed("a running extreme of truths")
         before = tracer.axis(Size.of(axes[along]) + 1)
         here = [Size.of(before) if at == along else Size.of(one) for at, one in enumerate(axes)]
         return tracer.kept(axes, Fold(op, (before,), given.at(here)))

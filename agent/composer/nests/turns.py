@@ -88,7 +88,7 @@ class Turns:
             raise NotExpressed(f"`{name} {change.op}= ...` in a loop over a size")
         if name in self.read:
             raise NotExpressed(f"`{name}` is read and changed in one loop over a size")
-        value = change.value if change.op in ("max", "min") else numbers_of(tracer, change.value)
+        value = numbers_of(tracer, change.value)
         before = self.sums.get(name)
         if before is not None:
             if before.op != change.op or before.in_place != change.in_place:
