@@ -36,39 +36,11 @@ _INFIX: Mapping[str, _Level] = {
 _BITS: Mapping[str, str] = {"bitand": "&", "bitor": "|", "bitxor": "^", "<<": "<<", ">>": ">>"}
 _CALLED = frozenset({"atan2", "hypot", "fmod", "copysign"})
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
-_REAL_FUNCTIONS = frozenset(
-    {
-        "exp",
-        "log",
-        "sqrt",
-        "tanh",
-        "sin",
-        "cos",
-        "floor",
-        "ceil",
-        "log1p",
-        "expm1",
-        "exp2",
-        "log2",
-        "log10",
-        "tan",
-        "sinh",
-        "cosh",
-        "asin",
-        "acos",
-        "atan",
-        "asinh",
-        "acosh",
-        "atanh",
-        "rint",
-        "trunc",
-        "cbrt",
-        "erf",
-        "erfc",
-        "lgamma",
-        "tgamma",
-    }  # fmt: skip
-)
+_REAL_FUNCTIONS = {
+    "exp", "log", "sqrt", "tanh", "sin", "cos", "floor", "ceil", "log1p", "expm1", "exp2", "log2", "log10", "tan",
+    "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "rint", "trunc", "cbrt", "erf", "erfc",
+    "lgamma", "tgamma",
+}  # fmt: skip
 
 
 def kind_of(dtype: str) -> Kind:
@@ -154,7 +126,7 @@ class Writer:
     def lines(
         self, roots: Sequence[Node], labels: Mapping[Node, str], taken: set[str] | None = None
     ) -> Lines:
-        """Write several nodes; what they share becomes a local, named as in the reference, and not as any in `taken`."""
+        """Write several nodes; what they share becomes a local, named as in the reference, but as none in `taken`."""
         scope = Writer(self._types, self._bound)
         uses: Counter[Node] = Counter()
         for root in roots:

@@ -6,8 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.composer.expressions import Kind
-from agent.composer.ir import Literal, Node
-from agent.composer.nests.points import At, Fold, Index, axes_of, kind_of, loads, number, placed
+from agent.composer.folding import unary
+from agent.composer.ir import Binary, Literal, Node
+from agent.composer.nests.points import (
+    At,
+    Fold,
+    Index,
+    axes_of,
+    chosen,
+    kind_of,
+    loads,
+    number,
+    parts,
+    placed,
+)
 from agent.composer.nests.sizes import ONE, Axis, Size
 
 MAX_NODES = 150
@@ -29,12 +41,18 @@ class Array:
         """Take the axes, and the element in terms of them; `base` is what it is a view of."""
         self.axes = axes
         self.own = body
-        self._base = base
+        self._base, self._seen = self._root(base)
         self._tracer = tracer
-        self._seen = base.version if base else 0
         self._read_at = self._written_at = -1
         self.depth = len(tracer.loops) if tracer else 0
         self.version = 0
+
+    @staticmethod
+    def _root(base: Array | None) -> tuple[Array | None, int]:
+        """What a view is a view of in the end, and which version of that."""
+        if base is None:
+            return None, 0
+        return (base, base.version) if base._base is None else (base._base, base._seen)
 
     @property
     def shape(self) -> Shape:
@@ -98,7 +116,7 @@ class Stage:
     """A buffer that a kernel fills: its element in terms of its axes, with the folds that are its own.
 
     Attributes:
-        place: Where the element goes, where that is not at its axes: no two go to one place, and every place gets one.
+        place: Where the element goes, where that is not at its axes: no two go to one, each gets one.
         extents: Of the buffer, where they are not those of the axes.
     """
 
@@ -168,7 +186,7 @@ class Tracer:
         self._entries.pop()
 
     def entered(self, depth: int) -> float:
-        """When the outermost loop began that holds all turns of what was made at this depth; never, where none does."""
+        """When the outermost loop began in which what was made at this depth stays; never, where there is none."""
         return self._entries[depth] if depth < len(self._entries) else float("inf")
 
     def axis(self, extent: Size) -> Axis:
@@ -183,7 +201,7 @@ class Tracer:
         axes = tuple(self.axis(extent) for extent in shape)
         body = element(tuple(Size.of(axis) for axis in axes))
         if body.size > MAX_NODES:
-            return self.kept(axes, body)
+            body = self.kept(axes, body).own
         return Array(axes, body, base, self)
 
     def scalar(self, node: Node) -> Array:
@@ -192,7 +210,8 @@ class Tracer:
 
     def kept(self, axes: tuple[Axis, ...], value: Node) -> Array:
         """Let a kernel fill a buffer with it, and read it there from now on."""
-        within = [axis for axis in self.loops if axis in axes_of(value)]
+        named = axes_of(value) | _axes_of_extents(value, axes)
+        within = [axis for axis in self.loops if axis in named]
         name = f"stage_{len(self.stages)}"
         kind = kind_of(value)
         self.stages.append(Stage(name, (*within, *axes), value, kind))
@@ -207,18 +226,31 @@ class Tracer:
         )
         return result
 
+    def _folded(self, op: str, kept: tuple[Axis, ...], over: tuple[Axis, ...], body: Node) -> Array:
+        """Fold elements; the extreme of truths is a truth."""
+        if kind_of(body) is not Kind.BOOL or op not in ("max", "min"):
+            return self.kept(kept, Fold(op, over, body))
+        found = self.kept(kept, Fold(op, over, chosen(body, Literal(1), Literal(0))))
+        return Array(kept, truth(found.own), None, self)
+
     def folded(self, op: str, array: Array, over: Sequence[int], *, keepdims: bool = False) -> Array:
         """Reduce an array over some of its axes."""
-        chosen = tuple(array.axes[position] for position in over)
+        gone = tuple(array.axes[position] for position in over)
         kept = tuple(axis for position, axis in enumerate(array.axes) if position not in over)
-        if any(axis.extent == Size() for axis in chosen):
+        if any(axis.extent == Size() for axis in gone):
             raise NotExpressed("a reduction over nothing")
-        result = self.kept(kept, Fold(op, chosen, array.body)) if chosen else array
+        result = self._folded(op, kept, gone, array.body) if gone else array
         if not keepdims:
             return result
         shape = [ONE if position in over else axis.extent for position, axis in enumerate(array.axes)]
         rest = [position for position in range(len(shape)) if position not in over]
         return self.array(shape, lambda index: result.at([index[position] for position in rest]))
+
+
+def _axes_of_extents(value: Node, axes: Sequence[Axis]) -> set[Axis]:
+    """The axes that extents depend on: of an array's axes, and of those that its elements fold."""
+    folded = [axis for part in parts(value) if isinstance(part, Fold) for axis in part.axes]
+    return {inner for axis in (*axes, *folded) for inner in axis.extent.axes()} - {*axes, *folded}
 
 
 def as_array(value: Array | Size | float) -> Array:
@@ -227,7 +259,56 @@ def as_array(value: Array | Size | float) -> Array:
         return value
     if isinstance(value, Size):
         return Array((), number(value))
-    return Array((), Literal(int(value) if isinstance(value, bool) else value))
+    return Array((), literal(value, Kind.BOOL) if isinstance(value, bool) else Literal(value))
+
+
+def literal(value: float, kind: Kind) -> Node:
+    """A number as a value of a kind."""
+    match kind:
+        case Kind.BOOL:
+            return Binary(Literal(int(bool(value))), Literal(0), "!=")
+        case Kind.INTEGER:
+            return Literal(int(value))
+        case _:
+            return Literal(float(value))
+
+
+def plain_value(node: Node) -> bool | int | float | None:
+    """The number that a value is; None where it depends on anything."""
+    match node:
+        case Literal(value=value):
+            return value
+        case Binary(op="!=", left=Literal(value=left), right=Literal(value=right)):
+            return left != right
+        case _:
+            return None
+
+
+def truth(node: Node) -> Node:
+    """Whether a value is anything but 0; a literal where that is known."""
+    known = plain_value(node)
+    if known is not None:
+        return Literal(int(bool(known)))
+    return node if kind_of(node) is Kind.BOOL else Binary(node, Literal(0), "!=")
+
+
+def untruth(node: Node) -> Node:
+    """Whether a value is 0."""
+    known = plain_value(node)
+    return literal(not known, Kind.BOOL) if known is not None else unary("not", truth(node))
+
+
+def as_kind(node: Node, kind: Kind) -> Node:
+    """A value as one of another kind; real numbers lose their fraction."""
+    if kind_of(node) is kind:
+        return node
+    if kind is Kind.BOOL:
+        met = truth(node)
+        return literal(met.value, Kind.BOOL) if isinstance(met, Literal) else met
+    known = plain_value(node)
+    if known is not None and (kind is Kind.REAL or isinstance(known, bool)):
+        return literal(known, kind)
+    return unary("real" if kind is Kind.REAL else "int", node)
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:
@@ -256,10 +337,3 @@ def spread(array: Array, index: Sequence[Index]) -> Node:
     return array.at(
         [Size() if axis.extent == ONE else one for axis, one in zip(array.axes, own, strict=True)]
     )
-
-
-def element_wise(tracer: Tracer, function: Callable[..., Node], *values: Array | Size | float) -> Array:
-    """Apply a function of elements to arrays."""
-    arrays = [as_array(value) for value in values]
-    shape = broadcast([array.shape for array in arrays])
-    return tracer.array(shape, lambda index: function(*(spread(array, index) for array in arrays)))

@@ -31,7 +31,7 @@ def counted(stage: Stage) -> Count | None:
     match stage:
         case Stage(
             axes=(bin_,), kind=Kind.INTEGER, place=None,
-            value=Fold(op="sum", axes=axes, body=Where(condition=Binary(op="==") as met, yes=value, no=Literal(value=0))),
+            value=Fold(op="sum", axes=axes, body=Where(Binary(op="==") as met, value, Literal(value=0))),
         ):  # fmt: skip
             here = Number(Size.of(bin_))
             key = met.right if met.left == here else met.left if met.right == here else None
@@ -63,7 +63,8 @@ def body(stage: Stage, count: Count, texts: Texts, decoded: Callable[[str, tuple
     inside = (
         f"{axes}{lines}const int bin = {texts.cast(key.values[0], Kind.INTEGER).text};\n"
         f"if (bin >= 0 && bin < {bins}) {{\n"
-        f"#if {bins} <= {_SHARED}\n    atomicAdd(&counts[bin], {value.text});\n#else\n{indent(added('bin', value.text))}#endif\n}}\n"
+        f"#if {bins} <= {_SHARED}\n    atomicAdd(&counts[bin], {value.text});\n"
+        f"#else\n{indent(added('bin', value.text))}#endif\n}}\n"
     )
     loop = (
         f"for (int element = blockIdx.x * BLOCK + threadIdx.x; element < {total}; element += gridDim.x * BLOCK) {{\n"
@@ -72,8 +73,8 @@ def body(stage: Stage, count: Count, texts: Texts, decoded: Callable[[str, tuple
     flush = f"if (counts[bin] != 0) {{\n{indent(added('bin', 'counts[bin]'))}}}\n"
     return (
         f"#if {bins} <= {_SHARED}\n__shared__ int counts[{bins}];\n"
-        f"for (int bin = threadIdx.x; bin < {bins}; bin += BLOCK) {{\n    counts[bin] = 0;\n}}\n__syncthreads();\n#endif\n"
-        f"{loop}#if {bins} <= {_SHARED}\n__syncthreads();\n"
+        f"for (int bin = threadIdx.x; bin < {bins}; bin += BLOCK) {{\n    counts[bin] = 0;\n}}\n"
+        f"__syncthreads();\n#endif\n{loop}#if {bins} <= {_SHARED}\n__syncthreads();\n"
         f"for (int bin = threadIdx.x; bin < {bins}; bin += BLOCK) {{\n{indent(flush)}}}\n#endif\n"
     )
 

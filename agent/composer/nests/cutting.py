@@ -77,10 +77,10 @@ class Cutter:
         flat = Size.of(pieces) * within.extent + Size.of(within)
         value = placed(fold.body, dict(zip(fold.axes, _decoded(flat, fold.axes), strict=True)))
         inside = compared("<", flat, total)
-        first = Stage(
-            f"{stage.name}_pieces", (*stage.axes, pieces),
-            Fold(fold.op, (within,), chosen(inside, guarded(value, inside), _neutral(fold.op, stage.kind))), stage.kind,
-        )  # fmt: skip
+        piece = Fold(
+            fold.op, (within,), chosen(inside, guarded(value, inside), _neutral(fold.op, stage.kind))
+        )
+        first = Stage(f"{stage.name}_pieces", (*stage.axes, pieces), piece, stage.kind)
         again = self._axis(Size.of(count))
         read = At(first.name, (*map(Size.of, stage.axes), Size.of(again)), stage.kind)
         return [first, replace(stage, value=Fold(fold.op, (again,), read))]

@@ -97,7 +97,7 @@ def _fits(nest: Nest, stage: Stage, program: Program, *, alike: bool) -> bool:
 
 
 def _shared_axes(stage: Stage, nest: Nest) -> tuple[Axis, ...] | None:
-    """The axes of a stage at which it reads a nest's results; None where it reads none, or not along axes of its own."""
+    """The axes at which a stage reads a nest's results; None where it reads none, or not along axes of its own."""
     own = {one.name for one in nest.stages if not nest.extra(one)}
     by_size = {Size.of(axis): axis for axis in stage.axes}
     for at in stage.reads():

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, as_kind, broadcast, spread, truth
 from agent.composer.nests.points import (
     Fold,
     Index,
+    Number,
     axes_of,
     both,
     chosen,
@@ -25,7 +26,8 @@ from agent.composer.nests.points import (
     plus,
     times,
 )
-from agent.composer.nests.sizes import ONE, Axis, Size
+from agent.composer.nests.sizes import ONE, Axis, Extreme, Quotient, Size
+from agent.composer.nests.values import Listed, Range, array_of, whole
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,15 @@ Part = Run | Picked | None
 
 def read(tracer: Tracer, array: Array, items: Any) -> Array:
     """`array[items]`."""
-    keys = _keys(array, items)
+    keys = _keys(tracer, array, items)
     if any(isinstance(key, Array) and key.axes for key in keys):
         return _gathered(tracer, array, keys)
     parts = _parts(array, keys)
     shape = [ONE if part is None else part.count for part in parts if not isinstance(part, Picked)]
-    return tracer.array(shape, lambda index: array.at(_indices(parts, index)), base=array)
+    is_element = bool(parts) and all(isinstance(part, Picked) for part in parts)
+    return tracer.array(
+        shape, lambda index: array.at(_indices(parts, index)), base=None if is_element else array
+    )
 
 
 def _indices(parts: Sequence[Part], index: Sequence[Index]) -> list[Index]:
@@ -71,9 +76,10 @@ def _indices(parts: Sequence[Part], index: Sequence[Index]) -> list[Index]:
     return found
 
 
-def _keys(array: Array, items: Any) -> list[Any]:
-    """One key for each axis and each new axis."""
-    keys: list[Any] = list(items) if isinstance(items, tuple) else [items]
+def _keys(tracer: Tracer, array: Array, items: Any) -> list[Any]:
+    """One key for each axis and each new axis; sequences of indices are arrays."""
+    given: list[Any] = list(cast("tuple[Any, ...]", items)) if isinstance(items, tuple) else [items]
+    keys = [array_of(tracer, key) if isinstance(key, list | tuple | Range | Listed) else key for key in given]
     used = sum(key is not None and key is not Ellipsis for key in keys)
     missing = len(array.axes) - used
     if missing < 0:
@@ -91,47 +97,90 @@ def _parts(array: Array, keys: Sequence[Any]) -> list[Part]:
 
 def _part(axis: Axis, key: Any) -> Run | Picked:
     if isinstance(key, slice):
-        return _run(axis.extent, key)
+        return _run(axis.extent, cast("slice[Any, Any, Any]", key))
     if isinstance(key, Array):
-        return Picked(_wrapped(key.body, axis.extent))
+        if key.kind is not Kind.INTEGER:
+            raise NotExpressed("an index that is no integer")
+        return Picked(wrapped(key.body, axis.extent))
     if isinstance(key, bool) or not isinstance(key, int | Size):
         raise NotExpressed(f"an index of type {type(key).__name__}")
     return Picked(_counted(key, axis.extent))
 
 
-def _wrapped(node: Node, extent: Size) -> Index:
+def wrapped(node: Node, extent: Size) -> Index:
     """An index that is read from memory; negative ones count from the end."""
+    if isinstance(node, Number):
+        return _counted(node.value, extent)
+    if isinstance(node, Literal):
+        return _counted(whole(node.value), extent)
     below = Binary(node, Literal(0), "<")
     return chosen(below, Binary(node, number(extent), "+"), node)
 
 
 def _counted(index: int | Size, extent: Size) -> Size:
+    """An index counted from the first element; negative ones count from the end."""
     size = Size.of(index)
-    negative = size.constant is not None and size.constant < 0
-    return extent + size if negative or _is_negative(size) else size
+    if size.terms and all(factor < 0 for _, factor in size.terms):
+        return extent + size
+    return (size + extent) % extent if _may_be_negative(size) else size
 
 
-def _is_negative(size: Size) -> bool:
-    return bool(size.terms) and all(factor < 0 for _, factor in size.terms)
+def _may_be_negative(size: Size) -> bool:
+    """Whether an index that a loop or an axis counts is below 0 at times, as far as that can be told."""
+    if not any(True for _ in size.axes()) or compared(">=", size, Size()) == Literal(1):
+        return False
+    return any(factor < 0 or any(map(_is_signed, atoms)) for atoms, factor in size.terms)
 
 
-def _run(extent: Size, key: slice) -> Run:
+def _is_signed(atom: object) -> bool:
+    match atom:
+        case Quotient(over=over_):
+            return _may_be_negative(over_)
+        case Extreme(op=op, left=left, right=right):
+            signs = [_may_be_negative(left), _may_be_negative(right)]
+            return all(signs) if op == "max" else any(signs)
+        case _:
+            return False
+
+
+def _limit(value: Any, extent: Size) -> Size:
+    """A limit of a slice, counted from the first element."""
+    size = whole(value)
+    if not (size.terms and all(factor < 0 for _, factor in size.terms)) and _may_be_negative(size):
+        raise NotExpressed("a slice with a limit that may be negative at some turns of a loop")
+    return _counted(size, extent)
+
+
+def _run(extent: Size, key: slice[Any, Any, Any]) -> Run:
     step = 1 if key.step is None else key.step
     if not isinstance(step, int) or step == 0:
         raise NotExpressed("a slice whose step is no plain number")
     if step > 0:
-        first = Size() if key.start is None else _counted(key.start, extent)
-        end = extent if key.stop is None else _counted(key.stop, extent)
-        if (beyond := (end - extent).constant) is not None and beyond > 0:
-            end = extent
-        return Run(first, step, (end - first + (step - 1)) // step)
-    first = extent - 1 if key.start is None else _counted(key.start, extent)
-    end = Size.of(-1) if key.stop is None else _counted(key.stop, extent)
-    return Run(first, step, (first - end + (-step - 1)) // -step)
+        first = Size() if key.start is None else _within(_limit(key.start, extent), extent)
+        end = extent if key.stop is None else _within(_limit(key.stop, extent), extent)
+        return Run(first, step, _at_least_none((end - first + (step - 1)) // step))
+    first = extent - 1 if key.start is None else _within(_limit(key.start, extent), extent - 1)
+    end = Size.of(-1) if key.stop is None else _limit(key.stop, extent)
+    return Run(first, step, _at_least_none((first - end + (-step - 1)) // -step))
+
+
+def _within(limit: Size, most: Size) -> Size:
+    """A limit cut to the end of its axis, and to its first element, where it is known to be beyond."""
+    beyond = (limit - most).constant
+    if beyond is not None and beyond > 0:
+        return most
+    return Size() if (known := limit.constant) is not None and known < 0 else limit
+
+
+def _at_least_none(count: Size) -> Size:
+    return Size() if count.constant is not None and count.constant < 0 else count
 
 
 def _gathered(tracer: Tracer, array: Array, keys: Sequence[Any]) -> Array:
-    """Indexing with arrays of indices: they are broadcast together, and take the place of the first of them."""
+    """Indexing with arrays of indices, which are broadcast together and take the place of the first of them.
+
+    Where something stands between them they come first; a number beside them counts as one of them.
+    """
     arrays = [key for key in keys if isinstance(key, Array)]
     if any(key.kind is Kind.BOOL for key in arrays):
         raise NotExpressed(
@@ -142,7 +191,7 @@ def _gathered(tracer: Tracer, array: Array, keys: Sequence[Any]) -> Array:
     common = broadcast([key.shape for key in arrays])
     plain = [slice(None) if isinstance(key, Array) else key for key in keys]
     parts = _parts(array, plain)
-    places = [place for place, key in enumerate(keys) if isinstance(key, Array)]
+    places = [place for place, key in enumerate(keys) if isinstance(key, Array | Size | int)]
     joined = places == list(range(places[0], places[-1] + 1))
     before = [part for part in parts[: places[0]] if not isinstance(part, Picked)] if joined else []
     rest = [
@@ -162,7 +211,7 @@ def _gathered(tracer: Tracer, array: Array, keys: Sequence[Any]) -> Array:
                 continue
             axis = next(axes)
             if isinstance(key, Array):
-                found.append(_wrapped(spread(key, shared), axis.extent))
+                found.append(wrapped(spread(key, shared), axis.extent))
             elif isinstance(part, Picked):
                 found.append(part.index)
             else:
@@ -182,37 +231,81 @@ def write(tracer: Tracer, array: Array, items: Any, value: Array, op: str = "") 
     Raises:
         NotExpressed: Which elements are written depends on the data, or on the order of a loop.
     """
-    keys = _keys(array, items)
-    masks = [key for key in keys if isinstance(key, Array)]
-    if len(masks) == 1 and masks[0].kind is Kind.BOOL and not value.axes:
-        mask = masks[0]
-        index = tuple(Size.of(axis) for axis in array.axes)
-        met = mask.at(index[: len(mask.axes)])
-        array.write(chosen(met, taken(op, array.own, value.body), array.own))
+    keys = _keys(tracer, array, items)
+    value = _cast(tracer, array, value, op)
+    if any(isinstance(key, Array) and key.kind is Kind.BOOL for key in keys):
+        _write_masked(tracer, array, keys, value, op)
         return
-    if any(key.axes for key in masks):
+    if any(isinstance(key, Array) and key.axes for key in keys):
         raise NotExpressed("storing at indices that are read from an array")
-    parts = [part for part in _parts(array, keys) if part is not None]
-    condition: Node = Literal(1)
-    inner: list[Index] = []
-    loops: dict[Axis, Index] = {}
-    for axis, part in zip(array.axes, parts, strict=True):
-        here = Size.of(axis)
-        if isinstance(part, Picked):
-            met = _met(part.index, here, tracer.loops, loops)
-        else:
-            place: Index = over(here - part.first, Size.of(part.step)) if part.step > 0 else part.first - here
-            inner.append(place)
-            met = _inside(here, part)
-        condition = both(condition, met)
-    shape = tuple(part.count for part in parts if isinstance(part, Run))
-    if broadcast([shape, value.shape]) != shape and len(value.shape) > len(shape):
-        raise NotExpressed("what is stored has another shape than where it is stored")
+    parts, shape = _target(array, keys)
+    condition, inner, loops = _places(tracer, array.axes, parts)
+    value = _fitting(tracer, value, shape)
     turns = [loop for loop in tracer.loops[array.depth :] if loop not in loops]
     if turns and not op:
         raise NotExpressed("a loop that stores again and again at one place, where only its last turn counts")
     new = placed(_all_turns(tracer, op, spread(value, inner), turns), loops)
     array.write(chosen(condition, guarded(taken(op, array.own, new), condition), array.own))
+
+
+def _cast(tracer: Tracer, array: Array, value: Array, op: str) -> Array:
+    """What is stored, as NumPy converts it to the kind of the array."""
+    kind = array.kind
+    if value.kind is kind:
+        return value
+    if op and (value.kind > kind or kind is Kind.BOOL):
+        raise NotExpressed(f"`{op}=` of an array whose elements are of a narrower kind")
+    return tracer.array(value.shape, lambda index: as_kind(value.at(index), kind))
+
+
+def _write_masked(tracer: Tracer, array: Array, keys: Sequence[Any], value: Array, op: str) -> None:
+    """Store one value wherever a mask of the first axes holds."""
+    mask, *others = keys
+    if not isinstance(mask, Array) or any(key != slice(None) for key in others) or value.axes:
+        raise NotExpressed("storing at a mask beside other indices, or anything but one value")
+    if mask.kind is not Kind.BOOL or mask.shape != array.shape[: len(mask.axes)]:
+        raise NotExpressed("a mask of another shape than what it is stored into")
+    if tracer.loops[array.depth :]:
+        raise NotExpressed("storing at a mask in a loop over a size")
+    index = tuple(Size.of(axis) for axis in array.axes)
+    met = truth(mask.at(index[: len(mask.axes)]))
+    array.write(chosen(met, taken(op, array.own, value.body), array.own))
+
+
+def _target(array: Array, keys: Sequence[Any]) -> tuple[list[Run | Picked], tuple[Size, ...]]:
+    """The part of each axis that is stored to, and the shape of what is stored."""
+    if any(key is None for key in keys):
+        raise NotExpressed("storing along a new axis")
+    parts = [part for part in _parts(array, keys) if part is not None]
+    return parts, tuple(part.count for part in parts if isinstance(part, Run))
+
+
+def _places(
+    tracer: Tracer, axes: Sequence[Axis], parts: Sequence[Run | Picked]
+) -> tuple[Node, list[Index], dict[Axis, Index]]:
+    """Whether an element is stored to, at which index of the value, and at which turns of which loops."""
+    condition: Node = Literal(1)
+    inner: list[Index] = []
+    loops: dict[Axis, Index] = {}
+    for axis, part in zip(axes, parts, strict=True):
+        here = Size.of(axis)
+        if isinstance(part, Picked):
+            met = _met(part.index, here, tracer.loops, loops)
+        else:
+            inner.append(over(here - part.first, Size.of(part.step)) if part.step > 0 else part.first - here)
+            met = _inside(here, part)
+        condition = both(condition, met)
+    return condition, inner, loops
+
+
+def _fitting(tracer: Tracer, value: Array, shape: tuple[Size, ...]) -> Array:
+    """A value that broadcasts to a shape, without the axes of one that it has before those."""
+    more = max(0, len(value.axes) - len(shape))
+    if any(extent != ONE for extent in value.shape[:more]) or broadcast([shape, value.shape[more:]]) != shape:
+        raise NotExpressed("what is stored has another shape than where it is stored")
+    if not more:
+        return value
+    return tracer.array(value.shape[more:], lambda index: value.at([Size()] * more + list(index)))
 
 
 def _all_turns(tracer: Tracer, op: str, value: Node, turns: Sequence[Axis]) -> Node:

@@ -27,8 +27,8 @@ def lowered(task: Task, followed: Followed) -> Program:
     arguments = {argument.name: argument for argument in task.arguments}
     outputs = [_output(arguments, name, array) for name, array in followed.outputs]
     written = frozenset(argument.name for argument in task.arguments if argument.is_output)
-    if written != {stage.name for stage in outputs}:
-        found = sorted(stage.name for stage in outputs)
+    found = sorted(stage.name for stage in outputs)
+    if found != sorted(written):
         raise NotExpressed(f"the reference returns {found}, the task has {sorted(written)}")
     stages = _alive(_renamed([*followed.stages, *outputs], len(outputs)), written)
     program = Program(task, (), _shapes(task, stages), written)

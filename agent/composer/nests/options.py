@@ -46,7 +46,9 @@ def features(program: Program) -> tuple[str, ...]:
     shared = {"warp_shuffle_reduction", "two_pass_reduction"}
     some = any(nest.folds for nest in program.nests)
     loops = some or any(nest.extra(stage) for nest in program.nests for stage in nest.stages)
-    useless: set[str] = (set() if some else shared) | (set() if loops else {"loop_unrolling"})
+    useless = set[str]() if some else shared
+    if not loops:
+        useless |= {"loop_unrolling"}
     if not any(product_of(nest) for nest in program.nests):
         useless |= {"shared_memory_tiling"}
     if not any(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, element_wise, spread
-from agent.composer.nests.functions import array_of, axes_named, is_number, items_of
-from agent.composer.nests.layout import reshape
-from agent.composer.nests.points import At, Fold
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, literal, spread
+from agent.composer.nests.joining import pad
+from agent.composer.nests.layout import flip, reshape
+from agent.composer.nests.points import At, Fold, chosen, compared
 from agent.composer.nests.sizes import ONE, Axis, Size
 from agent.composer.nests.solving import Solved
+from agent.composer.nests.values import array_of, axes_named, element_wise, items_of
 
 
 def matmul(tracer: Tracer, left: Any, right: Any) -> Array:
@@ -20,6 +22,7 @@ def matmul(tracer: Tracer, left: Any, right: Any) -> Array:
     a, b = array_of(tracer, left), array_of(tracer, right)
     if not a.axes or not b.axes:
         raise NotExpressed("`@` of a number")
+    _not_truths(a, b)
     batch = broadcast([a.shape[:-2], b.shape[:-2]])
     _same(a.shape[-1], b.shape[-2] if len(b.axes) > 1 else b.shape[-1])
     rows = a.shape[-2:-1] if len(a.axes) > 1 else ()
@@ -43,22 +46,37 @@ def _same(left: Size, right: Size) -> None:
         raise NotExpressed(f"a product over {left.expression()} and {right.expression()} elements")
 
 
-def dot(tracer: Tracer, left: Any, right: Any) -> Any:
+def _not_truths(*arrays: Array) -> None:
+    if all(array.kind is Kind.BOOL for array in arrays):
+        raise NotExpressed("a product of truths, which is a truth")
+
+
+def _times(left: Node, right: Node) -> Node:
+    return binary("*", left, right)
+
+
+def dot(tracer: Tracer, left: Any, right: Any) -> Array:
     """`np.dot`."""
-    if is_number(left) or is_number(right):
-        return element_wise(tracer, lambda a, b: binary("*", a, b), left, right)
     a, b = array_of(tracer, left), array_of(tracer, right)
     if not a.axes or not b.axes:
-        return element_wise(tracer, lambda x, y: binary("*", x, y), a, b)
+        return element_wise(tracer, _times, a, b)
     if len(a.axes) > 2 or len(b.axes) > 2:
         return tensordot(tracer, a, b, ((-1,), (-2 if len(b.axes) > 1 else -1,)))
     return matmul(tracer, a, b)
 
 
+def inner_product(tracer: Tracer, left: Any, right: Any) -> Array:
+    """`np.inner`: over the last axes of both."""
+    a, b = array_of(tracer, left), array_of(tracer, right)
+    if not a.axes or not b.axes:
+        return element_wise(tracer, _times, a, b)
+    return tensordot(tracer, a, b, ((-1,), (-1,)))
+
+
 def vdot(tracer: Tracer, left: Any, right: Any) -> Array:
     """`np.vdot`."""
     flat = [reshape(tracer, array_of(tracer, one), -1) for one in (left, right)]
-    return matmul(tracer, *flat)
+    return matmul(tracer, flat[0], flat[1])
 
 
 def outer(tracer: Tracer, left: Any, right: Any) -> Array:
@@ -84,11 +102,12 @@ def tensordot(tracer: Tracer, left: Any, right: Any, axes: Any = 2) -> Array:
     return einsum(tracer, f"{''.join(one)},{''.join(other)}->{''.join(kept)}", a, b)
 
 
-def einsum(tracer: Tracer, text: Any, *operands: Any, **_: Any) -> Array:
+def einsum(tracer: Tracer, text: Any, *operands: Any, optimize: Any = None) -> Array:
     """`np.einsum` with subscripts as text."""
     if not isinstance(text, str):
         raise NotExpressed("np.einsum without subscripts as text")
     arrays = [array_of(tracer, one) for one in operands]
+    _not_truths(*arrays)
     inputs, result = _subscripts(text, arrays)
     extents: dict[str, Size] = {}
     for letters, array in zip(inputs, arrays, strict=True):
@@ -105,7 +124,7 @@ def einsum(tracer: Tracer, text: Any, *operands: Any, **_: Any) -> Array:
     kept = tuple(axes[letter] for letter in result)
     if summed:
         return tracer.kept(kept, Fold("sum", summed, value))
-    return Array(kept, value, None, tracer)
+    return Array(kept, value, arrays[0] if len(arrays) == 1 else None, tracer)
 
 
 def _multiplied(inputs: Sequence[str], arrays: Sequence[Array], axes: dict[str, Axis]) -> Node:
@@ -144,9 +163,9 @@ def _subscripts(text: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
 
 def convolve(tracer: Tracer, left: Any, right: Any, mode: str = "full") -> Array:
     """`np.convolve` of a long array with a short one."""
-    from agent.composer.nests.layout import flip, pad
-
     a, b = array_of(tracer, left), array_of(tracer, right)
+    if _is_shorter(a, b):
+        a, b = b, a
     width = b.shape[0]
     before, after = {
         "full": (width - 1, width - 1), "same": (width // 2, (width - 1) // 2), "valid": (Size(), Size()),
@@ -160,32 +179,44 @@ def convolve(tracer: Tracer, left: Any, right: Any, mode: str = "full") -> Array
     return tracer.kept((axis,), Fold("sum", (inner,), value))
 
 
+def _is_shorter(left: Array, right: Array) -> bool:
+    if len(left.axes) != 1 or len(right.axes) != 1:
+        raise NotExpressed("a convolution of anything but vectors")
+    more = (left.shape[0] - right.shape[0]).constant
+    return more is not None and more < 0
+
+
 def correlate(tracer: Tracer, left: Any, right: Any, mode: str = "valid") -> Array:
     """`np.correlate` of a long array with a short one."""
-    from agent.composer.nests.layout import flip
+    a, b = array_of(tracer, left), array_of(tracer, right)
+    if _is_shorter(a, b):
+        raise NotExpressed("np.correlate of a short array with a long one")
+    return convolve(tracer, a, flip(tracer, b), mode)
 
-    return convolve(tracer, left, flip(tracer, array_of(tracer, right)), mode)
 
-
-def trace(tracer: Tracer, array: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-    """`np.trace`."""
-    return tracer.folded("sum", (found := diagonal(tracer, array)), [len(found.axes) - 1])
+def trace(tracer: Tracer, array: Any) -> Array:
+    """`np.trace` of a square matrix."""
+    return tracer.folded("sum", diagonal(tracer, array), [0])
 
 
 def diagonal(tracer: Tracer, array: Any) -> Array:
-    """`np.diagonal` of the first two axes of square matrices, or the diagonal itself of a matrix."""
+    """`np.diagonal` of a square matrix."""
     given = array_of(tracer, array)
-    if len(given.axes) == 1:
-        zero = binary("-", given.at([Size()]), given.at([Size()]))
-        from agent.composer.nests.points import chosen, compared
-
-        return tracer.array(
-            (given.shape[0], given.shape[0]),
-            lambda index: chosen(compared("==", index[0], index[1]), given.at([index[0]]), zero),
-        )
-    if given.shape[0] != given.shape[1] or len(given.axes) != 2:
+    if len(given.axes) != 2 or given.shape[0] != given.shape[1]:
         raise NotExpressed("the diagonal of what is no square matrix")
-    return tracer.array([given.shape[0]], lambda index: given.at([index[0], index[0]]))
+    return tracer.array([given.shape[0]], lambda index: given.at([index[0], index[0]]), base=given)
+
+
+def diag(tracer: Tracer, array: Any) -> Array:
+    """`np.diag`: the diagonal of a square matrix, or the matrix whose diagonal is a vector."""
+    given = array_of(tracer, array)
+    if len(given.axes) != 1:
+        return diagonal(tracer, given)
+    zero = literal(0, given.kind)
+    return tracer.array(
+        (given.shape[0], given.shape[0]),
+        lambda index: chosen(compared("==", index[0], index[1]), given.at([index[0]]), zero),
+    )
 
 
 def solve(tracer: Tracer, matrix: Any, right: Any) -> Array:
@@ -208,7 +239,7 @@ def _whole(tracer: Tracer, array: Array, index: tuple[Size, ...]) -> At:
 
 
 PRODUCTS: dict[str, Any] = {
-    "matmul": matmul, "dot": dot, "vdot": vdot, "inner": dot, "outer": outer, "tensordot": tensordot,
+    "matmul": matmul, "dot": dot, "vdot": vdot, "inner": inner_product, "outer": outer, "tensordot": tensordot,
     "einsum": einsum, "convolve": convolve, "correlate": correlate, "trace": trace, "diagonal": diagonal,
-    "diag": diagonal,
+    "diag": diag,
 }  # fmt: skip

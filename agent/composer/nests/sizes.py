@@ -223,12 +223,13 @@ def _is_below(size: Size, bound: Size) -> bool:
     """Whether a sum of axes is never negative and always below a bound, as far as that can be told."""
     largest = ZERO
     for atoms, factor in size.terms:
-        axes = [atom for atom in atoms if isinstance(atom, Axis)]
-        if factor < 0 or len(axes) > 1 or any(not isinstance(atom, str | Axis) for atom in atoms):
-            return False
         term = Size.of(factor)
         for atom in atoms:
+            if not isinstance(atom, str | Axis):
+                return False
             term *= atom.extent - 1 if isinstance(atom, Axis) else Size.of(atom)
+        if factor < 0 or sum(isinstance(atom, Axis) for atom in atoms) > 1:
+            return False
         largest += term
     room = (bound - 1 - largest).constant
     return room is not None and room >= 0
@@ -272,12 +273,7 @@ def _may_be_negative(size: Size) -> bool:
 
 
 def _group(size: Size, name: Callable[[Atom], str], divide: str) -> str:
+    """A size as an operand: in brackets where it is more than one atom or one number."""
     text = size.text(name, divide)
-    return (
-        text
-        if len(size.terms) == 1
-        and len(size.terms[0][0]) < 2
-        and size.terms[0][1] == 1
-        or size.constant is not None
-        else f"({text})"
-    )
+    alone = len(size.terms) == 1 and len(size.terms[0][0]) == 1 and size.terms[0][1] == 1
+    return text if alone or size.constant is not None else f"({text})"

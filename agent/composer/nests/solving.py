@@ -54,7 +54,8 @@ def body(stage: Stage, found: Solved, texts: Texts, stored: Callable[[str], str]
     )
     search = (
         f"int best = p;\nfor (int row = p + 1; row < count; ++row) {{\n"
-        f"    if ({absolute}({rows}[row * wide + p]) > {absolute}({rows}[best * wide + p])) {{\n        best = row;\n    }}\n}}\n"
+        f"    if ({absolute}({rows}[row * wide + p]) > {absolute}({rows}[best * wide + p])) {{\n"
+        "        best = row;\n    }\n}\n"
         "pivot = best;\n"
     )
     swap = (
@@ -67,8 +68,9 @@ def body(stage: Stage, found: Solved, texts: Texts, stored: Callable[[str], str]
     )
     step = (
         f"if (threadIdx.x == 0) {{\n{indent(search)}}}\n__syncthreads();\nconst int best = pivot;\n"
-        f"if (best != p) {{\n    for (int col = threadIdx.x; col < wide; col += BLOCK) {{\n{indent(indent(swap))}    }}\n}}\n"
-        f"__syncthreads();\nfor (int e = threadIdx.x; e < count * wide; e += BLOCK) {{\n{indent(eliminate)}}}\n__syncthreads();\n"
+        "if (best != p) {\n    for (int col = threadIdx.x; col < wide; col += BLOCK) {\n"
+        f"{indent(indent(swap))}    }}\n}}\n__syncthreads();\n"
+        f"for (int e = threadIdx.x; e < count * wide; e += BLOCK) {{\n{indent(eliminate)}}}\n__syncthreads();\n"
     )
     last = stored(f"{rows}[{unknown} * wide + count] / {rows}[{unknown} * wide + {unknown}]")
     return (

@@ -1,4 +1,4 @@
-"""Sums of products by tiles: a block brings a tile of each factor into shared memory, a thread sums several results."""
+"""Sums of products by tiles: a block has tiles of both factors in shared memory, a thread sums several results."""
 
 from __future__ import annotations
 
@@ -86,14 +86,17 @@ def body(
         "        #pragma unroll\n        for (int j = 0; j < TILE / 16; ++j) {\n"
         "            sums[i][j] += left_tile[k][row + 16 * i] * right_tile[k][col + 16 * j];\n        }\n    }\n}\n"
     )
-    loop = f"for (int k0 = 0; k0 < {depth}; k0 += 16) {{\n{indent(f'{tiles}__syncthreads();{chr(10)}{summed}__syncthreads();{chr(10)}')}}}\n"
+    step = f"{tiles}__syncthreads();\n{summed}__syncthreads();\n"
+    loop = f"for (int k0 = 0; k0 < {depth}; k0 += 16) {{\n{indent(step)}}}\n"
     texts.known[found.fold] = Value("sums[i][j]", kind)
     rows, columns = texts.axis(found.rows), texts.axis(found.columns)
     lines = texts.lines(stage.value)
     epilogue = "".join(f"{line}\n" for line in lines.lines) + stored(lines.values[0])
     inside = (
-        f"const int {rows} = blockIdx.y * TILE + row + 16 * i;\nconst int {columns} = blockIdx.x * TILE + col + 16 * j;\n"
-        f"if ({rows} < {texts.size(found.rows.extent)} && {columns} < {texts.size(found.columns.extent)}) {{\n{indent(epilogue)}}}\n"
+        f"const int {rows} = blockIdx.y * TILE + row + 16 * i;\n"
+        f"const int {columns} = blockIdx.x * TILE + col + 16 * j;\n"
+        f"if ({rows} < {texts.size(found.rows.extent)} && {columns} < {texts.size(found.columns.extent)}) {{\n"
+        f"{indent(epilogue)}}}\n"
     )
     last = (
         "#pragma unroll\nfor (int i = 0; i < TILE / 16; ++i) {\n    #pragma unroll\n"
@@ -126,7 +129,8 @@ def _tile(
         f"if ({name} < {extent} && flat < {depth}) {{\n{indent(decoded('flat', axes) + load)}}}\n"
         f"{side}_tile[k][from] = value;\n"
     )
-    return f"for (int e = threadIdx.x; e < 16 * TILE; e += {THREADS}) {{\n    const int k = {split};\n{indent(inside)}}}\n"
+    loop = f"for (int e = threadIdx.x; e < 16 * TILE; e += {THREADS}) {{\n"
+    return f"{loop}    const int k = {split};\n{indent(inside)}}}\n"
 
 
 def _walks(value: Node, axis: Axis) -> bool:
