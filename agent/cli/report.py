@@ -15,7 +15,7 @@ from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.report.account import Account
-    from agent.report.suite_account import SuiteAccount
+    from agent.report.task_suite_account import TaskSuiteAccount
 
 _STDOUT = Path("-")
 
@@ -92,7 +92,7 @@ def require_file(output: Path) -> None:
         raise UsageError(msg)
 
 
-def rendered(account: Account | SuiteAccount, form: ReportFormat) -> str:
+def rendered(account: Account | TaskSuiteAccount, form: ReportFormat) -> str:
     """Return an account in a format."""
     match form:
         case ReportFormat.JSON:
@@ -107,7 +107,7 @@ def rendered(account: Account | SuiteAccount, form: ReportFormat) -> str:
             return html(account)
 
 
-def _json(account: Account | SuiteAccount) -> str:
+def _json(account: Account | TaskSuiteAccount) -> str:
     """Return an account as JSON that any parser reads: ASCII for lone surrogates, null for what is no number."""
     plain = json.dumps(account.model_dump(mode="json"))
     return json.dumps(json.loads(plain, parse_constant=lambda _: None), indent=2) + "\n"

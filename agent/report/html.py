@@ -23,8 +23,8 @@ from agent.report.account import (
 )
 from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference, highlighting, listing
-from agent.report.suite_account import SuiteAccount
-from agent.report.suite_figures import behind, outcome, two_digits
+from agent.report.task_suite_account import TaskSuiteAccount
+from agent.report.task_suite_figures import behind, outcome, two_digits
 from agent.report.visible import LONGEST, shortened, visible
 
 _OPENED = 64
@@ -45,7 +45,7 @@ class _Plots:
     roofline: Markup = _NOTHING
 
 
-def html(account: Account | SuiteAccount) -> str:
+def html(account: Account | TaskSuiteAccount) -> str:
     """Return an account as a page."""
     match account:
         case RunAccount():
@@ -54,8 +54,8 @@ def html(account: Account | SuiteAccount) -> str:
             return _comparison(account)
         case CheckAccount():
             return _check(account)
-        case SuiteAccount():
-            return _page("suite.html", suite=account)
+        case TaskSuiteAccount():
+            return _page("task_suite.html", suite=account)
 
 
 def _run(run: RunAccount) -> str:

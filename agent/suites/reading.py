@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.candidates import Trial
 from agent.home import Home
 from agent.report.account import Figure
-from agent.report.suite_account import Share, Speedups, SuiteAccount, SuiteRow
+from agent.report.task_suite_account import Share, Speedups, SuiteRow, TaskSuiteAccount
 from agent.results import RunState, SearchResult
 from agent.store import Run, Store
 from agent.suites import scores
@@ -41,7 +41,7 @@ class _Search:
         return math.inf if best is None else best.latency_us
 
 
-def read_suite(record: SuiteRecord, home: Home) -> SuiteAccount:
+def read_suite(record: SuiteRecord, home: Home) -> TaskSuiteAccount:
     """Return the account of a suite, whether its searches have ended or not."""
     store = Store(home)
     found = {one.task: _searches(record, one.task, store) for one in record.tasks}
@@ -52,7 +52,7 @@ def read_suite(record: SuiteRecord, home: Home) -> SuiteAccount:
     samples = [row.first_round for row in rows]
     usd = [row.usd for row in rows]
     provenances = {row.latency.provenance for row in rows if row.latency is not None}
-    return SuiteAccount(
+    return TaskSuiteAccount(
         suite=record.id,
         name=record.name,
         summary=record.summary,

@@ -168,7 +168,7 @@ async def test_pages_say_what_the_account_says(suite: Suite, home: Home, toolbox
     table = [line for line in text.splitlines() if line.startswith("| first")]
     head = next(line for line in text.splitlines() if line.startswith("| task"))
     assert table[0].count("|") == head.count("|")
-    assert json.loads(account.model_dump_json())["kind"] == "suite"
+    assert json.loads(account.model_dump_json())["kind"] == "task_suite"
 
 
 async def test_kernels_that_leave_a_library_room_are_named_with_what_bounds_them(

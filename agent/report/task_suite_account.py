@@ -83,7 +83,7 @@ class Share(_SuiteFact):
     share: float
 
 
-class SuiteAccount(_SuiteFact):
+class TaskSuiteAccount(_SuiteFact):
     """One suite.
 
     Attributes:
@@ -93,7 +93,7 @@ class SuiteAccount(_SuiteFact):
         published: Speedups that others publish, card by card, on other hardware and over other baselines.
     """
 
-    kind: Literal["suite"] = "suite"
+    kind: Literal["task_suite"] = "task_suite"
     suite: str
     name: str
     summary: str
