@@ -19,7 +19,7 @@ class SuiteRow(_SuiteFact):
     """What became of one task.
 
     Attributes:
-        shapes: The sizes that latency is about.
+        shapes: The sizes that latency is about; none, nor a SOL score, where the task was changed since.
         runs: Its searches, one a seed.
         state: `waiting` where none began, `running` while one is at work, else how the searches ended.
         verdict: PASS where a correct kernel was found, else the last candidate's; None where there was none.

@@ -111,7 +111,7 @@ def _search(run: str, store: Store) -> _Search:
 
 def _row(listed: SuiteTask, record: SuiteRecord, searches: Sequence[_Search], home: Home) -> SuiteRow:
     asked = [one for one in record.searches if one.task == listed.task]
-    task = _task(listed, home)
+    task = _task(listed, searches, home)
     row = SuiteRow(
         task=Path(listed.task).name,
         summary="" if task is None else task.summary,
@@ -128,11 +128,13 @@ def _row(listed: SuiteTask, record: SuiteRecord, searches: Sequence[_Search], ho
     return row.model_copy(update=_counted(searches) | _found(best, task, row.message))
 
 
-def _task(listed: SuiteTask, home: Home) -> Task | None:
+def _task(listed: SuiteTask, searches: Sequence[_Search], home: Home) -> Task | None:
+    """Return the task as its searches had it; None where it is gone, or was changed since."""
     try:
-        return find(listed.task, home.tasks)
+        task = find(listed.task, home.tasks)
     except WarpwrightError:
         return None
+    return task if all(one.run.task_sha == task.sha for one in searches) else None
 
 
 def _state(searches: Sequence[_Search]) -> str:
