@@ -24,8 +24,8 @@ from agent.events import (
     RunStarted,
 )
 from agent.report.figures import latency, microseconds, speedup
-from agent.report.suite_account import SuiteAccount
-from agent.report.suite_figures import behind, figure_alone, outcome, two_digits
+from agent.report.task_suite_account import TaskSuiteAccount
+from agent.report.task_suite_figures import behind, figure_alone, outcome, two_digits
 from agent.suites.record import SuiteSearch
 from sandbox.verdict import Provenance, Verdict
 
@@ -179,7 +179,7 @@ def _cells(search: SuiteSearch, line: _Line, columns: ByProvenance) -> list[Rend
     ]
 
 
-def show_suite_account(console: Console, suite: SuiteAccount) -> None:
+def show_suite_account(console: Console, suite: TaskSuiteAccount) -> None:
     """Print what came of a suite."""
     console.print()
     console.print(
@@ -222,7 +222,7 @@ def show_suite_account(console: Console, suite: SuiteAccount) -> None:
         )
 
 
-def _rows(suite: SuiteAccount) -> Table:
+def _rows(suite: TaskSuiteAccount) -> Table:
     word = str(suite.provenance)
     heads = [f">{card}" for card in suite.cards]
     made = table(
@@ -245,7 +245,7 @@ def _rows(suite: SuiteAccount) -> Table:
     return made
 
 
-def _sums(suite: SuiteAccount) -> Table:
+def _sums(suite: TaskSuiteAccount) -> Table:
     made = table("!speedups", ">geometric mean", ">median", ">most", ">below 1")
     for one in (suite.ours, *suite.published):
         made.add_row(

@@ -14,7 +14,7 @@ from agent.exploration import exploration_text
 from agent.report.account import Figure, KernelAccount
 from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference, highlighting, listing
-from agent.report.suite_figures import behind, outcome, two_digits
+from agent.report.task_suite_figures import behind, outcome, two_digits
 from agent.report.visible import shortened, visible
 
 _FAULT, _HOT = "fault", "hot"

@@ -10,7 +10,7 @@ from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.report.account import Account
-    from agent.report.suite_account import SuiteAccount
+    from agent.report.task_suite_account import TaskSuiteAccount
 
 
 class ReportFormat(StrEnum):
@@ -22,7 +22,7 @@ class ReportFormat(StrEnum):
     JSON = "json"
 
 
-def rendered(account: Account | SuiteAccount, form: ReportFormat) -> bytes:
+def rendered(account: Account | TaskSuiteAccount, form: ReportFormat) -> bytes:
     """Return an account in a format, as a file holds it.
 
     Raises:
@@ -49,7 +49,7 @@ def rendered(account: Account | SuiteAccount, form: ReportFormat) -> bytes:
             return html(account).encode()
 
 
-def _json(account: Account | SuiteAccount) -> str:
+def _json(account: Account | TaskSuiteAccount) -> str:
     """Return an account as JSON that any parser reads: ASCII for lone surrogates, null for what is no number."""
     plain = json.dumps(account.model_dump(mode="json"))
     return json.dumps(json.loads(plain, parse_constant=lambda _: None), indent=2) + "\n"

@@ -18,7 +18,7 @@ from agent.report.account import (
     RunAccount,
 )
 from agent.report.environment import page_environment, style_sheet
-from agent.report.suite_account import SuiteAccount
+from agent.report.task_suite_account import TaskSuiteAccount
 from agent.report.visible import LONGEST
 
 SECTIONS = ("about", "progress", "tree", "time", "best", "judgement", "candidates", "credit", "budget")
@@ -40,7 +40,7 @@ class _Plots:
     roofline: Markup = _NOTHING
 
 
-def html(account: Account | SuiteAccount) -> str:
+def html(account: Account | TaskSuiteAccount) -> str:
     """Return an account as a page."""
     match account:
         case RunAccount():
@@ -53,8 +53,8 @@ def html(account: Account | SuiteAccount) -> str:
             right = sum(one.ok for one in account.kernels)
             drawn = [_parts_of(one.check) for one in account.kernels if one.check is not None]
             return _page("checks.html", checks=account, right=right, drawn=drawn)
-        case SuiteAccount():
-            return _page("suite.html", suite=account)
+        case TaskSuiteAccount():
+            return _page("task_suite.html", suite=account)
 
 
 def run_sections(run: RunAccount) -> Mapping[str, Markup]:

@@ -20,8 +20,8 @@ from agent.report.account import (
 )
 from agent.report.figures import amount, named, pairs
 from agent.report.listing import difference
-from agent.report.suite_account import SuiteAccount
-from agent.report.suite_figures import behind, figure_alone, outcome, two_digits
+from agent.report.task_suite_account import TaskSuiteAccount
+from agent.report.task_suite_figures import behind, figure_alone, outcome, two_digits
 from agent.report.visible import shortened, visible
 
 _LONGEST_CELL = 400
@@ -29,7 +29,7 @@ _SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~!&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What Markdown or HTML would read; neither minds an underscore within a word."""
 
 
-def markdown(account: Account | SuiteAccount) -> str:
+def markdown(account: Account | TaskSuiteAccount) -> str:
     """Return an account as Markdown; what strangers wrote is escaped, or fenced."""
     match account:
         case RunAccount():
@@ -38,8 +38,8 @@ def markdown(account: Account | SuiteAccount) -> str:
             return _page("comparison.md", pair=account)
         case CheckAccount():
             return _page("check.md", check=account, kernel=account.kernel)
-        case SuiteAccount():
-            return _page("suite.md", suite=account)
+        case TaskSuiteAccount():
+            return _page("task_suite.md", suite=account)
         case ChecksAccount():
             return _page("checks.md", checks=account, right=sum(one.ok for one in account.kernels))
 

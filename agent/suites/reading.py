@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.candidates import Trial
 from agent.home import Home
 from agent.report.account import Figure
-from agent.report.suite_account import Share, Speedups, SuiteAccount, SuiteRow
+from agent.report.task_suite_account import Share, Speedups, SuiteRow, TaskSuiteAccount
 from agent.results import RunState, SearchResult
 from agent.store import Run, Store
 from agent.suites import scores
@@ -41,7 +41,7 @@ class _Search:
         return math.inf if best is None else best.latency_us
 
 
-def read_suite(record: SuiteRecord, home: Home) -> SuiteAccount:
+def read_suite(record: SuiteRecord, home: Home) -> TaskSuiteAccount:
     """Return the account of a suite, whether its searches have ended or not."""
     store = Store(home)
     found = {one.task: _searches(record, one.task, store) for one in record.tasks}
@@ -52,7 +52,7 @@ def read_suite(record: SuiteRecord, home: Home) -> SuiteAccount:
     samples = [row.first_round for row in rows]
     usd = [row.usd for row in rows]
     provenances = {row.latency.provenance for row in rows if row.latency is not None}
-    return SuiteAccount(
+    return TaskSuiteAccount(
         suite=record.id,
         name=record.name,
         summary=record.summary,
@@ -111,7 +111,7 @@ def _search(run: str, store: Store) -> _Search:
 
 def _row(listed: SuiteTask, record: SuiteRecord, searches: Sequence[_Search], home: Home) -> SuiteRow:
     asked = [one for one in record.searches if one.task == listed.task]
-    task = _task(listed, home)
+    task = _task(listed, searches, home)
     row = SuiteRow(
         task=Path(listed.task).name,
         summary="" if task is None else task.summary,
@@ -128,11 +128,13 @@ def _row(listed: SuiteTask, record: SuiteRecord, searches: Sequence[_Search], ho
     return row.model_copy(update=_counted(searches) | _found(best, task, row.message))
 
 
-def _task(listed: SuiteTask, home: Home) -> Task | None:
+def _task(listed: SuiteTask, searches: Sequence[_Search], home: Home) -> Task | None:
+    """Return the task as its searches had it; None where it is gone, or was changed since."""
     try:
-        return find(listed.task, home.tasks)
+        task = find(listed.task, home.tasks)
     except WarpwrightError:
         return None
+    return task if all(one.run.task_sha == task.sha for one in searches) else None
 
 
 def _state(searches: Sequence[_Search]) -> str:

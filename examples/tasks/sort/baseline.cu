@@ -4,11 +4,11 @@
 extern "C" __global__ void sort(float* x, int n) {
     for (int i = 1; i < n; ++i) {
         float value = x[i];
-        int place = i;
-        while (place > 0 && x[place - 1] > value) {
-            x[place] = x[place - 1];
+        float* place = x + i;
+        while (place > x && place[-1] > value) {
+            place[0] = place[-1];
             --place;
         }
-        x[place] = value;
+        place[0] = value;
     }
 }

@@ -168,7 +168,7 @@ async def test_pages_say_what_the_account_says(suite: Suite, home: Home, toolbox
     table = [line for line in text.splitlines() if line.startswith("| first")]
     head = next(line for line in text.splitlines() if line.startswith("| task"))
     assert table[0].count("|") == head.count("|")
-    assert json.loads(account.model_dump_json())["kind"] == "suite"
+    assert json.loads(account.model_dump_json())["kind"] == "task_suite"
 
 
 async def test_kernels_that_leave_a_library_room_are_named_with_what_bounds_them(
@@ -193,6 +193,18 @@ def test_a_suite_before_its_first_search_has_an_account(suite: Suite, home: Home
     assert [row.state for row in account.rows] == ["waiting"] * 3
     assert (account.solved, account.passed) == (0, ())
     assert "waiting" in markdown(account)
+
+
+async def test_a_task_that_was_changed_since_has_no_sizes_and_no_score(
+    suite: Suite, home: Home, toolbox: FakeToolbox
+):
+    kept = begun(suite, home)
+    await running.work(kept, home=home, at_once=2, listen=nobody, toolbox=toolbox)
+    toml = Path(suite.tasks[0].task) / "task.toml"
+    toml.write_text(toml.read_text().replace("4096", "8192"))
+    first, second, _ = read_suite(kept.record, home).rows
+    assert (first.shapes, second.shapes) == ((), ({"n": 4096},))
+    assert first.latency is not None
 
 
 def test_a_file_that_cannot_be_read_is_one_message(suite: Suite, home: Home):

@@ -19,7 +19,7 @@ class SuiteRow(_SuiteFact):
     """What became of one task.
 
     Attributes:
-        shapes: The sizes that latency is about.
+        shapes: The sizes that latency is about; none, nor a SOL score, where the task was changed since.
         runs: Its searches, one a seed.
         state: `waiting` where none began, `running` while one is at work, else how the searches ended.
         verdict: PASS where a correct kernel was found, else the last candidate's; None where there was none.
@@ -83,7 +83,7 @@ class Share(_SuiteFact):
     share: float
 
 
-class SuiteAccount(_SuiteFact):
+class TaskSuiteAccount(_SuiteFact):
     """One suite.
 
     Attributes:
@@ -93,7 +93,7 @@ class SuiteAccount(_SuiteFact):
         published: Speedups that others publish, card by card, on other hardware and over other baselines.
     """
 
-    kind: Literal["suite"] = "suite"
+    kind: Literal["task_suite"] = "task_suite"
     suite: str
     name: str
     summary: str

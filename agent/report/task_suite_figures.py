@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.report.account import Figure
 from agent.report.figures import amount, microseconds
-from agent.report.suite_account import SuiteAccount, SuiteRow
+from agent.report.task_suite_account import SuiteRow, TaskSuiteAccount
 from tools.reports import not_judged_text
 
 
@@ -30,7 +30,7 @@ LIBRARIES = 0.6
 """Of the roofline: what good libraries reach in most tasks; a kernel below it leaves them room."""
 
 
-def behind(suite: SuiteAccount) -> str:
+def behind(suite: TaskSuiteAccount) -> str:
     """Return the tasks whose best kernel a library may still beat, as in `conv2d 7% (bound by l1)`."""
     rows = [row for row in suite.rows if row.roofline is not None and row.roofline.value < LIBRARIES]
     return ", ".join(f"{row.task} {figure_alone(row.roofline)} (bound by {row.bottleneck})" for row in rows)
