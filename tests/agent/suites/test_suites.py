@@ -24,7 +24,7 @@ from sandbox.verdict import Provenance
 from tests.agent.search_fakes import FakeToolbox, write_task
 from tools.tasks.suites import Suite, SuiteTask
 
-SORT = "import numpy as np\n\n\ndef reference(x, n):\n    return {'y': np.sort(x)}\n"
+UNIQUE = "import numpy as np\n\n\ndef reference(x, n):\n    return {'y': np.unique(x)}\n"
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def suite(tmp_path: Path) -> Suite:
     for folder in folders:
         toml = folder / "task.toml"
         toml.write_text(toml.read_text().replace('"twice"', f'"{folder.name}"'))
-    (folders[2] / "reference.py").write_text(SORT)
+    (folders[2] / "reference.py").write_text(UNIQUE)
     tasks = tuple(
         SuiteTask(str(folder), (speed, 2 * speed))
         for folder, speed in zip(folders, (2.0, 0.5, 8.0), strict=True)
