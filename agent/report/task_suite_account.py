@@ -76,7 +76,7 @@ class Speedups(_SuiteFact):
     below_one: int
 
 
-class Share(_SuiteFact):
+class SolvedShare(_SuiteFact):
     """A share of the tasks, 0 to 1, at a threshold: p of fast_p, k of pass@k."""
 
     at: float
@@ -111,8 +111,8 @@ class TaskSuiteAccount(_SuiteFact):
     solved: int
     ours: Speedups
     published: tuple[Speedups, ...]
-    fast: tuple[Share, ...]
-    passed: tuple[Share, ...]
+    fast: tuple[SolvedShare, ...]
+    passed: tuple[SolvedShare, ...]
     judged: int
     tokens: int
     usd: float | None

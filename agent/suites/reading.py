@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.candidates import Trial
 from agent.home import Home
 from agent.report.account import Figure
-from agent.report.task_suite_account import Share, Speedups, SuiteRow, TaskSuiteAccount
+from agent.report.task_suite_account import SolvedShare, Speedups, SuiteRow, TaskSuiteAccount
 from agent.results import RunState, SearchResult
 from agent.store import Run, Store
 from agent.suites import scores
@@ -73,7 +73,7 @@ def read_suite(record: SuiteRecord, home: Home) -> TaskSuiteAccount:
             _speedups(card, [row.published[place] for row in rows if row.published])
             for place, card in enumerate(record.cards)
         ),
-        fast=tuple(Share(at=p, share=scores.fast_p(speedups, p)) for p in scores.PS),
+        fast=tuple(SolvedShare(at=p, share=scores.fast_p(speedups, p)) for p in scores.PS),
         passed=_passed(samples),
         judged=sum(row.candidates for row in rows),
         tokens=sum(row.tokens for row in rows),
@@ -92,11 +92,11 @@ def _speedups(of: str, values: Sequence[float]) -> Speedups:
     )
 
 
-def _passed(samples: Sequence[tuple[int, int]]) -> tuple[Share, ...]:
+def _passed(samples: Sequence[tuple[int, int]]) -> tuple[SolvedShare, ...]:
     """Return pass@1, and pass@k for as many samples as every task with any has."""
     most = min((count for count, _ in samples if count), default=0)
     ks = sorted({1, most} - {0}) if most else []
-    return tuple(Share(at=k, share=scores.pass_at_k(samples, k)) for k in ks)
+    return tuple(SolvedShare(at=k, share=scores.pass_at_k(samples, k)) for k in ks)
 
 
 def _searches(record: SuiteRecord, task: str, store: Store) -> list[_Search]:
