@@ -9,7 +9,16 @@ from typing import Any, cast
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, as_kind, broadcast, spread, truth
+from agent.composer.nests.arrays import (
+    Array,
+    NotExpressed,
+    Tracer,
+    as_kind,
+    broadcast,
+    literal,
+    spread,
+    truth,
+)
 from agent.composer.nests.points import (
     Fold,
     Index,
@@ -244,8 +253,18 @@ def write(tracer: Tracer, array: Array, items: Any, value: Array, op: str = "") 
     turns = [loop for loop in tracer.loops[array.depth :] if loop not in loops]
     if turns and not op:
         raise NotExpressed("a loop that stores again and again at one place, where only its last turn counts")
-    new = placed(_all_turns(tracer, op, spread(value, inner), turns), loops)
+    stored = spread(value, inner)
+    condition = placed(condition, loops)
+    if axes_of(condition) & set(turns):
+        stored = _where_met(op, condition, placed(stored, loops), array.kind)
+        condition = Literal(1)
+    new = placed(_all_turns(tracer, op, stored, turns), loops)
     array.write(chosen(condition, guarded(taken(op, array.own, new), condition), array.own))
+
+
+def _where_met(op: str, condition: Node, value: Node, kind: Kind) -> Node:
+    """What a turn adds: nothing where it does not store."""
+    return chosen(condition, guarded(value, condition), literal(1 if op == "*" else 0, kind))
 
 
 def _cast(tracer: Tracer, array: Array, value: Array, op: str) -> Array:
@@ -331,12 +350,21 @@ def _met(index: Index, here: Size, running: Sequence[Axis], loops: dict[Axis, In
     if not counted:
         return compared("==", here, index)
     (loop, *more) = counted
-    rest = index - Size.of(loop)
-    if more or loop in rest.atoms or loop in loops:
+    factor = dict(index.terms).get((loop,), 0)
+    rest = index - Size.of(loop) * factor
+    if more or not factor or loop in rest.atoms or loop in loops:
         raise NotExpressed("storing at an index that several loops make up")
-    at = here - rest
+    gap, step = (here - rest, factor) if factor > 0 else (rest - here, -factor)
+    at = gap // step
     loops[loop] = at
-    return both(compared(">=", at, Size()), compared("<", at, loop.extent))
+    return both(_between(at, loop.extent), compared("==", gap % step, Size()))
+
+
+def _between(at: Size, extent: Size) -> Node:
+    """Whether an index is one of an axis of some extent."""
+    if any(at == Size.of(axis) and axis.extent == extent for axis in at.axes()):
+        return Literal(1)
+    return both(compared(">=", at, Size()), compared("<", at, extent))
 
 
 def _inside(here: Size, part: Run) -> Node:
@@ -344,7 +372,7 @@ def _inside(here: Size, part: Run) -> Node:
         if part.step != -1:
             raise NotExpressed("storing backwards in steps")
         return both(compared("<", part.first - here, part.count), compared(">=", part.first - here, Size()))
-    met = both(compared(">=", here, part.first), compared("<", here, part.first + part.count * part.step))
+    met = _between(here - part.first, part.count * part.step)
     if part.step == 1:
         return met
     return both(met, compared("==", modulo(here - part.first, Size.of(part.step)), Size()))
