@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.composer.expressions import Kind
-from agent.composer.folding import unary
-from agent.composer.ir import Binary, Literal, Node
+from agent.composer.ir import Literal, Node
+from agent.composer.nests.kinds import literal, truth
 from agent.composer.nests.points import (
     At,
     Fold,
@@ -260,55 +260,6 @@ def as_array(value: Array | Size | float) -> Array:
     if isinstance(value, Size):
         return Array((), number(value))
     return Array((), literal(value, Kind.BOOL) if isinstance(value, bool) else Literal(value))
-
-
-def literal(value: float, kind: Kind) -> Node:
-    """A number as a value of a kind."""
-    match kind:
-        case Kind.BOOL:
-            return Binary(Literal(int(bool(value))), Literal(0), "!=")
-        case Kind.INTEGER:
-            return Literal(int(value))
-        case _:
-            return Literal(float(value))
-
-
-def plain_value(node: Node) -> bool | int | float | None:
-    """The number that a value is; None where it depends on anything."""
-    match node:
-        case Literal(value=value):
-            return value
-        case Binary(op="!=", left=Literal(value=left), right=Literal(value=right)):
-            return left != right
-        case _:
-            return None
-
-
-def truth(node: Node) -> Node:
-    """Whether a value is anything but 0; a literal where that is known."""
-    known = plain_value(node)
-    if known is not None:
-        return Literal(int(bool(known)))
-    return node if kind_of(node) is Kind.BOOL else Binary(node, Literal(0), "!=")
-
-
-def untruth(node: Node) -> Node:
-    """Whether a value is 0."""
-    known = plain_value(node)
-    return literal(not known, Kind.BOOL) if known is not None else unary("not", truth(node))
-
-
-def as_kind(node: Node, kind: Kind) -> Node:
-    """A value as one of another kind; real numbers lose their fraction."""
-    if kind_of(node) is kind:
-        return node
-    if kind is Kind.BOOL:
-        met = truth(node)
-        return literal(met.value, Kind.BOOL) if isinstance(met, Literal) else met
-    known = plain_value(node)
-    if known is not None and (kind is Kind.REAL or isinstance(known, bool)):
-        return literal(known, kind)
-    return unary("real" if kind is Kind.REAL else "int", node)
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:

@@ -9,7 +9,8 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, as_kind, literal, truth, untruth
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer
+from agent.composer.nests.kinds import as_kind, literal, truth, untruth
 from agent.composer.nests.layout import expand_dims
 from agent.composer.nests.operators import arithmetic, inverted
 from agent.composer.nests.ordering import RUNNING

@@ -10,21 +10,20 @@ from functools import singledispatchmethod
 from typing import Any, cast
 
 from agent.composer.expressions import kind_of as kind_of_dtype
-from agent.composer.nests import indexing, members
+from agent.composer.nests import indexing, members, storing
 from agent.composer.nests.arrays import Array, NotExpressed, Stage
-from agent.composer.nests.evaluating import Evaluator, Function, Returned
+from agent.composer.nests.calls import Function, Returned
+from agent.composer.nests.evaluating import Evaluator
 from agent.composer.nests.extents import size_of
 from agent.composer.nests.operators import OPERATORS, arithmetic, over_turns
 from agent.composer.nests.points import At
 from agent.composer.nests.sizes import Size
-from agent.composer.nests.turns import GONE, Scope, Sum, Turns
+from agent.composer.nests.turns import GONE, Scope, Sum, Turns, carried
 from agent.composer.nests.values import Range, array_of, items_of
 from tools.tasks.task import Task, TaskArgument
 
 MAX_TURNS = 256
 """Turns of a loop over plain numbers, which are all followed."""
-_CARRIED = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
-_EXTREMES = {"maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "max": "max", "min": "min"}
 
 
 class FollowingError(Exception):
@@ -281,7 +280,7 @@ class _Follower(Evaluator):
     def _store(self, array: Any, items: Any, value: Any, op: str) -> None:
         if not isinstance(array, Array):
             raise NotExpressed(f"storing into a {type(array).__name__}")
-        indexing.write(self.tracer, array, items, array_of(self.tracer, value), op)
+        storing.write(self.tracer, array, items, array_of(self.tracer, value), op)
 
     # ------------------------------------------------------------------ loops
 
@@ -355,28 +354,11 @@ class _Follower(Evaluator):
 
     def _carries(self, name: str, written: ast.expr, scope: Scope) -> bool:
         """Take `name = name + value` and the like in a loop over a size; False for what needs no old value."""
-        if name not in {one.id for one in ast.walk(written) if isinstance(one, ast.Name)}:
+        found = carried(name, written)
+        if found is None:
             return False
-        match written:
-            case ast.BinOp(left=ast.Name(id=same), op=op, right=value) if same == name and isinstance(
-                op, ast.Add | ast.Sub | ast.Mult
-            ):
-                sign = _CARRIED[type(op)]
-            case ast.BinOp(left=value, op=ast.Add() | ast.Mult() as op, right=ast.Name(id=same)) if (
-                same == name
-            ):
-                sign = _CARRIED[type(op)]
-            case ast.Call(func=func, args=[ast.Name(id=same), value], keywords=[]) if (
-                same == name and _extreme(func)
-            ):
-                sign = _extreme(func)
-            case ast.Call(func=func, args=[value, ast.Name(id=same)], keywords=[]) if (
-                same == name and _extreme(func)
-            ):
-                sign = _extreme(func)
-            case _:
-                raise NotExpressed(f"`{name}` changes from turn to turn of a loop over a size")
-        self.loops[-1].add(self.tracer, name, Sum(sign, self.value(value, scope), in_place=False))
+        op, value = found
+        self.loops[-1].add(self.tracer, name, Sum(op, self.value(value, scope), in_place=False))
         return True
 
 
@@ -385,8 +367,3 @@ def _is_for_scripts(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and any(
         isinstance(one, ast.Name) and one.id == "__name__" for one in ast.walk(node.test)
     )
-
-
-def _extreme(node: ast.expr) -> str:
-    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-    return _EXTREMES.get(name, "")

@@ -7,7 +7,8 @@ from typing import Any
 
 from agent.composer.ir import Literal, Node
 from agent.composer.nests import indexing
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, literal, plain_value
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer
+from agent.composer.nests.kinds import literal, plain_value
 from agent.composer.nests.layout import expand_dims, moveaxis, reshape
 from agent.composer.nests.points import both, chosen, compared, guarded
 from agent.composer.nests.sizes import ONE, Size

@@ -7,16 +7,8 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import (
-    Array,
-    NotExpressed,
-    Tracer,
-    as_kind,
-    broadcast,
-    literal,
-    spread,
-    truth,
-)
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
+from agent.composer.nests.kinds import as_kind, literal, truth
 from agent.composer.nests.points import both, chosen, compared, number
 from agent.composer.nests.sizes import Size
 from agent.composer.nests.values import (

@@ -11,7 +11,8 @@ from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node
 from agent.composer.nests import products
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, plain_value, untruth
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer
+from agent.composer.nests.kinds import plain_value, untruth
 from agent.composer.nests.points import Fold, compared, kind_of
 from agent.composer.nests.sizes import Axis, Size
 from agent.composer.nests.values import (

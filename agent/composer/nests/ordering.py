@@ -8,7 +8,7 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests import indexing
+from agent.composer.nests import indexing, storing
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
 from agent.composer.nests.layout import reshape
 from agent.composer.nests.points import Fold, both, chosen, compared, number
@@ -80,7 +80,7 @@ def sort(tracer: Tracer, array: Any, axis: Any = -1, kind: Any = None, stable: A
 
 def sort_in_place(tracer: Tracer, array: Any, axis: Any = -1, kind: Any = None) -> None:
     """The method `sort`."""
-    indexing.write(tracer, array, Ellipsis, sort(tracer, array, axis))
+    storing.write(tracer, array, Ellipsis, sort(tracer, array, axis))
 
 
 def diff(tracer: Tracer, array: Any, n: int = 1, axis: Any = -1) -> Array:

@@ -8,7 +8,8 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, as_kind, literal, truth
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer
+from agent.composer.nests.kinds import as_kind, literal, truth
 from agent.composer.nests.layout import reshape, squeeze
 from agent.composer.nests.points import chosen, kind_of, number
 from agent.composer.nests.sizes import Size, product
