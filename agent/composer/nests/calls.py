@@ -59,3 +59,11 @@ class Function:
         spec = self.node.args
         own = {one.arg for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
         return {one.id for part in self.body for one in ast.walk(part) if isinstance(one, ast.Name)} - own
+
+
+def defaults_of(spec: ast.arguments) -> dict[str, ast.expr]:
+    """The defaults of parameters by name."""
+    names = [one.arg for one in (*spec.posonlyargs, *spec.args)]
+    found = dict(zip(names[len(names) - len(spec.defaults) :], spec.defaults, strict=True))
+    later = zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
+    return found | {one.arg: part for one, part in later if part is not None}

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from agent.composer.nests import members
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
-from agent.composer.nests.calls import Function, Returned
+from agent.composer.nests.calls import Function, Returned, defaults_of
 from agent.composer.nests.operators import OPERATORS, arithmetic, comparison, decided, negated
 from agent.composer.nests.sizes import Size
 from agent.composer.nests.turns import GONE, Scope, Turns
@@ -276,13 +276,7 @@ class Evaluator:
         self, node: ast.FunctionDef | ast.Lambda, body: Sequence[ast.stmt], scope: Scope
     ) -> Function:
         """Define a function; its defaults are evaluated now."""
-        spec = node.args
-        names = [one.arg for one in (*spec.posonlyargs, *spec.args)]
-        late = names[len(names) - len(spec.defaults) :]
-        defaults = {name: self.value(part, scope) for name, part in zip(late, spec.defaults, strict=True)}
-        for one, part in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
-            if part is not None:
-                defaults[one.arg] = self.value(part, scope)
+        defaults = {name: self.value(part, scope) for name, part in defaults_of(node.args).items()}
         return Function(node, body, defaults, scope)
 
     def call(self, function: Function, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:

@@ -10,20 +10,17 @@ from functools import singledispatchmethod
 from typing import Any, cast
 
 from agent.composer.expressions import kind_of as kind_of_dtype
-from agent.composer.nests import indexing, members, storing
+from agent.composer.nests import members
 from agent.composer.nests.arrays import Array, NotExpressed, Stage
+from agent.composer.nests.assigning import MAX_TURNS, Assigner
 from agent.composer.nests.calls import Function, Returned
-from agent.composer.nests.evaluating import Evaluator
 from agent.composer.nests.extents import size_of
 from agent.composer.nests.operators import OPERATORS, arithmetic, over_turns
 from agent.composer.nests.points import At
 from agent.composer.nests.sizes import Size
 from agent.composer.nests.turns import GONE, Scope, Sum, Turns, carried
-from agent.composer.nests.values import Range, array_of, items_of
+from agent.composer.nests.values import Range, array_of
 from tools.tasks.task import Task, TaskArgument
-
-MAX_TURNS = 256
-"""Turns of a loop over plain numbers, which are all followed."""
 
 
 class FollowingError(Exception):
@@ -61,7 +58,7 @@ def follow(task: Task) -> Followed:
     return _Follower(task).follow(module)
 
 
-class _Follower(Evaluator):
+class _Follower(Assigner):
     def __init__(self, task: Task) -> None:
         super().__init__()
         self._task = task
@@ -143,7 +140,7 @@ class _Follower(Evaluator):
     def _(self, node: ast.FunctionDef, scope: Scope) -> None:
         if node.decorator_list:
             raise NotExpressed(f"the decorator `{ast.unparse(node.decorator_list[0])[:60]}`")
-        self._bind(node.name, self.function(node, node.body, scope), scope)
+        self.bind(node.name, self.function(node, node.body, scope), scope)
 
     @_follow.register
     def _(self, node: ast.Return, scope: Scope) -> None:
@@ -152,7 +149,7 @@ class _Follower(Evaluator):
     @_follow.register
     def _(self, node: ast.Assign, scope: Scope) -> None:
         match node.targets:
-            case [ast.Name(id=name)] if self._is_outer(name) and self._carries(name, node.value, scope):
+            case [ast.Name(id=name)] if self.is_outer(name) and self._carries(name, node.value, scope):
                 return
             case targets:
                 found = self.value(node.value, scope)
@@ -198,89 +195,12 @@ class _Follower(Evaluator):
         op = OPERATORS[type(node.op)]
         match node.target:
             case ast.Name(id=name):
-                self._augment_name(name, op, self.value(node.value, scope), scope)
+                self.augment_name(name, op, self.value(node.value, scope), scope)
             case ast.Subscript(value=owner, slice=items):
                 array, key = self.value(owner, scope), self.value(items, scope)
-                self._augment_part(array, key, op, self.value(node.value, scope))
+                self.augment_part(array, key, op, self.value(node.value, scope))
             case _:
                 raise NotExpressed(f"`{ast.unparse(node.target)}` changed in place")
-
-    def _augment_name(self, name: str, op: str, value: Any, scope: Scope) -> None:
-        if self._is_outer(name):
-            self.loops[-1].add(self.tracer, name, Sum(op, value, in_place=True))
-            return
-        self._changed(name, op, value, scope)
-
-    def _changed(self, name: str, op: str, value: Any, scope: Scope) -> None:
-        """`name op= value`: arrays and lists stay the same objects."""
-        before = self.name(name, scope)
-        if isinstance(before, Array) and before.axes:
-            self._store(before, Ellipsis, arithmetic(self.tracer, op, before, value), "")
-        elif isinstance(before, list) and op == "+":
-            self.unchanged(cast("list[Any]", before))
-            cast("list[Any]", before).extend(items_of(value))
-        else:
-            scope[name] = arithmetic(self.tracer, op, before, value)
-
-    def _augment_part(self, owner: Any, key: Any, op: str, value: Any) -> None:
-        if isinstance(owner, list | dict):
-            self.unchanged(cast("Any", owner))
-            old = members.subscript(self.tracer, owner, key)
-            cast("Any", owner)[key] = arithmetic(self.tracer, op, old, value)
-        elif op in ("+", "-", "*"):
-            self._store(owner, key, value, op)
-        else:
-            old = members.subscript(self.tracer, owner, key)
-            self._store(owner, key, arithmetic(self.tracer, op, old, value), "")
-
-    def assign(self, target: ast.expr, value: Any, scope: Scope) -> None:
-        """Assign a value to a target."""
-        match target:
-            case ast.Name(id=name):
-                self._bind(name, value, scope)
-            case ast.Tuple(elts=targets) | ast.List(elts=targets):
-                values = self._rows(value)
-                if len(values) != len(targets):
-                    raise NotExpressed(f"{len(values)} values for {len(targets)} names")
-                for one, item in zip(targets, values, strict=True):
-                    self.assign(one, item, scope)
-            case ast.Subscript(value=owner, slice=items):
-                array, key = self.value(owner, scope), self.value(items, scope)
-                if isinstance(array, dict | list):
-                    self._put(array, key, value)
-                else:
-                    self._store(array, key, value, "")
-            case _:
-                raise NotExpressed(f"assignment to `{ast.unparse(target)}`")
-
-    def _put(self, owner: Any, key: Any, value: Any) -> None:
-        self.unchanged(owner)
-        if isinstance(key, Array | Size | slice):
-            raise NotExpressed("an item whose index is no plain number")
-        try:
-            owner[key] = value
-        except (LookupError, TypeError) as error:
-            raise NotExpressed(f"storing at `[{key}]` of a {type(owner).__name__}") from error
-
-    def _bind(self, name: str, value: Any, scope: Scope) -> None:
-        if self._is_outer(name):
-            self.loops[-1].take(name)
-        scope[name] = value
-
-    def _rows(self, value: Any) -> list[Any]:
-        """The items of a sequence, or the rows of an array of plain length."""
-        if isinstance(value, Array) and value.axes and (count := value.shape[0].constant) is not None:
-            return [indexing.read(self.tracer, value, at) for at in range(min(count, MAX_TURNS + 1))]
-        return items_of(value)
-
-    def _is_outer(self, name: str) -> bool:
-        """Whether a loop over a size, which is being followed, found the name bound."""
-        return bool(self.loops) and name in self.loops[-1].outer
-
-    def _store(self, array: Any, items: Any, value: Any, op: str) -> None:
-        if not isinstance(array, Array):
-            raise NotExpressed(f"storing into a {type(array).__name__}")
-        storing.write(self.tracer, array, items, array_of(self.tracer, value), op)
 
     # ------------------------------------------------------------------ loops
 
@@ -290,7 +210,7 @@ class _Follower(Evaluator):
         if isinstance(turns, Range) and turns.numbers() is None:
             self._symbolic(node, turns, scope)
             return
-        values = self._rows(turns)
+        values = self.rows(turns)
         if len(values) > MAX_TURNS:
             raise NotExpressed(f"a loop of {len(values)} turns; up to {MAX_TURNS} are followed")
         for value in values:
@@ -323,7 +243,7 @@ class _Follower(Evaluator):
             raise NotExpressed("a loop over a size with several names or an `else`")
         loop = self.tracer.axis(turns.count)
         known, here = set(scope), Turns.of(scope, node.target.id)
-        if self._is_outer(node.target.id):
+        if self.is_outer(node.target.id):
             self.loops[-1].take(node.target.id)
         self.tracer.enter(loop)
         self.loops.append(here)
@@ -345,10 +265,10 @@ class _Follower(Evaluator):
 
     def _add_up(self, name: str, change: Sum, total: Array, scope: Scope) -> None:
         """Add what all turns of a loop make to a name."""
-        if self._is_outer(name):
+        if self.is_outer(name):
             self.loops[-1].add(self.tracer, name, Sum(change.op, total, change.in_place))
         elif change.in_place:
-            self._changed(name, change.op, total, scope)
+            self.changed(name, change.op, total, scope)
         else:
             scope[name] = arithmetic(self.tracer, change.op, self.name(name, scope), total)
 
