@@ -90,11 +90,6 @@ class Array:
         """The kind of its elements."""
         return kind_of(self.own)
 
-    @property
-    def is_view(self) -> bool:
-        """Whether writing to it would write to another array."""
-        return self._base is not None
-
     def at(self, indices: Sequence[Index]) -> Node:
         """The element at these indices, one for each axis."""
         return placed(self.body, dict(zip(self.axes, indices, strict=True)))

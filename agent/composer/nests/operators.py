@@ -269,8 +269,3 @@ def numbers_of(tracer: Tracer, value: Any) -> Any:
     if isinstance(value, Array) and value.kind is Kind.BOOL:
         return converted(tracer, value, Dtype("int64"))
     return value
-
-
-def together(tracer: Tracer, op: str, left: Any, right: Any) -> Any:
-    """What two changes of one kind make together, so that one follows the other."""
-    return arithmetic(tracer, "+" if op == "-" else op, left, right)

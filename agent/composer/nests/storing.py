@@ -141,15 +141,45 @@ def _met(index: Index, here: Size, running: Sequence[Axis], loops: dict[Axis, In
     counted = [axis for axis in index.axes() if axis in running]
     if not counted:
         return compared("==", here, index)
-    (loop, *more) = counted
+    if len(counted) > 1:
+        return _met_by_several(index, here, counted, loops)
+    (loop,) = counted
     factor = dict(index.terms).get((loop,), 0)
     rest = index - Size.of(loop) * factor
-    if more or not factor or loop in rest.atoms or loop in loops:
+    if not factor or loop in rest.atoms or loop in loops:
         raise NotExpressed("storing at an index that several loops make up")
     gap, step = (here - rest, factor) if factor > 0 else (rest - here, -factor)
     at = gap // step
     loops[loop] = at
     return both(_between(at, loop.extent), compared("==", gap % step, Size()))
+
+
+def _met_by_several(index: Size, here: Size, counted: Sequence[Axis], loops: dict[Axis, Index]) -> Node:
+    """The same where loops make up an index as digits make up a number: `y[i * m + j]`, `j` below `m`."""
+    factors = {loop: _factor(index, loop) for loop in counted}
+    gap = here - index
+    for loop, factor in factors.items():
+        gap += factor * Size.of(loop)
+    stride, last = ONE, counted[0]
+    while factors:
+        loop = next((one for one, factor in factors.items() if factor == stride), None)
+        if loop is None or loop in loops or any(axis in gap.atoms for axis in counted):
+            raise NotExpressed("storing at an index that several loops make up")
+        del factors[loop]
+        stride, last = stride * loop.extent, loop
+        loops[loop] = gap % loop.extent if factors else gap
+        gap = gap // loop.extent if factors else gap
+    return _between(gap, last.extent)
+
+
+def _factor(index: Size, loop: Axis) -> Size:
+    """What an index has for each turn of a loop."""
+    total = Size()
+    for atoms, factor in index.terms:
+        if atoms.count(loop) == 1:
+            rest = [atom for atom in atoms if atom != loop]
+            total += Size(((tuple(rest), factor),))
+    return total
 
 
 def _between(at: Size, extent: Size) -> Node:

@@ -685,6 +685,35 @@ def reference(x, n):
     m = np.triu(np.ones((n, n), dtype=bool), k=1)
     return {"y": np.where(m, -1.0, x) + (~m) * x + np.tri(n) + np.logical_not(m) - np.logical_and(m, x)}
 """),
+    _of("flat_index_of_two_loops", "in x float32 n, m; out y float32 n * m", "n=5 m=4", """
+def reference(x, n, m):
+    y = np.zeros(n * m)
+    for i in range(n):
+        for j in range(m):
+            y[i * m + j] = x[i, j]
+    return {"y": y}
+"""),
+    _of("softmax_by_loops", "in x float32 n, m; out y float32 n, m", "n=6 m=5", """
+def reference(x, n, m):
+    y = np.empty((n, m))
+    for i in range(n):
+        mx = -np.inf
+        for j in range(m):
+            mx = max(mx, x[i, j])
+        s = 0.0
+        for j in range(m):
+            s += np.exp(x[i, j] - mx)
+        for j in range(m):
+            y[i, j] = np.exp(x[i, j] - mx) / s
+    return {"y": y}
+"""),
+    _of("bits_in_place", "in a int32 n; out y int32 n", "n=17", """
+def reference(a, n):
+    b = a & 7
+    b |= a >> 4
+    b ^= 1 << (a & 3)
+    return {"y": ~b + (-a >> 1) + np.left_shift(b, 2) + np.invert(b)}
+""", "100"),
 )  # fmt: skip
 """What nests express; each is compiled and run."""
 
@@ -831,5 +860,20 @@ def reference(x, n, m):
 def reference(x, n, m):
     return {"y": np.array([np.linalg.norm(x, ord=2, axis=(0, 1))])}
 """), "np.linalg.norm of order 2"),
+    (_of("running_mean", "in x float32 n; out y float32 1", "n=30", """
+def reference(x, n):
+    mean = 0.0
+    for k in range(n):
+        mean += (x[k] - mean) / (k + 1)
+    return {"y": np.array([mean])}
+"""), "`mean` is read and changed"),
+    (_of("flat_index_with_the_wrong_stride", "in x float32 n, m; out y float32 n * m", "n=5 m=5", """
+def reference(x, n, m):
+    y = np.zeros(n * m)
+    for i in range(n):
+        for j in range(m):
+            y[i * n + j] = x[i, j]
+    return {"y": y}
+"""), "several loops make up"),
 )  # fmt: skip
 """What they do not, each with what the refusal says."""
