@@ -107,7 +107,7 @@ class Array:
 
 
 @dataclass(frozen=True)
-class Stage:
+class FilledBuffer:
     """A buffer that a kernel fills: its element in terms of its axes, with the folds that are its own.
 
     Attributes:
@@ -144,7 +144,7 @@ class Stage:
             if isinstance(one, Node):
                 yield from loads(one)
 
-    def rebuilt(self, change: Callable[[Node], Node]) -> Stage:
+    def rebuilt(self, change: Callable[[Node], Node]) -> FilledBuffer:
         """The same with its value, and what its place reads, changed."""
         place = self.place and tuple(change(one) if isinstance(one, Node) else one for one in self.place)
         return replace(self, value=change(self.value), place=place)
@@ -159,7 +159,7 @@ class Tracer:
         loops: The axes of the loops that are being followed, outermost first.
     """
 
-    stages: list[Stage] = field(default_factory=list[Stage])
+    stages: list[FilledBuffer] = field(default_factory=list[FilledBuffer])
     loops: list[Axis] = field(default_factory=list[Axis])
     _entries: list[int] = field(default_factory=list[int])
     _count: int = 0
@@ -209,7 +209,7 @@ class Tracer:
         within = [axis for axis in self.loops if axis in named]
         name = f"stage_{len(self.stages)}"
         kind = kind_of(value)
-        self.stages.append(Stage(name, (*within, *axes), value, kind))
+        self.stages.append(FilledBuffer(name, (*within, *axes), value, kind))
         indices = tuple(Size.of(axis) for axis in (*within, *axes))
         return Array(axes, At(name, indices, kind), None, self)
 

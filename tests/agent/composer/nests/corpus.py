@@ -474,6 +474,25 @@ def reference(x, t, n, d):
 def reference(x, t, n, d):
     return {"w": np.linalg.solve(x.T @ x + np.eye(d), x.T @ t)}
 """),
+    _of("flattened", "in x float32 n, m, k; out y float32 n * m * k", "n=3 m=4 k=5", """
+def reference(x, n, m, k):
+    return {"y": x.reshape(-1) * 2}
+"""),
+    _of("triangular_loop_over_rows", "in x float32 n, n; out y float32 n", "n=9", """
+def reference(x, n):
+    y = np.zeros(n)
+    for i in range(n):
+        for j in range(i + 1):
+            y[i] += x[i, j]
+    return {"y": y}
+"""),
+    _of("sums_stored_inside", "in x float32 m, n; out y float32 n", "m=5 n=9", """
+def reference(x, m, n):
+    y = np.ones(n)
+    for i in range(m):
+        y[1:-1] *= x[i, 1:-1]
+    return {"y": y}
+"""),
     _of("standardise_columns", ROWS, "rows=30 cols=7", """
 def reference(x, rows, cols):
     return {"y": (x - x.mean(0)) / (x.std(0) + 1e-3)}

@@ -8,12 +8,12 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests import indexing, storing
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
-from agent.composer.nests.layout import reshape
 from agent.composer.nests.points import Fold, both, chosen, compared, number
+from agent.composer.nests.reading import indexing, storing
+from agent.composer.nests.reading.layout import reshape
+from agent.composer.nests.reading.values import array_of, axis_named, converted, is_counted, whole
 from agent.composer.nests.sizes import ONE, Size
-from agent.composer.nests.values import array_of, axis_named, converted, is_counted, whole
 
 
 def _along(tracer: Tracer, array: Array, axis: Any) -> tuple[Array, int]:

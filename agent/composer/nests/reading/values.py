@@ -89,7 +89,7 @@ def _number_written(text: str) -> float:
 
 
 @dataclass(frozen=True)
-class Module:
+class Namespace:
     """A module's members by name."""
 
     name: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.composer.nests.arrays import NotExpressed
-from agent.composer.nests.turns import Scope
+from agent.composer.nests.reading.turns import Scope
 
 
 class Returned(Exception):
@@ -20,7 +20,7 @@ class Returned(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Function:
+class OwnFunction:
     """A function of the reference's own.
 
     Attributes:

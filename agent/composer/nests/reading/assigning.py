@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from typing import Any, cast
 
-from agent.composer.nests import indexing, members, storing
 from agent.composer.nests.arrays import Array, NotExpressed
-from agent.composer.nests.evaluating import Evaluator
-from agent.composer.nests.operators import arithmetic
+from agent.composer.nests.reading import indexing, members, storing
+from agent.composer.nests.reading.evaluating import Evaluator
+from agent.composer.nests.reading.operators import arithmetic
+from agent.composer.nests.reading.turns import Scope, Sum
+from agent.composer.nests.reading.values import array_of, items_of
 from agent.composer.nests.sizes import Size
-from agent.composer.nests.turns import Scope, Sum
-from agent.composer.nests.values import array_of, items_of
 
 MAX_TURNS = 256
 """Turns of a loop over plain numbers, which are all followed."""

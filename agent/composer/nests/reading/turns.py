@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.composer.nests.arrays import NotExpressed, Tracer
-from agent.composer.nests.operators import arithmetic, numbers_of
+from agent.composer.nests.reading.operators import arithmetic, numbers_of
 
 Scope = dict[str, Any]
 _CARRIED = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
@@ -34,7 +34,7 @@ class Sum:
 
 
 @dataclass
-class Turns:
+class LoopTurns:
     """The names of a loop that is being followed.
 
     Attributes:
@@ -52,7 +52,7 @@ class Turns:
     sums: dict[str, Sum] = field(default_factory=dict[str, Sum])
 
     @classmethod
-    def of(cls, scope: Mapping[str, Any], *targets: str) -> Turns:
+    def of(cls, scope: Mapping[str, Any], *targets: str) -> LoopTurns:
         """Begin a loop whose targets are its own."""
         held = {id(value) for value in scope.values() if type(value) in (list, dict)}
         return cls(set(scope) - set(targets), held)

@@ -9,7 +9,6 @@ from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Literal, Node
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
-from agent.composer.nests.indexing import Picked, Run, keys_of, parts_of
 from agent.composer.nests.kinds import as_kind, literal, truth
 from agent.composer.nests.points import (
     Fold,
@@ -23,6 +22,7 @@ from agent.composer.nests.points import (
     over,
     placed,
 )
+from agent.composer.nests.reading.indexing import AxisRun, Picked, keys_of, parts_of
 from agent.composer.nests.sizes import ONE, Axis, Size
 
 
@@ -83,16 +83,16 @@ def _write_masked(tracer: Tracer, array: Array, keys: Sequence[Any], value: Arra
     array.write(chosen(met, taken(op, array.own, value.body), array.own))
 
 
-def _target(array: Array, keys: Sequence[Any]) -> tuple[list[Run | Picked], tuple[Size, ...]]:
+def _target(array: Array, keys: Sequence[Any]) -> tuple[list[AxisRun | Picked], tuple[Size, ...]]:
     """The part of each axis that is stored to, and the shape of what is stored."""
     if any(key is None for key in keys):
         raise NotExpressed("storing along a new axis")
     parts = [part for part in parts_of(array, keys) if part is not None]
-    return parts, tuple(part.count for part in parts if isinstance(part, Run))
+    return parts, tuple(part.count for part in parts if isinstance(part, AxisRun))
 
 
 def _places(
-    tracer: Tracer, axes: Sequence[Axis], parts: Sequence[Run | Picked]
+    tracer: Tracer, axes: Sequence[Axis], parts: Sequence[AxisRun | Picked]
 ) -> tuple[Node, list[Index], dict[Axis, Index]]:
     """Whether an element is stored to, at which index of the value, and at which turns of which loops."""
     condition: Node = Literal(1)
@@ -189,7 +189,7 @@ def _between(at: Size, extent: Size) -> Node:
     return both(compared(">=", at, Size()), compared("<", at, extent))
 
 
-def _inside(here: Size, part: Run) -> Node:
+def _inside(here: Size, part: AxisRun) -> Node:
     if part.step < 0:
         if part.step != -1:
             raise NotExpressed("storing backwards in steps")

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import singledispatchmethod
 from typing import Any, cast
 
-from agent.composer.nests import members
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
-from agent.composer.nests.calls import Function, Returned, defaults_of
-from agent.composer.nests.operators import OPERATORS, arithmetic, comparison, decided, negated
+from agent.composer.nests.reading import members
+from agent.composer.nests.reading.calls import OwnFunction, Returned, defaults_of
+from agent.composer.nests.reading.operators import OPERATORS, arithmetic, comparison, decided, negated
+from agent.composer.nests.reading.turns import GONE, LoopTurns, Scope
+from agent.composer.nests.reading.values import Listed, Range, array_of, items_of
 from agent.composer.nests.sizes import Size
-from agent.composer.nests.turns import GONE, Scope, Turns
-from agent.composer.nests.values import Listed, Range, array_of, items_of
 
 MAX_STEPS = 20_000
 MAX_DEPTH = 30
@@ -26,9 +26,9 @@ class Evaluator:
     def __init__(self) -> None:
         self.tracer = Tracer()
         self.globals: Scope = {}
-        self.loops: list[Turns] = []
+        self.loops: list[LoopTurns] = []
         """Loops over sizes that are being followed, in the function that is being followed."""
-        self.running: list[Turns] = []
+        self.running: list[LoopTurns] = []
         """The same, with those of the functions that called it."""
         self._steps = 0
         self._depth = 0
@@ -231,7 +231,7 @@ class Evaluator:
     def _listed(self, item: ast.expr, target: str, turns: Range, scope: Scope) -> Listed:
         """A list as long as a size: its item is evaluated once, for any index."""
         loop = self.tracer.axis(turns.count)
-        here = Turns.of(scope, target)
+        here = LoopTurns.of(scope, target)
         self.tracer.enter(loop)
         self.loops.append(here)
         self.running.append(here)
@@ -262,7 +262,7 @@ class Evaluator:
         for word in node.keywords:
             value = self.value(word.value, scope)
             words |= self._dict(value) if word.arg is None else {word.arg: value}
-        if isinstance(function, Function):
+        if isinstance(function, OwnFunction):
             return self.call(function, arguments, words)
         text = ast.unparse(node)[:60]
         if not callable(function):
@@ -274,12 +274,12 @@ class Evaluator:
 
     def function(
         self, node: ast.FunctionDef | ast.Lambda, body: Sequence[ast.stmt], scope: Scope
-    ) -> Function:
+    ) -> OwnFunction:
         """Define a function; its defaults are evaluated now."""
         defaults = {name: self.value(part, scope) for name, part in defaults_of(node.args).items()}
-        return Function(node, body, defaults, scope)
+        return OwnFunction(node, body, defaults, scope)
 
-    def call(self, function: Function, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
+    def call(self, function: OwnFunction, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
         """What a function of the reference returns."""
         if self._depth >= MAX_DEPTH:
             raise NotExpressed(f"functions that call each other more than {MAX_DEPTH} deep")

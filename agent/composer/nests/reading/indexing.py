@@ -18,12 +18,12 @@ from agent.composer.nests.points import (
     plus,
     times,
 )
+from agent.composer.nests.reading.values import Listed, Range, array_of, whole
 from agent.composer.nests.sizes import ONE, Axis, Extreme, Quotient, Size
-from agent.composer.nests.values import Listed, Range, array_of, whole
 
 
 @dataclass(frozen=True)
-class Run:
+class AxisRun:
     """Elements `first`, `first + step`, ... along an axis."""
 
     first: Size
@@ -38,7 +38,7 @@ class Picked:
     index: Index
 
 
-Part = Run | Picked | None
+Part = AxisRun | Picked | None
 """What is taken of an axis; None for a new axis of one."""
 
 
@@ -88,7 +88,7 @@ def parts_of(array: Array, keys: Sequence[Any]) -> list[Part]:
     return [None if key is None else _part(next(axes), key) for key in keys]
 
 
-def _part(axis: Axis, key: Any) -> Run | Picked:
+def _part(axis: Axis, key: Any) -> AxisRun | Picked:
     if isinstance(key, slice):
         return _run(axis.extent, cast("slice[Any, Any, Any]", key))
     if isinstance(key, Array):
@@ -144,17 +144,17 @@ def _limit(value: Any, extent: Size) -> Size:
     return _counted(size, extent)
 
 
-def _run(extent: Size, key: slice[Any, Any, Any]) -> Run:
+def _run(extent: Size, key: slice[Any, Any, Any]) -> AxisRun:
     step = 1 if key.step is None else key.step
     if not isinstance(step, int) or step == 0:
         raise NotExpressed("a slice whose step is no plain number")
     if step > 0:
         first = Size() if key.start is None else _within(_limit(key.start, extent), extent)
         end = extent if key.stop is None else _within(_limit(key.stop, extent), extent)
-        return Run(first, step, _at_least_none((end - first + (step - 1)) // step))
+        return AxisRun(first, step, _at_least_none((end - first + (step - 1)) // step))
     first = extent - 1 if key.start is None else _within(_limit(key.start, extent), extent - 1)
     end = Size.of(-1) if key.stop is None else _limit(key.stop, extent)
-    return Run(first, step, _at_least_none((first - end + (-step - 1)) // -step))
+    return AxisRun(first, step, _at_least_none((first - end + (-step - 1)) // -step))
 
 
 def _within(limit: Size, most: Size) -> Size:
@@ -215,4 +215,4 @@ def _gathered(tracer: Tracer, array: Array, keys: Sequence[Any]) -> Array:
 
 
 def _count(part: Part) -> Size:
-    return part.count if isinstance(part, Run) else ONE
+    return part.count if isinstance(part, AxisRun) else ONE

@@ -10,12 +10,11 @@ from typing import Any, cast
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests import products
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
 from agent.composer.nests.kinds import plain_value, untruth
 from agent.composer.nests.points import Fold, compared, kind_of
-from agent.composer.nests.sizes import Axis, Size
-from agent.composer.nests.values import (
+from agent.composer.nests.reading import products
+from agent.composer.nests.reading.values import (
     MAX_ITEMS,
     Dtype,
     Listed,
@@ -27,6 +26,7 @@ from agent.composer.nests.values import (
     is_number,
     simplest,
 )
+from agent.composer.nests.sizes import Axis, Size
 
 OPERATORS: Mapping[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.FloorDiv: "//", ast.Mod: "%",

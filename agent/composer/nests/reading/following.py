@@ -10,16 +10,16 @@ from functools import singledispatchmethod
 from typing import Any, cast
 
 from agent.composer.expressions import kind_of as kind_of_dtype
-from agent.composer.nests import members
-from agent.composer.nests.arrays import Array, NotExpressed, Stage
-from agent.composer.nests.assigning import MAX_TURNS, Assigner
-from agent.composer.nests.calls import Function, Returned
-from agent.composer.nests.extents import size_of
-from agent.composer.nests.operators import OPERATORS, arithmetic, over_turns
+from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
 from agent.composer.nests.points import At
+from agent.composer.nests.reading import members
+from agent.composer.nests.reading.assigning import MAX_TURNS, Assigner
+from agent.composer.nests.reading.calls import OwnFunction, Returned
+from agent.composer.nests.reading.extents import size_of
+from agent.composer.nests.reading.operators import OPERATORS, arithmetic, over_turns
+from agent.composer.nests.reading.turns import GONE, LoopTurns, Scope, Sum, carried
+from agent.composer.nests.reading.values import Range, array_of
 from agent.composer.nests.sizes import Size
-from agent.composer.nests.turns import GONE, Scope, Sum, Turns, carried
-from agent.composer.nests.values import Range, array_of
 from tools.tasks.task import Task, TaskArgument
 
 
@@ -28,10 +28,10 @@ class FollowingError(Exception):
 
 
 @dataclass(frozen=True)
-class Followed:
+class Computation:
     """What a reference computes: the buffers on the way, and its outputs by name."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[FilledBuffer, ...]
     outputs: tuple[tuple[str, Array], ...]
 
 
@@ -43,7 +43,7 @@ class _Jump(Exception):
         self.word = word
 
 
-def follow(task: Task) -> Followed:
+def follow(task: Task) -> Computation:
     """Follow the reference of a task.
 
     Raises:
@@ -63,7 +63,7 @@ class _Follower(Assigner):
         super().__init__()
         self._task = task
 
-    def follow(self, module: ast.Module) -> Followed:
+    def follow(self, module: ast.Module) -> Computation:
         """Follow the module, then call its function `reference`."""
         at: ast.stmt | None = None
         try:
@@ -71,15 +71,15 @@ class _Follower(Assigner):
                 if not _is_for_scripts(at):
                     self._statement(at, self.globals)
             function = self.globals.get("reference")
-            if not isinstance(function, Function) or not isinstance(function.node, ast.FunctionDef):
+            if not isinstance(function, OwnFunction) or not isinstance(function.node, ast.FunctionDef):
                 raise NotExpressed("no function `reference`")
             at = function.node
             result = self.call(function, [], self._inputs(function))
-            return Followed(tuple(self.tracer.stages), self._outputs(result))
+            return Computation(tuple(self.tracer.stages), self._outputs(result))
         except (NotExpressed, RecursionError) as error:
             raise FollowingError(f"reference.py line {at.lineno if at else 1}: {error}") from error
 
-    def _inputs(self, function: Function) -> dict[str, Any]:
+    def _inputs(self, function: OwnFunction) -> dict[str, Any]:
         spec = function.node.args
         wanted = {one.arg for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
         known: dict[str, Any] = {name: Size.of(name) for name in self._task.dims}
@@ -242,7 +242,7 @@ class _Follower(Assigner):
         if not isinstance(node.target, ast.Name) or node.orelse:
             raise NotExpressed("a loop over a size with several names or an `else`")
         loop = self.tracer.axis(turns.count)
-        known, here = set(scope), Turns.of(scope, node.target.id)
+        known, here = set(scope), LoopTurns.of(scope, node.target.id)
         if self.is_outer(node.target.id):
             self.loops[-1].take(node.target.id)
         self.tracer.enter(loop)
