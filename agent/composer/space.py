@@ -21,10 +21,10 @@ from agent.composer.families import (
 )
 from agent.composer.nests import writing
 from agent.composer.nests.arrays import NotExpressed
-from agent.composer.nests.following import FollowingError, follow
 from agent.composer.nests.lowering import lowered
 from agent.composer.nests.options import NestOptions
-from agent.composer.nests.program import Program
+from agent.composer.nests.program import NestProgram
+from agent.composer.nests.reading.following import FollowingError, follow
 from agent.composer.options import Options
 from agent.composer.row_options import LongRowOptions, RowOptions
 from agent.composer.shapes import ShapeError
@@ -94,7 +94,7 @@ class Space:
         return found
 
 
-def _family(task: Task) -> Family | Program:
+def _family(task: Task) -> Family | NestProgram:
     """The family of a task, or else the nests that compute it."""
     family = recognise(task)
     if not isinstance(family, NotKnown):
@@ -112,13 +112,13 @@ _LONG_ROW = 128
 """Elements from which on no thread takes a row of its own."""
 
 
-def _writer(family: Family | Program, task: Task) -> tuple[Any, type[Options]]:
+def _writer(family: Family | NestProgram, task: Task) -> tuple[Any, type[Options]]:
     modules: dict[type, tuple[ModuleType, type[Options]]] = {
         Elementwise: (elementwise, elementwise.ElementwiseOptions),
         RowReduction: (row_reduction, RowOptions),
         FullReduction: (full_reduction, full_reduction.FullReductionOptions),
         MatrixProduct: (matmul, matmul.MatmulOptions),
-        Program: (writing, NestOptions),
+        NestProgram: (writing, NestOptions),
     }
     if isinstance(family, RowReduction) and _has_long_rows(family, task):
         return row_reduction, LongRowOptions

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.composer.expressions import Kind
-from agent.composer.folding import unary
-from agent.composer.ir import Binary, Literal, Node
+from agent.composer.ir import Literal, Node
+from agent.composer.nests.kinds import literal, truth
 from agent.composer.nests.points import (
     At,
     Fold,
@@ -90,11 +90,6 @@ class Array:
         """The kind of its elements."""
         return kind_of(self.own)
 
-    @property
-    def is_view(self) -> bool:
-        """Whether writing to it would write to another array."""
-        return self._base is not None
-
     def at(self, indices: Sequence[Index]) -> Node:
         """The element at these indices, one for each axis."""
         return placed(self.body, dict(zip(self.axes, indices, strict=True)))
@@ -112,7 +107,7 @@ class Array:
 
 
 @dataclass(frozen=True)
-class Stage:
+class FilledBuffer:
     """A buffer that a kernel fills: its element in terms of its axes, with the folds that are its own.
 
     Attributes:
@@ -149,7 +144,7 @@ class Stage:
             if isinstance(one, Node):
                 yield from loads(one)
 
-    def rebuilt(self, change: Callable[[Node], Node]) -> Stage:
+    def rebuilt(self, change: Callable[[Node], Node]) -> FilledBuffer:
         """The same with its value, and what its place reads, changed."""
         place = self.place and tuple(change(one) if isinstance(one, Node) else one for one in self.place)
         return replace(self, value=change(self.value), place=place)
@@ -164,7 +159,7 @@ class Tracer:
         loops: The axes of the loops that are being followed, outermost first.
     """
 
-    stages: list[Stage] = field(default_factory=list[Stage])
+    stages: list[FilledBuffer] = field(default_factory=list[FilledBuffer])
     loops: list[Axis] = field(default_factory=list[Axis])
     _entries: list[int] = field(default_factory=list[int])
     _count: int = 0
@@ -214,7 +209,7 @@ class Tracer:
         within = [axis for axis in self.loops if axis in named]
         name = f"stage_{len(self.stages)}"
         kind = kind_of(value)
-        self.stages.append(Stage(name, (*within, *axes), value, kind))
+        self.stages.append(FilledBuffer(name, (*within, *axes), value, kind))
         indices = tuple(Size.of(axis) for axis in (*within, *axes))
         return Array(axes, At(name, indices, kind), None, self)
 
@@ -260,55 +255,6 @@ def as_array(value: Array | Size | float) -> Array:
     if isinstance(value, Size):
         return Array((), number(value))
     return Array((), literal(value, Kind.BOOL) if isinstance(value, bool) else Literal(value))
-
-
-def literal(value: float, kind: Kind) -> Node:
-    """A number as a value of a kind."""
-    match kind:
-        case Kind.BOOL:
-            return Binary(Literal(int(bool(value))), Literal(0), "!=")
-        case Kind.INTEGER:
-            return Literal(int(value))
-        case _:
-            return Literal(float(value))
-
-
-def plain_value(node: Node) -> bool | int | float | None:
-    """The number that a value is; None where it depends on anything."""
-    match node:
-        case Literal(value=value):
-            return value
-        case Binary(op="!=", left=Literal(value=left), right=Literal(value=right)):
-            return left != right
-        case _:
-            return None
-
-
-def truth(node: Node) -> Node:
-    """Whether a value is anything but 0; a literal where that is known."""
-    known = plain_value(node)
-    if known is not None:
-        return Literal(int(bool(known)))
-    return node if kind_of(node) is Kind.BOOL else Binary(node, Literal(0), "!=")
-
-
-def untruth(node: Node) -> Node:
-    """Whether a value is 0."""
-    known = plain_value(node)
-    return literal(not known, Kind.BOOL) if known is not None else unary("not", truth(node))
-
-
-def as_kind(node: Node, kind: Kind) -> Node:
-    """A value as one of another kind; real numbers lose their fraction."""
-    if kind_of(node) is kind:
-        return node
-    if kind is Kind.BOOL:
-        met = truth(node)
-        return literal(met.value, Kind.BOOL) if isinstance(met, Literal) else met
-    known = plain_value(node)
-    if known is not None and (kind is Kind.REAL or isinstance(known, bool)):
-        return literal(known, kind)
-    return unary("real" if kind is Kind.REAL else "int", node)
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:

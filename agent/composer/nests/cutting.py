@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Literal, Node
-from agent.composer.nests.arrays import Stage
-from agent.composer.nests.counting import counted
-from agent.composer.nests.points import At, Fold, axes_of, chosen, compared, guarded, loads, placed
-from agent.composer.nests.program import Program
-from agent.composer.nests.scanning import OPERATORS, scanned
+from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.collectives.counting import counted
+from agent.composer.nests.collectives.scanning import OPERATORS, scanned
+from agent.composer.nests.points import At, Fold, Index, axes_of, chosen, compared, guarded, loads, placed
+from agent.composer.nests.program import NestProgram
 from agent.composer.nests.sizes import Axis, Quotient, Remainder, Size, product
 
 _PIECES = 2048
@@ -31,10 +31,10 @@ _NEUTRAL = {"sum": 0, "prod": 1, "max": float("-inf"), "min": float("inf")}
 class Cutter:
     """Cuts the stages of one program; the axes that it makes have numbers below 0."""
 
-    program: Program
+    program: NestProgram
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(-1, -1))
 
-    def cut(self, stage: Stage) -> list[Stage]:
+    def cut(self, stage: FilledBuffer) -> list[FilledBuffer]:
         """The stages that do the work of one."""
         stage = self._split(stage)
         fold = stage.value
@@ -46,14 +46,14 @@ class Cutter:
         extents = [axis.extent for axis in stage.axes if axis != along]
         points = self.program.count(product(tuple(extents)), 2 * _FEW)
         total = along.extent if along else product(tuple(axis.extent for axis in fold.axes))
-        if points > _FEW or self.program.count(total) < _SHORT:
+        if points > _FEW or any(True for _ in total.axes()) or self.program.count(total) < _SHORT:
             return [stage]
         return self._tiles(stage, fold, along) if along else self._pieces(stage, fold, points)
 
     def _axis(self, extent: Size) -> Axis:
         return Axis(next(self._numbers), extent)
 
-    def _split(self, stage: Stage) -> Stage:
+    def _split(self, stage: FilledBuffer) -> FilledBuffer:
         """The stage with an axis taken apart that its value only takes apart: what a reshape joined."""
         for axis in stage.axes:
             by = _divisors(stage.value, axis)
@@ -63,13 +63,13 @@ class Cutter:
             outer, inner = self._axis(axis.extent // width), self._axis(width)
             joined = Size.of(outer) * width + Size.of(inner)
             axes = tuple(new for one in stage.axes for new in ((outer, inner) if one == axis else (one,)))
-            place = tuple(joined if one == Size.of(axis) else one for one in stage.target)
+            place = tuple(_with(one, axis, joined) for one in stage.target)
             value = placed(stage.value, {axis: joined})
             if axis not in axes_of(value) and outer.extent * width == axis.extent:
                 return self._split(replace(stage, axes=axes, value=value, place=place, extents=stage.shape))
         return stage
 
-    def _pieces(self, stage: Stage, fold: Fold, points: int) -> list[Stage]:
+    def _pieces(self, stage: FilledBuffer, fold: Fold, points: int) -> list[FilledBuffer]:
         """Reduce pieces, and put their results together."""
         total = product(tuple(axis.extent for axis in fold.axes))
         count = 1 << max(3, min(10, (_PIECES // max(1, points)).bit_length() - 1))
@@ -80,12 +80,12 @@ class Cutter:
         piece = Fold(
             fold.op, (within,), chosen(inside, guarded(value, inside), _neutral(fold.op, stage.kind))
         )
-        first = Stage(f"{stage.name}_pieces", (*stage.axes, pieces), piece, stage.kind)
+        first = FilledBuffer(f"{stage.name}_pieces", (*stage.axes, pieces), piece, stage.kind)
         again = self._axis(Size.of(count))
         read = At(first.name, (*map(Size.of, stage.axes), Size.of(again)), stage.kind)
         return [first, replace(stage, value=Fold(fold.op, (again,), read))]
 
-    def _tiles(self, stage: Stage, fold: Fold, along: Axis) -> list[Stage]:
+    def _tiles(self, stage: FilledBuffer, fold: Fold, along: Axis) -> list[FilledBuffer]:
         """Reduce tiles, scan their results, and scan each tile on top of those before it."""
         rows = tuple(axis for axis in stage.axes if axis != along)
         before = fold.axes[0]
@@ -93,13 +93,13 @@ class Cutter:
         flat = Size.of(tile) * _TILE + Size.of(within)
         inside = compared("<", flat, along.extent)
         value = guarded(placed(fold.body, {before: flat}), inside)
-        totals = Stage(
+        totals = FilledBuffer(
             f"{stage.name}_tiles", (*rows, tile),
             Fold(fold.op, (within,), chosen(inside, value, _neutral(fold.op, stage.kind))), stage.kind,
         )  # fmt: skip
         up_to = self._axis(Size.of(tile) + 1)
         read = At(totals.name, (*map(Size.of, rows), Size.of(up_to)), stage.kind)
-        sums = Stage(f"{stage.name}_before", (*rows, tile), Fold(fold.op, (up_to,), read), stage.kind)
+        sums = FilledBuffer(f"{stage.name}_before", (*rows, tile), Fold(fold.op, (up_to,), read), stage.kind)
         here = self._axis(Size.of(_TILE).extreme("min", along.extent - Size.of(tile) * _TILE))
         inner = self._axis(Size.of(here) + 1)
         base = Size.of(tile) * _TILE
@@ -112,6 +112,13 @@ class Cutter:
             value=binary(OPERATORS[fold.op], chosen(later, start, _neutral(fold.op, stage.kind)), scan),
         )  # fmt: skip
         return [totals, sums, last]
+
+
+def _with(index: Index, axis: Axis, value: Size) -> Index:
+    """An index with an axis replaced."""
+    if not isinstance(index, Size):
+        return placed(index, {axis: value})
+    return index.rebuilt(lambda atom: value if atom == axis else None)
 
 
 def _neutral(op: str, kind: Kind) -> Node:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import Stage
+from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.points import At, Index, axes_of, placed, rebuilt
-from agent.composer.nests.program import Nest, Program, folds_of, is_special
-from agent.composer.nests.scanning import scanned
+from agent.composer.nests.program import Nest, NestProgram, folds_of, is_special
 from agent.composer.nests.sizes import Axis, Size
 
 
-def inlined(stages: Sequence[Stage], outputs: Iterable[str]) -> list[Stage]:
+def inlined(stages: Sequence[FilledBuffer], outputs: Iterable[str]) -> list[FilledBuffer]:
     """Compute what is read at one place alone, and for the same point, right there."""
     kept = list(stages)
     for name in [stage.name for stage in stages]:
@@ -35,7 +35,7 @@ def _covers(indices: Sequence[Index], axes: Sequence[Axis]) -> bool:
     return len(indices) == len(axes) and set(indices) == {Size.of(axis) for axis in axes}
 
 
-def _taken_in(reader: Stage, stage: Stage) -> Stage:
+def _taken_in(reader: FilledBuffer, stage: FilledBuffer) -> FilledBuffer:
     def change(part: Node) -> Node:
         if isinstance(part, At) and part.buffer == stage.name:
             return placed(stage.value, dict(zip(stage.axes, part.indices, strict=True)))
@@ -44,7 +44,7 @@ def _taken_in(reader: Stage, stage: Stage) -> Stage:
     return reader.rebuilt(change)
 
 
-def grouped(stages: Sequence[Stage], program: Program) -> tuple[Nest, ...]:
+def grouped(stages: Sequence[FilledBuffer], program: NestProgram) -> tuple[Nest, ...]:
     """Make kernels of stages, each as much of what comes next as reads only its own point."""
     nests: list[Nest] = []
     for stage in stages:
@@ -57,7 +57,7 @@ def grouped(stages: Sequence[Stage], program: Program) -> tuple[Nest, ...]:
     return tuple(nests)
 
 
-def _joined(nest: Nest, stage: Stage, program: Program) -> Nest | None:
+def _joined(nest: Nest, stage: FilledBuffer, program: NestProgram) -> Nest | None:
     """The nest with a stage at its end; None where the stage reads more than the same point of it."""
     if any(one.is_scattered or is_special(one) for one in (stage, *nest.stages)):
         return None
@@ -74,7 +74,7 @@ def _joined(nest: Nest, stage: Stage, program: Program) -> Nest | None:
     return replace(nest, stages=(*nest.stages, moved)) if _fits(nest, moved, program, alike=alike) else None
 
 
-def _moved(stage: Stage, order: Sequence[Axis], shared: Sequence[Axis]) -> Stage:
+def _moved(stage: FilledBuffer, order: Sequence[Axis], shared: Sequence[Axis]) -> FilledBuffer:
     """The stage with some of its axes first, as those of the nest; its elements go where they went."""
     here = {own: Size.of(axis) for own, axis in zip(order, shared, strict=True)}
     rest = tuple(axis for axis in stage.axes if axis not in order)
@@ -86,7 +86,7 @@ def _moved(stage: Stage, order: Sequence[Axis], shared: Sequence[Axis]) -> Stage
     return replace(stage, axes=(*shared, *rest), value=value, place=target, extents=stage.shape)
 
 
-def _fits(nest: Nest, stage: Stage, program: Program, *, alike: bool) -> bool:
+def _fits(nest: Nest, stage: FilledBuffer, program: NestProgram, *, alike: bool) -> bool:
     """Whether all that a stage reads of a nest is what the same point has computed."""
     changed = {one.name for one in program.task.arguments if one.role == "inout"}
     own = {one.name: one for one in nest.stages if one.name not in changed}
@@ -96,7 +96,7 @@ def _fits(nest: Nest, stage: Stage, program: Program, *, alike: bool) -> bool:
     )
 
 
-def _shared_axes(stage: Stage, nest: Nest) -> tuple[Axis, ...] | None:
+def _shared_axes(stage: FilledBuffer, nest: Nest) -> tuple[Axis, ...] | None:
     """The axes at which a stage reads a nest's results; None where it reads none, or not along axes of its own."""
     own = {one.name for one in nest.stages if not nest.extra(one)}
     by_size = {Size.of(axis): axis for axis in stage.axes}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import Stage
+from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.points import At, Index, placed, rebuilt
 from agent.composer.nests.program import Nest
 from agent.composer.nests.sizes import Axis, Size
@@ -43,7 +43,7 @@ def _mirrored(nest: Nest, name: str) -> Nest | None:
     return Nest(axes, (one, other))
 
 
-def _turned(stage: Stage, indices: tuple[Index, ...]) -> Axis | None:
+def _turned(stage: FilledBuffer, indices: tuple[Index, ...]) -> Axis | None:
     """The one axis along which an index is the mirror image of the stage's own; None where it is anything else."""
     if len(indices) != len(stage.axes) or stage.target != tuple(map(Size.of, stage.axes)):
         return None
@@ -70,7 +70,7 @@ def copied(nests: Sequence[Nest], name: str, shapes: dict[str, tuple[Size, ...]]
     axes = tuple(Axis(-(1 << 20) - position, extent) for position, extent in enumerate(shape))
     reads = [load for nest in nests for stage in nest.stages for load in stage.reads()]
     kind = next(load.kind for load in reads if load.buffer == name)
-    first = Nest(axes, (Stage(copy, axes, At(name, tuple(map(Size.of, axes)), kind), kind),))
+    first = Nest(axes, (FilledBuffer(copy, axes, At(name, tuple(map(Size.of, axes)), kind), kind),))
     moved = [
         replace(nest, stages=tuple(one.rebuilt(lambda node: _from(node, name, copy)) for one in nest.stages))
         for nest in nests

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from agent.composer.nests.arrays import Array, NotExpressed, Stage
+from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
 from agent.composer.nests.cutting import Cutter
-from agent.composer.nests.following import Followed
-from agent.composer.nests.functions import size_of
 from agent.composer.nests.fusing import grouped, inlined
 from agent.composer.nests.in_place import copied, swapped
 from agent.composer.nests.merging import merged
 from agent.composer.nests.points import At, placed
-from agent.composer.nests.program import Program
+from agent.composer.nests.program import NestProgram
+from agent.composer.nests.reading.extents import size_of
+from agent.composer.nests.reading.following import Computation
 from agent.composer.nests.sizes import ONE, Size
 from tools.tasks.task import Task, TaskArgument
 
 
-def lowered(task: Task, followed: Followed) -> Program:
+def lowered(task: Task, followed: Computation) -> NestProgram:
     """Make the kernels of a task.
 
     Raises:
@@ -31,7 +31,7 @@ def lowered(task: Task, followed: Followed) -> Program:
     if found != sorted(written):
         raise NotExpressed(f"the reference returns {found}, the task has {sorted(written)}")
     stages = _alive(_renamed([*followed.stages, *outputs], len(outputs)), written)
-    program = Program(task, (), _shapes(task, stages), written)
+    program = NestProgram(task, (), _shapes(task, stages), written)
     cutter = Cutter(program)
     stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)
     shapes = _shapes(task, stages)
@@ -41,7 +41,7 @@ def lowered(task: Task, followed: Followed) -> Program:
     return merged(replace(program, nests=nests, shapes=shapes))
 
 
-def _output(arguments: Mapping[str, TaskArgument], name: str, array: Array) -> Stage:
+def _output(arguments: Mapping[str, TaskArgument], name: str, array: Array) -> FilledBuffer:
     if name not in arguments:
         raise NotExpressed(f"the reference returns {name}, which is no argument")
     shape = tuple(size_of(text) for text in arguments[name].shape)
@@ -51,16 +51,16 @@ def _output(arguments: Mapping[str, TaskArgument], name: str, array: Array) -> S
         raise NotExpressed(f"{name} has shape ({', '.join(arguments[name].shape)}), computed is ({shown})")
     kept = tuple(axis for axis in array.axes if axis.extent != ONE)
     value = placed(array.body, {axis: Size() for axis in array.axes if axis.extent == ONE})
-    return Stage(name, kept, value, array.kind)
+    return FilledBuffer(name, kept, value, array.kind)
 
 
-def _shapes(task: Task, stages: Iterable[Stage]) -> dict[str, tuple[Size, ...]]:
+def _shapes(task: Task, stages: Iterable[FilledBuffer]) -> dict[str, tuple[Size, ...]]:
     found = {one.name: tuple(size_of(text) for text in one.shape) for one in task.arguments}
     outputs = {one.name for one in task.arguments if one.is_output}
     return found | {stage.name: stage.shape for stage in stages if stage.name not in outputs}
 
 
-def _renamed(stages: list[Stage], outputs: int) -> list[Stage]:
+def _renamed(stages: list[FilledBuffer], outputs: int) -> list[FilledBuffer]:
     """A buffer that only becomes an output is that output."""
     made, last = stages[:-outputs], stages[-outputs:]
     for position, stage in enumerate(last):
@@ -75,11 +75,11 @@ def _renamed(stages: list[Stage], outputs: int) -> list[Stage]:
     return [*made, *last]
 
 
-def _readers(name: str, stages: Iterable[Stage]) -> int:
+def _readers(name: str, stages: Iterable[FilledBuffer]) -> int:
     return sum(any(at.buffer == name for at in stage.reads()) for stage in stages)
 
 
-def _alive(stages: Sequence[Stage], outputs: Iterable[str]) -> list[Stage]:
+def _alive(stages: Sequence[FilledBuffer], outputs: Iterable[str]) -> list[FilledBuffer]:
     needed = set(outputs)
     for stage in reversed(stages):
         if stage.name in needed:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from agent.composer.nests.points import At, Index, Number, parts, placed
-from agent.composer.nests.program import Nest, Program, is_special
+from agent.composer.nests.program import Nest, NestProgram, is_special
 from agent.composer.nests.sizes import Axis, Size
 
 
-def merged(program: Program) -> Program:
+def merged(program: NestProgram) -> NestProgram:
     """The program with the shared axes of each kernel joined where that changes nothing."""
     return replace(program, nests=tuple(_merged(nest, program.shapes) for nest in program.nests))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from agent.composer.nests.collectives.tiling import product_of
 from agent.composer.nests.points import Fold, parts
-from agent.composer.nests.program import Nest, Program, is_special
+from agent.composer.nests.program import Nest, NestProgram, is_special
 from agent.composer.nests.sizes import Size, product
-from agent.composer.nests.tiling import product_of
 from agent.composer.options import Options
 
 _MANY = 2048
@@ -41,7 +41,7 @@ class NestOptions(Options):
         return self
 
 
-def features(program: Program) -> tuple[str, ...]:
+def features(program: NestProgram) -> tuple[str, ...]:
     """The features that can change a kernel of this task."""
     shared = {"warp_shuffle_reduction", "two_pass_reduction"}
     some = any(nest.folds for nest in program.nests)
@@ -58,7 +58,7 @@ def features(program: Program) -> tuple[str, ...]:
     return tuple(name for name in NestOptions(*[True] * 9).features if name not in useless)
 
 
-def lanes(program: Program, index: int, options: NestOptions) -> int:
+def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
     """How many threads work on a point of a nest: 1, 32 or 0 for a whole block."""
     nest = program.nests[index]
     if not nest.folds:
@@ -76,7 +76,7 @@ def lanes(program: Program, index: int, options: NestOptions) -> int:
     return 0 if points < _MANY else 1
 
 
-def _folded(program: Program, nest: Nest) -> int:
+def _folded(program: NestProgram, nest: Nest) -> int:
     """The most elements that a fold of a nest takes in at one point."""
     folds = [part for stage in nest.stages for part in parts(stage.value) if isinstance(part, Fold)]
     return max(
@@ -84,7 +84,7 @@ def _folded(program: Program, nest: Nest) -> int:
     )
 
 
-def is_coarse(program: Program, index: int, options: NestOptions) -> bool:
+def is_coarse(program: NestProgram, index: int, options: NestOptions) -> bool:
     """Whether a thread takes several points, for which it reads once what they share."""
     nest = program.nests[index]
     plain = len(nest.stages) == 1 and not nest.extra(nest.stages[0]) and nest.folds

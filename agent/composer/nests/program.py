@@ -6,21 +6,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import Stage
-from agent.composer.nests.counting import counted
+from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.collectives.counting import counted
+from agent.composer.nests.collectives.scanning import scanned
+from agent.composer.nests.collectives.solving import solved
 from agent.composer.nests.points import Fold, parts
-from agent.composer.nests.scanning import scanned
 from agent.composer.nests.sizes import Axis, Size, product
-from agent.composer.nests.solving import solved
 from tools.tasks.task import Task
 
 
-def is_special(stage: Stage) -> bool:
+def is_special(stage: FilledBuffer) -> bool:
     """Whether a kernel of another form fills the buffer: a scan, a histogram, the solution of equations."""
     return bool(scanned(stage) or counted(stage) or solved(stage))
 
 
-def folds_of(stage: Stage) -> Iterator[Fold]:
+def folds_of(stage: FilledBuffer) -> Iterator[Fold]:
     """What a stage reduces, in its value and in where it goes."""
     for one in (stage.value, *stage.target):
         if isinstance(one, Node):
@@ -37,7 +37,7 @@ class Nest:
     """
 
     axes: tuple[Axis, ...]
-    stages: tuple[Stage, ...]
+    stages: tuple[FilledBuffer, ...]
 
     @property
     def folds(self) -> bool:
@@ -49,13 +49,13 @@ class Nest:
         """How many points there are."""
         return product(tuple(axis.extent for axis in self.axes))
 
-    def extra(self, stage: Stage) -> tuple[Axis, ...]:
+    def extra(self, stage: FilledBuffer) -> tuple[Axis, ...]:
         """The axes that a stage has beside the shared ones."""
         return stage.axes[len(self.axes) :]
 
 
 @dataclass(frozen=True)
-class Program:
+class NestProgram:
     """What computes a task.
 
     Attributes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from agent.composer.expressions import Kind, Lines, Types, Value, Writer, storage
 from agent.composer.ir import Node
@@ -135,6 +136,8 @@ class Texts:
                 assert not isinstance(part, Fold), "folds are computed before what uses them"
 
     def _load(self, at: At) -> Value:
+        if (plain := replace(at, guards=())) in self.known:
+            return self.known[plain]  # computed at this very point, guarded or not
         name, dtype = self.buffer(at.buffer), self._dtypes[at.buffer]
         if at.buffer in self._scalars:
             return Writer(self.types, {}).loaded(name, dtype)

@@ -9,12 +9,12 @@ from agent.composer.expressions import Kind, Types, Value
 from agent.composer.gathering import block_by_shuffles, warp_function
 from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
-from agent.composer.nests import counting, scanning, solving, tiling
-from agent.composer.nests.arrays import Stage
+from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.collectives import counting, scanning, solving, tiling
+from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.options import NestOptions, features, is_coarse, lanes
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
-from agent.composer.nests.program import Nest, Program
-from agent.composer.nests.scanning import scanned
+from agent.composer.nests.program import Nest, NestProgram
 from agent.composer.nests.sizes import Axis, Size, product
 from agent.composer.nests.texts import FLOORED, Texts, size_macro
 
@@ -39,7 +39,7 @@ class _Written:
     macros: frozenset[str]
 
 
-def emit(program: Program, options: NestOptions) -> str:
+def emit(program: NestProgram, options: NestOptions) -> str:
     """Write the kernel file."""
     types = Types.of(argument.dtype for argument in program.task.arguments)
     dtypes = _dtypes(program, types)
@@ -75,7 +75,7 @@ def emit(program: Program, options: NestOptions) -> str:
     return file_text(headline, options.features, directives, used, [*helpers, code])
 
 
-def _dtypes(program: Program, types: Types) -> dict[str, str]:
+def _dtypes(program: NestProgram, types: Types) -> dict[str, str]:
     wide = {Kind.REAL: "float64" if types.real == "double" else "float32"}
     wide[Kind.INTEGER] = wide[Kind.BOOL] = "int64" if types.integer == "long long" else "int32"
     made = {stage.name: wide[stage.kind] for nest in program.nests for stage in nest.stages}
@@ -88,7 +88,7 @@ def _dtypes(program: Program, types: Types) -> dict[str, str]:
     return made | systems | {argument.name: argument.dtype for argument in program.task.arguments}
 
 
-def _scratch(program: Program, dtypes: dict[str, str]) -> Iterator[str]:
+def _scratch(program: NestProgram, dtypes: dict[str, str]) -> Iterator[str]:
     own = {argument.name for argument in program.task.arguments}
     for nest in program.nests:
         for stage in nest.stages:
@@ -99,7 +99,7 @@ def _scratch(program: Program, dtypes: dict[str, str]) -> Iterator[str]:
                 yield f"//@ scratch {stage.name}: {dtypes[stage.name]}[{size.expression()}]"
 
 
-def _is_local(program: Program, nest: Nest, stage: Stage) -> bool:
+def _is_local(program: NestProgram, nest: Nest, stage: FilledBuffer) -> bool:
     """Whether only later stages of its own kernel read it, at the same point: then no memory holds it."""
     if stage.name in program.outputs or nest.extra(stage):
         return False
@@ -107,7 +107,7 @@ def _is_local(program: Program, nest: Nest, stage: Stage) -> bool:
     return all(other is nest for other, _ in readers)
 
 
-def _reads(stage: Stage, name: str) -> bool:
+def _reads(stage: FilledBuffer, name: str) -> bool:
     return any(at.buffer == name for at in stage.reads())
 
 
@@ -121,7 +121,7 @@ def _folds(node: Node) -> list[Fold]:
     return list(found)[::-1]
 
 
-def _gathering(program: Program, options: NestOptions, types: Types) -> list[str]:
+def _gathering(program: NestProgram, options: NestOptions, types: Types) -> list[str]:
     texts: dict[str, None] = {}
     for index, nest in enumerate(program.nests):
         many = lanes(program, index, options)
@@ -144,7 +144,7 @@ def _gathering(program: Program, options: NestOptions, types: Types) -> list[str
 
 class _NestWriter:
     def __init__(
-        self, program: Program, index: int, options: NestOptions, types: Types, dtypes: dict[str, str]
+        self, program: NestProgram, index: int, options: NestOptions, types: Types, dtypes: dict[str, str]
     ) -> None:
         self._program = program
         self._nest = program.nests[index]
@@ -251,7 +251,7 @@ class _NestWriter:
             below = below * axis.extent
         return "".join(reversed(lines))
 
-    def _stage(self, number: int, stage: Stage) -> str:
+    def _stage(self, number: int, stage: FilledBuffer) -> str:
         """Compute a buffer's elements at one point: those beside the shared axes are stored, a single one is kept."""
         folds = [
             fold for one in (stage.value, *stage.target) if isinstance(one, Node) for fold in _folds(one)
@@ -262,7 +262,7 @@ class _NestWriter:
             return text + self._loop(extra, self._store(stage))
         return text + self._kept(number, stage)
 
-    def _kept(self, number: int, stage: Stage) -> str:
+    def _kept(self, number: int, stage: FilledBuffer) -> str:
         lines = self._texts.lines(stage.value)
         (value,) = lines.values
         if len(self._nest.stages) == 1 or value.text.isidentifier():
@@ -291,17 +291,17 @@ class _NestWriter:
             return _each(f"if (point + r * BLOCK < {points}) {{\n{indent(self._declared + text)}}}\n")
         return text if self._lanes == 1 or not text else f"if (lane == 0) {{\n{indent(text)}}}\n"
 
-    def _store(self, stage: Stage) -> str:
+    def _store(self, stage: FilledBuffer) -> str:
         lines = self._texts.lines(stage.value)
         (value,) = lines.values
         return "".join(f"{line}\n" for line in lines.lines) + self._stored(stage, value)
 
-    def _stored(self, stage: Stage, value: Value) -> str:
+    def _stored(self, stage: FilledBuffer, value: Value) -> str:
         self._written.append(stage.name)
         place = self._texts.place(stage.name, self._own(stage))
         return f"{self._texts.buffer(stage.name)}[{place}] = {self._texts.stored(stage.name, value)};\n"
 
-    def _own(self, stage: Stage) -> tuple[Index, ...]:
+    def _own(self, stage: FilledBuffer) -> tuple[Index, ...]:
         """The stage's own element, with zeros for axes of one that only the argument has."""
         shape, target = self._program.shapes[stage.name], stage.target
         if len(shape) == len(target):

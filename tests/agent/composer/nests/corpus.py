@@ -474,6 +474,25 @@ def reference(x, t, n, d):
 def reference(x, t, n, d):
     return {"w": np.linalg.solve(x.T @ x + np.eye(d), x.T @ t)}
 """),
+    _of("flattened", "in x float32 n, m, k; out y float32 n * m * k", "n=3 m=4 k=5", """
+def reference(x, n, m, k):
+    return {"y": x.reshape(-1) * 2}
+"""),
+    _of("triangular_loop_over_rows", "in x float32 n, n; out y float32 n", "n=9", """
+def reference(x, n):
+    y = np.zeros(n)
+    for i in range(n):
+        for j in range(i + 1):
+            y[i] += x[i, j]
+    return {"y": y}
+"""),
+    _of("sums_stored_inside", "in x float32 m, n; out y float32 n", "m=5 n=9", """
+def reference(x, m, n):
+    y = np.ones(n)
+    for i in range(m):
+        y[1:-1] *= x[i, 1:-1]
+    return {"y": y}
+"""),
     _of("standardise_columns", ROWS, "rows=30 cols=7", """
 def reference(x, rows, cols):
     return {"y": (x - x.mean(0)) / (x.std(0) + 1e-3)}
@@ -504,6 +523,216 @@ def reference(x, h, w):
 def reference(x, n):
     return {"y": np.stack([x ** i for i in range(4)], axis=1)}
 """),
+    _of("truths_added_up", "in x float32 n; out y float32 n", "n=40", """
+def reference(x, n):
+    return {"y": ((x > 0) + (x < 1)).astype(float) + ((x > 0).astype(int) + (x < 1))}
+"""),
+    _of("mask_of_zeros_and_ones", "in x float32 n; out y float32 n", "n=40", """
+def reference(x, n):
+    m = np.zeros(n, dtype=bool)
+    m[x > 0] = True
+    return {"y": np.where(~m, x, -x) + m.sum()}
+"""),
+    _of("reals_stored_as_whole_numbers", "in x float32 n; out y int32 n", "n=40", """
+def reference(x, n):
+    y = np.zeros(n, int)
+    y[:] = x * 10
+    return {"y": y * 2}
+"""),
+    _of("ring_by_negative_indices", "in x float32 n; out y float32 n", "n=40", """
+def reference(x, n):
+    y = np.zeros(n)
+    for i in range(n):
+        y[i] = x[i - 1] + x[(i + 1) % n]
+    return {"y": y}
+"""),
+    _of("nested_comprehensions", "in x float32 n, m; out y float32 n, m", "n=12 m=9", """
+def reference(x, n, m):
+    return {"y": np.array([[x[i, j] ** 2 for j in range(m)] for i in range(n)])}
+"""),
+    _of("rows_listed_then_stacked", "in x float32 n, m; out y float32 m, n", "n=5 m=7", """
+def reference(x, n, m):
+    rows = [x[i] - x[i].mean() for i in range(n)]
+    return {"y": np.stack(rows, axis=1) + len(rows)}
+"""),
+    _of("prefixes_listed", "in x float32 n; out y float32 n", "n=16", """
+def reference(x, n):
+    return {"y": np.array([x[:i + 1].sum() for i in range(n)])}
+"""),
+    _of("division_of_negative_numbers", "in a int32 n; in b int32 n; out y float32 n", "n=40", """
+def reference(a, b, n):
+    return {"y": (a - 10) / (b + 1) + (a - 10) // (b + 1) + (a - 10) % (b + 1) + (a - 10) // -3 + (a - 10) % -3}
+""", "20"),
+    _of("first_of_equal_extremes", "in a int32 n, m; out y int32 n", "n=9 m=30", """
+def reference(a, n, m):
+    return {"y": np.argmax(a, axis=1) * 100 + a.argmin(-1)}
+""", "3"),
+    _of("first_that_holds", "in x float32 n, m; out y int32 n", "n=9 m=5", """
+def reference(x, n, m):
+    return {"y": np.argmax(x > 0.3, axis=1) + (x > 0).min(1)}
+"""),
+    _of("clip_on_one_side", "in x float32 n; out y float32 n", "n=40", """
+def reference(x, n):
+    return {"y": np.clip(x, None, 0.5) + x.clip(min=0) + np.clip(x, a_min=-1, a_max=None)}
+"""),
+    _of("weighted_average_of_whole_numbers", "in a int32 n, m; out y float32 n", "n=9 m=30", """
+def reference(a, n, m):
+    return {"y": a.mean(1) + a.std(axis=-1) + np.average(a, axis=1, weights=np.arange(m) + 1)}
+""", "30"),
+    _of("padding_in_four_ways", "in x float32 n; out y float32 n + 4", "n=12", """
+def reference(x, n):
+    return {"y": np.pad(x, 2, mode="reflect") + np.pad(x, (1, 3), "edge") + np.pad(x, (3, 1), "wrap") + np.pad(x, 2, constant_values=7)}
+"""),
+    _of("defaults_and_closures", "in x float32 n; out y float32 n", "n=12", """
+k = 3
+def f(x, k=k):
+    k = k + 1
+    return x * k
+def reference(x, n):
+    k = 10
+    fs = [lambda t, i=i: t * i for i in range(3)]
+    return {"y": f(x) + k + fs[0](x) + fs[1](x) + fs[2](x)}
+"""),
+    _of("two_names_for_one_array", "in x float32 n, m; out y float32 m; out z float32 m", "n=12 m=5", """
+def reference(x, n, m):
+    a = np.zeros(m)
+    b = a
+    for i in range(n):
+        a += x[i]
+    return {"y": a, "z": b}
+"""),
+    _of("inner_of_matrices", "in x float32 n, m; in z float32 k, m; out y float32 n, k", "n=5 m=6 k=7", """
+def reference(x, z, n, m, k):
+    return {"y": np.inner(x, z)}
+"""),
+    _of("words_in_a_dict", "in x float32 n; out y float32 n", "n=9", """
+def scale(x, **kw):
+    return x * kw["by"] + kw["off"]
+def reference(x, n):
+    d = dict(by=2, off=1)
+    return {**{"y": scale(x, **d)}}
+"""),
+    _of("whole_powers", "in a int32 n; out y int32 n", "n=9", """
+def reference(a, n):
+    return {"y": (a ** 5) % 7 + 2 ** a + (-1) ** a}
+""", "5"),
+    _of("numbers_beside_gathered_indices", "in x float32 a, b, c; in j int32 k; out y float32 k, b", "a=3 b=4 c=5 k=6", """
+def reference(x, j, a, b, c, k):
+    return {"y": x[0, :, j]}
+""", "3"),
+    _of("loop_names_used_again", "in x float32 h, w; out y float32 h - 2, w - 2", "h=7 w=6", """
+def reference(x, h, w):
+    y = np.zeros((h - 2, w - 2))
+    for i in range(3):
+        for j in range(3):
+            y += x[i:i + h - 2, j:j + w - 2]
+    z = np.zeros((h - 2, w - 2))
+    for a in range(h - 2):
+        for b in range(w - 2):
+            m = x[a, b]
+            for i in range(3):
+                for j in range(3):
+                    m = np.maximum(m, x[a + i, b + j])
+            z[a, b] = m
+    return {"y": y + z}
+"""),
+    _of("row_extremes_by_loops", "in x float32 n, m; out y float32 n; out s float32 1", "n=6 m=7", """
+def reference(x, n, m):
+    s = 0.0
+    y = np.zeros(n)
+    for i in range(n):
+        best = x[i, 0]
+        for j in range(1, m):
+            best = max(best, x[i, j])
+        y[i] = best
+        s += best
+    return {"y": y, "s": np.array([s])}
+"""),
+    _of("stores_that_broadcast", "in x float32 n, m; out y float32 n, m", "n=6 m=4", """
+def reference(x, n, m):
+    y = np.zeros((n, m))
+    y[:, 1:] = x[:1, 1:]
+    y[:, 0] = 5
+    y[-1] += 2
+    y[::2] *= 3
+    return {"y": y}
+"""),
+    _of("convolutions_and_correlations", "in x float32 n; in k float32 4; out y float32 n; out z float32 n + 3; out v float32 n - 3; out c float32 n", "n=28", """
+def reference(x, k, n):
+    return {"y": np.convolve(x, k, "same"), "z": np.convolve(k, x), "v": np.correlate(x, k), "c": np.correlate(x, k, "same")}
+"""),
+    _of("einsum_of_diagonals", "in x float32 n, n; in b float32 k, n, m; in c float32 k, m; out y float32 1; out z float32 n; out t float32 n, n; out w float32 k, n", "n=5 m=4 k=3", """
+def reference(x, b, c, n, m, k):
+    return {"y": np.array([np.einsum("ii", x) + np.trace(x)]), "z": np.einsum("ii->i", x) + np.diag(x), "t": np.einsum("ij->ji", x) + np.diag(x[0]), "w": np.einsum("...nm,...m->...n", b, c)}
+"""),
+    _of("triangular_loops", "in x float32 n, n; out y float32 n", "n=6", """
+def reference(x, n):
+    y = np.ones(n)
+    for i in range(n):
+        for j in range(i):
+            y[j] += x[i, j] * 2
+    return {"y": y}
+"""),
+    _of("slices_added_in_a_loop", "in x float32 n; out y float32 n", "n=6", """
+def reference(x, n):
+    y = np.zeros(n)
+    for i in range(n):
+        y[i:] += x[i]
+    return {"y": y}
+"""),
+    _of("interleaved_stores", "in x float32 n; out y float32 2 * n", "n=8", """
+def reference(x, n):
+    y = np.zeros(2 * n)
+    for i in range(n):
+        y[2 * i] = x[i]
+        y[2 * i + 1] = -x[i]
+    return {"y": y}
+"""),
+    _of("a_loop_backwards", "in x float32 n; out y float32 n", "n=8", """
+def reference(x, n):
+    y = np.zeros(n)
+    for i in range(n - 1, -1, -1):
+        y[i] = x[i] * i
+    return {"y": y}
+"""),
+    _of("slices_backwards", "in x float32 n; out y float32 n - 3", "n=9", """
+def reference(x, n):
+    return {"y": x[-2:0:-1][:n - 3] + x[n - 1:2:-1] + x[::-1][3:]}
+"""),
+    _of("triangles_of_truths", "in x float32 n, n; out y float32 n, n", "n=9", """
+def reference(x, n):
+    m = np.triu(np.ones((n, n), dtype=bool), k=1)
+    return {"y": np.where(m, -1.0, x) + (~m) * x + np.tri(n) + np.logical_not(m) - np.logical_and(m, x)}
+"""),
+    _of("flat_index_of_two_loops", "in x float32 n, m; out y float32 n * m", "n=5 m=4", """
+def reference(x, n, m):
+    y = np.zeros(n * m)
+    for i in range(n):
+        for j in range(m):
+            y[i * m + j] = x[i, j]
+    return {"y": y}
+"""),
+    _of("softmax_by_loops", "in x float32 n, m; out y float32 n, m", "n=6 m=5", """
+def reference(x, n, m):
+    y = np.empty((n, m))
+    for i in range(n):
+        mx = -np.inf
+        for j in range(m):
+            mx = max(mx, x[i, j])
+        s = 0.0
+        for j in range(m):
+            s += np.exp(x[i, j] - mx)
+        for j in range(m):
+            y[i, j] = np.exp(x[i, j] - mx) / s
+    return {"y": y}
+"""),
+    _of("bits_in_place", "in a int32 n; out y int32 n", "n=17", """
+def reference(a, n):
+    b = a & 7
+    b |= a >> 4
+    b ^= 1 << (a & 3)
+    return {"y": ~b + (-a >> 1) + np.left_shift(b, 2) + np.invert(b)}
+""", "100"),
 )  # fmt: skip
 """What nests express; each is compiled and run."""
 
@@ -540,5 +769,130 @@ def reference(x, j, n, m):
 def reference(x, n):
     return {"h": np.bincount(x)}
 """, "9"), "without `minlength`"),
+    (_of("value_of_the_turn_before", "in x float32 n; out y float32 n", "n=40", """
+def reference(x, n):
+    y = np.zeros(n)
+    prev = 0.0
+    for i in range(n):
+        y[i] = x[i] - prev
+        prev = x[i]
+    return {"y": y}
+"""), "`prev` changes from turn to turn"),
+    (_of("running_total_read", "in x float32 n; out y float32 n", "n=40", """
+def reference(x, n):
+    y = np.zeros(n)
+    t = 0.0
+    for i in range(n):
+        y[i] = t
+        t += x[i]
+    return {"y": y}
+"""), "`t` is read and changed"),
+    (_of("closure_over_the_turn_before", "in x float32 n; out y float32 n", "n=6", """
+def reference(x, n):
+    prev = 0.0
+    y = np.zeros(n)
+    def f(v):
+        return v - prev
+    for i in range(n):
+        y[i] = f(x[i])
+        prev = x[i]
+    return {"y": y}
+"""), "`prev` changes from turn to turn"),
+    (_of("list_grown_in_a_loop", "in x float32 n; out y float32 n", "n=40", """
+def reference(x, n):
+    out = []
+    for i in range(n):
+        out.append(x[i] * 2)
+    return {"y": np.array(out)}
+"""), "a list that a loop over a size changes"),
+    (_of("rounding_to_digits", "in x float32 n; out y float32 n", "n=9", """
+def reference(x, n):
+    return {"y": np.round(x, decimals=2)}
+"""), "`decimals` of np.round"),
+    (_of("where_of_a_ufunc", "in x float32 n; out y float32 n", "n=9", """
+def reference(x, n):
+    return {"y": np.divide(1.0, x, where=x > 0, out=np.zeros(n)) + x.sum(where=x > 0)}
+"""), "`where` of np.divide"),
+    (_of("return_in_a_loop", "in x float32 n; out y float32 n", "n=9", """
+def f(x, n):
+    for i in range(n):
+        return x * i
+def reference(x, n):
+    return {"y": f(x, n)}
+"""), "`return` in a loop"),
+    (_of("branch_on_a_size", "in x float32 n; out y float32 n", "n=9", """
+def reference(x, n):
+    if n % 2:
+        x = x + 1
+    return {"y": x}
+"""), "a branch that depends on data or on sizes"),
+    (_of("clipped_indices", "in x float32 a; in j int32 k; out y float32 k", "a=7 k=6", """
+def reference(x, j, a, k):
+    return {"y": np.take(x, j * 3, mode="clip")}
+""", "5"), "np.take(x, j * 3, mode='clip')"),
+    (_of("view_of_what_changed", "in x float32 n; out y float32 n", "n=9", """
+def reference(x, n):
+    v = x[::-1][:]
+    x += 1
+    return {"y": v}
+"""), "a view is read after"),
+    (_of("change_through_a_view", "in x float32 n, m; out y float32 n, m", "n=8 m=3", """
+def reference(x, n, m):
+    for r in range(3):
+        col = x[:, r]
+        col -= col.mean()
+    return {"y": x}
+"""), "storing through a view"),
+    (_of("loop_name_after_the_loop", "in x float32 n; out y float32 n", "n=6", """
+i = 7
+def reference(x, n):
+    for i in range(n):
+        pass
+    return {"y": x * i}
+"""), "`i` is read after a loop"),
+    (_of("decorator", "in x float32 n; out y float32 n", "n=6", """
+@np.vectorize
+def f(v):
+    return v + 1
+def reference(x, n):
+    return {"y": f(x)}
+"""), "the decorator `np.vectorize`"),
+    (_of("slice_from_before_the_start", "in x float32 n; out y float32 n", "n=6", """
+def reference(x, n):
+    y = np.zeros(n)
+    for i in range(n):
+        y[i] = x[i - 2:i + 1].sum()
+    return {"y": y}
+"""), "may be negative"),
+    (_of("hash_that_wraps_around", "in x int32 n; out y int32 n", "n=5", """
+def reference(x, n):
+    h = x.astype(np.uint32) * np.uint32(2654435761)
+    return {"y": (h >> 16).astype(np.int32)}
+""", "5"), "wraps around"),
+    (_of("mask_beside_an_index", "in x float32 n, m; out y float32 n, m", "n=9 m=4", """
+def reference(x, n, m):
+    y = np.zeros((n, m))
+    y[x[:, 0] > 0, 1] = 3
+    return {"y": y}
+"""), "a mask beside other indices"),
+    (_of("spectral_norm", "in x float32 n, m; out y float32 1", "n=9 m=4", """
+def reference(x, n, m):
+    return {"y": np.array([np.linalg.norm(x, ord=2, axis=(0, 1))])}
+"""), "np.linalg.norm of order 2"),
+    (_of("running_mean", "in x float32 n; out y float32 1", "n=30", """
+def reference(x, n):
+    mean = 0.0
+    for k in range(n):
+        mean += (x[k] - mean) / (k + 1)
+    return {"y": np.array([mean])}
+"""), "`mean` is read and changed"),
+    (_of("flat_index_with_the_wrong_stride", "in x float32 n, m; out y float32 n * m", "n=5 m=5", """
+def reference(x, n, m):
+    y = np.zeros(n * m)
+    for i in range(n):
+        for j in range(m):
+            y[i * n + j] = x[i, j]
+    return {"y": y}
+"""), "several loops make up"),
 )  # fmt: skip
 """What they do not, each with what the refusal says."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from agent.composer.nests.following import FollowingError, follow
 from agent.composer.nests.lowering import lowered
 from agent.composer.nests.options import NestOptions, features
+from agent.composer.nests.reading.following import FollowingError, follow
 from agent.composer.nests.writing import emit
 from sandbox.reference import special
 from tests.agent.composer.nests.corpus import BEYOND, CORPUS, Written

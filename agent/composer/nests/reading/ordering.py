@@ -8,12 +8,12 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests import indexing
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
-from agent.composer.nests.layout import reshape
 from agent.composer.nests.points import Fold, both, chosen, compared, number
+from agent.composer.nests.reading import indexing, storing
+from agent.composer.nests.reading.layout import reshape
+from agent.composer.nests.reading.values import array_of, axis_named, converted, is_counted, whole
 from agent.composer.nests.sizes import ONE, Size
-from agent.composer.nests.values import array_of, axis_named, converted, is_counted, whole
 
 
 def _along(tracer: Tracer, array: Array, axis: Any) -> tuple[Array, int]:
@@ -80,7 +80,7 @@ def sort(tracer: Tracer, array: Any, axis: Any = -1, kind: Any = None, stable: A
 
 def sort_in_place(tracer: Tracer, array: Any, axis: Any = -1, kind: Any = None) -> None:
     """The method `sort`."""
-    indexing.write(tracer, array, Ellipsis, sort(tracer, array, axis))
+    storing.write(tracer, array, Ellipsis, sort(tracer, array, axis))
 
 
 def diff(tracer: Tracer, array: Any, n: int = 1, axis: Any = -1) -> Array:

@@ -9,17 +9,8 @@ from typing import Any, TypeGuard, cast, overload
 
 from agent.composer.expressions import Kind
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import (
-    Array,
-    NotExpressed,
-    Shape,
-    Tracer,
-    as_array,
-    as_kind,
-    broadcast,
-    plain_value,
-    spread,
-)
+from agent.composer.nests.arrays import Array, NotExpressed, Shape, Tracer, as_array, broadcast, spread
+from agent.composer.nests.kinds import as_kind, plain_value
 from agent.composer.nests.points import chosen, compared, number
 from agent.composer.nests.sizes import Size
 
@@ -98,7 +89,7 @@ def _number_written(text: str) -> float:
 
 
 @dataclass(frozen=True)
-class Module:
+class Namespace:
     """A module's members by name."""
 
     name: str

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from agent.composer.nests.arrays import NotExpressed, Tracer
-from agent.composer.nests.operators import arithmetic, numbers_of
+from agent.composer.nests.reading.operators import arithmetic, numbers_of
 
 Scope = dict[str, Any]
+_CARRIED = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
+_EXTREMES = {"maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "max": "max", "min": "min"}
 _ADDED = ("+", "-", "*", "max", "min")
 
 
@@ -31,7 +34,7 @@ class Sum:
 
 
 @dataclass
-class Turns:
+class LoopTurns:
     """The names of a loop that is being followed.
 
     Attributes:
@@ -49,7 +52,7 @@ class Turns:
     sums: dict[str, Sum] = field(default_factory=dict[str, Sum])
 
     @classmethod
-    def of(cls, scope: Mapping[str, Any], *targets: str) -> Turns:
+    def of(cls, scope: Mapping[str, Any], *targets: str) -> LoopTurns:
         """Begin a loop whose targets are its own."""
         held = {id(value) for value in scope.values() if type(value) in (list, dict)}
         return cls(set(scope) - set(targets), held)
@@ -95,3 +98,30 @@ class Turns:
                 raise NotExpressed(f"`{name}` is changed in two ways in one loop")
             value = arithmetic(tracer, "+" if change.op == "-" else change.op, before.value, value)
         self.sums[name] = Sum(change.op, value, change.in_place)
+
+
+def carried(name: str, written: ast.expr) -> tuple[str, ast.expr] | None:
+    """What an assignment to a name adds to its old value, and by which operation; None where that is not mentioned.
+
+    Raises:
+        NotExpressed: It builds on the old value in another way.
+    """
+    if name not in {one.id for one in ast.walk(written) if isinstance(one, ast.Name)}:
+        return None
+    match written:
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() as op, right=right):
+            sign, pairs = _CARRIED[type(op)], [(left, right)]
+            pairs += [] if sign == "-" else [(right, left)]
+        case ast.Call(func=func, args=[left, right], keywords=[]) if _extreme(func):
+            sign, pairs = _extreme(func), [(left, right), (right, left)]
+        case _:
+            sign, pairs = "", []
+    for old, value in pairs:
+        if isinstance(old, ast.Name) and old.id == name:
+            return sign, value
+    raise NotExpressed(f"`{name}` changes from turn to turn of a loop over a size")
+
+
+def _extreme(node: ast.expr) -> str:
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return _EXTREMES.get(name, "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.composer.expressions import Kind
 from agent.composer.ir import Node
 from agent.composer.kernel_text import indent
-from agent.composer.nests.arrays import Stage
+from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.points import At
 from agent.composer.nests.texts import Texts
 
@@ -26,23 +26,23 @@ class Solved(Node):
         return (self.matrix, self.right)
 
 
-def solved(stage: Stage) -> Solved | None:
+def solved(stage: FilledBuffer) -> Solved | None:
     """The equations that a stage solves; None for any other stage."""
     return stage.value if isinstance(stage.value, Solved) else None
 
 
-def system(stage: Stage) -> str:
+def system(stage: FilledBuffer) -> str:
     """Name of the buffer in which the equations are eliminated."""
     return f"{stage.name}_system"
 
 
-def scratch(stage: Stage, dtype: str) -> str:
+def scratch(stage: FilledBuffer, dtype: str) -> str:
     """The directive that declares it."""
     extent = stage.axes[0].extent
     return f"//@ scratch {system(stage)}: {dtype}[{(extent * (extent + 1)).expression()}]"
 
 
-def body(stage: Stage, found: Solved, texts: Texts, stored: Callable[[str], str]) -> str:
+def body(stage: FilledBuffer, found: Solved, texts: Texts, stored: Callable[[str], str]) -> str:
     """Write the kernel's body; `stored` writes the statement that stores an unknown."""
     ctype, absolute = texts.types.name(Kind.REAL), texts.types.function("fabs")
     count, unknown = texts.size(stage.axes[0].extent), texts.axis(stage.axes[0])

@@ -5,69 +5,19 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import Any, cast
 
-from agent.composer.nests import members
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
-from agent.composer.nests.operators import OPERATORS, arithmetic, comparison, decided, negated
+from agent.composer.nests.reading import members
+from agent.composer.nests.reading.calls import OwnFunction, Returned, defaults_of
+from agent.composer.nests.reading.operators import OPERATORS, arithmetic, comparison, decided, negated
+from agent.composer.nests.reading.turns import GONE, LoopTurns, Scope
+from agent.composer.nests.reading.values import Listed, Range, array_of, items_of
 from agent.composer.nests.sizes import Size
-from agent.composer.nests.turns import GONE, Scope, Turns
-from agent.composer.nests.values import Listed, Range, array_of, items_of
 
 MAX_STEPS = 20_000
 MAX_DEPTH = 30
-
-
-class Returned(Exception):
-    """`return`, with what is returned."""
-
-    def __init__(self, value: Any) -> None:
-        super().__init__()
-        self.value = value
-
-
-@dataclass(frozen=True, eq=False)
-class Function:
-    """A function of the reference's own.
-
-    Attributes:
-        defaults: Of its parameters, as they were when it was defined.
-        scope: The names around it.
-    """
-
-    node: ast.FunctionDef | ast.Lambda
-    body: Sequence[ast.stmt]
-    defaults: Mapping[str, Any]
-    scope: Scope
-
-    def bound(self, around: Scope, arguments: Sequence[Any], words: Mapping[str, Any]) -> Scope:
-        """Its names when it is called so, on top of those around it."""
-        spec = self.node.args
-        names = [one.arg for one in (*spec.posonlyargs, *spec.args)]
-        known = [*names, *(one.arg for one in spec.kwonlyargs)]
-        given = dict(self.defaults) | dict(zip(names, arguments, strict=False))
-        more = {name: value for name, value in words.items() if name not in known}
-        given |= {name: value for name, value in words.items() if name in known}
-        for name in known:
-            if name not in given:
-                raise NotExpressed(f"a call without `{name}`")
-        if spec.vararg:
-            given[spec.vararg.arg] = tuple(arguments[len(names) :])
-        elif len(arguments) > len(names):
-            raise NotExpressed("a call with more arguments than there are parameters")
-        if spec.kwarg:
-            given[spec.kwarg.arg] = more
-        elif more:
-            raise NotExpressed(f"a call with `{next(iter(more))}`, which is no parameter")
-        return around | given
-
-    def free_names(self) -> set[str]:
-        """Names that it mentions and that are no parameters."""
-        spec = self.node.args
-        own = {one.arg for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
-        return {one.id for part in self.body for one in ast.walk(part) if isinstance(one, ast.Name)} - own
 
 
 class Evaluator:
@@ -76,9 +26,9 @@ class Evaluator:
     def __init__(self) -> None:
         self.tracer = Tracer()
         self.globals: Scope = {}
-        self.loops: list[Turns] = []
+        self.loops: list[LoopTurns] = []
         """Loops over sizes that are being followed, in the function that is being followed."""
-        self.running: list[Turns] = []
+        self.running: list[LoopTurns] = []
         """The same, with those of the functions that called it."""
         self._steps = 0
         self._depth = 0
@@ -281,7 +231,7 @@ class Evaluator:
     def _listed(self, item: ast.expr, target: str, turns: Range, scope: Scope) -> Listed:
         """A list as long as a size: its item is evaluated once, for any index."""
         loop = self.tracer.axis(turns.count)
-        here = Turns.of(scope, target)
+        here = LoopTurns.of(scope, target)
         self.tracer.enter(loop)
         self.loops.append(here)
         self.running.append(here)
@@ -312,7 +262,7 @@ class Evaluator:
         for word in node.keywords:
             value = self.value(word.value, scope)
             words |= self._dict(value) if word.arg is None else {word.arg: value}
-        if isinstance(function, Function):
+        if isinstance(function, OwnFunction):
             return self.call(function, arguments, words)
         text = ast.unparse(node)[:60]
         if not callable(function):
@@ -324,18 +274,12 @@ class Evaluator:
 
     def function(
         self, node: ast.FunctionDef | ast.Lambda, body: Sequence[ast.stmt], scope: Scope
-    ) -> Function:
+    ) -> OwnFunction:
         """Define a function; its defaults are evaluated now."""
-        spec = node.args
-        names = [one.arg for one in (*spec.posonlyargs, *spec.args)]
-        late = names[len(names) - len(spec.defaults) :]
-        defaults = {name: self.value(part, scope) for name, part in zip(late, spec.defaults, strict=True)}
-        for one, part in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
-            if part is not None:
-                defaults[one.arg] = self.value(part, scope)
-        return Function(node, body, defaults, scope)
+        defaults = {name: self.value(part, scope) for name, part in defaults_of(node.args).items()}
+        return OwnFunction(node, body, defaults, scope)
 
-    def call(self, function: Function, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
+    def call(self, function: OwnFunction, arguments: Sequence[Any], words: Mapping[str, Any]) -> Any:
         """What a function of the reference returns."""
         if self._depth >= MAX_DEPTH:
             raise NotExpressed(f"functions that call each other more than {MAX_DEPTH} deep")

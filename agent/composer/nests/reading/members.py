@@ -6,13 +6,21 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from agent.composer.expressions import Kind
-from agent.composer.nests import indexing
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
-from agent.composer.nests.elements import Function
-from agent.composer.nests.layout import transpose
-from agent.composer.nests.numpy_module import BUILT_IN, METHODS, MODULES, NUMPY
+from agent.composer.nests.reading import indexing
+from agent.composer.nests.reading.elements import ElementwiseFunction
+from agent.composer.nests.reading.layout import transpose
+from agent.composer.nests.reading.numpy_module import BUILT_IN, METHODS, MODULES, NUMPY
+from agent.composer.nests.reading.values import (
+    Dtype,
+    Listed,
+    Namespace,
+    array_of,
+    converted,
+    is_number,
+    simplest,
+)
 from agent.composer.nests.sizes import Size, product
-from agent.composer.nests.values import Dtype, Listed, Module, array_of, converted, is_number, simplest
 
 
 def subscript(tracer: Tracer, value: Any, items: Any) -> Any:
@@ -38,7 +46,7 @@ def attribute(tracer: Tracer, value: Any, name: str) -> Any:
     Raises:
         NotExpressed: It is not read.
     """
-    if isinstance(value, Module | Function):
+    if isinstance(value, Namespace | ElementwiseFunction):
         return member(value, name)
     if isinstance(value, dict) and name in ("items", "keys", "values"):
         return _listed(cast("dict[Any, Any]", value), name)
@@ -91,12 +99,12 @@ def _property(tracer: Tracer, value: Array, name: str) -> Any:
             return transpose(tracer, value)
 
 
-def module(name: str) -> Module:
+def module(name: str) -> Namespace:
     """A module that a reference imports; one that is not read has no members."""
-    return MODULES.get(name) or Module(name, {})
+    return MODULES.get(name) or Namespace(name, {})
 
 
-def member(owner: Module | Function, name: str) -> Any:
+def member(owner: Namespace | ElementwiseFunction, name: str) -> Any:
     """`owner.name`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Reading and writing parts of symbolic arrays, as NumPy's square brackets do."""
+"""Reading parts of symbolic arrays, as NumPy's square brackets do."""
 
 from __future__ import annotations
 
@@ -7,31 +7,23 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from agent.composer.expressions import Kind
-from agent.composer.folding import binary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, as_kind, broadcast, spread, truth
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
 from agent.composer.nests.points import (
-    Fold,
     Index,
     Number,
-    axes_of,
-    both,
     chosen,
     compared,
-    guarded,
-    modulo,
     number,
-    over,
-    placed,
     plus,
     times,
 )
+from agent.composer.nests.reading.values import Listed, Range, array_of, whole
 from agent.composer.nests.sizes import ONE, Axis, Extreme, Quotient, Size
-from agent.composer.nests.values import Listed, Range, array_of, whole
 
 
 @dataclass(frozen=True)
-class Run:
+class AxisRun:
     """Elements `first`, `first + step`, ... along an axis."""
 
     first: Size
@@ -46,16 +38,16 @@ class Picked:
     index: Index
 
 
-Part = Run | Picked | None
+Part = AxisRun | Picked | None
 """What is taken of an axis; None for a new axis of one."""
 
 
 def read(tracer: Tracer, array: Array, items: Any) -> Array:
     """`array[items]`."""
-    keys = _keys(tracer, array, items)
+    keys = keys_of(tracer, array, items)
     if any(isinstance(key, Array) and key.axes for key in keys):
         return _gathered(tracer, array, keys)
-    parts = _parts(array, keys)
+    parts = parts_of(array, keys)
     shape = [ONE if part is None else part.count for part in parts if not isinstance(part, Picked)]
     is_element = bool(parts) and all(isinstance(part, Picked) for part in parts)
     return tracer.array(
@@ -76,7 +68,7 @@ def _indices(parts: Sequence[Part], index: Sequence[Index]) -> list[Index]:
     return found
 
 
-def _keys(tracer: Tracer, array: Array, items: Any) -> list[Any]:
+def keys_of(tracer: Tracer, array: Array, items: Any) -> list[Any]:
     """One key for each axis and each new axis; sequences of indices are arrays."""
     given: list[Any] = list(cast("tuple[Any, ...]", items)) if isinstance(items, tuple) else [items]
     keys = [array_of(tracer, key) if isinstance(key, list | tuple | Range | Listed) else key for key in given]
@@ -90,12 +82,13 @@ def _keys(tracer: Tracer, array: Array, items: Any) -> list[Any]:
     return [*keys[:at], *[slice(None)] * missing, *keys[at + 1 :]]
 
 
-def _parts(array: Array, keys: Sequence[Any]) -> list[Part]:
+def parts_of(array: Array, keys: Sequence[Any]) -> list[Part]:
+    """What each key takes of its axis."""
     axes = iter(array.axes)
     return [None if key is None else _part(next(axes), key) for key in keys]
 
 
-def _part(axis: Axis, key: Any) -> Run | Picked:
+def _part(axis: Axis, key: Any) -> AxisRun | Picked:
     if isinstance(key, slice):
         return _run(axis.extent, cast("slice[Any, Any, Any]", key))
     if isinstance(key, Array):
@@ -151,17 +144,17 @@ def _limit(value: Any, extent: Size) -> Size:
     return _counted(size, extent)
 
 
-def _run(extent: Size, key: slice[Any, Any, Any]) -> Run:
+def _run(extent: Size, key: slice[Any, Any, Any]) -> AxisRun:
     step = 1 if key.step is None else key.step
     if not isinstance(step, int) or step == 0:
         raise NotExpressed("a slice whose step is no plain number")
     if step > 0:
         first = Size() if key.start is None else _within(_limit(key.start, extent), extent)
         end = extent if key.stop is None else _within(_limit(key.stop, extent), extent)
-        return Run(first, step, _at_least_none((end - first + (step - 1)) // step))
+        return AxisRun(first, step, _at_least_none((end - first + (step - 1)) // step))
     first = extent - 1 if key.start is None else _within(_limit(key.start, extent), extent - 1)
     end = Size.of(-1) if key.stop is None else _limit(key.stop, extent)
-    return Run(first, step, _at_least_none((first - end + (-step - 1)) // -step))
+    return AxisRun(first, step, _at_least_none((first - end + (-step - 1)) // -step))
 
 
 def _within(limit: Size, most: Size) -> Size:
@@ -190,7 +183,7 @@ def _gathered(tracer: Tracer, array: Array, keys: Sequence[Any]) -> Array:
         raise NotExpressed("an index that is no integer")
     common = broadcast([key.shape for key in arrays])
     plain = [slice(None) if isinstance(key, Array) else key for key in keys]
-    parts = _parts(array, plain)
+    parts = parts_of(array, plain)
     places = [place for place, key in enumerate(keys) if isinstance(key, Array | Size | int)]
     joined = places == list(range(places[0], places[-1] + 1))
     before = [part for part in parts[: places[0]] if not isinstance(part, Picked)] if joined else []
@@ -222,129 +215,4 @@ def _gathered(tracer: Tracer, array: Array, keys: Sequence[Any]) -> Array:
 
 
 def _count(part: Part) -> Size:
-    return part.count if isinstance(part, Run) else ONE
-
-
-def write(tracer: Tracer, array: Array, items: Any, value: Array, op: str = "") -> None:
-    """`array[items] = value`, or with `op` (+, -, *) what `array[items] op= value` does.
-
-    Raises:
-        NotExpressed: Which elements are written depends on the data, or on the order of a loop.
-    """
-    keys = _keys(tracer, array, items)
-    value = _cast(tracer, array, value, op)
-    if any(isinstance(key, Array) and key.kind is Kind.BOOL for key in keys):
-        _write_masked(tracer, array, keys, value, op)
-        return
-    if any(isinstance(key, Array) and key.axes for key in keys):
-        raise NotExpressed("storing at indices that are read from an array")
-    parts, shape = _target(array, keys)
-    condition, inner, loops = _places(tracer, array.axes, parts)
-    value = _fitting(tracer, value, shape)
-    turns = [loop for loop in tracer.loops[array.depth :] if loop not in loops]
-    if turns and not op:
-        raise NotExpressed("a loop that stores again and again at one place, where only its last turn counts")
-    new = placed(_all_turns(tracer, op, spread(value, inner), turns), loops)
-    array.write(chosen(condition, guarded(taken(op, array.own, new), condition), array.own))
-
-
-def _cast(tracer: Tracer, array: Array, value: Array, op: str) -> Array:
-    """What is stored, as NumPy converts it to the kind of the array."""
-    kind = array.kind
-    if value.kind is kind:
-        return value
-    if op and (value.kind > kind or kind is Kind.BOOL):
-        raise NotExpressed(f"`{op}=` of an array whose elements are of a narrower kind")
-    return tracer.array(value.shape, lambda index: as_kind(value.at(index), kind))
-
-
-def _write_masked(tracer: Tracer, array: Array, keys: Sequence[Any], value: Array, op: str) -> None:
-    """Store one value wherever a mask of the first axes holds."""
-    mask, *others = keys
-    if not isinstance(mask, Array) or any(key != slice(None) for key in others) or value.axes:
-        raise NotExpressed("storing at a mask beside other indices, or anything but one value")
-    if mask.kind is not Kind.BOOL or mask.shape != array.shape[: len(mask.axes)]:
-        raise NotExpressed("a mask of another shape than what it is stored into")
-    if tracer.loops[array.depth :]:
-        raise NotExpressed("storing at a mask in a loop over a size")
-    index = tuple(Size.of(axis) for axis in array.axes)
-    met = truth(mask.at(index[: len(mask.axes)]))
-    array.write(chosen(met, taken(op, array.own, value.body), array.own))
-
-
-def _target(array: Array, keys: Sequence[Any]) -> tuple[list[Run | Picked], tuple[Size, ...]]:
-    """The part of each axis that is stored to, and the shape of what is stored."""
-    if any(key is None for key in keys):
-        raise NotExpressed("storing along a new axis")
-    parts = [part for part in _parts(array, keys) if part is not None]
-    return parts, tuple(part.count for part in parts if isinstance(part, Run))
-
-
-def _places(
-    tracer: Tracer, axes: Sequence[Axis], parts: Sequence[Run | Picked]
-) -> tuple[Node, list[Index], dict[Axis, Index]]:
-    """Whether an element is stored to, at which index of the value, and at which turns of which loops."""
-    condition: Node = Literal(1)
-    inner: list[Index] = []
-    loops: dict[Axis, Index] = {}
-    for axis, part in zip(axes, parts, strict=True):
-        here = Size.of(axis)
-        if isinstance(part, Picked):
-            met = _met(part.index, here, tracer.loops, loops)
-        else:
-            inner.append(over(here - part.first, Size.of(part.step)) if part.step > 0 else part.first - here)
-            met = _inside(here, part)
-        condition = both(condition, met)
-    return condition, inner, loops
-
-
-def _fitting(tracer: Tracer, value: Array, shape: tuple[Size, ...]) -> Array:
-    """A value that broadcasts to a shape, without the axes of one that it has before those."""
-    more = max(0, len(value.axes) - len(shape))
-    if any(extent != ONE for extent in value.shape[:more]) or broadcast([shape, value.shape[more:]]) != shape:
-        raise NotExpressed("what is stored has another shape than where it is stored")
-    if not more:
-        return value
-    return tracer.array(value.shape[more:], lambda index: value.at([Size()] * more + list(index)))
-
-
-def _all_turns(tracer: Tracer, op: str, value: Node, turns: Sequence[Axis]) -> Node:
-    """What all turns of some loops add up to."""
-    if not turns:
-        return value
-    outer = [loop for loop in tracer.loops if loop not in turns]
-    folded = Fold("prod" if op == "*" else "sum", tuple(turns), value)
-    free = sorted(axes_of(folded) - set(outer), key=lambda axis: axis.number)
-    return tracer.kept(tuple(free), folded).own
-
-
-def taken(op: str, old: Node, new: Node) -> Node:
-    """`new`, or what `op` makes of the old value and it."""
-    return binary(op, old, new) if op else new
-
-
-def _met(index: Index, here: Size, running: Sequence[Axis], loops: dict[Axis, Index]) -> Node:
-    """Whether this element is the one; where a loop counts it, the loop is at it for exactly one index."""
-    if not isinstance(index, Size):
-        raise NotExpressed("storing at an index that is read from an array")
-    counted = [axis for axis in index.axes() if axis in running]
-    if not counted:
-        return compared("==", here, index)
-    (loop, *more) = counted
-    rest = index - Size.of(loop)
-    if more or loop in rest.atoms or loop in loops:
-        raise NotExpressed("storing at an index that several loops make up")
-    at = here - rest
-    loops[loop] = at
-    return both(compared(">=", at, Size()), compared("<", at, loop.extent))
-
-
-def _inside(here: Size, part: Run) -> Node:
-    if part.step < 0:
-        if part.step != -1:
-            raise NotExpressed("storing backwards in steps")
-        return both(compared("<", part.first - here, part.count), compared(">=", part.first - here, Size()))
-    met = both(compared(">=", here, part.first), compared("<", here, part.first + part.count * part.step))
-    if part.step == 1:
-        return met
-    return both(met, compared("==", modulo(here - part.first, Size.of(part.step)), Size()))
+    return part.count if isinstance(part, AxisRun) else ONE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from agent.composer.expressions import Types, Value
 from agent.composer.ir import Binary, Node
 from agent.composer.kernel_text import combine, identity, indent
-from agent.composer.nests.arrays import Stage
-from agent.composer.nests.points import Fold, kind_of, placed
+from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.points import Fold, axes_of, kind_of, placed
 from agent.composer.nests.sizes import Axis, Size
 from agent.composer.nests.texts import Texts
 
@@ -14,7 +14,7 @@ OPERATORS = {"sum": "+", "prod": "*", "max": "max", "min": "min"}
 """How a start is combined with a scan."""
 
 
-def _scan(stage: Stage) -> tuple[Node | None, Fold] | None:
+def _scan(stage: FilledBuffer) -> tuple[Node | None, Fold] | None:
     """The start of a scan, if it has one, and what it folds up to each index."""
     match stage.value:
         case Fold(axes=(_,)) as fold:
@@ -25,16 +25,17 @@ def _scan(stage: Stage) -> tuple[Node | None, Fold] | None:
             return None
 
 
-def scanned(stage: Stage) -> Axis | None:
+def scanned(stage: FilledBuffer) -> Axis | None:
     """The axis along which a stage is a running sum or the like; None where it is none."""
     found = _scan(stage)
     if found is None:
         return None
-    before = found[1].axes[0]
-    return next((axis for axis in stage.axes if before.extent == Size.of(axis) + 1), None)
+    (before,), body_ = found[1].axes, found[1].body
+    along = (axis for axis in stage.axes if before.extent == Size.of(axis) + 1 and axis not in axes_of(body_))
+    return next(along, None)
 
 
-def functions(stage: Stage, types: Types) -> list[str]:
+def functions(stage: FilledBuffer, types: Types) -> list[str]:
     """The device function that scans one value of each thread of a block."""
     found = _scan(stage)
     assert found is not None, "it is a scan"
@@ -72,7 +73,7 @@ __device__ __forceinline__ {ctype} scan_{op}({ctype} value, {ctype}& total) {{
     ]
 
 
-def body(stage: Stage, texts: Texts) -> str:
+def body(stage: FilledBuffer, texts: Texts) -> str:
     """Scan the elements of one point: a piece of BLOCK elements after the other."""
     along, found = scanned(stage), _scan(stage)
     assert along is not None, "it is a scan"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.composer.expressions import Value
 from agent.composer.ir import Binary, Node
 from agent.composer.kernel_text import indent
-from agent.composer.nests.arrays import Stage
+from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.points import Fold, axes_of, kind_of, loads, parts
 from agent.composer.nests.program import Nest
 from agent.composer.nests.sizes import Axis, Size, product
@@ -61,7 +61,7 @@ def grid(found: Product) -> str:
 
 
 def body(
-    stage: Stage, found: Product, texts: Texts, decoded: Callable[[str, tuple[Axis, ...]], str],
+    stage: FilledBuffer, found: Product, texts: Texts, decoded: Callable[[str, tuple[Axis, ...]], str],
     stored: Callable[[Value], str],
 ) -> str:  # fmt: skip
     """Write the kernel's body.

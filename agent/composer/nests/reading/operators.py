@@ -10,11 +10,11 @@ from typing import Any, cast
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests import products
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, plain_value, untruth
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer
+from agent.composer.nests.kinds import plain_value, untruth
 from agent.composer.nests.points import Fold, compared, kind_of
-from agent.composer.nests.sizes import Axis, Size
-from agent.composer.nests.values import (
+from agent.composer.nests.reading import products
+from agent.composer.nests.reading.values import (
     MAX_ITEMS,
     Dtype,
     Listed,
@@ -26,6 +26,7 @@ from agent.composer.nests.values import (
     is_number,
     simplest,
 )
+from agent.composer.nests.sizes import Axis, Size
 
 OPERATORS: Mapping[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.FloorDiv: "//", ast.Mod: "%",
@@ -268,8 +269,3 @@ def numbers_of(tracer: Tracer, value: Any) -> Any:
     if isinstance(value, Array) and value.kind is Kind.BOOL:
         return converted(tracer, value, Dtype("int64"))
     return value
-
-
-def together(tracer: Tracer, op: str, left: Any, right: Any) -> Any:
-    """What two changes of one kind make together, so that one follows the other."""
-    return arithmetic(tracer, "+" if op == "-" else op, left, right)

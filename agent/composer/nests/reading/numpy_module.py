@@ -5,27 +5,35 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from agent.composer.nests import making, products, reductions
 from agent.composer.nests.arrays import Array, NotExpressed, Shape, Tracer
-from agent.composer.nests.elements import ELEMENTS, Function, each, logit, normal_below, sigmoid, xlogy
-from agent.composer.nests.joining import JOINING
-from agent.composer.nests.layout import LAYOUT, reshape
-from agent.composer.nests.making import MAKING
-from agent.composer.nests.operators import arithmetic
-from agent.composer.nests.ordering import ORDERING, sort_in_place
-from agent.composer.nests.products import PRODUCTS
-from agent.composer.nests.reductions import REDUCTIONS
-from agent.composer.nests.sizes import Size, product
-from agent.composer.nests.values import (
+from agent.composer.nests.reading import making, products, reductions
+from agent.composer.nests.reading.elements import (
+    ELEMENTS,
+    ElementwiseFunction,
+    each,
+    logit,
+    normal_below,
+    sigmoid,
+    xlogy,
+)
+from agent.composer.nests.reading.joining import JOINING
+from agent.composer.nests.reading.layout import LAYOUT, reshape
+from agent.composer.nests.reading.making import MAKING
+from agent.composer.nests.reading.operators import arithmetic
+from agent.composer.nests.reading.ordering import ORDERING, sort_in_place
+from agent.composer.nests.reading.products import PRODUCTS
+from agent.composer.nests.reading.reductions import REDUCTIONS
+from agent.composer.nests.reading.values import (
     Dtype,
     Listed,
-    Module,
+    Namespace,
     Range,
     array_of,
     converted,
     items_of,
     simplest,
 )
+from agent.composer.nests.sizes import Size, product
 
 
 def copied(tracer: Tracer, value: Any, dtype: Any = None, copy: Any = True) -> Array:
@@ -139,11 +147,11 @@ _ARRAYS: dict[str, Any] = {
     "asanyarray": taken_as_array, "atleast_1d": _at_least_one_axis, "shape": _shape, "ndim": _rank, "size": _size,
 }  # fmt: skip
 _CONSTANTS: dict[str, Any] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None}
-_STRIDES = Module(
+_STRIDES = Namespace(
     "np.lib.stride_tricks",
     {"sliding_window_view": JOINING["sliding_window_view"], "broadcast_to": LAYOUT["broadcast_to"]},
 )
-_LINALG = Module(
+_LINALG = Namespace(
     "np.linalg",
     {"norm": reductions.norm, "vector_norm": reductions.norm, "solve": products.solve},
 )
@@ -153,18 +161,20 @@ METHODS: dict[str, Any] = {
 }  # fmt: skip
 """Methods of arrays that are not NumPy's functions of the same name."""
 
-NUMPY = Module(
+NUMPY = Namespace(
     "np",
     {
         **{name: one for name, one in LAYOUT.items() if not name.startswith("_")},
         **MAKING, **JOINING, **REDUCTIONS, **ORDERING, **PRODUCTS, **ELEMENTS, **_ARRAYS, **_CONSTANTS,
         **{name: Dtype(name) for name in _DTYPES},
         "errstate": _nothing, "seterr": _nothing, "linalg": _LINALG,
-        "lib": Module("np.lib", {"stride_tricks": _STRIDES}),
+        "lib": Namespace("np.lib", {"stride_tricks": _STRIDES}),
     },
 )  # fmt: skip
-MATH = Module("math", {**{n: one for n, one in ELEMENTS.items() if isinstance(one, Function)}, **_CONSTANTS})
-SPECIAL = Module(
+MATH = Namespace(
+    "math", {**{n: one for n, one in ELEMENTS.items() if isinstance(one, ElementwiseFunction)}, **_CONSTANTS}
+)
+SPECIAL = Namespace(
     "special",
     {
         **{name: ELEMENTS[name] for name in ("erf", "erfc", "gamma", "lgamma", "gammaln")},
@@ -172,7 +182,7 @@ SPECIAL = Module(
         "logsumexp": reductions.logsumexp, "ndtr": each(normal_below), "logit": each(logit), "xlogy": xlogy,
     },
 )  # fmt: skip
-MODULES: dict[str, Module] = {
+MODULES: dict[str, Namespace] = {
     "numpy": NUMPY, "numpy.linalg": _LINALG, "numpy.lib.stride_tricks": _STRIDES, "math": MATH,
     "scipy.special": SPECIAL, "special": SPECIAL,
 }  # fmt: skip

@@ -10,21 +10,17 @@ from functools import singledispatchmethod
 from typing import Any, cast
 
 from agent.composer.expressions import kind_of as kind_of_dtype
-from agent.composer.nests import indexing, members
-from agent.composer.nests.arrays import Array, NotExpressed, Stage
-from agent.composer.nests.evaluating import Evaluator, Function, Returned
-from agent.composer.nests.extents import size_of
-from agent.composer.nests.operators import OPERATORS, arithmetic, over_turns
+from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
 from agent.composer.nests.points import At
+from agent.composer.nests.reading import members
+from agent.composer.nests.reading.assigning import MAX_TURNS, Assigner
+from agent.composer.nests.reading.calls import OwnFunction, Returned
+from agent.composer.nests.reading.extents import size_of
+from agent.composer.nests.reading.operators import OPERATORS, arithmetic, over_turns
+from agent.composer.nests.reading.turns import GONE, LoopTurns, Scope, Sum, carried
+from agent.composer.nests.reading.values import Range, array_of
 from agent.composer.nests.sizes import Size
-from agent.composer.nests.turns import GONE, Scope, Sum, Turns
-from agent.composer.nests.values import Range, array_of, items_of
 from tools.tasks.task import Task, TaskArgument
-
-MAX_TURNS = 256
-"""Turns of a loop over plain numbers, which are all followed."""
-_CARRIED = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
-_EXTREMES = {"maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "max": "max", "min": "min"}
 
 
 class FollowingError(Exception):
@@ -32,10 +28,10 @@ class FollowingError(Exception):
 
 
 @dataclass(frozen=True)
-class Followed:
+class Computation:
     """What a reference computes: the buffers on the way, and its outputs by name."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[FilledBuffer, ...]
     outputs: tuple[tuple[str, Array], ...]
 
 
@@ -47,7 +43,7 @@ class _Jump(Exception):
         self.word = word
 
 
-def follow(task: Task) -> Followed:
+def follow(task: Task) -> Computation:
     """Follow the reference of a task.
 
     Raises:
@@ -62,12 +58,12 @@ def follow(task: Task) -> Followed:
     return _Follower(task).follow(module)
 
 
-class _Follower(Evaluator):
+class _Follower(Assigner):
     def __init__(self, task: Task) -> None:
         super().__init__()
         self._task = task
 
-    def follow(self, module: ast.Module) -> Followed:
+    def follow(self, module: ast.Module) -> Computation:
         """Follow the module, then call its function `reference`."""
         at: ast.stmt | None = None
         try:
@@ -75,15 +71,15 @@ class _Follower(Evaluator):
                 if not _is_for_scripts(at):
                     self._statement(at, self.globals)
             function = self.globals.get("reference")
-            if not isinstance(function, Function) or not isinstance(function.node, ast.FunctionDef):
+            if not isinstance(function, OwnFunction) or not isinstance(function.node, ast.FunctionDef):
                 raise NotExpressed("no function `reference`")
             at = function.node
             result = self.call(function, [], self._inputs(function))
-            return Followed(tuple(self.tracer.stages), self._outputs(result))
+            return Computation(tuple(self.tracer.stages), self._outputs(result))
         except (NotExpressed, RecursionError) as error:
             raise FollowingError(f"reference.py line {at.lineno if at else 1}: {error}") from error
 
-    def _inputs(self, function: Function) -> dict[str, Any]:
+    def _inputs(self, function: OwnFunction) -> dict[str, Any]:
         spec = function.node.args
         wanted = {one.arg for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
         known: dict[str, Any] = {name: Size.of(name) for name in self._task.dims}
@@ -144,7 +140,7 @@ class _Follower(Evaluator):
     def _(self, node: ast.FunctionDef, scope: Scope) -> None:
         if node.decorator_list:
             raise NotExpressed(f"the decorator `{ast.unparse(node.decorator_list[0])[:60]}`")
-        self._bind(node.name, self.function(node, node.body, scope), scope)
+        self.bind(node.name, self.function(node, node.body, scope), scope)
 
     @_follow.register
     def _(self, node: ast.Return, scope: Scope) -> None:
@@ -153,7 +149,7 @@ class _Follower(Evaluator):
     @_follow.register
     def _(self, node: ast.Assign, scope: Scope) -> None:
         match node.targets:
-            case [ast.Name(id=name)] if self._is_outer(name) and self._carries(name, node.value, scope):
+            case [ast.Name(id=name)] if self.is_outer(name) and self._carries(name, node.value, scope):
                 return
             case targets:
                 found = self.value(node.value, scope)
@@ -199,89 +195,12 @@ class _Follower(Evaluator):
         op = OPERATORS[type(node.op)]
         match node.target:
             case ast.Name(id=name):
-                self._augment_name(name, op, self.value(node.value, scope), scope)
+                self.augment_name(name, op, self.value(node.value, scope), scope)
             case ast.Subscript(value=owner, slice=items):
                 array, key = self.value(owner, scope), self.value(items, scope)
-                self._augment_part(array, key, op, self.value(node.value, scope))
+                self.augment_part(array, key, op, self.value(node.value, scope))
             case _:
                 raise NotExpressed(f"`{ast.unparse(node.target)}` changed in place")
-
-    def _augment_name(self, name: str, op: str, value: Any, scope: Scope) -> None:
-        if self._is_outer(name):
-            self.loops[-1].add(self.tracer, name, Sum(op, value, in_place=True))
-            return
-        self._changed(name, op, value, scope)
-
-    def _changed(self, name: str, op: str, value: Any, scope: Scope) -> None:
-        """`name op= value`: arrays and lists stay the same objects."""
-        before = self.name(name, scope)
-        if isinstance(before, Array) and before.axes:
-            self._store(before, Ellipsis, arithmetic(self.tracer, op, before, value), "")
-        elif isinstance(before, list) and op == "+":
-            self.unchanged(cast("list[Any]", before))
-            cast("list[Any]", before).extend(items_of(value))
-        else:
-            scope[name] = arithmetic(self.tracer, op, before, value)
-
-    def _augment_part(self, owner: Any, key: Any, op: str, value: Any) -> None:
-        if isinstance(owner, list | dict):
-            self.unchanged(cast("Any", owner))
-            old = members.subscript(self.tracer, owner, key)
-            cast("Any", owner)[key] = arithmetic(self.tracer, op, old, value)
-        elif op in ("+", "-", "*"):
-            self._store(owner, key, value, op)
-        else:
-            old = members.subscript(self.tracer, owner, key)
-            self._store(owner, key, arithmetic(self.tracer, op, old, value), "")
-
-    def assign(self, target: ast.expr, value: Any, scope: Scope) -> None:
-        """Assign a value to a target."""
-        match target:
-            case ast.Name(id=name):
-                self._bind(name, value, scope)
-            case ast.Tuple(elts=targets) | ast.List(elts=targets):
-                values = self._rows(value)
-                if len(values) != len(targets):
-                    raise NotExpressed(f"{len(values)} values for {len(targets)} names")
-                for one, item in zip(targets, values, strict=True):
-                    self.assign(one, item, scope)
-            case ast.Subscript(value=owner, slice=items):
-                array, key = self.value(owner, scope), self.value(items, scope)
-                if isinstance(array, dict | list):
-                    self._put(array, key, value)
-                else:
-                    self._store(array, key, value, "")
-            case _:
-                raise NotExpressed(f"assignment to `{ast.unparse(target)}`")
-
-    def _put(self, owner: Any, key: Any, value: Any) -> None:
-        self.unchanged(owner)
-        if isinstance(key, Array | Size | slice):
-            raise NotExpressed("an item whose index is no plain number")
-        try:
-            owner[key] = value
-        except (LookupError, TypeError) as error:
-            raise NotExpressed(f"storing at `[{key}]` of a {type(owner).__name__}") from error
-
-    def _bind(self, name: str, value: Any, scope: Scope) -> None:
-        if self._is_outer(name):
-            self.loops[-1].take(name)
-        scope[name] = value
-
-    def _rows(self, value: Any) -> list[Any]:
-        """The items of a sequence, or the rows of an array of plain length."""
-        if isinstance(value, Array) and value.axes and (count := value.shape[0].constant) is not None:
-            return [indexing.read(self.tracer, value, at) for at in range(min(count, MAX_TURNS + 1))]
-        return items_of(value)
-
-    def _is_outer(self, name: str) -> bool:
-        """Whether a loop over a size, which is being followed, found the name bound."""
-        return bool(self.loops) and name in self.loops[-1].outer
-
-    def _store(self, array: Any, items: Any, value: Any, op: str) -> None:
-        if not isinstance(array, Array):
-            raise NotExpressed(f"storing into a {type(array).__name__}")
-        indexing.write(self.tracer, array, items, array_of(self.tracer, value), op)
 
     # ------------------------------------------------------------------ loops
 
@@ -291,7 +210,7 @@ class _Follower(Evaluator):
         if isinstance(turns, Range) and turns.numbers() is None:
             self._symbolic(node, turns, scope)
             return
-        values = self._rows(turns)
+        values = self.rows(turns)
         if len(values) > MAX_TURNS:
             raise NotExpressed(f"a loop of {len(values)} turns; up to {MAX_TURNS} are followed")
         for value in values:
@@ -323,8 +242,8 @@ class _Follower(Evaluator):
         if not isinstance(node.target, ast.Name) or node.orelse:
             raise NotExpressed("a loop over a size with several names or an `else`")
         loop = self.tracer.axis(turns.count)
-        known, here = set(scope), Turns.of(scope, node.target.id)
-        if self._is_outer(node.target.id):
+        known, here = set(scope), LoopTurns.of(scope, node.target.id)
+        if self.is_outer(node.target.id):
             self.loops[-1].take(node.target.id)
         self.tracer.enter(loop)
         self.loops.append(here)
@@ -346,37 +265,20 @@ class _Follower(Evaluator):
 
     def _add_up(self, name: str, change: Sum, total: Array, scope: Scope) -> None:
         """Add what all turns of a loop make to a name."""
-        if self._is_outer(name):
+        if self.is_outer(name):
             self.loops[-1].add(self.tracer, name, Sum(change.op, total, change.in_place))
         elif change.in_place:
-            self._changed(name, change.op, total, scope)
+            self.changed(name, change.op, total, scope)
         else:
             scope[name] = arithmetic(self.tracer, change.op, self.name(name, scope), total)
 
     def _carries(self, name: str, written: ast.expr, scope: Scope) -> bool:
         """Take `name = name + value` and the like in a loop over a size; False for what needs no old value."""
-        if name not in {one.id for one in ast.walk(written) if isinstance(one, ast.Name)}:
+        found = carried(name, written)
+        if found is None:
             return False
-        match written:
-            case ast.BinOp(left=ast.Name(id=same), op=op, right=value) if same == name and isinstance(
-                op, ast.Add | ast.Sub | ast.Mult
-            ):
-                sign = _CARRIED[type(op)]
-            case ast.BinOp(left=value, op=ast.Add() | ast.Mult() as op, right=ast.Name(id=same)) if (
-                same == name
-            ):
-                sign = _CARRIED[type(op)]
-            case ast.Call(func=func, args=[ast.Name(id=same), value], keywords=[]) if (
-                same == name and _extreme(func)
-            ):
-                sign = _extreme(func)
-            case ast.Call(func=func, args=[value, ast.Name(id=same)], keywords=[]) if (
-                same == name and _extreme(func)
-            ):
-                sign = _extreme(func)
-            case _:
-                raise NotExpressed(f"`{name}` changes from turn to turn of a loop over a size")
-        self.loops[-1].add(self.tracer, name, Sum(sign, self.value(value, scope), in_place=False))
+        op, value = found
+        self.loops[-1].add(self.tracer, name, Sum(op, self.value(value, scope), in_place=False))
         return True
 
 
@@ -385,8 +287,3 @@ def _is_for_scripts(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and any(
         isinstance(one, ast.Name) and one.id == "__name__" for one in ast.walk(node.test)
     )
-
-
-def _extreme(node: ast.expr) -> str:
-    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-    return _EXTREMES.get(name, "")

@@ -7,8 +7,7 @@ from typing import Any
 
 from agent.composer.ir import Node
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
-from agent.composer.nests.sizes import ONE, Size, product
-from agent.composer.nests.values import (
+from agent.composer.nests.reading.values import (
     array_of,
     axes_named,
     axis_named,
@@ -17,6 +16,7 @@ from agent.composer.nests.values import (
     shape_of,
     whole,
 )
+from agent.composer.nests.sizes import ONE, Size, product
 
 
 def reshape(tracer: Tracer, array: Any, *shape: Any, order: Any = "C") -> Array:

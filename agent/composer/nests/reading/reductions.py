@@ -8,11 +8,11 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, as_kind, literal, truth
-from agent.composer.nests.layout import reshape, squeeze
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer
+from agent.composer.nests.kinds import as_kind, literal, truth
 from agent.composer.nests.points import chosen, kind_of, number
-from agent.composer.nests.sizes import Size, product
-from agent.composer.nests.values import (
+from agent.composer.nests.reading.layout import reshape, squeeze
+from agent.composer.nests.reading.values import (
     Listed,
     array_of,
     axes_named,
@@ -26,6 +26,7 @@ from agent.composer.nests.values import (
     simplest,
     whole,
 )
+from agent.composer.nests.sizes import Size, product
 
 Reduction = Callable[..., Array]
 _JOINED = {"sum": "+", "prod": "*", "max": "max", "min": "min"}

@@ -9,13 +9,14 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, as_kind, literal, truth, untruth
-from agent.composer.nests.layout import expand_dims
-from agent.composer.nests.operators import arithmetic, inverted
-from agent.composer.nests.ordering import RUNNING
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer
+from agent.composer.nests.kinds import as_kind, literal, truth, untruth
 from agent.composer.nests.points import chosen, kind_of
-from agent.composer.nests.reductions import REDUCTIONS, largest_of
-from agent.composer.nests.values import array_of, element_wise, is_number, items_of, kind_named
+from agent.composer.nests.reading.layout import expand_dims
+from agent.composer.nests.reading.operators import arithmetic, inverted
+from agent.composer.nests.reading.ordering import RUNNING
+from agent.composer.nests.reading.reductions import REDUCTIONS, largest_of
+from agent.composer.nests.reading.values import array_of, element_wise, is_number, items_of, kind_named
 
 _UNARY = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "abs": "abs", "absolute": "abs", "fabs": "abs",
@@ -48,7 +49,7 @@ _FOLDED = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 _ROUNDING = ("rint", "floor", "ceil", "trunc")
 
 
-class Function:
+class ElementwiseFunction:
     """A function of elements, with the methods of a ufunc."""
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
@@ -85,7 +86,7 @@ class Function:
         return self._function(tracer, wide, other)
 
 
-def _one(name: str, op: str) -> Function:
+def _one(name: str, op: str) -> ElementwiseFunction:
     def function(tracer: Tracer, value: Any, digits: Any = 0) -> Any:
         if not is_number(digits) or digits != 0:
             raise NotExpressed(f"np.{name} to some digits")
@@ -98,7 +99,7 @@ def _one(name: str, op: str) -> Function:
             return tracer.array(array.shape, array.at)
         return element_wise(tracer, _TESTS.get(op) or (lambda x: unary(op, x)), array)
 
-    return Function(name, function)
+    return ElementwiseFunction(name, function)
 
 
 def _is_nan(x: Node) -> Node:
@@ -118,7 +119,7 @@ _TESTS: Mapping[str, Callable[[Node], Node]] = {
 }  # fmt: skip
 
 
-def _two(name: str, op: str) -> Function:
+def _two(name: str, op: str) -> ElementwiseFunction:
     def function(tracer: Tracer, left: Any, right: Any) -> Any:
         if op in ("max", "min"):
             return largest_of(tracer, op, left, right)
@@ -128,18 +129,18 @@ def _two(name: str, op: str) -> Function:
             return element_wise(tracer, lambda a, b: Binary(a, b, op), left, right)
         return arithmetic(tracer, op, left, right)
 
-    return Function(name, function)
+    return ElementwiseFunction(name, function)
 
 
 def _logical(op: str, left: Node, right: Node) -> Node:
     return Binary(as_kind(left, Kind.BOOL), as_kind(right, Kind.BOOL), "!=" if op == "^" else op)
 
 
-def _compare(name: str, sign: str) -> Function:
+def _compare(name: str, sign: str) -> ElementwiseFunction:
     def function(tracer: Tracer, left: Any, right: Any) -> Array:
         return element_wise(tracer, lambda a, b: Binary(a, b, sign), left, right)
 
-    return Function(name, function)
+    return ElementwiseFunction(name, function)
 
 
 def where(tracer: Tracer, *arguments: Any) -> Array:

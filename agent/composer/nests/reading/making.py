@@ -7,19 +7,10 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import (
-    Array,
-    NotExpressed,
-    Tracer,
-    as_kind,
-    broadcast,
-    literal,
-    spread,
-    truth,
-)
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
+from agent.composer.nests.kinds import as_kind, literal, truth
 from agent.composer.nests.points import both, chosen, compared, number
-from agent.composer.nests.sizes import Size
-from agent.composer.nests.values import (
+from agent.composer.nests.reading.values import (
     Range,
     array_of,
     converted,
@@ -30,6 +21,7 @@ from agent.composer.nests.values import (
     shape_of,
     whole,
 )
+from agent.composer.nests.sizes import Size
 
 
 def filled(tracer: Tracer, shape: Any, fill_value: Any, dtype: Any = None) -> Array:

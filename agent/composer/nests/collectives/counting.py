@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.composer.expressions import Kind
 from agent.composer.ir import Binary, Literal, Node, Where
 from agent.composer.kernel_text import indent
-from agent.composer.nests.arrays import Stage
+from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.points import Fold, Number, axes_of
 from agent.composer.nests.sizes import Axis, Size, product
 from agent.composer.nests.texts import Texts
@@ -26,10 +26,10 @@ class Count:
     value: Node
 
 
-def counted(stage: Stage) -> Count | None:
+def counted(stage: FilledBuffer) -> Count | None:
     """What a stage counts; None where it is no histogram of whole numbers."""
     match stage:
-        case Stage(
+        case FilledBuffer(
             axes=(bin_,), kind=Kind.INTEGER, place=None,
             value=Fold(op="sum", axes=axes, body=Where(Binary(op="==") as met, value, Literal(value=0))),
         ):  # fmt: skip
@@ -42,12 +42,14 @@ def counted(stage: Stage) -> Count | None:
             return None
 
 
-def _bins(stage: Stage) -> str:
+def _bins(stage: FilledBuffer) -> str:
     """Name of the macro that says how many counts there are."""
     return f"{stage.name.upper()}_COUNT"
 
 
-def body(stage: Stage, count: Count, texts: Texts, decoded: Callable[[str, tuple[Axis, ...]], str]) -> str:
+def body(
+    stage: FilledBuffer, count: Count, texts: Texts, decoded: Callable[[str, tuple[Axis, ...]], str]
+) -> str:
     """Write the kernel's body; `decoded` takes a flat index apart."""
     bins, total = _bins(stage), texts.size(product(tuple(axis.extent for axis in count.axes)))
     axes = decoded("element", count.axes)
@@ -79,7 +81,7 @@ def body(stage: Stage, count: Count, texts: Texts, decoded: Callable[[str, tuple
     )
 
 
-def directives(stage: Stage) -> list[str]:
+def directives(stage: FilledBuffer) -> list[str]:
     """What has to stand before the launch: how many counts there are, and that they start at zero."""
     return [f"//@ define {_bins(stage)} = {stage.axes[0].extent.expression()}", f"//@ zero {stage.name}"]
 

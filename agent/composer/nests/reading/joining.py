@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.composer.ir import Literal, Node
-from agent.composer.nests import indexing
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, literal, plain_value
-from agent.composer.nests.layout import expand_dims, moveaxis, reshape
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer
+from agent.composer.nests.kinds import literal, plain_value
 from agent.composer.nests.points import both, chosen, compared, guarded
-from agent.composer.nests.sizes import ONE, Size
-from agent.composer.nests.values import (
+from agent.composer.nests.reading import indexing
+from agent.composer.nests.reading.layout import expand_dims, moveaxis, reshape
+from agent.composer.nests.reading.values import (
     Listed,
     array_of,
     axes_named,
@@ -22,6 +22,7 @@ from agent.composer.nests.values import (
     stacked,
     whole,
 )
+from agent.composer.nests.sizes import ONE, Size
 
 
 def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Array:

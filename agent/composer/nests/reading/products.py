@@ -9,12 +9,12 @@ from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Node
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, literal, spread
-from agent.composer.nests.joining import pad
-from agent.composer.nests.layout import flip, reshape
+from agent.composer.nests.collectives.solving import Solved
 from agent.composer.nests.points import At, Fold, chosen, compared
+from agent.composer.nests.reading.joining import pad
+from agent.composer.nests.reading.layout import flip, reshape
+from agent.composer.nests.reading.values import array_of, axes_named, element_wise, items_of
 from agent.composer.nests.sizes import ONE, Axis, Size
-from agent.composer.nests.solving import Solved
-from agent.composer.nests.values import array_of, axes_named, element_wise, items_of
 
 
 def matmul(tracer: Tracer, left: Any, right: Any) -> Array:

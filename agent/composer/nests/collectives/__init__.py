@@ -1,0 +1,1 @@
+"""Kernels of their own form: scans, histograms, systems of equations, sums of products by tiles."""

@@ -1,0 +1,1 @@
+"""Reads a reference: its syntax is followed on symbolic arrays."""

@@ -1,0 +1,200 @@
+"""Storing into parts of symbolic arrays, as NumPy's square brackets do, once or at every turn of loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agent.composer.expressions import Kind
+from agent.composer.folding import binary
+from agent.composer.ir import Literal, Node
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
+from agent.composer.nests.kinds import as_kind, literal, truth
+from agent.composer.nests.points import (
+    Fold,
+    Index,
+    axes_of,
+    both,
+    chosen,
+    compared,
+    guarded,
+    modulo,
+    over,
+    placed,
+)
+from agent.composer.nests.reading.indexing import AxisRun, Picked, keys_of, parts_of
+from agent.composer.nests.sizes import ONE, Axis, Size
+
+
+def write(tracer: Tracer, array: Array, items: Any, value: Array, op: str = "") -> None:
+    """`array[items] = value`, or with `op` (+, -, *) what `array[items] op= value` does.
+
+    Raises:
+        NotExpressed: Which elements are written depends on the data, or on the order of a loop.
+    """
+    keys = keys_of(tracer, array, items)
+    value = _cast(tracer, array, value, op)
+    if any(isinstance(key, Array) and key.kind is Kind.BOOL for key in keys):
+        _write_masked(tracer, array, keys, value, op)
+        return
+    if any(isinstance(key, Array) and key.axes for key in keys):
+        raise NotExpressed("storing at indices that are read from an array")
+    parts, shape = _target(array, keys)
+    condition, inner, loops = _places(tracer, array.axes, parts)
+    value = _fitting(tracer, value, shape)
+    turns = [loop for loop in tracer.loops[array.depth :] if loop not in loops]
+    if turns and not op:
+        raise NotExpressed("a loop that stores again and again at one place, where only its last turn counts")
+    stored = spread(value, inner)
+    condition = placed(condition, loops)
+    if axes_of(condition) & set(turns):
+        stored = _where_met(op, condition, placed(stored, loops), array.kind)
+        condition = Literal(1)
+    new = placed(_all_turns(tracer, op, stored, turns), loops)
+    array.write(chosen(condition, guarded(taken(op, array.own, new), condition), array.own))
+
+
+def _cast(tracer: Tracer, array: Array, value: Array, op: str) -> Array:
+    """What is stored, as NumPy converts it to the kind of the array."""
+    kind = array.kind
+    if value.kind is kind:
+        return value
+    if op and (value.kind > kind or kind is Kind.BOOL):
+        raise NotExpressed(f"`{op}=` of an array whose elements are of a narrower kind")
+    return tracer.array(value.shape, lambda index: as_kind(value.at(index), kind))
+
+
+def _where_met(op: str, condition: Node, value: Node, kind: Kind) -> Node:
+    """What a turn adds: nothing where it does not store."""
+    return chosen(condition, guarded(value, condition), literal(1 if op == "*" else 0, kind))
+
+
+def _write_masked(tracer: Tracer, array: Array, keys: Sequence[Any], value: Array, op: str) -> None:
+    """Store one value wherever a mask of the first axes holds."""
+    mask, *others = keys
+    if not isinstance(mask, Array) or any(key != slice(None) for key in others) or value.axes:
+        raise NotExpressed("storing at a mask beside other indices, or anything but one value")
+    if mask.kind is not Kind.BOOL or mask.shape != array.shape[: len(mask.axes)]:
+        raise NotExpressed("a mask of another shape than what it is stored into")
+    if tracer.loops[array.depth :]:
+        raise NotExpressed("storing at a mask in a loop over a size")
+    index = tuple(Size.of(axis) for axis in array.axes)
+    met = truth(mask.at(index[: len(mask.axes)]))
+    array.write(chosen(met, taken(op, array.own, value.body), array.own))
+
+
+def _target(array: Array, keys: Sequence[Any]) -> tuple[list[AxisRun | Picked], tuple[Size, ...]]:
+    """The part of each axis that is stored to, and the shape of what is stored."""
+    if any(key is None for key in keys):
+        raise NotExpressed("storing along a new axis")
+    parts = [part for part in parts_of(array, keys) if part is not None]
+    return parts, tuple(part.count for part in parts if isinstance(part, AxisRun))
+
+
+def _places(
+    tracer: Tracer, axes: Sequence[Axis], parts: Sequence[AxisRun | Picked]
+) -> tuple[Node, list[Index], dict[Axis, Index]]:
+    """Whether an element is stored to, at which index of the value, and at which turns of which loops."""
+    condition: Node = Literal(1)
+    inner: list[Index] = []
+    loops: dict[Axis, Index] = {}
+    for axis, part in zip(axes, parts, strict=True):
+        here = Size.of(axis)
+        if isinstance(part, Picked):
+            met = _met(part.index, here, tracer.loops, loops)
+        else:
+            inner.append(over(here - part.first, Size.of(part.step)) if part.step > 0 else part.first - here)
+            met = _inside(here, part)
+        condition = both(condition, met)
+    return condition, inner, loops
+
+
+def _fitting(tracer: Tracer, value: Array, shape: tuple[Size, ...]) -> Array:
+    """A value that broadcasts to a shape, without the axes of one that it has before those."""
+    more = max(0, len(value.axes) - len(shape))
+    if any(extent != ONE for extent in value.shape[:more]) or broadcast([shape, value.shape[more:]]) != shape:
+        raise NotExpressed("what is stored has another shape than where it is stored")
+    if not more:
+        return value
+    return tracer.array(value.shape[more:], lambda index: value.at([Size()] * more + list(index)))
+
+
+def _all_turns(tracer: Tracer, op: str, value: Node, turns: Sequence[Axis]) -> Node:
+    """What all turns of some loops add up to."""
+    if not turns:
+        return value
+    outer = [loop for loop in tracer.loops if loop not in turns]
+    folded = Fold("prod" if op == "*" else "sum", tuple(turns), value)
+    free = sorted(axes_of(folded) - set(outer), key=lambda axis: axis.number)
+    return tracer.kept(tuple(free), folded).own
+
+
+def taken(op: str, old: Node, new: Node) -> Node:
+    """`new`, or what `op` makes of the old value and it."""
+    return binary(op, old, new) if op else new
+
+
+def _met(index: Index, here: Size, running: Sequence[Axis], loops: dict[Axis, Index]) -> Node:
+    """Whether this element is the one; where a loop counts it, the loop is at it for exactly one index."""
+    if not isinstance(index, Size):
+        raise NotExpressed("storing at an index that is read from an array")
+    counted = [axis for axis in index.axes() if axis in running]
+    if not counted:
+        return compared("==", here, index)
+    if len(counted) > 1:
+        return _met_by_several(index, here, counted, loops)
+    (loop,) = counted
+    factor = dict(index.terms).get((loop,), 0)
+    rest = index - Size.of(loop) * factor
+    if not factor or loop in rest.atoms or loop in loops:
+        raise NotExpressed("storing at an index that several loops make up")
+    gap, step = (here - rest, factor) if factor > 0 else (rest - here, -factor)
+    at = gap // step
+    loops[loop] = at
+    return both(_between(at, loop.extent), compared("==", gap % step, Size()))
+
+
+def _met_by_several(index: Size, here: Size, counted: Sequence[Axis], loops: dict[Axis, Index]) -> Node:
+    """The same where loops make up an index as digits make up a number: `y[i * m + j]`, `j` below `m`."""
+    factors = {loop: _factor(index, loop) for loop in counted}
+    gap = here - index
+    for loop, factor in factors.items():
+        gap += factor * Size.of(loop)
+    stride, last = ONE, counted[0]
+    while factors:
+        loop = next((one for one, factor in factors.items() if factor == stride), None)
+        if loop is None or loop in loops or any(axis in gap.atoms for axis in counted):
+            raise NotExpressed("storing at an index that several loops make up")
+        del factors[loop]
+        stride, last = stride * loop.extent, loop
+        loops[loop] = gap % loop.extent if factors else gap
+        gap = gap // loop.extent if factors else gap
+    return _between(gap, last.extent)
+
+
+def _factor(index: Size, loop: Axis) -> Size:
+    """What an index has for each turn of a loop."""
+    total = Size()
+    for atoms, factor in index.terms:
+        if atoms.count(loop) == 1:
+            rest = [atom for atom in atoms if atom != loop]
+            total += Size(((tuple(rest), factor),))
+    return total
+
+
+def _between(at: Size, extent: Size) -> Node:
+    """Whether an index is one of an axis of some extent."""
+    if any(at == Size.of(axis) and axis.extent == extent for axis in at.axes()):
+        return Literal(1)
+    return both(compared(">=", at, Size()), compared("<", at, extent))
+
+
+def _inside(here: Size, part: AxisRun) -> Node:
+    if part.step < 0:
+        if part.step != -1:
+            raise NotExpressed("storing backwards in steps")
+        return both(compared("<", part.first - here, part.count), compared(">=", part.first - here, Size()))
+    met = _between(here - part.first, part.count * part.step)
+    if part.step == 1:
+        return met
+    return both(met, compared("==", modulo(here - part.first, Size.of(part.step)), Size()))
