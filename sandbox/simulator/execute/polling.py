@@ -100,6 +100,10 @@ class Polling:
         self.idle[position] = None
         return times % _CHECK == 0
 
+    def forget(self) -> None:
+        """Compare with no state from before: other batches have acted, and no group has looked at that yet."""
+        self._seen.clear()
+
     def unchanged(self, position: Position, state: Snapshot) -> bool:
         """Whether the batch is as it was when this was asked of the position before; remembers the state."""
         before = self._seen.get(position)

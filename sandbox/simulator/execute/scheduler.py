@@ -93,7 +93,9 @@ class Scheduler:
         Raises:
             FaultError: A lane faulted, a barrier cannot open, or the run may cost no more.
         """
-        self._stalled = None
+        if self._stalled is not None:
+            self._stalled = None
+            self._polling.forget()
         while self._pending or self._waiting or self._barriers:
             if not self._pending and not self._barriers.settle():
                 self._release()
