@@ -51,7 +51,9 @@ TOKENS = 107
 """Of each answer, read and written."""
 _ANSWER_S = 0.01
 _SHARE = 0.7
-"""Of the time that a search takes: none of its processes is given longer before it is killed."""
+"""Of the time that a search takes: none of its first processes is given longer before it is killed."""
+_PATIENCE = 4
+"""After so many kills of one search, the next are given twice as long, and so on: each search ends."""
 _EVERY = 100_000
 _SETTLED_S = 3 * _ANSWER_S
 """After so long the endpoint knows of every answer that it sent to a process that was killed."""
@@ -161,11 +163,11 @@ def _one(searches: Searches, rng: random.Random, lasts: float, tally: Tally) -> 
     """Take one search to its end through as many kills as it meets."""
     request, home, endpoint = searches.request(rng.randrange(2**31)), searches.home, searches.endpoint
     run, killed = cast("str | None", None), True
-    sent, stored = Counter[str](), set[str]()
+    sent, stored, kills = Counter[str](), set[str](), 0
     while killed:
         known = _runs(home)
-        killed = _work(request, run, home, rng.uniform(0.0, _SHARE * lasts))
-        tally.kills += killed
+        killed = _work(request, run, home, rng.uniform(0.0, _SHARE * lasts * (1 + kills // _PATIENCE)))
+        kills += killed
         run = run or next(iter(_runs(home) - known), None)
         time.sleep(_SETTLED_S)
         answered = endpoint.answered()
@@ -174,6 +176,7 @@ def _one(searches: Searches, rng: random.Random, lasts: float, tally: Tally) -> 
         tally.on_its_way += sum(answered.values()) - len(answered.keys() - sent.keys()) - again
         sent += answered
         stored = set[str]() if run is None else _stored(home, run)
+    tally.kills += kills
     tally.questions += len(sent)
     _hold(tally, home, run, sent.total() * TOKENS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, cast
@@ -153,13 +154,16 @@ def split(
 
     By a hash of the name, so that a kernel stays where it is whatever others come or go. By default single kernels
     are held out: most constants matter to one or two tasks only, and without any of their kernels nothing would
-    determine them. But kernels of one task are alike, so that says little of other tasks; `tasks` holds out whole
-    ones.
+    determine them; a task of one kernel is fitted. But kernels of one task are alike, so that says little of other
+    tasks; `tasks` holds out whole ones.
     """
     names = [one.held_with if hold_out == "tasks" else f"{one.group}/{one.variant}" for one in observations]
     out = [
         int(hashlib.sha256(name.encode()).hexdigest(), 16) % EVERY == HELD_REST[hold_out] for name in names
     ]
+    if hold_out == "kernels":
+        alone = Counter(one.group for one in observations)
+        out = [held and alone[one.group] > 1 for one, held in zip(observations, out, strict=True)]
     fitting = [one for one, held in zip(observations, out, strict=True) if not held]
     return fitting, [one for one, held in zip(observations, out, strict=True) if held]
 

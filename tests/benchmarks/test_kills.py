@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_searches_that_are_killed_at_random_points_end_as_they_should() -> None:
-    command = [sys.executable, "-m", "benchmarks.kills", "--points", "2", "--rounds", "1", "--json"]
+    command = [sys.executable, "-m", "benchmarks.kills", "--points", "1", "--rounds", "1", "--json"]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     finished = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False
@@ -21,6 +21,6 @@ def test_searches_that_are_killed_at_random_points_end_as_they_should() -> None:
     tallies = json.loads(finished.stdout)
     assert [tally["strategy"] for tally in tallies] == ["auto", "fsr", "elites", "tree"]
     for tally in tallies:
-        assert tally["kills"] >= 2
+        assert tally["kills"] >= 1
         assert tally["questions"] > 2
         assert (tally["asked_again"], tally["overshot"], tally["unfinished"]) == (0, 0, 0)

@@ -170,8 +170,13 @@ class LaunchSetup:
 
     @property
     def resident_lanes(self) -> int:
-        """Threads that the device holds at once: blocks beyond that start when others have ended."""
-        return self.architecture.multiprocessors * self.architecture.threads_per_sm
+        """Threads that the device holds at once, by its warps and blocks: further blocks start when others have ended.
+
+        Runs side by side are on a device each.
+        """
+        of, geometry = self.architecture, self.geometry
+        blocks = min(of.blocks_per_sm, of.threads_per_sm // WARP // geometry.warps)
+        return of.multiprocessors * blocks * geometry.threads * geometry.replicas
 
     @property
     def _shared_extent(self) -> int:
