@@ -170,7 +170,7 @@ class LaunchSetup:
 
     @property
     def resident_lanes(self) -> int:
-        """Threads that the device holds at once, by its warps and blocks: further blocks start when others have ended.
+        """Threads that the device holds at once, by warps and blocks: further blocks start when others have ended.
 
         Runs side by side are on a device each.
         """
