@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +29,9 @@ from agent.report.task_suite_account import TaskSuiteAccount
 from agent.report.task_suite_figures import behind, figure_alone, outcome, two_digits
 from agent.suites.record import SuiteSearch
 from sandbox.verdict import Provenance, Verdict
+
+_WIDEST = 240
+"""Columns of a table in a pipe, at most."""
 
 
 class SuiteView(Protocol):
@@ -188,7 +192,10 @@ def show_suite_account(console: Console, suite: TaskSuiteAccount) -> None:
         soft_wrap=True,
     )
     console.print()
-    console.print(_rows(suite))
+    rows = _rows(suite)
+    console.print(
+        rows, width=None if console.is_terminal else _needed(console, rows), crop=console.is_terminal
+    )
     console.print()
     for row in suite.rows:
         if row.latency is None:
@@ -220,6 +227,11 @@ def show_suite_account(console: Console, suite: TaskSuiteAccount) -> None:
         console.print(
             "The latencies are a cost model's estimates, for ranking; no GPU has run these kernels."
         )
+
+
+def _needed(console: Console, rows: Table) -> int:
+    """The width of a table of which nothing is left out: who reads a pipe can scroll."""
+    return Measurement.get(console, console.options.update(max_width=_WIDEST), rows).maximum
 
 
 def _rows(suite: TaskSuiteAccount) -> Table:

@@ -64,7 +64,7 @@ def test_why_a_task_has_no_kernel_is_a_line_of_its_own(warpwright: Warpwright, t
     result = warpwright("suite", tasks, *SMALL)
     assert result.exit_code == 1
     assert re.search(r"^turned: the composer .*$", result.stdout, re.MULTILINE)
-    assert re.search(r"^turned .* none *$", result.stdout, re.MULTILINE)
+    assert re.search(r"^turned .* none *$", result.stdout, re.MULTILINE), result.stdout
     assert "1 of 2 tasks" in result.stdout
 
 
