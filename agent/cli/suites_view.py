@@ -193,9 +193,8 @@ def show_suite_account(console: Console, suite: TaskSuiteAccount) -> None:
     )
     console.print()
     rows = _rows(suite)
-    console.print(
-        rows, width=None if console.is_terminal else _needed(console, rows), crop=console.is_terminal
-    )
+    rows.width = None if console.is_terminal else _needed(console, rows)
+    console.print(rows, crop=console.is_terminal)
     console.print()
     for row in suite.rows:
         if row.latency is None:
