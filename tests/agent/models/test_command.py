@@ -64,7 +64,8 @@ def kept_in_view(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
 def program(folder: Path, text: str) -> str:
     """Write a program in Python, and return the command that starts it."""
     path = folder / "coder.py"
-    path.write_text(f"#!{sys.executable}\nimport json, os, sys, time, subprocess\n{text}")
+    # Its own file, not an environment's link to it: that may lie where a program sees nothing.
+    path.write_text(f"#!{Path(sys.executable).resolve()}\nimport json, os, sys, time, subprocess\n{text}")
     path.chmod(0o755)
     return shlex.quote(str(path))
 
