@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.composer.expressions import Kind
@@ -12,9 +11,9 @@ from agent.composer.ir import Literal, Node
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
 from agent.composer.nests.collectives.scanning import OPERATORS, scanned
-from agent.composer.nests.points import At, Fold, Index, axes_of, chosen, compared, guarded, loads, placed
+from agent.composer.nests.points import At, Fold, axes_of, chosen, compared, guarded, loads, placed, targeted
 from agent.composer.nests.program import NestProgram
-from agent.composer.nests.sizes import Axis, Quotient, Remainder, Size, product
+from agent.composer.nests.sizes import Axis, Quotient, Remainder, Size, combinations, product, unflattened
 
 _PIECES = 2048
 """About how many pieces of long sums there should be in all."""
@@ -44,8 +43,8 @@ class Cutter:
             return [stage]  # whole numbers have no neutral element of these
         along = scanned(stage)
         extents = [axis.extent for axis in stage.axes if axis != along]
-        points = self.program.count(product(tuple(extents)), 2 * _FEW)
-        total = along.extent if along else product(tuple(axis.extent for axis in fold.axes))
+        points = self.program.count(product(extents), 2 * _FEW)
+        total = along.extent if along else combinations(fold.axes)
         if points > _FEW or any(True for _ in total.axes()) or self.program.count(total) < _SHORT:
             return [stage]
         return self._tiles(stage, fold, along) if along else self._pieces(stage, fold, points)
@@ -63,7 +62,7 @@ class Cutter:
             outer, inner = self._axis(axis.extent // width), self._axis(width)
             joined = Size.of(outer) * width + Size.of(inner)
             axes = tuple(new for one in stage.axes for new in ((outer, inner) if one == axis else (one,)))
-            place = tuple(_with(one, axis, joined) for one in stage.target)
+            place = targeted(stage.target, {axis: joined})
             value = placed(stage.value, {axis: joined})
             if axis not in axes_of(value) and outer.extent * width == axis.extent:
                 return self._split(replace(stage, axes=axes, value=value, place=place, extents=stage.shape))
@@ -71,11 +70,14 @@ class Cutter:
 
     def _pieces(self, stage: FilledBuffer, fold: Fold, points: int) -> list[FilledBuffer]:
         """Reduce pieces, and put their results together."""
-        total = product(tuple(axis.extent for axis in fold.axes))
+        total = combinations(fold.axes)
         count = 1 << max(3, min(10, (_PIECES // max(1, points)).bit_length() - 1))
         pieces, within = self._axis(Size.of(count)), self._axis((total + (count - 1)) // count)
         flat = Size.of(pieces) * within.extent + Size.of(within)
-        value = placed(fold.body, dict(zip(fold.axes, _decoded(flat, fold.axes), strict=True)))
+        value = placed(
+            fold.body,
+            dict(zip(fold.axes, unflattened(flat, [axis.extent for axis in fold.axes]), strict=True)),
+        )
         inside = compared("<", flat, total)
         piece = Fold(
             fold.op, (within,), chosen(inside, guarded(value, inside), _neutral(fold.op, stage.kind))
@@ -114,13 +116,6 @@ class Cutter:
         return [totals, sums, last]
 
 
-def _with(index: Index, axis: Axis, value: Size) -> Index:
-    """An index with an axis replaced."""
-    if not isinstance(index, Size):
-        return placed(index, {axis: value})
-    return index.rebuilt(lambda atom: value if atom == axis else None)
-
-
 def _neutral(op: str, kind: Kind) -> Node:
     value = _NEUTRAL[op]
     return Literal(float(value) if kind is Kind.REAL else int(value))
@@ -133,11 +128,3 @@ def _divisors(node: Node, axis: Axis) -> set[Size]:
         atom.by for size in sizes for atoms, _ in size.terms for atom in atoms
         if isinstance(atom, Quotient | Remainder) and atom.over == Size.of(axis)
     }  # fmt: skip
-
-
-def _decoded(flat: Size, axes: Sequence[Axis]) -> list[Size]:
-    found: list[Size] = []
-    for position in range(len(axes) - 1, -1, -1):
-        found.append(flat % axes[position].extent if position else flat)
-        flat = flat // axes[position].extent
-    return found[::-1]

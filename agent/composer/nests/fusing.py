@@ -8,7 +8,7 @@ from dataclasses import replace
 from agent.composer.ir import Node
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.scanning import scanned
-from agent.composer.nests.points import At, Index, axes_of, placed, rebuilt
+from agent.composer.nests.points import At, Index, axes_of, placed, rebuilt, targeted
 from agent.composer.nests.program import Nest, NestProgram, folds_of, is_special
 from agent.composer.nests.sizes import Axis, Size
 
@@ -78,11 +78,7 @@ def _moved(stage: FilledBuffer, order: Sequence[Axis], shared: Sequence[Axis]) -
     """The stage with some of its axes first, as those of the nest; its elements go where they went."""
     here = {own: Size.of(axis) for own, axis in zip(order, shared, strict=True)}
     rest = tuple(axis for axis in stage.axes if axis not in order)
-    target = tuple(
-        one.rebuilt(lambda atom: here.get(atom) if isinstance(atom, Axis) else None) if isinstance(one, Size) else one
-        for one in stage.target
-    )  # fmt: skip
-    value = placed(stage.value, here)
+    value, target = placed(stage.value, here), targeted(stage.target, here)
     return replace(stage, axes=(*shared, *rest), value=value, place=target, extents=stage.shape)
 
 

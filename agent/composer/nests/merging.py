@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from agent.composer.nests.points import At, Index, Number, parts, placed
+from agent.composer.nests.points import At, Index, Number, parts, placed, targeted
 from agent.composer.nests.program import Nest, NestProgram, is_special
-from agent.composer.nests.sizes import Axis, Size
+from agent.composer.nests.sizes import Axis, Size, flattened
 
 
 def merged(program: NestProgram) -> NestProgram:
@@ -41,11 +41,8 @@ _ODD = Size.of("")
 
 
 def _flat(indices: tuple[Index, ...], shape: tuple[Size, ...]) -> Size:
-    total = Size()
     squeezed = [extent for extent in shape if len(shape) == len(indices) or extent != Size.of(1)]
-    for index, extent in zip(indices, squeezed, strict=True):
-        total = total * extent + (index if isinstance(index, Size) else Size())
-    return total
+    return flattened((index if isinstance(index, Size) else Size() for index in indices), squeezed)
 
 
 def _is_one(flat: Size, outer: Axis, inner: Axis) -> bool:
@@ -78,8 +75,7 @@ def _joined(nest: Nest, position: int) -> Nest:
     stages = tuple(
         replace(
             stage, axes=(*axes, *nest.extra(stage)), extents=stage.shape, value=placed(stage.value, where),
-            place=tuple(one.rebuilt(lambda atom: where.get(atom) if isinstance(atom, Axis) else None)
-                        if isinstance(one, Size) else one for one in stage.target),
+            place=targeted(stage.target, where),
         )
         for stage in nest.stages
     )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from agent.composer.nests.collectives.tiling import product_of
 from agent.composer.nests.points import Fold, parts
 from agent.composer.nests.program import Nest, NestProgram, is_special
-from agent.composer.nests.sizes import Size, product
+from agent.composer.nests.sizes import Size, combinations
 from agent.composer.options import Options
 
 _MANY = 2048
@@ -63,14 +63,12 @@ def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
     nest = program.nests[index]
     if not nest.folds:
         return 1
-    points = program.count(product(tuple(axis.extent for axis in nest.axes)))
+    points = program.count(nest.points)
     if points >= _MANY and _is_side_by_side(nest):
         return 1
     if options.two_pass_reduction:
         return 0
-    extra = max(
-        (program.count(product(tuple(a.extent for a in nest.extra(s)))) for s in nest.stages), default=1
-    )
+    extra = max((program.count(combinations(nest.extra(s))) for s in nest.stages), default=1)
     if options.warp_shuffle_reduction or max(extra, _folded(program, nest)) >= _LONG:
         return 32 if points >= _FEW else 0
     return 0 if points < _MANY else 1
@@ -79,9 +77,7 @@ def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
 def _folded(program: NestProgram, nest: Nest) -> int:
     """The most elements that a fold of a nest takes in at one point."""
     folds = [part for stage in nest.stages for part in parts(stage.value) if isinstance(part, Fold)]
-    return max(
-        (program.count(product(tuple(axis.extent for axis in fold.axes)), 1) for fold in folds), default=1
-    )
+    return max((program.count(combinations(fold.axes), 1) for fold in folds), default=1)
 
 
 def is_coarse(program: NestProgram, index: int, options: NestOptions) -> bool:

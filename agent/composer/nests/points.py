@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node, Unary, Where
-from agent.composer.nests.sizes import Atom, Axis, Size
+from agent.composer.nests.sizes import ZERO, Atom, Axis, Extreme, Quotient, Remainder, Size
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,11 @@ def placed(node: Node, where: Mapping[Axis, Index]) -> Node:
     return at(node)
 
 
+def targeted(target: Iterable[Index], where: Mapping[Axis, Index]) -> tuple[Index, ...]:
+    """The same indices with axes replaced."""
+    return tuple(moved(one, where) if isinstance(one, Size) else placed(one, where) for one in target)
+
+
 def _extent(extent: Size, where: Mapping[Axis, Index]) -> Size:
     found = moved(extent, where)
     assert isinstance(found, Size), "an extent is counted, never read"
@@ -194,8 +199,6 @@ def moved(size: Size, where: Mapping[Axis, Index]) -> Index:
 
 
 def _within(atom: Atom, where: Mapping[Axis, Index]) -> Index:
-    from agent.composer.nests.sizes import Extreme, Quotient, Remainder
-
     match atom:
         case Quotient(over=above, by=by):
             return over(moved(above, where), by)
@@ -205,9 +208,6 @@ def _within(atom: Atom, where: Mapping[Axis, Index]) -> Index:
             return binary(op, number(moved(left, where)), number(moved(right, where)))
         case _:
             return Size((((atom,), 1),))
-
-
-ZERO = Size()
 
 
 def chosen(condition: Node, yes: Node, no: Node) -> Node:

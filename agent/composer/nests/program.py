@@ -11,7 +11,7 @@ from agent.composer.nests.collectives.counting import counted
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.solving import solved
 from agent.composer.nests.points import Fold, parts
-from agent.composer.nests.sizes import Axis, Size, product
+from agent.composer.nests.sizes import Axis, Size, combinations
 from tools.tasks.task import Task
 
 
@@ -47,7 +47,7 @@ class Nest:
     @property
     def points(self) -> Size:
         """How many points there are."""
-        return product(tuple(axis.extent for axis in self.axes))
+        return combinations(self.axes)
 
     def extra(self, stage: FilledBuffer) -> tuple[Axis, ...]:
         """The axes that a stage has beside the shared ones."""

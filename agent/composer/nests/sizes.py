@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -166,12 +166,34 @@ ONE = Size.of(1)
 ZERO = Size()
 
 
-def product(sizes: tuple[Size, ...]) -> Size:
+def product(sizes: Iterable[Size]) -> Size:
     """The product of some extents."""
     total = ONE
     for size in sizes:
         total *= size
     return total
+
+
+def combinations(axes: Iterable[Axis]) -> Size:
+    """How many combinations of their indices some axes have."""
+    return product(axis.extent for axis in axes)
+
+
+def flattened(indices: Iterable[Size], extents: Iterable[Size]) -> Size:
+    """Indices within some extents as one over all of them, in C order."""
+    flat = ZERO
+    for index, extent in zip(indices, extents, strict=True):
+        flat = flat * extent + index
+    return flat
+
+
+def unflattened(flat: Size, extents: Sequence[Size]) -> list[Size]:
+    """An index over all of some extents, in C order, as one for each; the first needs no remainder."""
+    found: list[Size] = []
+    for position in range(len(extents) - 1, -1, -1):
+        found.append(flat % extents[position] if position else flat)
+        flat = flat // extents[position]
+    return found[::-1]
 
 
 def _atoms(size: Size) -> Iterator[Atom]:

@@ -15,7 +15,7 @@ from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.options import NestOptions, features, is_coarse, lanes
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
 from agent.composer.nests.program import Nest, NestProgram
-from agent.composer.nests.sizes import Axis, Size, product
+from agent.composer.nests.sizes import Axis, Size, combinations, product
 from agent.composer.nests.texts import FLOORED, Texts, size_macro
 
 __all__ = ["NestOptions", "emit", "features"]
@@ -111,8 +111,13 @@ def _reads(stage: FilledBuffer, name: str) -> bool:
     return any(at.buffer == name for at in stage.reads())
 
 
-def _folds(node: Node) -> list[Fold]:
-    """The folds of a value, those that others need first."""
+def _folds(stage: FilledBuffer) -> list[Fold]:
+    """The folds of a stage's value and of where it goes, those that others need first."""
+    values = [one for one in (stage.value, *stage.target) if isinstance(one, Node)]
+    return [fold for value in values for fold in _folds_of(value)]
+
+
+def _folds_of(node: Node) -> list[Fold]:
     found: dict[Fold, None] = {}
     for part in parts(node):
         if isinstance(part, Fold):
@@ -131,8 +136,7 @@ def _gathering(program: NestProgram, options: NestOptions, types: Types) -> list
             if scanned(stage):
                 texts |= dict.fromkeys(text.strip("\n") for text in scanning.functions(stage, types))
                 continue
-            values = [one for one in (stage.value, *stage.target) if isinstance(one, Node)]
-            for fold in [fold for one in values for fold in _folds(one)] if many != 1 else ():
+            for fold in _folds(stage) if many != 1 else ():
                 kind = kind_of(fold)
                 if many == 32:
                     made = [warp_function(fold.op, kind, types, f"warp_{fold.op}")]
@@ -163,7 +167,7 @@ class _NestWriter:
     def write(self) -> _Written:
         """Write the kernel and its launch."""
         nest = self._nest
-        points = product(tuple(axis.extent for axis in nest.axes))
+        points = nest.points
         if any(scanned(stage) for stage in nest.stages):
             body = self._head("blockIdx.x", "", "1", points, scanning.body(nest.stages[0], self._texts))
             self._written.append(nest.stages[0].name)
@@ -253,10 +257,7 @@ class _NestWriter:
 
     def _stage(self, number: int, stage: FilledBuffer) -> str:
         """Compute a buffer's elements at one point: those beside the shared axes are stored, a single one is kept."""
-        folds = [
-            fold for one in (stage.value, *stage.target) if isinstance(one, Node) for fold in _folds(one)
-        ]
-        text = "".join(self._fold(fold) for fold in folds)
+        text = "".join(self._fold(fold) for fold in _folds(stage))
         extra = self._nest.extra(stage)
         if extra:
             return text + self._loop(extra, self._store(stage))
@@ -287,7 +288,7 @@ class _NestWriter:
             if not self._nest.extra(stage) and not _is_local(self._program, self._nest, stage):
                 text += self._stored(stage, self._values[number])
         if self._coarse:
-            points = self._texts.size(product(tuple(axis.extent for axis in self._nest.axes)))
+            points = self._texts.size(self._nest.points)
             return _each(f"if (point + r * BLOCK < {points}) {{\n{indent(self._declared + text)}}}\n")
         return text if self._lanes == 1 or not text else f"if (lane == 0) {{\n{indent(text)}}}\n"
 
@@ -342,7 +343,7 @@ class _NestWriter:
                 body = f"{pragma}for (int {name} = 0; {name} < {extent}; ++{name}) {{\n{indent(body)}}}\n"
             return body
         step = "32" if self._lanes == 32 else "BLOCK"
-        total = self._texts.size(product(tuple(axis.extent for axis in axes)))
+        total = self._texts.size(combinations(axes))
         if len(axes) == 1:
             name = self._texts.axis(axes[0])
             return (

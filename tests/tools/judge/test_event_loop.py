@@ -66,7 +66,15 @@ _ROLES = {"x": Role.IN, "y": Role.IN, "out": Role.OUT}
 
 
 async def test_pings_are_answered_while_a_large_shape_is_judged() -> None:
-    """A wait counts as far as this process was busy in it: on a crowded machine it waits for others too."""
+    """A wait counts as far as this process was busy in it: on a crowded machine it waits for others too.
+
+    What the judge does on the loop it does every time; a wait that comes only now and then is the machine's.
+    """
+    longest = [await _longest_wait(seed) for seed in range(1, 4)]
+    assert min(longest) < LONGEST_WAIT_S, longest
+
+
+async def _longest_wait(seed: int) -> float:
     task = find("vector_add", None)
     oracle = TaskOracle(task, _Sum())
     subject = Subject(Case({"n": ELEMENTS}), Program("", "sm_90", "", b"", {}, ()), _plan)
@@ -80,12 +88,12 @@ async def test_pings_are_answered_while_a_large_shape_is_judged() -> None:
 
     pinging = asyncio.create_task(ping())
     found = await judge_results(
-        task, _ElsewhereDevice(_add), oracle, [subject], Rules({"out": 8.0}, seeds=1), seed=1
+        task, _ElsewhereDevice(_add), oracle, [subject], Rules({"out": 8.0}, seeds=1), seed=seed
     )
     pinging.cancel()
     assert found.report.verdict is Verdict.PASS
     assert len(waits) > 10
-    assert sorted(waits)[-2] < LONGEST_WAIT_S  # a single one may be the machine's doing
+    return max(waits)
 
 
 async def test_answers_are_remembered_by_their_bytes_and_not_by_their_number() -> None:

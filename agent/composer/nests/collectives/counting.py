@@ -10,7 +10,7 @@ from agent.composer.ir import Binary, Literal, Node, Where
 from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.points import Fold, Number, axes_of
-from agent.composer.nests.sizes import Axis, Size, product
+from agent.composer.nests.sizes import Axis, Size, combinations
 from agent.composer.nests.texts import Texts
 
 _SHARED = 8192
@@ -51,7 +51,7 @@ def body(
     stage: FilledBuffer, count: Count, texts: Texts, decoded: Callable[[str, tuple[Axis, ...]], str]
 ) -> str:
     """Write the kernel's body; `decoded` takes a flat index apart."""
-    bins, total = _bins(stage), texts.size(product(tuple(axis.extent for axis in count.axes)))
+    bins, total = _bins(stage), texts.size(combinations(count.axes))
     axes = decoded("element", count.axes)
     key, value = texts.lines(count.key), texts.value(count.value)
     lines = "".join(f"{line}\n" for line in key.lines)
@@ -88,5 +88,5 @@ def directives(stage: FilledBuffer) -> list[str]:
 
 def grid(count: Count) -> str:
     """Blocks: enough for the elements, no more than fill a GPU a few times."""
-    total = product(tuple(axis.extent for axis in count.axes)).expression()
+    total = combinations(count.axes).expression()
     return f"min(ceil_div({total}, BLOCK), 1056)"

@@ -11,7 +11,7 @@ from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.points import Fold, axes_of, kind_of, loads, parts
 from agent.composer.nests.program import Nest
-from agent.composer.nests.sizes import Axis, Size, product
+from agent.composer.nests.sizes import Axis, Size, combinations
 from agent.composer.nests.texts import Texts
 
 THREADS = 256
@@ -56,7 +56,7 @@ def product_of(nest: Nest) -> Product | None:
 def grid(found: Product) -> str:
     """Blocks for columns, rows and the axes that both factors know."""
     columns, rows = (f"ceil_div({axis.extent.expression()}, TILE)" for axis in (found.columns, found.rows))
-    batch = product(tuple(axis.extent for axis in found.batch)).expression()
+    batch = combinations(found.batch).expression()
     return f"({columns}, {rows}, {batch})"
 
 
@@ -76,7 +76,7 @@ def body(
     kind = kind_of(found.fold)
     ctype = texts.types.name(kind)
     axes = found.fold.axes
-    depth = texts.size(product(tuple(axis.extent for axis in axes)))
+    depth = texts.size(combinations(axes))
     tiles = _tile("left", found.left, found.rows, axes, texts, decoded) + _tile(
         "right", found.right, found.columns, axes, texts, decoded
     )
@@ -114,7 +114,7 @@ def _tile(
     decoded: Callable[[str, tuple[Axis, ...]], str],
 ) -> str:  # fmt: skip
     """Bring a tile of one factor into shared memory; threads next to each other read what lies next to each other."""
-    extent, depth = texts.size(along.extent), texts.size(product(tuple(axis.extent for axis in axes)))
+    extent, depth = texts.size(along.extent), texts.size(combinations(axes))
     deep = _walks(value, axes[-1]) and not _walks(value, along)
     split = "e % 16, from = e / 16" if deep else "e / TILE, from = e % TILE"
     name, block = texts.axis(along), "blockIdx.y" if side == "left" else "blockIdx.x"

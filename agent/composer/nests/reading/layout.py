@@ -16,7 +16,7 @@ from agent.composer.nests.reading.values import (
     shape_of,
     whole,
 )
-from agent.composer.nests.sizes import ONE, Size, product
+from agent.composer.nests.sizes import ONE, Size, flattened, product, unflattened
 
 
 def reshape(tracer: Tracer, array: Any, *shape: Any, order: Any = "C") -> Array:
@@ -28,21 +28,13 @@ def reshape(tracer: Tracer, array: Any, *shape: Any, order: Any = "C") -> Array:
     total = product(given.shape)
     unknown = [at for at, size in enumerate(wanted) if size.constant == -1]
     if unknown:
-        rest = product(tuple(size for size in wanted if size.constant != -1))
+        rest = product(size for size in wanted if size.constant != -1)
         wanted[unknown[0]] = total // rest
-    if product(tuple(wanted)) != total:
+    if product(wanted) != total:
         raise NotExpressed("a reshape to another number of elements")
 
     def element(index: tuple[Size, ...]) -> Node:
-        flat = Size()
-        for at, extent in zip(index, wanted, strict=True):
-            flat = flat * extent + at
-        own: list[Size] = []
-        for position in range(len(given.axes) - 1, -1, -1):
-            extent = given.shape[position]
-            own.append(flat % extent if position else flat)
-            flat = flat // extent
-        return given.at(own[::-1])
+        return given.at(unflattened(flattened(index, wanted), given.shape))
 
     return tracer.array(wanted, element, base=given)
 

@@ -111,7 +111,7 @@ def count_nonzero(tracer: Tracer, array: Any, axis: Any = None, *, keepdims: boo
 
 def _count(array: Array, axis: Any) -> Node:
     over = axes_named(axis, len(array.axes))
-    return unary("real", number(product(tuple(array.shape[at] for at in over))))
+    return unary("real", number(product(array.shape[at] for at in over)))
 
 
 def _must_be_real(dtype: Any) -> None:
