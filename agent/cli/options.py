@@ -19,6 +19,10 @@ BaseUrl = Annotated[
         "--base-url", metavar="URL", help="An OpenAI-compatible endpoint; the key is OPENAI_API_KEY."
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="A chat model; without one, or as composer, the built-in composer writes."),
+]
 DeviceName = Annotated[
     str,
     typer.Option(

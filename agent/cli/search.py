@@ -20,6 +20,7 @@ from agent.cli.options import (
     MaxSeconds,
     MaxTokens,
     MaxUsd,
+    Model,
     ModelTimeout,
     OutputTokens,
     Patience,
@@ -51,12 +52,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
         str, typer.Argument(metavar="TASK|FOLDER", help="A task's name or folder.", show_default=False)
     ],
     device: DeviceName = "auto",
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", help="A chat model; without one, or as composer, the built-in composer writes."
-        ),
-    ] = None,
+    model: Model = None,
     base_url: BaseUrl = None,
     planner_model: PlannerModel = None,
     coder_model: CoderModel = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import AsJson, BaseUrl, DeviceName, MaxUsd, Strategy, ToolsUrl
+from agent.cli.options import AsJson, BaseUrl, DeviceName, MaxUsd, Model, Strategy, ToolsUrl
 from agent.cli.outcome import ExitStatus, conclude
 from agent.strategy_names import StrategyName
 
@@ -30,12 +30,7 @@ def suite(  # noqa: PLR0913 - they are the options of the command
         ),
     ],
     device: DeviceName = "auto",
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", help="A chat model; without one, or as composer, the built-in composer writes."
-        ),
-    ] = None,
+    model: Model = None,
     base_url: BaseUrl = None,
     candidates: Annotated[int, typer.Option("--candidates", min=1, max=32, help="Kernels a round.")] = 4,
     depth: Annotated[int, typer.Option("--depth", min=1, max=64, help="Rounds of a search at most.")] = 4,
