@@ -21,6 +21,7 @@ from agent.composer.nests.points import (
     placed,
 )
 from agent.composer.nests.sizes import ONE, Axis, Size
+from agent.composer.nests.wrapping import dtype_of
 
 MAX_NODES = 150
 """What is larger at one point is kept in a buffer instead of computed wherever it is used."""
@@ -30,6 +31,25 @@ Shape = tuple[Size, ...]
 
 class NotExpressed(Exception):
     """The reference does something that nests do not express; the text says what."""
+
+
+class SizesDifferError(NotExpressed):
+    """Two sizes are not equal for all dims, where NumPy goes on only if they are."""
+
+    def __init__(self, message: str, left: Size, right: Size) -> None:
+        super().__init__(message)
+        self.left = left
+        self.right = right
+
+
+def check_equal(left: Size, right: Size, message: str) -> None:
+    """Go on only where two sizes are equal, as NumPy does.
+
+    Raises:
+        SizesDifferError: They are not for all dims.
+    """
+    if left != right:
+        raise SizesDifferError(message, left, right)
 
 
 class Array:
@@ -211,7 +231,7 @@ class Tracer:
         kind = kind_of(value)
         self.stages.append(FilledBuffer(name, (*within, *axes), value, kind))
         indices = tuple(Size.of(axis) for axis in (*within, *axes))
-        return Array(axes, At(name, indices, kind), None, self)
+        return Array(axes, At(name, indices, kind, dtype=dtype_of(value)), None, self)
 
     def scattered(self, axes: tuple[Axis, ...], value: Node, place: tuple[Index, ...]) -> Array:
         """Fill a buffer whose extents are the axes', each element at a place of its own."""
@@ -272,7 +292,7 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
         wide = list(dict.fromkeys(extent for extent in extents if extent != ONE))
         if len(wide) > 1:
             shown = " and ".join(f"({', '.join(size.expression() for size in shape)})" for shape in shapes)
-            raise NotExpressed(f"shapes {shown} do not fit each other for all sizes")
+            raise SizesDifferError(f"shapes {shown} do not fit each other for all sizes", *wide[:2])
         result.append(wide[0] if wide else ONE)
     return tuple(result)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agent.composer.expressions import Kind, Types, Value
 from agent.composer.gathering import block_by_shuffles, warp_function
-from agent.composer.ir import Node
+from agent.composer.ir import Node, Unary
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives import counting, scanning, solving, tiling
@@ -41,7 +41,7 @@ class _Written:
 
 def emit(program: NestProgram, options: NestOptions) -> str:
     """Write the kernel file."""
-    types = Types.of(argument.dtype for argument in program.task.arguments)
+    types = _types(program)
     dtypes = _dtypes(program, types)
     written = [
         _NestWriter(program, index, options, types, dtypes).write() for index in range(len(program.nests))
@@ -73,6 +73,13 @@ def emit(program: NestProgram, options: NestOptions) -> str:
     used = [argument.dtype for argument in program.task.arguments]
     headline = "Nests: loops over what the reference computes, one kernel for what shares its first axes."
     return file_text(headline, options.features, directives, used, [*helpers, code])
+
+
+def _types(program: NestProgram) -> Types:
+    """What is computed in: wide enough for the arguments, and for what the reference converts to."""
+    given = [argument.dtype for argument in program.task.arguments]
+    values = [stage.value for nest in program.nests for stage in nest.stages]
+    return Types.of([*given, *(one.op for value in values for one in parts(value) if isinstance(one, Unary))])
 
 
 def _dtypes(program: NestProgram, types: Types) -> dict[str, str]:

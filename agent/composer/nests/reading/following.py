@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import Any, cast
 
 from agent.composer.expressions import kind_of as kind_of_dtype
-from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
+from agent.composer.nests import wrapping
+from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed, SizesDifferError
 from agent.composer.nests.points import At
 from agent.composer.nests.reading import members
 from agent.composer.nests.reading.assigning import MAX_TURNS, Assigner
@@ -19,6 +20,7 @@ from agent.composer.nests.reading.extents import size_of
 from agent.composer.nests.reading.operators import OPERATORS, arithmetic, over_turns
 from agent.composer.nests.reading.turns import GONE, LoopTurns, Scope, Sum, carried
 from agent.composer.nests.reading.values import Range, array_of
+from agent.composer.nests.reading.whole_parts import fitted
 from agent.composer.nests.sizes import Size
 from tools.tasks.task import Task, TaskArgument
 
@@ -29,10 +31,17 @@ class FollowingError(Exception):
 
 @dataclass(frozen=True)
 class Computation:
-    """What a reference computes: the buffers on the way, and its outputs by name."""
+    """What a reference computes.
+
+    Attributes:
+        stages: The buffers on the way.
+        outputs: By name.
+        dims: What each dim is taken for: itself, or a multiple of what must divide it.
+    """
 
     stages: tuple[FilledBuffer, ...]
     outputs: tuple[tuple[str, Array], ...]
+    dims: Mapping[str, Size]
 
 
 class _Jump(Exception):
@@ -55,13 +64,23 @@ def follow(task: Task) -> Computation:
             module = ast.parse(task.reference)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise FollowingError(f"reference.py is not Python: {type(error).__name__}") from error
-    return _Follower(task).follow(module)
+    dims: dict[str, Size] = {name: Size.of(name) for name in task.dims}
+    while True:
+        try:
+            return _Follower(task, dims).follow(module)
+        except FollowingError as error:
+            match error.__cause__:
+                case SizesDifferError(left=left, right=right) if more := fitted(left, right, dims):
+                    dims = more
+                case _:
+                    raise
 
 
 class _Follower(Assigner):
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, dims: Mapping[str, Size]) -> None:
         super().__init__()
         self._task = task
+        self._dims = dims
 
     def follow(self, module: ast.Module) -> Computation:
         """Follow the module, then call its function `reference`."""
@@ -75,23 +94,23 @@ class _Follower(Assigner):
                 raise NotExpressed("no function `reference`")
             at = function.node
             result = self.call(function, [], self._inputs(function))
-            return Computation(tuple(self.tracer.stages), self._outputs(result))
+            return Computation(tuple(self.tracer.stages), self._outputs(result), self._dims)
         except (NotExpressed, RecursionError) as error:
             raise FollowingError(f"reference.py line {at.lineno if at else 1}: {error}") from error
 
     def _inputs(self, function: OwnFunction) -> dict[str, Any]:
         spec = function.node.args
         wanted = {one.arg for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
-        known: dict[str, Any] = {name: Size.of(name) for name in self._task.dims}
+        known: dict[str, Any] = dict(self._dims)
         for argument in self._task.arguments:
             if argument.role != "out":
                 known[argument.name] = self._input(argument)
         return {name: value for name, value in known.items() if name in wanted or spec.kwarg}
 
     def _input(self, argument: TaskArgument) -> Array:
-        shape = [size_of(text) for text in argument.shape]
-        kind = kind_of_dtype(argument.dtype.lstrip("u"))
-        return self.tracer.array(shape, lambda index: At(argument.name, index, kind))
+        shape = [size_of(text, self._dims) for text in argument.shape]
+        kind, dtype = kind_of_dtype(argument.dtype), wrapping.named(argument.dtype)
+        return self.tracer.array(shape, lambda index: At(argument.name, index, kind, dtype=dtype))
 
     def _outputs(self, result: Any) -> tuple[tuple[str, Array], ...]:
         if not isinstance(result, dict):

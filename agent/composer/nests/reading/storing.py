@@ -8,7 +8,7 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, check_equal, spread
 from agent.composer.nests.kinds import as_kind, literal, truth
 from agent.composer.nests.points import (
     Fold,
@@ -112,8 +112,11 @@ def _places(
 def _fitting(tracer: Tracer, value: Array, shape: tuple[Size, ...]) -> Array:
     """A value that broadcasts to a shape, without the axes of one that it has before those."""
     more = max(0, len(value.axes) - len(shape))
-    if any(extent != ONE for extent in value.shape[:more]) or broadcast([shape, value.shape[more:]]) != shape:
+    wide = broadcast([shape, value.shape[more:]])
+    if any(extent != ONE for extent in value.shape[:more]) or len(wide) != len(shape):
         raise NotExpressed("what is stored has another shape than where it is stored")
+    for one, other in zip(wide, shape, strict=True):
+        check_equal(one, other, "what is stored has another shape than where it is stored")
     if not more:
         return value
     return tracer.array(value.shape[more:], lambda index: value.at([Size()] * more + list(index)))
