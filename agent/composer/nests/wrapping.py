@@ -1,4 +1,4 @@
-"""Whole numbers of dtypes in which arithmetic wraps around: what dtype a value has, and how it is put back into one."""
+"""Whole numbers of dtypes in which arithmetic wraps around: what dtype a value has, and how it gets back into one."""
 
 from __future__ import annotations
 

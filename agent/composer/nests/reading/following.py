@@ -136,6 +136,8 @@ class _Follower(Assigner):
         try:
             self._follow(node, scope)
         except NotExpressed as error:
+            if self.library:
+                raise
             raise FollowingError(f"reference.py line {node.lineno}: {error}") from error
 
     @singledispatchmethod
