@@ -148,12 +148,12 @@ def _limits(tracer: Tracer, dtype: Any) -> Namespace:
         kind = np.dtype(name)
     except TypeError as error:
         raise NotExpressed(f"the dtype `{name}`") from error
-    found = np.finfo(kind) if kind.kind == "f" else np.iinfo(kind)
-    members = ("eps", "max", "min", "tiny", "smallest_normal") if kind.kind == "f" else ("max", "min", "bits")
-    return Namespace(
-        "np.finfo",
-        {one: getattr(found, one).item() if kind.kind == "f" else getattr(found, one) for one in members},
-    )
+    if kind.kind != "f":
+        whole = np.iinfo(kind)
+        return Namespace("np.iinfo", {"max": whole.max, "min": whole.min, "bits": whole.bits})
+    real = np.finfo(kind)
+    members = {"eps": real.eps, "max": real.max, "min": real.min, "tiny": real.tiny}
+    return Namespace("np.finfo", {one: value.item() for one, value in members.items()})
 
 
 _DTYPES = (
@@ -187,7 +187,7 @@ _NUMPY: dict[str, Any] = {
         "lib": Namespace("np.lib", {"stride_tricks": _STRIDES}), "finfo": _limits, "iinfo": _limits,
 }  # fmt: skip
 NUMPY = Namespace("np", _NUMPY)
-_NUMPY |= written_in_numpy(NUMPY)
+_NUMPY.update(written_in_numpy(NUMPY))
 MATH = Namespace(
     "math", {**{n: one for n, one in ELEMENTS.items() if isinstance(one, ElementwiseFunction)}, **_CONSTANTS}
 )
