@@ -174,6 +174,7 @@ class Writer:
             return self._bound[node]
         match node:
             case Literal(value=int(number)):
+                number -= (number >= 2**63) * 2**64  # the same bits, with a sign
                 return Value(str(number), Kind.INTEGER, _Level.ATOM if number >= 0 else _Level.PREFIX)
             case Literal(value=number):
                 return Value(

@@ -52,6 +52,20 @@ def check_equal(left: Size, right: Size, message: str) -> None:
         raise SizesDifferError(message, left, right)
 
 
+class BuildsOnTurnsError(NotExpressed):
+    """A loop over a size goes on from what its turns before made.
+
+    Attributes:
+        name: What the reference calls it; empty where that is not known.
+        array: What it is, where it is an array that is stored into.
+    """
+
+    def __init__(self, message: str, name: str = "", array: Array | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.array = array
+
+
 class Array:
     """An array of the reference. Storing into it changes what it is from then on; views of it end there."""
 
@@ -103,7 +117,8 @@ class Array:
             return
         self._read_at = self._tracer.tick()
         if self._written_at >= self._tracer.entered(self.depth):
-            raise NotExpressed("a loop that reads what it has written: each turn builds on those before")
+            message = "a loop that reads what it has written: each turn builds on those before"
+            raise BuildsOnTurnsError(message, array=self)
 
     @property
     def kind(self) -> Kind:
@@ -120,7 +135,8 @@ class Array:
             raise NotExpressed("storing through a view; store into the array itself")
         if self._tracer is not None:
             if self._read_at >= self._tracer.entered(self.depth):
-                raise NotExpressed("a loop that reads what it writes: each turn builds on those before")
+                message = "a loop that reads what it writes: each turn builds on those before"
+                raise BuildsOnTurnsError(message, array=self)
             self._written_at = self._tracer.tick()
         self.own = body
         self.version += 1
@@ -133,6 +149,8 @@ class FilledBuffer:
     Attributes:
         place: Where the element goes, where that is not at its axes: no two go to one, each gets one.
         extents: Of the buffer, where they are not those of the axes.
+        turns: The loop that fills it turn by turn, for its turns build on those before. What the loop carries has one
+            axis more, its first: the value before turn `i` is at `i`.
     """
 
     name: str
@@ -141,6 +159,12 @@ class FilledBuffer:
     kind: Kind
     place: tuple[Index, ...] | None = None
     extents: Shape | None = None
+    turns: Axis | None = None
+
+    @property
+    def is_state(self) -> bool:
+        """Whether a loop carries it from turn to turn."""
+        return self.turns is not None and self.turns not in self.axes
 
     @property
     def shape(self) -> Shape:

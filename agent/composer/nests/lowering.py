@@ -15,6 +15,7 @@ from agent.composer.nests.program import NestProgram
 from agent.composer.nests.reading.extents import size_of
 from agent.composer.nests.reading.following import Computation
 from agent.composer.nests.sizes import ONE, Size
+from agent.composer.nests.turns import ringed
 from tools.tasks.task import Task, TaskArgument
 
 
@@ -30,7 +31,7 @@ def lowered(task: Task, followed: Computation) -> NestProgram:
     found = sorted(stage.name for stage in outputs)
     if found != sorted(written):
         raise NotExpressed(f"the reference returns {found}, the task has {sorted(written)}")
-    stages = _alive(_renamed([*followed.stages, *outputs], len(outputs)), written)
+    stages = ringed(_alive(_renamed([*followed.stages, *outputs], len(outputs)), written), written)
     program = NestProgram(task, (), _shapes(followed, task, stages), written)
     cutter = Cutter(program)
     stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)

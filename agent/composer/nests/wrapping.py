@@ -64,7 +64,7 @@ def put_into(dtype: str, node: Node) -> Node:
 def operation(op: str, left: Node, right: Node, plain: Node) -> Node:
     """A result of whole numbers as NumPy has it, given what comes of numbers without bounds."""
     dtype = together((left, right))
-    if not dtype:
+    if not dtype or kind_of(plain) is not Kind.INTEGER:
         return plain
     if dtype == "uint64" and op in _UNSIGNED:
         return put_into(dtype, Binary(left, right, _UNSIGNED[op]))

@@ -51,7 +51,7 @@ def write(
         return
     named = _Named.of(tracer, keys)
     parts, shape = _target(array, named)
-    running = (*tracer.loops, *named.axes)
+    running = (*tracer.loops[array.depth :], *named.axes)
     condition, inner, loops = _places(running, array.axes, parts)
     stored = spread(
         _fitting(tracer, value, shape), [*inner[: named.at], *map(Size.of, named.axes), *inner[named.at :]]
