@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.composer.nests.reading import written_in_numpy
+from agent.composer.nests.reading import written_in_numpy as written
 from agent.composer.nests.reading.library import written_in_numpy as library
 from agent.composer.nests.reading.numpy_module import NUMPY
 
+OURS: Any = written
 RNG = np.random.default_rng(3)
 A, B = RNG.normal(size=(4, 6)), RNG.normal(size=(4, 6))
 V, W = RNG.normal(size=9), np.sort(RNG.normal(size=9))
@@ -38,7 +39,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 def test_what_is_written_in_numpy_gives_what_numpy_gives(
     name: str, arguments: tuple[Any, ...], words: dict[str, Any]
 ) -> None:
-    got = getattr(written_in_numpy, name)(*arguments, **words)
+    got = getattr(OURS, name)(*arguments, **words)
     expected = getattr(np, name)(*arguments, **words)
     for one, other in zip(_parts(got), _parts(expected), strict=True):
         assert one.shape == other.shape
@@ -49,13 +50,13 @@ def test_a_value_is_put_along_an_axis() -> None:
     for given, axis in ((A, 1), (A, 0), (V, 0)):
         own, theirs = given.copy(), given.copy()
         where = np.argmax(given, axis=axis, keepdims=True)
-        written_in_numpy.put_along_axis(own, where, 5.0, axis)
+        OURS.put_along_axis(own, where, 5.0, axis)
         np.put_along_axis(theirs, where, 5.0, axis)
         np.testing.assert_array_equal(own, theirs)
 
 
 def test_a_partition_has_its_element_where_sorting_puts_it() -> None:
-    assert written_in_numpy.partition(V, 3)[3] == np.partition(V, 3)[3]
+    assert OURS.partition(V, 3)[3] == np.partition(V, 3)[3]
 
 
 def test_every_function_is_tried_and_can_be_followed() -> None:
@@ -65,4 +66,5 @@ def test_every_function_is_tried_and_can_be_followed() -> None:
 
 
 def _parts(value: Any) -> list[Any]:
-    return [np.asarray(one) for one in value] if isinstance(value, list | tuple) else [np.asarray(value)]
+    given: list[Any] = [*value] if type(value) in (list, tuple) else [value]
+    return [np.asarray(one) for one in given]
