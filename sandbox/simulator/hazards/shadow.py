@@ -29,12 +29,13 @@ class Watched:
         second: The last atomic operation of another thread than `writer`'s that nothing wrote since; NOBODY for none.
         manner, reading: How: NONE, SEVERAL = -1, -2
     WEAK, LOOK, or STRONG and more.
-        written_by, read_by: By which instruction: a number of `Instructions`.
+        read_by: By which instruction: a number of `Instructions`.
         cached: The only block that read the unit by a weak load in this launch; NONE for none, SEVERAL for several.
         crowd: Who else read since, not ordered after the reader: 1 for lanes of its warp, 2 for threads of its block.
         written: Whether anything was written in this run.
         others: Readers of units that threads of several blocks read: unit, agent, how and by which instruction.
         strong: Whether any unit was written by a strong access in this launch: `manner` and `second` count only then.
+        read: Whether anything was read in this launch: `reader` and what is beside it count only then.
         itemsize: Bytes of an element, for messages.
         replicas: How many buffers this is the shadow of, those of as many grids, one after the other.
     """
@@ -44,7 +45,7 @@ class Watched:
     writer: Array
     second: Array
     manner: Array
-    written_by: Array
+    _written_by: Array
     reader: Array
     reading: Array
     read_by: Array
@@ -55,7 +56,10 @@ class Watched:
     others: Array = field(default_factory=lambda: np.zeros((4, 0), np.int64))
     latest: np.int64 = NOBODY
     strong: bool = False
+    read: bool = False
     replicas: int = 1
+    _only_writer: int | None = None
+    _used: bool = False
 
     @property
     def each(self) -> int:
@@ -71,8 +75,30 @@ class Watched:
         """Where in the buffer a unit lies."""
         return unit % self.each * self.granularity
 
+    def write(self, unit: Array, agent: Array, number: int) -> None:
+        """An agent has written units by an instruction of this number."""
+        self.writer[unit] = agent
+        self.written[unit] = True
+        if self._only_writer is None:
+            self._only_writer = number
+        elif self._only_writer not in {number, SEVERAL}:
+            self._written_by[:] = self._only_writer
+            self._only_writer = SEVERAL
+        if self._only_writer == SEVERAL:
+            self._written_by[unit] = number
+
+    def written_by(self, unit: int) -> int:
+        """Number of the instruction that wrote a unit last in this launch."""
+        assert self._only_writer is not None, "somebody wrote it"
+        return int(self._written_by[unit]) if self._only_writer == SEVERAL else self._only_writer
+
     def start_launch(self) -> None:
         """Launches are ordered: forget who did what, not what was written."""
+        if not self._used:
+            self._used = True
+            return
+        self._only_writer = None
+        self.read = False
         self.writer[:] = NOBODY
         self.second[:] = NOBODY
         self.reader[:] = NOBODY
@@ -103,7 +129,7 @@ _UNITS = (
     "writer",
     "second",
     "manner",
-    "written_by",
+    "_written_by",
     "reader",
     "reading",
     "read_by",
@@ -123,7 +149,7 @@ def watch(start: int, nbytes: int, itemsize: int, *, written: bool, replicas: in
         writer=np.full(units, NOBODY),
         second=np.full(units, NOBODY),
         manner=np.zeros(units, dtype=np.uint8),
-        written_by=np.zeros(units, dtype=np.int32),
+        _written_by=np.zeros(units, dtype=np.int32),
         reader=np.full(units, NOBODY),
         reading=np.zeros(units, dtype=np.uint8),
         read_by=np.zeros(units, dtype=np.int32),
