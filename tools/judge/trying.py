@@ -15,7 +15,7 @@ from sandbox.device import Array, Device, Fault, RunResult
 from sandbox.plan import Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.verdict import Verdict
-from tools.awaiting import both
+from tools.awaiting import both, together
 from tools.judge.bits import differing_outputs, modified_input
 from tools.judge.comparison import Comparison, compare
 from tools.judge.explanation import describe_case, explain, shorten, shows_omissions
@@ -132,7 +132,7 @@ class Trying:
         """Ask, and run what can be judged, by `id` of the attempt; of one large input both at once."""
         if len(trials) == 1 and case_elements(self.task, trials[0].subject.case) > _LARGE_ELEMENTS:
             return await self._tried_meanwhile(trials[0])
-        attempts = [await self._attempt(trial, _poison(trials[0], 0)) for trial in trials]
+        attempts = await together(self._attempt(trial, _poison(trials[0], 0)) for trial in trials)
         return attempts, await self._run([one for one in attempts if one.judgeable])
 
     async def _tried_meanwhile(self, trial: InputTrial) -> tuple[list[_Attempt], dict[int, RunResult]]:
