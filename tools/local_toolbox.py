@@ -71,6 +71,7 @@ class LocalToolbox(Toolbox):
         self._frozen: Memo[str, Frozen] = Memo()
         self._asked = remembered()
         self._stages = self._make_stages(limits or Limits())
+        self._ahead: list[asyncio.Future[None]] | None = None
 
     @property
     def device(self) -> str:
@@ -93,6 +94,9 @@ class LocalToolbox(Toolbox):
             UsageError: The task cannot be frozen, or its reference fails.
             WorkerError: The environment failed twice.
         """
+        if self._ahead is None and not isinstance(order, CompileOrder):
+            # Workers start while the first kernel is compiled. What fails fails again where it is needed.
+            self._ahead = [asyncio.ensure_future(start()) for start in self._parts.ahead]
         try:
             return cast("R", await self._report(order))
         finally:
@@ -205,6 +209,7 @@ class LocalToolbox(Toolbox):
 
     async def aclose(self) -> None:
         """Stop every worker."""
+        await asyncio.gather(*(self._ahead or []), return_exceptions=True)
         await asyncio.gather(
             self._parts.device.aclose(), self._parts.compiler.aclose(), self._parts.answers.aclose(),
             *([self._parts.prover.aclose()] if self._parts.prover else []),
