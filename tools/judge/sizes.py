@@ -18,6 +18,7 @@ COUNT = 8
 """Fresh sizes of one judgement. Of eight, every dim has all residues modulo 8."""
 _ELEMENTS = 1 << 15
 _LARGE = 1 << 17
+_MOST = 1 << 25
 _TRIES = 8
 _BESIDE = {0: 0, 1: 1, 2: 2, 6: -2, 7: -1}
 """By their residue modulo 8, sizes beside a power of two."""
@@ -51,6 +52,32 @@ def fresh_cases(task: Task, seed: int, count: int = COUNT) -> list[Case]:
                 cases.append(Case(whole))
                 break
     return cases
+
+
+def large_case(task: Task, seed: int) -> Case | None:
+    """Draw a size between half and all of what the task allows, where that is beyond its benchmark shapes.
+
+    Only a limit that the task names says so. What no case comes near, a kernel may get wrong unseen.
+
+    Args:
+        task: Whose `[dims.n]` may have a `max`.
+        seed: Of the judgement.
+
+    Returns:
+        None where no dim may be larger than in all cases, or the buffers of such a size have more than 2^25 elements.
+    """
+    draw = random.Random(f"{seed}:large")
+    dims = _dims(task)
+    if not any(dim.high > max(dim.sizes) for dim in dims):
+        return None
+    largest = max(task.benches or task.tests, key=lambda case: _elements(task, case.dims))
+    beyond = {
+        dim.name: dim.near(dim.high * draw.uniform(0.5, 1.0), draw.randrange(8), draw)
+        for dim in dims
+        if dim.leader(dims) is dim and dim.high > max(dim.sizes)
+    }
+    whole = {dim.name: beyond.get(dim.leader(dims).name, largest.dims[dim.name]) for dim in dims}
+    return Case(whole) if _elements(task, whole) <= _MOST else None
 
 
 class _Dim:
