@@ -43,6 +43,8 @@ def fresh_cases(task: Task, seed: int, count: int = COUNT) -> list[Case]:
         for attempt in range(_TRIES):
             wanted = {dim.name: residues[dim.name][number % 8] for dim in free}
             sizes = _draw(draw, free, wanted, number, (2 * most if number == 0 else most) >> attempt)
+            if number == 3:
+                sizes |= _equal(draw, free, sizes, most >> attempt + 1)
             if number == 2 and attempt == 0:
                 thin = draw.choice(free)
                 sizes[thin.name] = thin.low
@@ -171,6 +173,20 @@ def _draw(
         dim.name: dim.near(2.0 ** (part * scale), residues[dim.name], draw)
         for dim, part in zip(free, parts, strict=True)
     }
+
+
+def _equal(draw: random.Random, free: Sequence[_Dim], sizes: Mapping[str, int], most: int) -> dict[str, int]:
+    """Two of the free dims, or all, as large as each other where their limits allow: kernels know squares by that."""
+    if len(free) < 2:
+        return {}
+    same = draw.sample(list(free), draw.choice((2, len(free))))
+    unit = math.lcm(*(dim.unit for dim in same))
+    others = math.prod(size for name, size in sizes.items() if name not in {dim.name for dim in same})
+    wanted = (most / others) ** (1 / len(same)) * draw.uniform(0.5, 1.0)
+    wanted = min(max(wanted, *(dim.low for dim in same)), *(dim.high for dim in same))
+    size = max(unit, round(wanted / unit) * unit)
+    allowed = all(dim.low <= size <= dim.high and not dim.powers for dim in same)
+    return {dim.name: size for dim in same} if allowed else {}
 
 
 def _fits(task: Task, dims: dict[str, int], *, twice: bool) -> bool:

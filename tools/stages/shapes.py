@@ -11,8 +11,7 @@ from sandbox.device import Device
 from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
 from tools.judge.explanation import shorten
-from tools.judge.families import ROOM
-from tools.judge.freezing import MARGIN
+from tools.judge.families import far_worse
 from tools.judge.questions import Oracle
 from tools.judge.sizes import large_case
 from tools.judge.stress import SPIKES, stress_data
@@ -227,18 +226,6 @@ class ShapeStage:
             case, build.program, lambda scalars: replace(build.plan(scalars), sampled=blocks), once=True
         )
         return await judge_results(task, self.device, self.oracle(task), [subject], rules, seed=context.seed)
-
-
-def far_worse(found: TestReport, baseline: TestReport) -> bool:
-    """Whether a wrong result is the kernel's fault, and not that of an input at the edge of what can be asked.
-
-    The baseline, which passes, has room there, or errs so much less that no order of sums explains it.
-    """
-    used = max((one.worst_ratio or 0.0 for one in baseline.cases), default=0.0)
-    worst = max(
-        (math.inf if one.worst_ratio is None else one.worst_ratio for one in found.cases), default=0.0
-    )
-    return used <= ROOM or worst > MARGIN * used
 
 
 def hidden_work(shape: str, counted: float, done: Work | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
@@ -148,3 +149,15 @@ def test_what_no_limit_allows_or_costs_too_much_is_not_tried() -> None:
     assert large_case(task, 1) is None
     assert large_case(replace(task, limits={"n": DimLimits(min=1, max=4096)}), 1) is None
     assert large_case(replace(task, limits={"n": DimLimits(max=1 << 30)}), 1) is None
+
+
+@pytest.mark.parametrize("name", ["transpose", "softmax", "matmul"])
+def test_some_judgements_have_dims_that_are_equal_by_pairs_and_all(name: str) -> None:
+    task = find(name)
+    drawn = [case.dims for seed in SEEDS for case in fresh_cases(task, seed)]
+    square = [one for one in drawn if len(set(one.values())) == 1 and max(one.values()) > 16]
+    assert len(square) > len(SEEDS) / 5
+    pairs = {
+        frozenset(pair) for one in drawn for pair in combinations(one, 2) if len({one[k] for k in pair}) == 1
+    }
+    assert pairs == {frozenset(pair) for pair in combinations(task.dims, 2)}

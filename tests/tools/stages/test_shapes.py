@@ -11,9 +11,10 @@ import pytest
 from sandbox.budget import Work
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator import in_process
+from tools.judge.families import far_worse
 from tools.local_toolbox import LocalToolbox
 from tools.reports import CaseReport, CheckReport, TestReport
-from tools.stages.shapes import far_worse, hidden_work
+from tools.stages.shapes import hidden_work
 from tools.tasks.task import DimLimits, Task
 from tools.toolbox import CheckOrder
 
