@@ -59,7 +59,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     filters: Any = {
-        "cell": _cell,
+        "cell": cell,
         "fenced": _fenced,
         "fig": _figure,
         "pairs": pairs,
@@ -75,7 +75,7 @@ def _environment() -> Environment:
     return made
 
 
-def _cell(text: object) -> str:
+def cell(text: object) -> str:
     """Return a stranger's text on one line, with everything escaped that Markdown or HTML would read."""
     line = " ".join(visible(shortened(str(text), _LONGEST_CELL)).split())
     return _SPECIAL.sub(lambda found: f"\\{found[0]}", line)

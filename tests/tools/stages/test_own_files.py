@@ -44,7 +44,12 @@ RACE = MAIN + (
     ids=["a fault", "a race"],
 )
 async def test_a_failure_in_an_included_file_names_that_file_and_its_line(
-    doubling: Task, tmp_path: Path, kernel: str, verdict: Verdict, said: list[str], lines: list[tuple[int, str]]
+    doubling: Task,
+    tmp_path: Path,
+    kernel: str,
+    verdict: Verdict,
+    said: list[str],
+    lines: list[tuple[int, str]],
 ) -> None:
     async with in_process.toolbox(tmp_path) as toolbox:
         report = await toolbox.do(TestOrder(doubling, kernel))
