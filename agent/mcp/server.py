@@ -52,6 +52,7 @@ class KernelServer(MCPServer[Services]):
         arguments: dict[str, Any] | None = None,
         context: Context[Services, Any] | None = None,
     ) -> GetPromptResult | InputRequiredResult:
+        """Return a prompt, filled in; raise MCPError, not the library's ValueError, where it cannot be."""
         try:
             return await super().get_prompt(name, arguments, context)
         except ValueError as error:
