@@ -12,6 +12,7 @@ from agent.composer.ir import Binary, Literal, Node
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
 from agent.composer.nests.kinds import as_kind, literal, truth, untruth
 from agent.composer.nests.points import chosen, kind_of
+from agent.composer.nests.reading import storing
 from agent.composer.nests.reading.layout import expand_dims
 from agent.composer.nests.reading.operators import arithmetic, inverted
 from agent.composer.nests.reading.ordering import RUNNING
@@ -46,6 +47,7 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "trunc": math.trunc,
 }  # fmt: skip
 _FOLDED = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+_CHANGED_AT = {"add": "+", "subtract": "-", "multiply": "*"}
 _ROUNDING = ("rint", "floor", "ceil", "trunc")
 
 
@@ -71,6 +73,8 @@ class ElementwiseFunction:
         found: dict[str, Any] = {"outer": self._outer}
         if self._key in _FOLDED:
             found |= {"reduce": self._reduce, "accumulate": self._accumulate}
+        if self._key in _CHANGED_AT:
+            found["at"] = self._at
         return found
 
     def _reduce(self, tracer: Tracer, array: Any, axis: Any = 0, **words: Any) -> Array:
@@ -78,6 +82,12 @@ class ElementwiseFunction:
 
     def _accumulate(self, tracer: Tracer, array: Any, axis: Any = 0) -> Array:
         return RUNNING[self._key](tracer, array, axis)
+
+    def _at(self, tracer: Tracer, array: Any, indices: Any, value: Any) -> None:
+        if not isinstance(array, Array):
+            raise NotExpressed(f"`{self.name}.at` of what is no array")
+        op = _CHANGED_AT[self._key]
+        storing.write(tracer, array, indices, array_of(tracer, value), op, each_counts=True)
 
     def _outer(self, tracer: Tracer, left: Any, right: Any) -> Any:
         wide, other = array_of(tracer, left), array_of(tracer, right)

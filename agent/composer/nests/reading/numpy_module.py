@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from agent.composer.nests.arrays import Array, NotExpressed, Shape, Tracer
 from agent.composer.nests.reading import making, products, reductions
 from agent.composer.nests.reading.elements import (
@@ -18,6 +20,7 @@ from agent.composer.nests.reading.elements import (
 )
 from agent.composer.nests.reading.joining import JOINING
 from agent.composer.nests.reading.layout import LAYOUT, reshape
+from agent.composer.nests.reading.library import written_in_numpy
 from agent.composer.nests.reading.making import MAKING
 from agent.composer.nests.reading.operators import arithmetic
 from agent.composer.nests.reading.ordering import ORDERING, sort_in_place
@@ -138,6 +141,21 @@ def _in_place(name: str) -> Any:
     return refused
 
 
+def _limits(tracer: Tracer, dtype: Any) -> Namespace:
+    """`np.finfo` and `np.iinfo`."""
+    name = dtype.name if isinstance(dtype, Dtype) else dtype
+    try:
+        kind = np.dtype(name)
+    except TypeError as error:
+        raise NotExpressed(f"the dtype `{name}`") from error
+    if kind.kind != "f":
+        whole = np.iinfo(kind)
+        return Namespace("np.iinfo", {"max": whole.max, "min": whole.min, "bits": whole.bits})
+    real = np.finfo(kind)
+    members = {"eps": real.eps, "max": real.max, "min": real.min, "tiny": real.tiny}
+    return Namespace("np.finfo", {one: value.item() for one, value in members.items()})
+
+
 _DTYPES = (
     "float16", "float32", "float64", "double", "single", "half", "longdouble", "int8", "int16", "int32", "int64",
     "uint8", "uint16", "uint32", "uint64", "intp", "bool_", "bool",
@@ -161,16 +179,15 @@ METHODS: dict[str, Any] = {
 }  # fmt: skip
 """Methods of arrays that are not NumPy's functions of the same name."""
 
-NUMPY = Namespace(
-    "np",
-    {
+_NUMPY: dict[str, Any] = {
         **{name: one for name, one in LAYOUT.items() if not name.startswith("_")},
         **MAKING, **JOINING, **REDUCTIONS, **ORDERING, **PRODUCTS, **ELEMENTS, **_ARRAYS, **_CONSTANTS,
         **{name: Dtype(name) for name in _DTYPES},
         "errstate": _nothing, "seterr": _nothing, "linalg": _LINALG,
-        "lib": Namespace("np.lib", {"stride_tricks": _STRIDES}),
-    },
-)  # fmt: skip
+        "lib": Namespace("np.lib", {"stride_tricks": _STRIDES}), "finfo": _limits, "iinfo": _limits,
+}  # fmt: skip
+NUMPY = Namespace("np", _NUMPY)
+_NUMPY.update(written_in_numpy(NUMPY))
 MATH = Namespace(
     "math", {**{n: one for n, one in ELEMENTS.items() if isinstance(one, ElementwiseFunction)}, **_CONSTANTS}
 )

@@ -9,8 +9,18 @@ from typing import Any, TypeGuard, cast, overload
 
 from agent.composer.expressions import Kind
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import Array, NotExpressed, Shape, Tracer, as_array, broadcast, spread
-from agent.composer.nests.kinds import as_kind, plain_value
+from agent.composer.nests import wrapping
+from agent.composer.nests.arrays import (
+    Array,
+    NotExpressed,
+    Shape,
+    Tracer,
+    as_array,
+    broadcast,
+    check_equal,
+    spread,
+)
+from agent.composer.nests.kinds import as_kind
 from agent.composer.nests.points import chosen, compared, number
 from agent.composer.nests.sizes import Size
 
@@ -22,8 +32,6 @@ _KINDS: Mapping[Kind, str] = {
     Kind.INTEGER: "int intp int8 int16 int32 int64 i1 i2 i4 i8 i uint8 uint16 uint32 uint64 u1 u2 u4 u8",
     Kind.REAL: "float float16 float32 float64 double single half longdouble bfloat16 f2 f4 f8 e f d",
 }
-_WRAPPING = ("uint32", "uint64", "u4", "u8")
-"""Dtypes that are asked for to wrap around; arithmetic here does not."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Dtype:
-    """A dtype by its name. The narrow ones are taken for their kind alone: values are expected to fit."""
+    """A dtype by its name. Of real numbers it is taken for the kind alone."""
 
     name: str
 
@@ -145,8 +153,11 @@ def stacked(tracer: Tracer, arrays: Sequence[Array], axis: int) -> Array:
     if not arrays:
         raise NotExpressed("an empty sequence")
     shape = arrays[0].shape
-    if any(array.shape != shape for array in arrays):
-        raise NotExpressed("joining arrays of different shapes along a new axis")
+    for array in arrays:
+        if len(array.axes) != len(shape):
+            raise NotExpressed("joining arrays of different ranks along a new axis")
+        for one, first in zip(array.shape, shape, strict=True):
+            check_equal(one, first, "joining arrays of different shapes along a new axis")
     axis %= len(shape) + 1
 
     def element(index: tuple[Size, ...]) -> Node:
@@ -204,10 +215,14 @@ def converted(tracer: Tracer, value: Any, dtype: Any) -> Any:
     if is_number(value):
         return _plain_converted(value, kind)
     array = array_of(tracer, value)
-    name = dtype.name if isinstance(dtype, Dtype) else dtype
-    if name in _WRAPPING and plain_value(array.own) is None:
-        raise NotExpressed(f"`{name}`, whose arithmetic wraps around")
-    return element_wise(tracer, lambda x: as_kind(x, kind), array)
+    wanted = wrapping.named(dtype.name if isinstance(dtype, Dtype) else dtype or "")
+
+    def element(x: Node) -> Node:
+        if kind is Kind.REAL and not wrapping.has_its_sign(x):
+            raise NotExpressed("a `uint64` as a real number")
+        return wrapping.put_into(wanted, as_kind(x, kind)) if kind is Kind.INTEGER else as_kind(x, kind)
+
+    return element_wise(tracer, element, array)
 
 
 def _plain_converted(value: float, kind: Kind) -> bool | int | float:
