@@ -341,6 +341,23 @@ CUresult CUDAAPI cuCtxCreate(CUcontext *made_context, CUctxCreateParams *paramet
     *made_context = (CUcontext)stack[depth - 1];
     return CUDA_SUCCESS;
 }
+// One for the process, as the runtime and every framework share it.
+CUresult CUDAAPI cuDevicePrimaryCtxRetain(CUcontext *retained, CUdevice device) {
+    static Object *primary;
+    if (!initialised) return CUDA_ERROR_NOT_INITIALIZED;
+    if (device) return CUDA_ERROR_INVALID_DEVICE;
+    if (!primary) primary = made(CONTEXT);
+    *retained = (CUcontext)primary;
+    return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuDevicePrimaryCtxRelease(CUdevice device) { return device ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS; }
+CUresult CUDAAPI cuCtxSetCurrent(CUcontext wanted) {
+    if (!known(CONTEXT, wanted)) return CUDA_ERROR_INVALID_CONTEXT;
+    if (!depth) depth = 1;
+    stack[depth - 1] = (Object *)wanted;
+    return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuCtxGetCurrent(CUcontext *found) { return *found = (CUcontext)context(), CUDA_SUCCESS; }
 CUresult CUDAAPI cuCtxPushCurrent(CUcontext pushed) {
     if (!known(CONTEXT, pushed)) return CUDA_ERROR_INVALID_CONTEXT;
     stack[depth++] = (Object *)pushed;
@@ -546,6 +563,19 @@ CUresult CUDAAPI cuModuleGetGlobal(CUdeviceptr *address, size_t *size, CUmodule 
     *size = found->size;
     return CUDA_SUCCESS;
 }
+// Libraries are modules of no context; their kernels are those modules' functions.
+CUresult CUDAAPI cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *options, void **values,
+                                   unsigned count, CUlibraryOption *of_library, void **library_values,
+                                   unsigned library_count) {
+    (void)options, (void)values, (void)of_library, (void)library_values;
+    return count || library_count ? CUDA_ERROR_INVALID_VALUE : cuModuleLoadData((CUmodule *)library, code);
+}
+CUresult CUDAAPI cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const char *symbol) {
+    return cuModuleGetFunction((CUfunction *)kernel, (CUmodule)library, symbol);
+}
+CUresult CUDAAPI cuLibraryGetGlobal(CUdeviceptr *address, size_t *size, CUlibrary library, const char *symbol) {
+    return cuModuleGetGlobal(address, size, (CUmodule)library, symbol);
+}
 CUresult CUDAAPI cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
     ENTER
     KNOWN(of, FUNCTION, function)
@@ -553,6 +583,9 @@ CUresult CUDAAPI cuFuncSetAttribute(CUfunction function, CUfunction_attribute at
         return CUDA_ERROR_INVALID_VALUE;
     of->dynamic_shared = value;
     return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device) {
+    return device ? CUDA_ERROR_INVALID_DEVICE : cuFuncSetAttribute((CUfunction)kernel, attribute, value);
 }
 
 // ---- launches and graphs
@@ -583,7 +616,9 @@ static CUresult refused(const CUlaunchConfig *config, const Object *function) {
 CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra) {
     ENTER
     KNOWN(launched, FUNCTION, function)
-    KNOWN(on, STREAM, config->hStream)
+    static Object of_default = {.kind = STREAM};
+    Object *on = config->hStream ? known(STREAM, config->hStream) : &of_default;
+    if (!on) return CUDA_ERROR_INVALID_HANDLE;
     CUresult status = extra ? CUDA_ERROR_INVALID_VALUE : refused(config, launched);
     if (status) return status;
     Launch launch = {launched->kernel,
