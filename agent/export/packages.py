@@ -74,6 +74,7 @@ class Package:
     Attributes:
         choices: Which kernel serves sizes near which; of one kernel there is nothing to choose.
         warpwright: Its version.
+        task_files: What the task's folder holds, by name.
     """
 
     task: Task
@@ -81,6 +82,7 @@ class Package:
     choices: tuple[ChosenKernel, ...]
     architectures: tuple[str, ...]
     warpwright: str
+    task_files: Mapping[str, bytes]
 
     @property
     def name(self) -> str:
@@ -178,7 +180,7 @@ class Package:
         ]
 
     def ptx(self) -> list[tuple[str, bytes]]:
-        """Return the PTX of every variant by name, as `k0_v0`: that of the first architecture, where others run it."""
+        """Return the PTX of every variant by name, as `k0_v0`: of the first architecture, where others run it."""
         return [
             (f"k{kernel}_v{variant}", compiled.images[0].ptx.encode())
             for kernel, one in enumerate(self.kernels)
@@ -190,6 +192,19 @@ class Package:
 _NEVER = 1000
 """A major compute capability that no GPU has: PTX of sm_90a and the like runs nowhere else."""
 _TAKEN = frozenset(
-    ["plan", "launching", "images", "torch", "cupy", "pycuda", "numba", "jax", "cuda", "numpy", "ctypes", "os"]
+    [
+        "plan",
+        "launching",
+        "images",
+        "torch",
+        "cupy",
+        "pycuda",
+        "numba",
+        "jax",
+        "cuda",
+        "numpy",
+        "ctypes",
+        "os",
+    ]
 )
 """What a function cannot be called beside what its module imports or holds."""

@@ -298,7 +298,8 @@ class _Reader:
         written, passed, parameter = item.arguments[index], launch.arguments[index], wanted[index]
         if not isinstance(passed, StructArgument):
             return self._single(written, passed, parameter)
-        assert isinstance(written.value, tuple) and parameter.layout is not None, "read before"
+        assert isinstance(written.value, tuple), "a struct is written so"
+        assert parameter.layout is not None, "it was laid out by it"
         members = zip(written.value, passed.members, strict=True)
         placed = tuple((offset, self._single(one, value, None)) for one, (offset, value) in members)
         return PassedStruct(passed.size, parameter.layout.alignment, placed)

@@ -6,11 +6,16 @@ The C++ is over `integer` of the launcher's header: 64 bits, every operation che
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from tools.expressions import Expression
 
-_PYTHON = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
-_COMPARED = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+_PYTHON: Mapping[type[ast.operator], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%",
+}  # fmt: skip
+_COMPARED: Mapping[type[ast.cmpop], str] = {
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+}  # fmt: skip
 
 
 def cpp(expression: Expression) -> str:
@@ -19,7 +24,7 @@ def cpp(expression: Expression) -> str:
 
 
 def python(expression: Expression) -> str:
-    """Return an expression as Python; `ceil_div`, `next_pow2` and `log2` are the generated module's own, names those of `local_name`."""
+    """Return an expression as Python; `ceil_div`, `next_pow2` and `log2` are the generated module's own."""
     return _python(_tree(expression))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import cache
 from typing import Any
 
@@ -22,14 +23,20 @@ _C_TYPES = {
 
 
 _ONES = {"float16": "0x3C00", "bfloat16": "0x3F80", "float32": "1.0f", "float64": "1.0"}
-_RESERVED = frozenset(
-    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval"
-    " constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double"
-    " dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable namespace"
-    " new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires"
-    " return short signed sizeof static static_assert static_cast struct switch template this thread_local throw true"
-    " try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq"
-    " sizes workspace workspace_size stream std exported".split()
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_RESERVED = _listed(
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval "
+    "constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double "
+    "dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable namespace "
+    "new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires "
+    "return short signed sizeof static static_assert static_cast struct switch template this thread_local throw true "
+    "try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq "
+    "sizes workspace workspace_size stream std exported"
 )
 """Keywords of C++20, and what the launcher's own parameters are called."""
 
@@ -38,7 +45,7 @@ _RESERVED = frozenset(
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("agent.export"),
-        autoescape=False,  # noqa: S701 - the files are code and Markdown; see `_one_line` for what others wrote
+        autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -53,10 +60,10 @@ def _environment() -> Environment:
         "field": field_name,
         "parameter": _parameter,
         "number": _number,
-        "held": lambda dtype: "unsigned char" if dtype == "bool" else c_type(dtype),
-        "one": lambda dtype: _ONES.get(dtype, "0"),
-        "kind": lambda step: type(step).__name__,
-        "bytes": _bytes,
+        "held": _held,
+        "one": _one,
+        "kind": _kind,
+        "words": _words,
     }
     made.filters.update(filters)
     return made
@@ -78,6 +85,19 @@ def field_name(name: str) -> str:
     return f"{name}_" if name in _RESERVED else name
 
 
+def _held(dtype: str) -> str:
+    """Return what a vector on the host holds of a dtype."""
+    return "unsigned char" if dtype == "bool" else c_type(dtype)
+
+
+def _one(dtype: str) -> str:
+    return _ONES.get(dtype, "0")
+
+
+def _kind(step: object) -> str:
+    return type(step).__name__
+
+
 def _parameter(argument: TaskArgument) -> str:
     if argument.is_scalar:
         return c_type(argument.dtype)
@@ -87,7 +107,8 @@ def _parameter(argument: TaskArgument) -> str:
 
 def _number(one: PassedNumber) -> str:
     """Return a literal of a launch line as C++."""
-    assert isinstance(one.value, float) and one.literal is not None, "an expression is printed as one"
+    assert isinstance(one.value, float), "an expression is printed as one"
+    assert one.literal is not None, "it is a literal"
     if one.dtype in ("float16", "bfloat16"):
         return str(int.from_bytes(one.literal, "little"))
     return f"{one.value!r}f" if one.dtype == "float32" else repr(one.value)
@@ -99,5 +120,7 @@ def one_line(text: str) -> str:
     return plain.replace("\\", "/").replace('"', "'").replace("*/", "* /")
 
 
-def _bytes(data: bytes) -> str:
-    return ", ".join(str(byte) for byte in data)
+def _words(data: bytes) -> str:
+    """Return bytes as little-endian words of 64 bits, zeros behind them: a compiler reads an eighth of the tokens."""
+    padded = data + bytes(8 - len(data) % 8)
+    return ",".join(f"0x{word:x}" for (word,) in struct.iter_unpack("<Q", padded))

@@ -1,25 +1,32 @@
 """The code behind a launch plan: one compilation for each set of values that the code's own macros take.
 
-A define that is made of dims and used in the code (`WIDTH = 4 if cols % 4 == 0 else 1`) makes other code at other sizes;
-code is chosen by the values of such names, and sizes whose values were not compiled for are refused.
+A define that is made of dims and used in the code (`WIDTH = 4 if cols % 4 == 0 else 1`) makes other code at other
+sizes; code is chosen by the values of such names, and sizes whose values were not compiled for are refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.export.plans import LaunchPlan, LaunchStep, launch_plan
 from sandbox.errors import UsageError
-from tools.kernel.file import KernelFile, parse
+from tools.expressions import ExpressionError
+from tools.kernel.file import KernelFile
 from tools.kernel.source_text import identifiers
 from tools.stages.compiling import Build, CompileStage
-from tools.tasks.task import Task
+from tools.tasks.task import DimLimits, Task
 
 MOST = 16
-"""Sets of values that one kernel is compiled for."""
+"""Sets of values that a kernel is compiled for where sizes that nobody asked for would add without end."""
+MOST_OF_FEW = 64
+"""Where all sizes together make no more sets of values than this, it is compiled for each of them."""
+_DRAWS = 3000
+_UNITS = (1, 1, 2, 4, 8, 16, 32)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -79,44 +86,81 @@ async def compiled_kernel(
     tune: Mapping[str, int],
     sizes: Sequence[Mapping[str, int]],
 ) -> CompiledKernel:
-    """Compile a kernel for every architecture, at as many of the sizes as differ in code.
+    """Compile a kernel for every architecture, at sizes that differ in code.
 
     Args:
         stages: What compiles, by architecture.
         task: What the kernel is for.
         kernel: The kernel file's text.
         tune: The tunables' values.
-        sizes: Those that matter most first; the first `MOST` sets of values are taken.
+        sizes: Those that it must serve, the ones that matter most first; the first `MOST` sets of values are taken.
 
     Raises:
         UsageError: It does not compile for an architecture, or passes other types at other sizes.
     """
-    first, *_ = stages.values()
-    lead = await _built(first, task, kernel, sizes[0], tune)
+    lead = await _built(next(iter(stages.values())), task, kernel, sizes[0], tune)
     plan = launch_plan(lead)
     keys = _keys(lead.kernel_file, plan)
-    chosen: dict[tuple[int, ...], Mapping[str, int]] = {}
-    for dims in sizes:
-        values = plan.values(dims)
-        chosen.setdefault(tuple(values[key] for key in keys), dims)
-    taken = list(chosen.items())[:MOST]
-    built = await asyncio.gather(
-        *(
-            _built(stage, task, kernel, dims, tune)
-            for _, dims in taken
-            for stage in stages.values()
-        )
-    )  # fmt: skip
+    asked = dict(list(_by_values(plan, keys, sizes).items())[:MOST])
+    more = _by_values(plan, keys, _drawn(task)) if keys else {}
+    further = (
+        {} if len(more | asked) > MOST_OF_FEW else {key: more[key] for key in sorted(more.keys() - asked)}
+    )
+    made = [await _made(stages, task, kernel, dims, tune) for dims in asked.values()]
+    for values, dims in further.items():
+        try:
+            made.append(await _made(stages, task, kernel, dims, tune))
+            asked[values] = dims
+        except UsageError:  # sizes that nobody asked for, and that the kernel may have no code for
+            continue
+    built = [one for each in made for one in each]
     _check_alike(plan, built)
-    variants = [
-        Variant(values, tuple(_image(one) for one in _slice(built, place, len(stages))))
-        for place, (values, _) in enumerate(taken)
-    ]
-    return CompiledKernel(plan, keys, tuple(variants), _registers(built))
+    variants = tuple(
+        Variant(values, tuple(_image(one) for one in each)) for values, each in zip(asked, made, strict=True)
+    )
+    return CompiledKernel(plan, keys, variants, _registers(built))
 
 
-def _slice(built: Sequence[Build], place: int, each: int) -> Sequence[Build]:
-    return built[place * each : (place + 1) * each]
+def _by_values(
+    plan: LaunchPlan, keys: Sequence[str], sizes: Iterable[Mapping[str, int]]
+) -> dict[tuple[int, ...], Mapping[str, int]]:
+    """Return the first of the sizes for each set of the keys' values; sizes without a value are left out."""
+    found: dict[tuple[int, ...], Mapping[str, int]] = {}
+    for dims in sizes:
+        try:
+            values = plan.values(dims)
+        except ExpressionError:
+            continue
+        found.setdefault(tuple(values[key] for key in keys), dims)
+    return found
+
+
+def _drawn(task: Task) -> Iterator[dict[str, int]]:
+    """Return sizes of all magnitudes up to twice the largest case, with all divisors; always the same ones."""
+    draw = random.Random(0)
+    cases = [case.dims for case in (*task.benches, *task.finals, *task.tests)]
+    largest = {name: 2 * max(dims[name] for dims in cases) for name in task.dims}
+    for _ in range(_DRAWS):
+        yield {name: _size(draw, task.limits.get(name, DimLimits()), largest[name]) for name in task.dims}
+
+
+def _size(draw: random.Random, limits: DimLimits, largest: int) -> int:
+    least, most = limits.min or 1, min(limits.max or largest, largest)
+    unit = (limits.multiple_of or 1) * draw.choice(_UNITS)
+    wanted = math.exp(draw.uniform(math.log(least), math.log(max(most, least))))
+    size = round(wanted / unit) * unit
+    return size if least <= size <= most else max(least, 1)
+
+
+async def _made(
+    stages: Mapping[str, CompileStage],
+    task: Task,
+    kernel: str,
+    dims: Mapping[str, int],
+    tune: Mapping[str, int],
+) -> list[Build]:
+    """Return the kernel compiled for one size, for every architecture."""
+    return list(await asyncio.gather(*(_built(stage, task, kernel, dims, tune) for stage in stages.values())))
 
 
 async def _built(
@@ -169,15 +213,3 @@ def _registers(built: Iterable[Build]) -> dict[str, tuple[int, int]]:
             before = (max(before[0], one.registers), max(before[1], one.spill_bytes))
         found[name] = before
     return found
-
-
-def with_defaults(kernel: str, tune: Mapping[str, int]) -> str:
-    """Return a kernel file whose tunables' defaults are these values, so that whoever judges it judges them."""
-    parsed = parse(kernel)
-    lines = kernel.split("\n")
-    for one in parsed.tunables:
-        value = tune.get(one.name, one.default)
-        values = ", ".join(map(str, one.values))
-        if value != one.default:
-            lines[one.line - 1] = f"//@ tune {one.name} = {value} in {values}"
-    return "\n".join(lines)

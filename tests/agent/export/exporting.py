@@ -58,9 +58,9 @@ def package(task: Task, *kernels: str, sizes: Sequence[Mapping[str, int]] = ()) 
         for place, text in enumerate(kernels)
     )
     choices = tuple(
-        ChosenKernel(case.dims, place % len(made)) for place, case in enumerate((task.benches * len(made)))
+        ChosenKernel(case.dims, place % len(made)) for place, case in enumerate(task.benches * len(made))
     )
-    return Package(task, made, choices, (ARCHITECTURE,), "0")
+    return Package(task, made, choices, (ARCHITECTURE,), "0", {})
 
 
 def plan_module(made: Package) -> types.ModuleType:
@@ -73,7 +73,9 @@ def plan_module(made: Package) -> types.ModuleType:
 ADDRESSES = {name: 0x1000 * number for number, name in enumerate("abcdefghijklmnopqrstuvwxyz", start=1)}
 
 
-def planned(task: Task, kernel: str, dims: Mapping[str, int], scalars: Mapping[str, int | float]) -> list[object]:
+def planned(
+    task: Task, kernel: str, dims: Mapping[str, int], scalars: Mapping[str, int | float]
+) -> list[object]:
     """The launches of a kernel at these sizes as the product judges them: extents, and each argument's bytes."""
     build = asyncio.run(CompileStage(InProcess(), ARCHITECTURE).compile(task, kernel, dims)).build
     assert build is not None
@@ -110,7 +112,9 @@ class Everywhere(dict[str, int]):
         return address(name)
 
 
-def launched(module: types.ModuleType, dims: Mapping[str, int], scalars: Mapping[str, int | float]) -> list[object]:
+def launched(
+    module: types.ModuleType, dims: Mapping[str, int], scalars: Mapping[str, int | float]
+) -> list[object]:
     """The launches of a package at these sizes, in the words of `planned`."""
     work = module.work(module.Sizes(**dims))
     symbols = module.IMAGES[work.kernel, work.variant][0].symbols

@@ -40,6 +40,12 @@ def test_the_example_runs_on_a_driver_and_prints_what_comes_out(tmp_path: Path, 
     write(cuda_files(package(task, task.baseline)), tmp_path)
     library = str(driver / "libcuda.so.1")
     program = build(tmp_path, "example.cpp", "src/plan.cpp", "src/images.cpp", libraries=(library,))
-    ran = subprocess.run([program], capture_output=True, text=True, check=False, env={**os.environ, "LD_LIBRARY_PATH": str(driver)})
+    ran = subprocess.run(
+        [program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LD_LIBRARY_PATH": str(driver)},
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("out: 2")

@@ -84,14 +84,7 @@ def test_code_that_depends_on_sizes_is_chosen_by_what_its_macros_are() -> None:
     module = plan_module(made)
     for m, n, k in itertools.product((4, 5), (8, 9), (12, 13)):
         dims = {"m": m, "n": n, "k": k}
-        values = made.kernels[0].compiled.plan.values(dims)
-        wanted = tuple(values[key] for key in keys)
-        held = [one.values for one in made.kernels[0].compiled.variants]
-        if wanted in held:
-            assert launched(module, dims, {}) == planned(task, kernel, dims, {})
-        else:
-            with pytest.raises(ValueError, match="export it again with --size"):
-                module.work(module.Sizes(**dims))
+        assert launched(module, dims, {}) == planned(task, kernel, dims, {})
 
 
 FIXED = """\
@@ -102,10 +95,10 @@ extern "C" __global__ void copy(const float* x, float* out) { if (threadIdx.x < 
 
 
 def test_a_kernel_with_constant_dimensions_serves_the_sizes_it_was_exported_for_and_says_so() -> None:
-    task = small_task([{"n": 8}, {"n": 32}], array("x", "in", "n"), array("out", "out", "n"))
+    task = small_task([{"n": 8}, {"n": 320}], array("x", "in", "n"), array("out", "out", "n"))
     module = plan_module(package(task, FIXED, sizes=[{"n": 16}]))
-    assert [launched(module, {"n": size}, {})[0][2] for size in (8, 16, 32)] == [
-        (8, 1, 1), (16, 1, 1), (32, 1, 1),
+    assert [launched(module, {"n": size}, {})[0][2] for size in (8, 16, 320)] == [
+        (8, 1, 1), (16, 1, 1), (320, 1, 1),
     ]  # fmt: skip
     with pytest.raises(ValueError, match=r"holds code for \(COLS\) = .*ask for \(9,\).*--size n=9"):
         module.work(module.Sizes(9))
@@ -116,8 +109,10 @@ PLAIN = FIXED.replace("//@ define COLS = n\n", "").replace("(x, out)", "(x, out,
 ).replace("1, COLS", "1, 1024")  # fmt: skip
 
 
-def test_the_kernel_that_was_best_at_the_nearest_shape_is_launched_and_the_next_where_it_holds_no_code() -> None:
-    task = small_task([{"n": 8}], array("x", "in", "n"), array("out", "out", "n"))
+def test_the_kernel_that_was_best_at_the_nearest_shape_is_launched_and_the_next_where_it_holds_no_code() -> (
+    None
+):
+    task = small_task([{"n": 8}, {"n": 320}], array("x", "in", "n"), array("out", "out", "n"))
     made = package(task, FIXED, PLAIN)
     module = plan_module(made)
     module.CHOICES = ((0, module.Sizes(8)), (1, module.Sizes(1000)))
@@ -130,9 +125,9 @@ def test_shapes_that_do_not_fit_are_refused_with_what_was_expected() -> None:
     names = [argument.name for argument in task.arguments if argument.is_input]
     shapes = module.shapes(module.Sizes(m=2, n=3, k=4))
     assert module.sizes_of({name: shapes[name] for name in names}) == module.Sizes(m=2, n=3, k=4)
-    with pytest.raises(ValueError, match="expected .* of shape"):
+    with pytest.raises(ValueError, match=r"expected .* of shape"):
         module.sizes_of({name: (2, 5) if name == names[1] else shapes[name] for name in names})
-    with pytest.raises(ValueError, match="expected .* of shape"):
+    with pytest.raises(ValueError, match=r"expected .* of shape"):
         module.sizes_of({name: (2,) for name in names})
 
 

@@ -41,7 +41,9 @@ def test_expressions_in_python_have_the_same_values() -> None:
             found = str(eval(python(expressions.parse(text)), names, {"a_": a, "b_": b}))
         except (ZeroDivisionError, ValueError):
             found = "error"
-        beyond = found != "error" and abs(int(found)) > 2**62  # Python's integers have no end; what is passed is checked
+        beyond = (
+            found != "error" and abs(int(found)) > 2**62
+        )  # Python's integers have no end; what is passed is checked
         assert found == wanted or beyond, (text, a, b)
 
 
@@ -52,7 +54,10 @@ def program() -> str:
         for text in TEXTS
     )
     values = ", ".join(map(str, VALUES))
-    lengths = ", ".join(f"{{{', '.join(str(len(data)) for data in one[4])}}}" for one in planned(hard(), HARD, SIZES[0], {"alpha": 0.25}))  # type: ignore[index]
+    lengths = ", ".join(
+        f"{{{', '.join(str(len(data)) for data in one[4])}}}"
+        for one in planned(hard(), HARD, SIZES[0], {"alpha": 0.25})
+    )  # type: ignore[index]
     sizes = "".join(f"{{{one['n']}}}, " for one in SIZES)
     pointers = {name: f"reinterpret_cast<{kind}>({address(name)}ULL)" for name, kind in (
         ("x", "const float*"), ("weights", "const float*"), ("out", "float*"), ("total", "std::int32_t*"),
@@ -121,7 +126,9 @@ def test_launches_in_cpp_are_as_planned_at_every_size(printed: list[str]) -> Non
         start = shown.index(f"at {dims['n']}")
         blocks = -(-dims["n"] // 64)
         assert shown[start + 1 : start + 4] == [f"scratch {16 * blocks}", "begin 0", "constant taps 32"]
-        for line, wanted in zip(shown[start + 4 :], planned(hard(), HARD, dims, {"alpha": 0.25}), strict=False):
+        for line, wanted in zip(
+            shown[start + 4 :], planned(hard(), HARD, dims, {"alpha": 0.25}), strict=False
+        ):
             _, grid, block, shared, arguments = wanted  # type: ignore[misc]
             extents = [",".join(map(str, grid)), ",".join(map(str, block)), str(shared)]
             assert line.split() == [*extents, *(data.hex() for data in arguments)]

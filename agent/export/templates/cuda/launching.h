@@ -31,7 +31,7 @@ struct Image {
     int major, minor;
     bool exact;  // runs on that compute capability alone
     bool ptx;
-    const unsigned char* code;
+    const std::uint64_t* code;
     const char* const* symbols;
 };
 

@@ -1,0 +1,33 @@
+"""The forms that kernels are exported in, and the files of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.export.packages import Package
+
+
+class Form(StrEnum):
+    """What a package is for."""
+
+    CUDA = "cuda"
+
+
+def package_files(package: Package, form: Form) -> dict[str, bytes]:
+    """Return every file of a package by its path: the form's own, the kernels, their task and what was verified.
+
+    Raises:
+        UsageError: The form cannot launch what the kernels ask for.
+    """
+    from agent.export.verification import common_files
+
+    return _writers()[form](package) | common_files(package, form)
+
+
+def _writers() -> Mapping[Form, Callable[[Package], dict[str, bytes]]]:
+    from agent.export.cuda_form import cuda_files
+
+    return {Form.CUDA: cuda_files}
