@@ -15,7 +15,7 @@ from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.export.exporting import Chosen
-    from agent.export.packages import Package
+    from agent.export.packages import KernelPackage
 
 
 def export(  # noqa: PLR0913 - they are the options of the command
@@ -61,14 +61,16 @@ def export(  # noqa: PLR0913 - they are the options of the command
     """
 
     async def work() -> ExitStatus:
-        from agent.export.exporting import KernelNotRightError, Wanted, packaged
+        from agent.export.exporting import ExportRequest, KernelNotRightError, packaged
         from agent.export.forms import package_files
         from agent.export.writing import require_empty, write_files
         from agent.home import home
 
         if output is not None:
             require_empty(output)
-        wanted = Wanted(_architectures(architectures), tuple(_size(one) for one in sizes or ()), device)
+        wanted = ExportRequest(
+            _architectures(architectures), tuple(_size(one) for one in sizes or ()), device
+        )
         chosen = _chosen(sources, task, device)
         _check_sizes(chosen, wanted.sizes)
         try:
@@ -130,7 +132,7 @@ def _chosen(sources: list[str], task: str | None, device: str) -> Chosen:
     return from_files(texts, found, device_name(device))
 
 
-def _tell(package: Package, folder: Path, form: Form, *, as_json: bool) -> None:
+def _tell(package: KernelPackage, folder: Path, form: Form, *, as_json: bool) -> None:
     from agent.cli import output
 
     if as_json:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from agent.export.packages import Package
+from agent.export.packages import KernelPackage
 from agent.export.rendering import rendered
 
 _AS_THEY_ARE = ("integer.h", "launching.h")
 
 
-def cuda_files(package: Package) -> dict[str, bytes]:
+def cuda_files(package: KernelPackage) -> dict[str, bytes]:
     """Return the files of the launcher, its CMake example among them."""
     folder = files("agent.export") / "templates" / "cuda"
     names = {argument.name for argument in package.task.arguments}

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agent.candidates import Trial
-from agent.export.packages import ChosenKernel, ExportedKernel, Origin, Package
+from agent.export.packages import ChosenKernel, ExportedKernel, KernelPackage, Origin
 from agent.export.variants import compiled_kernel
 from agent.home import Home
 from agent.search.best import settled
@@ -64,7 +64,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExportRequest:
     """What an export is for.
 
     Attributes:
@@ -114,7 +114,9 @@ def from_files(files: Sequence[tuple[str, str]], task: Task, device: str) -> Cho
     return Chosen(task, drafts, device)
 
 
-async def packaged(chosen: Chosen, wanted: Wanted, home: Home, say: Callable[[str], None]) -> Package:
+async def packaged(
+    chosen: Chosen, wanted: ExportRequest, home: Home, say: Callable[[str], None]
+) -> KernelPackage:
     """Judge the kernels for every architecture and compile them.
 
     Args:
@@ -139,7 +141,7 @@ async def packaged(chosen: Chosen, wanted: Wanted, home: Home, say: Callable[[st
         dict.fromkeys(_architecture(report) for report in judged[0][1])
     )
     kernels = await _compiled(chosen.task, judged, architectures, wanted, home)
-    return Package(
+    return KernelPackage(
         chosen.task, kernels, choices(chosen.task, [reports[0] for _, reports in judged]), architectures,
         version("warpwright"), _task_files(chosen.task),
     )  # fmt: skip
@@ -155,7 +157,7 @@ async def _compiled(
     task: Task,
     judged: Sequence[tuple[Draft, tuple[CheckReport, ...]]],
     architectures: Sequence[str],
-    wanted: Wanted,
+    wanted: ExportRequest,
     home: Home,
 ) -> tuple[ExportedKernel, ...]:
     sizes = [*wanted.sizes, *(case.dims for case in (*task.benches, *task.finals, *task.tests))]
@@ -177,7 +179,7 @@ async def _compiled(
 
 
 async def _judgements(
-    chosen: Chosen, draft: Draft, wanted: Wanted, home: Home, say: Callable[[str], None]
+    chosen: Chosen, draft: Draft, wanted: ExportRequest, home: Home, say: Callable[[str], None]
 ) -> tuple[CheckReport, ...]:
     """Return a judgement for each architecture that a device here has; the first is of the device asked for."""
     devices = devices_for(wanted.architectures, chosen.device)

@@ -7,16 +7,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agent.export.packages import Package
+    from agent.export.packages import KernelPackage
 
 
 class Form(StrEnum):
     """What a package is for."""
 
     CUDA = "cuda"
+    TORCH = "torch"
 
 
-def package_files(package: Package, form: Form) -> dict[str, bytes]:
+def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
     """Return every file of a package by its path: the form's own, the kernels, their task and what was verified.
 
     Raises:
@@ -27,7 +28,8 @@ def package_files(package: Package, form: Form) -> dict[str, bytes]:
     return _writers()[form](package) | common_files(package, form)
 
 
-def _writers() -> Mapping[Form, Callable[[Package], dict[str, bytes]]]:
+def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
     from agent.export.cuda_form import cuda_files
+    from agent.export.torch_form import torch_files
 
-    return {Form.CUDA: cuda_files}
+    return {Form.CUDA: cuda_files, Form.TORCH: torch_files}

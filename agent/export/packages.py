@@ -68,7 +68,7 @@ class InferredDim:
 
 
 @dataclass(frozen=True)
-class Package:
+class KernelPackage:
     """Kernels of one task, ready to be written in any form.
 
     Attributes:
@@ -109,6 +109,11 @@ class Package:
     def scalars(self) -> tuple[TaskArgument, ...]:
         """The task's arguments that are numbers."""
         return tuple(one for one in self.task.arguments if one.is_scalar)
+
+    @property
+    def ordered_scalars(self) -> tuple[TaskArgument, ...]:
+        """The scalars, those without a default first."""
+        return tuple(sorted(self.scalars, key=lambda one: self.default(one) is not None))
 
     @property
     def outputs(self) -> tuple[TaskArgument, ...]:
@@ -154,6 +159,10 @@ class Package:
         """Return how many elements an array has at these sizes."""
         return math.prod(argument_size(argument, dims))
 
+    def sides(self, argument: TaskArgument, dims: Mapping[str, int]) -> tuple[int, ...]:
+        """Return the shape of an array at these sizes."""
+        return argument_size(argument, dims)
+
     @property
     def constants(self) -> bool:
         """Whether a kernel fills constant memory, which all streams share."""
@@ -178,6 +187,11 @@ class Package:
             for variant, compiled in enumerate(one.compiled.variants)
             for image in compiled.images
         ]
+
+    def image_files(self) -> dict[str, bytes]:
+        """Return the code as files, by the names that the plan in Python has for them."""
+        cubins = {f"{name}.cubin": image.cubin for name, image in self.images()}
+        return cubins | {f"{name}.ptx": text for name, text in self.ptx()}
 
     def ptx(self) -> list[tuple[str, bytes]]:
         """Return the PTX of every variant by name, as `k0_v0`: of the first architecture, where others run it."""

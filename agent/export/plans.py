@@ -238,11 +238,11 @@ def launch_plan(build: Build) -> LaunchPlan:
     """
     concrete = build.plan(any_scalars(build.task))
     return LaunchPlan(
-        build.task.dims, build.task.arguments, tuple(_Reader(build, concrete).steps()), concrete.constants
+        build.task.dims, build.task.arguments, tuple(_PlanReader(build, concrete).steps()), concrete.constants
     )
 
 
-class _Reader:
+class _PlanReader:
     """Reads directives beside the plan of one size, which says in which types numbers are passed."""
 
     def __init__(self, build: Build, concrete: Plan) -> None:

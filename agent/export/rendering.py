@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from agent.export.packages import Package
+from agent.export.packages import KernelPackage
 from agent.export.plans import PassedNumber
 from agent.export.printing import cpp, local_name, python
 from tools.tasks.task import TaskArgument
@@ -61,6 +61,7 @@ def _environment() -> Environment:
         "parameter": _parameter,
         "number": _number,
         "held": _held,
+        "pytype": _python_type,
         "one": _one,
         "kind": _kind,
         "words": _words,
@@ -69,7 +70,7 @@ def _environment() -> Environment:
     return made
 
 
-def rendered(template: str, package: Package, **more: object) -> bytes:
+def rendered(template: str, package: KernelPackage, **more: object) -> bytes:
     """Return a file of a package."""
     text = _environment().get_template(template).render(package=package, **more)
     return text.encode()
@@ -88,6 +89,10 @@ def field_name(name: str) -> str:
 def _held(dtype: str) -> str:
     """Return what a vector on the host holds of a dtype."""
     return "unsigned char" if dtype == "bool" else c_type(dtype)
+
+
+def _python_type(dtype: str) -> str:
+    return "bool" if dtype == "bool" else "float" if "float" in dtype else "int"
 
 
 def _one(dtype: str) -> str:

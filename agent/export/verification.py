@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agent.export.forms import Form
-from agent.export.packages import ExportedKernel, Package
+from agent.export.packages import ExportedKernel, KernelPackage
 from agent.export.rendering import rendered
 from agent.report.account import KernelAccount
 from agent.report.figures import amount
@@ -21,6 +21,9 @@ _SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~!]")
 _TESTED = {
     Form.CUDA: "warpwright's tests build such a launcher with a C++ compiler, compare what it launches with what is"
     " judged, and run it before a stand-in of the driver that has no GPU.",
+    Form.TORCH: "warpwright's tests register such an operator in PyTorch without CUDA, check its shapes, its fake"
+    " kernel and `torch.compile`'s tracing, and run its launches by cuda.core before a stand-in of the driver that has"
+    " no GPU.",
 }
 
 
@@ -40,7 +43,7 @@ class ToldJudgement:
     verdict: str
 
 
-def common_files(package: Package, form: Form) -> dict[str, bytes]:
+def common_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
     """Return the kernel files, the task's folder and VERIFICATION.md."""
     made = {f"kernels/{one.file}": one.text.encode() for one in package.kernels}
     made |= {f"task/{name}": data for name, data in package.task_files.items()}

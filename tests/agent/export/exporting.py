@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.export.packages import ChosenKernel, ExportedKernel, Origin, Package
+from agent.export.packages import ChosenKernel, ExportedKernel, KernelPackage, Origin
 from agent.export.rendering import rendered
 from agent.export.variants import CompiledKernel, compiled_kernel
 from sandbox.dtypes import numpy_dtype
@@ -51,7 +51,7 @@ def compiled(
     return asyncio.run(compiled_kernel(stages, task, kernel, tuned, sizes))
 
 
-def package(task: Task, *kernels: str, sizes: Sequence[Mapping[str, int]] = ()) -> Package:
+def package(task: Task, *kernels: str, sizes: Sequence[Mapping[str, int]] = ()) -> KernelPackage:
     asked = [*sizes, *(case.dims for case in (*task.benches, *task.tests))]
     made = tuple(
         ExportedKernel(f"kernel_{place}.cu", text, compiled(task, text, asked), Origin("file.cu"), ())
@@ -60,10 +60,10 @@ def package(task: Task, *kernels: str, sizes: Sequence[Mapping[str, int]] = ()) 
     choices = tuple(
         ChosenKernel(case.dims, place % len(made)) for place, case in enumerate(task.benches * len(made))
     )
-    return Package(task, made, choices, (ARCHITECTURE,), "0", {})
+    return KernelPackage(task, made, choices, (ARCHITECTURE,), "0", {})
 
 
-def plan_module(made: Package) -> types.ModuleType:
+def plan_module(made: KernelPackage) -> types.ModuleType:
     module = types.ModuleType("plan")
     module.__file__ = "plan.py"
     exec(compile(rendered("plan.py.j2", made), "plan.py", "exec"), module.__dict__)

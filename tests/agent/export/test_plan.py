@@ -63,7 +63,7 @@ def test_every_launch_of_a_kernel_with_everything_is_as_planned() -> None:
         assert launched(module, dims, {"alpha": 0.25}) == planned(task, HARD, dims, {"alpha": 0.25}), dims
     work = module.work(module.Sizes(100))
     assert work.scratch == {"partial": ("float64", 4)}
-    assert work.constants == (("taps", "weights"),)
+    assert work.constants == (("taps", "weights", 32),)
 
 
 @pytest.mark.parametrize("name", ["matmul", "attention", "conv2d", "softmax", "histogram"])

@@ -6,6 +6,7 @@
 // A function is found where the image names it, and runs as the entry of `kernels` with its unmangled name.
 
 #include <cuda.h>
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -294,6 +295,24 @@ CUresult CUDAAPI cuInit(unsigned flags) {
         return CUDA_ERROR_OPERATING_SYSTEM;
     initialised = true;
     return CUDA_SUCCESS;
+}
+
+// By the plain name of a function the newest of its versions that is here; cuda.bindings finds all of them so.
+CUresult CUDAAPI cuGetProcAddress(const char *symbol, void **found, int version, cuuint64_t flags,
+                                  CUdriverProcAddressQueryResult *result) {
+    static const char *const suffixes[] = {"_v4", "_v3", "_v2", ""};
+    static void *self;
+    Dl_info where;
+    (void)version, (void)flags;
+    if (!self && dladdr((void *)&cuGetErrorName, &where)) self = dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    *found = NULL;
+    for (int i = 0; self && !*found && i < 4; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s%s", symbol, suffixes[i]);
+        *found = dlsym(self, name);
+    }
+    if (result) *result = *found ? CU_GET_PROC_ADDRESS_SUCCESS : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+    return *found ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
 }
 
 CUresult CUDAAPI cuDriverGetVersion(int *version) { return *version = CUDA_VERSION, CUDA_SUCCESS; }
