@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ class Form(StrEnum):
 
     CUDA = "cuda"
     TORCH = "torch"
+    CUPY = "cupy"
+    PYCUDA = "pycuda"
+    NUMBA = "numba"
 
 
 def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
@@ -29,7 +33,14 @@ def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
 
 
 def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
+    from agent.export.array_forms import CUPY, NUMBA, PYCUDA, array_files
     from agent.export.cuda_form import cuda_files
     from agent.export.torch_form import torch_files
 
-    return {Form.CUDA: cuda_files, Form.TORCH: torch_files}
+    return {
+        Form.CUDA: cuda_files,
+        Form.TORCH: torch_files,
+        Form.CUPY: partial(array_files, library=CUPY),
+        Form.PYCUDA: partial(array_files, library=PYCUDA),
+        Form.NUMBA: partial(array_files, library=NUMBA),
+    }

@@ -116,6 +116,12 @@ class KernelPackage:
         return tuple(sorted(self.scalars, key=lambda one: self.default(one) is not None))
 
     @property
+    def stream(self) -> str:
+        """What the parameter for a stream is called in Python: no argument of the task."""
+        names = {one.name for one in self.task.arguments} | set(self.task.dims)
+        return "stream" if "stream" not in names else "cuda_stream"
+
+    @property
     def outputs(self) -> tuple[TaskArgument, ...]:
         """The arrays that a call makes."""
         return tuple(one for one in self.task.arguments if one.role == "out")

@@ -65,6 +65,7 @@ def _environment() -> Environment:
         "one": _one,
         "kind": _kind,
         "words": _words,
+        "dictionary": dict,
     }
     made.filters.update(filters)
     return made

@@ -22,8 +22,12 @@ _TESTED = {
     Form.CUDA: "warpwright's tests build such a launcher with a C++ compiler, compare what it launches with what is"
     " judged, and run it before a stand-in of the driver that has no GPU.",
     Form.TORCH: "warpwright's tests register such an operator in PyTorch without CUDA, check its shapes, its fake"
-    " kernel and `torch.compile`'s tracing, and run its launches by cuda.core before a stand-in of the driver that has"
-    " no GPU.",
+    " kernel and `torch.compile`'s tracing, and run its launches by cuda.core before a stand-in of the driver that"
+    " has no GPU.",
+    Form.CUPY: "warpwright's tests run such a module on a stand-in of CuPy that records its launches.",
+    Form.PYCUDA: "warpwright's tests run such a module with PyCUDA before a stand-in of the driver that has no GPU.",
+    Form.NUMBA: "warpwright's tests run such a module on a stand-in of Numba's arrays, and its launches by cuda.core"
+    " before a stand-in of the driver that has no GPU.",
 }
 
 

@@ -86,6 +86,14 @@ struct Launch {
     unsigned cluster[3];  // zeros for none
 };
 
+// Vector loads and asynchronous copies need no more; every allocation has more.
+constexpr std::uintptr_t ALIGNMENT = 32;
+
+inline void check_alignment(const void* address, const char* name) {
+    if (reinterpret_cast<std::uintptr_t>(address) % ALIGNMENT)
+        throw std::invalid_argument(std::string(name) + " must be at a multiple of 32 bytes, as allocations are");
+}
+
 // What a plan is carried out by.
 struct Run {
     virtual ~Run() = default;
