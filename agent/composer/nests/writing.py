@@ -145,6 +145,8 @@ def _gathering(program: NestProgram, options: NestOptions, types: Types) -> list
     texts: dict[str, None] = {}
     for index, nest in enumerate(program.nests):
         many = lanes(program, index, options)
+        if options.shared_memory_tiling and product_of(nest):
+            continue
         for stage in nest.stages:
             if counting.counted(stage) or solving.solved(stage):
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent.composer.kernel_text import indent
+from agent.composer.kernel_text import indent, with_declared
 from agent.composer.nests.collectives.tiling.geometry import TileLayout
 from agent.composer.nests.collectives.tiling.packing import width
 from agent.composer.nests.points import kind_of
@@ -84,13 +84,13 @@ class Filler:
         """Read, and store at once."""
         value = f"Pack<{self.tile.ctype}, {self.macro}>" if self.packed else self.tile.ctype
         zero = "{}" if self.packed else "0"
-        return self._each(f"{self._here()}{value} value = {zero};\n{self._read('value')}{self._stored('value')}")
+        return self._each(self._here(f"{value} value = {zero};\n{self._read('value')}{self._stored('value')}"))
 
     def ahead(self) -> str:
         """Read into registers."""
         kept = f"{self._kept}[i]"
         clear = f"{kept} = {{}};\n" if self.packed else f"{kept} = 0;\n"
-        return self._each(f"{self._here()}{clear}{self._read(kept)}")
+        return self._each(self._here(clear + self._read(kept)))
 
     def stored(self) -> str:
         """Store what was read ahead."""
@@ -107,7 +107,7 @@ class Filler:
             f"copy_async<{self.tile.ctype}, {self._width}>({self._slot()}, "
             f"{self.texts.buffer(at.buffer)} + ({place}), {self._inside()});\n"
         )
-        return self._each(self._here() + copied)
+        return self._each(self._here(copied))
 
     def _each(self, body: str) -> str:
         """Do something for each of a thread's packs."""
@@ -125,11 +125,12 @@ class Filler:
         each = f"({minor} / {self._width})" if self.packed else minor
         return f"const int {major} = e / {each};\nconst int {name} = e % {each}{times};\n"
 
-    def _here(self) -> str:
-        """Where a pack lies in the tile, and in the factor."""
+    def _here(self, body: str) -> str:
+        """Do something, knowing where a pack lies in the tile, and in the factor."""
         factor, first = self.tile.factor, "first_row" if self.tile.factor.side == "left" else "first_col"
         across = f"const int across = {first} + outer;\n" + self.decoded("across", factor.outer)
-        return self._split() + across + "const int flat = k0 + inner;\n" + self.decoded("flat", factor.depth)
+        flat = "const int flat = k0 + inner;\n" + self.decoded("flat", factor.depth)
+        return with_declared(self._split() + across + flat, body)
 
     def _inside(self) -> str:
         factor = self.tile.factor

@@ -98,7 +98,7 @@ class TileSizes:
         if self.tensor:
             lines += [
                 f"//@ define MMA_BK = {64 if not self.wide else 16}",
-                "//@ define MMA_LANES = (BM // 32) * (BN // 32) * 32",
+                f"//@ define MMA_LANES = (BM // {8 * self.side}) * (BN // 32) * 32",
                 f"//@ define MMA_GROUPS = {groups.format('MMA_LANES')}",
             ]
         return lines

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from agent.composer.expressions import Value, Writer
-from agent.composer.kernel_text import SIZED_PACK, indent
+from agent.composer.kernel_text import SIZED_PACK, indent, with_declared
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.tiling.filling import ASYNC_COPY, Decoded, Filler
 from agent.composer.nests.collectives.tiling.geometry import TileLayout, layout, result_bytes
@@ -26,7 +26,7 @@ class TileChoices:
 
     Attributes:
         tensor: By tensor cores.
-        side: Else: results along each side of a thread's block.
+        side: Results along each side of a thread's block, 4 or 8; by tensor cores, a warp has eight times as many rows.
         vectors: Packs move where they can.
         pipeline: How the next tiles come: `` (after the present ones), `ahead` in registers, or `async`.
         bounded: A thread has 128 registers at most.
@@ -135,7 +135,7 @@ class TiledWriter:
     def _multiplier(self) -> Multiplier | TensorMultiplier:
         left, right = self._left.tile, self._right.tile
         if self.choices.tensor:
-            return TensorMultiplier(left, right)
+            return TensorMultiplier(left, right, self.choices.side // 2)
         return Multiplier(
             left, right, self.choices.side, self._ctype, self._converted(left), self._converted(right)
         )
@@ -268,7 +268,7 @@ class TiledWriter:
         at = (
             f"const int to_row = e / {each};\nconst int to_col = {across};\n"
             "const int across = first_row + to_row;\nconst int along = first_col + to_col;\n"
-            f"if ({inside}) {{\n{indent(self.decoded('across', left.outer) + self._kept(right.outer))}}}\n"
+            f"if ({inside}) {{\n{indent(with_declared(self.decoded('across', left.outer), self._kept(right.outer)))}}}\n"
         )
         return (
             f"{self._ctype}* const results = reinterpret_cast<{self._ctype}*>(shared);\n"
@@ -285,15 +285,14 @@ class TiledWriter:
         (value,) = lines.values
         before = "".join(f"{line}\n" for line in lines.lines)
         if not self._packed_out:
-            return self.decoded("along", columns) + before + self.stored(value)
+            return with_declared(self.decoded("along", columns), before + self.stored(value))
         ctype, buffer = self.texts.ctype(self.target.buffer), self.texts.buffer(self.target.buffer)
         pack = f"Pack<{ctype}, {self._out}>"
-        one = (
-            f"const int place = along + j;\n{self.decoded('place', columns)}{before}"
-            f"values.lane[j] = {self.texts.stored(self.target.buffer, value)};\n"
-        )
-        to = self.texts.place(self.target.buffer, self.target.indices)
+        one = f"{before}values.lane[j] = {self.texts.stored(self.target.buffer, value)};\n"
+        one = with_declared(f"const int place = along + j;\n{self.decoded('place', columns)}", one)
+        place = self.texts.place(self.target.buffer, self.target.indices)
+        to = f"*reinterpret_cast<{pack}*>({buffer} + ({place})) = values;\n"
         return (
             f"{pack} values;\n#pragma unroll\nfor (int j = 0; j < {self._out}; ++j) {{\n{indent(one)}}}\n"
-            f"{self.decoded('along', columns)}*reinterpret_cast<{pack}*>({buffer} + ({to})) = values;\n"
+            f"{with_declared(self.decoded('along', columns), to)}"
         )

@@ -35,10 +35,15 @@ __device__ __forceinline__ void multiply_NAME(float (&sums)[4], const unsigned i
 
 @dataclass(frozen=True)
 class TensorMultiplier:
-    """Writes the sums of products of one group; a warp has 32 rows and 32 columns of a tile."""
+    """Writes the sums of products of one group; a warp has 32 columns of a tile.
+
+    Attributes:
+        rows: Rows of a warp, in sixteens.
+    """
 
     left: TileLayout
     right: TileLayout
+    rows: int
 
     @property
     def functions(self) -> list[str]:
@@ -53,10 +58,10 @@ class TensorMultiplier:
             ("lane / 16 * 8 + lane % 8", "lane / 8 % 2 * 8") if deep_right else ("lane / 16 * 8", "lane % 16")
         )
         return (
-            "const int row = warp / (BN / 32) * 32;\nconst int col = warp % (BN / 32) * 32;\n"
+            f"const int row = warp / (BN / 32) * {16 * self.rows};\nconst int col = warp % (BN / 32) * 32;\n"
             f"const int left_part = {self.left.slot(f'row + {left[0]}', left[1])};\n"
             f"const int right_part = {self.right.slot(f'col + {right[0]}', right[1])};\n"
-            "float sums[2][4][4] = {};\n"
+            f"float sums[{self.rows}][4][4] = {{}};\n"
         )
 
     def step(self) -> str:
@@ -65,12 +70,12 @@ class TensorMultiplier:
         load_left = "load_matrices" if self.left.factor.is_deep else "load_transposed"
         load_right = "load_matrices" if self.right.factor.is_deep else "load_transposed"
         inner = (
-            "unsigned int left[2][4], right[2][4];\n"
-            "#pragma unroll\nfor (int r = 0; r < 2; ++r) {\n"
+            f"unsigned int left[{self.rows}][4], right[2][4];\n"
+            f"#pragma unroll\nfor (int r = 0; r < {self.rows}; ++r) {{\n"
             f"    {load_left}(left[r], left_tile + left_part + ({self.left.slot('16 * r', 'kk')}));\n}}\n"
             "#pragma unroll\nfor (int s = 0; s < 2; ++s) {\n"
             f"    {load_right}(right[s], right_tile + right_part + ({self.right.slot('16 * s', 'kk')}));\n}}\n"
-            "#pragma unroll\nfor (int r = 0; r < 2; ++r) {\n    #pragma unroll\n    for (int s = 0; s < 4; ++s) {\n"
+            f"#pragma unroll\nfor (int r = 0; r < {self.rows}; ++r) {{\n    #pragma unroll\n    for (int s = 0; s < 4; ++s) {{\n"
             f"        multiply_{name}(sums[r][s], left[r], right[s / 2] + s % 2 * 2);\n    }}\n}}\n"
         )
         return f"#pragma unroll\nfor (int kk = 0; kk < MMA_BK; kk += 16) {{\n{indent(inner)}}}\n"
@@ -85,6 +90,6 @@ class TensorMultiplier:
         )
         loops = indent(indent(indent(inner)))
         return (
-            "#pragma unroll\nfor (int r = 0; r < 2; ++r) {\n    #pragma unroll\n    for (int s = 0; s < 4; ++s) {\n"
+            f"#pragma unroll\nfor (int r = 0; r < {self.rows}; ++r) {{\n    #pragma unroll\n    for (int s = 0; s < 4; ++s) {{\n"
             f"        #pragma unroll\n        for (int h = 0; h < 2; ++h) {{\n{loops}        }}\n    }}\n}}\n"
         )
