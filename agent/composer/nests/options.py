@@ -102,9 +102,7 @@ def _tensor_feature(program: NestProgram, product: Product) -> str | None:
 def tile_choices(program: NestProgram, product: Product, options: NestOptions) -> TileChoices:
     """How a product is written."""
     name = _tensor_feature(program, product)
-    pipeline = (
-        "async" if options.async_copy_pipeline else "ahead" if options.register_prefetch else ""
-    )
+    pipeline = "async" if options.async_copy_pipeline else "ahead" if options.register_prefetch else ""
     return TileChoices(
         tensor=name is not None and name in options.features, side=8 if options.register_blocking else 4,
         vectors=options.vectorized_loads, pipeline=pipeline, bounded=options.launch_bounds,

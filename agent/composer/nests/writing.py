@@ -393,6 +393,4 @@ class _NestWriter:
             functions = tiled.functions
         head = f'extern "C" __global__ void __launch_bounds__({bounds})\n{self._name}({", ".join(declared)})'
         launch = "\n".join([*before, f"//@ launch {self._name}<<<{shape}>>>({arguments})"])
-        return _Written(
-            f"{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros), tuple(functions)
-        )
+        return _Written(f"{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros), tuple(functions))

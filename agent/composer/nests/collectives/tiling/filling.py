@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from agent.composer.kernel_text import indent, with_declared
 from agent.composer.nests.collectives.tiling.geometry import TileLayout
@@ -51,7 +52,7 @@ class Filler:
     vectors: bool
     constant: bool
 
-    @property
+    @cached_property
     def packed(self) -> str | None:
         """How many elements move at a time, as an expression of kernel files; None where always one does."""
         at, factor = self.tile.factor.element, self.tile.factor
@@ -84,7 +85,9 @@ class Filler:
         """Read, and store at once."""
         value = f"Pack<{self.tile.ctype}, {self.macro}>" if self.packed else self.tile.ctype
         zero = "{}" if self.packed else "0"
-        return self._each(self._here(f"{value} value = {zero};\n{self._read('value')}{self._stored('value')}"))
+        return self._each(
+            self._here(f"{value} value = {zero};\n{self._read('value')}{self._stored('value')}")
+        )
 
     def ahead(self) -> str:
         """Read into registers."""

@@ -95,7 +95,13 @@ class TiledWriter:
         threads = f"{self._lanes} * {self._groups}"
         bounds = f"{threads}, (512 + {threads} - 1) / ({threads})" if self.choices.bounded else threads
         return TiledKernel(
-            body, self._grid, threads, bounds, f"max({stages}, {result_bytes(self._ctype)})", macros, functions
+            body,
+            self._grid,
+            threads,
+            bounds,
+            f"max({stages}, {result_bytes(self._ctype)})",
+            macros,
+            functions,
         )
 
     @cached_property

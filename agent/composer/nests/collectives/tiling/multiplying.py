@@ -78,9 +78,7 @@ class Multiplier:
             f"    {name}_deep[{index}] = *reinterpret_cast<const {pack}*>({name}_tile + {tile.slot(place, 'kk')});\n}}\n"
         )
 
-    def _taken(
-        self, tile: TileLayout, name: str, first: str, step: int, index: str, value: Converted
-    ) -> str:
+    def _taken(self, tile: TileLayout, name: str, first: str, step: int, index: str, value: Converted) -> str:
         """The values of one step of what is summed."""
         if tile.factor.is_deep:
             text = value(f"{name}_deep[{index}].lane[q]")

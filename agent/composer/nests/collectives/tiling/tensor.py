@@ -53,7 +53,9 @@ class TensorMultiplier:
     def declared(self) -> str:
         """Where a warp's results lie, its sums, and which part of a matrix this lane names."""
         deep_left, deep_right = self.left.factor.is_deep, self.right.factor.is_deep
-        left = ("lane % 16", "lane / 16 * 8") if deep_left else ("lane / 8 % 2 * 8", "lane / 16 * 8 + lane % 8")
+        left = (
+            ("lane % 16", "lane / 16 * 8") if deep_left else ("lane / 8 % 2 * 8", "lane / 16 * 8 + lane % 8")
+        )
         right = (
             ("lane / 16 * 8 + lane % 8", "lane / 8 % 2 * 8") if deep_right else ("lane / 16 * 8", "lane % 16")
         )
