@@ -166,13 +166,12 @@ class GlobalHazards(Observer):
         if kind == "load":
             self._read(case, unit, agent, width)
             return
-        self._judge_readers(case, unit, agent)
+        if watched.read:
+            self._judge_readers(case, unit, agent)
         number = self._instructions.number(case.access.instruction)
         if how.strong or watched.strong:
             self._written_strongly(case, unit, agent, before)
-        watched.writer[unit] = agent
-        watched.written_by[unit] = number
-        watched.written[unit] = True
+        watched.write(unit, agent, number)
         if kind == "store":
             collided = watched.writer.take(unit) != agent
             if collided.any() and not self._same(case, unit[collided], None):
@@ -246,7 +245,7 @@ class GlobalHazards(Observer):
         if not racing.any() or (access.kind == "store" and self._same(case, unit[racing], watched)):
             return
         first = farthest(racing, before, agent)
-        writer = Side(self._instructions[int(watched.written_by[unit[first]])], *who_is(int(before[first])))
+        writer = Side(self._instructions[watched.written_by(int(unit[first]))], *who_is(int(before[first])))
         self._race(case, int(unit[first]), writer, int(agent[first]))
 
     def _after_ticket(self, case: BufferAccess, unit: Array, agent: Array, before: Array) -> Array:
@@ -315,7 +314,7 @@ class GlobalHazards(Observer):
         if written.any():
             first = int(np.argmax(written))
             place = int(unit[first])
-            writer = self._instructions[int(case.watched.written_by[place])]
+            writer = self._instructions[case.watched.written_by(place)]
             what = (
                 f"{case.element(place)} is read through the non-coherent cache (ld.global.nc: __ldg, or a const "
                 f"__restrict__ pointer) though this launch writes it at line {writer.line}: what comes back is "

@@ -16,7 +16,7 @@ from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
 from tests.compiling import InProcess
 from tools.judge.comparison import Expectation
-from tools.judge.questions import Question
+from tools.judge.questions import Posed, Question
 from tools.reports import ProfileReport
 from tools.stages.compiling import CompileStage
 from tools.stages.measuring import MeasureStage
@@ -34,6 +34,9 @@ class Doubles:
         return Question(
             {"x": x}, (Expectation("y", "float32", 2.0 * x.astype(np.float64), np.abs(x).astype(np.float64)),)
         )
+
+    async def pose(self, case: Case, seed: int) -> Posed:
+        raise AssertionError
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Any]) -> str | None:
         return None
