@@ -56,7 +56,7 @@ def product_of(nest: Nest) -> Product | None:
     stage = nest.stages[0]
     if len(nest.stages) != 1 or nest.extra(stage) or len(nest.axes) < 2 or stage.is_scattered:
         return None
-    match [part for part in parts(stage.value) if isinstance(part, Fold)]:
+    match list(dict.fromkeys(part for part in parts(stage.value) if isinstance(part, Fold))):
         case [Fold(op="sum", body=Binary(op="*", left=one, right=other)) as fold]:
             last = nest.axes[-1]
             left, right = (other, one) if last in axes_of(one) else (one, other)
