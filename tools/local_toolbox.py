@@ -28,6 +28,7 @@ from tools.stages.compiling import CompileStage
 from tools.stages.hazards import HazardStage
 from tools.stages.judgement import CheckContext
 from tools.stages.measuring import MeasureStage
+from tools.stages.own_files import by_own_files
 from tools.stages.profiling import ProfileStage
 from tools.stages.proving import opinion_on
 from tools.stages.shapes import ShapeStage
@@ -98,7 +99,8 @@ class LocalToolbox(Toolbox):
             # Workers start while the first kernel is compiled. What fails fails again where it is needed.
             self._ahead = [asyncio.ensure_future(start()) for start in self._parts.ahead]
         try:
-            return cast("R", await self._report(order))
+            report = await self._report(order)
+            return cast("R", by_own_files(report, order.kernel))
         finally:
             # Inputs, answers and outputs of a benchmark shape were hundreds of megabytes.
             asyncio.get_running_loop().run_in_executor(None, return_freed_memory)

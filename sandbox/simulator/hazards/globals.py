@@ -79,6 +79,7 @@ class GlobalHazards(Observer):
         self._findings = findings
         self._strengths = strengths
         self._instructions = Instructions()
+        self._alone = order.geometry.threads == order.geometry.grid_blocks == 1
 
     def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge one access against what came before it in this launch."""
@@ -156,6 +157,9 @@ class GlobalHazards(Observer):
         kind = "load" if how.only_reads else case.access.kind
         if case.access.reads and not watched.written.take(unit).all():
             self._findings.unwritten(never_written(case, unit, agent), case.access.instruction)
+        if self._alone:
+            self._follow(case, unit, agent)
+            return
         before = watched.writer.take(unit)
         if before.max(initial=NOBODY) >= 0:
             self._judge_writer(case, unit, agent, before)
@@ -177,6 +181,16 @@ class GlobalHazards(Observer):
             watched.second[unit[lost]] = agent[lost]
             if how.scope < GRID:
                 self._narrow(case, unit, agent)
+
+    def _follow(self, case: BufferAccess, unit: Array, agent: Array) -> None:
+        """Remember what the only thread of a launch does: all its accesses are in order."""
+        watched, access = case.watched, case.access
+        if access.kind != "load":
+            watched.writer[unit] = agent
+            watched.written_by[unit] = self._instructions.number(access.instruction)
+            watched.written[unit] = True
+        elif "nc" in access.instruction.modifiers:
+            self._not_coherent(case, unit, agent)
 
     @staticmethod
     def _written_strongly(case: BufferAccess, unit: Array, agent: Array, before: Array) -> None:
