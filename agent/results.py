@@ -42,6 +42,7 @@ class SearchRequest(BaseModel):
 
     `patience` is how many rounds without a gain a search goes on; None leaves it to the strategy.
     `start` holds kernel files to begin with: the first candidates of round 1.
+    `approve` waits before each round until someone has seen its plans.
     `target_us`, `target_speedup` and `target_roofline` end the search where all that are set are met; each takes the
     place of the task's own.
     `tools` is the address of an MCP server whose tools judge, None for this machine's own.
@@ -61,6 +62,7 @@ class SearchRequest(BaseModel):
     target_us: float | None = Field(default=None, gt=0)
     target_speedup: float | None = Field(default=None, gt=0)
     target_roofline: float | None = Field(default=None, gt=0, le=1)
+    approve: bool = False
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None

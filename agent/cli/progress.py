@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -41,6 +42,10 @@ class ProgressView(Protocol):
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
+        ...
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Show nothing meanwhile: something is asked."""
         ...
 
     def __enter__(self) -> Self:
@@ -81,6 +86,10 @@ class PlainProgress:
         self.run = event.run
         if (line := _plain_line(event)) is not None:
             self._console.print(Text(line), soft_wrap=True)
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Lines are printed when something happens, and nothing does."""
+        return nullcontext()
 
     def __enter__(self) -> Self:
         """Nothing to start."""
@@ -174,6 +183,15 @@ class LiveProgress:
                 self._note = f"note: {one_line(event.message, 300)}"
             case RunFinished():
                 self._note = f"stopped: {event.stopped}"
+
+    @contextmanager
+    def paused(self) -> Generator[None, None, None]:
+        """Leave what is on the screen, and go on below it."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
     def __enter__(self) -> Self:
         """Start redrawing."""

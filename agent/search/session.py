@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, Interrupt
 
+from agent.candidates import CandidatePlan
 from agent.events import BaselineJudged, Event, RunFinished, RunStarted
 from agent.home import Home
 from agent.library import library
 from agent.proposer import Proposer
 from agent.results import RunState, SearchResult, Stop
+from agent.search.approval import PLANNED, Approver, PlannedRound
 from agent.search.baseline import judge_baseline
 from agent.search.best import confirm
 from agent.search.checkpoints import checkpoints, free
 from agent.search.deps import Deps
 from agent.search.graph import MAX_CONCURRENCY, build, steps
 from agent.search.interruption import Interruption, SearchInterruptedError, all_ended
-from agent.search.state import Ending, SearchState, first_state
+from agent.search.state import Ending, SearchState, as_plain, first_state
 from agent.search.work_time import WorkTime
 from agent.store import Run, Store
 from agent.store.ledger import Ledger
 from agent.strategies.registry import chosen_strategy
-from sandbox.errors import MissingDependencyError, WarpwrightError
+from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
 from sandbox.verdict import Provenance
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
@@ -50,6 +53,8 @@ class Session:
     ledger: Ledger
     say: Callable[[Event], None]
     """Stores an event and passes it on."""
+    approver: Approver | None = None
+    """Is asked before each round of a run that waits for it."""
 
 
 async def work(session: Session, *, resumed: bool) -> SearchResult:
@@ -125,7 +130,7 @@ async def _search(session: Session, searching: Interruption, closing: Interrupti
     """Search, and judge the best once more; `searching` ends the first, `closing` both."""
     deps = await _deps(session, searching)
     try:
-        ending = await _run_graph(deps, session)
+        ending = await _run_graph(deps, session, clock)
     except SearchInterruptedError:
         if not clock.up:
             raise
@@ -172,7 +177,7 @@ async def _deps(session: Session, interruption: Interruption) -> Deps:
     )
 
 
-async def _run_graph(deps: Deps, session: Session) -> Ending:
+async def _run_graph(deps: Deps, session: Session, clock: WorkTime) -> Ending:
     config = RunnableConfig(
         configurable={"thread_id": deps.run},
         recursion_limit=steps(deps.request.depth),
@@ -185,13 +190,33 @@ async def _run_graph(deps: Deps, session: Session) -> Ending:
         # Not `snapshot.next`: it leaves out tasks that ended just before the process did, and may be empty.
         begin = None if snapshot.tasks else _begin(deps, cast("SearchState | None", snapshot.values or None))
         if begin is None or begin["ending"] is None:
-            await graph.ainvoke(  # pyright: ignore[reportUnknownMemberType]
-                begin, config, context=deps, durability="sync"
-            )
-            snapshot = await graph.aget_state(config)
+            while True:
+                await graph.ainvoke(  # pyright: ignore[reportUnknownMemberType]
+                    begin, config, context=deps, durability="sync"
+                )
+                snapshot = await graph.aget_state(config)
+                if not snapshot.interrupts:
+                    break
+                with clock.held():
+                    begin = await _answered(snapshot.interrupts[0], deps, session)
         ending = cast("SearchState", snapshot.values)["ending"]
     assert ending is not None, "the critic never ends a search without saying why"
     return ending
+
+
+async def _answered(pause: Interrupt, deps: Deps, session: Session) -> Command[Any]:
+    """Have the plans of a round approved; raise SearchInterruptedError where the search is to stop before it."""
+    planned = PLANNED.validate_python(pause.value)
+    if session.approver is None:
+        raise UsageError(f"run {deps.run} waits for approval: go on with: warpwright resume {deps.run}")
+    plans = await deps.interruption.guard(_asked(session.approver, planned))
+    if plans is None:
+        raise SearchInterruptedError
+    return Command(resume=[as_plain(plan) for plan in planned.checked(plans)])
+
+
+async def _asked(approver: Approver, planned: PlannedRound) -> Sequence[CandidatePlan] | None:
+    return await approver(planned)
 
 
 def _begin(deps: Deps, last: SearchState | None) -> SearchState:
