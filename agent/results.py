@@ -12,7 +12,7 @@ from agent.candidates import Trial
 from agent.exploration import Exploration
 from agent.model_settings import CLIENT, ModelSettings
 from agent.strategy_names import StrategyName
-from sandbox.verdict import Provenance, Verdict
+from sandbox.verdict import PairedVerdict, Provenance, Verdict
 
 
 class Stop(StrEnum):
@@ -105,7 +105,8 @@ class BestKernel(BaseModel):
     """The best correct kernel so far. `speedup` is against the task's baseline on the same device.
 
     `not_judged` names the benchmark shapes at which its results were only counted when the search ended; `held_out`
-    is None where the task has no final sizes, or the search has not come to them.
+    is None where the task has no final sizes, or the search has not come to them. `against_baseline` is what paired
+    runs on a GPU said of it when the search ended, runs that nothing was chosen by; None of estimates.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -120,6 +121,7 @@ class BestKernel(BaseModel):
     candidate: int
     not_judged: list[dict[str, int]] = Field(default_factory=list[dict[str, int]])
     held_out: HeldOut | None = None
+    against_baseline: PairedVerdict | None = None
 
 
 class SearchResult(BaseModel):
