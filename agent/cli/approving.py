@@ -20,7 +20,7 @@ from agent.cli.output import one_line
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
-    from agent.search.approval import PlannedRound
+    from agent.search.planned import PlannedRound
 
 _HEAD = """\
 # Round {round} of {run}. Change what each plan tries (features), takes out (without), builds on (parent, and other

@@ -12,7 +12,7 @@ from agent.events import Event
 from agent.home import Home
 from agent.proposer import Proposer
 from agent.results import RunState, SearchRequest, SearchResult
-from agent.search.approval import Approver
+from agent.search.planned import Approver
 from agent.search.session import Session, work
 from agent.store import NewRun, Run, Store
 from agent.store.ledger import Ledger

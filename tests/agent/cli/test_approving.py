@@ -13,7 +13,7 @@ from typer.testing import Result
 
 from agent.candidates import CandidatePlan
 from agent.cli.approving import Approval, read_back, written
-from agent.search.approval import PlannedRound
+from agent.search.planned import PlannedRound
 from sandbox.errors import UsageError
 
 Warpwright = Callable[..., Result]

@@ -11,7 +11,7 @@ from agent.candidates import CandidatePlan
 from agent.events import Noticed, RoundPlanned
 from agent.home import Home
 from agent.results import RunState, Stop
-from agent.search.approval import PlannedRound
+from agent.search.planned import PlannedRound
 from agent.search.starting import resume_search, start_search
 from agent.store import Store
 from sandbox.errors import UsageError
