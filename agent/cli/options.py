@@ -40,6 +40,10 @@ RequestsAMinute = Annotated[int, typer.Option("--requests", min=1, help="Request
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Repeat what depends on chance; otherwise it differs every time.")
 ]
+Approve = Annotated[
+    bool,
+    typer.Option("--approve", help="Show each round's plans before it is written, and take changes to them."),
+]
 Strategy = Annotated[
     StrategyName,
     typer.Option(
