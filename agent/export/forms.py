@@ -19,6 +19,7 @@ class Form(StrEnum):
     CUPY = "cupy"
     PYCUDA = "pycuda"
     NUMBA = "numba"
+    JAX = "jax"
 
 
 def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
@@ -35,6 +36,7 @@ def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
 def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
     from agent.export.array_forms import CUPY, NUMBA, PYCUDA, array_files
     from agent.export.cuda_form import cuda_files
+    from agent.export.jax_form import jax_files
     from agent.export.torch_form import torch_files
 
     return {
@@ -43,4 +45,5 @@ def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
         Form.CUPY: partial(array_files, library=CUPY),
         Form.PYCUDA: partial(array_files, library=PYCUDA),
         Form.NUMBA: partial(array_files, library=NUMBA),
+        Form.JAX: jax_files,
     }

@@ -24,6 +24,8 @@ _TESTED = {
     Form.TORCH: "warpwright's tests register such an operator in PyTorch without CUDA, check its shapes, its fake"
     " kernel and `torch.compile`'s tracing, and run its launches by cuda.core before a stand-in of the driver that"
     " has no GPU.",
+    Form.JAX: "warpwright's tests build such a library, load it and lower calls of it for CUDA with JAX; what it"
+    " launches is held against what is judged, in the form `cuda`.",
     Form.CUPY: "warpwright's tests run such a module on a stand-in of CuPy that records its launches.",
     Form.PYCUDA: "warpwright's tests run such a module with PyCUDA before a stand-in of the driver that has no GPU.",
     Form.NUMBA: "warpwright's tests run such a module on a stand-in of Numba's arrays, and its launches by cuda.core"
