@@ -7,12 +7,22 @@ from dataclasses import dataclass
 
 from agent.composer.expressions import Kind, Types, Value
 from agent.composer.gathering import block_by_shuffles, warp_function
-from agent.composer.ir import Node
+from agent.composer.ir import Node, Unary
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
 from agent.composer.nests.arrays import FilledBuffer
-from agent.composer.nests.collectives import counting, scanning, solving, tiling
+from agent.composer.nests.collectives import counting, scanning, solving
 from agent.composer.nests.collectives.scanning import scanned
-from agent.composer.nests.options import NestOptions, features, is_coarse, lanes
+from agent.composer.nests.collectives.tiling.kernels import TiledKernel, TiledWriter
+from agent.composer.nests.collectives.tiling.products import Product, product_of
+from agent.composer.nests.collectives.turning import TurnWriter
+from agent.composer.nests.options import (
+    NestOptions,
+    features,
+    is_coarse,
+    lanes,
+    tile_choices,
+    tile_directives,
+)
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
 from agent.composer.nests.program import Nest, NestProgram
 from agent.composer.nests.sizes import Axis, Size, combinations, product
@@ -37,11 +47,12 @@ class _Written:
     code: str
     launch: str
     macros: frozenset[str]
+    functions: tuple[str, ...] = ()
 
 
 def emit(program: NestProgram, options: NestOptions) -> str:
     """Write the kernel file."""
-    types = Types.of(argument.dtype for argument in program.task.arguments)
+    types = _types(program)
     dtypes = _dtypes(program, types)
     written = [
         _NestWriter(program, index, options, types, dtypes).write() for index in range(len(program.nests))
@@ -49,8 +60,13 @@ def emit(program: NestProgram, options: NestOptions) -> str:
     code = "\n".join(one.code for one in written)
     helpers = [FLOORED] if "floor_" in code else []
     helpers += _gathering(program, options, types)
+    helpers += dict.fromkeys(text.strip("\n") + "\n" for one in written for text in one.functions)
     directives = [
-        tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning),
+        *(
+            [tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning)]
+            if any("BLOCK" in one.launch for one in written)
+            else []
+        ),
         *(
             [tune("UNROLL", 4, (2, 4, 8), swept=not options.block_size_tuning)]
             if options.loop_unrolling
@@ -65,7 +81,7 @@ def emit(program: NestProgram, options: NestOptions) -> str:
             f"//@ define {size_macro(dim)} = {dim}"
             for dim in sorted(frozenset[str]().union(*(w.macros for w in written)))
         ),
-        *([tune("TILE", 64, (32, 64), swept=not options.block_size_tuning)] if "TILE" in code else []),
+        *tile_directives(program, options),
         *([tune("COARSE", 4, (2, 4, 8), swept=not options.block_size_tuning)] if "COARSE" in code else []),
         *_scratch(program, dtypes),
         *(one.launch for one in written),
@@ -73,6 +89,13 @@ def emit(program: NestProgram, options: NestOptions) -> str:
     used = [argument.dtype for argument in program.task.arguments]
     headline = "Nests: loops over what the reference computes, one kernel for what shares its first axes."
     return file_text(headline, options.features, directives, used, [*helpers, code])
+
+
+def _types(program: NestProgram) -> Types:
+    """What is computed in: wide enough for the arguments, and for what the reference converts to."""
+    given = [argument.dtype for argument in program.task.arguments]
+    values = [stage.value for nest in program.nests for stage in nest.stages]
+    return Types.of([*given, *(one.op for value in values for one in parts(value) if isinstance(one, Unary))])
 
 
 def _dtypes(program: NestProgram, types: Types) -> dict[str, str]:
@@ -130,8 +153,10 @@ def _gathering(program: NestProgram, options: NestOptions, types: Types) -> list
     texts: dict[str, None] = {}
     for index, nest in enumerate(program.nests):
         many = lanes(program, index, options)
+        if options.shared_memory_tiling and product_of(nest):
+            continue
         for stage in nest.stages:
-            if counting.counted(stage) or solving.solved(stage):
+            if stage.turns or counting.counted(stage) or solving.solved(stage):
                 continue
             if scanned(stage):
                 texts |= dict.fromkeys(text.strip("\n") for text in scanning.functions(stage, types))
@@ -168,6 +193,8 @@ class _NestWriter:
         """Write the kernel and its launch."""
         nest = self._nest
         points = nest.points
+        if nest.turns is not None:
+            return self._turn_by_turn()
         if any(scanned(stage) for stage in nest.stages):
             body = self._head("blockIdx.x", "", "1", points, scanning.body(nest.stages[0], self._texts))
             self._written.append(nest.stages[0].name)
@@ -183,12 +210,8 @@ class _NestWriter:
             body = solving.body(stage, equations, self._texts, lambda text: stored.replace("{}", text))
             self._written.append(solving.system(stage))
             return self._finished(body, "1")
-        if self._options.shared_memory_tiling and (found := tiling.product_of(nest)):
-            (stage,) = nest.stages
-            body = tiling.body(
-                stage, found, self._texts, self._decoded, lambda value: self._stored(stage, value)
-            )
-            return self._finished(body, tiling.grid(found), threads=str(tiling.THREADS))
+        if self._options.shared_memory_tiling and (found := product_of(nest)):
+            return self._tiled(found)
         if self._coarse:
             for axis in nest.axes:
                 self._texts.rename(axis, f"{self._texts.axis(axis)}[r]")
@@ -213,6 +236,32 @@ class _NestWriter:
         return self._finished(
             body, self._grid(points, {1: "BLOCK", 32: "(BLOCK // 32)"}.get(self._lanes, "1"))
         )
+
+    def _turn_by_turn(self) -> _Written:
+        writer = TurnWriter(self._nest.stages, self._texts, self._decoded, self._computed, self._stored)
+        points = writer.points
+        if points == Size.of(1):
+            return self._finished(writer.body(), "1")
+        guard = f"if (point >= {self._texts.size(points)}) {{\n    return;\n}}\n"
+        head = "const int point = blockIdx.x * BLOCK + threadIdx.x;\n"
+        return self._finished(f"{head}{guard}{writer.body()}", f"ceil_div({points.expression()}, BLOCK)")
+
+    def _computed(self, stage: FilledBuffer) -> tuple[str, Value]:
+        """What computes a buffer's element, and its value."""
+        folds = "".join(self._fold(fold) for fold in _folds(stage))
+        lines = self._texts.lines(stage.value)
+        return folds + "".join(f"{line}\n" for line in lines.lines), lines.values[0]
+
+    def _tiled(self, product: Product) -> _Written:
+        (stage,) = self._nest.stages
+        self._written.append(stage.name)
+        target = At(stage.name, self._own(stage), stage.kind)
+        choices = tile_choices(self._program, product, self._options)
+        made = TiledWriter(
+            self._name, stage, product, choices, self._texts, self._decoded,
+            lambda value: self._stored(stage, value), target,
+        ).written()  # fmt: skip
+        return self._finished(made.body, made.grid, made.directives, made)
 
     def _grid(self, points: Size, each: str) -> str:
         count = points.expression()
@@ -353,14 +402,20 @@ class _NestWriter:
         inside = self._decoded(flat, axes) + body
         return f"{unroll}for (int {flat} = lane; {flat} < {total}; {flat} += {step}) {{\n{indent(inside)}}}\n"
 
-    def _finished(self, body: str, grid: str, before: Sequence[str] = (), threads: str = "BLOCK") -> _Written:
+    def _finished(
+        self, body: str, grid: str, before: Sequence[str] = (), tiled: TiledKernel | None = None
+    ) -> _Written:
         texts = self._texts
+        read_only = self._options.read_only_cache
         declared = [
-            texts.declared(name, written=name in self._written, read_only=self._options.read_only_cache)
-            for name in texts.used
+            texts.declared(name, written=name in self._written, read_only=read_only) for name in texts.used
         ]
         declared += [f"const int {name}" for name in texts.dims.values()]
         arguments = ", ".join([*texts.used, *texts.dims])
-        head = f'extern "C" __global__ void __launch_bounds__({threads})\n{self._name}({", ".join(declared)})'
-        launch = "\n".join([*before, f"//@ launch {self._name}<<<{grid}, {threads}>>>({arguments})"])
-        return _Written(f"{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros))
+        bounds, shape, functions = "BLOCK", f"{grid}, BLOCK", list[str]()
+        if tiled is not None:
+            bounds, shape = tiled.bounds, f"{grid}, {tiled.threads}, {tiled.shared}"
+            functions = tiled.functions
+        head = f'extern "C" __global__ void __launch_bounds__({bounds})\n{self._name}({", ".join(declared)})'
+        launch = "\n".join([*before, f"//@ launch {self._name}<<<{shape}>>>({arguments})"])
+        return _Written(f"{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros), tuple(functions))
