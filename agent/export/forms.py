@@ -20,6 +20,7 @@ class Form(StrEnum):
     PYCUDA = "pycuda"
     NUMBA = "numba"
     JAX = "jax"
+    TVM_FFI = "tvm-ffi"
 
 
 def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
@@ -38,6 +39,7 @@ def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
     from agent.export.cuda_form import cuda_files
     from agent.export.jax_form import jax_files
     from agent.export.torch_form import torch_files
+    from agent.export.tvm_ffi_form import tvm_ffi_files
 
     return {
         Form.CUDA: cuda_files,
@@ -46,4 +48,5 @@ def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
         Form.PYCUDA: partial(array_files, library=PYCUDA),
         Form.NUMBA: partial(array_files, library=NUMBA),
         Form.JAX: jax_files,
+        Form.TVM_FFI: tvm_ffi_files,
     }
