@@ -21,6 +21,7 @@ class Form(StrEnum):
     NUMBA = "numba"
     JAX = "jax"
     TVM_FFI = "tvm-ffi"
+    HF_KERNELS = "hf-kernels"
 
 
 def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
@@ -38,6 +39,7 @@ def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
     from agent.export.array_forms import CUPY, NUMBA, PYCUDA, array_files
     from agent.export.cuda_form import cuda_files
     from agent.export.jax_form import jax_files
+    from agent.export.kernels_form import kernels_files
     from agent.export.torch_form import torch_files
     from agent.export.tvm_ffi_form import tvm_ffi_files
 
@@ -49,4 +51,5 @@ def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
         Form.NUMBA: partial(array_files, library=NUMBA),
         Form.JAX: jax_files,
         Form.TVM_FFI: tvm_ffi_files,
+        Form.HF_KERNELS: kernels_files,
     }

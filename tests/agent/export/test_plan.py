@@ -65,7 +65,16 @@ def test_every_launch_of_a_kernel_with_everything_is_as_planned() -> None:
     work = module.work(module.Sizes(100))
     whole = module.argument_buffer(work.launches[2], Everywhere(), {"alpha": 0.25})
     given = module.arguments(work.launches[2], Everywhere(), {"alpha": 0.25})
-    places = [0, 8, 16, 40, 44, 48, 56, 64]  # of two pointers, a struct, float, half, pointer, byte, long long
+    places = [
+        0,
+        8,
+        16,
+        40,
+        44,
+        48,
+        56,
+        64,
+    ]  # of two pointers, a struct, float, half, pointer, byte, long long
     assert [whole[place:][: len(data)] for place, data in zip(places, given, strict=True)] == given
     assert len(whole) == 72
     assert work.scratch == {"partial": ("float64", 4)}
