@@ -16,6 +16,7 @@ class Form(StrEnum):
 
     CUDA = "cuda"
     TORCH = "torch"
+    TORCH_STABLE = "torch-stable"
     CUPY = "cupy"
     PYCUDA = "pycuda"
     NUMBA = "numba"
@@ -41,11 +42,13 @@ def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
     from agent.export.jax_form import jax_files
     from agent.export.kernels_form import kernels_files
     from agent.export.torch_form import torch_files
+    from agent.export.torch_stable_form import torch_stable_files
     from agent.export.tvm_ffi_form import tvm_ffi_files
 
     return {
         Form.CUDA: cuda_files,
         Form.TORCH: torch_files,
+        Form.TORCH_STABLE: torch_stable_files,
         Form.CUPY: partial(array_files, library=CUPY),
         Form.PYCUDA: partial(array_files, library=PYCUDA),
         Form.NUMBA: partial(array_files, library=NUMBA),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,25 +28,25 @@ def test_the_library_is_built_loaded_and_called_in_what_jax_lowers_for_cuda(
     import jax
     import jax.numpy as jnp
 
-    folder = write(jax_files(package(mixed(), MIXED)), tmp_path)
+    folder = write(jax_files(package(replace(mixed(), name="traced"), MIXED)), tmp_path)
     monkeypatch.syspath_prepend(str(folder))
-    module = importlib.import_module("small_kernel")
+    module = importlib.import_module("traced_kernel")
     x, state = jnp.ones(8), jnp.zeros(8, "int32")
     with jax.enable_x64(True):
         with pytest.raises(RuntimeError, match="is not built yet: cmake -B build"):
-            module.small(x, state, 3, shift=2)
+            module.traced(x, state, 3, shift=2)
         options = ("-isystem", jax.ffi.include_dir(), "-shared", "-fPIC", "-O0")
         library = str(driver / "libcuda.so.1")
         sources = ("src/plan.cpp", "src/images.cpp", "src/ffi.cpp")
         built = build(folder, *sources, libraries=(*options, library))
         ctypes.CDLL(library)  # what the program that runs it has loaded on a GPU's machine
-        built.rename(folder / "small_kernel/libsmall_kernel_ffi.so")
-        lowered = jax.jit(lambda x, state: module.small(x, state, 3, shift=2)).trace(x, state)
+        built.rename(folder / "traced_kernel/libtraced_kernel_ffi.so")
+        lowered = jax.jit(lambda x, state: module.traced(x, state, 3, shift=2)).trace(x, state)
         text = lowered.lower(lowering_platforms=("cuda",)).as_text()
-        assert "@small_kernel(" in text
+        assert "@traced_kernel(" in text
         assert "alpha = 5.000000e-01 : f32" in text
         assert "wide = 3 : i64" in text
         assert "operand_index = 1" in text
         with pytest.raises(ValueError, match="expected state of shape"):
-            module.small(x, jnp.zeros(9, "int32"), 3, shift=2)
-    del sys.modules["small_kernel"]
+            module.traced(x, jnp.zeros(9, "int32"), 3, shift=2)
+    del sys.modules["traced_kernel"]
