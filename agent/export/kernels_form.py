@@ -36,7 +36,7 @@ def _metadata(package: KernelPackage, space: str) -> bytes:
         "name": package.space.replace("_", "-"),
         "version": 1,
         "license": "other",  # the hub's word for what is said in a file; whose kernel it is, is not ours to say
-        "python-depends": [],
+        "python-depends": list[str](),
         "backend": {"type": "cuda"},
     }
     return (json.dumps(told, indent=2) + "\n").encode()
