@@ -1,4 +1,4 @@
-"""Tiles come into shared memory: by elements, by packs, through registers ahead of time, or by asynchronous copies."""
+"""Tiles come into shared memory: by elements, by packs, through registers ahead of time, or on their own."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ __device__ __forceinline__ void copy_async(T* to, const T* from, const bool insi
     constexpr int bytes = N * static_cast<int>(sizeof(T));
     const unsigned int address = static_cast<unsigned int>(__cvta_generic_to_shared(to));
     if constexpr (bytes == 16) {
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" :: "r"(address), "l"(from), "r"(inside ? 16 : 0) : "memory");
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                     :: "r"(address), "l"(from), "r"(inside ? 16 : 0) : "memory");
     } else if constexpr (bytes >= 4) {
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" :: "r"(address), "l"(from), "n"(bytes), "r"(inside ? bytes : 0) : "memory");
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;"
+                     :: "r"(address), "l"(from), "n"(bytes), "r"(inside ? bytes : 0) : "memory");
     } else {
         *to = inside ? *from : T(0);
     }

@@ -1,4 +1,4 @@
-"""Kernels for sums of products: tiles of both factors, step by step along what is summed, and one pass over the results."""
+"""Kernels for sums of products: tiles of both factors, step by step, and a pass over the results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TileChoices:
 
     Attributes:
         tensor: By tensor cores.
-        side: Results along each side of a thread's block, 4 or 8; by tensor cores, a warp has eight times as many rows.
+        side: Results along each side of a thread's block, 4 or 8; by tensor cores, an eighth of a warp's rows.
         vectors: Packs move where they can.
         pipeline: How the next tiles come: `` (after the present ones), `ahead` in registers, or `async`.
         bounded: A thread has 128 registers at most.
@@ -216,7 +216,8 @@ class TiledWriter:
                 registers = "".join(one.declared() for one in both)
                 ahead = f"auto fetch = [&](const int step) {{\n{indent(k0 + fetch)}}};\nfetch(0);\n"
                 store = "".join(one.stored() for one in both)
-                inner = f"{store}__syncthreads();\nif (step + 1 < steps) {{\n    fetch(step + 1);\n}}\n{multiply}__syncthreads();\n"
+                following = "if (step + 1 < steps) {\n    fetch(step + 1);\n}\n"
+                inner = f"{store}__syncthreads();\n{following}{multiply}__syncthreads();\n"
                 return f"{steps}{self._pointers('own')}{registers}{ahead}{turn}{indent(inner)}}}\n"
             case _:
                 fill = "".join(one.direct() for one in both)
@@ -271,10 +272,11 @@ class TiledWriter:
         left, right = self.product.left, self.product.right
         rows, columns = (self.texts.size(combinations(factor.outer)) for factor in (left, right))
         inside = f"across < {rows} && along < {columns}"
+        kept = with_declared(self.decoded("across", left.outer), self._kept(right.outer))
         at = (
             f"const int to_row = e / {each};\nconst int to_col = {across};\n"
             "const int across = first_row + to_row;\nconst int along = first_col + to_col;\n"
-            f"if ({inside}) {{\n{indent(with_declared(self.decoded('across', left.outer), self._kept(right.outer)))}}}\n"
+            f"if ({inside}) {{\n{indent(kept)}}}\n"
         )
         return (
             f"{self._ctype}* const results = reinterpret_cast<{self._ctype}*>(shared);\n"
