@@ -135,7 +135,7 @@ _LONG_ROW = 128
 
 
 @dataclass(frozen=True)
-class _Writer:
+class _FamilyWriter:
     """What writes the kernels of a family, which options it takes, and the family's name in words."""
 
     module: Any
@@ -143,16 +143,16 @@ class _Writer:
     family: str
 
 
-_WRITERS: dict[type[Family | NestProgram], _Writer] = {
-    Elementwise: _Writer(elementwise, elementwise.ElementwiseOptions, "elementwise kernel"),
-    RowReduction: _Writer(row_reduction, RowOptions, "row program"),
-    FullReduction: _Writer(full_reduction, full_reduction.FullReductionOptions, "full reduction"),
-    Transposition: _Writer(transpose, transpose.TransposeOptions, "transpose"),
-    NestProgram: _Writer(writing, NestOptions, "program of nests"),
+_WRITERS: dict[type[Family | NestProgram], _FamilyWriter] = {
+    Elementwise: _FamilyWriter(elementwise, elementwise.ElementwiseOptions, "elementwise kernel"),
+    RowReduction: _FamilyWriter(row_reduction, RowOptions, "row program"),
+    FullReduction: _FamilyWriter(full_reduction, full_reduction.FullReductionOptions, "full reduction"),
+    Transposition: _FamilyWriter(transpose, transpose.TransposeOptions, "transpose"),
+    NestProgram: _FamilyWriter(writing, NestOptions, "program of nests"),
 }
 
 
-def _writer(family: Family | NestProgram, task: Task) -> _Writer:
+def _writer(family: Family | NestProgram, task: Task) -> _FamilyWriter:
     writer = _WRITERS[type(family)]
     if isinstance(family, NestProgram) and all(product_of(nest) for nest in family.nests):
         return replace(writer, family="matrix product")

@@ -30,6 +30,7 @@ def view_of(deps: Deps, number: int, critique: Critique | None) -> RunView:
         hints=() if critique is None else critique.features,
         patience=request.patience,
         seed=deps.seed_of("plan", number),
+        settle=deps.proposer.space(deps.task).settle if isinstance(deps.proposer, LimitedProposer) else None,
     )
 
 

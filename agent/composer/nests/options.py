@@ -72,7 +72,7 @@ class NestOptions(Options):
 
 def features(program: NestProgram) -> tuple[str, ...]:
     """The features that can change a kernel of this task."""
-    some = any(nest.folds for nest in program.nests)
+    some = any(nest.folds and not nest.turns for nest in program.nests)
     loops = some or any(nest.extra(stage) for nest in program.nests for stage in nest.stages)
     useless = set[str]() if some else set(_SHARING)
     if not loops:
@@ -130,7 +130,7 @@ def tile_directives(program: NestProgram, options: NestOptions) -> list[str]:
 def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
     """How many threads work on a point of a nest: 1, 32 or 0 for a whole block."""
     nest = program.nests[index]
-    if not nest.folds:
+    if not nest.folds or nest.turns:
         return 1
     points = program.count(nest.points)
     if points >= _MANY and _is_side_by_side(nest):

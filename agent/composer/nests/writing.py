@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from agent.composer.expressions import Kind, Types, Value
 from agent.composer.gathering import block_by_shuffles, warp_function
-from agent.composer.ir import Node
+from agent.composer.ir import Node, Unary
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives import counting, scanning, solving
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.tiling.kernels import TiledKernel, TiledWriter
 from agent.composer.nests.collectives.tiling.products import Product, product_of
+from agent.composer.nests.collectives.turning import TurnWriter
 from agent.composer.nests.options import (
     NestOptions,
     features,
@@ -51,7 +52,7 @@ class _Written:
 
 def emit(program: NestProgram, options: NestOptions) -> str:
     """Write the kernel file."""
-    types = Types.of(argument.dtype for argument in program.task.arguments)
+    types = _types(program)
     dtypes = _dtypes(program, types)
     written = [
         _NestWriter(program, index, options, types, dtypes).write() for index in range(len(program.nests))
@@ -88,6 +89,13 @@ def emit(program: NestProgram, options: NestOptions) -> str:
     used = [argument.dtype for argument in program.task.arguments]
     headline = "Nests: loops over what the reference computes, one kernel for what shares its first axes."
     return file_text(headline, options.features, directives, used, [*helpers, code])
+
+
+def _types(program: NestProgram) -> Types:
+    """What is computed in: wide enough for the arguments, and for what the reference converts to."""
+    given = [argument.dtype for argument in program.task.arguments]
+    values = [stage.value for nest in program.nests for stage in nest.stages]
+    return Types.of([*given, *(one.op for value in values for one in parts(value) if isinstance(one, Unary))])
 
 
 def _dtypes(program: NestProgram, types: Types) -> dict[str, str]:
@@ -148,7 +156,7 @@ def _gathering(program: NestProgram, options: NestOptions, types: Types) -> list
         if options.shared_memory_tiling and product_of(nest):
             continue
         for stage in nest.stages:
-            if counting.counted(stage) or solving.solved(stage):
+            if stage.turns or counting.counted(stage) or solving.solved(stage):
                 continue
             if scanned(stage):
                 texts |= dict.fromkeys(text.strip("\n") for text in scanning.functions(stage, types))
@@ -185,6 +193,8 @@ class _NestWriter:
         """Write the kernel and its launch."""
         nest = self._nest
         points = nest.points
+        if nest.turns is not None:
+            return self._turn_by_turn()
         if any(scanned(stage) for stage in nest.stages):
             body = self._head("blockIdx.x", "", "1", points, scanning.body(nest.stages[0], self._texts))
             self._written.append(nest.stages[0].name)
@@ -226,6 +236,21 @@ class _NestWriter:
         return self._finished(
             body, self._grid(points, {1: "BLOCK", 32: "(BLOCK // 32)"}.get(self._lanes, "1"))
         )
+
+    def _turn_by_turn(self) -> _Written:
+        writer = TurnWriter(self._nest.stages, self._texts, self._decoded, self._computed, self._stored)
+        points = writer.points
+        if points == Size.of(1):
+            return self._finished(writer.body(), "1")
+        guard = f"if (point >= {self._texts.size(points)}) {{\n    return;\n}}\n"
+        head = "const int point = blockIdx.x * BLOCK + threadIdx.x;\n"
+        return self._finished(f"{head}{guard}{writer.body()}", f"ceil_div({points.expression()}, BLOCK)")
+
+    def _computed(self, stage: FilledBuffer) -> tuple[str, Value]:
+        """What computes a buffer's element, and its value."""
+        folds = "".join(self._fold(fold) for fold in _folds(stage))
+        lines = self._texts.lines(stage.value)
+        return folds + "".join(f"{line}\n" for line in lines.lines), lines.values[0]
 
     def _tiled(self, product: Product) -> _Written:
         (stage,) = self._nest.stages
