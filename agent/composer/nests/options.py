@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.expressions import Types
+from agent.composer.nests.buffers import types_of
 from agent.composer.nests.collectives.tiling.geometry import TileSizes, is_wide
 from agent.composer.nests.collectives.tiling.kernels import TileChoices
 from agent.composer.nests.collectives.tiling.products import Product, product_of
@@ -95,7 +95,7 @@ def _tensor_feature(program: NestProgram, product: Product) -> str | None:
     arguments = {argument.name: argument.dtype for argument in program.task.arguments}
     elements = [factor.element for factor in (product.left, product.right)]
     dtypes = {"" if at is None else arguments.get(at.buffer, "") for at in elements}
-    is_float = Types.of(arguments.values()).real == "float"
+    is_float = types_of(program).real == "float"
     return _TENSOR.get(dtypes.pop()) if len(dtypes) == 1 and is_float else None
 
 
@@ -121,7 +121,7 @@ def tile_directives(program: NestProgram, options: NestOptions) -> list[str]:
     sizes = TileSizes(
         side=8 if options.register_blocking else 4, tensor=tensor,
         scalar=not all(one.tensor for one in choices),
-        wide=is_wide(Types.of(argument.dtype for argument in program.task.arguments)),
+        wide=is_wide(types_of(program)),
         sliced=options.sliced_k, stages=stages,
     )  # fmt: skip
     return sizes.directives(swept=options.block_size_tuning)

@@ -54,7 +54,7 @@ class Product:
 def product_of(nest: Nest) -> Product | None:
     """The product that a nest sums; None where it does something else."""
     stage = nest.stages[0]
-    if len(nest.stages) != 1 or nest.extra(stage) or len(nest.axes) < 2 or stage.is_scattered:
+    if len(nest.stages) != 1 or nest.extra(stage) or len(nest.axes) < 2 or stage.is_scattered or stage.turns:
         return None
     match [part for part in parts(stage.value) if isinstance(part, Fold)]:
         case [Fold(op="sum", body=Binary(op="*", left=one, right=other)) as fold]:
