@@ -163,6 +163,8 @@ def array_of(tracer: Tracer, value: Any) -> Array:
         return tracer.array([turns.count], lambda index: number(turns.start + index[0] * turns.step))
     if isinstance(value, list | tuple):
         return stacked(tracer, [array_of(tracer, one) for one in cast("Sequence[Any]", value)], 0)
+    if isinstance(value, Selected):
+        raise NotExpressed("selecting by a mask: how many elements there are depends on the data; use np.where")
     raise NotExpressed(f"a {type(value).__name__} where an array is expected")
 
 
