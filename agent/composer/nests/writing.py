@@ -22,7 +22,8 @@ from agent.composer.nests.options import (
     is_coarse,
     lanes,
     tile_choices,
-    tile_directives,
+    tile_ending,
+    tile_lines,
 )
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
 from agent.composer.nests.program import NestProgram
@@ -82,7 +83,7 @@ def emit(program: NestProgram, options: NestOptions) -> str:
             f"//@ define {size_macro(dim)} = {dim}"
             for dim in sorted(frozenset[str]().union(*(w.macros for w in written)))
         ),
-        *tile_directives(program, options),
+        *tile_lines(program, options),
         *([tune("COARSE", 4, (2, 4, 8), swept=not options.block_size_tuning)] if "COARSE" in code else []),
         *scratch(program, dtypes),
         *(one.launch for one in written),
@@ -134,6 +135,7 @@ class _NestWriter:
         self, program: NestProgram, index: int, options: NestOptions, types: Types, dtypes: dict[str, str]
     ) -> None:
         self._program = program
+        self._index = index
         self._nest = program.nests[index]
         self._options = options
         self._types = types
@@ -218,6 +220,7 @@ class _NestWriter:
         made = TiledWriter(
             self._name, stage, product, choices, self._texts, self._decoded,
             lambda value: self._stored(stage, value), target,
+            tile_ending(self._program, self._index),
         ).written()  # fmt: skip
         return self._finished(made.body, made.grid, made.directives, made)
 

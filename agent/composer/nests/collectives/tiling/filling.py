@@ -43,14 +43,12 @@ class Filler:
         macro: Name of the define that says how many elements move at a time.
         vectors: Whether packs may move.
         constant: Whether dims are constants of the code, so that edges that no tile has cost nothing.
-        lanes: Threads of a group.
     """
 
     tile: TileLayout
     texts: Texts
     decoded: Decoded
     macro: str
-    lanes: str
     vectors: bool
     constant: bool
 
@@ -72,7 +70,7 @@ class Filler:
 
     @property
     def _held(self) -> str:
-        return f"(({self._count} + {self.lanes} - 1) / {self.lanes})"
+        return f"(({self._count} + LANES - 1) / LANES)"
 
     @property
     def _kept(self) -> str:
@@ -116,9 +114,9 @@ class Filler:
 
     def _each(self, body: str) -> str:
         """Do something for each of a thread's packs."""
-        count, lanes = self._count, self.lanes
-        guarded = f"if ({count} % {lanes} == 0 || e < {count}) {{\n{indent(body)}}}\n"
-        inner = f"const int e = item + i * {lanes};\n{guarded}"
+        count = self._count
+        guarded = f"if ({count} % LANES == 0 || e < {count}) {{\n{indent(body)}}}\n"
+        inner = f"const int e = item + i * LANES;\n{guarded}"
         return f"#pragma unroll\nfor (int i = 0; i < {self._held}; ++i) {{\n{indent(inner)}}}\n"
 
     def _split(self) -> str:
@@ -141,14 +139,9 @@ class Filler:
         factor = self.tile.factor
         found = [
             self._within("across", combinations(factor.outer), self.tile.across),
-            self._within("flat", combinations(factor.depth), f"({self.tile.deep} * {self.groups})"),
+            self._within("flat", combinations(factor.depth), f"({self.tile.deep} * GROUPS)"),
         ]
         return " && ".join(found)
-
-    @property
-    def groups(self) -> str:
-        """Groups that share what is summed."""
-        return "MMA_GROUPS" if self.lanes.startswith("MMA") else "GROUPS"
 
     def _within(self, index: str, extent: Size, tile: str) -> str:
         text = self.texts.size(extent)

@@ -27,8 +27,10 @@ class Factor:
 
     @property
     def is_deep(self) -> bool:
-        """Whether memory runs along what is summed."""
-        return _walks(self.value, self.depth[-1]) and not _walks(self.value, self.outer[-1])
+        """Whether memory runs along what is summed: that of the array with most axes, where it reads several."""
+        found = [at for at in loads(self.value) if at.indices]
+        largest = max(found, key=lambda at: len(at.indices), default=None)
+        return largest is not None and _walks(largest, self.depth[-1]) and not _walks(largest, self.outer[-1])
 
     @property
     def run(self) -> Axis:
@@ -77,8 +79,6 @@ def _is_ragged(nest: Nest, fold: Fold) -> bool:
     return any(True for axis in (*nest.axes, *fold.axes) for _ in axis.extent.axes())
 
 
-def _walks(value: Node, axis: Axis) -> bool:
+def _walks(at: At, axis: Axis) -> bool:
     """Whether an axis steps through neighbours in memory."""
-    return any(
-        isinstance(at.indices[-1], Size) and axis in at.indices[-1].atoms for at in loads(value) if at.indices
-    )
+    return isinstance(at.indices[-1], Size) and axis in at.indices[-1].atoms

@@ -83,7 +83,7 @@ class TensorMultiplier:
             + loop("s", 2, f"{load_right}(right[s], {right});\n")
             + loop("r", self.rows, loop("s", 4, multiplied))
         )
-        return loop("kk", "MMA_BK", inner, 16)
+        return loop("kk", "BK", inner, 16)
 
     def handed_over(self) -> str:
         """Add a warp's sums to the block's results, or put them there where its group is the first."""
