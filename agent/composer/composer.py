@@ -40,7 +40,8 @@ class Composer:
 
     async def plan(self, context: PlanContext) -> list[CandidatePlan]:
         """Make a plan of each slot, by what this run has shown and what features are believed to gain."""
-        return planning.plans(context, self.space(context.task))
+        space = self.space(context.task).within(page.name for page in context.library)
+        return planning.plans(context, space)
 
     async def write(self, context: WriteContext) -> Written:
         """Write the kernel file of the parent's features and the plan's."""
@@ -54,8 +55,9 @@ class Composer:
         ]
         features = space.settle((*before, *context.plan.features))
         used = ", ".join(features) or "no feature"
-        return Written(space.text(features), features, f"This is a {space.family} with {used}.")
+        return Written(space.text(features), features, f"{space.family.capitalize()} with {used}.")
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Name one bottleneck or one root cause."""
-        return critique.criticise(context, self.space(context.task))
+        space = self.space(context.task).within(page.name for page in context.library)
+        return critique.criticise(context, space)

@@ -17,7 +17,7 @@ from tools.tasks.task import Task
 
 def is_special(stage: FilledBuffer) -> bool:
     """Whether a kernel of another form fills the buffer: a scan, a histogram, the solution of equations."""
-    return bool(scanned(stage) or counted(stage) or solved(stage))
+    return bool(stage.turns or scanned(stage) or counted(stage) or solved(stage))
 
 
 def folds_of(stage: FilledBuffer) -> Iterator[Fold]:
@@ -38,6 +38,11 @@ class Nest:
 
     axes: tuple[Axis, ...]
     stages: tuple[FilledBuffer, ...]
+
+    @property
+    def turns(self) -> Axis | None:
+        """The loop whose turns build on those before, where the kernel goes through one."""
+        return self.stages[0].turns
 
     @property
     def folds(self) -> bool:
