@@ -138,6 +138,7 @@ class SearchResult(BaseModel):
     """PASS where a correct kernel was found, else the verdict of the last candidate; None before any."""
     best: BestKernel | None
     baseline_us: float | None
+    baseline_provenance: Provenance | None = None
     stopped: Stop | None
     candidates: list[Trial]
     rounds: int

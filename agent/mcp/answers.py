@@ -88,9 +88,8 @@ class SearchOutcome(BaseModel):
         description="pass where a correct kernel was found; not there before any verdict."
     )
     best: BestKernelText | None
-    baseline_us: FourDigits | None = Field(
-        description="The task's own baseline on the same device; provenance as best."
-    )
+    baseline_us: FourDigits | None = Field(description="The task's own baseline on the same device.")
+    baseline_provenance: Provenance | None
     stopped: Stop | None = Field(description="Why it ended; not there while it has not.")
     rounds: int
     seconds: FourDigits
@@ -138,7 +137,11 @@ def _(answer: SearchStatus) -> str:
 @text_of.register
 def _(answer: SearchOutcome) -> str:
     best = answer.best
-    baseline = "" if answer.baseline_us is None else f" The baseline: {answer.baseline_us:.4g} us."
+    baseline = (
+        ""
+        if answer.baseline_us is None
+        else f" The baseline: {answer.baseline_us:.4g} us {answer.baseline_provenance}."
+    )
     tune = "" if best is None or not best.tune else f" Tunables: {numbers_text(best.tune)}."
     short = (
         ""
