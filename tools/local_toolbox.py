@@ -26,7 +26,7 @@ from tools.reports import AnyReport, CheckReport, ProofReport, TestReport
 from tools.stages.checking import CheckStages
 from tools.stages.compiling import CompileStage
 from tools.stages.hazards import HazardStage
-from tools.stages.judgement import CheckContext, judge
+from tools.stages.judgement import CheckContext
 from tools.stages.measuring import MeasureStage
 from tools.stages.own_files import by_own_files
 from tools.stages.profiling import ProfileStage
@@ -72,6 +72,7 @@ class LocalToolbox(Toolbox):
         self._frozen: Memo[str, Frozen] = Memo()
         self._asked = remembered()
         self._stages = self._make_stages(limits or Limits())
+        self._ahead: list[asyncio.Future[None]] | None = None
 
     @property
     def device(self) -> str:
@@ -94,6 +95,9 @@ class LocalToolbox(Toolbox):
             UsageError: The task cannot be frozen, or its reference fails.
             WorkerError: The environment failed twice.
         """
+        if self._ahead is None and not isinstance(order, CompileOrder):
+            # Workers start while the first kernel is compiled. What fails fails again where it is needed.
+            self._ahead = [asyncio.ensure_future(start()) for start in self._parts.ahead]
         try:
             report = await self._report(order)
             return cast("R", by_own_files(report, order.kernel))
@@ -145,7 +149,7 @@ class LocalToolbox(Toolbox):
             task_sha=order.task.sha,
             baseline=wrong,
         )
-        report = await judge(CheckContext(order, frozen, seed, blank), self._stages.in_order())
+        report = await self._stages.judge(CheckContext(order, frozen, seed, blank))
         if order.prove:
             report = replace(report, proof=await self._prove(order, report))
         return replace(report, message=f"{report.message} Beside this, {wrong}") if wrong else report
@@ -207,6 +211,7 @@ class LocalToolbox(Toolbox):
 
     async def aclose(self) -> None:
         """Stop every worker."""
+        await asyncio.gather(*(self._ahead or []), return_exceptions=True)
         await asyncio.gather(
             self._parts.device.aclose(), self._parts.compiler.aclose(), self._parts.answers.aclose(),
             *([self._parts.prover.aclose()] if self._parts.prover else []),

@@ -41,6 +41,10 @@ Seed = Annotated[
     int | None,
     typer.Option("--seed", min=0, help="Repeat what depends on chance; otherwise it differs every time."),
 ]
+Approve = Annotated[
+    bool,
+    typer.Option("--approve", help="Show each round's plans before it is written, and take changes to them."),
+]
 Strategy = Annotated[
     StrategyName,
     typer.Option(

@@ -48,7 +48,8 @@ def show_result(console: Console, result: SearchResult) -> None:
             f"baseline     {latency(result.baseline_us, result.baseline_provenance or best.provenance)}"
         )
     if best.speedup is not None:
-        console.print(f"speedup      {speedup(best.speedup)} ({best.provenance})")
+        told = "" if best.against_baseline is None else f"; paired runs at the end: {best.against_baseline}"
+        console.print(f"speedup      {speedup(best.speedup)} ({best.provenance}){told}")
     if (held := best.held_out) is not None:
         where = "; ".join(pairs(dims) for dims in held.shapes)
         gain = "" if held.speedup is None else f"{speedup(held.speedup)}, "

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 from agent.candidates import Parent
-from agent.composer import elementwise, full_reduction, matmul, row_reduction, transpose
+from agent.composer import elementwise, full_reduction, row_reduction, transpose
 from agent.composer.families import (
     Elementwise,
     Family,
     FullReduction,
-    MatrixProduct,
     NotKnown,
     RowReduction,
     Transposition,
@@ -22,6 +22,7 @@ from agent.composer.families import (
 )
 from agent.composer.nests import writing
 from agent.composer.nests.arrays import NotExpressed
+from agent.composer.nests.collectives.tiling.products import product_of
 from agent.composer.nests.lowering import lowered
 from agent.composer.nests.options import NestOptions
 from agent.composer.nests.program import NestProgram
@@ -50,6 +51,7 @@ class Space:
         self._writer = _writer(family, task)
         self.features: Features = self._writer.module.features(family)
         self._texts: dict[Features, str] = {}
+        self._written: dict[str, Features] = {}
         self._settings: dict[Features, int] = {}
         try:
             self.text(())
@@ -61,6 +63,16 @@ class Space:
         """Name of the family, in words."""
         return self._writer.family
 
+    def within(self, library: Iterable[str]) -> Space:
+        """Return the same without the features that are not in a library; all of it where there is none of them."""
+        known = set(library)
+        left = tuple(name for name in self.features if name in known)
+        if not left or left == self.features:
+            return self
+        smaller = copy(self)
+        smaller.features = left
+        return smaller
+
     def settle(self, features: Iterable[str]) -> Features:
         """Return the features that a kernel really uses when these are asked for."""
         return self._writer.options.of(name for name in features if name in self.features).features
@@ -68,7 +80,9 @@ class Space:
     def text(self, features: Features) -> str:
         """Write the kernel file with these settled features."""
         if features not in self._texts:
-            self._texts[features] = self._writer.module.emit(self._family, self._writer.options.of(features))
+            text = self._writer.module.emit(self._family, self._writer.options.of(features))
+            self._texts[features] = text
+            self._written.setdefault(kernel_sha(text), features)
         return self._texts[features]
 
     def settings(self, features: Features) -> int:
@@ -79,7 +93,17 @@ class Space:
 
     def features_in(self, kernel: Parent) -> Features | None:
         """Return the settled features of a kernel that the composer wrote; None for any other one."""
-        return self.by_sha.get(kernel.sha)
+        return self.features_of(kernel.sha, () if kernel.trial is None else kernel.trial.used)
+
+    def features_of(self, sha: str | None, used: Iterable[str]) -> Features | None:
+        """Return the settled features of a kernel by its sha, and by those that it is said to use.
+
+        None where writing these gives another kernel, and none with that sha was written here.
+        """
+        if sha is None or sha in self._written:
+            return self._written.get(sha or "")
+        features = self.settle(used)
+        return features if kernel_sha(self.text(features)) == sha else None
 
     @cached_property
     def by_sha(self) -> dict[str, Features]:
@@ -124,13 +148,14 @@ _WRITERS: dict[type[Family | NestProgram], _FamilyWriter] = {
     RowReduction: _FamilyWriter(row_reduction, RowOptions, "row program"),
     FullReduction: _FamilyWriter(full_reduction, full_reduction.FullReductionOptions, "full reduction"),
     Transposition: _FamilyWriter(transpose, transpose.TransposeOptions, "transpose"),
-    MatrixProduct: _FamilyWriter(matmul, matmul.MatmulOptions, "matrix product"),
     NestProgram: _FamilyWriter(writing, NestOptions, "program of nests"),
 }
 
 
 def _writer(family: Family | NestProgram, task: Task) -> _FamilyWriter:
     writer = _WRITERS[type(family)]
+    if isinstance(family, NestProgram) and all(product_of(nest) for nest in family.nests):
+        return replace(writer, family="matrix product")
     if isinstance(family, RowReduction) and _has_long_rows(family, task):
         return replace(writer, options=LongRowOptions)
     return writer

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from agent.candidates import Candidate
 from agent.exploration import Exploration
 from agent.results import HeldOut, RunState, Stop
-from sandbox.verdict import Provenance, Verdict
+from sandbox.verdict import PairedVerdict, Provenance, Verdict
 from tools.mcp.answers import Numbers, Sizes, numbers_text
 from tools.mcp.limits import FourDigits
 from tools.mcp.profile_shelf import SCHEME
@@ -69,6 +69,9 @@ class BestKernelText(BestSoFar):
     held_out: HeldOut | None = Field(
         default=None,
         description="Its gain at the task's final sizes, which no proposer saw; null without any.",
+    )
+    against_baseline: PairedVerdict | None = Field(
+        default=None, description="What paired runs on a GPU said of it at the end; null for estimates."
     )
 
 

@@ -134,6 +134,7 @@ class Store:
             candidate=trial.candidate,
             not_judged=[] if trial.report is None else list(trial.report.not_judged),
             held_out=None if trial.report is None else _held_out(trial.report.final),
+            against_baseline=None if trial.report is None else trial.report.accepted,
         )
 
 

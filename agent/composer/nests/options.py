@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.nests.collectives.tiling import product_of
+from agent.composer.nests.buffers import types_of
+from agent.composer.nests.collectives.tiling.geometry import TileSizes, is_wide, tile_directives
+from agent.composer.nests.collectives.tiling.kernels import TileChoices
+from agent.composer.nests.collectives.tiling.products import Product, product_of
 from agent.composer.nests.points import Fold, parts
 from agent.composer.nests.program import Nest, NestProgram, is_special
 from agent.composer.nests.sizes import Size, combinations
@@ -20,6 +23,17 @@ _LONG = 64
 """Elements for each point from which on several threads share it."""
 
 
+_TENSOR = {"float16": "mma_half", "bfloat16": "mma_bf16"}
+"""The feature that multiplies elements of a dtype by tensor cores."""
+
+_SHARING = frozenset({"warp_shuffle_reduction", "two_pass_reduction"})
+_LOOPS = frozenset({"loop_unrolling", "thread_coarsening", "grid_stride_loop"})
+_TILES = frozenset({
+    "shared_memory_tiling", "register_blocking", "vectorized_loads", "register_prefetch", "async_copy_pipeline",
+    "sliced_k", "launch_bounds", "mma_half", "mma_bf16",
+})  # fmt: skip
+
+
 @dataclass(frozen=True)
 class NestOptions(Options):
     """Features of nests. A point that reduces much is a warp's, with `two_pass_reduction` a block's."""
@@ -33,29 +47,95 @@ class NestOptions(Options):
     read_only_cache: bool = False
     thread_coarsening: bool = False
     constant_dimensions: bool = False
+    register_blocking: bool = False
+    vectorized_loads: bool = False
+    register_prefetch: bool = False
+    async_copy_pipeline: bool = False
+    sliced_k: bool = False
+    launch_bounds: bool = False
+    mma_half: bool = False
+    mma_bf16: bool = False
 
     def settled(self) -> NestOptions:
-        """A block puts its results together by shuffles."""
+        """A block puts its results together by shuffles; what tiles have brings them; tiles come in one way."""
+        found = self
         if self.two_pass_reduction and self.warp_shuffle_reduction:
-            return replace(self, warp_shuffle_reduction=False)
-        return self
+            found = replace(found, warp_shuffle_reduction=False)
+        if _TILES & set(self.features):
+            found = replace(found, shared_memory_tiling=True)
+        if self.async_copy_pipeline and self.register_prefetch:
+            found = replace(found, register_prefetch=False)
+        if (self.sliced_k or self.launch_bounds) and not (self.mma_half or self.mma_bf16):
+            found = replace(found, register_blocking=True)
+        return found
 
 
 def features(program: NestProgram) -> tuple[str, ...]:
     """The features that can change a kernel of this task."""
-    shared = {"warp_shuffle_reduction", "two_pass_reduction"}
     some = any(nest.folds and not nest.turns for nest in program.nests)
     loops = some or any(nest.extra(stage) for nest in program.nests for stage in nest.stages)
-    useless = set[str]() if some else shared
+    useless = set[str]() if some else set(_SHARING)
     if not loops:
         useless |= {"loop_unrolling"}
-    if not any(product_of(nest) for nest in program.nests):
-        useless |= {"shared_memory_tiling"}
+    products = [product_of(nest) for nest in program.nests]
+    found = [product for product in products if product is not None]
+    tensor = {name for product in found if (name := _tensor_feature(program, product))}
+    useless |= (set(_TENSOR.values()) if found else _TILES) - tensor
+    if found and None not in products:
+        useless |= _SHARING | _LOOPS
     if not any(
         is_coarse(program, index, NestOptions(thread_coarsening=True)) for index in range(len(program.nests))
     ):
         useless |= {"thread_coarsening"}
-    return tuple(name for name in NestOptions(*[True] * 9).features if name not in useless)
+    return tuple(name for name in NestOptions.every().features if name not in useless)
+
+
+def _tensor_feature(program: NestProgram, product: Product) -> str | None:
+    """The feature that multiplies by tensor cores; None where the factors are not of sixteen bits."""
+    arguments = {argument.name: argument.dtype for argument in program.task.arguments}
+    elements = [factor.element for factor in (product.left, product.right)]
+    dtypes = {"" if at is None else arguments.get(at.buffer, "") for at in elements}
+    is_float = types_of(program).real == "float"
+    return _TENSOR.get(dtypes.pop()) if len(dtypes) == 1 and is_float else None
+
+
+def tile_choices(program: NestProgram, product: Product, options: NestOptions) -> TileChoices:
+    """How a product is written."""
+    name = _tensor_feature(program, product)
+    pipeline = "async" if options.async_copy_pipeline else "ahead" if options.register_prefetch else ""
+    return TileChoices(
+        tensor=name is not None and name in options.features, side=8 if options.register_blocking else 4,
+        vectors=options.vectorized_loads, pipeline=pipeline, bounded=options.launch_bounds,
+        constant=options.constant_dimensions,
+    )  # fmt: skip
+
+
+def tile_ending(program: NestProgram, index: int) -> str:
+    """What ends the names of the defines of a nest's tiles: nothing where it is the only product."""
+    found = [at for at, nest in enumerate(program.nests) if product_of(nest) is not None]
+    return "" if found == [index] else f"_{index + 1}"
+
+
+def tile_lines(program: NestProgram, options: NestOptions) -> list[str]:
+    """The defines and tunables of a program's tiles; none where it has no product."""
+    sizes = {
+        tile_ending(program, index): _tile_sizes(program, product, options)
+        for index, nest in enumerate(program.nests)
+        if (product := product_of(nest)) is not None
+    }
+    if not options.shared_memory_tiling or not sizes:
+        return []
+    tensor = any(one.tensor for one in sizes.values())
+    stages = 1 if not options.async_copy_pipeline else 3 if tensor and not options.sliced_k else 2
+    return tile_directives(sizes, stages, swept=options.block_size_tuning)
+
+
+def _tile_sizes(program: NestProgram, product: Product, options: NestOptions) -> TileSizes:
+    choices = tile_choices(program, product, options)
+    extents = (product.left.outer, product.right.outer, product.left.depth)
+    rows, columns, depth = (program.count(combinations(axes)) for axes in extents)
+    wide = is_wide(types_of(program))
+    return TileSizes(choices.side, choices.tensor, wide, options.sliced_k, rows, columns, depth)
 
 
 def lanes(program: NestProgram, index: int, options: NestOptions) -> int:

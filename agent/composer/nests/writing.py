@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.composer.expressions import Kind, Types, Value
 from agent.composer.gathering import block_by_shuffles, warp_function
-from agent.composer.ir import Node, Unary
+from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
 from agent.composer.nests.arrays import FilledBuffer
-from agent.composer.nests.collectives import counting, scanning, solving, tiling
+from agent.composer.nests.buffers import dtypes_of, is_local, scratch, types_of
+from agent.composer.nests.collectives import counting, scanning, solving
 from agent.composer.nests.collectives.scanning import scanned
+from agent.composer.nests.collectives.tiling.kernels import TiledKernel, TiledWriter
+from agent.composer.nests.collectives.tiling.products import Product, product_of
 from agent.composer.nests.collectives.turning import TurnWriter
-from agent.composer.nests.options import NestOptions, features, is_coarse, lanes
+from agent.composer.nests.options import (
+    NestOptions,
+    features,
+    is_coarse,
+    lanes,
+    tile_choices,
+    tile_ending,
+    tile_lines,
+)
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
-from agent.composer.nests.program import Nest, NestProgram
-from agent.composer.nests.sizes import Axis, Size, combinations, product
+from agent.composer.nests.program import NestProgram
+from agent.composer.nests.sizes import Axis, Size, combinations
 from agent.composer.nests.texts import FLOORED, Texts, size_macro
 
 __all__ = ["NestOptions", "emit", "features"]
@@ -38,20 +49,26 @@ class _Written:
     code: str
     launch: str
     macros: frozenset[str]
+    functions: tuple[str, ...] = ()
 
 
 def emit(program: NestProgram, options: NestOptions) -> str:
     """Write the kernel file."""
-    types = _types(program)
-    dtypes = _dtypes(program, types)
+    types = types_of(program)
+    dtypes = dtypes_of(program, types)
     written = [
         _NestWriter(program, index, options, types, dtypes).write() for index in range(len(program.nests))
     ]
     code = "\n".join(one.code for one in written)
     helpers = [FLOORED] if "floor_" in code else []
     helpers += _gathering(program, options, types)
+    helpers += dict.fromkeys(text.strip("\n") + "\n" for one in written for text in one.functions)
     directives = [
-        tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning),
+        *(
+            [tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning)]
+            if any("BLOCK" in one.launch for one in written)
+            else []
+        ),
         *(
             [tune("UNROLL", 4, (2, 4, 8), swept=not options.block_size_tuning)]
             if options.loop_unrolling
@@ -66,57 +83,14 @@ def emit(program: NestProgram, options: NestOptions) -> str:
             f"//@ define {size_macro(dim)} = {dim}"
             for dim in sorted(frozenset[str]().union(*(w.macros for w in written)))
         ),
-        *([tune("TILE", 64, (32, 64), swept=not options.block_size_tuning)] if "TILE" in code else []),
+        *tile_lines(program, options),
         *([tune("COARSE", 4, (2, 4, 8), swept=not options.block_size_tuning)] if "COARSE" in code else []),
-        *_scratch(program, dtypes),
+        *scratch(program, dtypes),
         *(one.launch for one in written),
     ]
     used = [argument.dtype for argument in program.task.arguments]
     headline = "Nests: loops over what the reference computes, one kernel for what shares its first axes."
     return file_text(headline, options.features, directives, used, [*helpers, code])
-
-
-def _types(program: NestProgram) -> Types:
-    """What is computed in: wide enough for the arguments, and for what the reference converts to."""
-    given = [argument.dtype for argument in program.task.arguments]
-    values = [stage.value for nest in program.nests for stage in nest.stages]
-    return Types.of([*given, *(one.op for value in values for one in parts(value) if isinstance(one, Unary))])
-
-
-def _dtypes(program: NestProgram, types: Types) -> dict[str, str]:
-    wide = {Kind.REAL: "float64" if types.real == "double" else "float32"}
-    wide[Kind.INTEGER] = wide[Kind.BOOL] = "int64" if types.integer == "long long" else "int32"
-    made = {stage.name: wide[stage.kind] for nest in program.nests for stage in nest.stages}
-    systems = {
-        solving.system(one): wide[Kind.REAL]
-        for nest in program.nests
-        for one in nest.stages
-        if solving.solved(one)
-    }
-    return made | systems | {argument.name: argument.dtype for argument in program.task.arguments}
-
-
-def _scratch(program: NestProgram, dtypes: dict[str, str]) -> Iterator[str]:
-    own = {argument.name for argument in program.task.arguments}
-    for nest in program.nests:
-        for stage in nest.stages:
-            if solving.solved(stage):
-                yield solving.scratch(stage, dtypes[solving.system(stage)])
-            if stage.name not in own and not _is_local(program, nest, stage):
-                size = product(program.shapes[stage.name])
-                yield f"//@ scratch {stage.name}: {dtypes[stage.name]}[{size.expression()}]"
-
-
-def _is_local(program: NestProgram, nest: Nest, stage: FilledBuffer) -> bool:
-    """Whether only later stages of its own kernel read it, at the same point: then no memory holds it."""
-    if stage.name in program.outputs or nest.extra(stage):
-        return False
-    readers = [(other, one) for other in program.nests for one in other.stages if _reads(one, stage.name)]
-    return all(other is nest for other, _ in readers)
-
-
-def _reads(stage: FilledBuffer, name: str) -> bool:
-    return any(at.buffer == name for at in stage.reads())
 
 
 def _folds(stage: FilledBuffer) -> list[Fold]:
@@ -138,6 +112,8 @@ def _gathering(program: NestProgram, options: NestOptions, types: Types) -> list
     texts: dict[str, None] = {}
     for index, nest in enumerate(program.nests):
         many = lanes(program, index, options)
+        if options.shared_memory_tiling and product_of(nest):
+            continue
         for stage in nest.stages:
             if stage.turns or counting.counted(stage) or solving.solved(stage):
                 continue
@@ -159,6 +135,7 @@ class _NestWriter:
         self, program: NestProgram, index: int, options: NestOptions, types: Types, dtypes: dict[str, str]
     ) -> None:
         self._program = program
+        self._index = index
         self._nest = program.nests[index]
         self._options = options
         self._types = types
@@ -193,12 +170,8 @@ class _NestWriter:
             body = solving.body(stage, equations, self._texts, lambda text: stored.replace("{}", text))
             self._written.append(solving.system(stage))
             return self._finished(body, "1")
-        if self._options.shared_memory_tiling and (found := tiling.product_of(nest)):
-            (stage,) = nest.stages
-            body = tiling.body(
-                stage, found, self._texts, self._decoded, lambda value: self._stored(stage, value)
-            )
-            return self._finished(body, tiling.grid(found), threads=str(tiling.THREADS))
+        if self._options.shared_memory_tiling and (found := product_of(nest)):
+            return self._tiled(found)
         if self._coarse:
             for axis in nest.axes:
                 self._texts.rename(axis, f"{self._texts.axis(axis)}[r]")
@@ -238,6 +211,18 @@ class _NestWriter:
         folds = "".join(self._fold(fold) for fold in _folds(stage))
         lines = self._texts.lines(stage.value)
         return folds + "".join(f"{line}\n" for line in lines.lines), lines.values[0]
+
+    def _tiled(self, product: Product) -> _Written:
+        (stage,) = self._nest.stages
+        self._written.append(stage.name)
+        target = At(stage.name, self._own(stage), stage.kind)
+        choices = tile_choices(self._program, product, self._options)
+        made = TiledWriter(
+            self._name, stage, product, choices, self._texts, self._decoded,
+            lambda value: self._stored(stage, value), target,
+            tile_ending(self._program, self._index),
+        ).written()  # fmt: skip
+        return self._finished(made.body, made.grid, made.directives, made)
 
     def _grid(self, points: Size, each: str) -> str:
         count = points.expression()
@@ -310,7 +295,7 @@ class _NestWriter:
         """Store what is one value a point, after everything was read."""
         text = ""
         for number, stage in enumerate(self._nest.stages):
-            if not self._nest.extra(stage) and not _is_local(self._program, self._nest, stage):
+            if not self._nest.extra(stage) and not is_local(self._program, self._nest, stage):
                 text += self._stored(stage, self._values[number])
         if self._coarse:
             points = self._texts.size(self._nest.points)
@@ -378,14 +363,20 @@ class _NestWriter:
         inside = self._decoded(flat, axes) + body
         return f"{unroll}for (int {flat} = lane; {flat} < {total}; {flat} += {step}) {{\n{indent(inside)}}}\n"
 
-    def _finished(self, body: str, grid: str, before: Sequence[str] = (), threads: str = "BLOCK") -> _Written:
+    def _finished(
+        self, body: str, grid: str, before: Sequence[str] = (), tiled: TiledKernel | None = None
+    ) -> _Written:
         texts = self._texts
+        read_only = self._options.read_only_cache
         declared = [
-            texts.declared(name, written=name in self._written, read_only=self._options.read_only_cache)
-            for name in texts.used
+            texts.declared(name, written=name in self._written, read_only=read_only) for name in texts.used
         ]
         declared += [f"const int {name}" for name in texts.dims.values()]
         arguments = ", ".join([*texts.used, *texts.dims])
-        head = f'extern "C" __global__ void __launch_bounds__({threads})\n{self._name}({", ".join(declared)})'
-        launch = "\n".join([*before, f"//@ launch {self._name}<<<{grid}, {threads}>>>({arguments})"])
-        return _Written(f"{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros))
+        bounds, shape, functions = "BLOCK", f"{grid}, BLOCK", list[str]()
+        if tiled is not None:
+            bounds, shape = tiled.bounds, f"{grid}, {tiled.threads}, {tiled.shared}"
+            functions = tiled.functions
+        head = f'extern "C" __global__ void __launch_bounds__({bounds})\n{self._name}({", ".join(declared)})'
+        launch = "\n".join([*before, f"//@ launch {self._name}<<<{shape}>>>({arguments})"])
+        return _Written(f"{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros), tuple(functions))

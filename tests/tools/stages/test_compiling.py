@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
 
-from sandbox.compiler.service import Compiler
-from sandbox.isolation.choose import choose_isolation
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
 from sandbox.verdict import Verdict
 from tests import compiling
@@ -17,9 +14,8 @@ from tools.tasks.task import Task
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[CompileStage]:
-    async with Compiler(choose_isolation()) as compiler:
-        yield CompileStage(compiler, "sm_90")
+def stage() -> CompileStage:
+    return CompileStage(compiling.InProcess(), "sm_90")
 
 
 async def compiled(

@@ -11,10 +11,11 @@ import pytest
 from sandbox.budget import Work
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator import in_process
+from tools.judge.families import far_worse
 from tools.local_toolbox import LocalToolbox
 from tools.reports import CaseReport, CheckReport, TestReport
-from tools.stages.shapes import far_worse, hidden_work
-from tools.tasks.task import Task
+from tools.stages.shapes import hidden_work
+from tools.tasks.task import DimLimits, Task
 from tools.toolbox import CheckOrder
 
 RIGHT = """\
@@ -99,6 +100,21 @@ async def test_sampled_blocks_that_are_wrong_or_fault_fail_the_kernel(
 TWICE_IN_ROW = RIGHT.replace("//@", "//@ launch twice<<<ceil_div(n, 128), 128>>>(x, y, n)\n//@", 1)
 
 
+async def test_what_blocks_of_a_sample_leave_to_others_makes_the_kernel_undecided(
+    doubling: Task, tmp_path: Path
+) -> None:
+    """Seven eighths of each tile are right, and the rest is left to a few blocks that hardly any sample meets."""
+    some = RIGHT.replace(
+        "if (i < n) y[i] = 2.0f * x[i];",
+        "if (i < n && (n < 100000 || threadIdx.x < 112)) y[i] = 2.0f * x[i];\n"
+        "    if (n >= 100000 && blockIdx.x == 1234) for (int k = threadIdx.x; k < n; k += 128)\n"
+        "        if (k % 128 >= 112) y[k] = 2.0f * x[k];",
+    )
+    report = await judged_at_a_large_shape(doubling, tmp_path, some)
+    assert report.verdict is Verdict.UNDECIDED, report.message
+    assert f"{LARGE // 8 * 7} of its {LARGE} elements would be written" in report.stages[-1].message
+
+
 @pytest.mark.parametrize(
     ("kernel", "why"),
     [
@@ -181,6 +197,19 @@ async def test_huge_elements_that_the_baseline_does_not_bear_are_asked_of_nobody
 ) -> None:
     report = await toolbox.do(CheckOrder(summing(doubling, CLAMPS, "ef" * 32), CLAMPS))
     assert report.verdict is Verdict.PASS, report.message
+
+
+async def test_what_is_wrong_beyond_the_benchmark_shapes_is_found_where_the_task_allows_such_sizes(
+    doubling: Task, toolbox: LocalToolbox
+) -> None:
+    task = summing(doubling, WHOLE, "bc" * 32)
+    wide = replace(task, limits={"n": DimLimits(max=1 << 19)}, sha="be" * 32)
+    beyond = DROPS.replace("40000", str((1 << 18) + 1))
+    assert (await toolbox.do(CheckOrder(task, beyond))).verdict is Verdict.PASS
+    assert (await toolbox.do(CheckOrder(wide, beyond))).verdict is Verdict.WRONG_RESULT
+    passed = await toolbox.do(CheckOrder(wide, WHOLE))
+    assert passed.verdict is Verdict.PASS, passed.message
+    assert "So is a size beyond them: n=" in passed.stages[-1].message
 
 
 EXP = RIGHT.replace("2.0f * x[i]", "expf(x[i])")

@@ -17,7 +17,14 @@ from agent.composer.nests.reading.layout import expand_dims
 from agent.composer.nests.reading.operators import arithmetic, inverted
 from agent.composer.nests.reading.ordering import RUNNING
 from agent.composer.nests.reading.reductions import REDUCTIONS, largest_of
-from agent.composer.nests.reading.values import array_of, element_wise, is_number, items_of, kind_named
+from agent.composer.nests.reading.values import (
+    Selected,
+    array_of,
+    element_wise,
+    is_number,
+    items_of,
+    kind_named,
+)
 
 _UNARY = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "abs": "abs", "absolute": "abs", "fabs": "abs",
@@ -104,8 +111,8 @@ def _one(name: str, op: str) -> ElementwiseFunction:
             return _PLAIN[op](value)
         if op == "~":
             return inverted(tracer, value)
-        array = array_of(tracer, value)
-        if op in _ROUNDING and array.kind is not Kind.REAL:
+        array = value if isinstance(value, Selected) else array_of(tracer, value)
+        if isinstance(array, Array) and op in _ROUNDING and array.kind is not Kind.REAL:
             return tracer.array(array.shape, array.at)
         return element_wise(tracer, _TESTS.get(op) or (lambda x: unary(op, x)), array)
 

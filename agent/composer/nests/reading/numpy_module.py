@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from agent.composer.nests.arrays import Array, NotExpressed, Shape, Tracer
-from agent.composer.nests.reading import making, products, reductions
+from agent.composer.nests.reading import making, products, reductions, selecting
 from agent.composer.nests.reading.elements import (
     ELEMENTS,
     ElementwiseFunction,
@@ -31,6 +31,7 @@ from agent.composer.nests.reading.values import (
     Listed,
     Namespace,
     Range,
+    Selected,
     array_of,
     converted,
     items_of,
@@ -39,8 +40,10 @@ from agent.composer.nests.reading.values import (
 from agent.composer.nests.sizes import Size, product
 
 
-def copied(tracer: Tracer, value: Any, dtype: Any = None, copy: Any = True) -> Array:
+def copied(tracer: Tracer, value: Any, dtype: Any = None, copy: Any = True) -> Any:
     """`np.array` and the method `astype`: a copy."""
+    if isinstance(value, Selected):
+        return value if dtype is None else converted(tracer, value, dtype)
     given = array_of(tracer, value)
     copy = tracer.array(given.shape, given.at)
     return copy if dtype is None else converted(tracer, copy, dtype)
@@ -81,9 +84,11 @@ def _nothing(tracer: Tracer, **words: Any) -> None:
     """What only says how NumPy reports."""
 
 
-def _length(tracer: Tracer, value: Any) -> Size | int:
+def _length(tracer: Tracer, value: Any) -> Size | int | Array:
     if isinstance(value, Range):
         return simplest(value.count)
+    if isinstance(value, Selected):
+        return selecting.counted(tracer, value)
     if isinstance(value, Array | Listed):
         return simplest(array_of(tracer, value).shape[0])
     return len(value) if isinstance(value, str) else len(items_of(value))

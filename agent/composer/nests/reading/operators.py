@@ -20,6 +20,7 @@ from agent.composer.nests.reading.values import (
     Dtype,
     Listed,
     Range,
+    Selected,
     array_of,
     converted,
     element_wise,
@@ -183,7 +184,7 @@ def comparison(tracer: Tracer, op: ast.cmpop, left: Any, right: Any) -> Any:
             sign = _COMPARISONS[type(op)]
     if is_counted(left) and is_counted(right):
         return _compared_sizes(tracer, sign, Size.of(left), Size.of(right))
-    if not isinstance(left, Array | Size) and not isinstance(right, Array | Size):
+    if not isinstance(left, Array | Size | Selected) and not isinstance(right, Array | Size | Selected):
         return _decided(sign, left, right)
 
     def element(a: Node, b: Node) -> Node:

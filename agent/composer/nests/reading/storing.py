@@ -24,7 +24,9 @@ from agent.composer.nests.points import (
     over,
     placed,
 )
+from agent.composer.nests.reading import selecting
 from agent.composer.nests.reading.indexing import AxisRun, Picked, keys_of, parts_of
+from agent.composer.nests.reading.values import Selected
 from agent.composer.nests.sizes import ONE, Axis, Size, flattened
 
 
@@ -152,6 +154,15 @@ def _write_masked(tracer: Tracer, array: Array, keys: Sequence[Any], value: Arra
     index = tuple(Size.of(axis) for axis in array.axes)
     met = truth(mask.at(index[: len(mask.axes)]))
     array.write(chosen(met, taken(op, array.own, value.body), array.own))
+
+
+def write_selected(array: Array, mask: Any, value: Selected, op: str) -> None:
+    """`array[mask] = value`, or `array[mask] op= value`, of what the same mask has selected."""
+    if not isinstance(mask, Array):
+        raise NotExpressed("what a mask selects, stored at anything but that mask")
+    if value.kind is not array.kind:
+        raise NotExpressed("what a mask selects, stored into an array of another kind")
+    array.write(selecting.stored(array, mask, value, lambda old, new: taken(op, old, new)))
 
 
 def _target(array: Array, named: _Named) -> tuple[list[AxisRun | Picked], tuple[Size, ...]]:

@@ -63,6 +63,24 @@ class Listed:
     array: Array
 
 
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """The elements of an array at which a mask of its shape holds, in a row."""
+
+    array: Array
+    mask: Array
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the elements."""
+        return self.array.kind
+
+    def is_by(self, mask: Array) -> bool:
+        """Whether the very same mask selects."""
+        index = [Size.of(axis) for axis in mask.axes]
+        return mask.shape == self.mask.shape and self.mask.at(index) == mask.at(index)
+
+
 @dataclass(frozen=True)
 class Dtype:
     """A dtype by its name. Of real numbers it is taken for the kind alone."""
@@ -145,6 +163,10 @@ def array_of(tracer: Tracer, value: Any) -> Array:
         return tracer.array([turns.count], lambda index: number(turns.start + index[0] * turns.step))
     if isinstance(value, list | tuple):
         return stacked(tracer, [array_of(tracer, one) for one in cast("Sequence[Any]", value)], 0)
+    if isinstance(value, Selected):
+        raise NotExpressed(
+            "selecting by a mask: how many elements there are depends on the data; use np.where"
+        )
     raise NotExpressed(f"a {type(value).__name__} where an array is expected")
 
 
@@ -198,9 +220,29 @@ def element_wise(
 ) -> Array: ...
 def element_wise(tracer: Tracer, function: Callable[..., Node], *values: Any) -> Array:
     """Apply a function of elements to arrays, and to whatever is taken as one."""
+    selected = next((value for value in values if isinstance(value, Selected)), None)
+    if selected is not None:
+        return cast("Array", _of_selected(tracer, function, selected, values))
     arrays = [array_of(tracer, value) for value in values]
     shape = broadcast([array.shape for array in arrays])
     return tracer.array(shape, lambda index: function(*(spread(array, index) for array in arrays)))
+
+
+def _of_selected(
+    tracer: Tracer, function: Callable[..., Node], selected: Selected, values: Sequence[Any]
+) -> Selected:
+    """Apply a function to what one mask has selected, and to plain values."""
+    plain: list[Any] = []
+    for value in values:
+        if isinstance(value, Selected):
+            if not value.is_by(selected.mask):
+                raise NotExpressed("what different masks select, together")
+            plain.append(value.array)
+        elif array_of(tracer, value).axes:
+            raise NotExpressed("what a mask selects, together with an array")
+        else:
+            plain.append(value)
+    return Selected(element_wise(tracer, function, *plain), selected.mask)
 
 
 def converted(tracer: Tracer, value: Any, dtype: Any) -> Any:
@@ -214,7 +256,7 @@ def converted(tracer: Tracer, value: Any, dtype: Any) -> Any:
         return value
     if is_number(value):
         return _plain_converted(value, kind)
-    array = array_of(tracer, value)
+    array = value if isinstance(value, Selected) else array_of(tracer, value)
     wanted = wrapping.named(dtype.name if isinstance(dtype, Dtype) else dtype or "")
 
     def element(x: Node) -> Node:

@@ -870,14 +870,22 @@ def reference(packed, n):
     both = np.stack([lo, hi], axis=1).reshape(-1)
     return {"y": both.astype(np.float32) - 8.0}
 """, "256"),
+    _of("selection_by_mask", "in x float32 n; out y float32 1", "n=70", """
+def reference(x, n):
+    return {"y": x[x > 0].mean().reshape(1)}
+"""),
+    _of("standardised_where_positive", "inout x float32 n, m; out v float32 1", "n=6 m=7", """
+def reference(x, n, m):
+    keep = x > 0
+    some = x[keep]
+    x[keep] = (some - some.mean()) / np.sqrt(some.var() + 1e-3)
+    x[~keep] *= 2
+    return {"x": x, "v": np.array([some.max() * len(some)])}
+"""),
 )  # fmt: skip
 """What nests express; each is compiled and run."""
 
 BEYOND: tuple[tuple[Written, str], ...] = (
-    (_of("selection_by_mask", "in x float32 n; out y float32 1", "n=70", """
-def reference(x, n):
-    return {"y": x[x > 0].mean().reshape(1)}
-"""), "selecting by a mask"),
     (_of("data_dependent_branch", X, "n=70", """
 def reference(x, n):
     if x.sum() > 0:

@@ -6,6 +6,7 @@
 // A function is found where the image names it, and runs as the entry of `kernels` with its unmangled name.
 
 #include <cuda.h>
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -296,6 +297,24 @@ CUresult CUDAAPI cuInit(unsigned flags) {
     return CUDA_SUCCESS;
 }
 
+// By the plain name of a function the newest of its versions that is here; cuda.bindings finds all of them so.
+CUresult CUDAAPI cuGetProcAddress(const char *symbol, void **found, int version, cuuint64_t flags,
+                                  CUdriverProcAddressQueryResult *result) {
+    static const char *const suffixes[] = {"_v4", "_v3", "_v2", ""};
+    static void *self;
+    Dl_info where;
+    (void)version, (void)flags;
+    if (!self && dladdr((void *)&cuGetErrorName, &where)) self = dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    *found = NULL;
+    for (int i = 0; self && !*found && i < 4; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s%s", symbol, suffixes[i]);
+        *found = dlsym(self, name);
+    }
+    if (result) *result = *found ? CU_GET_PROC_ADDRESS_SUCCESS : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+    return *found ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
+
 CUresult CUDAAPI cuDriverGetVersion(int *version) { return *version = CUDA_VERSION, CUDA_SUCCESS; }
 CUresult CUDAAPI cuDeviceGetCount(int *count) {
     return *count = 1, initialised ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
@@ -327,6 +346,9 @@ CUresult CUDAAPI cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, 
         case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: *value = 1 << 20; break;
         case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *value = SHARED_OPTIN; break;
         case CU_DEVICE_ATTRIBUTE_CLOCK_RATE: *value = CLOCK_KHZ; break;
+        case CU_DEVICE_ATTRIBUTE_WARP_SIZE: *value = 32; break;
+        case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = 1024; break;
+        case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR: *value = THREADS_A_PROCESSOR; break;
         default: *value = 0;
     }
     return CUDA_SUCCESS;
@@ -341,6 +363,23 @@ CUresult CUDAAPI cuCtxCreate(CUcontext *made_context, CUctxCreateParams *paramet
     *made_context = (CUcontext)stack[depth - 1];
     return CUDA_SUCCESS;
 }
+// One for the process, as the runtime and every framework share it.
+CUresult CUDAAPI cuDevicePrimaryCtxRetain(CUcontext *retained, CUdevice device) {
+    static Object *primary;
+    if (!initialised) return CUDA_ERROR_NOT_INITIALIZED;
+    if (device) return CUDA_ERROR_INVALID_DEVICE;
+    if (!primary) primary = made(CONTEXT);
+    *retained = (CUcontext)primary;
+    return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuDevicePrimaryCtxRelease(CUdevice device) { return device ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS; }
+CUresult CUDAAPI cuCtxSetCurrent(CUcontext wanted) {
+    if (!known(CONTEXT, wanted)) return CUDA_ERROR_INVALID_CONTEXT;
+    if (!depth) depth = 1;
+    stack[depth - 1] = (Object *)wanted;
+    return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuCtxGetCurrent(CUcontext *found) { return *found = (CUcontext)context(), CUDA_SUCCESS; }
 CUresult CUDAAPI cuCtxPushCurrent(CUcontext pushed) {
     if (!known(CONTEXT, pushed)) return CUDA_ERROR_INVALID_CONTEXT;
     stack[depth++] = (Object *)pushed;
@@ -499,6 +538,12 @@ CUresult CUDAAPI cuModuleLoadData(CUmodule *module, const void *image) {
     *module = (CUmodule)object;
     return CUDA_SUCCESS;
 }
+// PyCUDA asks for messages of the compiler, of which there are none.
+CUresult CUDAAPI cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count, CUjit_option *options,
+                                    void **values) {
+    (void)count, (void)options, (void)values;
+    return cuModuleLoadData(module, image);
+}
 CUresult CUDAAPI cuModuleUnload(CUmodule module) {
     ENTER
     KNOWN(gone, MODULE, module)
@@ -546,6 +591,19 @@ CUresult CUDAAPI cuModuleGetGlobal(CUdeviceptr *address, size_t *size, CUmodule 
     *size = found->size;
     return CUDA_SUCCESS;
 }
+// Libraries are modules of no context; their kernels are those modules' functions.
+CUresult CUDAAPI cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *options, void **values,
+                                   unsigned count, CUlibraryOption *of_library, void **library_values,
+                                   unsigned library_count) {
+    (void)options, (void)values, (void)of_library, (void)library_values;
+    return count || library_count ? CUDA_ERROR_INVALID_VALUE : cuModuleLoadData((CUmodule *)library, code);
+}
+CUresult CUDAAPI cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const char *symbol) {
+    return cuModuleGetFunction((CUfunction *)kernel, (CUmodule)library, symbol);
+}
+CUresult CUDAAPI cuLibraryGetGlobal(CUdeviceptr *address, size_t *size, CUlibrary library, const char *symbol) {
+    return cuModuleGetGlobal(address, size, (CUmodule)library, symbol);
+}
 CUresult CUDAAPI cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
     ENTER
     KNOWN(of, FUNCTION, function)
@@ -553,6 +611,9 @@ CUresult CUDAAPI cuFuncSetAttribute(CUfunction function, CUfunction_attribute at
         return CUDA_ERROR_INVALID_VALUE;
     of->dynamic_shared = value;
     return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device) {
+    return device ? CUDA_ERROR_INVALID_DEVICE : cuFuncSetAttribute((CUfunction)kernel, attribute, value);
 }
 
 // ---- launches and graphs
@@ -583,7 +644,9 @@ static CUresult refused(const CUlaunchConfig *config, const Object *function) {
 CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra) {
     ENTER
     KNOWN(launched, FUNCTION, function)
-    KNOWN(on, STREAM, config->hStream)
+    static Object of_default = {.kind = STREAM};
+    Object *on = config->hStream ? known(STREAM, config->hStream) : &of_default;
+    if (!on) return CUDA_ERROR_INVALID_HANDLE;
     CUresult status = extra ? CUDA_ERROR_INVALID_VALUE : refused(config, launched);
     if (status) return status;
     Launch launch = {launched->kernel,
@@ -598,6 +661,36 @@ CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction funct
         execute(current, &launch);
     return CUDA_SUCCESS;
 }
+// PyCUDA says the block's shape beforehand too.
+CUresult CUDAAPI cuFuncSetBlockShape(CUfunction function, int x, int y, int z) {
+    ENTER
+    KNOWN(of, FUNCTION, function)
+    return x > 0 && y > 0 && z > 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+// Arguments may come in one buffer, each at a multiple of its size.
+CUresult CUDAAPI cuLaunchKernel(CUfunction function, unsigned x, unsigned y, unsigned z, unsigned threads_x,
+                                unsigned threads_y, unsigned threads_z, unsigned shared, CUstream stream,
+                                void **parameters, void **extra) {
+    ENTER
+    KNOWN(launched, FUNCTION, function)
+    void *places[PARAMETERS];
+    size_t offset = 0;
+    if (extra) {
+        if (parameters || extra[0] != CU_LAUNCH_PARAM_BUFFER_POINTER) return CUDA_ERROR_INVALID_VALUE;
+        for (int i = 0; launched->kernel->sizes[i]; i++) {
+            size_t size = launched->kernel->sizes[i] - '0';
+            offset = (offset + size - 1) / size * size;
+            places[i] = (char *)extra[1] + offset;
+            offset += size;
+        }
+    }
+    CUlaunchConfig config = {.gridDimX = x, .gridDimY = y, .gridDimZ = z, .blockDimX = threads_x,
+                             .blockDimY = threads_y, .blockDimZ = threads_z, .sharedMemBytes = shared,
+                             .hStream = stream};
+    return cuLaunchKernelEx(&config, function, extra ? places : parameters, NULL);
+}
+
 CUresult CUDAAPI cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode) {
     ENTER
     KNOWN(on, STREAM, stream)
