@@ -137,20 +137,25 @@ def _by_values(
 
 
 def _drawn(task: Task) -> Iterator[dict[str, int]]:
-    """Return sizes of all magnitudes up to twice the largest case, with all divisors; always the same ones."""
+    """Return sizes of all magnitudes up to a dim's limit, else twice its largest case; always the same ones."""
     draw = random.Random(0)
     cases = [case.dims for case in (*task.benches, *task.finals, *task.tests)]
-    largest = {name: 2 * max(dims[name] for dims in cases) for name in task.dims}
-    for _ in range(_DRAWS):
-        yield {name: _size(draw, task.limits.get(name, DimLimits()), largest[name]) for name in task.dims}
+    ranges = {
+        name: (limits.min or 1, limits.max or 2 * max(dims[name] for dims in cases), limits.multiple_of or 1)
+        for name in task.dims
+        for limits in [task.limits.get(name, DimLimits())]
+    }
+    for number in range(_DRAWS):
+        yield {name: _size(draw, *of, even=number % 2 == 0) for name, of in ranges.items()}
 
 
-def _size(draw: random.Random, limits: DimLimits, largest: int) -> int:
-    least, most = limits.min or 1, min(limits.max or largest, largest)
-    unit = (limits.multiple_of or 1) * draw.choice(_UNITS)
-    wanted = math.exp(draw.uniform(math.log(least), math.log(max(most, least))))
+def _size(draw: random.Random, least: int, most: int, unit: int, *, even: bool) -> int:
+    """Return a size, evenly drawn or by magnitude: sets of values lie dense among small sizes, or everywhere."""
+    unit *= draw.choice(_UNITS)
+    low, high = least, max(most, least)
+    wanted = draw.uniform(low, high) if even else math.exp(draw.uniform(math.log(low), math.log(high)))
     size = round(wanted / unit) * unit
-    return size if least <= size <= most else max(least, 1)
+    return size if low <= size <= high else low
 
 
 async def _made(
