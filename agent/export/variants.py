@@ -107,19 +107,21 @@ async def compiled_kernel(
     further = (
         {} if len(more | asked) > MOST_OF_FEW else {key: more[key] for key in sorted(more.keys() - asked)}
     )
-    made = [await _made(stages, task, kernel, dims, tune) for dims in asked.values()]
+    made = {values: await _made(stages, task, kernel, dims, tune) for values, dims in asked.items()}
+    if not all(_alike(plan, each) for each in made.values()):
+        raise UsageError(
+            "it cannot be exported: it takes parameters of other types at other sizes; "
+            "give each its own kernel, or export it for fewer sizes"
+        )
     for values, dims in further.items():
         try:
-            made.append(await _made(stages, task, kernel, dims, tune))
-            asked[values] = dims
+            each = await _made(stages, task, kernel, dims, tune)
         except UsageError:  # sizes that nobody asked for, and that the kernel may have no code for
             continue
-    built = [one for each in made for one in each]
-    _check_alike(plan, built)
-    variants = tuple(
-        Variant(values, tuple(_image(one) for one in each)) for values, each in zip(asked, made, strict=True)
-    )
-    return CompiledKernel(plan, keys, variants, _registers(built))
+        if _alike(plan, each):
+            made[values] = each
+    variants = tuple(Variant(values, tuple(_image(one) for one in each)) for values, each in made.items())
+    return CompiledKernel(plan, keys, variants, _registers([one for each in made.values() for one in each]))
 
 
 def _by_values(
@@ -196,14 +198,9 @@ def _image(build: Build) -> Image:
     return Image(program.architecture, program.cubin, program.ptx, symbols)
 
 
-def _check_alike(plan: LaunchPlan, built: Iterable[Build]) -> None:
-    wanted = _types(plan)
-    for build in built:
-        if _types(launch_plan(build)) != wanted:
-            raise UsageError(
-                "it cannot be exported: it takes parameters of other types at other sizes; "
-                "give each its own kernel, or export it for fewer sizes"
-            )
+def _alike(plan: LaunchPlan, built: Iterable[Build]) -> bool:
+    """Whether code for other sizes takes parameters of the same types."""
+    return all(_types(launch_plan(build)) == _types(plan) for build in built)
 
 
 def _types(plan: LaunchPlan) -> list[object]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent.export.forms import Form, package_files
 from agent.export.packages import KernelPackage
 from tests.agent.export.exporting import array, launched, package, plan_module, planned, small_task
 from tests.agent.export.test_plan import HARD, hard
+from tests.agent.report.stored_search import report
 from tools.tasks.task import Task, TaskArgument
 
 TYPES = """\
@@ -70,3 +73,22 @@ def test_numbers_of_every_type_are_passed_as_planned(packages: list[KernelPackag
     scalars = {"half": 0.5, "brain": 1.00390625, "flag": 1, "big": 2**63 + 5, "stream": 2.0}
     found = launched(plan_module(packages[1]), {"new": 8}, scalars)
     assert found == planned(types(), TYPES, {"new": 8}, scalars)
+
+
+def test_code_that_no_judgement_ran_is_named() -> None:
+    task = small_task([{"n": 8}, {"n": 9}], array("x", "in", "n"), array("out", "out", "n"))
+    text = (
+        "//@ define WIDTH = 2 if n % 2 == 0 else 1\n"
+        "//@ launch copy<<<ceil_div(n, 64), 64>>>(x, out, n)\n"
+        'extern "C" __global__ void copy(const float* x, float* out, int n) {\n'
+        "    int i = blockIdx.x * 64 + threadIdx.x;\n    if (i < n) out[i] = x[i] * WIDTH / WIDTH;\n}\n"
+    )
+    made = package(task, text)
+    passed = report(1.0, 1.0)
+    assert passed.test is not None
+    cases = tuple(replace(one, dims={"n": 8}) for one in passed.test.cases)
+    judged = replace(passed, test=replace(passed.test, cases=cases))
+    made = replace(made, kernels=(replace(made.kernels[0], judgements=(judged,)),))
+    told = package_files(made, Form.CUPY)["VERIFICATION.md"].decode()
+    assert "code for (WIDTH) = (1,), (2,)" in told
+    assert "No judgement ran the code for (1,): these were compiled" in told
