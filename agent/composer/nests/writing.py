@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.composer.expressions import Kind, Types, Value
 from agent.composer.gathering import block_by_shuffles, warp_function
-from agent.composer.ir import Node, Unary
+from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, file_text, identity, indent, tune
 from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.buffers import dtypes_of, is_local, scratch, types_of
 from agent.composer.nests.collectives import counting, scanning, solving
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.tiling.kernels import TiledKernel, TiledWriter
@@ -21,11 +22,12 @@ from agent.composer.nests.options import (
     is_coarse,
     lanes,
     tile_choices,
-    tile_directives,
+    tile_ending,
+    tile_lines,
 )
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
-from agent.composer.nests.program import Nest, NestProgram
-from agent.composer.nests.sizes import Axis, Size, combinations, product
+from agent.composer.nests.program import NestProgram
+from agent.composer.nests.sizes import Axis, Size, combinations
 from agent.composer.nests.texts import FLOORED, Texts, size_macro
 
 __all__ = ["NestOptions", "emit", "features"]
@@ -52,8 +54,8 @@ class _Written:
 
 def emit(program: NestProgram, options: NestOptions) -> str:
     """Write the kernel file."""
-    types = _types(program)
-    dtypes = _dtypes(program, types)
+    types = types_of(program)
+    dtypes = dtypes_of(program, types)
     written = [
         _NestWriter(program, index, options, types, dtypes).write() for index in range(len(program.nests))
     ]
@@ -81,57 +83,14 @@ def emit(program: NestProgram, options: NestOptions) -> str:
             f"//@ define {size_macro(dim)} = {dim}"
             for dim in sorted(frozenset[str]().union(*(w.macros for w in written)))
         ),
-        *tile_directives(program, options),
+        *tile_lines(program, options),
         *([tune("COARSE", 4, (2, 4, 8), swept=not options.block_size_tuning)] if "COARSE" in code else []),
-        *_scratch(program, dtypes),
+        *scratch(program, dtypes),
         *(one.launch for one in written),
     ]
     used = [argument.dtype for argument in program.task.arguments]
     headline = "Nests: loops over what the reference computes, one kernel for what shares its first axes."
     return file_text(headline, options.features, directives, used, [*helpers, code])
-
-
-def _types(program: NestProgram) -> Types:
-    """What is computed in: wide enough for the arguments, and for what the reference converts to."""
-    given = [argument.dtype for argument in program.task.arguments]
-    values = [stage.value for nest in program.nests for stage in nest.stages]
-    return Types.of([*given, *(one.op for value in values for one in parts(value) if isinstance(one, Unary))])
-
-
-def _dtypes(program: NestProgram, types: Types) -> dict[str, str]:
-    wide = {Kind.REAL: "float64" if types.real == "double" else "float32"}
-    wide[Kind.INTEGER] = wide[Kind.BOOL] = "int64" if types.integer == "long long" else "int32"
-    made = {stage.name: wide[stage.kind] for nest in program.nests for stage in nest.stages}
-    systems = {
-        solving.system(one): wide[Kind.REAL]
-        for nest in program.nests
-        for one in nest.stages
-        if solving.solved(one)
-    }
-    return made | systems | {argument.name: argument.dtype for argument in program.task.arguments}
-
-
-def _scratch(program: NestProgram, dtypes: dict[str, str]) -> Iterator[str]:
-    own = {argument.name for argument in program.task.arguments}
-    for nest in program.nests:
-        for stage in nest.stages:
-            if solving.solved(stage):
-                yield solving.scratch(stage, dtypes[solving.system(stage)])
-            if stage.name not in own and not _is_local(program, nest, stage):
-                size = product(program.shapes[stage.name])
-                yield f"//@ scratch {stage.name}: {dtypes[stage.name]}[{size.expression()}]"
-
-
-def _is_local(program: NestProgram, nest: Nest, stage: FilledBuffer) -> bool:
-    """Whether only later stages of its own kernel read it, at the same point: then no memory holds it."""
-    if stage.name in program.outputs or nest.extra(stage):
-        return False
-    readers = [(other, one) for other in program.nests for one in other.stages if _reads(one, stage.name)]
-    return all(other is nest for other, _ in readers)
-
-
-def _reads(stage: FilledBuffer, name: str) -> bool:
-    return any(at.buffer == name for at in stage.reads())
 
 
 def _folds(stage: FilledBuffer) -> list[Fold]:
@@ -176,6 +135,7 @@ class _NestWriter:
         self, program: NestProgram, index: int, options: NestOptions, types: Types, dtypes: dict[str, str]
     ) -> None:
         self._program = program
+        self._index = index
         self._nest = program.nests[index]
         self._options = options
         self._types = types
@@ -260,6 +220,7 @@ class _NestWriter:
         made = TiledWriter(
             self._name, stage, product, choices, self._texts, self._decoded,
             lambda value: self._stored(stage, value), target,
+            tile_ending(self._program, self._index),
         ).written()  # fmt: skip
         return self._finished(made.body, made.grid, made.directives, made)
 
@@ -334,7 +295,7 @@ class _NestWriter:
         """Store what is one value a point, after everything was read."""
         text = ""
         for number, stage in enumerate(self._nest.stages):
-            if not self._nest.extra(stage) and not _is_local(self._program, self._nest, stage):
+            if not self._nest.extra(stage) and not is_local(self._program, self._nest, stage):
                 text += self._stored(stage, self._values[number])
         if self._coarse:
             points = self._texts.size(self._nest.points)

@@ -164,7 +164,9 @@ def array_of(tracer: Tracer, value: Any) -> Array:
     if isinstance(value, list | tuple):
         return stacked(tracer, [array_of(tracer, one) for one in cast("Sequence[Any]", value)], 0)
     if isinstance(value, Selected):
-        raise NotExpressed("selecting by a mask: how many elements there are depends on the data; use np.where")
+        raise NotExpressed(
+            "selecting by a mask: how many elements there are depends on the data; use np.where"
+        )
     raise NotExpressed(f"a {type(value).__name__} where an array is expected")
 
 
