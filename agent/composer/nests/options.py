@@ -28,6 +28,8 @@ _TENSOR = {"float16": "mma_half", "bfloat16": "mma_bf16"}
 
 _SHARING = frozenset({"warp_shuffle_reduction", "two_pass_reduction"})
 _LOOPS = frozenset({"loop_unrolling", "thread_coarsening", "grid_stride_loop"})
+_ALWAYS = frozenset({"read_only_cache"})
+"""What kernels of tiles have without being asked."""
 _TILES = frozenset({
     "shared_memory_tiling", "register_blocking", "vectorized_loads", "register_prefetch", "async_copy_pipeline",
     "sliced_k", "launch_bounds", "mma_half", "mma_bf16",
@@ -63,8 +65,8 @@ class NestOptions(Options):
             found = replace(found, warp_shuffle_reduction=False)
         if _TILES & set(self.features):
             found = replace(found, shared_memory_tiling=True)
-        if self.async_copy_pipeline and self.register_prefetch:
-            found = replace(found, register_prefetch=False)
+        if self.async_copy_pipeline:
+            found = replace(found, register_prefetch=False, vectorized_loads=True)
         if (self.sliced_k or self.launch_bounds) and not (self.mma_half or self.mma_bf16):
             found = replace(found, register_blocking=True)
         return found
@@ -82,7 +84,7 @@ def features(program: NestProgram) -> tuple[str, ...]:
     tensor = {name for product in found if (name := _tensor_feature(program, product))}
     useless |= (set(_TENSOR.values()) if found else _TILES) - tensor
     if found and None not in products:
-        useless |= _SHARING | _LOOPS
+        useless |= _SHARING | _LOOPS | _ALWAYS
     if not any(
         is_coarse(program, index, NestOptions(thread_coarsening=True)) for index in range(len(program.nests))
     ):

@@ -367,7 +367,7 @@ class _NestWriter:
         self, body: str, grid: str, before: Sequence[str] = (), tiled: TiledKernel | None = None
     ) -> _Written:
         texts = self._texts
-        read_only = self._options.read_only_cache
+        read_only = self._options.read_only_cache or tiled is not None
         declared = [
             texts.declared(name, written=name in self._written, read_only=read_only) for name in texts.used
         ]
