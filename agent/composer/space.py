@@ -17,6 +17,7 @@ from agent.composer.families import (
     MatrixProduct,
     NotKnown,
     RowReduction,
+    Transposition,
     recognise,
 )
 from agent.composer.nests import writing
@@ -58,10 +59,11 @@ class Space:
     @property
     def family(self) -> str:
         """Name of the family, in words."""
-        return {
-            "Elementwise": "elementwise", "RowReduction": "row program", "FullReduction": "full reduction",
-            "Transposition": "transpose", "MatrixProduct": "matrix product", "Program": "program of nests",
-        }[type(self._family).__name__]  # fmt: skip
+        names: dict[type, str] = {
+            Elementwise: "elementwise", RowReduction: "row program", FullReduction: "full reduction",
+            Transposition: "transpose", MatrixProduct: "matrix product", NestProgram: "program of nests",
+        }  # fmt: skip
+        return names[type(self._family)]
 
     def settle(self, features: Iterable[str]) -> Features:
         """Return the features that a kernel really uses when these are asked for."""

@@ -247,3 +247,17 @@ def test_every_feature_of_the_composer_is_a_page_of_the_library(task: Task, benc
     )
     assert set(Composer().space(task).features) <= library
     assert set(Composer().space(product).features) <= library
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return {'y': x * 2}", "elementwise"),
+        ("return {'y': x - x.max(axis=-1, keepdims=True)}", "row program"),
+        ("return {'y': np.sort(x, axis=-1)}", "program of nests"),
+    ],
+)
+def test_every_kind_of_program_has_a_name_in_words(bench: Any, body: str, said: str) -> None:
+    reference = f"import numpy as np\n\ndef reference(x, rows, cols):\n    {body}\n"
+    task = bench.task(reference, ("in x float32 rows, cols", "out y float32 rows, cols"), "rows cols")
+    assert Composer().space(task).family == said
