@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from itertools import combinations
@@ -37,6 +38,9 @@ from tools.tasks.task import Task
 
 Features = tuple[str, ...]
 
+_FEATURES = re.compile(r"^// features: (.*)$", re.MULTILINE)
+"""The line of a kernel file that says what it uses."""
+
 
 class Space:
     """The variants for one task.
@@ -50,6 +54,7 @@ class Space:
         self._module, self._options = _writer(family, task)
         self.features: Features = self._module.features(family)
         self._texts: dict[Features, str] = {}
+        self._written: dict[str, Features] = {}
         self._settings: dict[Features, int] = {}
         try:
             self.text(())
@@ -73,6 +78,7 @@ class Space:
         """Write the kernel file with these settled features."""
         if features not in self._texts:
             self._texts[features] = self._module.emit(self._family, self._options.of(features))
+            self._written[kernel_sha(self._texts[features])] = features
         return self._texts[features]
 
     def settings(self, features: Features) -> int:
@@ -83,11 +89,18 @@ class Space:
 
     def features_in(self, kernel: Parent) -> Features | None:
         """Return the settled features of a kernel that the composer wrote; None for any other one."""
-        return self.by_sha.get(kernel.sha)
+        named = _FEATURES.search(kernel.kernel)
+        return self.features_of(kernel.sha, named[1].split(", ") if named else ())
+
+    def features_of(self, sha: str | None, used: Iterable[str]) -> Features | None:
+        """Return the settled features of a kernel by its sha256 and what it is said to use; None of any other one."""
+        if sha not in self._written:
+            self.text(self.settle(used))
+        return self._written.get(sha or "")
 
     @cached_property
     def by_sha(self) -> dict[str, Features]:
-        """The settled features of every variant, by the sha256 of its kernel file."""
+        """The settled features of every variant, by the sha256 of its kernel file: all are written for it."""
         found: dict[str, Features] = {}
         for count in range(len(self.features) + 1):
             for chosen in combinations(self.features, count):

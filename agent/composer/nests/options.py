@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from agent.composer.nests.collectives.tiling import product_of
+from agent.composer.nests.packing import Packing, packing
 from agent.composer.nests.points import Fold, parts
 from agent.composer.nests.program import Nest, NestProgram, is_special
 from agent.composer.nests.sizes import Size, combinations
 from agent.composer.options import Options
+
+_PLENTY = 1 << 16
+"""Points that fill a GPU whatever each of them costs: several threads for each would not pay."""
 
 _MANY = 2048
 """Points that fill a GPU without several threads for each."""
@@ -24,6 +28,7 @@ _LONG = 64
 class NestOptions(Options):
     """Features of nests. A point that reduces much is a warp's, with `two_pass_reduction` a block's."""
 
+    vectorized_loads: bool = False
     shared_memory_tiling: bool = False
     warp_shuffle_reduction: bool = False
     two_pass_reduction: bool = False
@@ -55,7 +60,10 @@ def features(program: NestProgram) -> tuple[str, ...]:
         is_coarse(program, index, NestOptions(thread_coarsening=True)) for index in range(len(program.nests))
     ):
         useless |= {"thread_coarsening"}
-    return tuple(name for name in NestOptions(*[True] * 9).features if name not in useless)
+    packs = NestOptions(vectorized_loads=True)
+    if not any(is_packed(program, index, packs) for index in range(len(program.nests))):
+        useless |= {"vectorized_loads"}
+    return tuple(entry.name for entry in fields(NestOptions) if entry.name not in useless)
 
 
 def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
@@ -64,7 +72,8 @@ def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
     if not nest.folds:
         return 1
     points = program.count(nest.points)
-    if points >= _MANY and _is_side_by_side(nest):
+    shared = options.two_pass_reduction or options.warp_shuffle_reduction
+    if points >= (_PLENTY if shared else _MANY) and _is_side_by_side(nest):
         return 1
     if options.two_pass_reduction:
         return 0
@@ -88,6 +97,16 @@ def is_coarse(program: NestProgram, index: int, options: NestOptions) -> bool:
         return False
     special = any(is_special(stage) for stage in nest.stages)
     return options.thread_coarsening and plain and not special and lanes(program, index, options) == 1
+
+
+def is_packed(program: NestProgram, index: int, options: NestOptions) -> Packing | None:
+    """How a thread takes neighbouring points of a nest; None where it does not."""
+    nest = program.nests[index]
+    if not options.vectorized_loads or lanes(program, index, options) != 1:
+        return None
+    if options.shared_memory_tiling and product_of(nest):
+        return None
+    return packing(nest, program.shapes, program.dtypes)
 
 
 def _is_side_by_side(nest: Nest) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+from agent.composer.expressions import Kind, Types
 from agent.composer.ir import Node
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
 from agent.composer.nests.collectives.scanning import scanned
-from agent.composer.nests.collectives.solving import solved
+from agent.composer.nests.collectives.solving import solved, system
 from agent.composer.nests.points import Fold, parts
 from agent.composer.nests.sizes import Axis, Size, combinations
 from tools.tasks.task import Task
@@ -68,6 +70,21 @@ class NestProgram:
     nests: tuple[Nest, ...]
     shapes: Mapping[str, tuple[Size, ...]]
     outputs: frozenset[str]
+
+    @cached_property
+    def types(self) -> Types:
+        """The C types that its kernels compute in."""
+        return Types.of(argument.dtype for argument in self.task.arguments)
+
+    @cached_property
+    def dtypes(self) -> Mapping[str, str]:
+        """The dtype of every buffer: what is no argument is as wide as what is computed in."""
+        wide = {Kind.REAL: "float64" if self.types.real == "double" else "float32"}
+        wide[Kind.INTEGER] = wide[Kind.BOOL] = "int64" if self.types.integer == "long long" else "int32"
+        stages = [stage for nest in self.nests for stage in nest.stages]
+        made = {stage.name: wide[stage.kind] for stage in stages}
+        systems = {system(stage): wide[Kind.REAL] for stage in stages if solved(stage)}
+        return made | systems | {argument.name: argument.dtype for argument in self.task.arguments}
 
     @property
     def sizes(self) -> Mapping[str, int]:

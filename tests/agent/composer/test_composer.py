@@ -86,7 +86,7 @@ class Run:
             trial = Trial(
                 round=number, candidate=position, features=list(plan.features), verdict=verdict, message="no",
                 sha=kernel_sha(kernel), latency_us=taken, provenance=Provenance.ESTIMATED,
-                report=report(self.task, taken),
+                report=report(self.task, taken), used=used,
             )  # fmt: skip
             written.append((trial, kernel))
         self.history += written

@@ -13,7 +13,7 @@ from agent.composer.nests.writing import emit
 from sandbox.reference import special
 from tests.agent.composer.nests.corpus import BEYOND, CORPUS, Written
 
-EVERYTHING = NestOptions(*[True] * 9).settled()
+EVERYTHING = NestOptions(*[True] * 10).settled()
 
 
 @pytest.fixture(autouse=True)
