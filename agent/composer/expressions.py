@@ -27,6 +27,7 @@ class _Level(IntEnum):
 _STORAGE: Mapping[str, str] = {
     "float16": "__half", "bfloat16": "__nv_bfloat16", "float32": "float", "float64": "double",
     "int32": "int", "int64": "long long", "bool": "bool",
+    "uint64": "unsigned long long",
 }  # fmt: skip
 _INFIX: Mapping[str, _Level] = {
     "+": _Level.SUM, "-": _Level.SUM, "*": _Level.PRODUCT, "/": _Level.PRODUCT, "<": _Level.ORDER,

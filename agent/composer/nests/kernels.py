@@ -9,9 +9,9 @@ from agent.composer.expressions import Kind, Value
 from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, identity, indent
 from agent.composer.nests.arrays import FilledBuffer
-from agent.composer.nests.collectives import counting, scanning, solving, tiling
+from agent.composer.nests.collectives import counting, looking_back, scanning, solving, tiling
 from agent.composer.nests.collectives.scanning import scanned
-from agent.composer.nests.options import NestOptions, is_coarse, is_packed, lanes
+from agent.composer.nests.options import NestOptions, is_coarse, is_packed, lanes, looks_back
 from agent.composer.nests.packing import Packing, groups
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
 from agent.composer.nests.program import Nest, NestProgram
@@ -87,6 +87,10 @@ class NestWriter:
         """Write the kernel and its launch."""
         nest = self._nest
         points = nest.points
+        if found_back := looks_back(self._program, nest.stages[0], self._options):
+            body = looking_back.body(found_back, self._texts, self._decoded)
+            self._written += [nest.stages[0].name, found_back.state]
+            return self._finished(body, found_back.grid, defines=found_back.directives())
         if any(scanned(stage) for stage in nest.stages):
             body = self._head("blockIdx.x", "", "1", points, scanning.body(nest.stages[0], self._texts))
             self._written.append(nest.stages[0].name)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.collectives.looking_back import LookBack, looked_back
 from agent.composer.nests.collectives.tiling import product_of
+from agent.composer.nests.cutting import is_long_scan, tiled
 from agent.composer.nests.packing import Packing, packing
 from agent.composer.nests.points import Fold, parts
 from agent.composer.nests.program import Nest, NestProgram, is_special
@@ -29,6 +32,7 @@ class NestOptions(Options):
     """Features of nests. A point that reduces much is a warp's, with `two_pass_reduction` a block's."""
 
     vectorized_loads: bool = False
+    look_back_scan: bool = False
     shared_memory_tiling: bool = False
     warp_shuffle_reduction: bool = False
     two_pass_reduction: bool = False
@@ -60,6 +64,9 @@ def features(program: NestProgram) -> tuple[str, ...]:
         is_coarse(program, index, NestOptions(thread_coarsening=True)) for index in range(len(program.nests))
     ):
         useless |= {"thread_coarsening"}
+    back = NestOptions(look_back_scan=True)
+    if not any(looks_back(program, stage, back) for nest in program.nests for stage in nest.stages):
+        useless |= {"look_back_scan"}
     packs = NestOptions(vectorized_loads=True)
     if not any(is_packed(program, index, packs) for index in range(len(program.nests))):
         useless |= {"vectorized_loads"}
@@ -107,6 +114,19 @@ def is_packed(program: NestProgram, index: int, options: NestOptions) -> Packing
     if options.shared_memory_tiling and product_of(nest):
         return None
     return packing(nest, program.shapes, program.dtypes)
+
+
+def looks_back(program: NestProgram, stage: FilledBuffer, options: NestOptions) -> LookBack | None:
+    """How a stage is scanned in one pass; None where it is not."""
+    if not options.look_back_scan or not is_long_scan(program, stage):
+        return None
+    return looked_back(stage, program.types, program.shapes)
+
+
+def with_scans(program: NestProgram, options: NestOptions) -> NestProgram:
+    """The program with long scans in tiles, but those that are to be scanned in one pass."""
+    stages = [stage for nest in program.nests for stage in nest.stages]
+    return tiled(program, {stage.name for stage in stages if looks_back(program, stage, options)})
 
 
 def _is_side_by_side(nest: Nest) -> bool:

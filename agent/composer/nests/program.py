@@ -84,7 +84,8 @@ class NestProgram:
         stages = [stage for nest in self.nests for stage in nest.stages]
         made = {stage.name: wide[stage.kind] for stage in stages}
         systems = {system(stage): wide[Kind.REAL] for stage in stages if solved(stage)}
-        return made | systems | {argument.name: argument.dtype for argument in self.task.arguments}
+        states = {f"{stage.name}_state": "uint64" for stage in stages if scanned(stage)}
+        return made | systems | states | {argument.name: argument.dtype for argument in self.task.arguments}
 
     @property
     def sizes(self) -> Mapping[str, int]:

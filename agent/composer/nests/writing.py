@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from agent.composer.gathering import block_by_shuffles, warp_function
 from agent.composer.kernel_text import SIZED_PACK, file_text, tune
-from agent.composer.nests.collectives import counting, scanning, solving
+from agent.composer.nests.collectives import counting, looking_back, scanning, solving
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.kernels import NestWriter, folds_first, is_local
-from agent.composer.nests.options import NestOptions, features, lanes
+from agent.composer.nests.options import NestOptions, features, lanes, looks_back, with_scans
 from agent.composer.nests.points import kind_of
 from agent.composer.nests.program import NestProgram
 from agent.composer.nests.sizes import product
@@ -20,6 +20,7 @@ __all__ = ["NestOptions", "emit", "features"]
 
 def emit(program: NestProgram, options: NestOptions) -> str:
     """Write the kernel file."""
+    program = with_scans(program, options)
     written = [NestWriter(program, index, options).write() for index in range(len(program.nests))]
     code = "\n".join(one.code for one in written)
     helpers = [FLOORED] if "floor_" in code else []
@@ -71,6 +72,9 @@ def _gathering(program: NestProgram, options: NestOptions) -> list[str]:
         many = lanes(program, index, options)
         for stage in nest.stages:
             if counting.counted(stage) or solving.solved(stage):
+                continue
+            if looks_back(program, stage, options):
+                texts |= dict.fromkeys(text.strip("\n") for text in looking_back.functions(stage, types))
                 continue
             if scanned(stage):
                 texts |= dict.fromkeys(text.strip("\n") for text in scanning.functions(stage, types))
