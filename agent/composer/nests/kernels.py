@@ -9,9 +9,9 @@ from agent.composer.expressions import Kind, Value
 from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, identity, indent
 from agent.composer.nests.arrays import FilledBuffer
-from agent.composer.nests.collectives import counting, looking_back, scanning, solving, tiling
+from agent.composer.nests.collectives import counting, looking_back, scanning, sliding, solving, tiling
 from agent.composer.nests.collectives.scanning import scanned
-from agent.composer.nests.options import NestOptions, is_coarse, is_packed, lanes, looks_back
+from agent.composer.nests.options import NestOptions, is_coarse, is_packed, lanes, looks_back, slides
 from agent.composer.nests.packing import Packing, groups
 from agent.composer.nests.points import At, Fold, Index, kind_of, parts
 from agent.composer.nests.program import Nest, NestProgram
@@ -65,6 +65,7 @@ class NestWriter:
     def __init__(self, program: NestProgram, index: int, options: NestOptions) -> None:
         """Take the program, which of its nests to write, and with what."""
         self._program = program
+        self._index = index
         self._nest = program.nests[index]
         self._options = options
         self._types = program.types
@@ -112,6 +113,12 @@ class NestWriter:
                 stage, found, self._texts, self._decoded, lambda value: self._stored(stage, value)
             )
             return self._finished(body, tiling.grid(found), threads=str(tiling.THREADS))
+        if overlapping := slides(self._program, self._index, self._options):
+            body = sliding.body(overlapping, self._texts, self._decoded, self._stored)
+            text = self._head(
+                "blockIdx.x * BLOCK + threadIdx.x", "", "BLOCK", sliding.grid(overlapping), "", body
+            )
+            return self._finished(text, self._grid(sliding.grid(overlapping), "BLOCK"))
         if self._packing is not None:
             return self._packed(self._packing)
         if self._coarse:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.looking_back import LookBack, looked_back
+from agent.composer.nests.collectives.sliding import Sliding, sliding_of
 from agent.composer.nests.collectives.tiling import product_of
 from agent.composer.nests.cutting import is_long_scan, tiled
 from agent.composer.nests.packing import Packing, packing
@@ -40,6 +41,7 @@ class NestOptions(Options):
     loop_unrolling: bool = False
     block_size_tuning: bool = False
     read_only_cache: bool = False
+    register_blocking: bool = False
     thread_coarsening: bool = False
     constant_dimensions: bool = False
 
@@ -67,6 +69,9 @@ def features(program: NestProgram) -> tuple[str, ...]:
     back = NestOptions(look_back_scan=True)
     if not any(looks_back(program, stage, back) for nest in program.nests for stage in nest.stages):
         useless |= {"look_back_scan"}
+    windows = NestOptions(register_blocking=True)
+    if not any(slides(program, index, windows) for index in range(len(program.nests))):
+        useless |= {"register_blocking"}
     packs = NestOptions(vectorized_loads=True)
     if not any(is_packed(program, index, packs) for index in range(len(program.nests))):
         useless |= {"vectorized_loads"}
@@ -100,10 +105,23 @@ def is_coarse(program: NestProgram, index: int, options: NestOptions) -> bool:
     """Whether a thread takes several points, for which it reads once what they share."""
     nest = program.nests[index]
     plain = len(nest.stages) == 1 and not nest.extra(nest.stages[0]) and nest.folds
-    if options.shared_memory_tiling and product_of(nest):
+    if is_tiled(nest, options) or slides(program, index, options):
         return False
     special = any(is_special(stage) for stage in nest.stages)
     return options.thread_coarsening and plain and not special and lanes(program, index, options) == 1
+
+
+def is_tiled(nest: Nest, options: NestOptions) -> bool:
+    """Whether tiles of a product are in shared memory."""
+    return options.shared_memory_tiling and product_of(nest) is not None
+
+
+def slides(program: NestProgram, index: int, options: NestOptions) -> Sliding | None:
+    """How the windows of a thread's points overlap in registers; None where they do not."""
+    nest = program.nests[index]
+    if not options.register_blocking or lanes(program, index, options) != 1 or is_tiled(nest, options):
+        return None
+    return sliding_of(nest)
 
 
 def is_packed(program: NestProgram, index: int, options: NestOptions) -> Packing | None:
@@ -111,7 +129,7 @@ def is_packed(program: NestProgram, index: int, options: NestOptions) -> Packing
     nest = program.nests[index]
     if not options.vectorized_loads or lanes(program, index, options) != 1:
         return None
-    if options.shared_memory_tiling and product_of(nest):
+    if is_tiled(nest, options) or slides(program, index, options):
         return None
     return packing(nest, program.shapes, program.dtypes)
 

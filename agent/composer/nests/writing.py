@@ -44,6 +44,7 @@ def emit(program: NestProgram, options: NestOptions) -> str:
         ),
         *([tune("TILE", 64, (32, 64), swept=not options.block_size_tuning)] if "TILE" in code else []),
         *([tune("COARSE", 4, (2, 4, 8), swept=not options.block_size_tuning)] if "COARSE" in code else []),
+        *([tune("WINDOW", 8, (4, 8, 16), swept=not options.block_size_tuning)] if "WINDOW" in code else []),
         *dict.fromkeys(line for one in written for line in one.defines),
         *_scratch(program),
         *(one.launch for one in written),
