@@ -16,8 +16,14 @@ from agent.composer.nests.points import At, Fold, axes_of, chosen, compared, gua
 from agent.composer.nests.program import Nest, NestProgram
 from agent.composer.nests.sizes import Axis, Quotient, Remainder, Size, combinations, product, unflattened
 
-_PIECES = 2048
+_PIECES = 1 << 15
 """About how many pieces of long sums there should be in all."""
+
+_MOST = 4096
+"""Pieces of one sum: a block adds them up."""
+
+_LEAST = 64
+"""Elements of a piece."""
 
 _SHORT = 1 << 14
 _FEW = 256
@@ -40,8 +46,6 @@ class Cutter:
         fold = stage.value
         if not isinstance(fold, Fold) or counted(stage) or stage.place is not None:
             return [stage]
-        if stage.kind is not Kind.REAL and fold.op in ("max", "min"):
-            return [stage]  # whole numbers have no neutral element of these
         if scanned(stage):
             return [stage]  # in tiles or in one pass: that is a feature of the kernel
         points, total = self.program.count(combinations(stage.axes), 2 * _FEW), combinations(fold.axes)
@@ -71,20 +75,17 @@ class Cutter:
     def _pieces(self, stage: FilledBuffer, fold: Fold, points: int) -> list[FilledBuffer]:
         """Reduce pieces, and put their results together."""
         total = combinations(fold.axes)
-        count = 1 << max(3, min(10, (_PIECES // max(1, points)).bit_length() - 1))
-        pieces, within = self._axis(Size.of(count)), self._axis((total + (count - 1)) // count)
-        flat = Size.of(pieces) * within.extent + Size.of(within)
-        value = placed(
-            fold.body,
-            dict(zip(fold.axes, unflattened(flat, [axis.extent for axis in fold.axes]), strict=True)),
-        )
-        inside = compared("<", flat, total)
-        piece = Fold(
-            fold.op, (within,), chosen(inside, guarded(value, inside), _neutral(fold.op, stage.kind))
-        )
-        first = FilledBuffer(f"{stage.name}_pieces", (*stage.axes, pieces), piece, stage.kind)
+        most = min(_MOST, _PIECES // max(1, points), self.program.count(total) // _LEAST)
+        count = 1 << max(3, most.bit_length() - 1)
+        each = (total + (count - 1)) // count
+        pieces = self._axis(Size.of(count))
+        within = self._axis(each.extreme("min", total - Size.of(pieces) * each))
+        flat = Size.of(pieces) * each + Size.of(within)
+        indices = unflattened(flat, [axis.extent for axis in fold.axes])
+        piece = Fold(fold.op, (within,), placed(fold.body, dict(zip(fold.axes, indices, strict=True))))
+        first = FilledBuffer(f"{stage.name}_pieces", (pieces, *stage.axes), piece, stage.kind)
         again = self._axis(Size.of(count))
-        read = At(first.name, (*map(Size.of, stage.axes), Size.of(again)), stage.kind)
+        read = At(first.name, (Size.of(again), *map(Size.of, stage.axes)), stage.kind)
         return [first, replace(stage, value=Fold(fold.op, (again,), read))]
 
     def tiles(self, stage: FilledBuffer, fold: Fold, along: Axis) -> list[FilledBuffer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.composer.expressions import Kind, Value
@@ -11,9 +11,18 @@ from agent.composer.kernel_text import accumulate, identity, indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives import counting, looking_back, scanning, sliding, solving, tiling
 from agent.composer.nests.collectives.scanning import scanned
-from agent.composer.nests.options import NestOptions, is_coarse, is_packed, lanes, looks_back, slides
+from agent.composer.nests.neighbours import width_macro
+from agent.composer.nests.options import (
+    NestOptions,
+    counts_by,
+    is_coarse,
+    is_packed,
+    lanes,
+    looks_back,
+    slides,
+)
 from agent.composer.nests.packing import Packing, groups
-from agent.composer.nests.points import At, Fold, Index, kind_of, parts
+from agent.composer.nests.points import At, Fold, Index, axes_of, kind_of
 from agent.composer.nests.program import Nest, NestProgram
 from agent.composer.nests.sizes import Axis, Size, combinations
 from agent.composer.nests.texts import PackedTexts, Texts
@@ -45,18 +54,24 @@ def _reads(stage: FilledBuffer, name: str) -> bool:
 
 
 def folds_first(stage: FilledBuffer) -> list[Fold]:
-    """The folds of a stage's value and of where it goes, those that others need first."""
+    """The folds of a stage's value and of where it goes that hang on no other's turns, inner ones first."""
     values = [one for one in (stage.value, *stage.target) if isinstance(one, Node)]
-    return [fold for value in values for fold in _folds_of(value)]
+    return list(dict.fromkeys(fold for value in values for fold in free_folds(value)))
 
 
-def _folds_of(node: Node) -> list[Fold]:
-    found: dict[Fold, None] = {}
-    for part in parts(node):
-        if isinstance(part, Fold):
-            found.pop(part, None)
-            found[part] = None
-    return list(found)[::-1]
+def free_folds(node: Node, bound: frozenset[Axis] = frozenset()) -> Iterator[Fold]:
+    """The folds in a value, inner ones first, without those that depend on what an outer one runs over."""
+    inner = bound | set(node.axes) if isinstance(node, Fold) else bound
+    for child in _below(node):
+        yield from free_folds(child, inner)
+    if isinstance(node, Fold) and not axes_of(node) & bound:
+        yield node
+
+
+def _below(node: Node) -> Iterator[Node]:
+    if isinstance(node, At):
+        yield from (one for one in (*node.indices, *node.guards) if isinstance(one, Node))
+    yield from node.children
 
 
 class NestWriter:
@@ -82,45 +97,56 @@ class NestWriter:
         self._written: list[str] = []
         self._values: dict[int, Value] = {}
         self._declared = ""
+        self._within: list[Fold] = []
         self._in_place = {one.name for one in program.task.arguments if one.role == "inout"}
 
     def write(self) -> WrittenKernel:
         """Write the kernel and its launch."""
-        nest = self._nest
-        points = nest.points
-        if found_back := looks_back(self._program, nest.stages[0], self._options):
-            body = looking_back.body(found_back, self._texts, self._decoded)
-            self._written += [nest.stages[0].name, found_back.state]
-            return self._finished(body, found_back.grid, defines=found_back.directives())
-        if any(scanned(stage) for stage in nest.stages):
-            body = self._head("blockIdx.x", "", "1", points, scanning.body(nest.stages[0], self._texts))
-            self._written.append(nest.stages[0].name)
-            return self._finished(body, self._grid(points, "1"))
-        if len(nest.stages) == 1 and (count := counting.counted(nest.stages[0])):
-            stage = nest.stages[0]
-            body = counting.body(stage, count, self._texts, self._decoded)
-            self._written.append(stage.name)
-            return self._finished(body, counting.grid(count), counting.directives(stage))
-        if len(nest.stages) == 1 and (equations := solving.solved(nest.stages[0])):
-            stage = nest.stages[0]
-            stored = self._stored(stage, Value("{}", Kind.REAL))
-            body = solving.body(stage, equations, self._texts, lambda text: stored.replace("{}", text))
-            self._written.append(solving.system(stage))
-            return self._finished(body, "1")
-        if self._options.shared_memory_tiling and (found := tiling.product_of(nest)):
-            (stage,) = nest.stages
-            body = tiling.body(
-                stage, found, self._texts, self._decoded, lambda value: self._stored(stage, value)
-            )
-            return self._finished(body, tiling.grid(found), threads=str(tiling.THREADS))
-        if overlapping := slides(self._program, self._index, self._options):
-            body = sliding.body(overlapping, self._texts, self._decoded, self._stored)
-            text = self._head(
-                "blockIdx.x * BLOCK + threadIdx.x", "", "BLOCK", sliding.grid(overlapping), "", body
-            )
-            return self._finished(text, self._grid(sliding.grid(overlapping), "BLOCK"))
+        found = self._collective(self._nest.stages[0])
+        if found is not None:
+            return found
         if self._packing is not None:
             return self._packed(self._packing)
+        return self._by_points()
+
+    def _collective(self, stage: FilledBuffer) -> WrittenKernel | None:
+        """Write a kernel of a form of its own; None where threads, warps or blocks take points."""
+        nest, texts, options = self._nest, self._texts, self._options
+        if back := looks_back(self._program, stage, options):
+            self._written += [stage.name, back.state]
+            body = looking_back.body(back, texts, self._decoded)
+            return self._finished(body, back.grid, defines=back.directives())
+        if scanned(stage):
+            self._written.append(stage.name)
+            body = self._head("blockIdx.x", "", "1", nest.points, scanning.body(stage, texts))
+            return self._finished(body, self._grid(nest.points, "1"))
+        if count := counting.counted(stage):
+            return self._histogram(stage, count)
+        if equations := solving.solved(stage):
+            stored = self._stored(stage, Value("{}", Kind.REAL))
+            self._written.append(solving.system(stage))
+            body = solving.body(stage, equations, texts, lambda text: stored.replace("{}", text))
+            return self._finished(body, "1", defines=solving.directives(stage))
+        if options.shared_memory_tiling and (found := tiling.product_of(nest)):
+            body = tiling.body(stage, found, texts, self._decoded, lambda value: self._stored(stage, value))
+            return self._finished(body, tiling.grid(found), threads=str(tiling.THREADS))
+        if overlapping := slides(self._program, self._index, options):
+            points = sliding.grid(overlapping)
+            body = sliding.body(overlapping, texts, self._decoded, self._stored)
+            text = self._head("blockIdx.x * BLOCK + threadIdx.x", "", "BLOCK", points, "", body)
+            return self._finished(text, self._grid(points, "BLOCK"))
+        return None
+
+    def _histogram(self, stage: FilledBuffer, count: counting.Count) -> WrittenKernel:
+        style = counts_by(self._program, count, self._options)
+        body = counting.body(stage, count, self._texts, self._decoded, style)
+        self._written.append(stage.name)
+        width = (width_macro("COUNTED", style.width, style.aligned),) if style.width > 1 else ()
+        return self._finished(body, counting.grid(count), counting.directives(stage, style), defines=width)
+
+    def _by_points(self) -> WrittenKernel:
+        """Let threads, warps or blocks take points."""
+        nest, points = self._nest, self._nest.points
         if self._coarse:
             for axis in nest.axes:
                 self._texts.rename(axis, f"{self._texts.axis(axis)}[r]")
@@ -312,11 +338,12 @@ class NestWriter:
             text = f"{ctype} {name} = {start};\n"
 
         def inside() -> str:
+            before = self._folds_alone(fold.body)
             lines = self._texts.lines(fold.body)
             value = self._texts.cast(lines.values[0], kind)
             step = accumulate(fold.op, kind, self._types, name, value.text)
             body = "".join(f"{line}\n" for line in lines.lines) + step
-            return self._each(body) if self._many else body
+            return before + (self._each(body) if self._many else body)
 
         text += self._loop(fold.axes, inside)
         if self._lanes != 1:
@@ -324,12 +351,25 @@ class NestWriter:
         self._texts.known[fold] = Value(name, kind)
         return text
 
+    def _folds_alone(self, node: Node) -> str:
+        """Fold by each thread alone what a value needs within a loop; the loop's end forgets it."""
+        lanes_, self._lanes = self._lanes, 1
+        text = ""
+        for fold in dict.fromkeys(free_folds(node)):
+            if fold not in self._texts.known:
+                text += self._fold(fold)
+                self._within.append(fold)
+        self._lanes = lanes_
+        return text
+
     def _loop(self, axes: Sequence[Axis], write: Callable[[], str]) -> str:
         """Go through all combinations of some axes, the lanes of a point in turn."""
         unroll = "#pragma unroll UNROLL\n" if self._options.loop_unrolling else ""
+        outer, self._within = self._within, []
         body = write()
         loads, held = self._texts.pack_loads()
-        self._texts.forget(held)
+        self._texts.forget([*held, *self._within])
+        self._within = outer
         body = loads + body
         if self._lanes == 1:
             for position, axis in enumerate(reversed(axes)):

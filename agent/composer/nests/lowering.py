@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
 from agent.composer.nests.cutting import Cutter
-from agent.composer.nests.fusing import grouped, inlined
+from agent.composer.nests.fusing import folded_in, grouped, inlined
 from agent.composer.nests.in_place import copied, swapped
 from agent.composer.nests.merging import merged
 from agent.composer.nests.points import At, placed
@@ -32,7 +32,7 @@ def lowered(task: Task, followed: Computation) -> NestProgram:
         raise NotExpressed(f"the reference returns {found}, the task has {sorted(written)}")
     stages = _alive(_renamed([*followed.stages, *outputs], len(outputs)), written)
     program = NestProgram(task, (), _shapes(task, stages), written)
-    cutter = Cutter(program)
+    cutter, stages = Cutter(program), folded_in(stages, written, program)
     stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)
     shapes = _shapes(task, stages)
     nests = grouped(stages, program)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.composer.nests.points import Index
 from agent.composer.nests.sizes import Axis, Size, flattened
+from sandbox.dtypes import DTYPE_BYTES
+
+_BYTES = 16
+"""Most that one instruction moves for a thread."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +52,34 @@ def _factors(size: Size) -> Iterator[Size]:
         else:
             yield Size(((dims, factor),))
     yield left
+
+
+def widest(
+    touched: Iterable[tuple[str, tuple[Index, ...]]], axis: Axis,
+    shapes: Mapping[str, tuple[Size, ...]], dtypes: Mapping[str, str],
+) -> tuple[int, frozenset[Size]] | None:  # fmt: skip
+    """How many neighbours along an axis fit one access of every buffer, and what that must divide.
+
+    Args:
+        touched: Buffers and indices of elements.
+        axis: Along which points are neighbours.
+        shapes: Of the buffers.
+        dtypes: Of the buffers.
+    """
+    elements = list(touched)
+    for width in (16, 8, 4, 2):
+        met = [
+            (name, access)
+            for name, indices in elements
+            if (access := packed_access(indices, shapes[name], axis, width)) is not None
+        ]
+        if met and max(DTYPE_BYTES[dtypes[name]] for name, _ in met) * width <= _BYTES:
+            return width, frozenset[Size]().union(*(access.aligned for _, access in met))
+    return None
+
+
+def width_macro(name: str, width: int, aligned: Iterable[Size]) -> str:
+    """The directive that defines a width: one where it does not divide what it must."""
+    rests = " + ".join(sorted(f"({size.expression()}) % {width}" for size in aligned))
+    condition = f" if {rests} == 0 else 1" if rests else ""
+    return f"//@ define {name} = {width}{condition}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.collectives.counting import Count, CountingStyle, counting_style
 from agent.composer.nests.collectives.looking_back import LookBack, looked_back
 from agent.composer.nests.collectives.sliding import Sliding, sliding_of
 from agent.composer.nests.collectives.tiling import product_of
@@ -28,6 +29,10 @@ _LONG = 64
 """Elements for each point from which on several threads share it."""
 
 
+_NEAR = 8
+"""Elements between neighbours that still come in a few accesses."""
+
+
 @dataclass(frozen=True)
 class NestOptions(Options):
     """Features of nests. A point that reduces much is a warp's, with `two_pass_reduction` a block's."""
@@ -43,6 +48,7 @@ class NestOptions(Options):
     read_only_cache: bool = False
     register_blocking: bool = False
     thread_coarsening: bool = False
+    privatized_histogram: bool = False
     constant_dimensions: bool = False
 
     def settled(self) -> NestOptions:
@@ -50,32 +56,6 @@ class NestOptions(Options):
         if self.two_pass_reduction and self.warp_shuffle_reduction:
             return replace(self, warp_shuffle_reduction=False)
         return self
-
-
-def features(program: NestProgram) -> tuple[str, ...]:
-    """The features that can change a kernel of this task."""
-    shared = {"warp_shuffle_reduction", "two_pass_reduction"}
-    some = any(nest.folds for nest in program.nests)
-    loops = some or any(nest.extra(stage) for nest in program.nests for stage in nest.stages)
-    useless = set[str]() if some else shared
-    if not loops:
-        useless |= {"loop_unrolling"}
-    if not any(product_of(nest) for nest in program.nests):
-        useless |= {"shared_memory_tiling"}
-    if not any(
-        is_coarse(program, index, NestOptions(thread_coarsening=True)) for index in range(len(program.nests))
-    ):
-        useless |= {"thread_coarsening"}
-    back = NestOptions(look_back_scan=True)
-    if not any(looks_back(program, stage, back) for nest in program.nests for stage in nest.stages):
-        useless |= {"look_back_scan"}
-    windows = NestOptions(register_blocking=True)
-    if not any(slides(program, index, windows) for index in range(len(program.nests))):
-        useless |= {"register_blocking"}
-    packs = NestOptions(vectorized_loads=True)
-    if not any(is_packed(program, index, packs) for index in range(len(program.nests))):
-        useless |= {"vectorized_loads"}
-    return tuple(entry.name for entry in fields(NestOptions) if entry.name not in useless)
 
 
 def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
@@ -141,6 +121,14 @@ def looks_back(program: NestProgram, stage: FilledBuffer, options: NestOptions) 
     return looked_back(stage, program.types, program.shapes)
 
 
+def counts_by(program: NestProgram, count: Count, options: NestOptions) -> CountingStyle:
+    """How elements of a histogram are counted."""
+    return counting_style(
+        count, program.shapes, program.dtypes,
+        copies=options.privatized_histogram, vectorized=options.vectorized_loads,
+    )  # fmt: skip
+
+
 def with_scans(program: NestProgram, options: NestOptions) -> NestProgram:
     """The program with long scans in tiles, but those that are to be scanned in one pass."""
     stages = [stage for nest in program.nests for stage in nest.stages]
@@ -148,8 +136,13 @@ def with_scans(program: NestProgram, options: NestOptions) -> NestProgram:
 
 
 def _is_side_by_side(nest: Nest) -> bool:
-    """Whether points next to each other read elements next to each other."""
+    """Whether points next to each other read elements next to each other, or a few apart."""
     last = nest.axes[-1] if nest.axes else None
     loads = [at for stage in nest.stages for at in stage.reads() if at.indices]
-    beside = [at for at in loads if isinstance(at.indices[-1], Size) and last in at.indices[-1].atoms]
+    beside = [
+        at
+        for at in loads
+        if isinstance(at.indices[-1], Size)
+        and any(atoms == (last,) and abs(factor) <= _NEAR for atoms, factor in at.indices[-1].terms)
+    ]
     return 2 * len(beside) >= len(loads)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.composer.ir import Node
-from agent.composer.nests.neighbours import PackedAccess, packed_access
+from agent.composer.nests.neighbours import widest, width_macro
 from agent.composer.nests.points import At, Index, parts
 from agent.composer.nests.program import Nest, is_special
 from agent.composer.nests.sizes import ONE, Axis, Quotient, Size
-from sandbox.dtypes import DTYPE_BYTES
-
-_BYTES = 16
-"""Most that one instruction moves for a thread."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +30,7 @@ class Packing:
 
     def macro(self, name: str) -> str:
         """The directive that defines the width under this name."""
-        rests = " + ".join(sorted(f"({size.expression()}) % {self.width}" for size in self.aligned))
-        condition = f" if {rests} == 0 else 1" if rests else ""
-        return f"//@ define {name} = {self.width}{condition}"
+        return width_macro(name, self.width, self.aligned)
 
 
 def packing(nest: Nest, shapes: Mapping[str, tuple[Size, ...]], dtypes: Mapping[str, str]) -> Packing | None:
@@ -44,20 +38,10 @@ def packing(nest: Nest, shapes: Mapping[str, tuple[Size, ...]], dtypes: Mapping[
     if not nest.axes or any(is_special(stage) or stage.is_scattered for stage in nest.stages):
         return None
     axis = nest.axes[-1]
-    touched = list(_touched(nest))
-    for width in (16, 8, 4, 2):
-        met = [
-            (name, access)
-            for name, indices in touched
-            if (access := packed_access(indices, shapes[name], axis, width)) is not None
-        ]
-        if met and max(DTYPE_BYTES[dtypes[name]] for name, _ in met) * width <= _BYTES:
-            return _packing(nest, axis, width, [access for _, access in met])
-    return None
-
-
-def _packing(nest: Nest, axis: Axis, width: int, met: Iterable[PackedAccess]) -> Packing:
-    aligned = frozenset[Size]().union(*(access.aligned for access in met))
+    found = widest(_touched(nest), axis, shapes, dtypes)
+    if found is None:
+        return None
+    width, aligned = found
     plain = len(nest.axes) == 1 and not nest.folds and not any(nest.extra(stage) for stage in nest.stages)
     return Packing(axis, width, aligned if plain else aligned | {axis.extent}, plain)
 

@@ -94,5 +94,6 @@ class NestProgram:
         return max(cases, key=lambda dims: sum(dims.values())) if cases else {}
 
     def count(self, size: Size, default: int = 1 << 20) -> int:
-        """How many elements that is in the largest case; the default where it does not follow from dims."""
+        """How many elements that is in the largest case, where indices are 0; the default where nobody knows."""
+        size = size.rebuilt(lambda atom: Size() if isinstance(atom, Axis) else None)
         return size.value(self.sizes) if size.atoms <= set(self.sizes) else default

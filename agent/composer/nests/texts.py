@@ -216,10 +216,10 @@ class Texts:
         found, self.packed.loads = self.packed.loads, {}
         return "".join(found.values()), frozenset(found)
 
-    def forget(self, loads: Iterable[At]) -> None:
-        """Load these anew when they are next needed."""
-        for at in loads:
-            self.known.pop(at, None)
+    def forget(self, nodes: Iterable[Node]) -> None:
+        """Write these anew when they are next needed."""
+        for node in nodes:
+            self.known.pop(node, None)
 
     def cast(self, value: Value, kind: Kind) -> Value:
         """A value as another kind."""

@@ -9,7 +9,8 @@ from agent.composer.kernel_text import SIZED_PACK, file_text, tune
 from agent.composer.nests.collectives import counting, looking_back, scanning, solving
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.kernels import NestWriter, folds_first, is_local
-from agent.composer.nests.options import NestOptions, features, lanes, looks_back, with_scans
+from agent.composer.nests.offering import features
+from agent.composer.nests.options import NestOptions, lanes, looks_back, with_scans
 from agent.composer.nests.points import kind_of
 from agent.composer.nests.program import NestProgram
 from agent.composer.nests.sizes import product

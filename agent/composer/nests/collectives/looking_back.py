@@ -14,7 +14,7 @@ from agent.composer.expressions import Kind, Types, Value
 from agent.composer.kernel_text import combine, identity, indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.scanning import scan_of, scanned
-from agent.composer.nests.neighbours import packed_access
+from agent.composer.nests.neighbours import packed_access, width_macro
 from agent.composer.nests.points import At, kind_of, parts, placed
 from agent.composer.nests.sizes import Axis, Size, combinations
 from agent.composer.nests.texts import PackedTexts, Texts
@@ -62,12 +62,10 @@ class LookBack:
 
     def directives(self) -> tuple[str, ...]:
         """Sizes of the chunks, and the scratch with their states."""
-        rests = " + ".join(sorted(f"({size.expression()}) % {self.width}" for size in self.aligned))
-        condition = f" if {rests} == 0 else 1" if rests else ""
         share = f"{self._rows} * ({self.along.extent.expression()}) // (BLOCK * LANES * {_WAVES})"
         words = f"{self.grid} + {self._rows} * ceil_div({self.chunks}, {_GROUP}) + 1"
         return (
-            f"//@ define LANES = {self.width}{condition}",
+            width_macro("LANES", self.width, self.aligned),
             f"//@ define PACKS = min(8, max(1, {share}))",
             "//@ define CHUNK = BLOCK * LANES * PACKS",
             f"//@ scratch {self.state}: uint64[{words}]",

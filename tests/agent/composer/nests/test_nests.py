@@ -2,18 +2,20 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from agent.composer.nests.lowering import lowered
-from agent.composer.nests.options import NestOptions, features
+from agent.composer.nests.offering import features
+from agent.composer.nests.options import NestOptions
 from agent.composer.nests.reading.following import FollowingError, follow
 from agent.composer.nests.writing import emit
 from sandbox.reference import special
 from tests.agent.composer.nests.corpus import BEYOND, CORPUS, Written
 
-EVERYTHING = NestOptions(*[True] * 10).settled()
+EVERYTHING = NestOptions.of(entry.name for entry in fields(NestOptions))
 
 
 @pytest.fixture(autouse=True)
