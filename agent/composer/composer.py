@@ -54,7 +54,7 @@ class Composer:
         ]
         features = space.settle((*before, *context.plan.features))
         used = ", ".join(features) or "no feature"
-        return Written(space.text(features), features, f"This is a {space.family} with {used}.")
+        return Written(space.text(features), features, f"{space.family.capitalize()} with {used}.")
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Name one bottleneck or one root cause."""

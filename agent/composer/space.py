@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
-from types import ModuleType
 from typing import Any
 
 from agent.candidates import Parent
@@ -51,8 +51,8 @@ class Space:
 
     def __init__(self, task: Task) -> None:
         self._family = family = _family(task)
-        self._module, self._options = _writer(family, task)
-        self.features: Features = self._module.features(family)
+        self._writer = _writer(family, task)
+        self.features: Features = self._writer.module.features(family)
         self._texts: dict[Features, str] = {}
         self._written: dict[str, Features] = {}
         self._settings: dict[Features, int] = {}
@@ -64,20 +64,16 @@ class Space:
     @property
     def family(self) -> str:
         """Name of the family, in words."""
-        names: dict[type, str] = {
-            Elementwise: "elementwise", RowReduction: "row program", FullReduction: "full reduction",
-            Transposition: "transpose", MatrixProduct: "matrix product", NestProgram: "program of nests",
-        }  # fmt: skip
-        return names[type(self._family)]
+        return self._writer.family
 
     def settle(self, features: Iterable[str]) -> Features:
         """Return the features that a kernel really uses when these are asked for."""
-        return self._options.of(name for name in features if name in self.features).features
+        return self._writer.options.of(name for name in features if name in self.features).features
 
     def text(self, features: Features) -> str:
         """Write the kernel file with these settled features."""
         if features not in self._texts:
-            self._texts[features] = self._module.emit(self._family, self._options.of(features))
+            self._texts[features] = self._writer.module.emit(self._family, self._writer.options.of(features))
             self._written[kernel_sha(self._texts[features])] = features
         return self._texts[features]
 
@@ -127,17 +123,30 @@ _LONG_ROW = 128
 """Elements from which on no thread takes a row of its own."""
 
 
-def _writer(family: Family | NestProgram, task: Task) -> tuple[Any, type[Options]]:
-    modules: dict[type, tuple[ModuleType, type[Options]]] = {
-        Elementwise: (elementwise, elementwise.ElementwiseOptions),
-        RowReduction: (row_reduction, RowOptions),
-        FullReduction: (full_reduction, full_reduction.FullReductionOptions),
-        MatrixProduct: (matmul, matmul.MatmulOptions),
-        NestProgram: (writing, NestOptions),
-    }
+@dataclass(frozen=True)
+class _Writer:
+    """What writes the kernels of a family, which options it takes, and the family's name in words."""
+
+    module: Any
+    options: type[Options]
+    family: str
+
+
+_WRITERS: dict[type[Family | NestProgram], _Writer] = {
+    Elementwise: _Writer(elementwise, elementwise.ElementwiseOptions, "elementwise kernel"),
+    RowReduction: _Writer(row_reduction, RowOptions, "row program"),
+    FullReduction: _Writer(full_reduction, full_reduction.FullReductionOptions, "full reduction"),
+    Transposition: _Writer(transpose, transpose.TransposeOptions, "transpose"),
+    MatrixProduct: _Writer(matmul, matmul.MatmulOptions, "matrix product"),
+    NestProgram: _Writer(writing, NestOptions, "program of nests"),
+}
+
+
+def _writer(family: Family | NestProgram, task: Task) -> _Writer:
+    writer = _WRITERS[type(family)]
     if isinstance(family, RowReduction) and _has_long_rows(family, task):
-        return row_reduction, LongRowOptions
-    return modules.get(type(family), (transpose, transpose.TransposeOptions))
+        return replace(writer, options=LongRowOptions)
+    return writer
 
 
 def _has_long_rows(family: RowReduction, task: Task) -> bool:

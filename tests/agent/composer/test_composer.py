@@ -209,6 +209,29 @@ async def test_writing_survives_unknown_features_and_a_parent_of_another_hand(ta
     assert "with vectorized_loads" in written.said
 
 
+@pytest.mark.parametrize(
+    ("reference", "arguments", "dims", "family"),
+    [
+        ("{'y': x + 1}", ("in x float32 n", "out y float32 n"), "n", "elementwise kernel"),
+        ("{'y': np.cumsum(x)}", ("in x float32 n", "out y float32 n"), "n", "program of nests"),
+        ("{'y': x.sum(keepdims=True)}", ("in x float32 n", "out y float32 1"), "n", "full reduction"),
+        ("{'y': x.T}", ("in x float32 n, n", "out y float32 n, n"), "n", "transpose"),
+        ("{'y': x @ x}", ("in x float32 n, n", "out y float32 n, n"), "n", "matrix product"),
+        ("{'y': x.max(axis=1)}", ("in x float32 n, n", "out y float32 n"), "n", "row program"),
+    ],
+)
+async def test_writing_says_what_kind_of_kernel_it_is(
+    bench: Any, reference: str, arguments: tuple[str, ...], dims: str, family: str
+) -> None:
+    text = f"import numpy as np\n\ndef reference(x, {dims}):\n    return {reference}\n"
+    task = bench.task(text, arguments, dims)
+
+    handed_in = await Composer().write(write_context(Run(task).context(1), CandidatePlan(), None, 1))
+
+    assert handed_in.kernel is not None
+    assert handed_in.said == f"{family.capitalize()} with no feature."
+
+
 async def test_a_parent_keeps_its_features_when_more_are_added(task: Task) -> None:
     composer, context = Composer(), Run(task).context(1)
     kernel = composer.space(task).text(("warp_shuffle_reduction",))
