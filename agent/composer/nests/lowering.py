@@ -10,11 +10,13 @@ from agent.composer.nests.cutting import Cutter
 from agent.composer.nests.fusing import folded_in, grouped, inlined
 from agent.composer.nests.in_place import copied, swapped
 from agent.composer.nests.merging import merged
+from agent.composer.nests.parting import parted
 from agent.composer.nests.points import At, placed
 from agent.composer.nests.program import NestProgram
 from agent.composer.nests.reading.extents import size_of
 from agent.composer.nests.reading.following import Computation
 from agent.composer.nests.sizes import ONE, Size
+from agent.composer.nests.tabulating import tabulated
 from tools.tasks.task import Task, TaskArgument
 
 
@@ -34,6 +36,7 @@ def lowered(task: Task, followed: Computation) -> NestProgram:
     program = NestProgram(task, (), _shapes(task, stages), written)
     cutter, stages = Cutter(program), folded_in(stages, written, program)
     stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)
+    stages = tabulated(parted(stages, written), program)
     shapes = _shapes(task, stages)
     nests = grouped(stages, program)
     for name in [argument.name for argument in task.arguments if argument.role == "inout"]:

@@ -10,7 +10,7 @@ from agent.composer.nests.sizes import Axis, Size, flattened
 from sandbox.dtypes import DTYPE_BYTES
 
 _BYTES = 16
-"""Most that one instruction moves for a thread."""
+"""Most that one instruction moves for a thread; beside narrower elements, wide ones may take two."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def widest(
             for name, indices in elements
             if (access := packed_access(indices, shapes[name], axis, width)) is not None
         ]
-        if met and max(DTYPE_BYTES[dtypes[name]] for name, _ in met) * width <= _BYTES:
+        sizes = [DTYPE_BYTES[dtypes[name]] * width for name, _ in met]
+        if met and min(sizes) <= _BYTES and max(sizes) <= 2 * _BYTES:
             return width, frozenset[Size]().union(*(access.aligned for _, access in met))
     return None
 
