@@ -108,7 +108,7 @@ class Space:
 def _family(task: Task) -> Family | NestProgram:
     """The family of a task, or else the nests that compute it."""
     family = recognise(task)
-    if not isinstance(family, NotKnown):
+    if not isinstance(family, NotKnown | FullReduction):
         return family
     try:
         return lowered(task, follow(task))

@@ -12,7 +12,18 @@ from agent.composer.ir import Literal, Node
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
 from agent.composer.nests.collectives.scanning import OPERATORS, scanned
-from agent.composer.nests.points import At, Fold, axes_of, chosen, compared, guarded, loads, placed, targeted
+from agent.composer.nests.points import (
+    At,
+    Fold,
+    axes_of,
+    chosen,
+    compared,
+    guarded,
+    loads,
+    parts,
+    placed,
+    targeted,
+)
 from agent.composer.nests.program import Nest, NestProgram
 from agent.composer.nests.sizes import Axis, Quotient, Remainder, Size, combinations, product, unflattened
 
@@ -22,8 +33,11 @@ _PIECES = 1 << 15
 _MOST = 4096
 """Pieces of one sum: a block adds them up."""
 
-_LEAST = 64
-"""Elements of a piece."""
+_ROUND = 16
+"""What pieces are multiples of, so that packs begin where pieces do."""
+
+_LEAST = 256
+"""Elements that a piece is worth."""
 
 _SHORT = 1 << 14
 _FEW = 256
@@ -75,9 +89,12 @@ class Cutter:
     def _pieces(self, stage: FilledBuffer, fold: Fold, points: int) -> list[FilledBuffer]:
         """Reduce pieces, and put their results together."""
         total = combinations(fold.axes)
-        most = min(_MOST, _PIECES // max(1, points), self.program.count(total) // _LEAST)
+        inner = [combinations(part.axes) for part in parts(fold.body) if isinstance(part, Fold)]
+        work = self.program.count(total) * max((self.program.count(size) for size in inner), default=1)
+        most = min(_MOST, _PIECES // max(1, points), work // _LEAST)
         count = 1 << max(3, most.bit_length() - 1)
-        each = (total + (count - 1)) // count
+        part = Quotient(total + (count * _ROUND - 1), Size.of(count * _ROUND))
+        each = Size((((part,), _ROUND),))
         pieces = self._axis(Size.of(count))
         within = self._axis(each.extreme("min", total - Size.of(pieces) * each))
         flat = Size.of(pieces) * each + Size.of(within)

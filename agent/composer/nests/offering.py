@@ -7,7 +7,8 @@ from dataclasses import fields
 
 from agent.composer.nests.collectives.counting import Count, counted
 from agent.composer.nests.collectives.tiling import product_of
-from agent.composer.nests.options import NestOptions, counts_by, is_coarse, is_packed, looks_back, slides
+from agent.composer.nests.kernels import NestWriter
+from agent.composer.nests.options import NestOptions, is_coarse, last_block, looks_back, slides, with_scans
 from agent.composer.nests.program import NestProgram
 
 
@@ -31,13 +32,23 @@ def _loops(program: NestProgram) -> bool:
 
 def _packs(program: NestProgram) -> bool:
     options = NestOptions(vectorized_loads=True)
-    packed = any(is_packed(program, index, options) for index in range(len(program.nests)))
-    return packed or any(counts_by(program, count, options).width > 1 for count in _counts(program))
+    tiled = with_scans(program, options)
+    written = [NestWriter(tiled, index, options).write() for index in range(len(tiled.nests))]
+    return any(f"define {name}" in line for one in written for line in one.defines for name in _WIDTHS)
+
+
+_WIDTHS = ("WIDTH", "LANES_OF", "COUNTED")
+"""How the macros begin that say how many neighbours go together."""
 
 
 def _scans(program: NestProgram) -> bool:
     options = NestOptions(look_back_scan=True)
     return any(looks_back(program, stage, options) for nest in program.nests for stage in nest.stages)
+
+
+def _ends(program: NestProgram) -> bool:
+    options = NestOptions(last_block_reduction=True)
+    return any(last_block(program, index, options) for index in range(len(program.nests)))
 
 
 def _slides(program: NestProgram) -> bool:
@@ -53,6 +64,7 @@ def _coarsens(program: NestProgram) -> bool:
 _USEFUL: Mapping[str, Callable[[NestProgram], bool]] = {
     "vectorized_loads": _packs,
     "look_back_scan": _scans,
+    "last_block_reduction": _ends,
     "shared_memory_tiling": lambda program: any(product_of(nest) for nest in program.nests),
     "warp_shuffle_reduction": _folds,
     "two_pass_reduction": _folds,

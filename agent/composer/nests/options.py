@@ -29,6 +29,9 @@ _LONG = 64
 """Elements for each point from which on several threads share it."""
 
 
+_TAIL = 4
+"""Points that the last block of a launch works on, one after the other."""
+
 _NEAR = 8
 """Elements between neighbours that still come in a few accesses."""
 
@@ -39,6 +42,7 @@ class NestOptions(Options):
 
     vectorized_loads: bool = False
     look_back_scan: bool = False
+    last_block_reduction: bool = False
     shared_memory_tiling: bool = False
     warp_shuffle_reduction: bool = False
     two_pass_reduction: bool = False
@@ -119,6 +123,24 @@ def looks_back(program: NestProgram, stage: FilledBuffer, options: NestOptions) 
     if not options.look_back_scan or not is_long_scan(program, stage):
         return None
     return looked_back(stage, program.types, program.shapes)
+
+
+def last_block(program: NestProgram, index: int, options: NestOptions) -> Nest | None:
+    """What the last block of a nest does of the work of the next one; None where that is a kernel of its own."""
+    if not options.last_block_reduction or index + 1 >= len(program.nests):
+        return None
+    if index and last_block(program, index - 1, options) is not None:
+        return None
+    nest, tail = program.nests[index], program.nests[index + 1]
+    special = any(is_special(stage) or stage.is_scattered for one in (nest, tail) for stage in one.stages)
+    few = program.count(tail.points) <= _TAIL and not any(tail.extra(stage) for stage in tail.stages)
+    if special or not few or not tail.folds or lanes(program, index + 1, options) != 0:
+        return None
+    if is_tiled(nest, options) or slides(program, index, options):
+        return None
+    made = {stage.name for stage in nest.stages}
+    reads = any(at.buffer in made for stage in tail.stages for at in stage.reads())
+    return tail if reads else None
 
 
 def counts_by(program: NestProgram, count: Count, options: NestOptions) -> CountingStyle:

@@ -58,6 +58,7 @@ class Texts:
         used: Buffers and scalars that were read or written so far, by their C names.
         dims: Dims that were mentioned so far, by their C names.
         macros: Dims that were mentioned so far and are macros.
+        uncached: Buffers that other blocks of the same launch have written.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Texts:
         self.known: dict[Node, Value] = {}
         self._locals: set[str] = set()
         self.packed: PackedTexts | None = None
+        self.uncached: set[str] = set()
 
     def fresh(self, wanted: str) -> str:
         """A name that nothing has yet."""
@@ -169,7 +171,9 @@ class Texts:
             return Writer(self.types, {}).loaded(name, dtype)
         if self.packed is not None and (pack := self._pack(self.packed, at)) is not None:
             return Writer(self.types, {}).loaded(pack, dtype)
-        value = Writer(self.types, {}).loaded(f"{name}[{self.place(at.buffer, at.indices)}]", dtype)
+        place = self.place(at.buffer, at.indices)
+        element = f"__ldcg({name} + {place})" if at.buffer in self.uncached else f"{name}[{place}]"
+        value = Writer(self.types, {}).loaded(element, dtype)
         guards = list(dict.fromkeys(at.guards))
         if not guards:
             return value

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from agent.composer.gathering import block_by_shuffles, warp_function
 from agent.composer.kernel_text import SIZED_PACK, file_text, tune
+from agent.composer.nests.at_points import folds_first, is_local
 from agent.composer.nests.collectives import counting, looking_back, scanning, solving
 from agent.composer.nests.collectives.scanning import scanned
-from agent.composer.nests.kernels import NestWriter, folds_first, is_local
+from agent.composer.nests.kernels import NestWriter
 from agent.composer.nests.offering import features
-from agent.composer.nests.options import NestOptions, lanes, looks_back, with_scans
+from agent.composer.nests.options import NestOptions, lanes, last_block, looks_back, with_scans
 from agent.composer.nests.points import kind_of
 from agent.composer.nests.program import NestProgram
 from agent.composer.nests.sizes import product
@@ -22,7 +23,11 @@ __all__ = ["NestOptions", "emit", "features"]
 def emit(program: NestProgram, options: NestOptions) -> str:
     """Write the kernel file."""
     program = with_scans(program, options)
-    written = [NestWriter(program, index, options).write() for index in range(len(program.nests))]
+    written = [
+        NestWriter(program, index, options).write()
+        for index in range(len(program.nests))
+        if not index or last_block(program, index - 1, options) is None
+    ]
     code = "\n".join(one.code for one in written)
     helpers = [FLOORED] if "floor_" in code else []
     helpers += [SIZED_PACK] if "Pack<" in code else []
