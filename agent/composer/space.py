@@ -10,11 +10,9 @@ from itertools import combinations
 from typing import Any
 
 from agent.candidates import Parent
-from agent.composer import elementwise, full_reduction, matmul, row_reduction, transpose
+from agent.composer import matmul, row_reduction, transpose
 from agent.composer.families import (
-    Elementwise,
     Family,
-    FullReduction,
     MatrixProduct,
     NotKnown,
     RowReduction,
@@ -108,7 +106,7 @@ class Space:
 def _family(task: Task) -> Family | NestProgram:
     """The family of a task, or else the nests that compute it."""
     family = recognise(task)
-    if not isinstance(family, NotKnown | FullReduction):
+    if not isinstance(family, NotKnown):
         return family
     try:
         return lowered(task, follow(task))
@@ -133,9 +131,7 @@ class _Writer:
 
 
 _WRITERS: dict[type[Family | NestProgram], _Writer] = {
-    Elementwise: _Writer(elementwise, elementwise.ElementwiseOptions, "elementwise kernel"),
     RowReduction: _Writer(row_reduction, RowOptions, "row program"),
-    FullReduction: _Writer(full_reduction, full_reduction.FullReductionOptions, "full reduction"),
     Transposition: _Writer(transpose, transpose.TransposeOptions, "transpose"),
     MatrixProduct: _Writer(matmul, matmul.MatmulOptions, "matrix product"),
     NestProgram: _Writer(writing, NestOptions, "program of nests"),

@@ -160,7 +160,8 @@ def with_scans(program: NestProgram, options: NestOptions) -> NestProgram:
 def _is_side_by_side(nest: Nest) -> bool:
     """Whether points next to each other read elements next to each other, or a few apart."""
     last = nest.axes[-1] if nest.axes else None
-    loads = [at for stage in nest.stages for at in stage.reads() if at.indices]
+    own = {stage.name for stage in nest.stages}
+    loads = [at for stage in nest.stages for at in stage.reads() if at.indices and at.buffer not in own]
     beside = [
         at
         for at in loads
