@@ -89,7 +89,7 @@ def is_coarse(program: NestProgram, index: int, options: NestOptions) -> bool:
     """Whether a thread takes several points, for which it reads once what they share."""
     nest = program.nests[index]
     plain = len(nest.stages) == 1 and not nest.extra(nest.stages[0]) and nest.folds
-    if is_tiled(nest, options) or slides(program, index, options):
+    if is_tiled(nest, options) or slides(program, index, options) or nest.shapes_loops(nest.axes):
         return False
     special = any(is_special(stage) for stage in nest.stages)
     return options.thread_coarsening and plain and not special and lanes(program, index, options) == 1

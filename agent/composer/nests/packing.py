@@ -38,6 +38,8 @@ def packing(nest: Nest, shapes: Mapping[str, tuple[Size, ...]], dtypes: Mapping[
     if not nest.axes or any(is_special(stage) or stage.is_scattered for stage in nest.stages):
         return None
     axis = nest.axes[-1]
+    if nest.shapes_loops([axis]):
+        return None
     found = widest(_touched(nest), axis, shapes, dtypes)
     if found is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,6 +51,13 @@ class Nest:
         """How many points there are."""
         return combinations(self.axes)
 
+    def shapes_loops(self, axes: Iterable[Axis]) -> bool:
+        """Whether how long a loop at a point is depends on some axes."""
+        loops = {axis for stage in self.stages for axis in self.extra(stage)}
+        loops |= {axis for stage in self.stages for fold in folds_of(stage) for axis in fold.axes}
+        wanted = set(axes)
+        return any(one in wanted for loop in loops for one in loop.extent.axes())
+
     def extra(self, stage: FilledBuffer) -> tuple[Axis, ...]:
         """The axes that a stage has beside the shared ones."""
         return stage.axes[len(self.axes) :]
@@ -93,7 +100,7 @@ class NestProgram:
         cases = [case.dims for case in self.task.benches or self.task.tests]
         return max(cases, key=lambda dims: sum(dims.values())) if cases else {}
 
-    def count(self, size: Size, default: int = 1 << 20) -> int:
+    def count(self, size: Size, default: int = 1 << 17) -> int:
         """How many elements that is in the largest case, where indices are 0; the default where nobody knows."""
         size = size.rebuilt(lambda atom: Size() if isinstance(atom, Axis) else None)
         return size.value(self.sizes) if size.atoms <= set(self.sizes) else default

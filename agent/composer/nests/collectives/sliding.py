@@ -57,7 +57,7 @@ def sliding_of(nest: Nest) -> Sliding | None:
 
 
 def _along(nest: Nest, fold: Fold, along: Axis, step: Axis) -> Sliding | None:
-    if any(True for _ in step.extent.axes()):
+    if any(True for axis in fold.axes for _ in axis.extent.axes()):
         return None
     moving: dict[At, At] = {}
     for part in _outermost(fold.body):
