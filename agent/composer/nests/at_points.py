@@ -63,9 +63,16 @@ class PointWriter:
     """
 
     def __init__(
-        self, program: NestProgram, nest: Nest, texts: Texts, lanes: int, options: NestOptions
+        self,
+        program: NestProgram,
+        nest: Nest,
+        texts: Texts,
+        lanes: int,
+        options: NestOptions,
+        name: str = "nest",
     ) -> None:
-        """Take the names to write with, how many threads work on a point (0: a block), and the features."""
+        """Take the names to write with, how many threads work on a point (0: a block), features, and a name."""
+        self._name = name
         self._program = program
         self._nest = nest
         self._texts = texts
@@ -243,7 +250,7 @@ class PointWriter:
             return "", ""
         width, aligned = found
         name, extent, known = texts.axis(axis), texts.size(axis.extent), dict(texts.known)
-        macro = texts.fresh("lanes_of").upper()
+        macro = texts.fresh(f"lanes_of_{self._name}").upper()
         self.defines += (width_macro(macro, width, aligned),)
         texts.packed, self._together = PackedTexts(axis, name, macro, width), macro
         texts.rename(axis, f"({name} + r)")

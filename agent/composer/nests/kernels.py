@@ -57,7 +57,7 @@ class NestWriter:
         self._packing = is_packed(program, index, options)
         suffix = f"_{index + 1}" if len(program.nests) > 1 else ""
         self._name, self._width = f"nest{suffix}", f"WIDTH{suffix}"
-        self._at = PointWriter(program, self._nest, self._texts, self._lanes, options)
+        self._at = PointWriter(program, self._nest, self._texts, self._lanes, options, self._name)
         self._at.coarse = self._coarse
         self._at.many = "COARSE" if self._coarse else ""
 
