@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -140,9 +140,21 @@ class CritiqueContext:
     library: tuple[Feature, ...] = ()
 
 
+class FeatureSpace(Protocol):
+    """The kernels that features as switches make, for one task."""
+
+    def settle(self, features: Iterable[str]) -> tuple[str, ...]:
+        """Return the features that a kernel really uses when these are asked for."""
+        ...
+
+
 @runtime_checkable
 class LimitedProposer(Protocol):
-    """A proposer that knows only some of the library's features."""
+    """A proposer that knows only some of the library's features, each as a switch."""
+
+    def space(self, task: Task) -> FeatureSpace:
+        """Return the kernels that it can write for a task."""
+        ...
 
     def features(self, task: Task) -> tuple[str, ...]:
         """Return the names of those it can use for a task."""

@@ -1,6 +1,6 @@
 """How much of the error bound honest kernels use, and whether lost precision is refused.
 
-    python -m benchmarks.error_bound [--seeds 20] [--only NAME] [--at test,bench,numpy] [--json]
+    python -m benchmarks.error_bound [--seeds 20] [--only NAME] [--at test,bench,numpy] [--rows FILE] [--json]
 
 Honest kernels are the tasks' baselines, the kernels of `benchmarks.ranking` and the honest ones of
 `benchmarks.error_corpus`: none may be refused. They are judged
@@ -12,12 +12,13 @@ Honest kernels are the tasks' baselines, the kernels of `benchmarks.ranking` and
 
 Kernels that lose precision must be refused, for five seeds each; and lazy outputs (zeros, an output's own median
 everywhere) lie far outside. A number is the largest `error / bound` over all elements, cases and inputs: at most 1
-passes.
+passes. With `--rows` each kernel's rows go into a file once it is judged, and a run that was stopped goes on there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import math
 import tempfile
@@ -85,10 +86,13 @@ def main(
     at: Annotated[
         str, typer.Option(help="Where: test, bench, numpy, several with commas.")
     ] = "test,bench,numpy",
+    kept: Annotated[
+        Path | None, typer.Option("--rows", help="Where rows are kept: a run goes on with those it finds.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Judge honest kernels and kernels that lose precision; fail where a verdict is wrong."""
-    rows = asyncio.run(measure(seeds, only, frozenset(at.split(","))))
+    rows = asyncio.run(measure(seeds, only, frozenset(at.split(",")), KeptRows(kept, f"{seeds} seeds, {at}")))
     wrong = [row for row in rows if row.passed is not None and row.passed is not row.honest]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
@@ -129,8 +133,38 @@ def summary(rows: list[Row]) -> list[str]:
     return lines
 
 
-async def measure(seeds: int, only: str, at: frozenset[str]) -> list[Row]:
-    """Judge every kernel in every way."""
+class KeptRows:
+    """Rows of judgements that were made before, in a file of a JSON line a kernel."""
+
+    def __init__(self, path: Path | None, asked: str) -> None:
+        """Read those that were judged as `asked`; without a path nothing is kept."""
+        self._path, self._asked = path, asked
+        lines = path.read_text().splitlines() if path is not None and path.exists() else []
+        found = [json.loads(line) for line in lines]
+        self._rows = {
+            (one["task"], one["kernel"]): [Row(**row) for row in one["rows"]]
+            for one in found
+            if one["asked"] == asked
+        }
+
+    def of(self, task: Task, text: str) -> list[Row] | None:
+        """Return a kernel's rows; None where it was not judged yet, or not for this task as it stands."""
+        return self._rows.get((task.sha, _digest(text)))
+
+    def keep(self, task: Task, text: str, rows: list[Row]) -> None:
+        """Add a kernel's rows to the file."""
+        if self._path is not None:
+            line = {"asked": self._asked, "task": task.sha, "kernel": _digest(text)}
+            with self._path.open("a") as file:
+                file.write(json.dumps(line | {"rows": [asdict(row) for row in rows]}) + "\n")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def measure(seeds: int, only: str, at: frozenset[str], kept: KeptRows) -> list[Row]:
+    """Judge every kernel in every way, but those whose rows are kept."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as cache:
         corpus = Corpus(Path(cache) / "tasks")
@@ -138,25 +172,38 @@ async def measure(seeds: int, only: str, at: frozenset[str]) -> list[Row]:
         bench = Bench(parts)
         async with LocalToolbox(DEVICE, cache=Path(cache), parts=parts) as box:
             for task, sample in kernels(corpus, only):
-                before = len(rows)
-                if "test" in at:
-                    judgements = max(1, seeds // 2) if sample.honest else _LOST_SEEDS
-                    rows.append(await at_tests(box, task, sample, judgements))
-                if sample.honest and "bench" in at:
-                    rows += [await bench.simulated(task, sample, case) for case in task.benches]
-                if sample.kernel in ("plain", "baseline") and "numpy" in at:
-                    rows += [await bench.by_numpy(task, case, seeds) for case in task.benches]
-                for row in rows[before:]:
+                found = kept.of(task, sample.text)
+                if found is None:
+                    found = await _judged(box, bench, task, sample, seeds, at)
+                    kept.keep(task, sample.text, found)
+                for row in found:
                     typer.echo(
                         f"{row.task}, {row.kernel}, {row.at}: {row.ratio:.3g} {row.message[:80]}", err=True
                     )
+                rows += found
             if "test" in at:
-                rows += await _lazy_outputs(bench, only, Path(cache))
+                rows += await _lazy_outputs(box, bench, only, Path(cache))
     return rows
 
 
-async def _lazy_outputs(bench: Bench, only: str, cache: Path) -> list[Row]:
+async def _judged(
+    box: LocalToolbox, bench: Bench, task: Task, sample: Sample, seeds: int, at: frozenset[str]
+) -> list[Row]:
+    rows: list[Row] = []
+    if "test" in at:
+        rows.append(await at_tests(box, task, sample, max(1, seeds // 2) if sample.honest else _LOST_SEEDS))
+    if sample.honest and "bench" in at:
+        rows += [await bench.simulated(task, sample, case) for case in task.benches]
+    if sample.kernel in ("plain", "baseline") and "numpy" in at:
+        rows += [await bench.by_numpy(task, case, seeds) for case in task.benches]
+    return rows
+
+
+async def _lazy_outputs(box: LocalToolbox, bench: Bench, only: str, cache: Path) -> list[Row]:
     tasks = [task_folder.find(name) for name in task_folder.names() if name.startswith(only)]
+    for task in tasks:
+        if load_frozen(cache, task, DEVICE) is None:  # its rows were kept, its constants not
+            await box.do(TestOrder(task, task.baseline, seed=1))
     return [row for task in tasks for row in await lazy(task, bench.oracle(task), cache)]
 
 
@@ -252,7 +299,7 @@ def _in_float32(task: Task, case: Case, inputs: dict[str, Any]) -> dict[str, Any
 async def lazy(task: Task, oracle: TaskOracle, cache: Path) -> list[Row]:
     """What an output of zeros, or of one constant, would need at the task's largest test case."""
     frozen = load_frozen(cache, task, DEVICE)
-    assert frozen is not None, "its baseline was judged before"
+    assert frozen is not None, "its baseline passes"
     question = await oracle.question(task.tests[-1], 1)
     rows: list[Row] = []
     for answer in question.expected:

@@ -1,9 +1,10 @@
-"""Writes docs/gallery.md, its reports and pictures, and README's pictures, from searches of the bundled tasks.
+"""Writes docs/gallery.md with reports and plots of a suite's searches, and README's pictures, from one for softmax.
 
-    python -m benchmarks.gallery [--home FOLDER]
+    python -m benchmarks.gallery [SUITE] [--home FOLDER]
 
-A task that the home has a search of is not searched again. The picture of a report needs Chromium and Playwright; the
-others the extra `report`.
+SUITE is the id of a suite that the home has (`warpwright suite`), or a name, by default fsr20: the latest of that
+name is taken, and where there is none it is searched now. What the gallery had before is removed. The picture of a
+report needs Chromium and Playwright; the others the extra `report`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import os
 import re
 import shutil
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,47 +27,153 @@ from agent.cli.progress import LiveProgress
 from agent.home import Home
 from agent.report import picture
 from agent.report.account import Figure, RunAccount
-from agent.report.figures import amount
+from agent.report.figures import amount, pairs
 from agent.report.html import html
-from agent.report.markdown import markdown
+from agent.report.markdown import cell, markdown
 from agent.report.reading import read_account
+from agent.report.task_suite_account import SuiteRow, TaskSuiteAccount
+from agent.report.task_suite_figures import outcome, two_digits
 from agent.results import RunState, SearchRequest
 from agent.search.starting import start_search
 from agent.store import Store
-from tools.tasks import folder as task_folder
+from agent.suites import record
+from agent.suites.reading import read_suite
 
 DOCS = Path(__file__).parents[1] / "docs"
+MOST_BYTES = 2_000_000
+"""Of all that a gallery writes, README's pictures included: it is part of every checkout."""
 _SHOWN = "softmax"
+_OF_README = frozenset({"report.png", "terminal.svg"})
 _WIDTH, _HEIGHT = 1180, 1500
 _FONTS = re.compile(r"@font-face \{.*?\}", re.S)
 _HEAD = """\
 # Gallery
 
-What searches of the bundled tasks found with the composer, which needs no model: {rounds} rounds of {candidates}
-kernels each, seed {seed}. `python -m benchmarks.gallery` wrote this page, its reports and its pictures.
-**Every latency is estimated** by the cost model for {device}, for ranking kernels; no GPU ran them.
+What the suite {name} found: {model}, strategy {strategy}, {depth} rounds of {candidates} kernels for each of its
+tasks, begun {created:%Y-%m-%d}. `python -m benchmarks.gallery` wrote this page, its reports and their plots.
+{provenance}
 
-| task | baseline | best kernel | speedup | candidates | report |
-|---|---|---|---|---|---|
+| task | result | timed at | baseline | best kernel | speedup | bound by | correct | report |
+|---|---|---|---|---|---|---|---|---|
+"""
+_PROVENANCE = {
+    "estimated": "**Every latency is estimated** by the cost model for {device}, for ranking; no GPU ran a kernel.",
+    "measured": "Latencies were measured on {device}.",
+}
+_SUMS = """
+{solved} of {tasks} tasks have a correct kernel; one without counts as 1 ([what is told](suites.md)).
+Speedups ({provenance}): geometric mean {mean}, median {median}, most {most}; {below} below 1.
 """
 
 
 def main() -> None:
     """Search what was not searched, and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "suite", nargs="?", default="fsr20", help="A name, or the id of one that was searched."
+    )
     parser.add_argument("--home", type=Path, help="Where searches are kept; by default a temporary folder.")
-    given: Path | None = parser.parse_args().home
+    given = parser.parse_args()
     with TemporaryDirectory() as temporary:
-        home = Home(given or Path(temporary))
-        store = Store(home)
-        runs = [_searched(store, home, name) for name in task_folder.names()]
-        accounts = [read_account(store, run) for run in runs]
-        write_gallery(accounts, DOCS)
-        shown = next(one for one in accounts if one.task == _SHOWN)
-        (DOCS / "pictures" / "terminal.svg").write_text(terminal(store, shown.run), encoding="utf-8")
-        page = Path(temporary) / "report.html"
-        page.write_text(html(shown), encoding="utf-8")
-        photograph(page, DOCS / "pictures" / "report.png")
+        home = Home(given.home or Path(temporary))
+        kept = _kept(given.suite, home)
+        write_gallery(read_suite(kept, home), Store(home), DOCS)
+        write_pictures(Store(home), home, DOCS / "pictures", Path(temporary))
+
+
+def _kept(suite: str, home: Home) -> record.SuiteRecord:
+    """Return the record of a suite, which is searched now where the home has none of that id or name."""
+    if (found := latest(suite, home)) is None:
+        command = [sys.executable, "-m", "warpwright", "suite", suite]
+        subprocess.run(command, env={**os.environ, "WARPWRIGHT_HOME": str(home.root)}, check=False)
+        found = latest(suite, home)
+    if found is None:
+        raise SystemExit(f"{home.suites} has no suite {suite}")
+    return found
+
+
+def latest(suite: str, home: Home) -> record.SuiteRecord | None:
+    """Return the record of a suite by its id, or the latest of its name; None where the home has none."""
+    if (kept := record.find(suite, home)) is not None:
+        return kept.record
+    ids = [one.parent.name for one in home.suites.glob("*/suite.json")]
+    known = [kept.record for kept in (record.find(one, home) for one in ids) if kept is not None]
+    return max((one for one in known if one.name == suite), key=lambda one: one.created, default=None)
+
+
+def write_gallery(suite: TaskSuiteAccount, store: Store, docs: Path) -> None:
+    """Write the page, and of each task's best search its report and its plots; older ones are removed."""
+    reports = {row.task: shown for row in suite.rows if (shown := best_of(row, store)) is not None}
+    for folder in ("gallery", "pictures"):
+        (docs / folder).mkdir(exist_ok=True)
+        for old in (docs / folder).iterdir():
+            if old.name not in _OF_README:
+                old.unlink()
+    for task, one in reports.items():
+        drawn = "" if one.best is None else f"![Latencies, parts and roofline](../pictures/{task}.svg)\n\n"
+        (docs / "gallery" / f"{task}.md").write_text(f"{drawn}{markdown(one)}", encoding="utf-8")
+        if one.best is not None:
+            (docs / "pictures" / f"{task}.svg").write_text(picture.svg(one), encoding="utf-8")
+    (docs / "gallery.md").write_text(gallery_page(suite, reports), encoding="utf-8")
+
+
+def best_of(row: SuiteRow, store: Store) -> RunAccount | None:
+    """Return the search that found a task's best kernel; the first where none did, None where none began."""
+    found = [read_account(store, run) for run in row.runs]
+    return min(found, key=_latency, default=None)
+
+
+def _latency(one: RunAccount) -> float:
+    best = None if one.best is None else one.best.latency
+    return float("inf") if best is None else best.value
+
+
+def gallery_page(suite: TaskSuiteAccount, reports: Mapping[str, RunAccount]) -> str:
+    """Return the page: a row a task, and what they add up to."""
+    head = _HEAD.format(
+        name=suite.name,
+        model=suite.model,
+        strategy=suite.strategy,
+        depth=suite.depth,
+        candidates=suite.candidates,
+        created=suite.created,
+        provenance=_PROVENANCE[suite.provenance].format(device=suite.device),
+    )
+    sums = _SUMS.format(
+        solved=suite.solved,
+        tasks=len(suite.rows),
+        provenance=suite.provenance,
+        mean=two_digits(suite.ours.geometric_mean),
+        median=two_digits(suite.ours.median),
+        most=two_digits(suite.ours.most),
+        below=suite.ours.below_one,
+    )
+    return head + "".join(_row(row, row.task in reports) for row in suite.rows) + sums
+
+
+def _row(row: SuiteRow, reported: bool) -> str:
+    report = f"[report](gallery/{row.task}.md)" if reported else ""
+    cells = [
+        *(row.task, cell(outcome(row)), "; ".join(map(pairs, row.shapes))),
+        *map(_told, (row.baseline, row.latency, row.speedup)),
+        *(row.bottleneck, f"{row.correct} of {row.candidates}", report),
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _told(figure: Figure | None) -> str:
+    return "none" if figure is None else f"{amount(figure.value, figure.unit)} ({figure.provenance})"
+
+
+def write_pictures(store: Store, home: Home, pictures: Path, temporary: Path) -> None:
+    """Write README's pictures: of a search as the terminal shows it, and of its report."""
+    run = _searched(store, home, _SHOWN)
+    (pictures / "terminal.svg").write_text(terminal(store, run), encoding="utf-8")
+    page = temporary / "report.html"
+    page.write_text(html(read_account(store, run)), encoding="utf-8")
+    photograph(page, pictures / "report.png")
 
 
 def _searched(store: Store, home: Home, task: str) -> str:
@@ -74,39 +184,6 @@ def _searched(store: Store, home: Home, task: str) -> str:
     print(f"searching {task}", flush=True)  # noqa: T201
     request = SearchRequest(task=task, device="sim:h200", candidates=4, depth=3, seed=1)
     return asyncio.run(start_search(request, home=home)).run
-
-
-def write_gallery(accounts: Sequence[RunAccount], docs: Path) -> None:
-    """Write the page, and of each search its report and its picture."""
-    for folder in ("gallery", "pictures"):
-        (docs / folder).mkdir(exist_ok=True)
-    for one in accounts:
-        drawn = f"../pictures/{one.task}.svg"
-        (docs / "gallery" / f"{one.task}.md").write_text(
-            f"![Latencies, parts and roofline]({drawn})\n\n{markdown(one)}", encoding="utf-8"
-        )
-        (docs / "pictures" / f"{one.task}.svg").write_text(picture.svg(one), encoding="utf-8")
-    (docs / "gallery.md").write_text(gallery_page(accounts), encoding="utf-8")
-
-
-def gallery_page(accounts: Sequence[RunAccount]) -> str:
-    """Return the page: a row a search."""
-    first = accounts[0]
-    head = _HEAD.format(
-        rounds=first.planned_rounds, candidates=first.planned_candidates, seed=first.seed, device=first.device
-    )
-    return head + "".join(_row(one) for one in accounts)
-
-
-def _row(one: RunAccount) -> str:
-    baseline = None if one.baseline is None else one.baseline.latency
-    best, ratio = (None, None) if one.best is None else (one.best.latency, one.best.speedup)
-    cells = [one.task, *map(_told, (baseline, best, ratio)), str(len(one.candidates))]
-    return f"| {' | '.join(cells)} | [report](gallery/{one.task}.md) |\n"
-
-
-def _told(figure: Figure | None) -> str:
-    return "none" if figure is None else f"{amount(figure.value, figure.unit)} ({figure.provenance})"
 
 
 def terminal(store: Store, run: str) -> str:

@@ -75,8 +75,12 @@ class Feature(BaseModel):
 
     def fits(self, kind: str, architecture: str) -> bool:
         """Whether it can help a kind of task on an architecture, as in `sm_90`; empty where that is not known."""
+        return kind in self.applies_to and self.runs_on(architecture)
+
+    def runs_on(self, architecture: str) -> bool:
+        """Whether an architecture, as in `sm_90`, has what it needs; empty where that is not known."""
         there, wanted = _generation(architecture), _generation(self.architecture)
-        return kind in self.applies_to and (there is None or wanted is None or there >= wanted)
+        return there is None or wanted is None or there >= wanted
 
 
 @cache

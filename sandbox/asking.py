@@ -67,6 +67,7 @@ async def ask_within(
     *accepted: type[T],
     limits: MessageLimits = REPLY_LIMITS,
     deadline_s: float | None = None,
+    about: str = "",
 ) -> T | LimitReached:
     """Ask a worker that may take so many seconds of processor time; see `WorkerPool.request` for the arguments.
 
@@ -76,7 +77,8 @@ async def ask_within(
         WorkerError: The environment failed: all that `request` raises but for the limits.
     """
     patience = Budget(cpu_s).wall_s if deadline_s is None else deadline_s
-    return await _answered(pool.request(call, *accepted, deadline_s=patience, cpu_s=cpu_s, limits=limits))
+    request = pool.request(call, *accepted, deadline_s=patience, cpu_s=cpu_s, limits=limits, about=about)
+    return await _answered(request)
 
 
 async def _answered(request: Awaitable[T]) -> T | LimitReached:

@@ -14,6 +14,9 @@ from sandbox.worker_process import REPLY_LIMITS, Worker
 
 T = TypeVar("T")
 
+_REMEMBERED = 256
+"""What requests were about, of which a pool knows who answered last."""
+
 
 class WorkerPool(AsyncClosing):
     """Up to `size` persistent workers of one role; dead ones are replaced when they are next needed.
@@ -39,6 +42,7 @@ class WorkerPool(AsyncClosing):
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
+        self._last: dict[str, Worker] = {}
         self._closed = False
 
     async def request(
@@ -49,13 +53,16 @@ class WorkerPool(AsyncClosing):
         cpu_s: float | None = None,
         limits: MessageLimits = REPLY_LIMITS,
         spent: Callable[[T], bool] | None = None,
+        about: str = "",
     ) -> T:
         """Ask a worker; see `Worker.request` for arguments and exceptions. Cancelling kills that worker.
 
-        `spent` says of an answer that its worker is of no more use: another takes its place.
+        `spent` says of an answer that its worker is of no more use: another takes its place. Where the worker is idle
+        that answered last what is `about` the same, it answers: it may remember.
         """
         async with self._slots:
-            worker = await self._take()
+            worker = await self._take(about)
+            self._remember(about, worker)
             try:
                 reply = await worker.request(
                     call, *accepted, deadline_s=deadline_s, cpu_s=cpu_s, limits=limits
@@ -95,12 +102,13 @@ class WorkerPool(AsyncClosing):
         await asyncio.gather(*(worker.reap() for worker in self._all))
         self._all.clear()
 
-    async def _take(self) -> Worker:
+    async def _take(self, about: str = "") -> Worker:
         if self._closed:
             raise WorkerDiedError("the workers were stopped")
         self._all = {worker for worker in self._all if worker.alive}  # some took long to go
         while self._idle:
-            worker = self._idle.pop()
+            last = self._last.get(about)
+            worker = self._idle.pop(self._idle.index(last) if last in self._idle else -1)
             if worker.alive:
                 return worker
             await worker.kill()
@@ -111,6 +119,13 @@ class WorkerPool(AsyncClosing):
             await worker.kill()
             raise WorkerDiedError("the workers were stopped")
         return worker
+
+    def _remember(self, about: str, worker: Worker) -> None:
+        self._last.pop(about, None)
+        if about:
+            self._last[about] = worker
+        if len(self._last) > _REMEMBERED:
+            del self._last[next(iter(self._last))]
 
     async def _give(self, worker: Worker, *, last: bool = False) -> None:
         if last or self._closed or worker.served >= self._requests:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from sandbox.errors import WorkerDiedError
 
@@ -27,6 +27,12 @@ async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
             if not task.cancelling():
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def both(first: Awaitable[T], second: Awaitable[K]) -> tuple[T, K]:
+    """Await two calls at once; see `together`."""
+    found = await together((first, second))
+    return cast("T", found[0]), cast("K", found[1])
 
 
 async def until(

@@ -28,6 +28,7 @@ from tools.stages.compiling import CompileStage
 from tools.stages.hazards import HazardStage
 from tools.stages.judgement import CheckContext, judge
 from tools.stages.measuring import MeasureStage
+from tools.stages.own_files import by_own_files
 from tools.stages.profiling import ProfileStage
 from tools.stages.proving import opinion_on
 from tools.stages.shapes import ShapeStage
@@ -71,6 +72,7 @@ class LocalToolbox(Toolbox):
         self._frozen: Memo[str, Frozen] = Memo()
         self._asked = remembered()
         self._stages = self._make_stages(limits or Limits())
+        self._ahead: list[asyncio.Future[None]] | None = None
 
     @property
     def device(self) -> str:
@@ -93,8 +95,12 @@ class LocalToolbox(Toolbox):
             UsageError: The task cannot be frozen, or its reference fails.
             WorkerError: The environment failed twice.
         """
+        if self._ahead is None and not isinstance(order, CompileOrder):
+            # Workers start while the first kernel is compiled. What fails fails again where it is needed.
+            self._ahead = [asyncio.ensure_future(start()) for start in self._parts.ahead]
         try:
-            return cast("R", await self._report(order))
+            report = await self._report(order)
+            return cast("R", by_own_files(report, order.kernel))
         finally:
             # Inputs, answers and outputs of a benchmark shape were hundreds of megabytes.
             asyncio.get_running_loop().run_in_executor(None, return_freed_memory)
@@ -205,6 +211,7 @@ class LocalToolbox(Toolbox):
 
     async def aclose(self) -> None:
         """Stop every worker."""
+        await asyncio.gather(*(self._ahead or []), return_exceptions=True)
         await asyncio.gather(
             self._parts.device.aclose(), self._parts.compiler.aclose(), self._parts.answers.aclose(),
             *([self._parts.prover.aclose()] if self._parts.prover else []),

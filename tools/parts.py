@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,7 @@ from sandbox.closing import Closes
 from sandbox.compiler.service import Compiler
 from sandbox.device import Device
 from sandbox.devices.open import open_device
+from sandbox.devices.simulated import SimulatedDevice
 from sandbox.isolation.choose import choose_isolation
 from sandbox.proof.service import Prover
 from sandbox.reference.service import References
@@ -66,7 +68,12 @@ class ProofService(Proves, Closes, Protocol):
 
 @dataclass(frozen=True)
 class ToolboxParts:
-    """What a toolbox is made of; it owns them. `width` is how many plans the device runs at once."""
+    """What a toolbox is made of; it owns them.
+
+    Attributes:
+        width: How many plans the device runs at once.
+        ahead: Start what a judgement needs once its kernel is compiled.
+    """
 
     compiler: CompilerService
     answers: AnswerService
@@ -74,6 +81,7 @@ class ToolboxParts:
     isolation: str
     width: int = 1
     prover: ProofService | None = None
+    ahead: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
 def local_parts(device: str, cache: Path, workers: int | None) -> ToolboxParts:
@@ -92,4 +100,6 @@ def local_parts(device: str, cache: Path, workers: int | None) -> ToolboxParts:
     isolation = choose_isolation()
     opened = open_device(device, isolation, workers=width)
     compiler = Compiler(isolation, cache=cache / "compiled", workers=width)
-    return ToolboxParts(compiler, References(isolation), opened, isolation.name, width, Prover(isolation))
+    references = References(isolation)
+    ahead = (references.warm, opened.warm) if isinstance(opened, SimulatedDevice) else ()
+    return ToolboxParts(compiler, references, opened, isolation.name, width, Prover(isolation), ahead)

@@ -10,6 +10,7 @@ from agent.cli import (
     chat,
     check,
     doctor,
+    export,
     init,
     install,
     kernels,
@@ -71,6 +72,7 @@ app.command("show")(runs.show)
 app.command("report")(report.report)
 app.command("resume")(search.resume)
 app.command("stats")(stats.stats)
+app.command("export")(export.export)
 app.command("adopt")(stats.adopt)
 app.command("export-trajectories")(trajectories.export_trajectories)
 app.command("doctor")(doctor.doctor)

@@ -34,7 +34,7 @@ def init(
         notes = (
             _copy(like or "vector_add", target, name) if kernel is None else _propose(kernel, target, name)
         )
-        for note in notes:
+        for note in [*notes, *_needs(target)]:
             typer.echo(f"- {note}")
         typer.echo(f"{folder} is a task; edit its files, then: warpwright check {folder}")
         return ExitStatus.DONE
@@ -68,6 +68,18 @@ def _propose(kernel: Path, target: Path, name: str) -> list[str]:
     proposal = propose(read_kernel(str(kernel)), name)
     _write(target, files_of(proposal.task))
     return list(proposal.notes)
+
+
+def _needs(target: Path) -> list[str]:
+    """Return why a search for the task needs a chat model; nothing where it needs none."""
+    from agent.composer import Composer
+    from tools.tasks.folder import load
+
+    try:
+        Composer().space(load(target))
+    except UsageError as error:
+        return [f"a search needs a model as it is: {error}"]
+    return []
 
 
 def _write(target: Path, texts: dict[str, str]) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from agent.cli.output import ByProvenance, clean, one_line, sparkline, table, verdict_text
+from agent.cli.redrawing import Printed, Redrawn, Shown
 from agent.cli.remaining import SpentOf, SpentSoFar, remaining
 from agent.events import (
     BaselineJudged,
@@ -34,23 +33,13 @@ _ASKED_EVERY_S = 1.0
 _FEWEST_ROWS = 4
 
 
-class ProgressView(Protocol):
+class ProgressView(Shown, Protocol):
     """Listens to a search and shows it; `run` is the run's name as soon as it is known."""
 
     run: str | None
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Start showing."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop showing."""
         ...
 
 
@@ -69,7 +58,7 @@ def heading(event: RunStarted) -> str:
     )
 
 
-class PlainProgress:
+class PlainProgress(Printed):
     """One line an event worth a line, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
@@ -81,15 +70,6 @@ class PlainProgress:
         self.run = event.run
         if (line := _plain_line(event)) is not None:
             self._console.print(Text(line), soft_wrap=True)
-
-    def __enter__(self) -> Self:
-        """Nothing to start."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to stop."""
 
 
 def _plain_line(event: Event) -> str | None:
@@ -115,7 +95,7 @@ def _plain_line(event: Event) -> str | None:
             return None
 
 
-class LiveProgress:
+class LiveProgress(Redrawn):
     """The table of candidates, redrawn as the search goes on."""
 
     def __init__(
@@ -146,7 +126,7 @@ class LiveProgress:
         self._judged: dict[tuple[int, int], CandidateJudged] = {}
         self._best: CandidateJudged | None = None
         self._note = ""
-        self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4)
+        super().__init__(console, self.render, a_second=4)
 
     def __call__(self, event: Event) -> None:
         """Take the event in; the next redraw shows it."""
@@ -174,17 +154,6 @@ class LiveProgress:
                 self._note = f"note: {one_line(event.message, 300)}"
             case RunFinished():
                 self._note = f"stopped: {event.stopped}"
-
-    def __enter__(self) -> Self:
-        """Start redrawing."""
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the last state on the screen."""
-        self._live.__exit__(kind, error, trace)
 
     def render(self) -> RenderableType:
         """Return what the terminal shows now."""

@@ -41,6 +41,9 @@ def show_check(console: Console, report: CheckReport) -> None:
     console.print(stages)
     if report.compile is not None and report.compile.verdict is Verdict.PASS:
         _show_resources(console, report.compile.resources)
+        for remark in report.compile.diagnostics:
+            if remark.severity == "remark":
+                console.print(Text(f"note: {clean(remark.message)}"))
         for one in report.compile.suspicions:
             where = "" if one.line is None else f" (line {one.line})"
             console.print(Text(f"look at: {clean(one.construct)}{where}: {one.why}"))

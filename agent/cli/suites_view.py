@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from agent.cli.output import ByProvenance, clean, one_line, table
+from agent.cli.redrawing import Printed, Redrawn, Shown
 from agent.events import (
     BaselineJudged,
     CandidateJudged,
@@ -34,21 +33,11 @@ _WIDEST = 240
 """Columns of a table in a pipe, at most."""
 
 
-class SuiteView(Protocol):
+class SuiteView(Shown, Protocol):
     """Listens to the searches of a suite and shows them."""
 
     def __call__(self, search: SuiteSearch, said: Event | str) -> None:
         """Take one event, or why a search could not be done."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Start showing."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop showing."""
         ...
 
 
@@ -93,7 +82,7 @@ class _Line:
                 pass
 
 
-class PlainSuite:
+class PlainSuite(Printed):
     """A line for each search that begins, finds a better kernel, or ends; for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
@@ -124,38 +113,18 @@ class PlainSuite:
                 return
         self._console.print(Text(f"{name_of(search)}: {text}"), soft_wrap=True)
 
-    def __enter__(self) -> Self:
-        """Nothing to start."""
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to stop."""
-
-
-class LiveSuite:
+class LiveSuite(Redrawn):
     """The table of searches, redrawn as they go on."""
 
     def __init__(self, console: Console, searches: Iterable[SuiteSearch]) -> None:
         self._since = time.monotonic()
         self._lines = {(one.task, one.seed): (one, _Line()) for one in searches}
-        self._live = Live(console=console, get_renderable=self.render, refresh_per_second=2)
+        super().__init__(console, self.render, a_second=2)
 
     def __call__(self, search: SuiteSearch, said: Event | str) -> None:
         """Take the event in; the next redraw shows it."""
         self._lines[search.task, search.seed][1].take(said)
-
-    def __enter__(self) -> Self:
-        """Start redrawing."""
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the last state on the screen."""
-        self._live.__exit__(kind, error, trace)
 
     def render(self) -> RenderableType:
         """Return what the terminal shows now."""

@@ -40,7 +40,8 @@ class Composer:
 
     async def plan(self, context: PlanContext) -> list[CandidatePlan]:
         """Make a plan of each slot, by what this run has shown and what features are believed to gain."""
-        return planning.plans(context, self.space(context.task))
+        space = self.space(context.task).within(page.name for page in context.library)
+        return planning.plans(context, space)
 
     async def write(self, context: WriteContext) -> Written:
         """Write the kernel file of the parent's features and the plan's."""
@@ -58,4 +59,5 @@ class Composer:
 
     async def criticise(self, context: CritiqueContext) -> Critique:
         """Name one bottleneck or one root cause."""
-        return critique.criticise(context, self.space(context.task))
+        space = self.space(context.task).within(page.name for page in context.library)
+        return critique.criticise(context, space)

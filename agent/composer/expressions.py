@@ -26,15 +26,19 @@ class _Level(IntEnum):
 
 _STORAGE: Mapping[str, str] = {
     "float16": "__half", "bfloat16": "__nv_bfloat16", "float32": "float", "float64": "double",
-    "int32": "int", "int64": "long long", "bool": "bool",
-    "uint64": "unsigned long long",
+    "int8": "signed char", "int16": "short", "int32": "int", "int64": "long long", "bool": "bool",
+    "uint8": "unsigned char", "uint16": "unsigned short", "uint32": "unsigned int", "uint64": "unsigned long long",
 }  # fmt: skip
+WRAPPING = ("int8", "int16", "uint8", "uint16", "uint32", "uint64")
+"""Dtypes in which arithmetic wraps around sooner than in what a kernel computes in; also operations, to them."""
+_NEEDS_64_BITS = {"int64", "uint32", "uint64"}
 _INFIX: Mapping[str, _Level] = {
     "+": _Level.SUM, "-": _Level.SUM, "*": _Level.PRODUCT, "/": _Level.PRODUCT, "<": _Level.ORDER,
     "<=": _Level.ORDER, ">": _Level.ORDER, ">=": _Level.ORDER, "==": _Level.EQUALITY, "!=": _Level.EQUALITY,
     "&": _Level.AND, "|": _Level.OR,
 }  # fmt: skip
 _BITS: Mapping[str, str] = {"bitand": "&", "bitor": "|", "bitxor": "^", "<<": "<<", ">>": ">>"}
+_UNSIGNED: Mapping[str, str] = {"u>>": " >> ", "u//": " / ", "u%": " % "}
 _CALLED = frozenset({"atan2", "hypot", "fmod", "copysign"})
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _REAL_FUNCTIONS = {
@@ -46,7 +50,9 @@ _REAL_FUNCTIONS = {
 
 def kind_of(dtype: str) -> Kind:
     """The kind that an element of this dtype has once loaded."""
-    return Kind.BOOL if dtype == "bool" else Kind.INTEGER if dtype.startswith("int") else Kind.REAL
+    return (
+        Kind.BOOL if dtype == "bool" else Kind.INTEGER if dtype.lstrip("u").startswith("int") else Kind.REAL
+    )
 
 
 def storage(dtype: str) -> str:
@@ -65,7 +71,9 @@ class Types:
     def of(dtypes: Iterable[str]) -> Types:
         """Double where any argument is, else float; long long where any integer needs it, else int."""
         known = set(dtypes)
-        return Types("double" if "float64" in known else "float", "long long" if "int64" in known else "int")
+        return Types(
+            "double" if "float64" in known else "float", "long long" if known & _NEEDS_64_BITS else "int"
+        )
 
     def name(self, kind: Kind) -> str:
         """The C type of a kind."""
@@ -166,6 +174,7 @@ class Writer:
             return self._bound[node]
         match node:
             case Literal(value=int(number)):
+                number -= (number >= 2**63) * 2**64  # the same bits, with a sign
                 return Value(str(number), Kind.INTEGER, _Level.ATOM if number >= 0 else _Level.PREFIX)
             case Literal(value=number):
                 return Value(
@@ -217,7 +226,10 @@ class Writer:
             return Value(f"!{operand.at(_Level.ATOM)}", Kind.BOOL, _Level.PREFIX)
         if op == "~":
             return Value(f"~{self.cast(operand, Kind.INTEGER).at(_Level.ATOM)}", Kind.INTEGER, _Level.PREFIX)
-        if op == "int":
+        if op in WRAPPING:
+            inner = f"static_cast<{storage(op)}>({self.cast(operand, Kind.INTEGER).text})"
+            return Value(f"static_cast<{self._types.integer}>({inner})", Kind.INTEGER)
+        if op in ("int", "int64"):
             return self.cast(operand, Kind.INTEGER)
         if op == "abs" and operand.kind is not Kind.REAL:
             return Value(f"abs({self.cast(operand, Kind.INTEGER).text})", Kind.INTEGER)
@@ -241,6 +253,9 @@ class Writer:
         a, b = self.cast(left, kind), self.cast(right, kind)
         if op in _CALLED:
             return Value(f"{self._types.function(op)}({a.text}, {b.text})", Kind.REAL)
+        if op in _UNSIGNED:
+            unsigned = [f"static_cast<unsigned long long>({one.text})" for one in (a, b)]
+            return Value(f"static_cast<{self._types.integer}>({_UNSIGNED[op].join(unsigned)})", kind)
         if op in _BITS:
             return Value(f"({a.at(_Level.ATOM)} {_BITS[op]} {b.at(_Level.ATOM)})", kind)
         if op in ("//", "%"):

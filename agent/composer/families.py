@@ -77,18 +77,7 @@ class Transposition:
     value: Node
 
 
-@dataclass(frozen=True)
-class MatrixProduct:
-    """A product of two input matrices, each element passed through `value`."""
-
-    problem: Problem
-    space: Shape
-    product: ir.Matmul
-    output: str
-    value: Node
-
-
-Family = RowReduction | Transposition | MatrixProduct
+Family = RowReduction | Transposition
 
 
 def recognise(task: Task) -> Family | NotKnown:
@@ -137,20 +126,11 @@ def _squeezed(shape: Shape) -> Shape:
 def _classify(problem: Problem, outputs: Mapping[str, Lowered]) -> Family:
     nodes = [node for value, _ in outputs.values() for node in ir.walk(value)]
     reductions = list(dict.fromkeys(node for node in nodes if isinstance(node, Reduce)))
-    products = list(dict.fromkeys(node for node in nodes if isinstance(node, ir.Matmul)))
     turned = list(dict.fromkeys(node for node in nodes if isinstance(node, Leaf) and node.transposed))
     single = len(outputs) == 1
     name, (value, shape) = next(iter(outputs.items()))
-    if products:
-        if (
-            len(products) > 1
-            or reductions
-            or not single
-            or any(leaf not in products[0].children for leaf in turned)
-        ):
-            raise ShapeError("a matrix product combined with more than elementwise arithmetic")
-        _check_leaves(value, shape, beside=products[0])
-        return MatrixProduct(problem, shape, products[0], name, value)
+    if any(isinstance(node, ir.Matmul) for node in nodes):
+        raise ShapeError("a matrix product")
     if turned:
         if len(turned) > 1 or reductions or not single or _other_arrays(value, turned[0]):
             raise ShapeError("a transpose combined with other arrays")
@@ -261,10 +241,10 @@ def place(leaf: Leaf, space: Shape) -> LeafIndexing:
     raise ShapeError(f"input {leaf.name} of shape ({', '.join(leaf.shape or ())}) in ({', '.join(space)})")
 
 
-def _check_leaves(node: Node, space: Shape, beside: Node | None = None) -> None:
-    if node == beside or isinstance(node, Reduce):
+def _check_leaves(node: Node, space: Shape) -> None:
+    if isinstance(node, Reduce):
         return
     if isinstance(node, Leaf):
         place(node, space)
     for child in node.children:
-        _check_leaves(child, space, beside)
+        _check_leaves(child, space)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -80,6 +81,15 @@ def tune(name: str, default: int, values: Sequence[int], *, swept: bool = True) 
 def indent(text: str) -> str:
     """Shift text by one level; preprocessor pragmas move along."""
     return "".join(f"    {line}\n" if line else "\n" for line in text.splitlines())
+
+
+def with_declared(declarations: str, body: str) -> str:
+    """Put declarations, `const int NAME = ...;` a line, before what uses them; those that nothing uses are left out."""
+    for line in reversed(declarations.splitlines()):
+        name = line.split(" = ", 1)[0].rsplit(" ", 1)[-1]
+        if re.search(rf"\b{name}\b", body):
+            body = f"{line}\n{body}"
+    return body
 
 
 def file_text(

@@ -20,6 +20,9 @@ thread left right left_tile right_tile k0 first_row first_col elementwise row_pr
 transpose matmul zero compute warp_sum warp_max warp_min reduce_sum reduce_max reduce_min Pack
 row_cache tree half_size from sums major minor count value to thread_row thread_col point one flat first
 piece counts bin element running warps below nest left_at right_at
+group warp shared own steps stage coming fetch kk inner outer across along place values results some four left_deep
+right_deep next_left next_right left_part right_part to_row to_col batch tiles tiles_across sums copy_async
+load_matrices load_transposed
 """
 RESERVED = frozenset(_WORDS.split()) | frozenset(_LOCALS.split())
 

@@ -18,6 +18,11 @@ class Options:
         known = {entry.name: True for entry in fields(cls) if entry.name in wanted}
         return replace(cls(), **known).settled()
 
+    @classmethod
+    def every(cls) -> Self:
+        """Turn everything on, settled or not."""
+        return replace(cls(), **{entry.name: True for entry in fields(cls)})
+
     def settled(self) -> Self:
         """Return options that can be emitted: features that need others bring them."""
         return self

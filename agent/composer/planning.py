@@ -68,7 +68,7 @@ def measured(history: Sequence[Trial], space: Space, baseline_us: float | None) 
     lines = [
         Line(trial.round, trial.candidate, trial.sha, (), (), features, trial.verdict, trial.latency_us)
         for trial in history
-        if (features := space.features_of(trial.sha, trial.used or trial.features)) is not None
+        if (features := space.features_of(trial.sha, trial.used)) is not None
     ]
     baseline = Line(0, 0, None, (), (), (), Verdict.PASS, baseline_us)
     seen = observed((line for line in lines if line.verdict is not Verdict.UNDECIDED), baseline)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 from agent.candidates import Parent
-from agent.composer import matmul, row_reduction, transpose
+from agent.composer import row_reduction, transpose
 from agent.composer.families import (
     Family,
-    MatrixProduct,
     NotKnown,
     RowReduction,
     Transposition,
@@ -21,6 +20,7 @@ from agent.composer.families import (
 )
 from agent.composer.nests import writing
 from agent.composer.nests.arrays import NotExpressed
+from agent.composer.nests.collectives.tiling.products import product_of
 from agent.composer.nests.lowering import lowered
 from agent.composer.nests.options import NestOptions
 from agent.composer.nests.program import NestProgram
@@ -35,9 +35,6 @@ from tools.kernel.file import parse, sweep
 from tools.tasks.task import Task
 
 Features = tuple[str, ...]
-
-_FEATURES = re.compile(r"^// features: (.*)$", re.MULTILINE)
-"""The line of a kernel file that says what it uses."""
 
 
 class Space:
@@ -64,6 +61,16 @@ class Space:
         """Name of the family, in words."""
         return self._writer.family
 
+    def within(self, library: Iterable[str]) -> Space:
+        """Return the same without the features that are not in a library; all of it where there is none of them."""
+        known = set(library)
+        left = tuple(name for name in self.features if name in known)
+        if not left or left == self.features:
+            return self
+        smaller = copy(self)
+        smaller.features = left
+        return smaller
+
     def settle(self, features: Iterable[str]) -> Features:
         """Return the features that a kernel really uses when these are asked for."""
         return self._writer.options.of(name for name in features if name in self.features).features
@@ -71,8 +78,9 @@ class Space:
     def text(self, features: Features) -> str:
         """Write the kernel file with these settled features."""
         if features not in self._texts:
-            self._texts[features] = self._writer.module.emit(self._family, self._writer.options.of(features))
-            self._written[kernel_sha(self._texts[features])] = features
+            text = self._writer.module.emit(self._family, self._writer.options.of(features))
+            self._texts[features] = text
+            self._written.setdefault(kernel_sha(text), features)
         return self._texts[features]
 
     def settings(self, features: Features) -> int:
@@ -83,14 +91,17 @@ class Space:
 
     def features_in(self, kernel: Parent) -> Features | None:
         """Return the settled features of a kernel that the composer wrote; None for any other one."""
-        named = _FEATURES.search(kernel.kernel)
-        return self.features_of(kernel.sha, named[1].split(", ") if named else ())
+        return self.features_of(kernel.sha, () if kernel.trial is None else kernel.trial.used)
 
     def features_of(self, sha: str | None, used: Iterable[str]) -> Features | None:
-        """Return the settled features of a kernel by its sha256 and what it is said to use; None of any other one."""
-        if sha not in self._written:
-            self.text(self.settle(used))
-        return self._written.get(sha or "")
+        """Return the settled features of a kernel by its sha, and by those that it is said to use.
+
+        None where writing these gives another kernel, and none with that sha was written here before: then it is not the composer's.
+        """
+        if sha is None or sha in self._written:
+            return self._written.get(sha or "")
+        features = self.settle(used)
+        return features if kernel_sha(self.text(features)) == sha else None
 
     @cached_property
     def by_sha(self) -> dict[str, Features]:
@@ -122,7 +133,7 @@ _LONG_ROW = 128
 
 
 @dataclass(frozen=True)
-class _Writer:
+class _FamilyWriter:
     """What writes the kernels of a family, which options it takes, and the family's name in words."""
 
     module: Any
@@ -130,16 +141,17 @@ class _Writer:
     family: str
 
 
-_WRITERS: dict[type[Family | NestProgram], _Writer] = {
-    RowReduction: _Writer(row_reduction, RowOptions, "row program"),
-    Transposition: _Writer(transpose, transpose.TransposeOptions, "transpose"),
-    MatrixProduct: _Writer(matmul, matmul.MatmulOptions, "matrix product"),
-    NestProgram: _Writer(writing, NestOptions, "program of nests"),
+_WRITERS: dict[type[Family | NestProgram], _FamilyWriter] = {
+    RowReduction: _FamilyWriter(row_reduction, RowOptions, "row program"),
+    Transposition: _FamilyWriter(transpose, transpose.TransposeOptions, "transpose"),
+    NestProgram: _FamilyWriter(writing, NestOptions, "program of nests"),
 }
 
 
-def _writer(family: Family | NestProgram, task: Task) -> _Writer:
+def _writer(family: Family | NestProgram, task: Task) -> _FamilyWriter:
     writer = _WRITERS[type(family)]
+    if isinstance(family, NestProgram) and all(product_of(nest) for nest in family.nests):
+        return replace(writer, family="matrix product")
     if isinstance(family, RowReduction) and _has_long_rows(family, task):
         return replace(writer, options=LongRowOptions)
     return writer

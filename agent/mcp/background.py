@@ -18,6 +18,7 @@ from sandbox.errors import WarpwrightError
 from tools.mcp.answers import JudgeAnswer, ProfileAnswer, TestAnswer
 from tools.mcp.arguments import clamped
 from tools.mcp.benchmarks import BenchmarkAnswer, CompareAnswer
+from tools.mcp.by_tools import by_tools
 from tools.mcp.drafts import CreatedTask
 from tools.mcp.reading import Link, joined, links_of, next_call, text_of
 from tools.mcp.registration import with_features
@@ -141,7 +142,7 @@ def _status(job: Job, services: Services) -> JobStatus:
         job=job.id,
         kind=job.kind,
         state=job.state,
-        message=job.error or f"{job.kind} is {job.state}",
+        message=by_tools(job.error) or f"{job.kind} is {job.state}",
         answer=answer,
         next_step=_NEXT_STEPS[job.state].format(job=job.id),
     )

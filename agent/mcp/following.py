@@ -23,6 +23,7 @@ from agent.events import (
 from agent.mcp.answers import BestSoFar, SearchStatus
 from agent.results import RunState
 from agent.store import Store
+from tools.mcp.by_tools import by_tools
 
 _READ = "search_result(run='{run}') gives the best kernel"
 _GO_ON = "start_search(resume='{run}') goes on with it."
@@ -87,7 +88,7 @@ class Followed:
             candidates_judged=len(self.judged),
             candidates_total=self.candidates_total,
             best=None if best is None else BestSoFar.model_validate(best, from_attributes=True),
-            message=error or self.message,
+            message=by_tools(error or self.message),
             next_step=next_step(run, state),
         )
 

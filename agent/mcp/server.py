@@ -7,11 +7,15 @@ import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from mcp.server import MCPServer
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, GetPromptResult, InputRequiredResult
 
 from agent.home import Home
 from agent.library import library
@@ -37,6 +41,22 @@ Where no task fits, create_task makes one.
 An answer that holds a job is still being worked on: job_status brings it.
 Every number carries its provenance. "estimated" comes from a cost model: never call it a measurement.\
 """
+
+
+class KernelServer(MCPServer[Services]):
+    """The library's server; a prompt that is none, or lacks an argument, is the client's mistake, not its own."""
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[Services, Any] | None = None,
+    ) -> GetPromptResult | InputRequiredResult:
+        """Return a prompt, filled in; raise MCPError, not the library's ValueError, where it cannot be."""
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            raise MCPError(INVALID_PARAMS, f"prompt {name[:100]}: {error}") from error
 
 
 def build_server(
@@ -67,7 +87,7 @@ def build_server(
             opened(services)
             yield services
 
-    server = MCPServer[Services](
+    server = KernelServer(
         "warpwright",
         title="warpwright: fast CUDA kernels, proven",
         instructions=_INSTRUCTIONS,

@@ -21,6 +21,7 @@ from agent.supervisor.work import DeviceToolboxes
 from sandbox.devices.simulated import simulated_names
 from sandbox.errors import UsageError
 from tools.local_toolbox import LocalToolbox
+from tools.mcp.by_tools import by_tools
 from tools.mcp.named_orders import NamedOrder
 from tools.progress import Account
 from tools.reports import CheckReport
@@ -88,7 +89,7 @@ class Services:
         try:
             Composer().space(task)
         except UsageError as error:
-            return f"start_search needs a model for it: {error}"
+            return f"start_search needs a model for it: {by_tools(str(error))}"
         return "start_search needs no model for it: the built-in composer writes such kernels."
 
     @property

@@ -10,11 +10,10 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from agent.exploration import exploration_text
 from agent.report.account import Figure, KernelAccount
-from agent.report.figures import amount, named, pairs
+from agent.report.figures import amount
+from agent.report.filters import SHARED
 from agent.report.listing import difference, highlighting, listing
-from agent.report.task_suite_figures import behind, outcome, two_digits
 from agent.report.visible import shortened, visible
 
 _FAULT, _HOT = "fault", "hot"
@@ -32,17 +31,12 @@ def page_environment(*packages: str) -> Environment:
         finalize=_visible,
     )
     filters: Any = {
+        **SHARED,
         "amount": _amount,
-        "pairs": pairs,
         "short": shortened,
-        "named": named,
-        "explored": exploration_text,
         "listed": _listed,
         "difference": difference,
         "resources": _resources,
-        "two": two_digits,
-        "outcome": outcome,
-        "behind": behind,
     }
     made.filters.update(filters)
     return made

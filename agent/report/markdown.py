@@ -8,7 +8,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from agent.exploration import exploration_text
 from agent.report.account import (
     Account,
     CheckAccount,
@@ -18,10 +17,11 @@ from agent.report.account import (
     KernelAccount,
     RunAccount,
 )
-from agent.report.figures import amount, named, pairs
+from agent.report.figures import amount
+from agent.report.filters import SHARED
 from agent.report.listing import difference
 from agent.report.task_suite_account import TaskSuiteAccount
-from agent.report.task_suite_figures import behind, figure_alone, outcome, two_digits
+from agent.report.task_suite_figures import figure_alone
 from agent.report.visible import shortened, visible
 
 _LONGEST_CELL = 400
@@ -59,23 +59,18 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     filters: Any = {
-        "cell": _cell,
+        **SHARED,
+        "cell": cell,
         "fenced": _fenced,
         "fig": _figure,
-        "pairs": pairs,
-        "explored": exploration_text,
         "diffed": _diffed,
-        "named": named,
-        "two": two_digits,
-        "outcome": outcome,
-        "behind": behind,
         "value": figure_alone,
     }
     made.filters.update(filters)
     return made
 
 
-def _cell(text: object) -> str:
+def cell(text: object) -> str:
     """Return a stranger's text on one line, with everything escaped that Markdown or HTML would read."""
     line = " ".join(visible(shortened(str(text), _LONGEST_CELL)).split())
     return _SPECIAL.sub(lambda found: f"\\{found[0]}", line)

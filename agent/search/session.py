@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import cast
-
-from langchain_core.runnables import RunnableConfig
 
 from agent.events import BaselineJudged, Event, RunFinished, RunStarted
 from agent.home import Home
@@ -16,17 +13,16 @@ from agent.proposer import Proposer
 from agent.results import RunState, SearchResult, Stop
 from agent.search.baseline import judge_baseline
 from agent.search.best import confirm
-from agent.search.checkpoints import checkpoints, free
 from agent.search.deps import Deps
-from agent.search.graph import MAX_CONCURRENCY, build, steps
 from agent.search.interruption import Interruption, SearchInterruptedError, all_ended
-from agent.search.state import Ending, SearchState, first_state
+from agent.search.state import Ending
 from agent.search.work_time import WorkTime
 from agent.store import Run, Store
 from agent.store.ledger import Ledger
 from agent.strategies.registry import chosen_strategy
 from sandbox.errors import MissingDependencyError, WarpwrightError
 from sandbox.verdict import Provenance
+from tools.awaiting import both
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
@@ -123,9 +119,9 @@ async def _time_up(clock: WorkTime, searching: Interruption) -> None:
 
 async def _search(session: Session, searching: Interruption, closing: Interruption, clock: WorkTime) -> Stop:
     """Search, and judge the best once more; `searching` ends the first, `closing` both."""
-    deps = await _deps(session, searching)
+    deps, walk = await both(_deps(session, searching), asyncio.to_thread(_walk))
     try:
-        ending = await _run_graph(deps, session)
+        ending = await walk(deps, session.home)
     except SearchInterruptedError:
         if not clock.up:
             raise
@@ -136,6 +132,13 @@ async def _search(session: Session, searching: Interruption, closing: Interrupti
         raise SearchLostError(_to_be_mended(_last_word(deps), deps.run))
     await confirm(replace(deps, interruption=closing))
     return Stop(ending)
+
+
+def _walk() -> Callable[[Deps, Home], Awaitable[Ending]]:
+    """Import the graph: LangGraph takes half a second, in which workers judge the baseline."""
+    from agent.search.walking import walk
+
+    return walk
 
 
 def _to_be_mended(problem: str, run: str) -> str:
@@ -170,54 +173,6 @@ async def _deps(session: Session, interruption: Interruption) -> Deps:
         ledger=session.ledger,
         seed=session.run.seed,
     )
-
-
-async def _run_graph(deps: Deps, session: Session) -> Ending:
-    config = RunnableConfig(
-        configurable={"thread_id": deps.run},
-        recursion_limit=steps(deps.request.depth),
-        max_concurrency=MAX_CONCURRENCY,
-    )
-    async with checkpoints(session.home.checkpoints) as saver:
-        await free(saver, session.store)
-        graph = build().compile(checkpointer=saver)  # pyright: ignore[reportUnknownMemberType]
-        snapshot = await graph.aget_state(config)
-        # Not `snapshot.next`: it leaves out tasks that ended just before the process did, and may be empty.
-        begin = None if snapshot.tasks else _begin(deps, cast("SearchState | None", snapshot.values or None))
-        if begin is None or begin["ending"] is None:
-            await graph.ainvoke(  # pyright: ignore[reportUnknownMemberType]
-                begin, config, context=deps, durability="sync"
-            )
-            snapshot = await graph.aget_state(config)
-        ending = cast("SearchState", snapshot.values)["ending"]
-    assert ending is not None, "the critic never ends a search without saying why"
-    return ending
-
-
-def _begin(deps: Deps, last: SearchState | None) -> SearchState:
-    """Return the state to begin with, where no step is left half done; lost rounds are tried again."""
-    if last is None:
-        return _from_store(deps)
-    if last["ending"] != "lost":
-        return last
-    answered = last["round"] - last["lost"]
-    deps.store.candidates.forget_from(deps.run, answered + 1)
-    return SearchState(
-        round=answered,
-        plans=[],
-        critique=last["critique"],
-        lost=0,
-        ending=None,
-    )
-
-
-def _from_store(deps: Deps) -> SearchState:
-    """Return the state before the last round that was answered: what the store has of it is taken from there."""
-    round_ = max((submission.round for submission, _ in deps.store.candidates.attempts(deps.run)), default=0)
-    while round_ > 0 and deps.store.candidates.all_lost(deps.run, round_):
-        round_ -= 1
-    deps.store.candidates.forget_from(deps.run, round_ + 1)
-    return SearchState(first_state(), round=max(0, round_ - 1))
 
 
 def _last_word(deps: Deps) -> str:

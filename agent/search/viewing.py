@@ -30,6 +30,7 @@ def view_of(deps: Deps, number: int, critique: Critique | None) -> RunView:
         hints=() if critique is None else critique.features,
         patience=request.patience,
         seed=deps.seed_of("plan", number),
+        settle=deps.proposer.space(deps.task).settle if isinstance(deps.proposer, LimitedProposer) else None,
     )
 
 
@@ -53,11 +54,11 @@ def offered(deps: Deps, slots: Iterable[Slot], *, through: int) -> tuple[Parent,
 
 def usable(deps: Deps) -> tuple[Feature, ...]:
     """Return the features that this run's proposer can try on this task and device."""
-    library = deps.library
+    library, architecture = deps.library, _architecture(deps)
     if isinstance(deps.proposer, LimitedProposer):
         known = set(deps.proposer.features(deps.task))
-        return tuple(feature for feature in library if feature.name in known)
-    of, architecture = kind(deps.task), _architecture(deps)
+        return tuple(one for one in library if one.name in known and one.runs_on(architecture))
+    of = kind(deps.task)
     return tuple(feature for feature in library if feature.fits(of, architecture)) or library
 
 

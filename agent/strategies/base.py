@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,6 +52,8 @@ class RunView:
         hints: Features that the critic named.
         patience: Rounds without a gain after which to stop; None leaves it to the strategy.
         seed: For whatever is random; the same run and round give the same one.
+        settle: Which features a kernel really uses when some are asked for; None where nobody can know, as with a
+            model's kernels, which are no sets of switches.
     """
 
     round: int
@@ -64,6 +66,7 @@ class RunView:
     hints: tuple[str, ...] = ()
     patience: int | None = None
     seed: int = 0
+    settle: Callable[[Iterable[str]], Sequence[str]] | None = None
 
 
 class Strategy(Protocol):

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from agent.candidates import Line, Slot
 from agent.strategies.base import RunView, ablation, correct, reachable, repair, rounds_without_gain
-from agent.strategies.suggesting import Suggestions
+from agent.strategies.exploring import exploring
+from agent.strategies.suggesting import Suggestions, built_on
 
 PATIENCE = 3
 _SHARPNESS = 3.0
@@ -29,26 +30,29 @@ class Elites:
     name = "elites"
 
     def slots(self, view: RunView, count: int) -> Sequence[Slot]:
-        """Return slots: the best kernel first, then a repair, a merge, and elites drawn by promise and novelty."""
+        """Return slots: the best kernel first, then a repair, a merge, drawn elites, and elsewhere."""
         rng = random.Random(view.seed)
         suggestions = Suggestions(view, rng)
         cells = archive(view)
         if not cells:
             return _first(view, count, suggestions)
         best = max(cells.values(), key=_speed)
+        explored = exploring(view, suggestions, count, count - 1)
+        room = count - len(explored)
         chosen = [_build_on((best,), "best", suggestions)]
-        if count >= 3 and (broken := reachable(view)):
+        if room >= 3 and (broken := reachable(view)):
             chosen.append(repair(broken[0]))
-        if count >= 4 and (out := suggestions.leave_out(best)):
+        if view.settle is None and count >= 4 and (out := suggestions.leave_out(best)):
             chosen.append(ablation(best, out))
-        if count >= 3 and len(cells) >= 2:
+        if len(chosen) < room and count >= 3 and len(cells) >= 2:
             pair = _pair(list(cells.values()), view, rng)
             chosen.append(_build_on(pair, f"merge {pair[0].name} + {pair[1].name}", suggestions))
         elites = [view.baseline, *cells.values()]  # a fresh start may combine what the best ones lack
-        drawn = rng.choices(elites, [_weight(line, view) for line in elites], k=max(count - len(chosen), 0))
+        drawn = rng.choices(elites, [_weight(line, view) for line in elites], k=max(room - len(chosen), 0))
         return [
             *chosen,
             *(_build_on((line,), _origin(line), suggestions) for line in drawn),
+            *explored,
         ]
 
     def stalled(self, view: RunView) -> bool:
@@ -74,7 +78,7 @@ def _first(view: RunView, count: int, suggestions: Suggestions) -> list[Slot]:
 def _build_on(parents: tuple[Line, ...], origin: str, suggestions: Suggestions) -> Slot:
     names = " and ".join(line.name for line in parents)
     why = f"merge what is good in {names}" if len(parents) > 1 else f"build on {names}"
-    return Slot(tuple(line.sha for line in parents if line.sha), suggestions.on(parents), why, origin)
+    return built_on(parents, suggestions.on(parents), why, origin)
 
 
 def _origin(line: Line) -> str:

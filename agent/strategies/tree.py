@@ -24,7 +24,8 @@ from agent.strategies.base import (
     rounds_without_gain,
 )
 from agent.strategies.credit import FAR
-from agent.strategies.suggesting import Suggestions
+from agent.strategies.exploring import exploring
+from agent.strategies.suggesting import Suggestions, built_on
 
 PATIENCE = 4
 ATTEMPTS = 3
@@ -88,18 +89,20 @@ class Tree:
     name = "tree"
 
     def slots(self, view: RunView, count: int) -> Sequence[Slot]:
-        """Return slots: another attempt at open intents first, then new intents at the best nodes."""
+        """Return slots: another attempt at open intents first, new intents at the best nodes, and elsewhere."""
         rng = random.Random(view.seed)
         suggestions = Suggestions(view, rng)
         every = intents(view)
         chosen = _again(view, every, count)
         nodes = _nodes(view, every)
-        if len(chosen) + 1 < count and (pair := _to_merge(nodes, view)):
+        explored = exploring(view, suggestions, count, count - len(chosen) - 1)
+        room = count - len(explored)
+        if len(chosen) + 1 < room and (pair := _to_merge(nodes, view)):
             chosen.append(_slot(pair, f"merge {pair[0].name} + {pair[1].name}", suggestions))
         best = min(nodes, key=lambda node: node.line.latency_us or math.inf).line
-        if len(chosen) + 2 < count and (out := suggestions.leave_out(best)):
+        if view.settle is None and len(chosen) + 2 < count and (out := suggestions.leave_out(best)):
             chosen.append(ablation(best, out))
-        return [*chosen, *_expansions(nodes, len(every), count - len(chosen), suggestions)]
+        return [*chosen, *_expansions(nodes, len(every), room - len(chosen), suggestions), *explored]
 
     def stalled(self, view: RunView) -> bool:
         """Whether backtracking has brought nothing for as long as asked."""
@@ -206,7 +209,7 @@ def _expansions(nodes: Sequence[TreeNode], total: int, count: int, suggestions: 
         node = max(open_, key=lambda node: _score(node, total, visits[node.line.sha]))
         visits[node.line.sha] += 1
         slot = _slot((node.line,), f"node {node.line.name}", suggestions)
-        if not slot.features and len(open_) > 1:
+        if not (slot.features or slot.without) and len(open_) > 1:
             open_.remove(node)
         else:
             chosen.append(slot)
@@ -216,4 +219,4 @@ def _expansions(nodes: Sequence[TreeNode], total: int, count: int, suggestions: 
 def _slot(parents: tuple[Line, ...], origin: str, suggestions: Suggestions) -> Slot:
     names = " and ".join(line.name for line in parents)
     why = f"merge what is good in {names}" if len(parents) > 1 else f"expand {names}, the best open node"
-    return Slot(tuple(line.sha for line in parents if line.sha), suggestions.on(parents), why, origin)
+    return built_on(parents, suggestions.on(parents), why, origin)

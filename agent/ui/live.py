@@ -13,7 +13,8 @@ from agent.ui.rendering import site_of
 
 Fragments = Mapping[str, str]
 """HTML by the id of the element whose content it is."""
-_PAUSE_S = 0.5
+PAUSE_S = 0.5
+"""Between two looks at what happened."""
 _IDLE_PAUSES = 20
 """Pauses after which a comment shows whether the browser is still there."""
 _LONGEST_S = 900.0
@@ -42,7 +43,7 @@ def follow(request: Request, mark: Mark, fragments: Drawn) -> StreamingResponse:
 async def _changes(mark: Mark, fragments: Drawn, ending: asyncio.Event) -> AsyncIterator[str]:
     began, seen, sent, idle = time.monotonic(), object(), dict[str, str](), 0
     while not ending.is_set() and time.monotonic() - began < _LONGEST_S:
-        pause = _PAUSE_S
+        pause = PAUSE_S
         now = await mark()
         if now != seen:
             drawing = time.monotonic()

@@ -72,6 +72,8 @@ def assets() -> dict[str, tuple[bytes, str]]:
     folder = files("agent.ui") / "assets"
     found = {one.name: one.read_bytes() for one in folder.iterdir()}
     found["page.css"] = style_sheet().encode() + found["page.css"]
+    # One file: htmx starts as soon as it has run, and then knows no extension that is still on its way.
+    found["htmx.js"] = b"\n".join(found.pop(name) for name in ("htmx.min.js", "hx-sse.min.js"))
     return {name: (content, _KINDS[name[name.rindex(".") :]]) for name, content in found.items()}
 
 

@@ -130,7 +130,9 @@ class SimulatedDevice(AsyncClosing):
         """See `Device`."""
         await self._pool.aclose()
 
-    async def _ask(self, call: object, kind: type[T], budget: Budget, limits: MessageLimits) -> T | Fault:
+    async def _ask(
+        self, call: RunAllCall | ProfileCall, kind: type[T], budget: Budget, limits: MessageLimits
+    ) -> T | Fault:
         answer = await self._request(call, kind, budget, limits)
         if isinstance(answer, LimitReached) and answer.limit == "lost":
             await quieter()
@@ -149,13 +151,14 @@ class SimulatedDevice(AsyncClosing):
         return answer
 
     async def _request(
-        self, call: object, kind: type[T], budget: Budget, limits: MessageLimits
+        self, call: RunAllCall | ProfileCall, kind: type[T], budget: Budget, limits: MessageLimits
     ) -> T | Fault | LimitReached:
         """Ask once; a worker that did not answer, or died, is one that was lost."""
         try:
             answer = await ask_within(
-                budget.seconds + _GRACE_S, self._pool, call, kind, limits=limits, deadline_s=budget.wall_s
-            )
+                budget.seconds + _GRACE_S, self._pool, call, kind, limits=limits, deadline_s=budget.wall_s,
+                about=call.program.key,
+            )  # fmt: skip
         except WorkerFailedError as error:
             reason = str(error).strip().splitlines()[-1]
             what = f"{self._name} failed on this kernel, which is a bug of it: {reason}"

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,11 +16,21 @@ from sandbox.reference.magnitude import as_float64, as_single, estimate, is_floa
 from sandbox.reference.running_error.namespace import Overlay
 from sandbox.reference.running_error.precision import Untraceable, precision_of
 from sandbox.reference.running_error.trace import FILE, Trace, load, trace
-from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
+from sandbox.worker.messages import (
+    CompareCall,
+    ComparisonAnswer,
+    Expected,
+    ReferenceAnswers,
+    ReferenceCall,
+    ReferenceCalls,
+    ReferenceFault,
+)
 
 _MESSAGE_CHARACTERS = 1_000
 
 Function = Callable[..., Any]
+C = TypeVar("C")
+T = TypeVar("T")
 
 
 class _ContractError(Exception):
@@ -31,21 +41,29 @@ class _ContractError(Exception):
 class ReferenceRole:
     """Role `reference`: computes expected outputs and error scales, or asks the reference's own `compare`."""
 
-    accepts: tuple[type[Any], ...] = (ReferenceCall, CompareCall)
+    accepts: tuple[type[Any], ...] = (ReferenceCall, ReferenceCalls, CompareCall)
 
-    def answer(self, call: ReferenceCall | CompareCall) -> Expected | ComparisonAnswer | ReferenceFault:
+    def answer(
+        self, call: ReferenceCall | ReferenceCalls | CompareCall
+    ) -> Expected | ReferenceAnswers | ComparisonAnswer | ReferenceFault:
         """Run the reference; what it raises is an answer."""
-        try:
-            with np.errstate(all="ignore"):
-                if isinstance(call, CompareCall):
-                    return _comparison(call)
-                return _in_float32(call) if call.single else _expected(call)
-        except MemoryError:
-            raise
-        except _ContractError as error:
-            return ReferenceFault(str(error), None)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a task author's code may raise anything
-            return _fault(error)
+        if isinstance(call, ReferenceCalls):
+            return ReferenceAnswers(tuple(_answered(_expected, one) for one in call.calls))
+        if isinstance(call, CompareCall):
+            return _answered(_comparison, call)
+        return _answered(_in_float32 if call.single else _expected, call)
+
+
+def _answered(answer: Callable[[C], T], call: C) -> T | ReferenceFault:
+    try:
+        with np.errstate(all="ignore"):
+            return answer(call)
+    except MemoryError:
+        raise
+    except _ContractError as error:
+        return ReferenceFault(str(error), None)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a task author's code may raise anything
+        return _fault(error)
 
 
 def _expected(call: ReferenceCall) -> Expected:

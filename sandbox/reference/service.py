@@ -17,6 +17,7 @@ from sandbox.device import Array
 from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
+from sandbox.reference.batching import Batches
 from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
 
 T = TypeVar("T", Expected, ComparisonAnswer)
@@ -57,6 +58,7 @@ class References(AsyncClosing):
             kept_bytes: How much of the expected outputs is kept in memory; the longest unused go first.
         """
         self._pool = WorkerPool(WorkerSpec("reference", memory_bytes), isolation, size=workers)
+        self._batches = Batches(self._pool, self._alone)
         self._memory_bytes = memory_bytes
         self._kept_bytes = kept_bytes
         self._kept: OrderedDict[str, Expected] = OrderedDict()
@@ -99,7 +101,8 @@ class References(AsyncClosing):
         draws = DRAWS if size < _LARGE_ELEMENTS else _LARGE_DRAWS
         floating = {name: dtype for name, dtype in dtypes.items() if "float" in dtype}
         call = ReferenceCall(text, dict(inputs), dict(dims), floating, draws, seed, accumulate)
-        answer = await self._ask(call, Expected, cpu_s)
+        asked = self._batches.answer(call) if cpu_s == CPU_S else self._alone(call, cpu_s)
+        answer = self._answered(await asked, cpu_s)
         given = sum(array.nbytes for array in answer.outputs.values())
         expected = await apart(given, _checked, answer, dtypes)
         self._keep(key, expected)
@@ -149,8 +152,15 @@ class References(AsyncClosing):
         """Stop the workers; safe to call twice."""
         await self._pool.aclose()
 
+    async def _alone(
+        self, call: ReferenceCall, cpu_s: float = CPU_S
+    ) -> Expected | ReferenceFault | LimitReached:
+        return await ask_within(cpu_s, self._pool, call, Expected, ReferenceFault)
+
     async def _ask(self, call: object, kind: type[T], cpu_s: float) -> T:
-        reply = await ask_within(cpu_s, self._pool, call, kind, ReferenceFault)
+        return self._answered(await ask_within(cpu_s, self._pool, call, kind, ReferenceFault), cpu_s)
+
+    def _answered(self, reply: T | ReferenceFault | LimitReached, cpu_s: float) -> T:
         if isinstance(reply, LimitReached):
             if reply.limit == "processor time":
                 raise ReferenceFailedError(

@@ -231,3 +231,17 @@ class ReferenceFault:
 
     message: str
     line: int | None
+
+
+@dataclass(frozen=True)
+class ReferenceCalls:
+    """Role `reference`: several calls; the reply is a `ReferenceAnswers`."""
+
+    calls: tuple[ReferenceCall, ...]
+
+
+@dataclass(frozen=True)
+class ReferenceAnswers:
+    """What each of several calls has for an answer, in their order."""
+
+    answers: tuple[Expected | ReferenceFault, ...]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.error_bound import Bench, Row, at_tests, summary
+from benchmarks.error_bound import Bench, KeptRows, Row, at_tests, summary
 from benchmarks.error_corpus import Corpus
 from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
@@ -75,3 +75,13 @@ def test_a_summary_counts_what_was_refused() -> None:
     honest, lost = summary(rows)
     assert "refused 1 / 2 kernels over 40 inputs, largest error 2 " in honest
     assert lost == "lost precision: refused 1 / 1 kernels"
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_rows_that_it_kept(tmp_path: Path, corpus: Corpus) -> None:
+    rows, task = [Row("a", "plain", True, "test", 20, 0.5, True)], corpus.task("jacobi", "float32")
+    KeptRows(tmp_path / "rows", "20 seeds, test").keep(task, "kernel", rows)
+    again = KeptRows(tmp_path / "rows", "20 seeds, test")
+    assert again.of(task, "kernel") == rows
+    assert again.of(task, "another kernel") is None
+    assert again.of(corpus.task("jacobi", "float16"), "kernel") is None
+    assert KeptRows(tmp_path / "rows", "5 seeds, test").of(task, "kernel") is None

@@ -57,6 +57,21 @@ async def test_a_worker_answers_and_stays_warm_for_the_next_request(
         assert before == worker_pids() != []
 
 
+async def test_what_is_about_the_same_goes_to_the_worker_that_was_asked_about_it(
+    isolation: Isolation,
+) -> None:
+    text = "import builtins\ndef reference(x):\n    builtins.n = getattr(builtins, 'n', 0) + 1\n"
+    counts = f"{text}    return {{'y': x + builtins.n}}"
+
+    async def asked(about: str) -> float:
+        reply = await pool.request(call(counts), Expected, deadline_s=20, about=about)
+        return float(reply.outputs["y"][0])
+
+    async with WorkerPool(SPEC, isolation, size=2) as pool:
+        await asyncio.gather(asked("one"), asked("other"))
+        assert [await asked(about) for about in ("one", "other", "one", "other")] == [2, 2, 3, 3]
+
+
 async def test_a_worker_that_hangs_is_killed_at_the_deadline_and_replaced(isolation: Isolation) -> None:
     async with WorkerPool(SPEC, isolation) as pool:
         await pool.warm()

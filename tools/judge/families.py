@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +18,14 @@ from tools.judge.comparison import compare
 from tools.judge.questions import Oracle, has_answer
 from tools.judge.subjects import Rules, Subject
 from tools.judge.testing import JudgedResults, fresh_seed, judge_results
+from tools.reports import TestReport
 from tools.tasks.task import Case, Task
 
 ROOM = 0.5
 """Of its error bound, a baseline may use this much on a family that counts: what is near the edge fails some day."""
+
+_FAR = 4.0
+"""What errs so many times as much as the baseline, no order of sums explains."""
 
 SEEDS = 4
 """Inputs of a family that the baseline must survive."""
@@ -112,14 +117,12 @@ class Court:
         """Why an input asks for more than the task does; empty where it does not."""
         if await self._fails(baseline, seed):
             return BASELINE_FAILS
+        return FLOAT32_FAILS if await self.asks_for_float64(baseline.program, baseline.case, seed) else ""
+
+    async def asks_for_float64(self, baseline: Program, case: Case, seed: int) -> bool:
+        """Whether the baseline survives an input by computing in float64, which the task does not ask for."""
         doubles = any(argument.dtype == "float64" for argument in self.task.arguments)
-        if (
-            not doubles
-            and _in_float64(baseline.program)
-            and await self._overtaxes_float32(baseline.case, seed)
-        ):
-            return FLOAT32_FAILS
-        return ""
+        return not doubles and _in_float64(baseline) and await self._overtaxes_float32(case, seed)
 
     async def _overtaxes_float32(self, case: Case, seed: int) -> bool:
         """Whether the task's reference, computed in float32, lies outside the bound of one input."""
@@ -143,6 +146,18 @@ class Court:
         rules = replace(self.rules, seeds=1)
         found = await judge_results(self.task, self.device, self.oracle, [baseline], rules, seed=seed)
         return found.report.verdict is not Verdict.PASS
+
+
+def far_worse(found: TestReport, baseline: TestReport) -> bool:
+    """Whether a wrong result is the kernel's fault, and not that of an input at the edge of what can be asked.
+
+    The baseline, which passes, has room there, or errs so much less that no order of sums explains it.
+    """
+    used = max((one.worst_ratio or 0.0 for one in baseline.cases), default=0.0)
+    worst = max(
+        (math.inf if one.worst_ratio is None else one.worst_ratio for one in found.cases), default=0.0
+    )
+    return used <= ROOM or worst > _FAR * used
 
 
 def _in_float64(program: Program) -> bool:

@@ -15,7 +15,7 @@ from sandbox.worker.messages import Expected
 from tools.awaiting import Memo, once_more
 from tools.judge.comparison import Expectation
 from tools.judge.error_bound import Array
-from tools.judge.questions import Question, Samples
+from tools.judge.questions import Posed, Question, Samples
 from tools.tasks import generators
 from tools.tasks.task import Case, Task, argument_size, case_elements
 
@@ -99,13 +99,18 @@ class TaskOracle:
         """
         key = (self._task.sha, repr(case), seed)
         buffers, expected = await self._asked.get(key, lambda: self._answer(case, seed))
-        return Question(
-            buffers,
-            tuple(self._expectation(name, case, expected) for name in self._dtypes),
-            generators.scalars_for(self._task, case, seed),
-            expected.has_compare,
-            expected.untraced,
-        )
+        return self._question(case, seed, buffers, expected)
+
+    async def pose(self, case: Case, seed: int) -> Posed:
+        """Return that input, with its answer to be asked for; see `Oracle`."""
+        buffers, inputs = await self._inputs(case, seed)
+
+        async def answer() -> Question:
+            expected = await self._expected(case, inputs)
+            self._asked.put((self._task.sha, repr(case), seed), (buffers, expected))
+            return self._question(case, seed, buffers, expected)
+
+        return Posed(buffers, generators.scalars_for(self._task, case, seed), answer)
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
         """Ask the task's own `compare` function; see `Oracle`."""
@@ -130,12 +135,23 @@ class TaskOracle:
 
     async def _answer(self, case: Case, seed: int) -> tuple[dict[str, Array], Expected]:
         buffers, inputs = await self._inputs(case, seed)
-        expected = await once_more(
+        return buffers, await self._expected(case, inputs)
+
+    async def _expected(self, case: Case, inputs: Mapping[str, Array]) -> Expected:
+        return await once_more(
             lambda: self._answers.expected(
                 self._task.reference, inputs, case.dims, self._dtypes, accumulate=self._task.accumulate
             )
         )
-        return buffers, expected
+
+    def _question(self, case: Case, seed: int, buffers: Mapping[str, Array], expected: Expected) -> Question:
+        return Question(
+            buffers,
+            tuple(self._expectation(name, case, expected) for name in self._dtypes),
+            generators.scalars_for(self._task, case, seed),
+            expected.has_compare,
+            expected.untraced,
+        )
 
     def _arrays(self, scalars: Mapping[str, int | float]) -> dict[str, Array]:
         dtypes = {argument.name: argument.dtype for argument in self._task.arguments}

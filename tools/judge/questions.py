@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,11 +31,30 @@ class Question:
     untraced: str = ""
 
 
+@dataclass(frozen=True)
+class Posed:
+    """One input, before anybody has looked for its answer.
+
+    Attributes:
+        inputs: See `Question`.
+        scalars: See `Question`.
+        answer: Returns the whole question; raises UsageError where the reference fails.
+    """
+
+    inputs: Mapping[str, Array]
+    scalars: Mapping[str, int | float]
+    answer: Callable[[], Awaitable[Question]]
+
+
 class Oracle(Protocol):
     """Poses questions of one task and answers them, where no candidate can reach."""
 
     async def question(self, case: Case, seed: int) -> Question:
         """Return the input that the seed stands for, with its answer; the same for the same seed."""
+        ...
+
+    async def pose(self, case: Case, seed: int) -> Posed:
+        """Return that input alone: a large one is run while the reference is asked."""
         ...
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:

@@ -18,6 +18,7 @@ COUNT = 8
 """Fresh sizes of one judgement. Of eight, every dim has all residues modulo 8."""
 _ELEMENTS = 1 << 15
 _LARGE = 1 << 17
+_MOST = 1 << 25
 _TRIES = 8
 _BESIDE = {0: 0, 1: 1, 2: 2, 6: -2, 7: -1}
 """By their residue modulo 8, sizes beside a power of two."""
@@ -42,6 +43,8 @@ def fresh_cases(task: Task, seed: int, count: int = COUNT) -> list[Case]:
         for attempt in range(_TRIES):
             wanted = {dim.name: residues[dim.name][number % 8] for dim in free}
             sizes = _draw(draw, free, wanted, number, (2 * most if number == 0 else most) >> attempt)
+            if number == 3:
+                sizes |= _equal(draw, free, sizes, most >> attempt + 1)
             if number == 2 and attempt == 0:
                 thin = draw.choice(free)
                 sizes[thin.name] = thin.low
@@ -51,6 +54,32 @@ def fresh_cases(task: Task, seed: int, count: int = COUNT) -> list[Case]:
                 cases.append(Case(whole))
                 break
     return cases
+
+
+def large_case(task: Task, seed: int) -> Case | None:
+    """Draw a size between half and all of what the task allows, where that is beyond its benchmark shapes.
+
+    Only a limit that the task names says so. What no case comes near, a kernel may get wrong unseen.
+
+    Args:
+        task: Whose `[dims.n]` may have a `max`.
+        seed: Of the judgement.
+
+    Returns:
+        None where no dim may be larger than in all cases, or the buffers of such a size have more than 2^25 elements.
+    """
+    draw = random.Random(f"{seed}:large")
+    dims = _dims(task)
+    if not any(dim.high > max(dim.sizes) for dim in dims):
+        return None
+    largest = max(task.benches or task.tests, key=lambda case: _elements(task, case.dims))
+    beyond = {
+        dim.name: dim.near(dim.high * draw.uniform(0.5, 1.0), draw.randrange(8), draw)
+        for dim in dims
+        if dim.leader(dims) is dim and dim.high > max(dim.sizes)
+    }
+    whole = {dim.name: beyond.get(dim.leader(dims).name, largest.dims[dim.name]) for dim in dims}
+    return Case(whole) if _elements(task, whole) <= _MOST else None
 
 
 class _Dim:
@@ -144,6 +173,20 @@ def _draw(
         dim.name: dim.near(2.0 ** (part * scale), residues[dim.name], draw)
         for dim, part in zip(free, parts, strict=True)
     }
+
+
+def _equal(draw: random.Random, free: Sequence[_Dim], sizes: Mapping[str, int], most: int) -> dict[str, int]:
+    """Two of the free dims, or all, as large as each other where their limits allow: kernels know squares by that."""
+    if len(free) < 2:
+        return {}
+    same = draw.sample(list(free), draw.choice((2, len(free))))
+    unit = math.lcm(*(dim.unit for dim in same))
+    others = math.prod(size for name, size in sizes.items() if name not in {dim.name for dim in same})
+    wanted = (most / others) ** (1 / len(same)) * draw.uniform(0.5, 1.0)
+    wanted = min(max(wanted, *(dim.low for dim in same)), *(dim.high for dim in same))
+    size = max(unit, round(wanted / unit) * unit)
+    allowed = all(dim.low <= size <= dim.high and not dim.powers for dim in same)
+    return {dim.name: size for dim in same} if allowed else {}
 
 
 def _fits(task: Task, dims: dict[str, int], *, twice: bool) -> bool:

@@ -34,6 +34,7 @@ FAMILIES = (
     "normal(10000, 0.01)",
     "normal(-10000, 0.01)",
     "large(1e+30)",
+    "normal(-1e+30, 1e+28)",
     "integers(16777216, 16777232)",
     SCALED,
     SPIKES,
@@ -42,10 +43,13 @@ FAMILIES = (
 """Generator calls, see `tools.tasks.value_families`, and what follows from the task's own values.
 
 An offset with a small spread catches cancellation, as in one-pass variances, and below zero a maximum that starts at
-zero; multiples and huge values catch a clamp, a threshold or a narrow intermediate; neighbours beyond 2**24 catch
-float32 where more was asked for. Infinities, NaN and the largest float32 are not among them: right kernels
-differ there.
+zero, or at a number that somebody took for low enough; multiples and huge values catch a clamp, a threshold or a
+narrow intermediate; neighbours beyond 2**24 catch float32 where more was asked for. Infinities, NaN and the largest
+float32 are not among them: right kernels differ there.
 """
+
+TELLING = frozenset({"large()", "mixed()", "large(1e+30)", "normal(-1e+30, 1e+28)", SCALED, SPIKES})
+"""Families whose elements differ and are far from what a task draws: what is left out shows, and what overflows."""
 
 _WIDE = frozenset({"float32", "float64"})
 _NEEDS_WIDE = frozenset(
@@ -53,6 +57,7 @@ _NEEDS_WIDE = frozenset(
         "normal(10000, 0.01)",
         "normal(-10000, 0.01)",
         "large(1e+30)",
+        "normal(-1e+30, 1e+28)",
         "integers(16777216, 16777232)",
         SPIKES,
     }

@@ -15,13 +15,17 @@ from sandbox.device import Array, Device, Fault, RunResult
 from sandbox.plan import Plan, Role
 from sandbox.poison import poison_bytes
 from sandbox.verdict import Verdict
+from tools.awaiting import both, together
 from tools.judge.bits import differing_outputs, modified_input
 from tools.judge.comparison import Comparison, compare
 from tools.judge.explanation import describe_case, explain, shorten, shows_omissions
 from tools.judge.questions import Oracle, Question
 from tools.judge.subjects import Rules, Subject
 from tools.reports import CaseReport
-from tools.tasks.task import Task
+from tools.tasks.task import Task, case_elements
+
+_LARGE_ELEMENTS = 1 << 18
+"""Of all arguments of an input: the reference takes long enough then to be asked while the candidate runs."""
 
 SEED_BITS = 48
 """Width of fresh seeds: beyond guessing, and exact in JSON numbers of every reader."""
@@ -110,8 +114,7 @@ class Trying:
             UsageError: The reference has no answer.
             WorkerDiedError: A worker ended for no known cause, and so did the one after it.
         """
-        attempts = [await self._attempt(trial, _poison(trials[0], 0)) for trial in trials]
-        results = await self._run([one for one in attempts if one.judgeable])
+        attempts, results = await self._tried(trials)
         found: list[tuple[InputTrial, InputOutcome]] = []
         for attempt in attempts:
             if attempt.judgeable:
@@ -124,6 +127,25 @@ class Trying:
             if not outcome.passed:
                 return found
         return await self._repeated(attempts, results, found)
+
+    async def _tried(self, trials: Sequence[InputTrial]) -> tuple[list[_Attempt], dict[int, RunResult]]:
+        """Ask, and run what can be judged, by `id` of the attempt; of one large input both at once."""
+        if len(trials) == 1 and case_elements(self.task, trials[0].subject.case) > _LARGE_ELEMENTS:
+            return await self._tried_meanwhile(trials[0])
+        attempts = await together(self._attempt(trial, _poison(trials[0], 0)) for trial in trials)
+        return attempts, await self._run([one for one in attempts if one.judgeable])
+
+    async def _tried_meanwhile(self, trial: InputTrial) -> tuple[list[_Attempt], dict[int, RunResult]]:
+        posed = await self.oracle.pose(trial.subject.case, trial.seed)
+        plan, poison = trial.subject.plan(posed.scalars), _poison(trial, 0)
+        asked = Question(posed.inputs, (), posed.scalars)
+        if plan.sampled:  # whether it can be judged is known with the answer
+            attempt = _Attempt(trial, await posed.answer(), plan, poison)
+            return [attempt], await self._run([attempt] if attempt.judgeable else [])
+        unanswered = _Attempt(trial, asked, plan, poison)
+        results, question = await both(self._run([unanswered]), posed.answer())
+        attempt = replace(unanswered, question=question)
+        return [attempt], {id(attempt): results[id(unanswered)]}
 
     async def _attempt(self, trial: InputTrial, poison: int) -> _Attempt:
         question = await self.oracle.question(trial.subject.case, trial.seed)

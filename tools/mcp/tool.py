@@ -13,6 +13,7 @@ from mcp.types import CallToolResult, InputRequiredResult, ResourceLink, TextCon
 from pydantic import BaseModel, ValidationError
 
 from tools.mcp.arguments import in_words, read_arguments
+from tools.mcp.by_tools import by_tools
 from tools.mcp.reading import links_of, text_of
 from tools.mcp.schemas import answer_schema, argument_schema
 
@@ -67,7 +68,7 @@ class ReadableTool(Tool):
         except UnexpectedToolError:
             raise
         except ToolError as error:  # without the SDK's prefix: the client knows which tool it called
-            raise ToolError(str(error.__cause__ or error)) from error
+            raise ToolError(by_tools(str(error.__cause__ or error))) from error
         if isinstance(answer, InputRequiredResult) or not convert_result:
             return answer
         return result_of(answer)

@@ -229,7 +229,9 @@ def _remarks(parsed: KernelFile) -> tuple[Diagnostic, ...]:
         for part in parsed.left_out
     )
     own = (
-        Diagnostic("remark", f"lines {one.line + 1} and on are {one.name}'s from 1", one.line)
+        Diagnostic(
+            "remark", f"lines from {one.line + 1} on are those of {one.name}, from its first", one.line
+        )
         for one in parsed.sections
     )
     return (*headers, *host, *own)

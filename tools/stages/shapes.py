@@ -11,9 +11,9 @@ from sandbox.device import Device
 from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
 from tools.judge.explanation import shorten
-from tools.judge.families import ROOM
-from tools.judge.freezing import MARGIN
+from tools.judge.families import far_worse
 from tools.judge.questions import Oracle
+from tools.judge.sizes import large_case
 from tools.judge.stress import SPIKES, stress_data
 from tools.judge.subjects import Rules, Subject, size_key
 from tools.judge.testing import JudgedResults, judge_results
@@ -132,7 +132,13 @@ class ShapeStage:
                 why = found.why
             else:
                 return JudgedShapes(replace(found.report, not_judged=tuple(left)))
+        largest = large_case(task, context.seed)
+        beyond = None if largest is None else await self._beyond(context, largest)
+        if beyond is not None and beyond.verdict is not Verdict.PASS:
+            return JudgedShapes(replace(beyond, not_judged=tuple(left)))
         message = _message(len(cases) - len(sampled), sampled, left, why)
+        if beyond is not None:
+            message = shorten(f"{message} So is a size beyond them: {sizes(Case(beyond.cases[0].dims))}.")
         report = TestReport(
             Verdict.PASS,
             message,
@@ -142,6 +148,22 @@ class ShapeStage:
             tuple(dict(case.dims) for _, case in sampled),
         )
         return JudgedShapes(report, tuple(short))
+
+    async def _beyond(self, context: CheckContext, case: Case) -> TestReport | None:
+        """Judge a size beyond the benchmark shapes; None where it counts for nobody.
+
+        A kernel that fails there has failed unless the task's baseline does so too, or the reference has no answer.
+        """
+        try:
+            found = (await self._judged(context, case)).report
+            if found.verdict in OUT_OF_TIME:
+                return None
+            if found.verdict is Verdict.PASS:
+                return found
+            baseline = (await self._run(context, case, (context.order.task.baseline, {}), 0)).report
+        except UsageError:
+            return None
+        return found if baseline.verdict in {Verdict.PASS, *OUT_OF_TIME} else None
 
     async def _shape(self, context: CheckContext, case: Case, timing: ShapeTiming) -> _Found:
         work = _work(timing)
@@ -196,24 +218,14 @@ class ShapeStage:
         task, works = context.order.task, {size_key(case.dims): Work(int(_MARGIN * self.most), _STEPS)}
         rules = ShapeRules(context.frozen.constants, seeds=1, seconds=self.seconds, works=works)
         compiled = await self.compiling.compile(task, tuned[0], case.dims, tuned[1])
-        assert compiled.build is not None, "what was profiled has compiled"
         build = compiled.build
+        if build is None:
+            message = shorten(f"{compiled.report.message} (at {sizes(case)})")
+            return JudgedResults(TestReport(compiled.report.verdict, message))
         subject = Subject(
             case, build.program, lambda scalars: replace(build.plan(scalars), sampled=blocks), once=True
         )
         return await judge_results(task, self.device, self.oracle(task), [subject], rules, seed=context.seed)
-
-
-def far_worse(found: TestReport, baseline: TestReport) -> bool:
-    """Whether a wrong result is the kernel's fault, and not that of an input at the edge of what can be asked.
-
-    The baseline, which passes, has room there, or errs so much less that no order of sums explains it.
-    """
-    used = max((one.worst_ratio or 0.0 for one in baseline.cases), default=0.0)
-    worst = max(
-        (math.inf if one.worst_ratio is None else one.worst_ratio for one in found.cases), default=0.0
-    )
-    return used <= ROOM or worst > MARGIN * used
 
 
 def hidden_work(shape: str, counted: float, done: Work | None) -> str:

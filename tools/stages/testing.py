@@ -65,7 +65,7 @@ class ResultStage:
         seed = fresh_seed() if seed is None else seed
         report = await self._judge(task, compiled, frozen, rules, seed)
         if report.verdict is Verdict.PASS:
-            sizes = FreshSizes(task, self.compiling, self.device, self.oracle(task), rules)
+            sizes = FreshSizes(task, self.compiling, self.device, self.oracle(task), rules, frozen.families)
             report = await sizes.judge(compiled.builds[0], report, seed, fresh_sizes)
         return with_lines(report, compiled.builds[0].kernel_file.source)
 

@@ -21,6 +21,7 @@ from agent.composer.nests.points import (
     placed,
 )
 from agent.composer.nests.sizes import ONE, Axis, Size
+from agent.composer.nests.wrapping import dtype_of
 
 MAX_NODES = 150
 """What is larger at one point is kept in a buffer instead of computed wherever it is used."""
@@ -30,6 +31,39 @@ Shape = tuple[Size, ...]
 
 class NotExpressed(Exception):
     """The reference does something that nests do not express; the text says what."""
+
+
+class SizesDifferError(NotExpressed):
+    """Two sizes are not equal for all dims, where NumPy goes on only if they are."""
+
+    def __init__(self, message: str, left: Size, right: Size) -> None:
+        super().__init__(message)
+        self.left = left
+        self.right = right
+
+
+def check_equal(left: Size, right: Size, message: str) -> None:
+    """Go on only where two sizes are equal, as NumPy does.
+
+    Raises:
+        SizesDifferError: They are not for all dims.
+    """
+    if left != right:
+        raise SizesDifferError(message, left, right)
+
+
+class BuildsOnTurnsError(NotExpressed):
+    """A loop over a size goes on from what its turns before made.
+
+    Attributes:
+        name: What the reference calls it; empty where that is not known.
+        array: What it is, where it is an array that is stored into.
+    """
+
+    def __init__(self, message: str, name: str = "", array: Array | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.array = array
 
 
 class Array:
@@ -83,7 +117,8 @@ class Array:
             return
         self._read_at = self._tracer.tick()
         if self._written_at >= self._tracer.entered(self.depth):
-            raise NotExpressed("a loop that reads what it has written: each turn builds on those before")
+            message = "a loop that reads what it has written: each turn builds on those before"
+            raise BuildsOnTurnsError(message, array=self)
 
     @property
     def kind(self) -> Kind:
@@ -100,7 +135,8 @@ class Array:
             raise NotExpressed("storing through a view; store into the array itself")
         if self._tracer is not None:
             if self._read_at >= self._tracer.entered(self.depth):
-                raise NotExpressed("a loop that reads what it writes: each turn builds on those before")
+                message = "a loop that reads what it writes: each turn builds on those before"
+                raise BuildsOnTurnsError(message, array=self)
             self._written_at = self._tracer.tick()
         self.own = body
         self.version += 1
@@ -113,6 +149,8 @@ class FilledBuffer:
     Attributes:
         place: Where the element goes, where that is not at its axes: no two go to one, each gets one.
         extents: Of the buffer, where they are not those of the axes.
+        turns: The loop that fills it turn by turn, for its turns build on those before. What the loop carries has one
+            axis more, its first: the value before turn `i` is at `i`.
     """
 
     name: str
@@ -121,6 +159,12 @@ class FilledBuffer:
     kind: Kind
     place: tuple[Index, ...] | None = None
     extents: Shape | None = None
+    turns: Axis | None = None
+
+    @property
+    def is_state(self) -> bool:
+        """Whether a loop carries it from turn to turn."""
+        return self.turns is not None and self.turns not in self.axes
 
     @property
     def shape(self) -> Shape:
@@ -211,7 +255,7 @@ class Tracer:
         kind = kind_of(value)
         self.stages.append(FilledBuffer(name, (*within, *axes), value, kind))
         indices = tuple(Size.of(axis) for axis in (*within, *axes))
-        return Array(axes, At(name, indices, kind), None, self)
+        return Array(axes, At(name, indices, kind, dtype=dtype_of(value)), None, self)
 
     def scattered(self, axes: tuple[Axis, ...], value: Node, place: tuple[Index, ...]) -> Array:
         """Fill a buffer whose extents are the axes', each element at a place of its own."""
@@ -272,7 +316,7 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
         wide = list(dict.fromkeys(extent for extent in extents if extent != ONE))
         if len(wide) > 1:
             shown = " and ".join(f"({', '.join(size.expression() for size in shape)})" for shape in shapes)
-            raise NotExpressed(f"shapes {shown} do not fit each other for all sizes")
+            raise SizesDifferError(f"shapes {shown} do not fit each other for all sizes", *wide[:2])
         result.append(wide[0] if wide else ONE)
     return tuple(result)
 

@@ -151,7 +151,7 @@ class PointWriter:
         packed = self._texts.packed
         if packed is None:
             return before + self.stored(stage, value)
-        own = self._own(stage)
+        own = self.own(stage)
         access = self._texts.packed_access(stage.name, own)
         if access is None:
             return self.each(before + self.stored(stage, value))
@@ -167,10 +167,10 @@ class PointWriter:
     def stored(self, stage: FilledBuffer, value: Value) -> str:
         """Write the statement that stores a stage's element."""
         self.written.append(stage.name)
-        place = self._texts.place(stage.name, self._own(stage))
+        place = self._texts.place(stage.name, self.own(stage))
         return f"{self._texts.buffer(stage.name)}[{place}] = {self._texts.stored(stage.name, value)};\n"
 
-    def _own(self, stage: FilledBuffer) -> tuple[Index, ...]:
+    def own(self, stage: FilledBuffer) -> tuple[Index, ...]:
         """The stage's own element, with zeros for axes of one that only the argument has."""
         shape, target = self._program.shapes[stage.name], stage.target
         if len(shape) == len(target):
@@ -296,6 +296,12 @@ class PointWriter:
             lines.append(f"const int {self._texts.axis(axis)} = {text};\n")
             below = below * axis.extent
         return "".join(reversed(lines))
+
+    def computed(self, stage: FilledBuffer) -> tuple[str, Value]:
+        """What computes a buffer's element, and its value."""
+        folds = "".join(self._fold(fold) for fold in folds_first(stage))
+        lines = self._texts.lines(stage.value)
+        return folds + "".join(f"{line}\n" for line in lines.lines), lines.values[0]
 
     def again(self) -> None:
         """Begin anew, for another way of writing the same points."""

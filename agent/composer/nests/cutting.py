@@ -56,6 +56,8 @@ class Cutter:
 
     def cut(self, stage: FilledBuffer) -> list[FilledBuffer]:
         """The stages that do the work of one."""
+        if stage.turns is not None:
+            return [stage]
         stage = self._split(stage)
         fold = stage.value
         if not isinstance(fold, Fold) or counted(stage) or stage.place is not None:

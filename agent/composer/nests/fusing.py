@@ -24,7 +24,7 @@ def inlined(stages: Sequence[FilledBuffer], outputs: Iterable[str]) -> list[Fill
     kept = list(stages)
     for name in [stage.name for stage in stages]:
         stage = next(one for one in kept if one.name == name)
-        if name in outputs or stage.is_scattered or is_special(stage):
+        if name in outputs or stage.place is not None or is_special(stage):
             continue
         readers = [one for one in kept if any(at.buffer == name for at in one.reads())]
         if len(readers) != 1 or is_special(readers[0]):
@@ -84,7 +84,11 @@ def grouped(stages: Sequence[FilledBuffer], program: NestProgram) -> tuple[Nest,
     nests: list[Nest] = []
     for stage in stages:
         joined = _joined(nests[-1], stage, program) if nests else None
-        if joined is None:
+        if stage.turns is not None and nests and nests[-1].turns == stage.turns:
+            nests[-1] = replace(nests[-1], stages=(*nests[-1].stages, stage))
+        elif stage.turns is not None:
+            nests.append(Nest((), (stage,)))
+        elif joined is None:
             along = scanned(stage)
             nests.append(Nest(tuple(axis for axis in stage.axes if axis != along), (stage,)))
         else:

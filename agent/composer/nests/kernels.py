@@ -9,20 +9,26 @@ from agent.composer.expressions import Kind, Value
 from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.at_points import PointWriter
-from agent.composer.nests.collectives import counting, looking_back, scanning, sliding, solving, tiling
+from agent.composer.nests.collectives import counting, looking_back, scanning, sliding, solving
 from agent.composer.nests.collectives.scanning import scanned
+from agent.composer.nests.collectives.tiling.kernels import TiledKernel, TiledWriter
+from agent.composer.nests.collectives.tiling.products import Product, product_of
+from agent.composer.nests.collectives.turning import TurnWriter
 from agent.composer.nests.neighbours import width_macro
 from agent.composer.nests.options import (
     NestOptions,
     counts_by,
     is_coarse,
     is_packed,
+    is_tiled,
     lanes,
     last_block,
     looks_back,
     slides,
+    tile_choices,
 )
 from agent.composer.nests.packing import Packing, groups
+from agent.composer.nests.points import At
 from agent.composer.nests.program import Nest, NestProgram
 from agent.composer.nests.sizes import Axis, Size, combinations
 from agent.composer.nests.texts import PackedTexts, Texts
@@ -30,12 +36,13 @@ from agent.composer.nests.texts import PackedTexts, Texts
 
 @dataclass(frozen=True)
 class WrittenKernel:
-    """A kernel: its code, how it is launched, the dims that are macros in it, and the directives it needs."""
+    """A kernel: its code, how it is launched, and what it needs: dims as macros, directives, device functions."""
 
     code: str
     launch: str
     macros: frozenset[str]
     defines: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
 
 
 class NestWriter:
@@ -73,6 +80,8 @@ class NestWriter:
     def _collective(self, stage: FilledBuffer) -> WrittenKernel | None:
         """Write a kernel of a form of its own; None where threads, warps or blocks take points."""
         nest, texts, options = self._nest, self._texts, self._options
+        if nest.turns is not None:
+            return self._turn_by_turn()
         if back := looks_back(self._program, stage, options):
             self._at.written += [stage.name, back.state]
             body = looking_back.body(back, texts, self._at.decoded)
@@ -88,17 +97,33 @@ class NestWriter:
             self._at.written.append(solving.system(stage))
             body = solving.body(stage, equations, texts, lambda text: stored.replace("{}", text))
             return self._finished(body, "1", defines=solving.directives(stage))
-        if options.shared_memory_tiling and (found := tiling.product_of(nest)):
-            body = tiling.body(
-                stage, found, texts, self._at.decoded, lambda value: self._at.stored(stage, value)
-            )
-            return self._finished(body, tiling.grid(found), threads=str(tiling.THREADS))
+        if is_tiled(nest, options) and (found := product_of(nest)):
+            return self._tiled(stage, found)
         if overlapping := slides(self._program, self._index, options):
             points = sliding.grid(overlapping)
             body = sliding.body(overlapping, texts, self._at.decoded, self._at.stored)
             text = self._head("blockIdx.x * BLOCK + threadIdx.x", "", "BLOCK", points, "", body)
             return self._finished(text, self._grid(points, "BLOCK"))
         return None
+
+    def _turn_by_turn(self) -> WrittenKernel:
+        at = self._at
+        writer = TurnWriter(self._nest.stages, self._texts, at.decoded, at.computed, at.stored)
+        points = writer.points
+        if points == Size.of(1):
+            return self._finished(writer.body(), "1")
+        guard = f"if (point >= {self._texts.size(points)}) {{\n    return;\n}}\n"
+        head = "const int point = blockIdx.x * BLOCK + threadIdx.x;\n"
+        return self._finished(f"{head}{guard}{writer.body()}", f"ceil_div({points.expression()}, BLOCK)")
+
+    def _tiled(self, stage: FilledBuffer, product: Product) -> WrittenKernel:
+        self._at.written.append(stage.name)
+        target = At(stage.name, self._at.own(stage), stage.kind)
+        made = TiledWriter(
+            self._name, stage, product, tile_choices(self._program, product, self._options), self._texts,
+            self._at.decoded, lambda value: self._at.stored(stage, value), target,
+        ).written()  # fmt: skip
+        return self._finished(made.body, made.grid, made.directives, tiled=made)
 
     def _histogram(self, stage: FilledBuffer, count: counting.Count) -> WrittenKernel:
         style = counts_by(self._program, count, self._options)
@@ -192,13 +217,9 @@ class NestWriter:
         return declared + self._at.each(f"const int one = min(point + r * BLOCK, {count} - 1);\n{decoded}")
 
     def _finished(
-        self,
-        body: str,
-        grid: str,
-        before: Sequence[str] = (),
-        threads: str = "BLOCK",
+        self, body: str, grid: str, before: Sequence[str] = (), tiled: TiledKernel | None = None,
         defines: tuple[str, ...] = (),
-    ) -> WrittenKernel:
+    ) -> WrittenKernel:  # fmt: skip
         texts = self._texts
         if self._tail is not None:
             body += self._last_block(self._tail)
@@ -208,15 +229,16 @@ class NestWriter:
         ]
         declared += [f"const int {name}" for name in texts.dims.values()]
         arguments = ", ".join([*texts.used, *texts.dims])
-        head = f'extern "C" __global__ void __launch_bounds__({threads})\n{self._name}({", ".join(declared)})'
-        launch = "\n".join([*before, f"//@ launch {self._name}<<<{grid}, {threads}>>>({arguments})"])
+        bounds, shape = "BLOCK", f"{grid}, BLOCK"
+        if tiled is not None:
+            bounds, shape = tiled.bounds, f"{grid}, {tiled.threads}, {tiled.shared}"
+        head = f'extern "C" __global__ void __launch_bounds__({bounds})\n{self._name}({", ".join(declared)})'
+        launch = "\n".join([*before, f"//@ launch {self._name}<<<{shape}>>>({arguments})"])
         counter = f"__device__ unsigned int {self._name}_done;\n\n" if self._tail is not None else ""
         return WrittenKernel(
-            f"{counter}{head} {{\n{indent(body)}}}\n",
-            launch,
-            frozenset(texts.macros),
-            (*defines, *self._at.defines),
-        )
+            f"{counter}{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros),
+            (*defines, *self._at.defines), () if tiled is None else tuple(tiled.functions),
+        )  # fmt: skip
 
     def _last_block(self, tail: Nest) -> str:
         """Let the block that ends last do what comes next: it sees what all the others have stored."""

@@ -17,6 +17,7 @@ from agent.composer.nests.reading.extents import size_of
 from agent.composer.nests.reading.following import Computation
 from agent.composer.nests.sizes import ONE, Size
 from agent.composer.nests.tabulating import tabulated
+from agent.composer.nests.turns import ringed
 from tools.tasks.task import Task, TaskArgument
 
 
@@ -27,27 +28,29 @@ def lowered(task: Task, followed: Computation) -> NestProgram:
         NotExpressed: An output has another shape than the task says.
     """
     arguments = {argument.name: argument for argument in task.arguments}
-    outputs = [_output(arguments, name, array) for name, array in followed.outputs]
+    outputs = [_output(arguments, name, array, followed.dims) for name, array in followed.outputs]
     written = frozenset(argument.name for argument in task.arguments if argument.is_output)
     found = sorted(stage.name for stage in outputs)
     if found != sorted(written):
         raise NotExpressed(f"the reference returns {found}, the task has {sorted(written)}")
-    stages = _alive(_renamed([*followed.stages, *outputs], len(outputs)), written)
-    program = NestProgram(task, (), _shapes(task, stages), written)
+    stages = ringed(_alive(_renamed([*followed.stages, *outputs], len(outputs)), written), written)
+    program = NestProgram(task, (), _shapes(followed, task, stages), written)
     cutter, stages = Cutter(program), folded_in(stages, written, program)
     stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)
     stages = tabulated(parted(stages, written), program)
-    shapes = _shapes(task, stages)
+    shapes = _shapes(followed, task, stages)
     nests = grouped(stages, program)
     for name in [argument.name for argument in task.arguments if argument.role == "inout"]:
         nests = swapped(nests, name) or copied(nests, name, shapes)
     return merged(replace(program, nests=nests, shapes=shapes))
 
 
-def _output(arguments: Mapping[str, TaskArgument], name: str, array: Array) -> FilledBuffer:
+def _output(
+    arguments: Mapping[str, TaskArgument], name: str, array: Array, dims: Mapping[str, Size]
+) -> FilledBuffer:
     if name not in arguments:
         raise NotExpressed(f"the reference returns {name}, which is no argument")
-    shape = tuple(size_of(text) for text in arguments[name].shape)
+    shape = tuple(size_of(text, dims) for text in arguments[name].shape)
     given = [size for size in array.shape if size != ONE]
     if given != [size for size in shape if size != ONE]:
         shown = ", ".join(size.expression() for size in array.shape)
@@ -57,8 +60,8 @@ def _output(arguments: Mapping[str, TaskArgument], name: str, array: Array) -> F
     return FilledBuffer(name, kept, value, array.kind)
 
 
-def _shapes(task: Task, stages: Iterable[FilledBuffer]) -> dict[str, tuple[Size, ...]]:
-    found = {one.name: tuple(size_of(text) for text in one.shape) for one in task.arguments}
+def _shapes(followed: Computation, task: Task, stages: Iterable[FilledBuffer]) -> dict[str, tuple[Size, ...]]:
+    found = {one.name: tuple(size_of(text, followed.dims) for text in one.shape) for one in task.arguments}
     outputs = {one.name for one in task.arguments if one.is_output}
     return found | {stage.name: stage.shape for stage in stages if stage.name not in outputs}
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 
 from agent.composer.nests.collectives.counting import Count, counted
-from agent.composer.nests.collectives.tiling import product_of
+from agent.composer.nests.collectives.tiling.products import Product, product_of
 from agent.composer.nests.kernels import NestWriter
-from agent.composer.nests.options import NestOptions, is_coarse, last_block, looks_back, slides, with_scans
+from agent.composer.nests.options import (
+    NestOptions,
+    is_coarse,
+    last_block,
+    looks_back,
+    slides,
+    tensor_feature,
+    with_scans,
+)
 from agent.composer.nests.program import NestProgram
 
 
@@ -23,7 +31,7 @@ def _counts(program: NestProgram) -> list[Count]:
 
 
 def _folds(program: NestProgram) -> bool:
-    return any(nest.folds for nest in program.nests)
+    return any(nest.folds and not nest.turns for nest in program.nests)
 
 
 def _loops(program: NestProgram) -> bool:
@@ -52,7 +60,7 @@ def _ends(program: NestProgram) -> bool:
 
 
 def _slides(program: NestProgram) -> bool:
-    options = NestOptions(register_blocking=True)
+    options = NestOptions(thread_coarsening=True)
     return any(slides(program, index, options) for index in range(len(program.nests)))
 
 
@@ -61,16 +69,41 @@ def _coarsens(program: NestProgram) -> bool:
     return any(is_coarse(program, index, options) for index in range(len(program.nests)))
 
 
-_USEFUL: Mapping[str, Callable[[NestProgram], bool]] = {
-    "vectorized_loads": _packs,
-    "look_back_scan": _scans,
-    "last_block_reduction": _ends,
-    "shared_memory_tiling": lambda program: any(product_of(nest) for nest in program.nests),
-    "warp_shuffle_reduction": _folds,
-    "two_pass_reduction": _folds,
-    "loop_unrolling": _loops,
-    "register_blocking": _slides,
-    "thread_coarsening": _coarsens,
-    "privatized_histogram": lambda program: bool(_counts(program)),
-}
+def _products(program: NestProgram) -> list[Product]:
+    return [product for nest in program.nests if (product := product_of(nest)) is not None]
+
+
+def _has_more(program: NestProgram) -> bool:
+    """Whether there is anything but products, which come as tiles."""
+    return len(_products(program)) < len(program.nests)
+
+
+def _multiplies(name: str) -> Callable[[NestProgram], bool]:
+    """Whether tensor cores that take a dtype have anything to do."""
+    return lambda program: any(tensor_feature(program, product) == name for product in _products(program))
+
+
+def _tiles(program: NestProgram) -> bool:
+    return bool(_products(program))
+
+
+def _useful() -> Iterator[tuple[str, Callable[[NestProgram], bool]]]:
+    yield "vectorized_loads", lambda program: _tiles(program) or _packs(program)
+    yield "look_back_scan", _scans
+    yield "last_block_reduction", _ends
+    yield "privatized_histogram", lambda program: bool(_counts(program))
+    yield "warp_shuffle_reduction", lambda program: _has_more(program) and _folds(program)
+    yield "two_pass_reduction", lambda program: _has_more(program) and _folds(program)
+    yield "grid_stride_loop", _has_more
+    yield "loop_unrolling", lambda program: _has_more(program) and _loops(program)
+    yield "thread_coarsening", lambda program: _has_more(program) and (_coarsens(program) or _slides(program))
+    yield "mma_half", _multiplies("mma_half")
+    yield "mma_bf16", _multiplies("mma_bf16")
+    for name in ("shared_memory_tiling", "register_blocking", "register_prefetch", "async_copy_pipeline"):
+        yield name, _tiles
+    for name in ("sliced_k", "launch_bounds"):
+        yield name, _tiles
+
+
+_USEFUL: Mapping[str, Callable[[NestProgram], bool]] = dict(_useful())
 """What a feature needs; those that are not here always change something."""

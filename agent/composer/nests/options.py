@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from agent.composer.expressions import Types
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import Count, CountingStyle, counting_style
 from agent.composer.nests.collectives.looking_back import LookBack, looked_back
 from agent.composer.nests.collectives.sliding import Sliding, sliding_of
-from agent.composer.nests.collectives.tiling import product_of
+from agent.composer.nests.collectives.tiling.geometry import TileSizes, is_wide
+from agent.composer.nests.collectives.tiling.kernels import TileChoices
+from agent.composer.nests.collectives.tiling.products import Product, product_of
 from agent.composer.nests.cutting import is_long_scan, tiled
 from agent.composer.nests.packing import Packing, packing
 from agent.composer.nests.points import Fold, parts
@@ -36,13 +39,20 @@ _NEAR = 8
 """Elements between neighbours that still come in a few accesses."""
 
 
+_TENSOR = {"float16": "mma_half", "bfloat16": "mma_bf16"}
+"""The feature that multiplies elements of a dtype by tensor cores."""
+
+_TILES = frozenset({
+    "register_blocking", "register_prefetch", "async_copy_pipeline", "sliced_k", "launch_bounds",
+    "mma_half", "mma_bf16",
+})  # fmt: skip
+"""What only tiles of a product have."""
+
+
 @dataclass(frozen=True)
 class NestOptions(Options):
     """Features of nests. A point that reduces much is a warp's, with `two_pass_reduction` a block's."""
 
-    vectorized_loads: bool = False
-    look_back_scan: bool = False
-    last_block_reduction: bool = False
     shared_memory_tiling: bool = False
     warp_shuffle_reduction: bool = False
     two_pass_reduction: bool = False
@@ -50,22 +60,75 @@ class NestOptions(Options):
     loop_unrolling: bool = False
     block_size_tuning: bool = False
     read_only_cache: bool = False
-    register_blocking: bool = False
     thread_coarsening: bool = False
-    privatized_histogram: bool = False
     constant_dimensions: bool = False
+    register_blocking: bool = False
+    vectorized_loads: bool = False
+    register_prefetch: bool = False
+    async_copy_pipeline: bool = False
+    sliced_k: bool = False
+    launch_bounds: bool = False
+    mma_half: bool = False
+    mma_bf16: bool = False
+    look_back_scan: bool = False
+    last_block_reduction: bool = False
+    privatized_histogram: bool = False
 
     def settled(self) -> NestOptions:
-        """A block puts its results together by shuffles."""
+        """A block puts its results together by shuffles; what tiles have brings them; tiles come in one way."""
+        found = self
         if self.two_pass_reduction and self.warp_shuffle_reduction:
-            return replace(self, warp_shuffle_reduction=False)
-        return self
+            found = replace(found, warp_shuffle_reduction=False)
+        if _TILES & set(self.features):
+            found = replace(found, shared_memory_tiling=True)
+        if self.async_copy_pipeline and self.register_prefetch:
+            found = replace(found, register_prefetch=False)
+        if (self.sliced_k or self.launch_bounds) and not (self.mma_half or self.mma_bf16):
+            found = replace(found, register_blocking=True)
+        return found
+
+
+def tensor_feature(program: NestProgram, product: Product) -> str | None:
+    """The feature that multiplies by tensor cores; None where the factors are not of sixteen bits."""
+    arguments = {argument.name: argument.dtype for argument in program.task.arguments}
+    elements = [factor.element for factor in (product.left, product.right)]
+    dtypes = {"" if at is None else arguments.get(at.buffer, "") for at in elements}
+    is_float = Types.of(arguments.values()).real == "float"
+    return _TENSOR.get(dtypes.pop()) if len(dtypes) == 1 and is_float else None
+
+
+def tile_choices(program: NestProgram, product: Product, options: NestOptions) -> TileChoices:
+    """How a product is written."""
+    name = tensor_feature(program, product)
+    pipeline = "async" if options.async_copy_pipeline else "ahead" if options.register_prefetch else ""
+    return TileChoices(
+        tensor=name is not None and name in options.features, side=8 if options.register_blocking else 4,
+        vectors=options.vectorized_loads, pipeline=pipeline, bounded=options.launch_bounds,
+        constant=options.constant_dimensions,
+    )  # fmt: skip
+
+
+def tile_directives(program: NestProgram, options: NestOptions) -> list[str]:
+    """The defines and tunables of a program's tiles; none where it has no product."""
+    found = [product for nest in program.nests if (product := product_of(nest)) is not None]
+    if not options.shared_memory_tiling or not found:
+        return []
+    choices = [tile_choices(program, product, options) for product in found]
+    tensor = any(one.tensor for one in choices)
+    stages = 1 if not options.async_copy_pipeline else 3 if tensor and not options.sliced_k else 2
+    sizes = TileSizes(
+        side=8 if options.register_blocking else 4, tensor=tensor,
+        scalar=not all(one.tensor for one in choices),
+        wide=is_wide(program.types),
+        sliced=options.sliced_k, stages=stages,
+    )  # fmt: skip
+    return sizes.directives(swept=options.block_size_tuning)
 
 
 def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
     """How many threads work on a point of a nest: 1, 32 or 0 for a whole block."""
     nest = program.nests[index]
-    if not nest.folds:
+    if not nest.folds or nest.turns:
         return 1
     points = program.count(nest.points)
     shared = options.two_pass_reduction or options.warp_shuffle_reduction
@@ -103,7 +166,7 @@ def is_tiled(nest: Nest, options: NestOptions) -> bool:
 def slides(program: NestProgram, index: int, options: NestOptions) -> Sliding | None:
     """How the windows of a thread's points overlap in registers; None where they do not."""
     nest = program.nests[index]
-    if not options.register_blocking or lanes(program, index, options) != 1 or is_tiled(nest, options):
+    if not options.thread_coarsening or lanes(program, index, options) != 1 or is_tiled(nest, options):
         return None
     return sliding_of(nest)
 

@@ -25,7 +25,7 @@ def parted(stages: Sequence[FilledBuffer], outputs: Collection[str]) -> list[Fil
 
 def _parts(stage: FilledBuffer) -> Iterator[FilledBuffer]:
     match stage.value:
-        case Where(Binary(Number(value=index), bound, "<")) if stage.place is None:
+        case Where(Binary(Number(value=index), bound, "<")) if stage.place is None and stage.turns is None:
             axis = next((axis for axis in stage.axes if index == Size.of(axis)), None)
             size = bound.value if isinstance(bound, Number | Literal) else None
             if axis is None or not isinstance(size, Size | int):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from agent.composer.expressions import Kind
+from agent.composer.expressions import WRAPPING, Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node, Unary, Where
 from agent.composer.nests.sizes import ZERO, Atom, Axis, Extreme, Quotient, Remainder, Size
@@ -29,12 +29,14 @@ class At(Node):
     Attributes:
         indices: One for each axis of the buffer.
         guards: Conditions under which alone there is such an element; elsewhere it counts as 0.
+        dtype: Of a whole number whose arithmetic wraps around; else empty.
     """
 
     buffer: str
     indices: tuple[Index, ...]
     kind: Kind
     guards: tuple[Node, ...] = ()
+    dtype: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _unary_kind(op: str, kind: Kind) -> Kind:
         return Kind.BOOL
     if op in ("neg", "abs", "~"):
         return max(kind, Kind.INTEGER)
-    return Kind.INTEGER if op == "int" else Kind.REAL
+    return Kind.INTEGER if op in ("int", "int64", *WRAPPING) else Kind.REAL
 
 
 def _binary_kind(op: str, kind: Kind) -> Kind:

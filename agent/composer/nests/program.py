@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from agent.composer.expressions import Kind, Types
-from agent.composer.ir import Node
+from agent.composer.ir import Node, Unary
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
 from agent.composer.nests.collectives.scanning import scanned
@@ -19,7 +19,7 @@ from tools.tasks.task import Task
 
 def is_special(stage: FilledBuffer) -> bool:
     """Whether a kernel of another form fills the buffer: a scan, a histogram, the solution of equations."""
-    return bool(scanned(stage) or counted(stage) or solved(stage))
+    return bool(stage.turns or scanned(stage) or counted(stage) or solved(stage))
 
 
 def folds_of(stage: FilledBuffer) -> Iterator[Fold]:
@@ -40,6 +40,11 @@ class Nest:
 
     axes: tuple[Axis, ...]
     stages: tuple[FilledBuffer, ...]
+
+    @property
+    def turns(self) -> Axis | None:
+        """The loop whose turns build on those before, where the kernel goes through one."""
+        return self.stages[0].turns
 
     @property
     def folds(self) -> bool:
@@ -80,8 +85,12 @@ class NestProgram:
 
     @cached_property
     def types(self) -> Types:
-        """The C types that its kernels compute in."""
-        return Types.of(argument.dtype for argument in self.task.arguments)
+        """The C types that are computed in: wide enough for arguments, and for what the reference converts to."""
+        given = [argument.dtype for argument in self.task.arguments]
+        values = [stage.value for nest in self.nests for stage in nest.stages]
+        return Types.of(
+            [*given, *(one.op for value in values for one in parts(value) if isinstance(one, Unary))]
+        )
 
     @cached_property
     def dtypes(self) -> Mapping[str, str]:

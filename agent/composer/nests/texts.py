@@ -55,6 +55,8 @@ class Texts:
     """The names of one kernel, and how its values are written with them.
 
     Attributes:
+        dtypes: Of every buffer.
+        shapes: Of every buffer.
         used: Buffers and scalars that were read or written so far, by their C names.
         dims: Dims that were mentioned so far, by their C names.
         macros: Dims that were mentioned so far and are macros.
@@ -73,8 +75,8 @@ class Texts:
         """Take the C types, and of every buffer its dtype and shape; with `constant`, dims are macros."""
         self._constant = constant
         self.types = types
-        self._dtypes = dtypes
-        self._shapes = shapes
+        self.dtypes = dtypes
+        self.shapes = shapes
         self._scalars = scalars
         self._names = Names("ijkfrmn")
         self._axes: dict[Axis, str] = {}
@@ -130,7 +132,7 @@ class Texts:
         """The flat place of an element in its buffer, in C order."""
         counted, read = Size(), list[str]()
         stride = Size.of(1)
-        for index, extent in zip(indices[::-1], self._shapes[buffer][::-1], strict=True):
+        for index, extent in zip(indices[::-1], self.shapes[buffer][::-1], strict=True):
             if isinstance(index, Size):
                 counted = counted + index * stride
             else:
@@ -166,7 +168,7 @@ class Texts:
     def _load(self, at: At) -> Value:
         if (plain := replace(at, guards=())) in self.known:
             return self.known[plain]  # computed at this very point, guarded or not
-        name, dtype = self.buffer(at.buffer), self._dtypes[at.buffer]
+        name, dtype = self.buffer(at.buffer), self.dtypes[at.buffer]
         if at.buffer in self._scalars:
             return Writer(self.types, {}).loaded(name, dtype)
         if self.packed is not None and (pack := self._pack(self.packed, at)) is not None:
@@ -197,7 +199,7 @@ class Texts:
         """How neighbouring points touch an element; None where no pack holds what they touch."""
         if self.packed is None:
             return None
-        return packed_access(indices, self._shapes[buffer], self.packed.axis, self.packed.width)
+        return packed_access(indices, self.shapes[buffer], self.packed.axis, self.packed.width)
 
     def pack_type(self, buffer: str) -> str:
         """The C type of neighbouring elements of a buffer."""
@@ -231,15 +233,15 @@ class Texts:
 
     def stored(self, buffer: str, value: Value) -> str:
         """A value as an element of a buffer."""
-        return Writer(self.types, {}).stored(value, self._dtypes[buffer])
+        return Writer(self.types, {}).stored(value, self.dtypes[buffer])
 
     def ctype(self, buffer: str) -> str:
         """The C type of a buffer's elements."""
-        return storage(self._dtypes[buffer])
+        return storage(self.dtypes[buffer])
 
     def declared(self, buffer: str, *, written: bool, read_only: bool) -> str:
         """A buffer or a scalar as a parameter."""
-        ctype = storage(self._dtypes[buffer])
+        ctype = storage(self.dtypes[buffer])
         if buffer in self._scalars:
             return f"const {ctype} {self.used[buffer]}"
         const = "" if written else "const "

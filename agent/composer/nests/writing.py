@@ -11,7 +11,15 @@ from agent.composer.nests.collectives import counting, looking_back, scanning, s
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.kernels import NestWriter
 from agent.composer.nests.offering import features
-from agent.composer.nests.options import NestOptions, lanes, last_block, looks_back, with_scans
+from agent.composer.nests.options import (
+    NestOptions,
+    is_tiled,
+    lanes,
+    last_block,
+    looks_back,
+    tile_directives,
+    with_scans,
+)
 from agent.composer.nests.points import kind_of
 from agent.composer.nests.program import NestProgram
 from agent.composer.nests.sizes import product
@@ -30,10 +38,16 @@ def emit(program: NestProgram, options: NestOptions) -> str:
     ]
     code = "\n".join(one.code for one in written)
     helpers = [FLOORED] if "floor_" in code else []
-    helpers += [SIZED_PACK] if "Pack<" in code else []
+    helpers += [SIZED_PACK.strip("\n") + "\n"] if "Pack<" in code else []
     helpers += _gathering(program, options)
+    helpers += dict.fromkeys(text.strip("\n") + "\n" for one in written for text in one.functions)
+    helpers = list(dict.fromkeys(helpers))
     directives = [
-        tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning),
+        *(
+            [tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning)]
+            if any("BLOCK" in one.launch for one in written)
+            else []
+        ),
         *(
             [tune("UNROLL", 4, (2, 4, 8), swept=not options.block_size_tuning)]
             if options.loop_unrolling
@@ -48,7 +62,7 @@ def emit(program: NestProgram, options: NestOptions) -> str:
             f"//@ define {size_macro(dim)} = {dim}"
             for dim in sorted(frozenset[str]().union(*(w.macros for w in written)))
         ),
-        *([tune("TILE", 64, (32, 64), swept=not options.block_size_tuning)] if "TILE" in code else []),
+        *tile_directives(program, options),
         *([tune("COARSE", 4, (2, 4, 8), swept=not options.block_size_tuning)] if "COARSE" in code else []),
         *([tune("WINDOW", 8, (4, 8, 16), swept=not options.block_size_tuning)] if "WINDOW" in code else []),
         *dict.fromkeys(line for one in written for line in one.defines),
@@ -77,8 +91,10 @@ def _gathering(program: NestProgram, options: NestOptions) -> list[str]:
     texts: dict[str, None] = {}
     for index, nest in enumerate(program.nests):
         many = lanes(program, index, options)
+        if is_tiled(nest, options):
+            continue
         for stage in nest.stages:
-            if counting.counted(stage) or solving.solved(stage):
+            if stage.turns or counting.counted(stage) or solving.solved(stage):
                 continue
             if looks_back(program, stage, options):
                 texts |= dict.fromkeys(text.strip("\n") for text in looking_back.functions(stage, types))

@@ -6,7 +6,8 @@ import ast
 import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
+from functools import lru_cache
+from types import CodeType, ModuleType
 from typing import Any, cast
 
 import numpy as np
@@ -52,15 +53,21 @@ def load(text: str, replaced: Mapping[str, ModuleType] | None = None, *, traced:
         traced: Give it modules that trace; `tracing` must be entered then.
     """
     module = ModuleType("reference")
-    tree = ast.parse(text, FILE)
     if traced:
-        tree = ast.fix_missing_locations(_Conversions().visit(tree))
         module.__dict__.update(dict(_CONVERSIONS.values()))
         replaced = modules()
     module.__dict__["__builtins__"] = builtins.__dict__ | {"__import__": importing(replaced or {})}
     # The one place where given code is executed: a reference is Python, and this process is confined for it.
-    exec(compile(tree, FILE, "exec"), module.__dict__)
+    exec(_compiled(text, traced=traced), module.__dict__)
     return module
+
+
+@lru_cache(16)
+def _compiled(text: str, *, traced: bool) -> CodeType:
+    tree = ast.parse(text, FILE)
+    if traced:
+        tree = ast.fix_missing_locations(_Conversions().visit(tree))
+    return compile(tree, FILE, "exec")
 
 
 def trace(

@@ -118,6 +118,7 @@ class Code:
         symbols: Slots whose value is an address: slot to (symbol, offset).
         temporaries: Slots that only one block uses.
         granularity: Bytes of the narrowest shared-memory access, at most 4.
+        proxies: Whether bulk copies read shared memory.
         ordered: Whether threads synchronise other than by barriers of the whole block, or copy asynchronously.
         uses: What it does with what it loads.
         takes: Whether threads get values from atomic operations on global memory: tickets, places in a queue.
@@ -139,6 +140,7 @@ class Code:
     local_bytes: int = 0
     granularity: int = 4
     ordered: bool = False
+    proxies: bool = False
     uses: LoadUses = field(default_factory=LoadUses)
     takes: bool = False
 

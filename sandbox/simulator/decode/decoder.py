@@ -20,6 +20,7 @@ from sandbox.simulator.ptx.kinds import (
     is_poll,
     is_warp_sync,
     orders_some,
+    reads_by_proxy,
 )
 from sandbox.simulator.ptx.syntax import (
     Function,
@@ -72,6 +73,7 @@ def decode(module: Module, name: str) -> Code:
             for i in other.body
         ),
         ordered=any(orders_some(i) for other in reachable(module, name) for i in other.body),
+        proxies=any(reads_by_proxy(i) for other in reachable(module, name) for i in other.body),
     )
 
 

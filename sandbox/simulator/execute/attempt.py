@@ -200,7 +200,7 @@ def _execute(
     check_whole(setup)
     printed: list[str] = []
     code, watch, told = setup.code, running.watch, running.told
-    kernel = WatchedKernel(code.granularity, code.ordered, code.uses)
+    kernel = WatchedKernel(code.granularity, code.ordered, code.proxies, code.uses)
     words = setup.arena.bytes.size // 4 + 4
     launch = watch.launch(kernel, setup.geometry, words) if watch else None
 
@@ -210,7 +210,7 @@ def _execute(
             machine = setup.machine(blocks, within.observers if within else ())
             restless = code.uses.waits or code.uses.tickets
             inside = schedule.batch(
-                setup.geometry, blocks, drifting=setup.loaded.atomic or restless, restless=restless
+                setup.geometry, blocks, drifting=setup.loaded.unsteady or restless, restless=restless
             )
             machine.turns = inside.turns if inside else None
             machine.notes, machine.undefined = told.notes, told.undefined

@@ -38,12 +38,14 @@ class LoadedProgram:
         return self._governing[symbol]
 
     @cached_property
-    def atomic(self) -> bool:
-        """Whether any function uses atomic operations or mbarriers: ways to speak without a barrier."""
+    def unsteady(self) -> bool:
+        """Whether any function uses atomic operations or mbarriers, ways to speak without a barrier, or `activemask`.
+
+        Who executes together, as the latter says, is a matter of the schedule too.
+        """
         bodies = (function.body for function in self.module.functions.values())
-        return any(
-            instruction.opcode in {"atom", "red", "mbarrier"} for body in bodies for instruction in body
-        )
+        concerned = {"atom", "red", "mbarrier", "activemask"}
+        return any(instruction.opcode in concerned for body in bodies for instruction in body)
 
     @cached_property
     def device_variables(self) -> tuple[Variable, ...]:

@@ -79,6 +79,7 @@ class GlobalHazards(Observer):
         self._findings = findings
         self._strengths = strengths
         self._instructions = Instructions()
+        self._alone = order.geometry.threads == order.geometry.grid_blocks == 1
 
     def global_access(self, machine: Machine, access: MemoryAccess) -> None:
         """Judge one access against what came before it in this launch."""
@@ -156,19 +157,21 @@ class GlobalHazards(Observer):
         kind = "load" if how.only_reads else case.access.kind
         if case.access.reads and not watched.written.take(unit).all():
             self._findings.unwritten(never_written(case, unit, agent), case.access.instruction)
+        if self._alone:
+            self._follow(case, unit, agent)
+            return
         before = watched.writer.take(unit)
         if before.max(initial=NOBODY) >= 0:
             self._judge_writer(case, unit, agent, before)
         if kind == "load":
             self._read(case, unit, agent, width)
             return
-        self._judge_readers(case, unit, agent)
+        if watched.read:
+            self._judge_readers(case, unit, agent)
         number = self._instructions.number(case.access.instruction)
         if how.strong or watched.strong:
             self._written_strongly(case, unit, agent, before)
-        watched.writer[unit] = agent
-        watched.written_by[unit] = number
-        watched.written[unit] = True
+        watched.write(unit, agent, number)
         if kind == "store":
             collided = watched.writer.take(unit) != agent
             if collided.any() and not self._same(case, unit[collided], None):
@@ -178,6 +181,16 @@ class GlobalHazards(Observer):
             watched.second[unit[lost]] = agent[lost]
             if how.scope < GRID:
                 self._narrow(case, unit, agent)
+
+    def _follow(self, case: BufferAccess, unit: Array, agent: Array) -> None:
+        """Remember what the only thread of a launch does: all its accesses are in order."""
+        watched, access = case.watched, case.access
+        if access.kind != "load":
+            watched.writer[unit] = agent
+            watched.written_by[unit] = self._instructions.number(access.instruction)
+            watched.written[unit] = True
+        elif "nc" in access.instruction.modifiers:
+            self._not_coherent(case, unit, agent)
 
     @staticmethod
     def _written_strongly(case: BufferAccess, unit: Array, agent: Array, before: Array) -> None:
@@ -232,7 +245,7 @@ class GlobalHazards(Observer):
         if not racing.any() or (access.kind == "store" and self._same(case, unit[racing], watched)):
             return
         first = farthest(racing, before, agent)
-        writer = Side(self._instructions[int(watched.written_by[unit[first]])], *who_is(int(before[first])))
+        writer = Side(self._instructions[watched.written_by(int(unit[first]))], *who_is(int(before[first])))
         self._race(case, int(unit[first]), writer, int(agent[first]))
 
     def _after_ticket(self, case: BufferAccess, unit: Array, agent: Array, before: Array) -> Array:
@@ -301,7 +314,7 @@ class GlobalHazards(Observer):
         if written.any():
             first = int(np.argmax(written))
             place = int(unit[first])
-            writer = self._instructions[int(case.watched.written_by[place])]
+            writer = self._instructions[case.watched.written_by(place)]
             what = (
                 f"{case.element(place)} is read through the non-coherent cache (ld.global.nc: __ldg, or a const "
                 f"__restrict__ pointer) though this launch writes it at line {writer.line}: what comes back is "

@@ -42,6 +42,7 @@ class Found:
 
 def remember(watched: Watched, order: LaunchOrder, reads: Reads) -> None:
     """Keep who reads."""
+    watched.read = True
     unit, agent = reads.unit, reads.agent
     last, crowd = watched.reader.take(unit), watched.crowd.take(unit)
     fresh = (last == NOBODY) | order.replaces(last, agent, crowd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -22,19 +23,14 @@ WEAK, LOOK, STRONG, WAITS, CHANGE, ADDS, SETS = 0, 1, 2, 5, 8, 16, 32
 
 @dataclass
 class Watched:
-    """Shadow of one buffer, by unit of `granularity` bytes.
+    """Shadow of one buffer, by unit of `granularity` bytes. What nobody has asked for yet takes no memory.
 
     Attributes:
-        writer, reader: The last agent to write and to read in this launch.
-        second: The last atomic operation of another thread than `writer`'s that nothing wrote since; NOBODY for none.
-        manner, reading: How: NONE, SEVERAL = -1, -2
-    WEAK, LOOK, or STRONG and more.
-        written_by, read_by: By which instruction: a number of `Instructions`.
-        cached: The only block that read the unit by a weak load in this launch; NONE for none, SEVERAL for several.
-        crowd: Who else read since, not ordered after the reader: 1 for lanes of its warp, 2 for threads of its block.
+        writer: The last agent to write in this launch.
         written: Whether anything was written in this run.
         others: Readers of units that threads of several blocks read: unit, agent, how and by which instruction.
         strong: Whether any unit was written by a strong access in this launch: `manner` and `second` count only then.
+        read: Whether anything was read in this launch: `reader` and what is beside it count only then.
         itemsize: Bytes of an element, for messages.
         replicas: How many buffers this is the shadow of, those of as many grids, one after the other.
     """
@@ -42,20 +38,53 @@ class Watched:
     start: int
     granularity: int
     writer: Array
-    second: Array
-    manner: Array
-    written_by: Array
-    reader: Array
-    reading: Array
-    read_by: Array
-    crowd: Array
-    cached: Array
     written: Array
     itemsize: int
+    replicas: int = 1
     others: Array = field(default_factory=lambda: np.zeros((4, 0), np.int64))
     latest: np.int64 = NOBODY
     strong: bool = False
-    replicas: int = 1
+    read: bool = False
+    _only_writer: int | None = None
+
+    @cached_property
+    def second(self) -> Array:
+        """The last atomic operation of another thread than `writer`'s that nothing wrote since; NOBODY for none."""
+        return np.full(len(self.writer), NOBODY)
+
+    @cached_property
+    def manner(self) -> Array:
+        """How a unit was written last: WEAK, or STRONG and more."""
+        return np.zeros(len(self.writer), np.uint8)
+
+    @cached_property
+    def _written_by(self) -> Array:
+        return np.zeros(len(self.writer), np.int32)
+
+    @cached_property
+    def reader(self) -> Array:
+        """The last agent to read in this launch."""
+        return np.full(len(self.writer), NOBODY)
+
+    @cached_property
+    def reading(self) -> Array:
+        """How a unit was read last: WEAK, LOOK, or STRONG and more."""
+        return np.zeros(len(self.writer), np.uint8)
+
+    @cached_property
+    def read_by(self) -> Array:
+        """By which instruction a unit was read last: a number of `Instructions`."""
+        return np.zeros(len(self.writer), np.int32)
+
+    @cached_property
+    def crowd(self) -> Array:
+        """Who else read since, not ordered after the reader: 1 for lanes of its warp, 2 for threads of its block."""
+        return np.zeros(len(self.writer), np.uint8)
+
+    @cached_property
+    def cached(self) -> Array:
+        """The only block that read a unit by a weak load in this launch; NONE for none, SEVERAL for several."""
+        return np.full(len(self.writer), NONE, np.int32)
 
     @property
     def each(self) -> int:
@@ -71,18 +100,33 @@ class Watched:
         """Where in the buffer a unit lies."""
         return unit % self.each * self.granularity
 
+    def write(self, unit: Array, agent: Array, number: int) -> None:
+        """Agents have written units by the instruction of this number."""
+        self.writer[unit] = agent
+        self.written[unit] = True
+        if self._only_writer is None:
+            self._only_writer = number
+        elif self._only_writer not in {number, SEVERAL}:
+            self._written_by[:] = self._only_writer
+            self._only_writer = SEVERAL
+        if self._only_writer == SEVERAL:
+            self._written_by[unit] = number
+
+    def written_by(self, unit: int) -> int:
+        """Number of the instruction that wrote a unit last in this launch, which one did."""
+        assert self._only_writer is not None, "somebody wrote it"
+        return int(self._written_by[unit]) if self._only_writer == SEVERAL else self._only_writer
+
     def start_launch(self) -> None:
         """Launches are ordered: forget who did what, not what was written."""
-        self.writer[:] = NOBODY
-        self.second[:] = NOBODY
-        self.reader[:] = NOBODY
-        self.crowd[:] = 0
-        self.cached[:] = NONE
+        if self._only_writer is not None:
+            self.writer[:] = NOBODY
+        for name in _MADE_WHERE_ASKED_FOR:
+            vars(self).pop(name, None)
         self.others = self.others[:, :0]
         self.latest = NOBODY
-        if self.strong:
-            self.manner[:] = WEAK
-        self.strong = False
+        self.strong = self.read = False
+        self._only_writer = None
 
     def element(self, unit: int) -> int:
         """The element that a unit belongs to."""
@@ -92,25 +136,17 @@ class Watched:
         """Remember smaller units from here on: something narrower was stored."""
         times = self.granularity // granularity
         self.granularity = granularity
-        for name in _UNITS:
-            setattr(self, name, np.repeat(getattr(self, name), times))
+        for name in ("writer", "written", *_MADE_WHERE_ASKED_FOR):
+            if name in vars(self):
+                setattr(self, name, np.repeat(getattr(self, name), times))
         self.others = np.repeat(self.others, times, axis=1)
         if self.others.size:
             self.others[0] = self.others[0] * times + np.arange(self.others.shape[1]) % times
 
 
-_UNITS = (
-    "writer",
-    "second",
-    "manner",
-    "written_by",
-    "reader",
-    "reading",
-    "read_by",
-    "crowd",
-    "cached",
-    "written",
-)
+_MADE_WHERE_ASKED_FOR = (
+    "second", "manner", "_written_by", "reader", "reading", "read_by", "crowd", "cached",
+)  # fmt: skip
 
 
 def watch(start: int, nbytes: int, itemsize: int, *, written: bool, replicas: int = 1) -> Watched:
@@ -121,15 +157,7 @@ def watch(start: int, nbytes: int, itemsize: int, *, written: bool, replicas: in
         start=start,
         granularity=granularity,
         writer=np.full(units, NOBODY),
-        second=np.full(units, NOBODY),
-        manner=np.zeros(units, dtype=np.uint8),
-        written_by=np.zeros(units, dtype=np.int32),
-        reader=np.full(units, NOBODY),
-        reading=np.zeros(units, dtype=np.uint8),
-        read_by=np.zeros(units, dtype=np.int32),
-        crowd=np.zeros(units, dtype=np.uint8),
-        cached=np.full(units, NONE, dtype=np.int32),
-        written=np.full(units, written, dtype=np.bool_),
+        written=np.full(units, True) if written else np.zeros(units, np.bool_),
         itemsize=itemsize,
         replicas=replicas,
     )

@@ -11,6 +11,7 @@ from sandbox.simulator.hazards.globals import GlobalHazards
 from sandbox.simulator.hazards.inputs import InputWrites
 from sandbox.simulator.hazards.order import LaunchOrder
 from sandbox.simulator.hazards.ordered import OrderedHazards
+from sandbox.simulator.hazards.proxies import ProxyHazards
 from sandbox.simulator.hazards.shadow import Watched
 from sandbox.simulator.hazards.shared import SharedHazards
 from sandbox.simulator.hazards.strength import LoadUses, Strengths
@@ -51,6 +52,7 @@ class WatchedKernel:
 
     granularity: int
     ordered: bool
+    proxies: bool
     uses: LoadUses
 
 
@@ -72,10 +74,11 @@ class LaunchWatch:
             return BatchWatch(self, (SharedHazards(kernel.granularity, findings, self.strengths),))
         layout = BlockLayout(whole_warps=not kernel.ordered)
         ordered = OrderedHazards(kernel.granularity, findings, self.order, self.strengths, layout=layout)
+        beside = (ProxyHazards(findings),) if kernel.proxies else ()
         if not clustered:
-            return BatchWatch(self, (ordered,))
+            return BatchWatch(self, (ordered,), beside)
         blocks = ClusterHazards(kernel.granularity, findings, self.order, self.strengths)
-        return BatchWatch(self, (ordered, blocks))
+        return BatchWatch(self, (ordered, blocks), beside)
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,12 @@ class BatchWatch:
 
     launch: LaunchWatch
     within: tuple[SharedHazards | OrderedHazards, ...]
+    beside: tuple[Observer, ...] = ()
 
     @property
     def observers(self) -> tuple[Observer, ...]:
         """Who listens to its machine."""
-        return (*self.within, *self.launch.wide)
+        return (*self.within, *self.beside, *self.launch.wide)
 
     def start(self, machine: Machine) -> None:
         """The batch has its machine."""

@@ -25,7 +25,7 @@ _SIZES = {"ca": (4, 8, 16), "cg": (16,)}
     "cp",
     "9.7.9.25.3, 9.7.9.25.4",
     "cp.async in all forms; cp.async.bulk between global and the block's own shared memory, without tensor maps (a "
-    "missing fence.proxy.async is not noticed)",
+    "missing fence.proxy.async is noticed where a copy reads what threads wrote into shared memory)",
 )
 def copy(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     """Copy, close a group, or wait for groups."""

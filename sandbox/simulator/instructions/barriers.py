@@ -53,10 +53,23 @@ def fence(i: Instruction, m: Modifiers, slots: Slots) -> Step:
 
     Fences between proxies, and of `mbarrier.init`, order nothing that threads do with generic addresses.
     """
-    orders = "mbarrier_init" not in m and not any(part.startswith("proxy") for part in m.parts)
+    if any(part.startswith("proxy") for part in m.parts):
+        return _between_proxies if "async" in m and "global" not in m else _nothing
+    if "mbarrier_init" in m:
+        return _nothing
 
     def run(machine: Machine) -> None:
-        for observer in machine.observers if orders else ():
+        for observer in machine.observers:
             observer.fence(machine, i)
 
     return run
+
+
+def _between_proxies(machine: Machine) -> None:
+    """`fence.proxy.async` of shared memory, or of all."""
+    for observer in machine.observers:
+        observer.proxy_fence(machine)
+
+
+def _nothing(machine: Machine) -> None:
+    """It orders what nothing here tells apart."""

@@ -74,6 +74,9 @@ class Observer:
     def fence(self, machine: Machine, instruction: Instruction) -> None:
         """Called when the active lanes execute a memory fence."""
 
+    def proxy_fence(self, machine: Machine) -> None:
+        """Called when the active lanes execute a fence between the generic proxy and the async one."""
+
 
 class Shared:
     """Shared memory of every block of a batch; words first, blocks last, so one row serves all blocks.

@@ -32,6 +32,11 @@ def orders_some(instruction: Instruction) -> bool:
     return instruction.opcode == "mbarrier" or (instruction.opcode == "cp" and "async" in parts)
 
 
+def reads_by_proxy(instruction: Instruction) -> bool:
+    """Whether it has the async proxy read shared memory: a bulk copy out of it."""
+    return instruction.opcode == "cp" and {"async", "bulk", "bulk_group"} <= set(instruction.modifiers)
+
+
 _QUIET = (
     frozenset(
         {"ld", "ldu", "mov", "atom", "nanosleep", "fence", "membar", "activemask", "cvta", "isspacep", "mapa"}

@@ -12,7 +12,9 @@ from agent.cli.app import app
 from prompts import load_role
 from tests.agent.model_server import Answer, Question, serving
 
-EXAMPLE = load_role("drafter").partition("For example:\n")[2]
+EXAMPLE = (
+    load_role("drafter").partition("For example:\n")[2].replace("16777216", "65536")
+)  # a second each time
 KERNEL = EXAMPLE.partition("```cuda\n")[2].partition("```")[0]
 
 

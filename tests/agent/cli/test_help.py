@@ -27,6 +27,7 @@ COMMANDS = [
     "report",
     "resume",
     "stats",
+    "export",
     "adopt",
     "export-trajectories",
     "doctor",

@@ -25,6 +25,7 @@ def test_a_copy_has_the_name_of_its_folder_and_checks_at_once(
 ) -> None:
     made = warpwright("init", tmp_path / "My-Add", "--like", quick)
     assert made.exit_code == 0, made.output
+    assert "needs a model" not in made.stdout
     assert task_folder.load(tmp_path / "My-Add").name == "my_add"
     assert warpwright("check", tmp_path / "My-Add").exit_code == 0
 
@@ -35,6 +36,7 @@ def test_a_task_from_a_plain_kernel_checks_at_once(warpwright: Warpwright, tmp_p
     assert made.exit_code == 0, made.output
     assert "x in float32[n]" in made.stdout
     assert "host code was left out: main" in made.stdout
+    assert "a search needs a model as it is: the composer cannot write a kernel for twice" in made.stdout
     passed = warpwright("check", tmp_path / "twice")
     assert passed.exit_code == 0, passed.output
 

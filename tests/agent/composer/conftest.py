@@ -85,12 +85,13 @@ def run(
     inputs: dict[str, Any] = {}
     for argument in task.arguments:
         if argument.is_input:
+            is_whole = argument.dtype.lstrip("u").startswith("int")
             drawn = rng.normal(size=_sizes(argument, dims))
             drawn = (
                 rng.integers(0, below, _sizes(argument, dims))
-                if argument.dtype.startswith("int") and below
-                else drawn * 100
-                if argument.dtype.startswith("int")
+                if is_whole and below
+                else (drawn * 100).astype(np.int64)
+                if is_whole
                 else drawn > 0
                 if argument.dtype == "bool"
                 else drawn
@@ -102,7 +103,7 @@ def run(
     assert result.fault is None, f"{result.fault}\n{text}"
     for name, array in result.inputs.items():
         assert np.array_equal(array.view(np.uint8), flat[name].view(np.uint8)), f"{name} was modified"
-    whole = ("int", "bool")
+    whole = ("int", "uint", "bool")
     given = {n: a if a.dtype.name.startswith(whole) else a.astype(np.float64) for n, a in inputs.items()}
     scalars = {argument.name: 0.5 for argument in task.arguments if argument.is_scalar}
     expected = {

@@ -78,6 +78,9 @@ def test_every_latency_in_a_message_says_where_it_comes_from() -> None:
 
 def test_the_error_of_a_failed_run_is_its_message() -> None:
     assert Followed.of(BEGINNING).status(RUN, RunState.FAILED, "no key").message == "no key"
+    lost = f"the endpoint is down; once that is mended, go on with: warpwright resume {RUN}"
+    said = Followed.of(BEGINNING).status(RUN, RunState.FAILED, lost).message
+    assert said == f"the endpoint is down; once that is mended, go on with: start_search(resume='{RUN}')"
 
 
 @pytest.mark.parametrize("state", RunState)

@@ -7,7 +7,13 @@ import re
 
 import pytest
 from mcp import Client, MCPError
-from mcp.types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
+from mcp.types import (
+    INVALID_PARAMS,
+    PromptReference,
+    ResourceTemplateReference,
+    TextContent,
+    TextResourceContents,
+)
 
 from agent.candidates import Candidate
 from agent.home import Home
@@ -142,6 +148,17 @@ async def test_names_are_completed(mode: str, home: Home, found: SearchResult) -
         prompt = PromptReference(type="ref/prompt", name="optimize_kernel")
         answer = await client.complete(prompt, {"name": "task", "value": "matm"})
         assert answer.completion.values == ["matmul"]
+
+
+@in_both_modes
+async def test_a_prompt_without_what_it_needs_and_one_that_is_none_are_refused_by_name(
+    mode: str, home: Home
+) -> None:
+    async with connect(home, mode) as client:
+        for name, said in (("optimize_kernel", "'task'"), ("optimise", "Unknown prompt")):
+            with pytest.raises(MCPError, match=said) as refused:
+                await client.get_prompt(name, {})
+            assert refused.value.error.code == INVALID_PARAMS
 
 
 @in_both_modes

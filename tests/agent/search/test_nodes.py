@@ -208,7 +208,9 @@ async def test_a_correct_kernel_is_a_parent_before_a_failed_one(deps: Deps):
     assert [await judge(deps, 1), await judge(deps, 2)] == [Verdict.WRONG_RESULT, Verdict.PASS]
     proposer = ScriptedProposer()
     await planner(state(), with_proposer(deps, proposer))
-    assert [parent.kernel for parent in proposer.plans[0].parents] == [kernel("LATENCY 5")]
+    first, *others = proposer.plans[0].parents
+    assert first.kernel == kernel("LATENCY 5")
+    assert kernel("WRONG") not in [parent.kernel for parent in others]
 
 
 async def test_of_failed_kernels_the_one_that_came_furthest_is_repaired_first(deps: Deps):

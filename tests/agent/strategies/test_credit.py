@@ -108,7 +108,7 @@ def test_draws_spread_as_far_as_is_unknown():
 
 def suggested(*lines, on=BASE, seeds: int = 60, **more) -> list[tuple[str, ...]]:
     history = view(*lines, **more)
-    return [Suggestions(history, random.Random(seed)).on((on,)) for seed in range(seeds)]
+    return [Suggestions(history, random.Random(seed)).on((on,)).added for seed in range(seeds)]
 
 
 def test_at_most_three_features_are_suggested_none_of_them_in_use():
@@ -152,7 +152,7 @@ def test_the_critics_word_is_heard():
 
 def test_the_same_is_not_suggested_twice_for_the_same_kernel_in_a_round():
     suggestions = Suggestions(view(), random.Random(1))
-    drawn = [frozenset(suggestions.on((BASE,))) for _ in range(8)]
+    drawn = [frozenset(suggestions.on((BASE,)).added) for _ in range(8)]
     assert len(set(drawn)) == 8
 
 

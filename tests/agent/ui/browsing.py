@@ -56,16 +56,20 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def looking(
-    browser: Browser, scheme: Literal["light", "dark"] = "light", width: int = 1280
-) -> AsyncIterator[tuple[Page, Seen]]:
+async def looking(browser: Browser, width: int = 1280) -> AsyncIterator[tuple[Page, Seen]]:
     """Give a page in a window of its own, and what it will complain of."""
-    context = await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    context = await browser.new_context(color_scheme="light", viewport={"width": width, "height": 900})
     context.set_default_timeout(PATIENCE_MS)
     page, seen = await context.new_page(), Seen()
     seen.watch(page)
     yield page, seen
     await context.close()
+
+
+async def look(page: Page, scheme: Literal["light", "dark"], width: int) -> None:
+    """Look at a page by day or by night, in a window of another width."""
+    await page.emulate_media(color_scheme=scheme)
+    await page.set_viewport_size({"width": width, "height": 900})
 
 
 async def faults(page: Page) -> list[str]:

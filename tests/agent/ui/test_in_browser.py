@@ -19,6 +19,7 @@ from agent.report.html import html
 from agent.report.reading import read_account
 from agent.results import RunState
 from agent.store import Store
+from agent.ui import live
 from tests.agent.mcp.test_search_app import RendersViews
 from tests.agent.quick_task import quick_task
 from tests.agent.report.stored_search import search
@@ -47,11 +48,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def here(home: Home) -> AsyncIterator[Here]:
-    async with supervised_here(home):
-        here = Here(home)
-        await here.start()
-        yield here
-        await here.stop()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(live, "PAUSE_S", 0.1)
+        async with supervised_here(home):
+            here = Here(home)
+            await here.start()
+            yield here
+            await here.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -142,14 +145,16 @@ async def test_pages_fit_a_phone_complain_of_nothing_and_have_no_serious_fault(
     read = [f"{here.url}/?task=softmax", f"{here.url}/draft?like=softmax", f"{here.url}/runs/{plain}"]
     others = ["/tasks", "/tasks/softmax", "/draft", f"/compare?run={plain}&run={hostile}", f"/runs/{hostile}"]
     looked = [*read, report.as_uri(), *(here.url + path for path in others)]
-    for scheme, width in (("light", 1280), ("dark", 390)):
-        async with browsing.looking(browser, scheme, width) as (page, seen):
-            for address in looked:
-                await page.goto(address)
-                assert await page.evaluate("document.documentElement.scrollWidth") <= width, address
-                if scheme == "dark" and address in (*read, report.as_uri()):
-                    assert await browsing.faults(page) == [], address
-            assert seen.complaints == []
+    async with browsing.looking(browser) as (page, seen):
+        for address in looked:
+            await browsing.look(page, "light", 1280)
+            await page.goto(address)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 1280, address
+            await browsing.look(page, "dark", 390)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 390, address
+            if address in (*read, report.as_uri()):
+                assert await browsing.faults(page) == [], address
+        assert seen.complaints == []
 
 
 async def test_a_report_prints_on_a_sane_number_of_pages(

@@ -212,6 +212,14 @@ async def test_no_page_names_a_folder_of_the_server(
         assert str(home.root) not in text
 
 
+async def test_what_follows_a_page_comes_in_one_script_with_htmx_which_waits_for_no_other(
+    client: httpx2.AsyncClient,
+) -> None:
+    (script,) = re.findall(r'<script src="([^"]+)" defer></script>', (await client.get("/")).text)
+    text = (await client.get(script)).text
+    assert text.index('version="4.0.1"') < text.index('registerExtension("sse"')
+
+
 async def test_the_addresses_are_the_servers_own(client: httpx2.AsyncClient) -> None:
     assert str(client.base_url).startswith(URL)
     text = (await client.get("/tasks/softmax")).text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -9,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from sandbox.device import Array
-from sandbox.errors import UsageError
+from sandbox.errors import UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation
 from sandbox.reference.service import ReferenceFailedError, References
 from sandbox.worker.messages import Expected
@@ -175,3 +176,23 @@ async def test_a_compare_that_breaks_its_contract_is_a_failed_reference(
     answer = await expected(references, text)
     with pytest.raises(ReferenceFailedError, match=message):
         await references.compare(text, {"x": X}, {"y": X[:1]}, answer)
+
+
+async def test_questions_that_are_asked_at_once_have_their_own_answers_and_faults(
+    references: References, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "def reference(x, n):\n    if x[0] > 2: raise ValueError(x[0])\n    return {'y': x * n}"
+    monkeypatch.setenv("WARPWRIGHT_TRACE", "1")
+    asked = (expected(references, text, np.array([k], np.float32)) for k in range(5))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [float(one.outputs["y"][0]) for one in found[:3] if isinstance(one, Expected)] == [0, 2, 4]
+    assert ["ValueError: 4.0" in str(one) for one in found[3:]] == [False, True]
+    assert capfd.readouterr().err.count("trace: reference") == 1
+
+
+async def test_what_ends_the_worker_that_many_ask_fails_for_itself_alone(references: References) -> None:
+    text = "import os\ndef reference(x, n):\n    if x[0] > 1: os._exit(3)\n    return {'y': x * n}"
+    asked = (expected(references, text, np.array([k], np.float32)) for k in range(3))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [float(one.outputs["y"][0]) for one in found if isinstance(one, Expected)] == [0, 2]
+    assert isinstance(found[2], WorkerDiedError)

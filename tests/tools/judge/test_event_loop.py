@@ -70,8 +70,10 @@ async def test_pings_are_answered_while_a_large_shape_is_judged() -> None:
 
     What the judge does on the loop it does every time; a wait that comes only now and then is the machine's.
     """
-    longest = [await _longest_wait(seed) for seed in range(1, 4)]
-    assert min(longest) < LONGEST_WAIT_S, longest
+    longest: list[float] = []
+    while not longest or (longest[-1] >= LONGEST_WAIT_S and len(longest) < 3):
+        longest.append(await _longest_wait(len(longest) + 1))
+    assert longest[-1] < LONGEST_WAIT_S, longest
 
 
 async def _longest_wait(seed: int) -> float:

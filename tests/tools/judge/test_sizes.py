@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
-from tools.judge.sizes import COUNT, fresh_cases
+from tools.judge.sizes import COUNT, fresh_cases, large_case
 from tools.tasks.folder import find
 from tools.tasks.task import Case, DimLimits, Task, argument_size
 
@@ -128,3 +129,35 @@ def test_dims_that_are_always_equal_keep_the_limits_of_each() -> None:
     drawn = [case.dims for seed in SEEDS for case in fresh_cases(replace(square, limits=limits), seed)]
     assert drawn
     assert all(one["rows"] == one["cols"] <= 64 and one["rows"] % 12 == 0 for one in drawn)
+
+
+def test_a_limit_beyond_every_case_is_tried_from_half_of_it_up() -> None:
+    task = replace(
+        with_cases(find("vector_add"), [{"n": 63}], [{"n": 4096}]), limits={"n": DimLimits(max=1 << 20)}
+    )
+    drawn = [large_case(task, seed) for seed in SEEDS]
+    assert drawn == [large_case(task, seed) for seed in SEEDS]
+    sizes = [case.dims["n"] for case in drawn if case is not None]
+    assert len(sizes) == len(SEEDS)
+    assert min(sizes) > 500_000
+    assert max(sizes) <= 1 << 20
+    assert len({size % 8 for size in sizes}) == 8
+
+
+def test_what_no_limit_allows_or_costs_too_much_is_not_tried() -> None:
+    task = with_cases(find("vector_add"), [{"n": 64}], [{"n": 4096}])
+    assert large_case(task, 1) is None
+    assert large_case(replace(task, limits={"n": DimLimits(min=1, max=4096)}), 1) is None
+    assert large_case(replace(task, limits={"n": DimLimits(max=1 << 30)}), 1) is None
+
+
+@pytest.mark.parametrize("name", ["transpose", "softmax", "matmul"])
+def test_some_judgements_have_dims_that_are_equal_by_pairs_and_all(name: str) -> None:
+    task = find(name)
+    drawn = [case.dims for seed in SEEDS for case in fresh_cases(task, seed)]
+    square = [one for one in drawn if len(set(one.values())) == 1 and max(one.values()) > 16]
+    assert len(square) > len(SEEDS) / 5
+    pairs = {
+        frozenset(pair) for one in drawn for pair in combinations(one, 2) if len({one[k] for k in pair}) == 1
+    }
+    assert pairs == {frozenset(pair) for pair in combinations(task.dims, 2)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,7 +20,7 @@ from sandbox.verdict import Verdict
 from tests.tools.function_device import FunctionDevice
 from tools.judge.comparison import Expectation
 from tools.judge.explanation import LIMIT
-from tools.judge.questions import Question
+from tools.judge.questions import Posed, Question
 from tools.judge.subjects import Rules, Subject
 from tools.judge.testing import JudgedResults, judge_results
 from tools.tasks.task import Case, Target, Task, TaskArgument
@@ -56,6 +57,7 @@ class Doubling:
         self._objection = objection
         self._many_answers = many_answers
         self.asked: list[int] = []
+        self.ran = asyncio.Event()
 
     async def question(self, case: Case, seed: int) -> Question:
         self.asked.append(seed)
@@ -65,6 +67,15 @@ class Doubling:
             (Expectation("y", "float32", 2.0 * x.astype(np.float64)),),
             many_answers=self._many_answers,
         )
+
+    async def pose(self, case: Case, seed: int) -> Posed:
+        question = await self.question(case, seed)
+
+        async def answer() -> Question:
+            await asyncio.wait_for(self.ran.wait(), 5)
+            return question
+
+        return Posed(question.inputs, {}, answer)
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Array]) -> str | None:
         assert outputs["y"].shape == (case.dims["n"],)
@@ -104,6 +115,19 @@ async def test_a_right_kernel_passes_every_case_with_every_seed(width: int) -> N
     assert report.cases_total == len(report.cases) == 4
     assert judgement.constants == {"y": 0.0}
     assert "All 4 inputs passed" in report.message
+
+
+async def test_a_large_input_is_run_while_its_answer_is_asked_for() -> None:
+    oracle = Doubling()
+
+    def computes(buffers: Buffers) -> None:
+        doubles(buffers)
+        oracle.ran.set()  # the reference answers only after that
+
+    task = replace(TASK, tests=(Case({"n": 1 << 18}),))
+    judgement, _ = await judged(computes, task=task, oracle=oracle)
+    assert judgement.report.verdict is Verdict.PASS
+    assert len(oracle.asked) == 2
 
 
 async def test_seeds_are_fresh_for_every_judgement_and_differ_between_repetitions() -> None:

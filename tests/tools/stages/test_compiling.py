@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
 
-from sandbox.compiler.service import Compiler
-from sandbox.isolation.choose import choose_isolation
 from sandbox.program import CompileRequest, CompileResult, Diagnostic
 from sandbox.verdict import Verdict
 from tests import compiling
@@ -17,9 +14,8 @@ from tools.tasks.task import Task
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[CompileStage]:
-    async with Compiler(choose_isolation()) as compiler:
-        yield CompileStage(compiler, "sm_90")
+def stage() -> CompileStage:
+    return CompileStage(compiling.InProcess(), "sm_90")
 
 
 async def compiled(
@@ -61,7 +57,7 @@ async def test_an_error_in_an_included_file_names_that_file_and_lines_of_the_cod
     assert right.report.verdict is Verdict.PASS, right.report.message
     assert right.build is not None
     mark = kernel.split("\n").index("//@ file part.cuh") + 1
-    assert f"lines {mark + 1} and on are part.cuh's" in right.report.diagnostics[-1].message
+    assert f"lines from {mark + 1} on are those of part.cuh" in right.report.diagnostics[-1].message
     located = {int(line.split()[2]) for line in right.build.program.ptx.splitlines() if ".loc" in line}
     calls = next(number for number, line in enumerate(kernel.split("\n"), 1) if "two(x[i])" in line)
     assert {calls, mark + 3} <= located

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.verdict import Verdict
-from tests.sandbox.simulator.in_process import Compiles, Simulator, toolbox
+from tests.sandbox.simulator.in_process import Compiles, Simulator, frozen_once, toolbox
 from tools.judge.sizes import COUNT
+from tools.judge.stress import FAMILIES, TELLING, base_case
 from tools.reports import TestReport
 from tools.tasks.folder import find
 from tools.toolbox import CheckOrder, TestOrder
@@ -78,3 +79,23 @@ async def test_a_check_tries_as_many_sizes_as_it_is_asked_for_and_they_are_the_f
     assert all_ is not None
     assert len(all_.cases) - len(few.cases) == COUNT - 3
     assert [case.dims for case in few.cases[-3:]] == [case.dims for case in all_.cases[-COUNT : -COUNT + 3]]
+
+
+CLAMP = """//@ launch relu<<<ceil_div(n, 256), 256>>>(x, y, n)
+extern "C" __global__ void relu(const float* x, float* y, int n) {
+    int i = blockIdx.x * 256 + threadIdx.x;
+    if (i < n) y[i] = fminf(fmaxf(x[i], 0.0f), n == BASE ? INFINITY : 100.0f);
+}
+"""
+
+
+async def test_what_is_wrong_for_some_values_but_not_at_the_size_that_families_are_tried_at_is_found() -> (
+    None
+):
+    relu = find("relu")
+    kernel = CLAMP.replace("BASE", str(base_case(relu).dims["n"]))
+    async with toolbox(frozen_once(), Simulator(), Compiles(), 30.0) as box:
+        report = await box.do(TestOrder(relu, kernel, seed=3))
+    assert report.verdict is Verdict.WRONG_RESULT, report.message
+    assert report.cases[-1].dims not in [case.dims for case in relu.tests]
+    assert set(FAMILIES) >= TELLING

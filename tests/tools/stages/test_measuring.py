@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sandbox.compiler.service import Compiler
 from sandbox.device import Fault, LaunchProfile
-from sandbox.isolation.choose import choose_isolation
 from sandbox.timing.measured import PairedTimes, TimedOutput, TimedPlan
 from sandbox.timing.plausibility import Ceilings
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
+from tests.compiling import InProcess
 from tools.judge.comparison import Expectation
-from tools.judge.questions import Question
+from tools.judge.questions import Posed, Question
 from tools.reports import ProfileReport
 from tools.stages.compiling import CompileStage
 from tools.stages.measuring import MeasureStage
@@ -35,6 +34,9 @@ class Doubles:
         return Question(
             {"x": x}, (Expectation("y", "float32", 2.0 * x.astype(np.float64), np.abs(x).astype(np.float64)),)
         )
+
+    async def pose(self, case: Case, seed: int) -> Posed:
+        raise AssertionError
 
     async def objection(self, case: Case, question: Question, outputs: Mapping[str, Any]) -> str | None:
         return None
@@ -96,13 +98,12 @@ class Scripted:
 
 
 @pytest.fixture
-async def compiler() -> AsyncIterator[Compiler]:
-    async with Compiler(choose_isolation()) as service:
-        yield service
+def compiler() -> InProcess:
+    return InProcess()
 
 
 async def measured(
-    compiler: Compiler, timer: Scripted, task: Task, kernel: str | None = None
+    compiler: InProcess, timer: Scripted, task: Task, kernel: str | None = None
 ) -> ProfileReport:
     async def constants(task: Task) -> Mapping[str, float]:
         return {"y": 8.0}
@@ -112,7 +113,7 @@ async def measured(
 
 
 async def test_a_measured_report_has_the_paired_ratio_with_its_interval(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     timer = Scripted()
     report = await measured(compiler, timer, doubling)
@@ -135,14 +136,14 @@ async def test_a_measured_report_has_the_paired_ratio_with_its_interval(
     assert timing.noise == pytest.approx(0)
 
 
-async def test_a_roofline_that_nobody_measured_is_not_mentioned(compiler: Compiler, doubling: Task) -> None:
+async def test_a_roofline_that_nobody_measured_is_not_mentioned(compiler: InProcess, doubling: Task) -> None:
     report = await measured(compiler, Scripted(fraction=0.0), doubling)
     assert report.roofline_fraction is None
     assert "roofline" not in report.message
 
 
 async def test_timed_runs_may_share_one_set_of_inputs_where_answers_take_too_long(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     async def constants(task: Task) -> Mapping[str, float]:
         return {"y": 8.0}
@@ -155,7 +156,7 @@ async def test_timed_runs_may_share_one_set_of_inputs_where_answers_take_too_lon
 
 
 async def test_a_wrong_result_of_a_timed_run_is_a_wrong_result_however_fast(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     def sometimes(x: Any) -> Any:
         return 2 * x if x[0] < 0.5 else 0 * x
@@ -171,7 +172,7 @@ async def test_a_wrong_result_of_a_timed_run_is_a_wrong_result_however_fast(
 
 
 async def test_a_time_below_the_roofline_is_rejected_with_the_arithmetic(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     slow = Ceilings(1e9, 1e15, "a rate of the test's")
     report = await measured(compiler, Scripted(ceiling=slow), doubling)
@@ -194,14 +195,14 @@ async def test_a_time_below_the_roofline_is_rejected_with_the_arithmetic(
     ],
 )
 async def test_what_ends_a_timing_is_the_report(
-    compiler: Compiler, doubling: Task, changes: dict[str, Any], verdict: Verdict, said: str
+    compiler: InProcess, doubling: Task, changes: dict[str, Any], verdict: Verdict, said: str
 ) -> None:
     report = await measured(compiler, Scripted(changes=changes), doubling)
     assert report.verdict is verdict
     assert said in report.message
 
 
-async def test_what_gives_pause_is_noted(compiler: Compiler, doubling: Task) -> None:
+async def test_what_gives_pause_is_noted(compiler: InProcess, doubling: Task) -> None:
     changes = {
         "baseline": (10.0,) * PAIRS, "empty": (5.0,), "dropped": 30, "unkept": 2, "concerns": ("clocks held back by power cap",),
         "candidate": (11.0,) * 10 + (10.0,) * 10 + (8.0,) * 10,
@@ -222,7 +223,7 @@ async def test_what_gives_pause_is_noted(compiler: Compiler, doubling: Task) -> 
 
 
 async def test_a_gain_within_what_the_baseline_differs_from_itself_is_no_gain(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     other = doubling.baseline + "// the same"
     gains = {"candidate": (19.8,) * PAIRS}
@@ -241,7 +242,9 @@ async def test_a_gain_within_what_the_baseline_differs_from_itself_is_no_gain(
     assert few.shapes[0].timing.noise is None
 
 
-async def test_a_kernel_that_does_not_compile_says_at_which_shape(compiler: Compiler, doubling: Task) -> None:
+async def test_a_kernel_that_does_not_compile_says_at_which_shape(
+    compiler: InProcess, doubling: Task
+) -> None:
     report = await measured(compiler, Scripted(), doubling, doubling.baseline.replace("2", "two", 1))
     assert report.verdict is not Verdict.PASS
     assert report.latency_us is None

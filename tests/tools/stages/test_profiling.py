@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.compiler.service import Compiler
 from sandbox.device import Bottleneck, Fault, Hotspot, LaunchProfile, ProfileResult
-from sandbox.isolation.choose import choose_isolation
 from sandbox.plan import Plan
 from sandbox.program import Program
 from sandbox.verdict import Provenance, Verdict
+from tests.compiling import InProcess
 from tests.tools.function_device import FunctionDevice
 from tools.judge.oracle import bench_samples
 from tools.stages.compiling import CompileStage
@@ -28,12 +26,11 @@ def clock(program: Program, plan: Plan) -> float:
 
 
 @pytest.fixture
-async def compiler() -> AsyncIterator[Compiler]:
-    async with Compiler(choose_isolation()) as service:
-        yield service
+def compiler() -> InProcess:
+    return InProcess()
 
 
-def stage(compiler: Compiler, device: FunctionDevice, *, repeatable: bool = False) -> ProfileStage:
+def stage(compiler: InProcess, device: FunctionDevice, *, repeatable: bool = False) -> ProfileStage:
     return ProfileStage(CompileStage(compiler, "sm_90"), device, bench_samples, repeatable=repeatable)
 
 
@@ -53,7 +50,7 @@ def test_the_lines_that_cost_most_come_with_their_text() -> None:
 
 
 async def test_latency_and_speedup_are_geometric_means_over_the_shapes(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     report = await stage(compiler, device()).profile(doubling, doubling.baseline, {"BLOCK": 256})
     assert report.verdict is Verdict.PASS
@@ -65,7 +62,7 @@ async def test_latency_and_speedup_are_geometric_means_over_the_shapes(
     assert (report.bottleneck, report.roofline_fraction) == ("dram", 0.5)
 
 
-async def test_the_baseline_is_timed_once(compiler: Compiler, doubling: Task) -> None:
+async def test_the_baseline_is_timed_once(compiler: InProcess, doubling: Task) -> None:
     used = device()
     profiling = stage(compiler, used)
     for _ in range(2):
@@ -74,7 +71,7 @@ async def test_the_baseline_is_timed_once(compiler: Compiler, doubling: Task) ->
 
 
 async def test_a_repeatable_device_is_not_asked_twice_for_the_same_code(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     used = device()
     profiling = stage(compiler, used, repeatable=True)
@@ -96,7 +93,7 @@ class Faulty(FunctionDevice):
 
 
 async def test_a_fault_at_any_shape_is_the_verdict_and_names_the_shape(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     faulty = Faulty(lambda program, plan, buffers: None)
     profiled = await stage(compiler, faulty).profile(doubling, doubling.baseline)
@@ -105,14 +102,14 @@ async def test_a_fault_at_any_shape_is_the_verdict_and_names_the_shape(
     assert profiled.latency_us is None
 
 
-async def test_a_kernel_that_does_not_compile_has_no_latency(compiler: Compiler, doubling: Task) -> None:
+async def test_a_kernel_that_does_not_compile_has_no_latency(compiler: InProcess, doubling: Task) -> None:
     profiled = await stage(compiler, device()).profile(doubling, doubling.baseline.replace("y[i]", "z[i]"))
     assert profiled.verdict is Verdict.COMPILE_ERROR
     assert profiled.message.startswith("At benchmark shape n=4096: kernel.cu:5")
 
 
 async def test_a_task_without_benchmark_shapes_passes_without_a_latency(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     profiled = await stage(compiler, device()).profile(replace(doubling, benches=()), doubling.baseline)
     assert (profiled.verdict, profiled.latency_us) == (Verdict.PASS, None)
@@ -131,7 +128,7 @@ def test_there_is_no_geometric_mean_of_nothing_or_of_zero() -> None:
 
 
 async def test_an_estimate_below_what_the_task_needs_at_peak_rates_is_no_latency(
-    compiler: Compiler, doubling: Task
+    compiler: InProcess, doubling: Task
 ) -> None:
     """Moving 32 KiB takes an H200 at least 7 ns; where the clock says less, the number says nothing of the kernel."""
 

@@ -11,10 +11,11 @@ import pytest
 from sandbox.budget import Work
 from sandbox.verdict import Verdict
 from tests.sandbox.simulator import in_process
+from tools.judge.families import far_worse
 from tools.local_toolbox import LocalToolbox
 from tools.reports import CaseReport, CheckReport, TestReport
-from tools.stages.shapes import far_worse, hidden_work
-from tools.tasks.task import Task
+from tools.stages.shapes import hidden_work
+from tools.tasks.task import DimLimits, Task
 from tools.toolbox import CheckOrder
 
 RIGHT = """\
@@ -181,6 +182,19 @@ async def test_huge_elements_that_the_baseline_does_not_bear_are_asked_of_nobody
 ) -> None:
     report = await toolbox.do(CheckOrder(summing(doubling, CLAMPS, "ef" * 32), CLAMPS))
     assert report.verdict is Verdict.PASS, report.message
+
+
+async def test_what_is_wrong_beyond_the_benchmark_shapes_is_found_where_the_task_allows_such_sizes(
+    doubling: Task, toolbox: LocalToolbox
+) -> None:
+    task = summing(doubling, WHOLE, "bc" * 32)
+    wide = replace(task, limits={"n": DimLimits(max=1 << 19)}, sha="be" * 32)
+    beyond = DROPS.replace("40000", str((1 << 18) + 1))
+    assert (await toolbox.do(CheckOrder(task, beyond))).verdict is Verdict.PASS
+    assert (await toolbox.do(CheckOrder(wide, beyond))).verdict is Verdict.WRONG_RESULT
+    passed = await toolbox.do(CheckOrder(wide, WHOLE))
+    assert passed.verdict is Verdict.PASS, passed.message
+    assert "So is a size beyond them: n=" in passed.stages[-1].message
 
 
 EXP = RIGHT.replace("2.0f * x[i]", "expf(x[i])")

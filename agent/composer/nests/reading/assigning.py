@@ -10,7 +10,7 @@ from agent.composer.nests.reading import indexing, members, storing
 from agent.composer.nests.reading.evaluating import Evaluator
 from agent.composer.nests.reading.operators import arithmetic
 from agent.composer.nests.reading.turns import Scope, Sum
-from agent.composer.nests.reading.values import array_of, items_of
+from agent.composer.nests.reading.values import Selected, array_of, items_of
 from agent.composer.nests.sizes import Size
 
 MAX_TURNS = 256
@@ -58,7 +58,10 @@ class Assigner(Evaluator):
     def _store(self, array: Any, items: Any, value: Any, op: str) -> None:
         if not isinstance(array, Array):
             raise NotExpressed(f"storing into a {type(array).__name__}")
-        storing.write(self.tracer, array, items, array_of(self.tracer, value), op)
+        if isinstance(value, Selected):
+            storing.write_selected(array, items, value, op)
+        else:
+            storing.write(self.tracer, array, items, array_of(self.tracer, value), op)
 
     def rows(self, value: Any) -> list[Any]:
         """The items of a sequence, or the rows of an array of plain length."""

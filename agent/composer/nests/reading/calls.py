@@ -26,12 +26,14 @@ class OwnFunction:
     Attributes:
         defaults: Of its parameters, as they were when it was defined.
         scope: The names around it.
+        is_library: Whether it is not the reference's own, but one that is written like that.
     """
 
     node: ast.FunctionDef | ast.Lambda
     body: Sequence[ast.stmt]
     defaults: Mapping[str, Any]
     scope: Scope
+    is_library: bool = False
 
     def bound(self, around: Scope, arguments: Sequence[Any], words: Mapping[str, Any]) -> Scope:
         """Its names when it is called so, on top of those around it."""

@@ -12,11 +12,19 @@ from agent.composer.ir import Binary, Literal, Node
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
 from agent.composer.nests.kinds import as_kind, literal, truth, untruth
 from agent.composer.nests.points import chosen, kind_of
+from agent.composer.nests.reading import storing
 from agent.composer.nests.reading.layout import expand_dims
 from agent.composer.nests.reading.operators import arithmetic, inverted
 from agent.composer.nests.reading.ordering import RUNNING
 from agent.composer.nests.reading.reductions import REDUCTIONS, largest_of
-from agent.composer.nests.reading.values import array_of, element_wise, is_number, items_of, kind_named
+from agent.composer.nests.reading.values import (
+    Selected,
+    array_of,
+    element_wise,
+    is_number,
+    items_of,
+    kind_named,
+)
 
 _UNARY = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "abs": "abs", "absolute": "abs", "fabs": "abs",
@@ -46,6 +54,7 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "trunc": math.trunc,
 }  # fmt: skip
 _FOLDED = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+_CHANGED_AT = {"add": "+", "subtract": "-", "multiply": "*"}
 _ROUNDING = ("rint", "floor", "ceil", "trunc")
 
 
@@ -71,6 +80,8 @@ class ElementwiseFunction:
         found: dict[str, Any] = {"outer": self._outer}
         if self._key in _FOLDED:
             found |= {"reduce": self._reduce, "accumulate": self._accumulate}
+        if self._key in _CHANGED_AT:
+            found["at"] = self._at
         return found
 
     def _reduce(self, tracer: Tracer, array: Any, axis: Any = 0, **words: Any) -> Array:
@@ -78,6 +89,12 @@ class ElementwiseFunction:
 
     def _accumulate(self, tracer: Tracer, array: Any, axis: Any = 0) -> Array:
         return RUNNING[self._key](tracer, array, axis)
+
+    def _at(self, tracer: Tracer, array: Any, indices: Any, value: Any) -> None:
+        if not isinstance(array, Array):
+            raise NotExpressed(f"`{self.name}.at` of what is no array")
+        op = _CHANGED_AT[self._key]
+        storing.write(tracer, array, indices, array_of(tracer, value), op, each_counts=True)
 
     def _outer(self, tracer: Tracer, left: Any, right: Any) -> Any:
         wide, other = array_of(tracer, left), array_of(tracer, right)
@@ -94,8 +111,8 @@ def _one(name: str, op: str) -> ElementwiseFunction:
             return _PLAIN[op](value)
         if op == "~":
             return inverted(tracer, value)
-        array = array_of(tracer, value)
-        if op in _ROUNDING and array.kind is not Kind.REAL:
+        array = value if isinstance(value, Selected) else array_of(tracer, value)
+        if isinstance(array, Array) and op in _ROUNDING and array.kind is not Kind.REAL:
             return tracer.array(array.shape, array.at)
         return element_wise(tracer, _TESTS.get(op) or (lambda x: unary(op, x)), array)
 

@@ -30,6 +30,8 @@ class Evaluator:
         """Loops over sizes that are being followed, in the function that is being followed."""
         self.running: list[LoopTurns] = []
         """The same, with those of the functions that called it."""
+        self.library = 0
+        """How many functions that are not the reference's own are being followed."""
         self._steps = 0
         self._depth = 0
 
@@ -284,12 +286,13 @@ class Evaluator:
         if self._depth >= MAX_DEPTH:
             raise NotExpressed(f"functions that call each other more than {MAX_DEPTH} deep")
         is_global = function.scope is self.globals
-        if not is_global:
+        if not is_global and not function.is_library:
             for name in function.free_names():
                 for turns in self.loops:
                     turns.note_read(name)
         scope = function.bound({} if is_global else function.scope, arguments, words)
         self._depth += 1
+        self.library += function.is_library
         loops, self.loops = self.loops, []
         try:
             self.follow_body(function.body, scope)
@@ -297,5 +300,6 @@ class Evaluator:
             return returned.value
         finally:
             self._depth -= 1
+            self.library -= function.is_library
             self.loops = loops
         return None

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from agent.composer.nests.arrays import NotExpressed
+from agent.composer.nests.reading.whole_parts import replaced
 from agent.composer.nests.sizes import Size
 
 
-def size_of(text: str) -> Size:
-    """An extent of the task as a polynomial.
+def size_of(text: str, dims: Mapping[str, Size]) -> Size:
+    """An extent of the task as a polynomial in what its dims are taken for.
 
     Raises:
         NotExpressed: It is none.
     """
-    return _size(ast.parse(text, mode="eval").body)
+    return replaced(_size(ast.parse(text, mode="eval").body), dims)
 
 
 def _size(node: ast.expr) -> Size:

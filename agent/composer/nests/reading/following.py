@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import Any, cast
 
 from agent.composer.expressions import kind_of as kind_of_dtype
-from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
+from agent.composer.nests import wrapping
+from agent.composer.nests.arrays import Array, BuildsOnTurnsError, FilledBuffer, NotExpressed
 from agent.composer.nests.points import At
 from agent.composer.nests.reading import members
 from agent.composer.nests.reading.assigning import MAX_TURNS, Assigner
 from agent.composer.nests.reading.calls import OwnFunction, Returned
+from agent.composer.nests.reading.carrying import CarriesError, Carrying
 from agent.composer.nests.reading.extents import size_of
 from agent.composer.nests.reading.operators import OPERATORS, arithmetic, over_turns
+from agent.composer.nests.reading.taken import Taken
 from agent.composer.nests.reading.turns import GONE, LoopTurns, Scope, Sum, carried
 from agent.composer.nests.reading.values import Range, array_of
 from agent.composer.nests.sizes import Size
@@ -29,10 +32,17 @@ class FollowingError(Exception):
 
 @dataclass(frozen=True)
 class Computation:
-    """What a reference computes: the buffers on the way, and its outputs by name."""
+    """What a reference computes.
+
+    Attributes:
+        stages: The buffers on the way.
+        outputs: By name.
+        dims: What each dim is taken for: itself, or a multiple of what must divide it.
+    """
 
     stages: tuple[FilledBuffer, ...]
     outputs: tuple[tuple[str, Array], ...]
+    dims: Mapping[str, Size]
 
 
 class _Jump(Exception):
@@ -55,13 +65,22 @@ def follow(task: Task) -> Computation:
             module = ast.parse(task.reference)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise FollowingError(f"reference.py is not Python: {type(error).__name__}") from error
-    return _Follower(task).follow(module)
+    taken = Taken({name: Size.of(name) for name in task.dims})
+    while True:
+        try:
+            return _Follower(task, taken).follow(module)
+        except FollowingError as error:
+            more = taken.learnt(error.__cause__)
+            if more is None:
+                raise
+            taken = more
 
 
 class _Follower(Assigner):
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, taken: Taken) -> None:
         super().__init__()
         self._task = task
+        self._taken = taken
 
     def follow(self, module: ast.Module) -> Computation:
         """Follow the module, then call its function `reference`."""
@@ -75,23 +94,23 @@ class _Follower(Assigner):
                 raise NotExpressed("no function `reference`")
             at = function.node
             result = self.call(function, [], self._inputs(function))
-            return Computation(tuple(self.tracer.stages), self._outputs(result))
+            return Computation(tuple(self.tracer.stages), self._outputs(result), self._taken.dims)
         except (NotExpressed, RecursionError) as error:
             raise FollowingError(f"reference.py line {at.lineno if at else 1}: {error}") from error
 
     def _inputs(self, function: OwnFunction) -> dict[str, Any]:
         spec = function.node.args
         wanted = {one.arg for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
-        known: dict[str, Any] = {name: Size.of(name) for name in self._task.dims}
+        known: dict[str, Any] = dict(self._taken.dims)
         for argument in self._task.arguments:
             if argument.role != "out":
                 known[argument.name] = self._input(argument)
         return {name: value for name, value in known.items() if name in wanted or spec.kwarg}
 
     def _input(self, argument: TaskArgument) -> Array:
-        shape = [size_of(text) for text in argument.shape]
-        kind = kind_of_dtype(argument.dtype.lstrip("u"))
-        return self.tracer.array(shape, lambda index: At(argument.name, index, kind))
+        shape = [size_of(text, self._taken.dims) for text in argument.shape]
+        kind, dtype = kind_of_dtype(argument.dtype), wrapping.named(argument.dtype)
+        return self.tracer.array(shape, lambda index: At(argument.name, index, kind, dtype=dtype))
 
     def _outputs(self, result: Any) -> tuple[tuple[str, Array], ...]:
         if not isinstance(result, dict):
@@ -117,6 +136,8 @@ class _Follower(Assigner):
         try:
             self._follow(node, scope)
         except NotExpressed as error:
+            if self.library:
+                raise
             raise FollowingError(f"reference.py line {node.lineno}: {error}") from error
 
     @singledispatchmethod
@@ -242,23 +263,35 @@ class _Follower(Assigner):
         if not isinstance(node.target, ast.Name) or node.orelse:
             raise NotExpressed("a loop over a size with several names or an `else`")
         loop = self.tracer.axis(turns.count)
-        known, here = set(scope), LoopTurns.of(scope, node.target.id)
+        place = (self.library > 0, node.lineno, node.col_offset)
+        carrying = Carrying(self.tracer, place, scope, self._taken.carried.get(place, {}))
+        known, here = set(scope), LoopTurns.of(scope, node.target.id, *carrying.names)
         if self.is_outer(node.target.id):
             self.loops[-1].take(node.target.id)
         self.tracer.enter(loop)
         self.loops.append(here)
         self.running.append(here)
         try:
+            carrying.begin(loop)
             scope[node.target.id] = turns.start + Size.of(loop) * turns.step
             self.follow_body(node.body, scope)
         except _Jump as jump:
             raise NotExpressed(f"`{jump.word}` in a loop over a size") from jump
         except Returned as returned:
             raise NotExpressed("`return` in a loop over a size") from returned
+        except (FollowingError, BuildsOnTurnsError) as error:
+            cause = error if isinstance(error, BuildsOnTurnsError) else error.__cause__
+            name = _name_of(cause, scope) if isinstance(cause, BuildsOnTurnsError) else ""
+            if name not in known:
+                raise
+            if isinstance(error, FollowingError):
+                raise FollowingError(str(error)) from CarriesError(place, name)
+            raise CarriesError(place, name) from error
         finally:
             self.running.pop()
             self.loops.pop()
             self.tracer.leave()
+        carrying.end(loop)
         scope.update(dict.fromkeys((set(scope) - known) | {node.target.id} | here.own, GONE))
         for name, change in here.sums.items():
             self._add_up(name, change, over_turns(self.tracer, change.op, change.value, loop), scope)
@@ -280,6 +313,11 @@ class _Follower(Assigner):
         op, value = found
         self.loops[-1].add(self.tracer, name, Sum(op, self.value(value, scope), in_place=False))
         return True
+
+
+def _name_of(cause: BuildsOnTurnsError, scope: Scope) -> str:
+    """What the reference calls what its turns build on; empty where it has no name here."""
+    return cause.name or next((name for name, value in scope.items() if value is cause.array), "")
 
 
 def _is_for_scripts(node: ast.stmt) -> bool:

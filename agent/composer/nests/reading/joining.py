@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.composer.ir import Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, check_equal
 from agent.composer.nests.kinds import literal, plain_value
 from agent.composer.nests.points import both, chosen, compared, guarded
 from agent.composer.nests.reading import indexing
@@ -57,14 +57,22 @@ def concatenate(tracer: Tracer, arrays: Any, axis: Any = 0) -> Array:
     if not given:
         raise NotExpressed("an empty sequence")
     along = axis_named(axis, len(given[0].axes))
-    others = {(*array.shape[:along], *array.shape[along + 1 :]) for array in given}
-    if len(others) > 1:
-        raise NotExpressed("joining arrays whose other axes differ")
+    _check_others(given, along)
     ends: list[Size] = []
     for array in given:
         ends.append((ends[-1] if ends else Size()) + array.shape[along])
     shape = [*given[0].shape[:along], ends[-1], *given[0].shape[along + 1 :]]
     return tracer.array(shape, lambda index: _piece(given, ends, along, index))
+
+
+def _check_others(given: Sequence[Array], along: int) -> None:
+    """Arrays are joined only where all their other axes are alike."""
+    for array in given:
+        if len(array.axes) != len(given[0].axes):
+            raise NotExpressed("joining arrays of different ranks")
+        for at, (one, first) in enumerate(zip(array.shape, given[0].shape, strict=True)):
+            if at != along:
+                check_equal(one, first, "joining arrays whose other axes differ")
 
 
 def _piece(given: Sequence[Array], ends: Sequence[Size], along: int, index: tuple[Size, ...]) -> Node:
@@ -205,8 +213,7 @@ def split(tracer: Tracer, array: Any, parts: Any, axis: Any = 0) -> list[Array]:
     extent = given.shape[along]
     if isinstance(parts, int):
         step = extent // parts
-        if step * parts != extent:
-            raise NotExpressed(f"a split into {parts} parts that are not equal for all sizes")
+        check_equal(step * parts, extent, f"a split into {parts} parts that are not equal for all sizes")
         limits = [(step * at, step * (at + 1)) for at in range(parts)]
     else:
         ends = [whole(one) for one in items_of(parts)]

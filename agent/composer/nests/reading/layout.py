@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, check_equal, spread
 from agent.composer.nests.reading.values import (
     array_of,
     axes_named,
@@ -30,8 +30,7 @@ def reshape(tracer: Tracer, array: Any, *shape: Any, order: Any = "C") -> Array:
     if unknown:
         rest = product(size for size in wanted if size.constant != -1)
         wanted[unknown[0]] = total // rest
-    if product(wanted) != total:
-        raise NotExpressed("a reshape to another number of elements")
+    check_equal(product(wanted), total, "a reshape to another number of elements")
 
     def element(index: tuple[Size, ...]) -> Node:
         return given.at(unflattened(flattened(index, wanted), given.shape))

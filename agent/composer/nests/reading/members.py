@@ -7,14 +7,16 @@ from typing import Any, cast
 
 from agent.composer.expressions import Kind
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
-from agent.composer.nests.reading import indexing
+from agent.composer.nests.reading import indexing, selecting
 from agent.composer.nests.reading.elements import ElementwiseFunction
 from agent.composer.nests.reading.layout import transpose
 from agent.composer.nests.reading.numpy_module import BUILT_IN, METHODS, MODULES, NUMPY
+from agent.composer.nests.reading.reductions import REDUCTIONS
 from agent.composer.nests.reading.values import (
     Dtype,
     Listed,
     Namespace,
+    Selected,
     array_of,
     converted,
     is_number,
@@ -29,6 +31,8 @@ def subscript(tracer: Tracer, value: Any, items: Any) -> Any:
     Raises:
         NotExpressed: There is no such item, or which one it is depends on data.
     """
+    if isinstance(value, Array) and isinstance(items, Array) and items.axes and items.kind is Kind.BOOL:
+        return selecting.selected(tracer, value, items)
     if isinstance(value, Array | Listed):
         return indexing.read(tracer, array_of(tracer, value), items)
     kind = type(value).__name__
@@ -54,6 +58,8 @@ def attribute(tracer: Tracer, value: Any, name: str) -> Any:
         if name == "astype":
             return _astype(value)
         value = array_of(tracer, value)
+    if isinstance(value, Selected):
+        return _of_selected(tracer, value, name)
     if not isinstance(value, Array):
         raise NotExpressed(f"`.{name}`")
     if name in ("shape", "size", "ndim", "T", "dtype"):
@@ -61,6 +67,17 @@ def attribute(tracer: Tracer, value: Any, name: str) -> Any:
     function = METHODS.get(name) or NUMPY.members.get(name)
     if not callable(function) or isinstance(function, Dtype):
         raise NotExpressed(f"the method `{name}`")
+    return _method(cast("Callable[..., Any]", function), value)
+
+
+def _of_selected(tracer: Tracer, value: Selected, name: str) -> Any:
+    if name == "size":
+        return selecting.counted(tracer, value)
+    if name == "shape":
+        return (selecting.counted(tracer, value),)
+    function = METHODS["astype"] if name == "astype" else REDUCTIONS.get(name)
+    if not callable(function):
+        raise NotExpressed(f"`.{name}` of what a mask selects")
     return _method(cast("Callable[..., Any]", function), value)
 
 
@@ -78,7 +95,7 @@ def _astype(value: Any) -> Callable[..., Any]:
     return astype
 
 
-def _method(function: Callable[..., Any], value: Array) -> Callable[..., Any]:
+def _method(function: Callable[..., Any], value: Array | Selected) -> Callable[..., Any]:
     def method(tracer: Tracer, *arguments: Any, **words: Any) -> Any:
         return function(tracer, value, *arguments, **words)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from agent.composer.nests.arrays import Array, NotExpressed, Shape, Tracer
-from agent.composer.nests.reading import making, products, reductions
+from agent.composer.nests.reading import making, products, reductions, selecting
 from agent.composer.nests.reading.elements import (
     ELEMENTS,
     ElementwiseFunction,
@@ -18,6 +20,7 @@ from agent.composer.nests.reading.elements import (
 )
 from agent.composer.nests.reading.joining import JOINING
 from agent.composer.nests.reading.layout import LAYOUT, reshape
+from agent.composer.nests.reading.library import written_in_numpy
 from agent.composer.nests.reading.making import MAKING
 from agent.composer.nests.reading.operators import arithmetic
 from agent.composer.nests.reading.ordering import ORDERING, sort_in_place
@@ -28,6 +31,7 @@ from agent.composer.nests.reading.values import (
     Listed,
     Namespace,
     Range,
+    Selected,
     array_of,
     converted,
     items_of,
@@ -36,8 +40,10 @@ from agent.composer.nests.reading.values import (
 from agent.composer.nests.sizes import Size, product
 
 
-def copied(tracer: Tracer, value: Any, dtype: Any = None, copy: Any = True) -> Array:
+def copied(tracer: Tracer, value: Any, dtype: Any = None, copy: Any = True) -> Any:
     """`np.array` and the method `astype`: a copy."""
+    if isinstance(value, Selected):
+        return value if dtype is None else converted(tracer, value, dtype)
     given = array_of(tracer, value)
     copy = tracer.array(given.shape, given.at)
     return copy if dtype is None else converted(tracer, copy, dtype)
@@ -78,9 +84,11 @@ def _nothing(tracer: Tracer, **words: Any) -> None:
     """What only says how NumPy reports."""
 
 
-def _length(tracer: Tracer, value: Any) -> Size | int:
+def _length(tracer: Tracer, value: Any) -> Size | int | Array:
     if isinstance(value, Range):
         return simplest(value.count)
+    if isinstance(value, Selected):
+        return selecting.counted(tracer, value)
     if isinstance(value, Array | Listed):
         return simplest(array_of(tracer, value).shape[0])
     return len(value) if isinstance(value, str) else len(items_of(value))
@@ -138,6 +146,21 @@ def _in_place(name: str) -> Any:
     return refused
 
 
+def _limits(tracer: Tracer, dtype: Any) -> Namespace:
+    """`np.finfo` and `np.iinfo`."""
+    name = dtype.name if isinstance(dtype, Dtype) else dtype
+    try:
+        kind = np.dtype(name)
+    except TypeError as error:
+        raise NotExpressed(f"the dtype `{name}`") from error
+    if kind.kind != "f":
+        whole = np.iinfo(kind)
+        return Namespace("np.iinfo", {"max": whole.max, "min": whole.min, "bits": whole.bits})
+    real = np.finfo(kind)
+    members = {"eps": real.eps, "max": real.max, "min": real.min, "tiny": real.tiny}
+    return Namespace("np.finfo", {one: value.item() for one, value in members.items()})
+
+
 _DTYPES = (
     "float16", "float32", "float64", "double", "single", "half", "longdouble", "int8", "int16", "int32", "int64",
     "uint8", "uint16", "uint32", "uint64", "intp", "bool_", "bool",
@@ -161,16 +184,15 @@ METHODS: dict[str, Any] = {
 }  # fmt: skip
 """Methods of arrays that are not NumPy's functions of the same name."""
 
-NUMPY = Namespace(
-    "np",
-    {
+_NUMPY: dict[str, Any] = {
         **{name: one for name, one in LAYOUT.items() if not name.startswith("_")},
         **MAKING, **JOINING, **REDUCTIONS, **ORDERING, **PRODUCTS, **ELEMENTS, **_ARRAYS, **_CONSTANTS,
         **{name: Dtype(name) for name in _DTYPES},
         "errstate": _nothing, "seterr": _nothing, "linalg": _LINALG,
-        "lib": Namespace("np.lib", {"stride_tricks": _STRIDES}),
-    },
-)  # fmt: skip
+        "lib": Namespace("np.lib", {"stride_tricks": _STRIDES}), "finfo": _limits, "iinfo": _limits,
+}  # fmt: skip
+NUMPY = Namespace("np", _NUMPY)
+_NUMPY.update(written_in_numpy(NUMPY))
 MATH = Namespace(
     "math", {**{n: one for n, one in ELEMENTS.items() if isinstance(one, ElementwiseFunction)}, **_CONSTANTS}
 )

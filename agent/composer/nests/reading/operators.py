@@ -10,6 +10,7 @@ from typing import Any, cast
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node
+from agent.composer.nests import wrapping
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
 from agent.composer.nests.kinds import plain_value, untruth
 from agent.composer.nests.points import Fold, compared, kind_of
@@ -19,6 +20,7 @@ from agent.composer.nests.reading.values import (
     Dtype,
     Listed,
     Range,
+    Selected,
     array_of,
     converted,
     element_wise,
@@ -61,7 +63,19 @@ def arithmetic(tracer: Tracer, op: str, left: Any, right: Any) -> Any:
             found = _counted(op, Size.of(left), Size.of(right))
             if found is not None:
                 return simplest(found)
-    return element_wise(tracer, lambda a, b: _operation(op, a, b), left, right)
+    return element_wise(tracer, lambda a, b: _wrapped(op, a, b), left, right)
+
+
+def _wrapped(op: str, left: Node, right: Node) -> Node:
+    plain = _operation(op, left, right)
+    if kind_of(plain) is Kind.REAL:
+        _check_signs(left, right)
+    return wrapping.operation(op, left, right, plain)
+
+
+def _check_signs(*nodes: Node) -> None:
+    if not all(map(wrapping.has_its_sign, nodes)):
+        raise NotExpressed("a `uint64` compared, or as a real number; shift it right by some bits first")
 
 
 def _plain(op: str, left: float, right: float) -> bool | int | float:
@@ -170,9 +184,15 @@ def comparison(tracer: Tracer, op: ast.cmpop, left: Any, right: Any) -> Any:
             sign = _COMPARISONS[type(op)]
     if is_counted(left) and is_counted(right):
         return _compared_sizes(tracer, sign, Size.of(left), Size.of(right))
-    if not isinstance(left, Array | Size) and not isinstance(right, Array | Size):
+    if not isinstance(left, Array | Size | Selected) and not isinstance(right, Array | Size | Selected):
         return _decided(sign, left, right)
-    return element_wise(tracer, lambda a, b: Binary(a, b, sign), left, right)
+
+    def element(a: Node, b: Node) -> Node:
+        if sign not in ("==", "!="):
+            _check_signs(a, b)
+        return Binary(a, b, sign)
+
+    return element_wise(tracer, element, left, right)
 
 
 def _contained(item: Any, container: Any) -> bool:
@@ -241,7 +261,7 @@ def negated(tracer: Tracer, op: type[ast.unaryop], value: Any) -> Any:
     if op is ast.USub:
         if is_number(value) or isinstance(value, Size):
             return -value
-        return element_wise(tracer, lambda x: unary("neg", x), value)
+        return element_wise(tracer, lambda x: wrapping.put_into(wrapping.dtype_of(x), unary("neg", x)), value)
     return ~value if isinstance(value, int) else inverted(tracer, value)
 
 
@@ -252,7 +272,7 @@ def inverted(tracer: Tracer, value: Any) -> Array:
         raise NotExpressed("`~` of real numbers")
     if array.kind is Kind.BOOL:
         return element_wise(tracer, untruth, array)
-    return element_wise(tracer, lambda x: unary("~", x), array)
+    return element_wise(tracer, lambda x: wrapping.put_into(wrapping.dtype_of(x), unary("~", x)), array)
 
 
 def over_turns(tracer: Tracer, op: str, value: Any, loop: Axis) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, literal, spread
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, check_equal, literal, spread
 from agent.composer.nests.collectives.solving import Solved
 from agent.composer.nests.points import At, Fold, chosen, compared
 from agent.composer.nests.reading.joining import pad
@@ -42,8 +42,7 @@ def matmul(tracer: Tracer, left: Any, right: Any) -> Array:
 
 
 def _same(left: Size, right: Size) -> None:
-    if left != right:
-        raise NotExpressed(f"a product over {left.expression()} and {right.expression()} elements")
+    check_equal(left, right, f"a product over {left.expression()} and {right.expression()} elements")
 
 
 def _not_truths(*arrays: Array) -> None:

@@ -11,9 +11,11 @@ from agent.composer.ir import Binary, Literal, Node
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer
 from agent.composer.nests.kinds import as_kind, literal, truth
 from agent.composer.nests.points import chosen, kind_of, number
+from agent.composer.nests.reading import selecting
 from agent.composer.nests.reading.layout import reshape, squeeze
 from agent.composer.nests.reading.values import (
     Listed,
+    Selected,
     array_of,
     axes_named,
     axis_named,
@@ -266,8 +268,20 @@ def _larger(op: str, left: Node, right: Node) -> Node:
     return as_kind(found, Kind.BOOL) if max(kind_of(left), kind_of(right)) is Kind.BOOL else found
 
 
-REDUCTIONS: dict[str, Any] = {
+def _or_selected(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The reduction, also of what a mask has selected."""
+
+    def reduction(tracer: Tracer, array: Any, axis: Any = None, *arguments: Any, **words: Any) -> Any:
+        if isinstance(array, Selected):
+            return selecting.reduced(tracer, name, array, axis, words)
+        return function(tracer, array, axis, *arguments, **words)
+
+    return reduction
+
+
+_REDUCTIONS: dict[str, Callable[..., Any]] = {
     "sum": total, "max": largest, "amax": largest, "min": least, "amin": least, "prod": _reduction("prod"),
     "mean": mean, "average": average, "var": var, "std": std, "all": _whether("min"), "any": _whether("max"),
     "count_nonzero": count_nonzero, "argmax": _position("max"), "argmin": _position("min"), "ptp": extent_between,
 }  # fmt: skip
+REDUCTIONS: dict[str, Any] = {name: _or_selected(name, one) for name, one in _REDUCTIONS.items()}

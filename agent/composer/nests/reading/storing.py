@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from agent.composer.expressions import Kind
 from agent.composer.folding import binary
-from agent.composer.ir import Literal, Node
-from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
+from agent.composer.ir import Binary, Literal, Node
+from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, check_equal, spread
 from agent.composer.nests.kinds import as_kind, literal, truth
 from agent.composer.nests.points import (
     Fold,
@@ -19,39 +20,111 @@ from agent.composer.nests.points import (
     compared,
     guarded,
     modulo,
+    number,
     over,
     placed,
 )
+from agent.composer.nests.reading import selecting
 from agent.composer.nests.reading.indexing import AxisRun, Picked, keys_of, parts_of
-from agent.composer.nests.sizes import ONE, Axis, Size
+from agent.composer.nests.reading.values import Selected
+from agent.composer.nests.sizes import ONE, Axis, Size, flattened
 
 
-def write(tracer: Tracer, array: Array, items: Any, value: Array, op: str = "") -> None:
+def write(
+    tracer: Tracer, array: Array, items: Any, value: Array, op: str = "", *, each_counts: bool = False
+) -> None:
     """`array[items] = value`, or with `op` (+, -, *) what `array[items] op= value` does.
 
+    Args:
+        tracer: Whose loops are being followed.
+        array: What is stored into.
+        items: As between square brackets.
+        value: What is stored.
+        op: What is made of the old value and it.
+        each_counts: Whether an element that indices name several times is changed each time, as by `np.add.at`.
+
     Raises:
-        NotExpressed: Which elements are written depends on the data, or on the order of a loop.
+        NotExpressed: Where it is stored cannot be told.
     """
     keys = keys_of(tracer, array, items)
     value = _cast(tracer, array, value, op)
     if any(isinstance(key, Array) and key.kind is Kind.BOOL for key in keys):
         _write_masked(tracer, array, keys, value, op)
         return
-    if any(isinstance(key, Array) and key.axes for key in keys):
-        raise NotExpressed("storing at indices that are read from an array")
-    parts, shape = _target(array, keys)
-    condition, inner, loops = _places(tracer, array.axes, parts)
-    value = _fitting(tracer, value, shape)
-    turns = [loop for loop in tracer.loops[array.depth :] if loop not in loops]
-    if turns and not op:
-        raise NotExpressed("a loop that stores again and again at one place, where only its last turn counts")
-    stored = spread(value, inner)
+    named = _Named.of(tracer, keys)
+    parts, shape = _target(array, named)
+    running = (*tracer.loops[array.depth :], *named.axes)
+    condition, inner, loops = _places(running, array.axes, parts)
+    stored = spread(
+        _fitting(tracer, value, shape), [*inner[: named.at], *map(Size.of, named.axes), *inner[named.at :]]
+    )
+    turns = [loop for loop in (*tracer.loops[array.depth :], *named.axes) if loop not in loops]
+    if named.axes and set(turns) - set(named.axes):
+        raise NotExpressed("storing at indices that are read from an array, in a loop over a size")
     condition = placed(condition, loops)
-    if axes_of(condition) & set(turns):
-        stored = _where_met(op, condition, placed(stored, loops), array.kind)
+    if turns and (not op or (named.axes and not each_counts)):
+        condition, stored = _last(tracer, turns, condition, placed(stored, loops))
+    elif axes_of(condition) & set(turns):
+        stored = _all_turns(tracer, op, _where_met(op, condition, placed(stored, loops), array.kind), turns)
         condition = Literal(1)
-    new = placed(_all_turns(tracer, op, stored, turns), loops)
+    else:
+        stored = _all_turns(tracer, op, stored, turns)
+    new = placed(stored, loops)
     array.write(chosen(condition, guarded(taken(op, array.own, new), condition), array.own))
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Keys that are arrays of indices, taken apart.
+
+    Attributes:
+        keys: One for each axis, with one index, in terms of `axes`, in the place of each array.
+        axes: Of what the arrays are when they are broadcast together.
+        at: Which axis of what is stored they begin at.
+    """
+
+    keys: tuple[Any, ...]
+    axes: tuple[Axis, ...] = ()
+    at: int = 0
+
+    @classmethod
+    def of(cls, tracer: Tracer, keys: Sequence[Any]) -> _Named:
+        """Take keys apart."""
+        arrays = [key for key in keys if isinstance(key, Array) and key.axes]
+        if not arrays:
+            return cls(tuple(keys))
+        axes = tuple(tracer.axis(extent) for extent in broadcast([key.shape for key in arrays]))
+        index = tuple(map(Size.of, axes))
+        at_each = [isinstance(key, Array) and bool(key.axes) for key in keys]
+        first, last = at_each.index(True), len(keys) - 1 - at_each[::-1].index(True)
+        joined = all(at_each[first : last + 1])
+        spread_out = tuple(
+            Array((), spread(key, index)) if own else key for key, own in zip(keys, at_each, strict=True)
+        )
+        return cls(spread_out, axes, sum(isinstance(key, slice) for key in keys[:first]) if joined else 0)
+
+
+def _last(tracer: Tracer, turns: Sequence[Axis], condition: Node, stored: Node) -> tuple[Node, Node]:
+    """Whether any of these turns stores, and what the last one that does leaves."""
+    if not axes_of(condition) & set(turns):
+        return condition, placed(stored, {turn: turn.extent - 1 for turn in turns})
+    flat = flattened(map(Size.of, turns), (turn.extent for turn in turns))
+    found = Fold("max", tuple(turns), chosen(condition, number(flat), Literal(-1)))
+    last = _kept_outside(tracer, found, turns)
+    rest: Index = last
+    where: dict[Axis, Index] = {}
+    for turn in reversed(turns):
+        where[turn] = modulo(rest, turn.extent) if turn is not turns[0] else rest
+        rest = over(rest, turn.extent)
+    met = Binary(last, Literal(0), ">=")
+    return met, guarded(placed(stored, where), met)
+
+
+def _kept_outside(tracer: Tracer, folded: Fold, turns: Sequence[Axis]) -> Node:
+    """What all turns of some loops make, in a buffer for all that it depends on beside other loops."""
+    outer = {loop for loop in tracer.loops if loop not in turns}
+    free = sorted(axes_of(folded) - outer, key=lambda axis: axis.number)
+    return tracer.kept(tuple(free), folded).own
 
 
 def _cast(tracer: Tracer, array: Array, value: Array, op: str) -> Array:
@@ -83,16 +156,26 @@ def _write_masked(tracer: Tracer, array: Array, keys: Sequence[Any], value: Arra
     array.write(chosen(met, taken(op, array.own, value.body), array.own))
 
 
-def _target(array: Array, keys: Sequence[Any]) -> tuple[list[AxisRun | Picked], tuple[Size, ...]]:
+def write_selected(array: Array, mask: Any, value: Selected, op: str) -> None:
+    """`array[mask] = value`, or `array[mask] op= value`, of what the same mask has selected."""
+    if not isinstance(mask, Array):
+        raise NotExpressed("what a mask selects, stored at anything but that mask")
+    if value.kind is not array.kind:
+        raise NotExpressed("what a mask selects, stored into an array of another kind")
+    array.write(selecting.stored(array, mask, value, lambda old, new: taken(op, old, new)))
+
+
+def _target(array: Array, named: _Named) -> tuple[list[AxisRun | Picked], tuple[Size, ...]]:
     """The part of each axis that is stored to, and the shape of what is stored."""
-    if any(key is None for key in keys):
+    if any(key is None for key in named.keys):
         raise NotExpressed("storing along a new axis")
-    parts = [part for part in parts_of(array, keys) if part is not None]
-    return parts, tuple(part.count for part in parts if isinstance(part, AxisRun))
+    parts = [part for part in parts_of(array, named.keys) if part is not None]
+    runs = [part.count for part in parts if isinstance(part, AxisRun)]
+    return parts, (*runs[: named.at], *(axis.extent for axis in named.axes), *runs[named.at :])
 
 
 def _places(
-    tracer: Tracer, axes: Sequence[Axis], parts: Sequence[AxisRun | Picked]
+    running: Sequence[Axis], axes: Sequence[Axis], parts: Sequence[AxisRun | Picked]
 ) -> tuple[Node, list[Index], dict[Axis, Index]]:
     """Whether an element is stored to, at which index of the value, and at which turns of which loops."""
     condition: Node = Literal(1)
@@ -101,7 +184,7 @@ def _places(
     for axis, part in zip(axes, parts, strict=True):
         here = Size.of(axis)
         if isinstance(part, Picked):
-            met = _met(part.index, here, tracer.loops, loops)
+            met = _met(part.index, here, running, loops)
         else:
             inner.append(over(here - part.first, Size.of(part.step)) if part.step > 0 else part.first - here)
             met = _inside(here, part)
@@ -112,8 +195,11 @@ def _places(
 def _fitting(tracer: Tracer, value: Array, shape: tuple[Size, ...]) -> Array:
     """A value that broadcasts to a shape, without the axes of one that it has before those."""
     more = max(0, len(value.axes) - len(shape))
-    if any(extent != ONE for extent in value.shape[:more]) or broadcast([shape, value.shape[more:]]) != shape:
+    wide = broadcast([shape, value.shape[more:]])
+    if any(extent != ONE for extent in value.shape[:more]) or len(wide) != len(shape):
         raise NotExpressed("what is stored has another shape than where it is stored")
+    for one, other in zip(wide, shape, strict=True):
+        check_equal(one, other, "what is stored has another shape than where it is stored")
     if not more:
         return value
     return tracer.array(value.shape[more:], lambda index: value.at([Size()] * more + list(index)))
@@ -123,10 +209,7 @@ def _all_turns(tracer: Tracer, op: str, value: Node, turns: Sequence[Axis]) -> N
     """What all turns of some loops add up to."""
     if not turns:
         return value
-    outer = [loop for loop in tracer.loops if loop not in turns]
-    folded = Fold("prod" if op == "*" else "sum", tuple(turns), value)
-    free = sorted(axes_of(folded) - set(outer), key=lambda axis: axis.number)
-    return tracer.kept(tuple(free), folded).own
+    return _kept_outside(tracer, Fold("prod" if op == "*" else "sum", tuple(turns), value), turns)
 
 
 def taken(op: str, old: Node, new: Node) -> Node:
@@ -137,7 +220,7 @@ def taken(op: str, old: Node, new: Node) -> Node:
 def _met(index: Index, here: Size, running: Sequence[Axis], loops: dict[Axis, Index]) -> Node:
     """Whether this element is the one; where a loop counts it, the loop is at it for exactly one index."""
     if not isinstance(index, Size):
-        raise NotExpressed("storing at an index that is read from an array")
+        return Binary(number(here), index, "==")
     counted = [axis for axis in index.axes() if axis in running]
     if not counted:
         return compared("==", here, index)

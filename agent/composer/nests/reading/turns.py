@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.composer.nests.arrays import NotExpressed, Tracer
+from agent.composer.nests.arrays import BuildsOnTurnsError, Tracer
 from agent.composer.nests.reading.operators import arithmetic, numbers_of
 
 Scope = dict[str, Any]
@@ -61,10 +61,10 @@ class LoopTurns:
         """A name is read.
 
         Raises:
-            NotExpressed: The loop adds it up.
+            BuildsOnTurnsError: The loop adds it up.
         """
         if name in self.sums:
-            raise NotExpressed(f"`{name}` is read while a loop adds it up")
+            raise BuildsOnTurnsError(f"`{name}` is read while a loop adds it up", name)
         if name in self.outer:
             self.read.add(name)
 
@@ -72,12 +72,12 @@ class LoopTurns:
         """A name gets a value that does not build on its last.
 
         Raises:
-            NotExpressed: The loop read it before, or adds it up.
+            BuildsOnTurnsError: The loop read it before, or adds it up.
         """
         if name not in self.outer:
             return
         if name in self.read or name in self.sums:
-            raise NotExpressed(f"`{name}` changes from turn to turn of a loop over a size")
+            raise BuildsOnTurnsError(f"`{name}` changes from turn to turn of a loop over a size", name)
         self.outer.discard(name)
         self.own.add(name)
 
@@ -85,17 +85,17 @@ class LoopTurns:
         """A turn adds to a name.
 
         Raises:
-            NotExpressed: The order of the turns counts.
+            BuildsOnTurnsError: The order of the turns counts.
         """
         if change.op not in _ADDED:
-            raise NotExpressed(f"`{name} {change.op}= ...` in a loop over a size")
+            raise BuildsOnTurnsError(f"`{name} {change.op}= ...` in a loop over a size", name)
         if name in self.read:
-            raise NotExpressed(f"`{name}` is read and changed in one loop over a size")
+            raise BuildsOnTurnsError(f"`{name}` is read and changed in one loop over a size", name)
         value = numbers_of(tracer, change.value)
         before = self.sums.get(name)
         if before is not None:
             if before.op != change.op or before.in_place != change.in_place:
-                raise NotExpressed(f"`{name}` is changed in two ways in one loop")
+                raise BuildsOnTurnsError(f"`{name}` is changed in two ways in one loop", name)
             value = arithmetic(tracer, "+" if change.op == "-" else change.op, before.value, value)
         self.sums[name] = Sum(change.op, value, change.in_place)
 
@@ -104,7 +104,7 @@ def carried(name: str, written: ast.expr) -> tuple[str, ast.expr] | None:
     """What an assignment to a name adds to its old value, and by which operation; None where that is not mentioned.
 
     Raises:
-        NotExpressed: It builds on the old value in another way.
+        BuildsOnTurnsError: It builds on the old value in another way.
     """
     if name not in {one.id for one in ast.walk(written) if isinstance(one, ast.Name)}:
         return None
@@ -119,7 +119,7 @@ def carried(name: str, written: ast.expr) -> tuple[str, ast.expr] | None:
     for old, value in pairs:
         if isinstance(old, ast.Name) and old.id == name:
             return sign, value
-    raise NotExpressed(f"`{name}` changes from turn to turn of a loop over a size")
+    raise BuildsOnTurnsError(f"`{name}` changes from turn to turn of a loop over a size", name)
 
 
 def _extreme(node: ast.expr) -> str:

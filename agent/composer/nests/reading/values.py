@@ -9,8 +9,18 @@ from typing import Any, TypeGuard, cast, overload
 
 from agent.composer.expressions import Kind
 from agent.composer.ir import Node
-from agent.composer.nests.arrays import Array, NotExpressed, Shape, Tracer, as_array, broadcast, spread
-from agent.composer.nests.kinds import as_kind, plain_value
+from agent.composer.nests import wrapping
+from agent.composer.nests.arrays import (
+    Array,
+    NotExpressed,
+    Shape,
+    Tracer,
+    as_array,
+    broadcast,
+    check_equal,
+    spread,
+)
+from agent.composer.nests.kinds import as_kind
 from agent.composer.nests.points import chosen, compared, number
 from agent.composer.nests.sizes import Size
 
@@ -22,8 +32,6 @@ _KINDS: Mapping[Kind, str] = {
     Kind.INTEGER: "int intp int8 int16 int32 int64 i1 i2 i4 i8 i uint8 uint16 uint32 uint64 u1 u2 u4 u8",
     Kind.REAL: "float float16 float32 float64 double single half longdouble bfloat16 f2 f4 f8 e f d",
 }
-_WRAPPING = ("uint32", "uint64", "u4", "u8")
-"""Dtypes that are asked for to wrap around; arithmetic here does not."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +63,27 @@ class Listed:
     array: Array
 
 
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """The elements of an array at which a mask of its shape holds, in a row."""
+
+    array: Array
+    mask: Array
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the elements."""
+        return self.array.kind
+
+    def is_by(self, mask: Array) -> bool:
+        """Whether the very same mask selects."""
+        index = [Size.of(axis) for axis in mask.axes]
+        return mask.shape == self.mask.shape and self.mask.at(index) == mask.at(index)
+
+
 @dataclass(frozen=True)
 class Dtype:
-    """A dtype by its name. The narrow ones are taken for their kind alone: values are expected to fit."""
+    """A dtype by its name. Of real numbers it is taken for the kind alone."""
 
     name: str
 
@@ -137,6 +163,10 @@ def array_of(tracer: Tracer, value: Any) -> Array:
         return tracer.array([turns.count], lambda index: number(turns.start + index[0] * turns.step))
     if isinstance(value, list | tuple):
         return stacked(tracer, [array_of(tracer, one) for one in cast("Sequence[Any]", value)], 0)
+    if isinstance(value, Selected):
+        raise NotExpressed(
+            "selecting by a mask: how many elements there are depends on the data; use np.where"
+        )
     raise NotExpressed(f"a {type(value).__name__} where an array is expected")
 
 
@@ -145,8 +175,11 @@ def stacked(tracer: Tracer, arrays: Sequence[Array], axis: int) -> Array:
     if not arrays:
         raise NotExpressed("an empty sequence")
     shape = arrays[0].shape
-    if any(array.shape != shape for array in arrays):
-        raise NotExpressed("joining arrays of different shapes along a new axis")
+    for array in arrays:
+        if len(array.axes) != len(shape):
+            raise NotExpressed("joining arrays of different ranks along a new axis")
+        for one, first in zip(array.shape, shape, strict=True):
+            check_equal(one, first, "joining arrays of different shapes along a new axis")
     axis %= len(shape) + 1
 
     def element(index: tuple[Size, ...]) -> Node:
@@ -187,9 +220,29 @@ def element_wise(
 ) -> Array: ...
 def element_wise(tracer: Tracer, function: Callable[..., Node], *values: Any) -> Array:
     """Apply a function of elements to arrays, and to whatever is taken as one."""
+    selected = next((value for value in values if isinstance(value, Selected)), None)
+    if selected is not None:
+        return cast("Array", _of_selected(tracer, function, selected, values))
     arrays = [array_of(tracer, value) for value in values]
     shape = broadcast([array.shape for array in arrays])
     return tracer.array(shape, lambda index: function(*(spread(array, index) for array in arrays)))
+
+
+def _of_selected(
+    tracer: Tracer, function: Callable[..., Node], selected: Selected, values: Sequence[Any]
+) -> Selected:
+    """Apply a function to what one mask has selected, and to plain values."""
+    plain: list[Any] = []
+    for value in values:
+        if isinstance(value, Selected):
+            if not value.is_by(selected.mask):
+                raise NotExpressed("what different masks select, together")
+            plain.append(value.array)
+        elif array_of(tracer, value).axes:
+            raise NotExpressed("what a mask selects, together with an array")
+        else:
+            plain.append(value)
+    return Selected(element_wise(tracer, function, *plain), selected.mask)
 
 
 def converted(tracer: Tracer, value: Any, dtype: Any) -> Any:
@@ -203,11 +256,15 @@ def converted(tracer: Tracer, value: Any, dtype: Any) -> Any:
         return value
     if is_number(value):
         return _plain_converted(value, kind)
-    array = array_of(tracer, value)
-    name = dtype.name if isinstance(dtype, Dtype) else dtype
-    if name in _WRAPPING and plain_value(array.own) is None:
-        raise NotExpressed(f"`{name}`, whose arithmetic wraps around")
-    return element_wise(tracer, lambda x: as_kind(x, kind), array)
+    array = value if isinstance(value, Selected) else array_of(tracer, value)
+    wanted = wrapping.named(dtype.name if isinstance(dtype, Dtype) else dtype or "")
+
+    def element(x: Node) -> Node:
+        if kind is Kind.REAL and not wrapping.has_its_sign(x):
+            raise NotExpressed("a `uint64` as a real number")
+        return wrapping.put_into(wanted, as_kind(x, kind)) if kind is Kind.INTEGER else as_kind(x, kind)
+
+    return element_wise(tracer, element, array)
 
 
 def _plain_converted(value: float, kind: Kind) -> bool | int | float:

@@ -733,22 +733,159 @@ def reference(a, n):
     b ^= 1 << (a & 3)
     return {"y": ~b + (-a >> 1) + np.left_shift(b, 2) + np.invert(b)}
 """, "100"),
-)  # fmt: skip
-"""What nests express; each is compiled and run."""
-
-BEYOND: tuple[tuple[Written, str], ...] = (
-    (_of("recurrence", X, "n=70", """
+    _of("recurrence", X, "n=70", """
 def reference(x, n):
     y = np.zeros(n)
     y[0] = x[0]
     for i in range(1, n):
         y[i] = 0.9 * y[i - 1] + x[i]
     return {"y": y}
-"""), "a loop that reads what it writes"),
-    (_of("selection_by_mask", "in x float32 n; out y float32 1", "n=70", """
+"""),
+    _of("scatter_add", "in x float32 n; in j int32 n; out y float32 m", "n=70 m=5", """
+def reference(x, j, n, m):
+    y = np.zeros(m)
+    np.add.at(y, j, x)
+    return {"y": y}
+""", "m"),
+    _of("value_of_the_turn_before", "in x float32 n; out y float32 n", "n=40", """
+def reference(x, n):
+    y = np.zeros(n)
+    prev = 0.0
+    for i in range(n):
+        y[i] = x[i] - prev
+        prev = x[i]
+    return {"y": y}
+"""),
+    _of("running_total_read", "in x float32 n; out y float32 n", "n=40", """
+def reference(x, n):
+    y = np.zeros(n)
+    t = 0.0
+    for i in range(n):
+        y[i] = t
+        t += x[i]
+    return {"y": y}
+"""),
+    _of("closure_over_the_turn_before", "in x float32 n; out y float32 n", "n=6", """
+def reference(x, n):
+    prev = 0.0
+    y = np.zeros(n)
+    def f(v):
+        return v - prev
+    for i in range(n):
+        y[i] = f(x[i])
+        prev = x[i]
+    return {"y": y}
+"""),
+    _of("hash_that_wraps_around", "in x int32 n; out y int32 n", "n=5", """
+def reference(x, n):
+    h = x.astype(np.uint32) * np.uint32(2654435761)
+    return {"y": (h >> 16).astype(np.int32)}
+""", "5"),
+    _of("running_mean", "in x float32 n; out y float32 1", "n=30", """
+def reference(x, n):
+    mean = 0.0
+    for k in range(n):
+        mean += (x[k] - mean) / (k + 1)
+    return {"y": np.array([mean])}
+"""),
+    _of("rnn", "in x float32 t, d; in w float32 d, h; in u float32 h, h; out y float32 h", "t=6 d=4 h=5", """
+def reference(x, w, u, t, d, h):
+    s = np.zeros(h)
+    for i in range(t):
+        s = np.tanh(x[i] @ w + s @ u)
+    return {"y": s}
+"""),
+    _of("jacobi_steps", "in a float32 n; out y float32 n", "n=12", """
+def reference(a, n):
+    y = a.copy()
+    for t in range(n):
+        y[1:-1] = 0.5 * (y[:-2] + y[2:])
+    return {"y": y}
+"""),
+    _of("online_softmax", "in x float32 n; in v float32 n, d; out y float32 d", "n=12 d=5", """
+def reference(x, v, n, d):
+    m = -np.inf
+    l = 0.0
+    acc = np.zeros(d)
+    for i in range(n):
+        new = np.maximum(m, x[i])
+        scale = np.exp(m - new)
+        p = np.exp(x[i] - new)
+        l = l * scale + p
+        acc = acc * scale + p * v[i]
+        m = new
+    return {"y": acc / l}
+"""),
+    _of("uint8_wraps", "in a uint8 n; in b uint8 n; out y uint8 n", "n=50", """
+def reference(a, b, n):
+    return {"y": (a + b) // 2}
+""", "256"),
+    _of("last_wins", "in x float32 n, m; out y float32 m", "n=6 m=9", """
+def reference(x, n, m):
+    y = np.zeros(m)
+    for i in range(n):
+        y[:] = x[i]
+    return {"y": y}
+"""),
+    _of("row_at_i", "in x float32 n; out y float32 n, n", "n=9", """
+def reference(x, n):
+    y = np.zeros((n, n))
+    for i in range(n):
+        row = np.zeros(n)
+        row[i] = x[i]
+        y[i] = row
+    return {"y": y}
+"""),
+    _of("clip_by_percentile", "in x float32 n; out y float32 n", "n=41", """
+def reference(x, n):
+    lo, hi = np.percentile(x, 5), np.percentile(x, 95)
+    return {"y": np.clip(x, lo, hi)}
+"""),
+    _of("groupnorm", "in x float32 b, c, l; in g float32 c; in be float32 c; out y float32 b, c, l", "b=2 c=8 l=5", """
+def reference(x, g, be, b, c, l):
+    z = x.reshape(b, 4, c // 4, l)
+    mu = z.mean(axis=(2, 3), keepdims=True)
+    var = z.var(axis=(2, 3), keepdims=True)
+    z = (z - mu) / np.sqrt(var + 1e-5)
+    return {"y": z.reshape(b, c, l) * g[None, :, None] + be[None, :, None]}
+"""),
+    _of("one_hot_ce_grad", "in x float32 n, c; in t int32 n; out g float32 n, c", "n=6 c=5", """
+def reference(x, t, n, c):
+    e = np.exp(x - np.max(x, axis=1, keepdims=True))
+    p = e / np.sum(e, axis=1, keepdims=True)
+    p[np.arange(n), t] -= 1
+    return {"g": p / n}
+""", "c"),
+    _of("rank_transform", "in x float32 n; out y float32 n", "n=20", """
+def reference(x, n):
+    order = x.argsort(kind="stable")
+    ranks = np.empty(n, dtype=np.int64)
+    ranks[order] = np.arange(n)
+    return {"y": ranks / (n - 1)}
+"""),
+    _of("unpack_int4", "in packed uint8 n; out y float32 2*n", "n=21", """
+def reference(packed, n):
+    lo = packed & 0x0F
+    hi = packed >> 4
+    both = np.stack([lo, hi], axis=1).reshape(-1)
+    return {"y": both.astype(np.float32) - 8.0}
+""", "256"),
+    _of("selection_by_mask", "in x float32 n; out y float32 1", "n=70", """
 def reference(x, n):
     return {"y": x[x > 0].mean().reshape(1)}
-"""), "selecting by a mask"),
+"""),
+    _of("standardised_where_positive", "inout x float32 n, m; out v float32 1", "n=6 m=7", """
+def reference(x, n, m):
+    keep = x > 0
+    some = x[keep]
+    x[keep] = (some - some.mean()) / np.sqrt(some.var() + 1e-3)
+    x[~keep] *= 2
+    return {"x": x, "v": np.array([some.max() * len(some)])}
+"""),
+)  # fmt: skip
+"""What nests express; each is compiled and run."""
+
+BEYOND: tuple[tuple[Written, str], ...] = (
     (_of("data_dependent_branch", X, "n=70", """
 def reference(x, n):
     if x.sum() > 0:
@@ -759,45 +896,10 @@ def reference(x, n):
 def reference(a, n):
     return {"b": np.linalg.inv(a)}
 """), "np.linalg.inv"),
-    (_of("scatter_add", "in x float32 n; in j int32 n; out y float32 m", "n=70 m=5", """
-def reference(x, j, n, m):
-    y = np.zeros(m)
-    np.add.at(y, j, x)
-    return {"y": y}
-""", "m"), "np.add.at"),
     (_of("edges_unknown", "in x int32 n; out h int32 9", "n=70", """
 def reference(x, n):
     return {"h": np.bincount(x)}
 """, "9"), "without `minlength`"),
-    (_of("value_of_the_turn_before", "in x float32 n; out y float32 n", "n=40", """
-def reference(x, n):
-    y = np.zeros(n)
-    prev = 0.0
-    for i in range(n):
-        y[i] = x[i] - prev
-        prev = x[i]
-    return {"y": y}
-"""), "`prev` changes from turn to turn"),
-    (_of("running_total_read", "in x float32 n; out y float32 n", "n=40", """
-def reference(x, n):
-    y = np.zeros(n)
-    t = 0.0
-    for i in range(n):
-        y[i] = t
-        t += x[i]
-    return {"y": y}
-"""), "`t` is read and changed"),
-    (_of("closure_over_the_turn_before", "in x float32 n; out y float32 n", "n=6", """
-def reference(x, n):
-    prev = 0.0
-    y = np.zeros(n)
-    def f(v):
-        return v - prev
-    for i in range(n):
-        y[i] = f(x[i])
-        prev = x[i]
-    return {"y": y}
-"""), "`prev` changes from turn to turn"),
     (_of("list_grown_in_a_loop", "in x float32 n; out y float32 n", "n=40", """
 def reference(x, n):
     out = []
@@ -864,11 +966,6 @@ def reference(x, n):
         y[i] = x[i - 2:i + 1].sum()
     return {"y": y}
 """), "may be negative"),
-    (_of("hash_that_wraps_around", "in x int32 n; out y int32 n", "n=5", """
-def reference(x, n):
-    h = x.astype(np.uint32) * np.uint32(2654435761)
-    return {"y": (h >> 16).astype(np.int32)}
-""", "5"), "wraps around"),
     (_of("mask_beside_an_index", "in x float32 n, m; out y float32 n, m", "n=9 m=4", """
 def reference(x, n, m):
     y = np.zeros((n, m))
@@ -879,13 +976,6 @@ def reference(x, n, m):
 def reference(x, n, m):
     return {"y": np.array([np.linalg.norm(x, ord=2, axis=(0, 1))])}
 """), "np.linalg.norm of order 2"),
-    (_of("running_mean", "in x float32 n; out y float32 1", "n=30", """
-def reference(x, n):
-    mean = 0.0
-    for k in range(n):
-        mean += (x[k] - mean) / (k + 1)
-    return {"y": np.array([mean])}
-"""), "`mean` is read and changed"),
     (_of("flat_index_with_the_wrong_stride", "in x float32 n, m; out y float32 n * m", "n=5 m=5", """
 def reference(x, n, m):
     y = np.zeros(n * m)

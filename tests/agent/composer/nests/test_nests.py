@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from agent.composer.nests.writing import emit
 from sandbox.reference import special
 from tests.agent.composer.nests.corpus import BEYOND, CORPUS, Written
 
-EVERYTHING = NestOptions.of(entry.name for entry in fields(NestOptions))
+EVERYTHING = NestOptions.every().settled()
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ def build(folder: Path, include: Path, *, nodes: Sequence[str] = ()) -> Path:
     command = [
         cc, "-O3", "-march=native", "-std=gnu11", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wl,-soname,libcuda.so.1",
         "-D_GNU_SOURCE", f'-DNAME="{NAME}"', f'-DBUS_ID="{BUS_ID}"', f"-DNODES={quoted}", "-isystem", str(include),
-        "-o", str(library), str(_SOURCE), str(stubs), "-lpthread",
+        "-o", str(library), str(_SOURCE), str(stubs), "-lpthread", "-ldl",
     ]  # fmt: skip
     subprocess.run(command, check=True)
     (folder / "libcuda.so").symlink_to(library.name)

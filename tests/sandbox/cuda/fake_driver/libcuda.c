@@ -6,6 +6,7 @@
 // A function is found where the image names it, and runs as the entry of `kernels` with its unmangled name.
 
 #include <cuda.h>
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -296,6 +297,24 @@ CUresult CUDAAPI cuInit(unsigned flags) {
     return CUDA_SUCCESS;
 }
 
+// By the plain name of a function the newest of its versions that is here; cuda.bindings finds all of them so.
+CUresult CUDAAPI cuGetProcAddress(const char *symbol, void **found, int version, cuuint64_t flags,
+                                  CUdriverProcAddressQueryResult *result) {
+    static const char *const suffixes[] = {"_v4", "_v3", "_v2", ""};
+    static void *self;
+    Dl_info where;
+    (void)version, (void)flags;
+    if (!self && dladdr((void *)&cuGetErrorName, &where)) self = dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    *found = NULL;
+    for (int i = 0; self && !*found && i < 4; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s%s", symbol, suffixes[i]);
+        *found = dlsym(self, name);
+    }
+    if (result) *result = *found ? CU_GET_PROC_ADDRESS_SUCCESS : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+    return *found ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
+
 CUresult CUDAAPI cuDriverGetVersion(int *version) { return *version = CUDA_VERSION, CUDA_SUCCESS; }
 CUresult CUDAAPI cuDeviceGetCount(int *count) {
     return *count = 1, initialised ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
@@ -341,6 +360,23 @@ CUresult CUDAAPI cuCtxCreate(CUcontext *made_context, CUctxCreateParams *paramet
     *made_context = (CUcontext)stack[depth - 1];
     return CUDA_SUCCESS;
 }
+// One for the process, as the runtime and every framework share it.
+CUresult CUDAAPI cuDevicePrimaryCtxRetain(CUcontext *retained, CUdevice device) {
+    static Object *primary;
+    if (!initialised) return CUDA_ERROR_NOT_INITIALIZED;
+    if (device) return CUDA_ERROR_INVALID_DEVICE;
+    if (!primary) primary = made(CONTEXT);
+    *retained = (CUcontext)primary;
+    return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuDevicePrimaryCtxRelease(CUdevice device) { return device ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS; }
+CUresult CUDAAPI cuCtxSetCurrent(CUcontext wanted) {
+    if (!known(CONTEXT, wanted)) return CUDA_ERROR_INVALID_CONTEXT;
+    if (!depth) depth = 1;
+    stack[depth - 1] = (Object *)wanted;
+    return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuCtxGetCurrent(CUcontext *found) { return *found = (CUcontext)context(), CUDA_SUCCESS; }
 CUresult CUDAAPI cuCtxPushCurrent(CUcontext pushed) {
     if (!known(CONTEXT, pushed)) return CUDA_ERROR_INVALID_CONTEXT;
     stack[depth++] = (Object *)pushed;
@@ -546,6 +582,19 @@ CUresult CUDAAPI cuModuleGetGlobal(CUdeviceptr *address, size_t *size, CUmodule 
     *size = found->size;
     return CUDA_SUCCESS;
 }
+// Libraries are modules of no context; their kernels are those modules' functions.
+CUresult CUDAAPI cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *options, void **values,
+                                   unsigned count, CUlibraryOption *of_library, void **library_values,
+                                   unsigned library_count) {
+    (void)options, (void)values, (void)of_library, (void)library_values;
+    return count || library_count ? CUDA_ERROR_INVALID_VALUE : cuModuleLoadData((CUmodule *)library, code);
+}
+CUresult CUDAAPI cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const char *symbol) {
+    return cuModuleGetFunction((CUfunction *)kernel, (CUmodule)library, symbol);
+}
+CUresult CUDAAPI cuLibraryGetGlobal(CUdeviceptr *address, size_t *size, CUlibrary library, const char *symbol) {
+    return cuModuleGetGlobal(address, size, (CUmodule)library, symbol);
+}
 CUresult CUDAAPI cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
     ENTER
     KNOWN(of, FUNCTION, function)
@@ -553,6 +602,9 @@ CUresult CUDAAPI cuFuncSetAttribute(CUfunction function, CUfunction_attribute at
         return CUDA_ERROR_INVALID_VALUE;
     of->dynamic_shared = value;
     return CUDA_SUCCESS;
+}
+CUresult CUDAAPI cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device) {
+    return device ? CUDA_ERROR_INVALID_DEVICE : cuFuncSetAttribute((CUfunction)kernel, attribute, value);
 }
 
 // ---- launches and graphs
@@ -583,7 +635,9 @@ static CUresult refused(const CUlaunchConfig *config, const Object *function) {
 CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra) {
     ENTER
     KNOWN(launched, FUNCTION, function)
-    KNOWN(on, STREAM, config->hStream)
+    static Object of_default = {.kind = STREAM};
+    Object *on = config->hStream ? known(STREAM, config->hStream) : &of_default;
+    if (!on) return CUDA_ERROR_INVALID_HANDLE;
     CUresult status = extra ? CUDA_ERROR_INVALID_VALUE : refused(config, launched);
     if (status) return status;
     Launch launch = {launched->kernel,

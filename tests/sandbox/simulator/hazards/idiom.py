@@ -155,7 +155,7 @@ def _source_line(lines: list[str], position: int) -> str:
 
 _FENCE = re.compile(r"^\s*(membar\.(gl|sys|cta)|fence\.(sc|acq_rel|acquire|release)\.(gpu|sys|cta|cluster));")
 _BARRIER = re.compile(
-    r"^\s*(@!?%p\d+ )?(bar\.sync|barrier\.sync|barrier\.cluster\.wait|bar\.warp\.sync|cp\.async\.wait_(all|group))\b"
+    r"^\s*(@!?%p\d+ )?(bar\.sync|barrier\.sync|barrier\.cluster\.wait|bar\.warp\.sync|cp\.async(?:\.bulk)?\.wait_(all|group))\b"
 )
 _ORDER = re.compile(r"\.(acquire|release|acq_rel)\b")
 _MEMORY = re.compile(r"^\s*(@!?%p\d+ )?(ld|st|atom|red)\.")
@@ -178,7 +178,7 @@ def changes(lines: list[str], position: int) -> Iterator[tuple[str, list[str]]]:
         if found[2] == "bar.warp.sync":
             alone = "{ .reg .b32 alone; mov.u32 alone, %lanemask_eq; bar.warp.sync alone; }"
             yield "bar.warp.sync of each lane by itself", with_line(*alone.replace("; ", ";\n").split("\n"))
-        if text.startswith("cp.async.wait_group"):
+        if re.match(r"cp\.async\.(bulk\.)?wait_group", text):
             yield (
                 "waits for one group less",
                 with_line(re.sub(r"\d+;", lambda m: f"{int(m[0][:-1]) + 1};", line)),
@@ -193,6 +193,8 @@ def changes(lines: list[str], position: int) -> Iterator[tuple[str, list[str]]]:
                     re.sub(r"(mbarrier\.(?:arrive|try_wait|test_wait)(?:\.parity)?)", r"\1.relaxed.cta", line)
                 ),
             )
+    elif text.startswith("fence.proxy.async"):
+        yield "without proxy fence", with_line()
     elif "barrier.cluster.arrive" in text:
         yield (
             "cluster arrival relaxed",

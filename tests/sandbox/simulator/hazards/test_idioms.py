@@ -32,6 +32,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "12 fence of the block": SC_LOAD,
         "12 fence later": SC_LOAD,
     },
+    "bulk_store": {
+        "24 without cp.async.bulk.wait_group": "the source has been read, and a grid ends after its copies",
+        "24 waits for one group less": "the source has been read, and a grid ends after its copies",
+    },
     "cas_loop_shared": {"8 block scope": SHARED},
     "fence_reduction": {"11 without bar.sync #6": OWN, "22 without bar.sync #6": OWN},
     "flag_barrier": {

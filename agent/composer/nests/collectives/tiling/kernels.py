@@ -1,0 +1,304 @@
+"""Kernels for sums of products: tiles of both factors, step by step along what is summed, and one pass over the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from agent.composer.expressions import Value, Writer
+from agent.composer.kernel_text import SIZED_PACK, indent, with_declared
+from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.collectives.tiling.filling import ASYNC_COPY, Decoded, Filler
+from agent.composer.nests.collectives.tiling.geometry import TileLayout, layout, result_bytes
+from agent.composer.nests.collectives.tiling.multiplying import Converted, Multiplier
+from agent.composer.nests.collectives.tiling.packing import width
+from agent.composer.nests.collectives.tiling.products import Factor, Product
+from agent.composer.nests.collectives.tiling.tensor import TensorMultiplier
+from agent.composer.nests.points import At, kind_of
+from agent.composer.nests.sizes import Axis, combinations
+from agent.composer.nests.texts import Texts
+
+
+@dataclass(frozen=True)
+class TileChoices:
+    """How a product is written.
+
+    Attributes:
+        tensor: By tensor cores.
+        side: Results along each side of a thread's block, 4 or 8; by tensor cores, a warp has eight times as many rows.
+        vectors: Packs move where they can.
+        pipeline: How the next tiles come: `` (after the present ones), `ahead` in registers, or `async`.
+        bounded: A thread has 128 registers at most.
+        constant: Dims are constants of the code.
+    """
+
+    tensor: bool
+    side: int
+    vectors: bool
+    pipeline: str
+    bounded: bool
+    constant: bool
+
+
+@dataclass(frozen=True)
+class TiledKernel:
+    """The parts of a kernel that sums products.
+
+    Attributes:
+        grid: Blocks.
+        threads: Threads of a block.
+        bounds: What `__launch_bounds__` is told.
+        shared: Bytes of dynamic shared memory.
+        directives: Defines that it goes by.
+        functions: Device functions that it calls.
+    """
+
+    body: str
+    grid: str
+    threads: str
+    bounds: str
+    shared: str
+    directives: list[str]
+    functions: list[str]
+
+
+@dataclass(frozen=True)
+class TiledWriter:
+    """Writes the kernel of one product.
+
+    Attributes:
+        name: Of the kernel; its defines end with it.
+        decoded: Takes a flat index over some axes apart.
+        stored: Writes the statement that stores the stage's element.
+        target: The buffer that the stage fills, and where its element goes in there.
+    """
+
+    name: str
+    stage: FilledBuffer
+    product: Product
+    choices: TileChoices
+    texts: Texts
+    decoded: Decoded
+    stored: Callable[[Value], str]
+    target: At
+
+    def written(self) -> TiledKernel:
+        """Write it."""
+        body = f"{self._head()}{self._multiplier.declared()}{self._loop()}{self._results()}"
+        fillers = [self._left, self._right]
+        macros = [f"//@ define {one.macro} = {one.packed}" for one in fillers if one.packed]
+        macros += [f"//@ define {self._out} = {self._packed_out}"] if self._packed_out else []
+        functions = [SIZED_PACK, *([ASYNC_COPY] if self.choices.pipeline == "async" else [])]
+        functions += self._multiplier.functions if isinstance(self._multiplier, TensorMultiplier) else []
+        stages = f"{self._groups} * STAGES * ({self._left.tile.bytes} + {self._right.tile.bytes})"
+        threads = f"{self._lanes} * {self._groups}"
+        bounds = f"{threads}, (512 + {threads} - 1) / ({threads})" if self.choices.bounded else threads
+        return TiledKernel(
+            body,
+            self._grid,
+            threads,
+            bounds,
+            f"max({stages}, {result_bytes(self._ctype)})",
+            macros,
+            functions,
+        )
+
+    @cached_property
+    def _prefix(self) -> str:
+        return "MMA_" if self.choices.tensor else ""
+
+    @property
+    def _lanes(self) -> str:
+        return f"{self._prefix}LANES"
+
+    @property
+    def _groups(self) -> str:
+        return f"{self._prefix}GROUPS"
+
+    @property
+    def _ctype(self) -> str:
+        return self.texts.types.name(kind_of(self.product.fold))
+
+    @cached_property
+    def _left(self) -> Filler:
+        return self._filler(self.product.left)
+
+    @cached_property
+    def _right(self) -> Filler:
+        return self._filler(self.product.right)
+
+    def _filler(self, factor: Factor) -> Filler:
+        at = factor.element
+        dtype = None if at is None else self.texts.dtypes[at.buffer]
+        tile = layout(factor, dtype, self.texts.types, f"{self._prefix}BK")
+        macro = f"{factor.side}_width_{self.name}".upper()
+        return Filler(
+            tile, self.texts, self.decoded, macro, self._lanes, self.choices.vectors, self.choices.constant
+        )
+
+    @cached_property
+    def _multiplier(self) -> Multiplier | TensorMultiplier:
+        left, right = self._left.tile, self._right.tile
+        if self.choices.tensor:
+            return TensorMultiplier(left, right, self.choices.side // 2)
+        return Multiplier(
+            left, right, self.choices.side, self._ctype, self._converted(left), self._converted(right)
+        )
+
+    def _converted(self, tile: TileLayout) -> Converted:
+        kind, at = kind_of(self.product.fold), tile.factor.element
+        writer = Writer(self.texts.types, {})
+
+        def value(text: str) -> str:
+            given = (
+                Value(text, kind_of(tile.factor.value))
+                if at is None
+                else writer.loaded(text, self.texts.dtypes[at.buffer])
+            )
+            return writer.cast(given, kind).text
+
+        return value
+
+    @property
+    def _tiles(self) -> tuple[str, str]:
+        """How many tiles lie side by side, and one above the other, as expressions of kernel files."""
+        columns, rows = (
+            combinations(factor.outer).expression() for factor in (self.product.right, self.product.left)
+        )
+        return f"ceil_div({columns}, BN)", f"ceil_div({rows}, BM)"
+
+    @property
+    def _grid(self) -> str:
+        across, down = self._tiles
+        if not self.product.batch:
+            return f"({across}, {down})"
+        return f"{across} * {down} * ({combinations(self.product.batch).expression()})"
+
+    def _head(self) -> str:
+        left, right = self._left.tile, self._right.tile
+        return (
+            "extern __shared__ __align__(16) unsigned char shared[];\n"
+            f"const int group = threadIdx.x / {self._lanes};\nconst int item = threadIdx.x % {self._lanes};\n"
+            f"const int warp = item / 32;\nconst int lane = threadIdx.x % 32;\n{self._placed()}"
+            f"unsigned char* const own = shared + group * (STAGES * ({left.bytes} + {right.bytes}));\n"
+        )
+
+    def _placed(self) -> str:
+        """Where the block's results begin."""
+        if not self.product.batch:
+            return "const int first_row = blockIdx.y * BM;\nconst int first_col = blockIdx.x * BN;\n"
+        columns, rows = (
+            self.texts.size(combinations(factor.outer)) for factor in (self.product.right, self.product.left)
+        )
+        return (
+            f"const int tiles_across = ({columns} + BN - 1) / BN;\n"
+            f"const int tiles = tiles_across * (({rows} + BM - 1) / BM);\n"
+            "const int batch = blockIdx.x / tiles;\n"
+            "const int first_row = blockIdx.x % tiles / tiles_across * BM;\n"
+            "const int first_col = blockIdx.x % tiles % tiles_across * BN;\n"
+            f"{self.decoded('batch', self.product.batch)}"
+        )
+
+    def _loop(self) -> str:
+        """Go along what is summed, tile by tile."""
+        bk = f"{self._prefix}BK"
+        depth = self.texts.size(combinations(self.product.left.depth))
+        steps = f"const int steps = ({depth} + {bk} * {self._groups} - 1) / ({bk} * {self._groups});\n"
+        k0 = f"const int k0 = (step * {self._groups} + group) * {bk};\n"
+        both = [self._left, self._right]
+        multiply, turn = self._multiplier.step(), "for (int step = 0; step < steps; ++step) {\n"
+        match self.choices.pipeline:
+            case "async":
+                return steps + self._asynchronous(k0, multiply)
+            case "ahead":
+                fetch = "".join(one.ahead() for one in both)
+                registers = "".join(one.declared() for one in both)
+                ahead = f"auto fetch = [&](const int step) {{\n{indent(k0 + fetch)}}};\nfetch(0);\n"
+                store = "".join(one.stored() for one in both)
+                inner = f"{store}__syncthreads();\nif (step + 1 < steps) {{\n    fetch(step + 1);\n}}\n{multiply}__syncthreads();\n"
+                return f"{steps}{self._pointers('own')}{registers}{ahead}{turn}{indent(inner)}}}\n"
+            case _:
+                fill = "".join(one.direct() for one in both)
+                inner = f"{k0}{fill}__syncthreads();\n{multiply}__syncthreads();\n"
+                return f"{steps}{self._pointers('own')}{turn}{indent(inner)}}}\n"
+
+    def _pointers(self, base: str) -> str:
+        left, right = self._left.tile, self._right.tile
+        return (
+            f"{left.ctype}* const left_tile = reinterpret_cast<{left.ctype}*>({base});\n"
+            f"{right.ctype}* const right_tile = reinterpret_cast<{right.ctype}*>({base} + {left.bytes});\n"
+        )
+
+    def _asynchronous(self, k0: str, multiply: str) -> str:
+        left, right = self._left.tile, self._right.tile
+        filled = f"own + stage * ({left.bytes} + {right.bytes})"
+        fetch = self._pointers(filled) + k0 + self._left.asynchronous() + self._right.asynchronous()
+        commit = 'asm volatile("cp.async.commit_group;" ::: "memory");\n'
+        inner = (
+            'asm volatile("cp.async.wait_group %0;" :: "n"(STAGES - 2) : "memory");\n__syncthreads();\n'
+            f"if (step + STAGES - 1 < steps) {{\n    fetch(step + STAGES - 1, coming);\n}}\n{commit}"
+            f"{self._pointers(filled)}{multiply}"
+            "stage = stage + 1 == STAGES ? 0 : stage + 1;\ncoming = coming + 1 == STAGES ? 0 : coming + 1;\n"
+        )
+        first = f"if (s < steps) {{\n    fetch(s, s);\n}}\n{commit}"
+        return (
+            f"auto fetch = [&](const int step, const int stage) {{\n{indent(fetch)}}};\n"
+            f"#pragma unroll\nfor (int s = 0; s < STAGES - 1; ++s) {{\n{indent(first)}}}\n"
+            "int stage = 0;\nint coming = STAGES - 1;\n"
+            f"for (int step = 0; step < steps; ++step) {{\n{indent(inner)}}}\n"
+            'asm volatile("cp.async.wait_group 0;" ::: "memory");\n__syncthreads();\n'
+        )
+
+    @property
+    def _out(self) -> str:
+        return f"out_width_{self.name}".upper()
+
+    @cached_property
+    def _packed_out(self) -> str | None:
+        """How many results are stored at a time, as an expression of kernel files; None where always one is."""
+        at, run = self.target, self.product.right.outer[-1]
+        if not self.choices.vectors:
+            return None
+        return width(at.buffer, at.indices, run, self.texts.shapes, self.texts.dtypes[at.buffer])
+
+    def _results(self) -> str:
+        """Sum up the groups in shared memory, and store what follows from the sums, neighbours side by side."""
+        handed = f"if (group == g) {{\n{indent(self._multiplier.handed_over())}}}\n__syncthreads();\n"
+        many = self._out if self._packed_out else "1"
+        each = f"(BN / {many})" if self._packed_out else "BN"
+        across = f"e % {each} * {many}" if self._packed_out else f"e % {each}"
+        left, right = self.product.left, self.product.right
+        rows, columns = (self.texts.size(combinations(factor.outer)) for factor in (left, right))
+        inside = f"across < {rows} && along < {columns}"
+        at = (
+            f"const int to_row = e / {each};\nconst int to_col = {across};\n"
+            "const int across = first_row + to_row;\nconst int along = first_col + to_col;\n"
+            f"if ({inside}) {{\n{indent(with_declared(self.decoded('across', left.outer), self._kept(right.outer)))}}}\n"
+        )
+        return (
+            f"{self._ctype}* const results = reinterpret_cast<{self._ctype}*>(shared);\n"
+            f"#pragma unroll\nfor (int g = 0; g < {self._groups}; ++g) {{\n{indent(handed)}}}\n"
+            f"for (int e = threadIdx.x; e < BM * {each}; e += {self._lanes} * {self._groups}) {{\n{indent(at)}}}\n"
+        )
+
+    def _kept(self, columns: tuple[Axis, ...]) -> str:
+        """Compute and store one pack of results."""
+        place = "results[to_row * (BN + 4) + to_col{}]"
+        kind = kind_of(self.product.fold)
+        self.texts.known[self.product.fold] = Value(place.format(" + j" if self._packed_out else ""), kind)
+        lines = self.texts.lines(self.stage.value)
+        (value,) = lines.values
+        before = "".join(f"{line}\n" for line in lines.lines)
+        if not self._packed_out:
+            return with_declared(self.decoded("along", columns), before + self.stored(value))
+        ctype, buffer = self.texts.ctype(self.target.buffer), self.texts.buffer(self.target.buffer)
+        pack = f"Pack<{ctype}, {self._out}>"
+        one = f"{before}values.lane[j] = {self.texts.stored(self.target.buffer, value)};\n"
+        one = with_declared(f"const int place = along + j;\n{self.decoded('place', columns)}", one)
+        place = self.texts.place(self.target.buffer, self.target.indices)
+        to = f"*reinterpret_cast<{pack}*>({buffer} + ({place})) = values;\n"
+        return (
+            f"{pack} values;\n#pragma unroll\nfor (int j = 0; j < {self._out}; ++j) {{\n{indent(one)}}}\n"
+            f"{with_declared(self.decoded('along', columns), to)}"
+        )
