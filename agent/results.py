@@ -12,7 +12,7 @@ from agent.candidates import Trial
 from agent.exploration import Exploration
 from agent.model_settings import CLIENT, ModelSettings
 from agent.strategy_names import StrategyName
-from sandbox.verdict import Provenance, Verdict
+from sandbox.verdict import PairedVerdict, Provenance, Verdict
 
 
 class Stop(StrEnum):
@@ -42,6 +42,7 @@ class SearchRequest(BaseModel):
 
     `patience` is how many rounds without a gain a search goes on; None leaves it to the strategy.
     `start` holds kernel files to begin with: the first candidates of round 1.
+    `approve` waits before each round until someone has seen its plans.
     `target_us`, `target_speedup` and `target_roofline` end the search where all that are set are met; each takes the
     place of the task's own.
     `tools` is the address of an MCP server whose tools judge, None for this machine's own.
@@ -61,6 +62,7 @@ class SearchRequest(BaseModel):
     target_us: float | None = Field(default=None, gt=0)
     target_speedup: float | None = Field(default=None, gt=0)
     target_roofline: float | None = Field(default=None, gt=0, le=1)
+    approve: bool = False
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None
@@ -103,7 +105,8 @@ class BestKernel(BaseModel):
     """The best correct kernel so far. `speedup` is against the task's baseline on the same device.
 
     `not_judged` names the benchmark shapes at which its results were only counted when the search ended; `held_out`
-    is None where the task has no final sizes, or the search has not come to them.
+    is None where the task has no final sizes, or the search has not come to them. `against_baseline` is what paired
+    runs on a GPU said of it when the search ended, runs that nothing was chosen by; None of estimates.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -118,6 +121,7 @@ class BestKernel(BaseModel):
     candidate: int
     not_judged: list[dict[str, int]] = Field(default_factory=list[dict[str, int]])
     held_out: HeldOut | None = None
+    against_baseline: PairedVerdict | None = None
 
 
 class SearchResult(BaseModel):
@@ -134,6 +138,7 @@ class SearchResult(BaseModel):
     """PASS where a correct kernel was found, else the verdict of the last candidate; None before any."""
     best: BestKernel | None
     baseline_us: float | None
+    baseline_provenance: Provenance | None = None
     stopped: Stop | None
     candidates: list[Trial]
     rounds: int

@@ -69,6 +69,8 @@ class RunResult:
         seconds: Host wall time of the run.
         work: What a simulator executed; None on a GPU, and after a fault.
         told: Of a plan of which a sample of blocks ran: by output, which elements these wrote, flat.
+        reach: Of such a plan: by output, how many of its elements all blocks would write if each wrote as many as the
+            one of the sample that wrote most.
     """
 
     fault: Fault | None
@@ -80,6 +82,7 @@ class RunResult:
     undefined: tuple[str, ...] = ()
     work: Work | None = None
     told: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    reach: Mapping[str, int] = field(default_factory=dict[str, int])
     further: tuple[Fault, ...] = ()
 
 

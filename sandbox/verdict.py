@@ -42,6 +42,15 @@ class Provenance(StrEnum):
     """Computed by the cost model, or extrapolated from a sample of blocks."""
 
 
+class PairedVerdict(StrEnum):
+    """What runs of two kernels in turn on one GPU say of the one beside the other."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    INCONCLUSIVE = "inconclusive"
+    """The runs do not tell them apart."""
+
+
 _ORDER = {verdict: position for position, verdict in enumerate(Verdict)}
 
 

@@ -26,7 +26,7 @@ from tools.reports import AnyReport, CheckReport, ProofReport, TestReport
 from tools.stages.checking import CheckStages
 from tools.stages.compiling import CompileStage
 from tools.stages.hazards import HazardStage
-from tools.stages.judgement import CheckContext, judge
+from tools.stages.judgement import CheckContext
 from tools.stages.measuring import MeasureStage
 from tools.stages.own_files import by_own_files
 from tools.stages.profiling import ProfileStage
@@ -149,7 +149,7 @@ class LocalToolbox(Toolbox):
             task_sha=order.task.sha,
             baseline=wrong,
         )
-        report = await judge(CheckContext(order, frozen, seed, blank), self._stages.in_order())
+        report = await self._stages.judge(CheckContext(order, frozen, seed, blank))
         if order.prove:
             report = replace(report, proof=await self._prove(order, report))
         return replace(report, message=f"{report.message} Beside this, {wrong}") if wrong else report

@@ -74,6 +74,16 @@ def told_to(account: Account) -> Generator[None]:
 
 
 @contextmanager
+def untold() -> Generator[None]:
+    """Have the work that begins here tell nobody: it is done beside a stage that does."""
+    token = _account.set(None)
+    try:
+        yield
+    finally:
+        _account.reset(token)
+
+
+@contextmanager
 def part(name: str) -> Generator[None]:
     """Name what begins here as a part of the work, `kernel 1 of 2`."""
     token = _part.set(name)

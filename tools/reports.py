@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sandbox.device import Bottleneck, Breakdown, Cause, Fault, LaunchProfile
 from sandbox.program import Diagnostic, KernelResources
 from sandbox.proof.opinion import LaunchProof, Opinion
-from sandbox.verdict import Provenance, Verdict
+from sandbox.verdict import PairedVerdict, Provenance, Verdict
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,7 @@ class Timing:
         judged: Outputs of timed runs that were judged; `unkept` runs left others, which were not.
         notes: What should give pause.
         conditions: Clocks, heat and throttling before and after.
+        against_baseline: What all of that says of the candidate beside the baseline.
     """
 
     pairs: int
@@ -146,6 +147,7 @@ class Timing:
     notes: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
     noise: float | None = None
+    against_baseline: PairedVerdict | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,14 @@ class ProfileReport:
     bottleneck: Bottleneck = Bottleneck.UNKNOWN
     roofline_fraction: float | None = None
     error: float | None = None
+
+    @property
+    def against_baseline(self) -> PairedVerdict | None:
+        """What paired runs say of the kernel beside the baseline, where they say the same at every shape."""
+        told = {None if shape.timing is None else shape.timing.against_baseline for shape in self.shapes}
+        if not told or None in told:
+            return None
+        return told.pop() if len(told) == 1 else PairedVerdict.INCONCLUSIVE
 
 
 @dataclass(frozen=True)
@@ -253,6 +263,7 @@ class CheckReport:
         not_judged: Benchmark shapes that were timed, but at which nobody knows whether the results are right.
         settings: Every setting that a sweep tried, in the order of the file's values.
         final: The times at the task's final sizes, that no search sees; None where they were not asked.
+        accepted: What paired runs of its own said of a search's winner beside the baseline; None without a GPU.
     """
 
     verdict: Verdict
@@ -276,6 +287,7 @@ class CheckReport:
     proof: ProofReport | None = None
     settings: tuple[SweptSetting, ...] = ()
     final: ProfileReport | None = None
+    accepted: PairedVerdict | None = None
 
 
 AnyReport = CompileReport | TestReport | ProfileReport | CheckReport

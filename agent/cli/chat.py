@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.cli.editing import edit
 from agent.cli.options import AsJson, BaseUrl, DeviceName, ToolsUrl
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
 from sandbox.errors import UsageError
@@ -148,20 +146,12 @@ def _agreed(task: Task, folder: Path, *, quiet: bool) -> Task | None:
         if answer in ("y", "yes") and current is not None:
             return current
         if answer in ("e", "edit"):
-            _edit([folder / name for name in _FILES])
+            edit([folder / name for name in _FILES])
         try:
             current = load(folder)
         except UsageError as error:
             current = None
             typer.echo(f"the task cannot be used: {error}", err=True)
-
-
-def _edit(files: list[Path]) -> None:
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    try:
-        subprocess.run([*editor, *files], check=False)
-    except OSError as error:
-        typer.echo(f"no editor could be started: {error}; set EDITOR, or edit {files[0].parent}", err=True)
 
 
 async def _keep(task: Task, device: str, tools: str | None) -> Task:

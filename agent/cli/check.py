@@ -75,13 +75,13 @@ def check(  # noqa: PLR0913 - they are the options of the command
         ),
     ] = None,
     slower_than: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--slower-than",
             metavar="SHARE",
-            help="With --against, fail where slower by this and by its error.",
+            help="With --against, fail where slower by this (default 5%) and by its error.",
         ),
-    ] = "5%",
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Judge again whenever a file of a kernel or its task changes.")
     ] = False,
@@ -97,11 +97,13 @@ def check(  # noqa: PLR0913 - they are the options of the command
         def order(judged: Any, text: str) -> CheckOrder[Any]:
             return CheckOrder(judged, text, sweep=sweep, thorough=thorough, prove=prove, seed=seed)
 
-        chosen = VerdictFormat.JSON if as_json and (len(paths) > 1 or Path(paths[0]).is_dir()) else form
+        if slower_than is not None and against is None:
+            raise UsageError("--slower-than compares with the results that --against names")
         kernels = named_kernels(paths, task)
         single = (
-            len(paths) == 1 and not Path(paths[0]).is_dir() and chosen is VerdictFormat.TEXT and not against
+            len(paths) == 1 and not Path(paths[0]).is_dir() and form is VerdictFormat.TEXT and not against
         )
+        chosen = VerdictFormat.JSON if as_json and not single else form
         if report_file is not None:
             require_file(report_file)
             if format_of(report_file) is ReportFormat.PNG:
@@ -112,9 +114,8 @@ def check(  # noqa: PLR0913 - they are the options of the command
                 if single:
                     given = (report_file, as_json, strict)
                     return await _judge_one(kernels[0], toolbox, order, given)
-                return await _judge_all(
-                    kernels, toolbox, order, (chosen, report_file), (against, slower_than)
-                )
+                told, before = (chosen, report_file, strict), (against, slower_than or "5%")
+                return await _judge_all(kernels, toolbox, order, told, before)
 
             if not watch:
                 return await once()
@@ -164,10 +165,18 @@ async def _judge_all(
     kernels: list[NamedKernel],
     toolbox: Toolbox,
     order: Any,
-    told: tuple[VerdictFormat, Path | None],
+    told: tuple[VerdictFormat, Path | None, bool],
     before: tuple[Path | None, str],
 ) -> ExitStatus:
-    """Judge kernels; `told`: how verdicts are printed, where a page goes; `before`: earlier results, a tolerance."""
+    """Judge kernels.
+
+    Args:
+        kernels: Which.
+        toolbox: What judges.
+        order: Makes the order of a task and a kernel's text.
+        told: How verdicts are printed, where a page goes, and whether a pass must be judged whole.
+        before: Earlier results, and by how much to be slower.
+    """
     from agent.cli import output, report_view
     from agent.cli.regressions import compared, read_results, read_share
     from agent.cli.suite import judge_all, status_of
@@ -177,10 +186,12 @@ async def _judge_all(
     kept, share = None if before[0] is None else read_results(before[0]), read_share(before[1])
     if not kernels:
         raise UsageError("there is no kernel to judge: a folder with tasks holds .cu files beside task.toml")
-    judged = await judge_all(kernels, toolbox, order, home().tasks, lambda said: typer.echo(said, err=True))
+    form, report_file, strict = told
+    judged = await judge_all(
+        kernels, toolbox, order, home().tasks, lambda said: typer.echo(said, err=True), strict=strict
+    )
     if kept is not None:
         judged = compared(judged, kept, share)
-    form, report_file = told
     if form is VerdictFormat.TEXT:
         report_view.show_suite(output.console(), judged)
     else:

@@ -148,7 +148,6 @@ def _tell(package: KernelPackage, folder: Path, form: Form, *, as_json: bool) ->
         )
         return
     typer.echo(f"{folder.absolute()}")
-    typer.echo(
-        f"{form} for {', '.join(package.architectures)}: {len(package.kernels)} kernel(s), judged and compiled"
-    )
+    names = ", ".join(one.file for one in package.kernels)
+    typer.echo(f"{form} for {', '.join(package.architectures)}: {names}, judged and compiled")
     typer.echo("what was checked, and what was not: VERIFICATION.md in it")

@@ -38,7 +38,12 @@ CandidatesADay = Annotated[int, typer.Option("--candidates", min=0, help="Candid
 ModelTokensADay = Annotated[int, typer.Option("--model-tokens", min=0, help="Tokens of chat models a day.")]
 RequestsAMinute = Annotated[int, typer.Option("--requests", min=1, help="Requests a minute.")]
 Seed = Annotated[
-    int | None, typer.Option("--seed", help="Repeat what depends on chance; otherwise it differs every time.")
+    int | None,
+    typer.Option("--seed", min=0, help="Repeat what depends on chance; otherwise it differs every time."),
+]
+Approve = Annotated[
+    bool,
+    typer.Option("--approve", help="Show each round's plans before it is written, and take changes to them."),
 ]
 Strategy = Annotated[
     StrategyName,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -12,6 +13,10 @@ from rich.live import Live
 
 class Shown(Protocol):
     """A view: what it shows is on the screen from its start to its end, and what was shown last stays."""
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Show nothing meanwhile: something is asked."""
+        ...
 
     def __enter__(self) -> Self:
         """Start showing."""
@@ -37,6 +42,15 @@ class Redrawn:
         """
         self._live = Live(console=console, get_renderable=draw, refresh_per_second=a_second)
 
+    @contextmanager
+    def paused(self) -> Generator[None, None, None]:
+        """Leave what is on the screen, and go on below it."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
     def __enter__(self) -> Self:
         """Start redrawing."""
         self._live.__enter__()
@@ -51,6 +65,10 @@ class Redrawn:
 
 class Printed:
     """A view whose lines are printed as things happen: nothing has to start or stop."""
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Nothing happens meanwhile."""
+        return nullcontext()
 
     def __enter__(self) -> Self:
         """Nothing to start."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import UsageError
 
@@ -36,14 +36,27 @@ def read_results(path: Path) -> dict[str, Mapping[str, Any]]:
         UsageError: The file holds something else.
     """
     try:
-        kept: object = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--against: {path} cannot be read: {error}") from None
-    listed = cast("Mapping[str, Any]", kept).get("results") if isinstance(kept, dict) else None
-    if not isinstance(listed, list):
-        raise UsageError(f"--against: {path} holds no results: `warpwright check FOLDER --json` prints them")
-    results = cast("list[Mapping[str, Any]]", listed)
-    return {_key(str(one["kernel"]), one["report"]["device"]): one for one in results if one.get("report")}
+        kept: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--against: {path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--against: {path} is no JSON: {error}") from None
+    try:
+        return {
+            _key(one["kernel"], one["report"]["device"]): _timed(one)
+            for one in kept["results"]
+            if one["report"]
+        }
+    except (TypeError, KeyError, ValueError):
+        raise UsageError(
+            f"--against: {path} holds no results: `warpwright check FOLDER --json` prints them"
+        ) from None
+
+
+def _timed(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a result whose latency is a number, or none; raise ValueError or TypeError of anything else."""
+    old = one.get("latency_us")
+    return {**one, "latency_us": None if old is None else float(old)}
 
 
 def compared(judged: Sequence[Judged], before: Mapping[str, Mapping[str, Any]], share: float) -> list[Judged]:

@@ -82,7 +82,7 @@ def show_suite(console: Console, judged: Sequence[Judged]) -> None:
         made.add_row(
             str(one.kernel),
             one.task,
-            verdict_text(one.verdict),
+            Text.assemble(verdict_text(one.verdict), one.short),
             *cells,
             speedup(None if profile is None else profile.speedup),
         )

@@ -44,16 +44,19 @@ def show_result(console: Console, result: SearchResult) -> None:
     console.print(f"best kernel  {best.path}", soft_wrap=True)
     console.print(f"latency      {latency(best.latency_us, best.provenance)} on {result.device}")
     if result.baseline_us is not None:
-        console.print(f"baseline     {latency(result.baseline_us, best.provenance)}")
+        console.print(
+            f"baseline     {latency(result.baseline_us, result.baseline_provenance or best.provenance)}"
+        )
     if best.speedup is not None:
-        console.print(f"speedup      {speedup(best.speedup)} ({best.provenance})")
+        told = "" if best.against_baseline is None else f"; paired runs at the end: {best.against_baseline}"
+        console.print(f"speedup      {speedup(best.speedup)} ({best.provenance}){told}")
     if (held := best.held_out) is not None:
         where = "; ".join(pairs(dims) for dims in held.shapes)
         gain = "" if held.speedup is None else f"{speedup(held.speedup)}, "
         console.print(
             f"held out     {gain}{latency(held.latency_us, held.provenance)} at {where}", soft_wrap=True
         )
-    console.print(f"features     {', '.join(best.features)}")
+    console.print(f"features     {', '.join(best.features)}", soft_wrap=True)
     if best.tune:
         console.print(f"tunables     {pairs(best.tune)}")
     if short := not_judged_text(Verdict.PASS, best.not_judged):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.options import (
+    Approve,
     AsJson,
     BaseUrl,
     CoderCommand,
@@ -40,6 +41,7 @@ from agent.cli.outcome import ExitStatus, conclude, of_verdict
 from agent.strategy_names import StrategyName
 
 if TYPE_CHECKING:
+    from agent.cli.approving import Approval
     from agent.cli.progress import ProgressView
     from agent.results import SearchResult
 
@@ -68,6 +70,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     strategy: Strategy = StrategyName.AUTO,
     patience: Patience = None,
     start: Start = None,
+    approve: Approve = False,
     target_us: TargetUs = None,
     target_speedup: TargetSpeedup = None,
     target_roofline: TargetRoofline = None,
@@ -128,13 +131,14 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             target_speedup=target_speedup,
             target_roofline=target_roofline,
             seed=seed,
+            approve=approve,
             tools=tools,
         )
         if request.asks_client:
             raise UsageError(
                 f"the model {CLIENT!r} is an MCP client's own: start_search takes it, not this command"
             )
-        return await start_search(request, home=found, on_event=view)
+        return await start_search(request, home=found, on_event=view, approver=_approver(view))
 
     _watch(begin, as_json=as_json)
 
@@ -154,9 +158,15 @@ def resume(run: RunName, as_json: AsJson = False) -> None:
         from agent.home import home
         from agent.search.starting import resume_search
 
-        return await resume_search(run, home=home(), on_event=view)
+        return await resume_search(run, home=home(), on_event=view, approver=_approver(view))
 
     _watch(go_on, as_json=as_json, run=run)
+
+
+def _approver(view: ProgressView) -> Approval:
+    from agent.cli.approving import Approval
+
+    return Approval(view.paused)
 
 
 def _watch(

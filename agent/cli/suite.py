@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.kernel_paths import NamedKernel
 from agent.cli.kernels import read_kernel
-from agent.cli.outcome import ExitStatus, of_verdict
+from agent.cli.outcome import ExitStatus
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tools.reports import CheckReport
     from tools.tasks.task import Task
     from tools.toolbox import Toolbox
+
+_OURS = {Verdict.UNSUPPORTED, Verdict.UNDECIDED}
+"""What says something of this machine, and nothing against a kernel."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Judged:
         slower: How it got slower than before, in words; empty where it did not.
         text: Of the kernel file, with the files that it includes, where it was judged.
         judged_task: Its task, where it was judged.
+        strict: Whether a pass counts only where results were judged at every benchmark shape.
     """
 
     kernel: Path
@@ -38,6 +42,7 @@ class Judged:
     slower: str = ""
     text: str = ""
     judged_task: Task | None = None
+    strict: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -46,14 +51,28 @@ class Judged:
 
     @property
     def ok(self) -> bool:
-        """Whether the kernel is right and no slower."""
-        return self.verdict is Verdict.PASS and not self.slower
+        """Whether the kernel is right, judged as far as was asked, and no slower."""
+        return self.verdict is Verdict.PASS and not self.slower and not (self.strict and self.short)
+
+    @property
+    def short(self) -> str:
+        """What a pass leaves out, as `not_judged_text` says it; empty where it leaves out nothing."""
+        from tools.reports import not_judged_text
+
+        return "" if self.report is None else not_judged_text(self.report.verdict, self.report.not_judged)
+
+    @property
+    def lacks(self) -> bool:
+        """Whether something of this machine stands against the kernel, and nothing of its own."""
+        return self.verdict in _OURS or (self.verdict is Verdict.PASS and not self.ok and not self.slower)
 
     @property
     def message(self) -> str:
         """Why, in words."""
         said = self.problem if self.report is None else self.report.message
-        return self.slower if self.verdict is Verdict.PASS and self.slower else said
+        if self.verdict is not Verdict.PASS or self.ok:
+            return said
+        return self.slower or f"no plain pass{self.short}, and --strict asks for one"
 
     @property
     def latency_us(self) -> float | None:
@@ -127,6 +146,8 @@ async def judge_all(
     order: Callable[[Any, str], Any],
     own: Path,
     tell: Callable[[str], None],
+    *,
+    strict: bool = False,
 ) -> list[Judged]:
     """Judge kernels one after the other.
 
@@ -136,13 +157,14 @@ async def judge_all(
         order: Makes the order of a task and a kernel's text.
         own: Folder of this person's own tasks.
         tell: Is told what is judged next.
+        strict: Whether only a pass at every benchmark shape counts.
     """
     from tools.tasks.folder import find
 
     judged: list[Judged] = []
     for number, one in enumerate(kernels, start=1):
         tell(f"kernel {number} of {len(kernels)}: {one.path}")
-        blank = Judged(one.path, Path(one.task).name)
+        blank = Judged(one.path, Path(one.task).name, strict=strict)
         try:
             task = find(one.task, own)
             text = read_kernel(str(one.path))
@@ -155,8 +177,14 @@ async def judge_all(
 
 def status_of(judged: Iterable[Judged]) -> ExitStatus:
     """Return the worst status: a wrong or slower kernel before one that this machine could not judge."""
-    statuses = [ExitStatus.NOT_CORRECT if one.slower else of_verdict(one.verdict) for one in judged]
+    statuses = [_status(one) for one in judged]
     for status in (ExitStatus.NOT_CORRECT, ExitStatus.LACKING):
         if status in statuses:
             return status
     return ExitStatus.DONE
+
+
+def _status(one: Judged) -> ExitStatus:
+    if one.ok:
+        return ExitStatus.DONE
+    return ExitStatus.LACKING if one.lacks else ExitStatus.NOT_CORRECT

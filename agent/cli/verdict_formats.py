@@ -12,8 +12,6 @@ from agent.cli.output import clean
 from agent.cli.suite import Judged
 from sandbox.verdict import Verdict
 
-_OURS = {Verdict.UNSUPPORTED, Verdict.UNDECIDED}
-"""What says something of this machine, and nothing against a kernel."""
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -37,8 +35,8 @@ def junit(judged: Sequence[Judged]) -> str:
             "testsuite",
             name=task,
             tests=str(len(ours)),
-            failures=str(sum(not one.ok and one.verdict not in _OURS for one in ours)),
-            skipped=str(sum(one.verdict in _OURS for one in ours)),
+            failures=str(sum(not one.ok and not one.lacks for one in ours)),
+            skipped=str(sum(one.lacks for one in ours)),
             time=f"{sum(one.seconds for one in ours):.3f}",
         )
         for one in ours:
@@ -59,7 +57,7 @@ def _junit_case(suite: ElementTree.Element, one: Judged) -> None:
     )
     if one.ok:
         return
-    kind = "skipped" if one.verdict in _OURS else "failure"
+    kind = "skipped" if one.lacks else "failure"
     message = _printable(one.message)
     told = ElementTree.SubElement(case, kind, message=message.partition("\n")[0])
     if kind == "failure":
@@ -74,7 +72,7 @@ def sarif(judged: Sequence[Judged]) -> str:
     results = [
         {
             "ruleId": _rule(one),
-            "level": "warning" if one.verdict in _OURS else "error",
+            "level": "warning" if one.lacks else "error",
             "message": {"text": f"{one.task}: {_printable(one.message)}"},
             "locations": [
                 {
@@ -102,7 +100,7 @@ def github(judged: Sequence[Judged]) -> str:
     GitHub Docs, "Workflow commands": `%`, line ends, and in properties `:` and `,` are escaped.
     """
     lines = [
-        f"::{'warning' if one.verdict in _OURS else 'error'} file={_property(one.place[0].as_posix())},"
+        f"::{'warning' if one.lacks else 'error'} file={_property(one.place[0].as_posix())},"
         f"line={one.place[1]},"
         f"title={_property(f'{one.task}: {_rule(one)}')}::{_data(_printable(one.message))}"
         for one in judged
@@ -129,7 +127,9 @@ FORMATS: dict[VerdictFormat, Callable[[Sequence[Judged]], str]] = {
 
 
 def _rule(one: Judged) -> str:
-    return "slower" if one.verdict is Verdict.PASS else str(one.verdict)
+    if one.verdict is not Verdict.PASS:
+        return str(one.verdict)
+    return "slower" if one.slower else "not_judged"
 
 
 def _printable(text: str) -> str:

@@ -84,7 +84,7 @@ def indent(text: str) -> str:
 
 
 def with_declared(declarations: str, body: str) -> str:
-    """Put declarations, `const int NAME = ...;` a line, before what uses them; those that nothing uses are left out."""
+    """Put declarations, `const int NAME = ...;` a line, before what uses them; leave out those that nothing uses."""
     for line in reversed(declarations.splitlines()):
         name = line.split(" = ", 1)[0].rsplit(" ", 1)[-1]
         if re.search(rf"\b{name}\b", body):

@@ -96,7 +96,7 @@ class Space:
     def features_of(self, sha: str | None, used: Iterable[str]) -> Features | None:
         """Return the settled features of a kernel by its sha, and by those that it is said to use.
 
-        None where writing these gives another kernel, and none with that sha was written here before: then it is not the composer's.
+        None where writing these gives another kernel, and none with that sha was written here.
         """
         if sha is None or sha in self._written:
             return self._written.get(sha or "")

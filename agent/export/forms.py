@@ -16,9 +16,13 @@ class Form(StrEnum):
 
     CUDA = "cuda"
     TORCH = "torch"
+    TORCH_STABLE = "torch-stable"
     CUPY = "cupy"
     PYCUDA = "pycuda"
     NUMBA = "numba"
+    JAX = "jax"
+    TVM_FFI = "tvm-ffi"
+    HF_KERNELS = "hf-kernels"
 
 
 def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
@@ -35,12 +39,20 @@ def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
 def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
     from agent.export.array_forms import CUPY, NUMBA, PYCUDA, array_files
     from agent.export.cuda_form import cuda_files
+    from agent.export.jax_form import jax_files
+    from agent.export.kernels_form import kernels_files
     from agent.export.torch_form import torch_files
+    from agent.export.torch_stable_form import torch_stable_files
+    from agent.export.tvm_ffi_form import tvm_ffi_files
 
     return {
         Form.CUDA: cuda_files,
         Form.TORCH: torch_files,
+        Form.TORCH_STABLE: torch_stable_files,
         Form.CUPY: partial(array_files, library=CUPY),
         Form.PYCUDA: partial(array_files, library=PYCUDA),
         Form.NUMBA: partial(array_files, library=NUMBA),
+        Form.JAX: jax_files,
+        Form.TVM_FFI: tvm_ffi_files,
+        Form.HF_KERNELS: kernels_files,
     }

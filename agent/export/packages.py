@@ -132,6 +132,11 @@ class KernelPackage:
         return tuple(one for one in self.task.arguments if one.role == "inout")
 
     @property
+    def returned(self) -> tuple[TaskArgument, ...]:
+        """What a call returns where arrays cannot be changed in place."""
+        return tuple(one for one in self.task.arguments if one.is_output)
+
+    @property
     def inferred(self) -> tuple[InferredDim, ...]:
         """The dims that shapes of inputs say, in the task's order."""
         return tuple(found for dim in self.task.dims if (found := self._inferred(dim)) is not None)

@@ -11,7 +11,7 @@ def torch_files(package: KernelPackage) -> dict[str, bytes]:
     """Return the files of the package."""
     folder = package.space
     made = {
-        f"{folder}/__init__.py": rendered("python/torch_op.py.j2", package),
+        f"{folder}/__init__.py": rendered("python/torch_op.py.j2", package, space=folder),
         "pyproject.toml": rendered("python/pyproject.toml.j2", package),
         "example.py": rendered("python/torch_example.py.j2", package),
     }

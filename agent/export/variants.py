@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.export.plans import LaunchPlan, LaunchStep, launch_plan
+from agent.export.plan_reading import launch_plan
+from agent.export.plans import LaunchPlan, LaunchStep
 from sandbox.errors import UsageError
 from tools.expressions import ExpressionError
 from tools.kernel.file import KernelFile

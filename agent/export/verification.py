@@ -24,6 +24,14 @@ _TESTED = {
     Form.TORCH: "warpwright's tests register such an operator in PyTorch without CUDA, check its shapes, its fake"
     " kernel and `torch.compile`'s tracing, and run its launches by cuda.core before a stand-in of the driver that"
     " has no GPU.",
+    Form.TORCH_STABLE: "warpwright's tests build such a library against PyTorch without CUDA, load it, and check its"
+    " schema and its fake kernel; what it launches is held against what is judged, in the form `cuda`.",
+    Form.JAX: "warpwright's tests build such a library, load it and lower calls of it for CUDA with JAX; what it"
+    " launches is held against what is judged, in the form `cuda`.",
+    Form.TVM_FFI: "warpwright's tests build such a library, load it by TVM-FFI, and run it on tensors of a stand-in"
+    " of the driver that has no GPU.",
+    Form.HF_KERNELS: "warpwright's tests import such a kernel, register its operator in PyTorch without CUDA, and run"
+    " its launches before a stand-in of the driver that has no GPU.",
     Form.CUPY: "warpwright's tests run such a module on a stand-in of CuPy that records its launches.",
     Form.PYCUDA: "warpwright's tests run such a module with PyCUDA before a stand-in of the driver that has no GPU.",
     Form.NUMBA: "warpwright's tests run such a module on a stand-in of Numba's arrays, and its launches by cuda.core"

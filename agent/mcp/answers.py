@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from agent.candidates import Candidate
 from agent.exploration import Exploration
 from agent.results import HeldOut, RunState, Stop
-from sandbox.verdict import Provenance, Verdict
+from sandbox.verdict import PairedVerdict, Provenance, Verdict
 from tools.mcp.answers import Numbers, Sizes, numbers_text
 from tools.mcp.limits import FourDigits
 from tools.mcp.profile_shelf import SCHEME
@@ -70,6 +70,9 @@ class BestKernelText(BestSoFar):
         default=None,
         description="Its gain at the task's final sizes, which no proposer saw; null without any.",
     )
+    against_baseline: PairedVerdict | None = Field(
+        default=None, description="What paired runs on a GPU said of it at the end; null for estimates."
+    )
 
 
 class SearchOutcome(BaseModel):
@@ -85,9 +88,8 @@ class SearchOutcome(BaseModel):
         description="pass where a correct kernel was found; not there before any verdict."
     )
     best: BestKernelText | None
-    baseline_us: FourDigits | None = Field(
-        description="The task's own baseline on the same device; provenance as best."
-    )
+    baseline_us: FourDigits | None = Field(description="The task's own baseline on the same device.")
+    baseline_provenance: Provenance | None
     stopped: Stop | None = Field(description="Why it ended; not there while it has not.")
     rounds: int
     seconds: FourDigits
@@ -135,7 +137,11 @@ def _(answer: SearchStatus) -> str:
 @text_of.register
 def _(answer: SearchOutcome) -> str:
     best = answer.best
-    baseline = "" if answer.baseline_us is None else f" The baseline: {answer.baseline_us:.4g} us."
+    baseline = (
+        ""
+        if answer.baseline_us is None
+        else f" The baseline: {answer.baseline_us:.4g} us {answer.baseline_provenance}."
+    )
     tune = "" if best is None or not best.tune else f" Tunables: {numbers_text(best.tune)}."
     short = (
         ""

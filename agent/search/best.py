@@ -85,6 +85,7 @@ def _confirmed(deps: Deps, trial: Trial, report: CheckReport) -> Trial:
         hazards=report.hazards,
         not_judged=report.not_judged,
         final=report.final,
+        accepted=None if report.profile is None else report.profile.against_baseline,
     )
     found: dict[str, object] = {"report": known}
     if report.profile is not None and _falls_back(trial, report.profile):

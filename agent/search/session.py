@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
+from agent.candidates import CandidatePlan
 from agent.events import BaselineJudged, Event, RunFinished, RunStarted
 from agent.home import Home
 from agent.library import library
@@ -15,12 +16,13 @@ from agent.search.baseline import judge_baseline
 from agent.search.best import confirm
 from agent.search.deps import Deps
 from agent.search.interruption import Interruption, SearchInterruptedError, all_ended
+from agent.search.planned import Approver, Asking, PlannedRound
 from agent.search.state import Ending
 from agent.search.work_time import WorkTime
 from agent.store import Run, Store
 from agent.store.ledger import Ledger
 from agent.strategies.registry import chosen_strategy
-from sandbox.errors import MissingDependencyError, WarpwrightError
+from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
 from sandbox.verdict import Provenance
 from tools.awaiting import both
 from tools.tasks.task import Task
@@ -46,6 +48,8 @@ class Session:
     ledger: Ledger
     say: Callable[[Event], None]
     """Stores an event and passes it on."""
+    approver: Approver | None = None
+    """Is asked before each round of a run that waits for it."""
 
 
 async def work(session: Session, *, resumed: bool) -> SearchResult:
@@ -121,7 +125,7 @@ async def _search(session: Session, searching: Interruption, closing: Interrupti
     """Search, and judge the best once more; `searching` ends the first, `closing` both."""
     deps, walk = await both(_deps(session, searching), asyncio.to_thread(_walk))
     try:
-        ending = await walk(deps, session.home)
+        ending = await walk(deps, session.home, lambda planned: _approved(planned, deps, session, clock))
     except SearchInterruptedError:
         if not clock.up:
             raise
@@ -134,7 +138,20 @@ async def _search(session: Session, searching: Interruption, closing: Interrupti
     return Stop(ending)
 
 
-def _walk() -> Callable[[Deps, Home], Awaitable[Ending]]:
+async def _approved(
+    planned: PlannedRound, deps: Deps, session: Session, clock: WorkTime
+) -> Sequence[CandidatePlan]:
+    """Have the plans of a round approved; raise SearchInterruptedError where the search is to stop before it."""
+    if session.approver is None:
+        raise UsageError(f"run {deps.run} waits for approval: go on with: warpwright resume {deps.run}")
+    with clock.held():
+        plans = await deps.interruption.guard(session.approver(planned))
+    if plans is None:
+        raise SearchInterruptedError
+    return plans
+
+
+def _walk() -> Callable[[Deps, Home, Asking], Awaitable[Ending]]:
     """Import the graph: LangGraph takes half a second, in which workers judge the baseline."""
     from agent.search.walking import walk
 

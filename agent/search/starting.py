@@ -6,11 +6,13 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from agent.events import Event
 from agent.home import Home
 from agent.proposer import Proposer
 from agent.results import RunState, SearchRequest, SearchResult
+from agent.search.planned import Approver
 from agent.search.session import Session, work
 from agent.store import NewRun, Run, Store
 from agent.store.ledger import Ledger
@@ -33,6 +35,7 @@ async def start_search(
     proposer: Proposer | None = None,
     on_event: Callable[[Event], None] | None = None,
     environment: Mapping[str, str] | None = None,
+    approver: Approver | None = None,
 ) -> SearchResult:
     """Search for a fast correct kernel.
 
@@ -45,6 +48,7 @@ async def start_search(
         proposer: Writes the kernels; by default what the request's model says.
         on_event: Told of everything that happens, the run's id first; called on the event loop.
         environment: Where the keys of model endpoints are looked up; by default this process's own.
+        approver: Asked before each round, where the request wants that.
 
     Raises:
         WarpwrightError: The request or its task is unusable, or something is missing: on this machine, or at
@@ -57,6 +61,8 @@ async def start_search(
             f" --candidates {len(request.start)}"
         )
         raise UsageError(msg)
+    if request.approve and approver is None:
+        raise UsageError("nobody is there to approve of rounds; leave `approve` out")
     store = Store(home)
     make = _proposers(request, proposer, environment, home)
     async with _tools(request.device, request.tools, home, toolbox) as tools:
@@ -74,7 +80,7 @@ async def start_search(
         )
         run = store.get_run(store.create(new))
         session = _session(run, task, home, store, tools, make, on_event)
-        return await work(session, resumed=False)
+        return await work(replace(session, approver=approver), resumed=False)
 
 
 async def resume_search(
@@ -85,6 +91,7 @@ async def resume_search(
     proposer: Proposer | None = None,
     on_event: Callable[[Event], None] | None = None,
     environment: Mapping[str, str] | None = None,
+    approver: Approver | None = None,
 ) -> SearchResult:
     """Go on with a run that was cancelled, interrupted or failed; nothing finished is done or paid for again.
 
@@ -109,7 +116,7 @@ async def resume_search(
     async with _tools(run.device, run.request.tools, home, toolbox) as tools:
         store.runs.take_over(run_id)
         session = _session(run, task, home, store, tools, make, on_event)
-        return await work(session, resumed=True)
+        return await work(replace(session, approver=approver), resumed=True)
 
 
 def _find(name_or_path: str, home: Home) -> Task:

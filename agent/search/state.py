@@ -59,11 +59,17 @@ class PlannerUpdate(TypedDict):
     plans: list[Plain]
 
 
+class PlansUpdate(TypedDict):
+    """What whoever approves of a round's plans changes."""
+
+    plans: list[Plain]
+
+
 def first_state() -> SearchState:
     """Return the state before round 1."""
     return SearchState(round=0, plans=[], critique=None, lost=0, ending=None)
 
 
-def as_plain(value: CandidatePlan | Critique) -> Plain:
-    """Return a plan or a critique as the state holds it."""
+def as_plain(value: object) -> Plain:
+    """Return a plan or a critique as the state holds it, or a round of plans as a pause does."""
     return to_jsonable_python(value)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, Interrupt
 
 from agent.home import Home
 from agent.search.checkpoints import checkpoints, free
 from agent.search.deps import Deps
 from agent.search.graph import MAX_CONCURRENCY, build, steps
-from agent.search.state import Ending, SearchState, first_state
+from agent.search.planned import PLANNED, Asking
+from agent.search.state import Ending, SearchState, as_plain, first_state
 
 
-async def walk(deps: Deps, home: Home) -> Ending:
-    """Take the graph's steps from wherever the run stands, and say why it ended."""
+async def walk(deps: Deps, home: Home, ask: Asking) -> Ending:
+    """Take the graph's steps from wherever the run stands, and say why it ended; `ask` is asked at each pause."""
     config = RunnableConfig(
         configurable={"thread_id": deps.run},
         recursion_limit=steps(deps.request.depth),
@@ -27,13 +29,23 @@ async def walk(deps: Deps, home: Home) -> Ending:
         # Not `snapshot.next`: it leaves out tasks that ended just before the process did, and may be empty.
         begin = None if snapshot.tasks else _begin(deps, cast("SearchState | None", snapshot.values or None))
         if begin is None or begin["ending"] is None:
-            await graph.ainvoke(  # pyright: ignore[reportUnknownMemberType]
-                begin, config, context=deps, durability="sync"
-            )
-            snapshot = await graph.aget_state(config)
+            while True:
+                await graph.ainvoke(  # pyright: ignore[reportUnknownMemberType]
+                    begin, config, context=deps, durability="sync"
+                )
+                snapshot = await graph.aget_state(config)
+                if not snapshot.interrupts:
+                    break
+                begin = await _answered(snapshot.interrupts[0], ask)
         ending = cast("SearchState", snapshot.values)["ending"]
     assert ending is not None, "the critic never ends a search without saying why"
     return ending
+
+
+async def _answered(pause: Interrupt, ask: Asking) -> Command[Any]:
+    planned = PLANNED.validate_python(pause.value)
+    plans = planned.checked(await ask(planned))
+    return Command(resume=[as_plain(plan) for plan in plans])
 
 
 def _begin(deps: Deps, last: SearchState | None) -> SearchState:

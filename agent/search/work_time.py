@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from agent.store import Run, Store
 
@@ -21,6 +23,8 @@ class WorkTime:
         self._run = run.id
         self._limit = run.request.budget.max_seconds
         self._before = run.seconds
+        self._away = 0.0
+        self._held: float | None = None
         self._began = self._kept = time.monotonic()
 
     @property
@@ -30,9 +34,22 @@ class WorkTime:
 
     def take_unkept(self) -> float:
         """Return the seconds that are not stored yet, which from now on count as stored."""
-        now, last = time.monotonic(), self._kept
+        now, last = self._now(), self._kept
         self._kept = now
         return now - last
+
+    @contextmanager
+    def held(self) -> Generator[None, None, None]:
+        """Count nothing meanwhile: the run waits for a person."""
+        self._held = held = time.monotonic()
+        try:
+            yield
+        finally:
+            self._away += time.monotonic() - held
+            self._held = None
+
+    def _now(self) -> float:
+        return (time.monotonic() if self._held is None else self._held) - self._away
 
     async def keep(self) -> None:
         """Store the time while it passes; return once it is up."""
@@ -42,4 +59,4 @@ class WorkTime:
             self._store.runs.add_seconds(self._run, self.take_unkept())
 
     def _seconds(self) -> float:
-        return self._before + time.monotonic() - self._began
+        return self._before + self._now() - self._began

@@ -92,6 +92,7 @@ class Store:
         """
         stored = self.runs.get(run)
         baseline = self.runs.baseline(run)
+        timed = None if baseline is None else baseline.profile
         trials, best_of_all = self.candidates.found(run)
         best = None if best_of_all is None else self._best(run, *best_of_all)
         last = trials[-1].verdict if trials else None
@@ -108,7 +109,8 @@ class Store:
             strategy=stored.strategy,
             verdict=last if best is None else Verdict.PASS,
             best=best,
-            baseline_us=None if baseline is None or baseline.profile is None else baseline.profile.latency_us,
+            baseline_us=None if timed is None else timed.latency_us,
+            baseline_provenance=None if timed is None else timed.provenance,
             stopped=stored.stopped,
             candidates=trials,
             rounds=max((trial.round for trial in trials), default=0),
@@ -132,6 +134,7 @@ class Store:
             candidate=trial.candidate,
             not_judged=[] if trial.report is None else list(trial.report.not_judged),
             held_out=None if trial.report is None else _held_out(trial.report.final),
+            against_baseline=None if trial.report is None else trial.report.accepted,
         )
 
 

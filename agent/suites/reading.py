@@ -173,8 +173,8 @@ def _found(search: _Search, task: Task | None, problem: str) -> dict[str, object
     """What is said of the search with the best kernel."""
     result, best = search.result, search.result.best
     provenance = Provenance.ESTIMATED if best is None else best.provenance
-    baseline = result.baseline_us
-    found: dict[str, object] = {"verdict": result.verdict, "baseline": _figure(baseline, "us", provenance)}
+    baseline, of_baseline = result.baseline_us, result.baseline_provenance or Provenance.ESTIMATED
+    found: dict[str, object] = {"verdict": result.verdict, "baseline": _figure(baseline, "us", of_baseline)}
     least = None if task is None else _least(task, search.run.device)
     found["least"] = _figure(least, "us", Provenance.COUNTED)
     if best is None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.verdict import PairedVerdict
+
 DRAWS = 10_000
 _LEVEL = 0.95
 _WEIGHT = 1 << 22
@@ -98,6 +100,13 @@ def noise_floor(itself: Ratio) -> float:
 def told_apart(ratio: Ratio, noise: float) -> bool:
     """Say whether two kernels differ: their ratio's interval lies on one side of one, beyond the noise floor."""
     return ratio.low > 1 + noise or ratio.high < 1 / (1 + noise)
+
+
+def paired_verdict(ratio: Ratio, noise: float) -> PairedVerdict:
+    """Say what a ratio shows of a kernel beside its baseline; `noise` as for `told_apart`."""
+    if not told_apart(ratio, noise):
+        return PairedVerdict.INCONCLUSIVE
+    return PairedVerdict.FASTER if ratio.value > 1 else PairedVerdict.SLOWER
 
 
 def _medians(logs: Array, block: int, seed: int, draws: int) -> Array:

@@ -20,6 +20,7 @@ from tools.judge.bits import differing_outputs, modified_input
 from tools.judge.comparison import Comparison, compare
 from tools.judge.explanation import describe_case, explain, shorten, shows_omissions
 from tools.judge.questions import Oracle, Question
+from tools.judge.reach import shortfall
 from tools.judge.subjects import Rules, Subject
 from tools.reports import CaseReport
 from tools.tasks.task import Task, case_elements
@@ -220,6 +221,8 @@ class Trying:
         comparisons = await apart(attempt.plan.buffer_bytes, self._compare, attempt, result)
         text = self._explained(attempt, comparisons, where, result.undefined)
         report = _comparison_report(trial, comparisons, text)
+        if report.verdict is Verdict.PASS and (short := shortfall(attempt.plan, result)):
+            report = replace(report, verdict=Verdict.UNDECIDED, message=shorten(f"At {where}, {short}."))
         return InputOutcome(report, comparisons=comparisons, untraced=question.untraced)
 
     def _explained(

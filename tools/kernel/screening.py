@@ -6,13 +6,14 @@ What is read is the compiled code, so neither macros nor string tricks hide anyt
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tools.reports import Suspicion
 
 _LOCATION = re.compile(r"^\s*\.loc\s+\d+\s+(\d+)")
 _VARIABLE = re.compile(r"^\s*(?:\.visible\s+|\.weak\s+)?\.global\s.*?([\w$]+)\s*(?:\[|=|;)")
+_DECLARED = re.compile(r"^\s*(?:\.visible\s+|\.weak\s+)?\.global\s", re.MULTILINE)
 _BEGIN, _END = "// begin inline asm", "// end inline asm"
 _WORD = re.compile(r"[\w$]+")
 _FUNCTIONS = (".entry", ".visible .entry", ".func", ".visible .func", ".weak .entry")
@@ -22,7 +23,10 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class _Rule:
+    """A construct; what it is made of stands nowhere in code that has none of its `words`."""
+
     construct: str
+    words: tuple[str, ...]
     pattern: re.Pattern[str]
     why: str
 
@@ -30,30 +34,43 @@ class _Rule:
 _RULES = (
     _Rule(
         "clock read",
+        ("%clock", "%globaltimer"),
         re.compile(r"%clock|%globaltimer"),
         "a kernel that knows the time can behave differently when it is timed",
     ),
     _Rule(
-        "grid number", re.compile(r"%gridid"), "it differs from launch to launch, and can serve as a counter"
+        "grid number",
+        ("%gridid",),
+        re.compile(r"%gridid"),
+        "it differs from launch to launch, and can serve as a counter",
     ),
     _Rule(
         "place in the GPU",
+        ("smid",),
         re.compile(r"%n?smid\b"),
         "a result must not depend on the multiprocessor that a block runs on",
     ),
-    _Rule("sleep", re.compile(r"\bnanosleep\b"), "waiting is seldom work; it can distort what is measured"),
+    _Rule(
+        "sleep",
+        ("nanosleep",),
+        re.compile(r"\bnanosleep\b"),
+        "waiting is seldom work; it can distort what is measured",
+    ),
     _Rule(
         "cache policy",
+        ("evict_last", "createpolicy", "prefetch"),
         re.compile(r"evict_last|createpolicy|\bprefetch"),
         "lines kept in the cache can outlive the launch; timing flushes them",
     ),
     _Rule(
         "device heap",
+        ("malloc", "free"),
         re.compile(r"^(?:call.*\s)?(?:malloc|free),"),
         "what it allocates can outlive the launch",
     ),
     _Rule(
         "printing",
+        ("vprintf",),
         re.compile(r"^(?:call.*\s)?vprintf,"),
         "what a kernel prints is never believed",
     ),
@@ -69,7 +86,10 @@ def screen(ptx: str) -> tuple[Suspicion, ...]:
     Args:
         ptx: As the compiler gave it, with `.loc` directives.
     """
-    found = dict.fromkeys(_suspicions(ptx))
+    rules = tuple(rule for rule in _RULES if any(word in ptx for word in rule.words))
+    if not rules and _BEGIN not in ptx and not _DECLARED.search(ptx):
+        return ()
+    found = dict.fromkeys(_suspicions(ptx, rules))
     return tuple(found)[:_SHOWN]
 
 
@@ -86,7 +106,7 @@ def _mentioned(ptx: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def _suspicions(ptx: str) -> Iterator[Suspicion]:
+def _suspicions(ptx: str, rules: Sequence[_Rule]) -> Iterator[Suspicion]:
     line: int | None = None
     inline = inside = False
     mentioned = _mentioned(ptx)
@@ -105,12 +125,12 @@ def _suspicions(ptx: str) -> Iterator[Suspicion]:
         stripped = text.strip()
         inline = stripped == _BEGIN or (inline and stripped != _END)
         if inside:
-            yield from _instruction(stripped, line, inline=inline)
+            yield from _instruction(stripped, line, rules, inline=inline)
 
 
-def _instruction(text: str, line: int | None, *, inline: bool) -> Iterator[Suspicion]:
+def _instruction(text: str, line: int | None, rules: Sequence[_Rule], *, inline: bool) -> Iterator[Suspicion]:
     if not text.startswith("//"):
-        for rule in _RULES:
+        for rule in rules:
             if rule.pattern.search(text):
                 yield Suspicion(rule.construct, line, rule.why)
     odd = _ODD_INLINE.match(text) if inline else None

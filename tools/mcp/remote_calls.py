@@ -60,7 +60,7 @@ class JudgeParams(RequestParams):
     sha: str
     kernel: Annotated[str, StringConstraints(max_length=4 * MAX_BYTES)]
     tune: dict[str, int] | None = Field(default=None, max_length=64)
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=0)
     sweep: bool = False
     profile: bool = True
     benches: bool = True

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from sandbox.verdict import Verdict
 from tools.kernel import file as kernel_file
-from tools.reports import CompileReport, ProfileReport, TestReport
+from tools.reports import CheckReport, CompileReport, ProfileReport, TestReport
 from tools.stages.compiling import CompiledCases, CompileStage, any_scalars
 from tools.stages.hazards import HazardStage
-from tools.stages.judgement import CheckContext, Stage, StageOutcome
+from tools.stages.judgement import CheckContext, Stage, StageOutcome, judge
 from tools.stages.measuring import MeasureStage
 from tools.stages.profiling import ProfileStage
 from tools.stages.recounting import recounted
 from tools.stages.shapes import ShapeStage
+from tools.stages.shapes_ahead import ShapesAhead
 from tools.stages.sweeping import sweep_settings
 from tools.stages.testing import ResultStage
 from tools.tasks.task import Task
@@ -36,14 +38,18 @@ class CheckStages:
     hazards: HazardStage
     settings: int
 
-    def in_order(self) -> list[Stage]:
-        """Return every stage; each does nothing where the order does not ask for it."""
+    async def judge(self, context: CheckContext) -> CheckReport:
+        """Run every stage in order until one fails; each does nothing where the order does not ask for it."""
+        async with ShapesAhead(self.shapes, self.profiling) as ahead:
+            return await judge(context, self._in_order(ahead))
+
+    def _in_order(self, ahead: ShapesAhead) -> list[Stage]:
         return [
             Stage("compile", self._compile),
-            Stage("test", self._test),
+            Stage("test", partial(self._test, ahead)),
             Stage("sweep", self._sweep, timing=True),
             Stage("profile", self._profile, timing=True),
-            Stage("shapes", self._judge_shapes, headline=False),
+            Stage("shapes", partial(self._judge_shapes, ahead), headline=False),
             Stage("hazards", self._look_for_hazards, headline=False),
         ]
 
@@ -53,7 +59,8 @@ class CheckStages:
         facts = {"compile": compiled.report, "tune": tune}
         return StageOutcome(compiled.report.verdict, compiled.report.message, facts, compiled)
 
-    async def _test(self, context: CheckContext) -> StageOutcome:
+    async def _test(self, ahead: ShapesAhead, context: CheckContext) -> StageOutcome:
+        ahead.begin(context)
         report = await self._tested(context, _compiled(context))
         return StageOutcome(report.verdict, report.message, {"test": report})
 
@@ -117,14 +124,14 @@ class CheckStages:
         facts = {"profile": report, "provenance": report.provenance}
         return StageOutcome(report.verdict, report.message, facts)
 
-    async def _judge_shapes(self, context: CheckContext) -> StageOutcome | None:
+    async def _judge_shapes(self, ahead: ShapesAhead, context: CheckContext) -> StageOutcome | None:
         profile = context.report.profile
         if not context.order.benches or profile is None:
             return None
         if profile.verdict is not Verdict.PASS:
             every = tuple(dict(case.dims) for case in context.order.task.benches)
             return StageOutcome(Verdict.PASS, "Not timed, and so not judged.", {"not_judged": every})
-        judged = await self.shapes.judge(context)
+        judged = await ahead.judge(context)
         report = judged.report
         facts: dict[str, object] = {"bench": report, "not_judged": report.not_judged}
         if not judged.short or not isinstance(self.profiling, ProfileStage):

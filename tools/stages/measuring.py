@@ -13,8 +13,8 @@ from sandbox.plan import Plan
 from sandbox.timing.measured import PairedTimes, PairTimer, TimedPlan
 from sandbox.timing.plausibility import implausible, remembers
 from sandbox.timing.schedule import TimingRules
-from sandbox.timing.statistics import Ratio, noise_floor, paired_ratio, summary, told_apart
-from sandbox.verdict import Provenance, Verdict
+from sandbox.timing.statistics import Ratio, noise_floor, paired_ratio, paired_verdict, summary
+from sandbox.verdict import PairedVerdict, Provenance, Verdict
 from tools.awaiting import Memo
 from tools.judge.comparison import compare
 from tools.judge.explanation import explain, shorten
@@ -221,11 +221,12 @@ def _timing(times: PairedTimes, ratio: Ratio, noise: float | None) -> Timing:
         notes=(*_verdict(ratio, noise), *_notes(times, ratio, cold.median, empty)),
         conditions=times.conditions,
         noise=noise,
+        against_baseline=paired_verdict(ratio, noise or 0.0),
     )
 
 
 def _verdict(ratio: Ratio, noise: float | None) -> list[str]:
-    if told_apart(ratio, noise or 0.0):
+    if paired_verdict(ratio, noise or 0.0) is not PairedVerdict.INCONCLUSIVE:
         return []
     beside = "" if noise is None else f"; the baseline differs from itself by up to {noise:.2%}"
     return [f"not told apart from the baseline ({ratio.low:.3g} to {ratio.high:.3g} times as fast{beside})"]

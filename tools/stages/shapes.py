@@ -188,6 +188,10 @@ class ShapeStage:
             return _Found(_NOTHING, why=f"{why} Of a sample of blocks nothing can be told: {obstacle}.")
         blocks = _affordable(timing, work)
         report = (await self._judged(context, case, blocks)).report
+        if report.verdict is Verdict.UNDECIDED and any(
+            one.total for one in report.cases
+        ):  # compared, and short
+            return _Found(replace(report, message=shorten(f"Not timed. {report.message}")))
         if report.verdict in _TELLS_NOTHING:
             return _Found(_NOTHING, why=f"{why} {report.message}")
         return _Found(report, blocks)

@@ -8,6 +8,7 @@ from agent.composer.expressions import Value
 from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, identity, indent
 from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.buffers import is_local
 from agent.composer.nests.neighbours import widest, width_macro
 from agent.composer.nests.options import NestOptions
 from agent.composer.nests.points import At, Fold, Index, axes_of, kind_of
@@ -17,18 +18,6 @@ from agent.composer.nests.texts import PackedTexts, Texts
 
 _UNROLLED = 8
 _LARGE = 1 << 30
-
-
-def is_local(program: NestProgram, nest: Nest, stage: FilledBuffer) -> bool:
-    """Whether only later stages of its own kernel read it, at the same point: then no memory holds it."""
-    if stage.name in program.outputs or nest.extra(stage):
-        return False
-    readers = [(other, one) for other in program.nests for one in other.stages if _reads(one, stage.name)]
-    return all(other is nest for other, _ in readers)
-
-
-def _reads(stage: FilledBuffer, name: str) -> bool:
-    return any(at.buffer == name for at in stage.reads())
 
 
 def folds_first(stage: FilledBuffer) -> list[Fold]:

@@ -26,6 +26,7 @@ from agent.composer.nests.options import (
     looks_back,
     slides,
     tile_choices,
+    tile_ending,
 )
 from agent.composer.nests.packing import Packing, groups
 from agent.composer.nests.points import At
@@ -84,7 +85,7 @@ class NestWriter:
             return self._turn_by_turn()
         if back := looks_back(self._program, stage, options):
             self._at.written += [stage.name, back.state]
-            body = looking_back.body(back, texts, self._at.decoded)
+            body = back.named(looking_back.body(back, texts, self._at.decoded))
             return self._finished(body, back.grid, defines=back.directives())
         if scanned(stage):
             self._at.written.append(stage.name)
@@ -122,6 +123,7 @@ class NestWriter:
         made = TiledWriter(
             self._name, stage, product, tile_choices(self._program, product, self._options), self._texts,
             self._at.decoded, lambda value: self._at.stored(stage, value), target,
+            tile_ending(self._program, self._index),
         ).written()  # fmt: skip
         return self._finished(made.body, made.grid, made.directives, tiled=made)
 
@@ -129,7 +131,9 @@ class NestWriter:
         style = counts_by(self._program, count, self._options)
         body = counting.body(stage, count, self._texts, self._at.decoded, style)
         self._at.written.append(stage.name)
-        width = (width_macro("COUNTED", style.width, style.aligned),) if style.width > 1 else ()
+        width = (
+            (width_macro(counting.width_name(stage), style.width, style.aligned),) if style.width > 1 else ()
+        )
         return self._finished(body, counting.grid(count), counting.directives(stage, style), defines=width)
 
     def _by_points(self) -> WrittenKernel:

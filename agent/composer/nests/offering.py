@@ -42,11 +42,11 @@ def _packs(program: NestProgram) -> bool:
     options = NestOptions(vectorized_loads=True)
     tiled = with_scans(program, options)
     written = [NestWriter(tiled, index, options).write() for index in range(len(tiled.nests))]
-    return any(f"define {name}" in line for one in written for line in one.defines for name in _WIDTHS)
+    return any(name in line for one in written for line in one.defines for name in _WIDTHS)
 
 
-_WIDTHS = ("WIDTH", "LANES_OF", "COUNTED")
-"""How the macros begin that say how many neighbours go together."""
+_WIDTHS = ("WIDTH", "LANES_OF")
+"""What is in the names of macros that say how many neighbours go together."""
 
 
 def _scans(program: NestProgram) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.expressions import Types
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import Count, CountingStyle, counting_style
 from agent.composer.nests.collectives.looking_back import LookBack, looked_back
 from agent.composer.nests.collectives.sliding import Sliding, sliding_of
-from agent.composer.nests.collectives.tiling.geometry import TileSizes, is_wide
+from agent.composer.nests.collectives.tiling.geometry import TileSizes, is_wide, tile_directives
 from agent.composer.nests.collectives.tiling.kernels import TileChoices
 from agent.composer.nests.collectives.tiling.products import Product, product_of
 from agent.composer.nests.cutting import is_long_scan, tiled
@@ -93,7 +92,7 @@ def tensor_feature(program: NestProgram, product: Product) -> str | None:
     arguments = {argument.name: argument.dtype for argument in program.task.arguments}
     elements = [factor.element for factor in (product.left, product.right)]
     dtypes = {"" if at is None else arguments.get(at.buffer, "") for at in elements}
-    is_float = Types.of(arguments.values()).real == "float"
+    is_float = program.types.real == "float"
     return _TENSOR.get(dtypes.pop()) if len(dtypes) == 1 and is_float else None
 
 
@@ -108,21 +107,32 @@ def tile_choices(program: NestProgram, product: Product, options: NestOptions) -
     )  # fmt: skip
 
 
-def tile_directives(program: NestProgram, options: NestOptions) -> list[str]:
+def tile_ending(program: NestProgram, index: int) -> str:
+    """What ends the names of the defines of a nest's tiles: nothing where it is the only product."""
+    found = [at for at, nest in enumerate(program.nests) if product_of(nest) is not None]
+    return "" if found == [index] else f"_{index + 1}"
+
+
+def tile_lines(program: NestProgram, options: NestOptions) -> list[str]:
     """The defines and tunables of a program's tiles; none where it has no product."""
-    found = [product for nest in program.nests if (product := product_of(nest)) is not None]
-    if not options.shared_memory_tiling or not found:
+    sizes = {
+        tile_ending(program, index): _tile_sizes(program, product, options)
+        for index, nest in enumerate(program.nests)
+        if (product := product_of(nest)) is not None
+    }
+    if not options.shared_memory_tiling or not sizes:
         return []
-    choices = [tile_choices(program, product, options) for product in found]
-    tensor = any(one.tensor for one in choices)
+    tensor = any(one.tensor for one in sizes.values())
     stages = 1 if not options.async_copy_pipeline else 3 if tensor and not options.sliced_k else 2
-    sizes = TileSizes(
-        side=8 if options.register_blocking else 4, tensor=tensor,
-        scalar=not all(one.tensor for one in choices),
-        wide=is_wide(program.types),
-        sliced=options.sliced_k, stages=stages,
-    )  # fmt: skip
-    return sizes.directives(swept=options.block_size_tuning)
+    return tile_directives(sizes, stages, swept=options.block_size_tuning)
+
+
+def _tile_sizes(program: NestProgram, product: Product, options: NestOptions) -> TileSizes:
+    choices = tile_choices(program, product, options)
+    extents = (product.left.outer, product.right.outer, product.left.depth)
+    rows, columns, depth = (program.count(combinations(axes)) for axes in extents)
+    wide = is_wide(program.types)
+    return TileSizes(choices.side, choices.tensor, wide, options.sliced_k, rows, columns, depth)
 
 
 def lanes(program: NestProgram, index: int, options: NestOptions) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from agent.composer.gathering import block_by_shuffles, warp_function
 from agent.composer.kernel_text import SIZED_PACK, file_text, tune
-from agent.composer.nests.at_points import folds_first, is_local
+from agent.composer.nests.at_points import folds_first
+from agent.composer.nests.buffers import scratch
 from agent.composer.nests.collectives import counting, looking_back, scanning, solving
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.kernels import NestWriter
@@ -17,12 +16,11 @@ from agent.composer.nests.options import (
     lanes,
     last_block,
     looks_back,
-    tile_directives,
+    tile_lines,
     with_scans,
 )
 from agent.composer.nests.points import kind_of
 from agent.composer.nests.program import NestProgram
-from agent.composer.nests.sizes import product
 from agent.composer.nests.texts import FLOORED, size_macro
 
 __all__ = ["NestOptions", "emit", "features"]
@@ -62,28 +60,16 @@ def emit(program: NestProgram, options: NestOptions) -> str:
             f"//@ define {size_macro(dim)} = {dim}"
             for dim in sorted(frozenset[str]().union(*(w.macros for w in written)))
         ),
-        *tile_directives(program, options),
+        *tile_lines(program, options),
         *([tune("COARSE", 4, (2, 4, 8), swept=not options.block_size_tuning)] if "COARSE" in code else []),
         *([tune("WINDOW", 8, (4, 8, 16), swept=not options.block_size_tuning)] if "WINDOW" in code else []),
         *dict.fromkeys(line for one in written for line in one.defines),
-        *_scratch(program),
+        *scratch(program),
         *(one.launch for one in written),
     ]
     used = [argument.dtype for argument in program.task.arguments]
     headline = "Nests: loops over what the reference computes, one kernel for what shares its first axes."
     return file_text(headline, options.features, directives, used, [*helpers, code])
-
-
-def _scratch(program: NestProgram) -> Iterator[str]:
-    dtypes = program.dtypes
-    own = {argument.name for argument in program.task.arguments}
-    for nest in program.nests:
-        for stage in nest.stages:
-            if solving.solved(stage):
-                yield solving.scratch(stage, dtypes[solving.system(stage)])
-            if stage.name not in own and not is_local(program, nest, stage):
-                size = product(program.shapes[stage.name])
-                yield f"//@ scratch {stage.name}: {dtypes[stage.name]}[{size.expression()}]"
 
 
 def _gathering(program: NestProgram, options: NestOptions) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -261,7 +261,7 @@ class Counter(Observer):
 
     def shared_copy(self, machine: Machine, access: MemoryAccess, clock: Array) -> None:
         """A copy writes shared memory as a store does, or reads it as a load."""
-        self.shared_access(machine, access if access.kind == "load" else replace(access, kind="store"))
+        self.shared_access(machine, access if access.kind == "load" else access._replace(kind="store"))
 
     def sleep(self, machine: Machine, instruction: Instruction, nanoseconds: Array) -> None:
         """Note how long the active lanes sleep on average; no sleep is longer than a millisecond."""

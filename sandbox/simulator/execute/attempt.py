@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,7 @@ from sandbox.simulator.execute.schedule import Schedule
 from sandbox.simulator.execute.scheduler import Scheduler
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.simulator.hazards.findings import Findings
+from sandbox.simulator.hazards.order import block_of
 from sandbox.simulator.hazards.shared import SuspectedError
 from sandbox.simulator.hazards.watching import BatchWatch, HazardWatch, WatchedKernel
 from sandbox.simulator.machine.faults import FaultError
@@ -120,7 +122,10 @@ class Attempt:
         whole = self._result(printed, running)
         results = tuple(self._of_replica(whole, arena, replica) for replica in range(arena.replicas))
         if self.plan.sampled and running.watch is not None:
-            results = (replace(results[0], told=_told_of(running.watch, results[0])),)
+            told = _told_of(running.watch, results[0])
+            blocks = math.prod(self.plan.launches[0].grid)
+            reach = {name: blocks * _most_of_a_block(running.watch, name, told[name]) for name in told}
+            results = (replace(results[0], told=told, reach=reach),)
         return AttemptOutcome(results, running.watch)
 
     def _watched(self, loaded: LoadedProgram, arena: Arena, effort: Effort, exact: bool) -> _AttemptState:
@@ -175,6 +180,14 @@ def _ended(fault: Fault, watch: HazardWatch | None) -> RunResult:
 def _told_of(watch: HazardWatch, result: RunResult) -> dict[str, Array]:
     """Which elements of each output something wrote."""
     return {name: np.all(written(watch, name, array), axis=1) for name, array in result.outputs.items()}
+
+
+def _most_of_a_block(watch: HazardWatch, name: str, told: Array) -> int:
+    """How many elements of an output the block wrote that wrote most."""
+    shadow = watch.buffers[name]
+    first = np.flatnonzero(told) * shadow.itemsize // shadow.granularity
+    blocks = block_of(shadow.writer.take(first))
+    return int(np.unique(blocks, return_counts=True)[1].max(initial=0))
 
 
 def written(watch: HazardWatch, name: str, found: Array) -> Array:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ from sandbox.simulator.machine.state import Machine
 from sandbox.verdict import Verdict
 
 
-@dataclass(frozen=True)
-class BufferAccess:
+class BufferAccess(NamedTuple):
     """One access to one buffer."""
 
     machine: Machine
@@ -74,11 +73,13 @@ def _lanes(machine: Machine, access: MemoryAccess, order: LaunchOrder) -> tuple[
     low, high = thread_range(machine, shape)
     full = access.mask is None or bool(access.mask.all())
     # Far quicker than nonzero() where few lanes poll and the others wait.
-    where = None if full else np.unravel_index(np.flatnonzero(np.broadcast_to(mask, shape)), shape)
+    flat = None if full else np.flatnonzero(mask if mask.shape == shape else np.broadcast_to(mask, shape))
 
     def chosen(values: Array) -> Array:
+        if values.shape == shape:
+            return values.reshape(-1) if flat is None else values.reshape(-1).take(flat)
         every = np.broadcast_to(values, shape)
-        return every.reshape(-1) if where is None else every[where]
+        return every.reshape(-1) if flat is None else every[np.unravel_index(flat, shape)]
 
     # An element that stands for several threads counts as its first one, and once more as its last.
     blocks = machine.batch.blocks.reshape(1, 1, -1)

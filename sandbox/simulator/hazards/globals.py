@@ -186,9 +186,7 @@ class GlobalHazards(Observer):
         """Remember what the only thread of a launch does: all its accesses are in order."""
         watched, access = case.watched, case.access
         if access.kind != "load":
-            watched.writer[unit] = agent
-            watched.written_by[unit] = self._instructions.number(access.instruction)
-            watched.written[unit] = True
+            watched.write(unit, agent, self._instructions.number(access.instruction))
         elif "nc" in access.instruction.modifiers:
             self._not_coherent(case, unit, agent)
 

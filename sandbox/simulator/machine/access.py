@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sandbox.device import Array
 from sandbox.simulator.ptx.syntax import Instruction
@@ -11,9 +11,8 @@ SyncKey = tuple[str, int]
 """What threads synchronise through: a kind ("bar", "mbarrier", "cluster") and its number or byte offset."""
 
 
-@dataclass(frozen=True)
-class MemoryAccess:
-    """One memory access of a lock step.
+class MemoryAccess(NamedTuple):
+    """One memory access of a lock step; a tuple, for one is made at every step that touches memory.
 
     Attributes:
         offsets: Byte offsets into the space, int64, lane-shaped.

@@ -6,8 +6,6 @@ that it is the offset in the lane's own block, as on a device, where the window 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from sandbox.device import Array
@@ -65,4 +63,4 @@ def in_cluster(machine: Machine, access: MemoryAccess) -> MemoryAccess:
         if (ended & active).any():
             what = "access to the shared memory of a block of the cluster that has ended"
             raise FaultError(machine.batch.fault(Verdict.RACE, what, access.instruction, ended & active))
-    return replace(access, offsets=access.offsets % RANK_UNIT, owner=owner)
+    return access._replace(offsets=access.offsets % RANK_UNIT, owner=owner)

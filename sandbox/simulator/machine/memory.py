@@ -65,6 +65,7 @@ class Arena:
         self._start_array = np.array(self._starts or [0], dtype=S64)
         self._end_array = np.array(self._ends or [0], dtype=S64)
         self._ordered = ordered
+        self._touched: tuple[Array | None, list[Allocation]] = None, []
 
     def _hold(self, data: Array) -> None:
         """Keep the contents in these bytes."""
@@ -122,6 +123,17 @@ class Arena:
 
     def touched(self, located: Array) -> list[Allocation]:
         """The allocations that hold some located bytes; each must lie in one."""
+        known, found = self._touched
+        if located is not known:
+            found = self._holding(located)
+            self._touched = located, found
+        return found
+
+    def touch(self, located: Array, low: int) -> None:
+        """Know what an access touches before observers ask: all in the allocation of its lowest offset."""
+        self._touched = located, [self._ordered[bisect_right(self._starts, low) - 1]]
+
+    def _holding(self, located: Array) -> list[Allocation]:
         offsets = self.offsets(located)
         if not offsets.size:
             return []

@@ -33,7 +33,8 @@ def checked_global(machine: Machine, access: MemoryAccess) -> MemoryAccess:
     if access.mask is not None and not arena.contains(low, high + size):
         offsets = _of_active(offsets, access.mask)
         low, high = int(offsets.min()), int(offsets.max())
-    if not arena.contains(low, high + size):
+    inside = arena.contains(low, high + size)
+    if not inside:
         outside = arena.outside(offsets, size)
         active = outside if access.mask is None else outside & access.mask
         if active.any():
@@ -42,6 +43,8 @@ def checked_global(machine: Machine, access: MemoryAccess) -> MemoryAccess:
     offsets = arena.locate(_aligned(machine, access, offsets))
     if machine.memory is not None:
         offsets = offsets + machine.memory
+    if inside:
+        arena.touch(offsets, low)
     return access if offsets is access.offsets else _moved(access, offsets)
 
 
@@ -69,7 +72,7 @@ def checked_shared(machine: Machine, access: MemoryAccess, limit: int, what: str
 
 
 def _moved(access: MemoryAccess, offsets: Array) -> MemoryAccess:
-    return replace(access, offsets=offsets)
+    return access._replace(offsets=offsets)
 
 
 def _replace(offsets: Array, wrong: Array, mask: Array | None) -> Array:
@@ -82,9 +85,11 @@ def _replace(offsets: Array, wrong: Array, mask: Array | None) -> Array:
 
 def _of_active(offsets: Array, mask: Array) -> Array:
     """Offsets whose inactive lanes are sent to the address of an active one, where there is any."""
-    if offsets.shape != mask.shape:
-        offsets, mask = np.broadcast_arrays(offsets, mask)
-    return np.where(mask, offsets, offsets.flat[int(np.argmax(mask))])
+    if offsets.shape == mask.shape:
+        return np.where(mask, offsets, offsets.flat[int(mask.argmax())])
+    first = np.unravel_index(int(mask.argmax()), mask.shape)
+    place = tuple(min(int(at), length - 1) for at, length in zip(first, offsets.shape, strict=True))
+    return np.where(mask, offsets, offsets[place])
 
 
 def _aligned(machine: Machine, access: MemoryAccess, offsets: Array) -> Array:

@@ -90,7 +90,10 @@ def test_a_repository_is_judged_and_its_results_are_compared_with(
     assert slower.exit_code == 1
     assert slower.stdout.count("::error file=") == 2
     assert "200%25 slower than before" in slower.stdout
+    alone = json.loads(warpwright("check", kernel, "--against", kept, "--json").stdout)
+    assert [one["slower"] for one in alone["results"]] == [True]
     assert warpwright("check", repository, "--against", repository / "add/task.toml").exit_code == 2
+    assert "--against names" in warpwright("check", repository, "--slower-than", "5%").stderr
 
 
 def test_a_wrong_kernel_is_shown_on_its_line_in_every_format() -> None:
@@ -167,5 +170,29 @@ def test_a_share_is_read_or_refused(tmp_path: Path) -> None:
     for text in ("", "-5%", "five", "0"):
         with pytest.raises(UsageError, match=r"5% or 0\.05"):
             read_share(text)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match=r"nothing\.json cannot be read: No such file or directory$"):
         read_results(tmp_path / "nothing.json")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        *("", "[", "[" * 100_000, "[]", "{}", '{"results": 7}', '{"results": [7]}', '{"results": [{"kernel": "k"}]}'),
+        '{"results": [{"kernel": "k", "report": {"device": "d"}, "latency_us": "fast"}]}',
+        '{"results": [{"kernel": "k", "report": [], "latency_us": {}}, {"report": {"device": "d"}}]}',
+    ],
+    ids=range(10),
+)
+def test_what_are_no_results_is_refused_in_a_sentence(kept: str, tmp_path: Path) -> None:
+    (tmp_path / "kept.json").write_text(kept)
+    with pytest.raises(UsageError, match=r"--against: .*kept\.json (is no JSON|holds no results)"):
+        read_results(tmp_path / "kept.json")
+
+
+def test_a_pass_at_some_shapes_says_so_and_is_none_where_all_were_asked_for() -> None:
+    short = Judged(Path("k/large.cu"), "relu", replace(RIGHT, not_judged=({"n": 9},)))
+    strict = replace(short, strict=True)
+    assert (status_of([short]), status_of([strict]), status_of([strict, JUDGED[1]])) == (0, 3, 1)
+    assert short.short == " (not judged at n=9)"
+    assert "title=relu%3A not_judged::no plain pass (not judged at n=9)" in github([strict])
+    assert '<skipped message="no plain pass (not judged at n=9)' in junit([strict])

@@ -259,12 +259,40 @@ def test_only_kernels_of_the_composer_count_as_measured(task: Task) -> None:
     assert measured([trial(Verdict.PASS)], Composer().space(task), 100.0) == {}
 
 
-def test_every_feature_of_the_composer_is_a_page_of_the_library(task: Task, bench: Any) -> None:
-    library = {feature.name for feature in prompts.features()}
-    product = bench.task(
+@pytest.fixture
+def product(bench: Any) -> Task:
+    return bench.task(
         "def reference(a, b, m, n, k):\n    return {'c': a @ b}\n",
-        ("in a float32 m, k", "in b float32 k, n", "out c float32 m, n"),
+        ("in a float16 m, k", "in b float16 k, n", "out c float16 m, n"),
         "m n k",
     )
+
+
+async def test_features_that_the_library_of_a_device_lacks_are_not_planned(product: Task) -> None:
+    old = tuple(page for page in prompts.features() if page.runs_on("sm_75"))
+    context = replace(Run(product).context(1), library=old)
+    planned = [
+        plan.features for number in range(3) for plan in await Composer().plan(replace(context, seed=number))
+    ]
+    beyond = {"async_copy_pipeline", "mma_half"}
+    assert beyond <= set(Composer().space(product).features)
+    assert planned
+    assert not beyond & {name for features in planned for name in features}
+
+
+def test_a_kernel_is_known_by_what_it_is_said_to_use_where_it_is_the_same_when_written_again(
+    product: Task,
+) -> None:
+    space = Composer().space(product)
+    features = space.settle(("mma_half", "sliced_k"))
+    sha = kernel_sha(space.text(features))
+    fresh = Composer().space(product)
+    assert fresh.features_of(sha, ("vectorized_loads",)) is None
+    assert fresh.features_of(sha, ("sliced_k", "mma_half", "of_another_hand")) == features
+    assert fresh.features_of(None, ()) is None
+
+
+def test_every_feature_of_the_composer_is_a_page_of_the_library(task: Task, product: Task) -> None:
+    library = {feature.name for feature in prompts.features()}
     assert set(Composer().space(task).features) <= library
     assert set(Composer().space(product).features) <= library

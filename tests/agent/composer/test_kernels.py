@@ -15,6 +15,7 @@ import pytest
 from agent.composer.space import Space
 from tools.kernel import planning
 from tools.kernel.file import parse, sweep
+from tools.kernel.planning import compile_request
 from tools.tasks.task import Case
 
 
@@ -271,6 +272,18 @@ def test_rows_longer_than_what_keeps_them_are_still_right(bench: Any, kept: str,
     space = Space(task)
     for more in ((), ("vectorized_loads", "loop_unrolling", "grid_stride_loop")):
         bench.check(task, space.text(space.settle((kept, *more))), {"rows": 2, "cols": cols}, expected)
+
+
+@pytest.mark.parametrize(("cols", "beyond"), [(1000, "0"), (8193, "1")])
+def test_loops_beyond_the_registers_are_compiled_only_for_rows_that_reach_there(
+    bench: Any, cols: int, beyond: str
+) -> None:
+    example, _ = EXAMPLES[3]
+    task = bench.task(example.reference, example.arguments, example.dims)
+    space = Space(task)
+    kernel = parse(space.text(space.settle(["register_blocking"])))
+    request = compile_request(kernel, task, {"rows": 2, "cols": cols}, None, "sm_90")
+    assert dict(request.defines)["REST"] == beyond
 
 
 def test_the_file_says_which_features_it_uses(bench: Any) -> None:

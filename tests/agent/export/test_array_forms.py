@@ -193,8 +193,11 @@ x = pycuda.gpuarray.GPUArray((1000,), numpy.float32)
 y = pycuda.gpuarray.GPUArray((1000,), numpy.float32)
 x.set(numpy.full(1000, 1.5, numpy.float32))
 y.set(numpy.full(1000, 2.0, numpy.float32))
-print(set(vector_add(x, y).get().tolist()))
-context.detach()
+try:
+    print(set(vector_add(x, y).get().tolist()))
+finally:
+    x, y = None, None
+    context.detach()
 """
 
 

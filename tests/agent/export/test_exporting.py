@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from agent.export.exporting import choices, devices_for
+from agent.candidates import CandidatePlan, Submission
+from agent.export.exporting import choices, devices_for, from_run
+from agent.home import Home
+from agent.store import Store
+from sandbox.errors import UsageError
 from tests.agent.export.exporting import array, small_task
-from tests.agent.report.stored_search import report
+from tests.agent.report.stored_search import report, search
+from tests.agent.search_fakes import kernel, write_task
 from tools.reports import CheckReport, ShapeTiming
 from tools.tasks.task import Case
 
@@ -47,3 +53,30 @@ def test_every_architecture_is_judged_on_a_device_that_has_it(
     architectures: tuple[str, ...], device: str, expected: tuple[str, ...]
 ) -> None:
     assert devices_for(architectures, device) == expected
+
+
+def test_of_a_run_the_best_kernel_comes_first_then_those_that_beat_it_at_a_shape(tmp_path: Path) -> None:
+    store = Store(Home(tmp_path / "home"))
+    run = search(store, write_task(tmp_path / "twice", "\n[[bench]]\ndims = { n = 64 }\n"), 0)
+    latencies = [(10.0, 10.0), (30.0, 4.0), (29.0, 12.0), (31.0, 3.0)]
+    for number, (large, small) in enumerate(latencies, start=1):
+        sha = store.kernels.keep(run, kernel(f"{number}"))
+        submission = Submission(1, number, CandidatePlan(None, ("unrolling",)), sha, ())
+        store.candidates.add(run, submission)
+        told = replace(timed(n4096=large, n64=small), kernel_sha=sha, tune={"BLOCK": 64})
+        assert told.profile is not None
+        told = replace(told, profile=replace(told.profile, latency_us=large))
+        trial = submission.checked(told, 100.0)
+        store.candidates.judge(run, trial)
+        if number == 1:
+            store.candidates.set_best(run, trial, sha)
+    chosen = from_run(store, run)
+    assert [(one.name, one.origin.place) for one in chosen.drafts] == [
+        ("kernel.cu", "1/1"),
+        ("kernel_2.cu", "1/4"),
+    ]
+    assert chosen.drafts[0].judgement is not None
+    assert "//@ tune BLOCK = 64 in 64, 128, 256" in chosen.drafts[1].text
+    (tmp_path / "twice/reference.py").write_text("def reference(x, n):\n    return {'y': 3 * x}\n")
+    with pytest.raises(UsageError, match="was changed after run"):
+        from_run(store, run)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.agent.export.exporting import (
     EXAMPLES,
+    Everywhere,
     array,
     compiled,
     example,
@@ -62,6 +63,20 @@ def test_every_launch_of_a_kernel_with_everything_is_as_planned() -> None:
     for dims in SIZES:
         assert launched(module, dims, {"alpha": 0.25}) == planned(task, HARD, dims, {"alpha": 0.25}), dims
     work = module.work(module.Sizes(100))
+    whole = module.argument_buffer(work.launches[2], Everywhere(), {"alpha": 0.25})
+    given = module.arguments(work.launches[2], Everywhere(), {"alpha": 0.25})
+    places = [
+        0,
+        8,
+        16,
+        40,
+        44,
+        48,
+        56,
+        64,
+    ]  # of two pointers, a struct, float, half, pointer, byte, long long
+    assert [whole[place:][: len(data)] for place, data in zip(places, given, strict=True)] == given
+    assert len(whole) == 72
     assert work.scratch == {"partial": ("float64", 4)}
     assert work.constants == (("taps", "weights", 32),)
 

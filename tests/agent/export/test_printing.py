@@ -107,7 +107,9 @@ int main() {{
 def printed(tmp_path_factory: pytest.TempPathFactory, driver: Path) -> list[str]:
     folder = write(cuda_files(package(hard(), HARD)), tmp_path_factory.mktemp("printed"))
     (folder / "main.cpp").write_text(program())
-    built = build(folder, "main.cpp", libraries=("-Wno-unused-function", str(driver / "libcuda.so.1")))
+    built = build(
+        folder, "main.cpp", libraries=("-pedantic", "-Wno-unused-function", str(driver / "libcuda.so.1"))
+    )
     return subprocess.run(
         [built], capture_output=True, text=True, check=True, env={"LD_LIBRARY_PATH": str(driver)}
     ).stdout.splitlines()

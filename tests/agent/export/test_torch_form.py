@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import sys
 import types
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from agent.export.kernels_form import kernels_files
 from agent.export.torch_form import torch_files
 from tests.agent.export.exporting import array, example, package, small_task
 from tests.agent.export.test_cuda_form import write
@@ -132,31 +134,31 @@ def test_the_operator_is_registered_as_pytorch_wants_it(modules: Any) -> None:
 
 
 RUN = """
-import sys
-sys.path.insert(0, {folder!r})
+import sys, types, ctypes
 sys.modules['torch'] = None
-import importlib.util, types, ctypes
-package = types.ModuleType('vector_add_kernel')
-package.__path__ = [{folder!r} + '/vector_add_kernel']
-sys.modules['vector_add_kernel'] = package
-from vector_add_kernel import launching, plan
-from cuda.bindings import driver
-from cuda.core import Device
-Device(0).set_current()
+package = types.ModuleType('exported')
+package.__path__ = [{folder!r}]
+sys.modules['exported'] = package
+from exported import launching, plan
+library = ctypes.CDLL('libcuda.so.1')
+device, context = ctypes.c_int(), ctypes.c_void_p()
+library.cuInit(0)
+library.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0)
+library.cuCtxSetCurrent(context)
 count = 1000
-hosts = {{name: (ctypes.c_float * count)(*[value] * count) for name, value in (('x', 1.5), ('y', 2.0), ('out', 0.0))}}
 addresses = {{}}
-for name, host in hosts.items():
-    _, addresses[name] = driver.cuMemAlloc(4 * count)
-    driver.cuMemcpyHtoD(addresses[name], ctypes.addressof(host), 4 * count)
-addresses = {{name: int(address) for name, address in addresses.items()}}
+for name, value in (('x', 1.5), ('y', 2.0), ('out', 0.0)):
+    address = ctypes.c_uint64()
+    library.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(4 * count))
+    library.cuMemcpyHtoD_v2(address, (ctypes.c_float * count)(*[value] * count), ctypes.c_size_t(4 * count))
+    addresses[name] = address.value
 work = plan.work(plan.Sizes(count))
 plain, = work.launches
 for one in (plain, plain._replace(cooperative=True, cluster=(2, 1, 1), shared_bytes=65536)):
-    driver.cuMemcpyHtoD(addresses['out'], ctypes.addressof(hosts['out']), 4 * count)
-    launching.launch(work._replace(launches=(one,)), addresses, {{}}, 0, 0)
     host = (ctypes.c_float * count)()
-    driver.cuMemcpyDtoH(ctypes.addressof(host), addresses['out'], 4 * count)
+    library.cuMemcpyHtoD_v2(ctypes.c_uint64(addresses['out']), host, ctypes.c_size_t(4 * count))
+    launching.launch(work._replace(launches=(one,)), addresses, {{}}, 0, 0)
+    library.cuMemcpyDtoH_v2(host, ctypes.c_uint64(addresses['out']), ctypes.c_size_t(4 * count))
     print(set(host))
 """
 
@@ -165,5 +167,49 @@ for one in (plain, plain._replace(cooperative=True, cluster=(2, 1, 1), shared_by
 def test_launches_run_on_a_driver_through_cuda_core(tmp_path: Path, driver: Path) -> None:
     task = example("vector_add")
     write(torch_files(package(task, task.baseline)), tmp_path)
-    ran = standing_in.python(driver, RUN.format(folder=str(tmp_path)))
+    ran = standing_in.python(driver, RUN.format(folder=str(tmp_path / "vector_add_kernel")))
     assert (ran.returncode, ran.stdout) == (0, "{3.5}\n{3.5}\n"), ran.stderr
+
+
+def test_a_kernel_for_the_hub_launches_by_the_driver_alone(tmp_path: Path, driver: Path) -> None:
+    task = example("vector_add")
+    write(kernels_files(package(task, task.baseline)), tmp_path)
+    ran = standing_in.python(driver, RUN.format(folder=str(tmp_path / "build/torch-cuda")))
+    assert (ran.returncode, ran.stdout) == (0, "{3.5}\n{3.5}\n"), ran.stderr
+
+
+@needs_torch
+def test_a_kernel_for_the_hub_has_an_operator_of_its_own_version(tmp_path: Path) -> None:
+    import torch
+
+    task = example("vector_add")
+    folder = write(kernels_files(package(task, task.baseline)), tmp_path) / "build/torch-cuda"
+    told = json.loads((folder / "metadata.json").read_text())
+    spec = importlib.util.spec_from_file_location(told["id"], folder / "__init__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[told["id"]] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(ValueError, match="expected tensors on one CUDA device, found cpu"):
+        module.vector_add(torch.ones(8), torch.ones(8))
+    assert f"{told['id']}::vector_add" in str(module.vector_add._opoverload._schema)
+    assert told["id"].startswith("_vector_add_kernel_cuda_")
+
+
+def test_the_numbers_of_the_drivers_attributes_are_those_of_cuda_h(tmp_path: Path) -> None:
+    from cuda.bindings import driver
+
+    task = example("vector_add")
+    text = kernels_files(package(task, task.baseline))["build/torch-cuda/launching.py"].decode()
+    names: dict[str, Any] = {}
+    exec("\n".join(line for line in text.splitlines() if line.startswith("_")), {}, names)
+    function, launch = driver.CUfunction_attribute, driver.CUlaunchAttributeID
+    device = driver.CUdevice_attribute
+    assert (names["_MAJOR"], names["_MINOR"]) == (
+        device.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+        device.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+    )
+    assert names["_MAX_DYNAMIC_SHARED"] == function.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+    assert names["_NON_PORTABLE_CLUSTER"] == function.CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
+    assert names["_CLUSTER"] == launch.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
+    assert names["_COOPERATIVE"] == launch.CU_LAUNCH_ATTRIBUTE_COOPERATIVE

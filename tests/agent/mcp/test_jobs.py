@@ -22,6 +22,10 @@ from tools.tasks.folder import find
 pytestmark = pytest.mark.usefixtures("in_this_process")
 BEFORE = {"softmax": 24_817, "transpose": 20_662, "gelu": 16_968, "search": 17_481, "race": 20_847}
 """Bytes that the same calls read where answers were data printed as text, counted by these scripts on that version."""
+TOKENS_BEFORE = {"softmax": 8_000, "transpose": 10_000}
+"""Tokens that a model read then in whole conversations."""
+BYTES_A_TOKEN = 3.3
+"""At least, of what these jobs read: o200k_base takes 3258 tokens for softmax's 11005 bytes, cl100k_base 3222."""
 SMALL = {"rows = 4096, cols = 4096": "rows = 64, cols = 256"}
 GELU = {
     "name": "bias_gelu",
@@ -110,6 +114,8 @@ def chatting(tmp_path: Path, record_property: Callable[[str, object], None]) -> 
         seconds = time.monotonic() - chat.began
         record_property("job over MCP", (job, chat.calls, chat.sent, chat.read, BEFORE[job], seconds))
         assert chat.read <= BEFORE[job] / 2
+        if job in TOKENS_BEFORE:
+            assert chat.read / BYTES_A_TOKEN <= TOKENS_BEFORE[job] / 2
 
     return chatting
 

@@ -1,13 +1,19 @@
-"""Whose settings a server's searches go by."""
+"""Whose settings a server's searches go by, and what they say they found."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from agent.home import Home
 from agent.mcp import search_service
 from agent.mcp.search_service import SearchService
-from tests.agent.search_fakes import FakeToolbox
+from agent.store import Store
+from sandbox.verdict import Provenance
+from tests.agent.report.stored_search import search
+from tests.agent.search_fakes import FakeToolbox, write_task
+from tools.mcp.reading import text_of
 
 
 def test_a_program_of_the_owners_settings_is_run_for_the_owner_alone(
@@ -20,3 +26,12 @@ def test_a_program_of_the_owners_settings_is_run_for_the_owner_alone(
     monkeypatch.setattr(search_service, "tenant", lambda: "guest")
     kept = service.settings()
     assert (kept.models.model, kept.model_settings().coder_command) == ("m", None)
+
+
+async def test_the_baseline_of_a_search_that_found_nothing_says_where_its_latency_comes_from(
+    home: Home, tmp_path: Path
+) -> None:
+    run = search(Store(home), write_task(tmp_path / "twice"), 0)
+    outcome = await SearchService(home, FakeToolbox()).outcome(run)
+    assert (outcome.best, outcome.baseline_provenance) == (None, Provenance.ESTIMATED)
+    assert "The baseline: 100 us estimated." in text_of(outcome)

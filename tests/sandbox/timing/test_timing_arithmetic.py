@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sandbox.timing.plausibility import Ceilings, faster_than_the_wall, implausible, least_us, remembers
 from sandbox.timing.schedule import BASELINE, CANDIDATE, LOOKS, TimingRules, block_order, enough
 from sandbox.timing.stability import stable
-from sandbox.timing.statistics import Ratio, noise_floor, paired_ratio, summary, told_apart
+from sandbox.timing.statistics import Ratio, noise_floor, paired_ratio, paired_verdict, summary, told_apart
+from sandbox.verdict import PairedVerdict
 
 times = st.floats(0.5, 1e6)
 H200 = Ceilings(4.8e12, 6.7e13, "vendor's figures")
@@ -65,10 +66,10 @@ def test_two_like_kernels_are_told_apart_by_no_more_than_one_timing_in_twenty() 
 
 
 def test_a_gain_counts_beyond_the_noise_on_either_side_of_one() -> None:
-    assert told_apart(Ratio(1.1, 1.05, 1.2, 30), 0.04)
-    assert not told_apart(Ratio(1.1, 1.05, 1.2, 30), 0.06)
-    assert told_apart(Ratio(0.8, 0.7, 0.9, 30), 0.1)
-    assert not told_apart(Ratio(0.95, 0.9, 1.0, 30), 0.0)
+    assert paired_verdict(Ratio(1.1, 1.05, 1.2, 30), 0.04) is PairedVerdict.FASTER
+    assert paired_verdict(Ratio(1.1, 1.05, 1.2, 30), 0.06) is PairedVerdict.INCONCLUSIVE
+    assert paired_verdict(Ratio(0.8, 0.7, 0.9, 30), 0.1) is PairedVerdict.SLOWER
+    assert paired_verdict(Ratio(0.95, 0.9, 1.0, 30), 0.0) is PairedVerdict.INCONCLUSIVE
     assert noise_floor(Ratio(1.0, 0.98, 1.01, 30)) == pytest.approx(1 / 0.98 - 1)
 
 

@@ -13,7 +13,7 @@ from sandbox.device import Fault, LaunchProfile
 from sandbox.timing.measured import PairedTimes, TimedOutput, TimedPlan
 from sandbox.timing.plausibility import Ceilings
 from sandbox.timing.schedule import TimingRules
-from sandbox.verdict import Provenance, Verdict
+from sandbox.verdict import PairedVerdict, Provenance, Verdict
 from tests.compiling import InProcess
 from tools.judge.comparison import Expectation
 from tools.judge.questions import Posed, Question
@@ -220,6 +220,7 @@ async def test_what_gives_pause_is_noted(compiler: InProcess, doubling: Task) ->
     ):
         assert any(said in note for note in timing.notes), said
     assert "Note: not told apart" in report.message
+    assert report.against_baseline is PairedVerdict.INCONCLUSIVE
 
 
 async def test_a_gain_within_what_the_baseline_differs_from_itself_is_no_gain(

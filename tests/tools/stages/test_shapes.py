@@ -100,6 +100,21 @@ async def test_sampled_blocks_that_are_wrong_or_fault_fail_the_kernel(
 TWICE_IN_ROW = RIGHT.replace("//@", "//@ launch twice<<<ceil_div(n, 128), 128>>>(x, y, n)\n//@", 1)
 
 
+async def test_what_blocks_of_a_sample_leave_to_others_makes_the_kernel_undecided(
+    doubling: Task, tmp_path: Path
+) -> None:
+    """Seven eighths of each tile are right, and the rest is left to a few blocks that hardly any sample meets."""
+    some = RIGHT.replace(
+        "if (i < n) y[i] = 2.0f * x[i];",
+        "if (i < n && (n < 100000 || threadIdx.x < 112)) y[i] = 2.0f * x[i];\n"
+        "    if (n >= 100000 && blockIdx.x == 1234) for (int k = threadIdx.x; k < n; k += 128)\n"
+        "        if (k % 128 >= 112) y[k] = 2.0f * x[k];",
+    )
+    report = await judged_at_a_large_shape(doubling, tmp_path, some)
+    assert report.verdict is Verdict.UNDECIDED, report.message
+    assert f"{LARGE // 8 * 7} of its {LARGE} elements would be written" in report.stages[-1].message
+
+
 @pytest.mark.parametrize(
     ("kernel", "why"),
     [

@@ -95,17 +95,18 @@ def body(
         loop = f"for ({first}; element < {total}; {step}) {{\n{indent(inside)}}}\n"
     else:
         (axis,) = count.axes
-        name, packs = texts.axis(axis), f"({total} + COUNTED - 1) / COUNTED"
+        width = width_name(stage)
+        name, packs = texts.axis(axis), f"({total} + {width} - 1) / {width}"
         texts.rename(axis, f"({name} + r)")
         alone = f"if ({name} + r < {total}) {{\n{indent(_counted(stage, count, texts, style))}}}\n"
         texts.known.clear()
-        texts.packed = PackedTexts(axis, name, "COUNTED", style.width)
+        texts.packed = PackedTexts(axis, name, width, style.width)
         together = _counted(stage, count, texts, style)
         packed, _ = texts.pack_loads()
         inside = (
-            f"const int {name} = element * COUNTED;\n"
-            f"if ({name} + COUNTED <= {total}) {{\n{indent(packed + _each(together))}}} else {{\n"
-            f"{indent(_each(alone))}}}\n"
+            f"const int {name} = element * {width};\n"
+            f"if ({name} + {width} <= {total}) {{\n{indent(packed + _each(together, width))}}} else {{\n"
+            f"{indent(_each(alone, width))}}}\n"
         )
         loop = f"for ({first}; element < {packs}; {step}) {{\n{indent(inside)}}}\n"
     return (
@@ -117,8 +118,8 @@ def body(
     )
 
 
-def _each(text: str) -> str:
-    return f"#pragma unroll\nfor (int r = 0; r < COUNTED; ++r) {{\n{indent(text)}}}\n"
+def _each(text: str, count: str) -> str:
+    return f"#pragma unroll\nfor (int r = 0; r < {count}; ++r) {{\n{indent(text)}}}\n"
 
 
 def _counted(stage: FilledBuffer, count: Count, texts: Texts, style: CountingStyle) -> str:
@@ -153,6 +154,11 @@ def _flushed(stage: FilledBuffer, texts: Texts, style: CountingStyle) -> str:
         else "const int sum = counts[bin];\n"
     )
     return f"{gathered}if (sum != 0) {{\n{indent(_added(stage, texts, 'sum'))}}}\n"
+
+
+def width_name(stage: FilledBuffer) -> str:
+    """Name of the macro that says how many elements a thread takes at a time."""
+    return f"{_bins(stage)}_WIDTH"
 
 
 def directives(stage: FilledBuffer, style: CountingStyle) -> list[str]:

@@ -7,6 +7,7 @@ share one 64-bit word, which one access publishes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -58,19 +59,24 @@ class LookBack:
     @property
     def grid(self) -> str:
         """One block a chunk."""
-        return f"{self._rows} * {self.chunks}"
+        return self.named(f"{self._rows} * {self.chunks}")
+
+    def named(self, text: str) -> str:
+        """The text with macros of this scan's own."""
+        return re.sub(r"\b(LANES|PACKS|CHUNK)\b", rf"SCAN_\1_{self.stage.name.upper()}", text)
 
     def directives(self) -> tuple[str, ...]:
         """Sizes of the chunks, and the scratch with their states."""
         share = f"{self._rows} * ({self.along.extent.expression()}) // (BLOCK * LANES * {_WAVES})"
         words = f"{self.grid} + {self._rows} * ceil_div({self.chunks}, {_GROUP}) + 1"
-        return (
+        lines = (
             width_macro("LANES", self.width, self.aligned),
             f"//@ define PACKS = min(8, max(1, {share}))",
             "//@ define CHUNK = BLOCK * LANES * PACKS",
             f"//@ scratch {self.state}: uint64[{words}]",
             f"//@ zero {self.state}",
         )
+        return tuple(map(self.named, lines))
 
 
 def looked_back(stage: FilledBuffer, types: Types, shapes: Mapping[str, tuple[Size, ...]]) -> LookBack | None:
@@ -122,7 +128,7 @@ __device__ __forceinline__ void publish(unsigned long long* place, {ctype} value
 }}
 """,
         f"""\
-__device__ __forceinline__ {ctype} awaited(const unsigned long long* place) {{
+__device__ __forceinline__ {ctype} awaited_{ctype}(const unsigned long long* place) {{
     unsigned long long word;
     do {{
         asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(word) : "l"(place) : "memory");
@@ -197,12 +203,12 @@ def _waiting(op: str, ctype: str, neutral: str, state: str, both: Callable[[str,
         f"const int group = chunk / {_GROUP}, place = chunk % {_GROUP};\n"
         f"{ctype} earlier = {neutral};\n"
         f"for (int i = lane; i < place; i += 32) {{\n"
-        f"    earlier = {both('earlier', f'awaited(totals + group * {_GROUP} + i)')};\n}}\n"
+        f"    earlier = {both('earlier', f'awaited_{ctype}(totals + group * {_GROUP} + i)')};\n}}\n"
         "#pragma unroll\nfor (int offset = 16; offset > 0; offset /= 2) {\n"
         f"    earlier = {both('earlier', '__shfl_xor_sync(0xffffffff, earlier, offset)')};\n}}\n"
         "if (lane == 0) {\n"
         "    unsigned long long* end = ends + row * groups + group;\n"
-        f"    if (group > 0) {{\n        earlier = {both('awaited(end - 1)', 'earlier')};\n    }}\n"
+        f"    if (group > 0) {{\n        earlier = {both(f'awaited_{ctype}(end - 1)', 'earlier')};\n    }}\n"
         f"    if (place == {_GROUP} - 1) {{\n        publish(end, {both('earlier', 'total')});\n    }}\n"
         "    before = earlier;\n}\n"
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agent.composer.nests.collectives.tiling.products import product_of
 from agent.composer.nests.lowering import lowered
 from agent.composer.nests.offering import features
 from agent.composer.nests.options import NestOptions
@@ -65,3 +66,13 @@ def test_features_are_those_that_change_a_kernel(bench: Any) -> None:
         for name in features(program):
             text = emit(program, NestOptions.of([name])).split("\n", 2)[2]
             assert text != plain or name.endswith("reduction"), (written.name, name)
+
+
+def test_a_sum_of_products_that_is_used_twice_is_a_product_still(bench: Any) -> None:
+    task = bench.task(
+        "def reference(x, w, n):\n    z = x @ w\n    return {'y': z * (1 + z)}\n",
+        ("in x float32 n, n", "in w float32 n, n", "out y float32 n, n"),
+        "n",
+    )
+    (nest,) = lowered(task, follow(task)).nests
+    assert product_of(nest) is not None

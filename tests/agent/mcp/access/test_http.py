@@ -25,6 +25,8 @@ from sandbox.errors import UsageError
 from tests.agent.mcp.http_serving import Served, ask, bearer, http_server, own_run
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
+PAGE = "https://chat.example"
+"""A page whose scripts may call the server."""
 NEW_TASK = {"task": "vector_add", "candidates": 1, "depth": 1}
 
 
@@ -40,13 +42,14 @@ def tokens(home: Path) -> dict[str, str]:
     return {
         "ada": file.add("ada", Allowance(searches_at_once=1, candidates_per_day=6)),
         "bob": file.add("bob"),
+        "eve": file.add("eve"),
         "slow": file.add("slow", slow),
     }
 
 
 @pytest.fixture(scope="module")
 def server(home: Path, tokens: dict[str, str]) -> Iterator[Served]:
-    with http_server(home) as served:
+    with http_server(home, "--allow-origin", PAGE) as served:
         yield served
 
 
@@ -87,19 +90,17 @@ def test_a_body_that_is_too_big_is_refused_unread(server: Served, tokens: dict[s
     assert httpx2.post(server.url, content=big, headers=headers).status_code == 413
 
 
-def test_a_page_that_may_call_gets_its_preflight_answered_and_no_other_does(home: Path) -> None:
-    page = "https://chat.example"
+def test_a_page_that_may_call_gets_its_preflight_answered_and_no_other_does(server: Served) -> None:
     wanted = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
-    with http_server(home, "--allow-origin", page) as served:
-        allowed = httpx2.options(served.url, headers={"origin": page, **wanted})
-        refused = httpx2.options(served.url, headers={"origin": "https://evil.example", **wanted})
-        answered = ask(served.url, None, origin=page)
+    allowed = httpx2.options(server.url, headers={"origin": PAGE, **wanted})
+    refused = httpx2.options(server.url, headers={"origin": "https://evil.example", **wanted})
+    answered = ask(server.url, None, origin=PAGE)
     assert allowed.status_code == 200
-    assert allowed.headers["access-control-allow-origin"] == page
+    assert allowed.headers["access-control-allow-origin"] == PAGE
     assert "authorization" in allowed.headers["access-control-allow-headers"].lower()
     assert "access-control-allow-origin" not in refused.headers
     assert "error" in refused.json()
-    assert answered.headers["access-control-allow-origin"] == page
+    assert answered.headers["access-control-allow-origin"] == PAGE
     assert "mcp-session-id" in answered.headers["access-control-expose-headers"]
 
 
@@ -184,7 +185,7 @@ def test_one_caller_cannot_open_all_sessions(monkeypatch: pytest.MonkeyPatch) ->
     assert not known.full("ada")
 
 
-def test_who_holds_many_sessions_open_is_told_to_end_some(home: Path, tokens: dict[str, str]) -> None:
+def test_who_holds_many_sessions_open_is_told_to_end_some(server: Served, tokens: dict[str, str]) -> None:
     hello = {
         "jsonrpc": "2.0",
         "id": 1,
@@ -196,16 +197,16 @@ def test_who_holds_many_sessions_open_is_told_to_end_some(home: Path, tokens: di
         },
     }
     accept = {"accept": "application/json, text/event-stream"}
-    with http_server(home) as served, httpx2.Client(headers=accept | bearer(tokens["bob"])) as client:
-        opened = [client.post(served.url, json=hello) for _ in range(sessions.MOST_OF_ONE)]
+    with httpx2.Client(headers=accept | bearer(tokens["eve"])) as client:
+        opened = [client.post(server.url, json=hello) for _ in range(sessions.MOST_OF_ONE)]
         assert {answer.status_code for answer in opened} == {200}
-        refused = client.post(served.url, json=hello)
+        refused = client.post(server.url, json=hello)
         assert refused.status_code == 429
         assert "sessions open" in refused.json()["error"]
-        assert ask(served.url, tokens["bob"]).status_code == 200
-        assert client.delete(served.url, headers={"mcp-session-id": opened[0].headers["mcp-session-id"]})
-        assert client.post(served.url, json=hello).status_code == 200
-        assert httpx2.post(served.url, json=hello, headers=accept | bearer(tokens["ada"])).status_code == 200
+        assert ask(server.url, tokens["eve"]).status_code == 200
+        assert client.delete(server.url, headers={"mcp-session-id": opened[0].headers["mcp-session-id"]})
+        assert client.post(server.url, json=hello).status_code == 200
+        assert httpx2.post(server.url, json=hello, headers=accept | bearer(tokens["ada"])).status_code == 200
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(server: Served, tokens: dict[str, str]) -> None:
@@ -258,7 +259,7 @@ def test_a_withdrawn_token_is_refused_at_once_and_no_token_is_kept_in_the_file(
     kept = Home(home).tokens.read_text()
     assert not any(token in kept for token in tokens.values())
     assert Home(home).tokens.stat().st_mode & 0o077 == 0
-    assert {token["name"] for token in json.loads(kept)["tokens"]} == {"ada", "bob", "slow"}
+    assert {token["name"] for token in json.loads(kept)["tokens"]} == {"ada", "bob", "eve", "slow"}
 
 
 async def test_on_loopback_without_tokens_the_machines_own_person_sees_every_run(tmp_path: Path) -> None:

@@ -346,6 +346,9 @@ CUresult CUDAAPI cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, 
         case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: *value = 1 << 20; break;
         case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *value = SHARED_OPTIN; break;
         case CU_DEVICE_ATTRIBUTE_CLOCK_RATE: *value = CLOCK_KHZ; break;
+        case CU_DEVICE_ATTRIBUTE_WARP_SIZE: *value = 32; break;
+        case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = 1024; break;
+        case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR: *value = THREADS_A_PROCESSOR; break;
         default: *value = 0;
     }
     return CUDA_SUCCESS;
@@ -535,6 +538,12 @@ CUresult CUDAAPI cuModuleLoadData(CUmodule *module, const void *image) {
     *module = (CUmodule)object;
     return CUDA_SUCCESS;
 }
+// PyCUDA asks for messages of the compiler, of which there are none.
+CUresult CUDAAPI cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count, CUjit_option *options,
+                                    void **values) {
+    (void)count, (void)options, (void)values;
+    return cuModuleLoadData(module, image);
+}
 CUresult CUDAAPI cuModuleUnload(CUmodule module) {
     ENTER
     KNOWN(gone, MODULE, module)
@@ -652,6 +661,36 @@ CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction funct
         execute(current, &launch);
     return CUDA_SUCCESS;
 }
+// PyCUDA says the block's shape beforehand too.
+CUresult CUDAAPI cuFuncSetBlockShape(CUfunction function, int x, int y, int z) {
+    ENTER
+    KNOWN(of, FUNCTION, function)
+    return x > 0 && y > 0 && z > 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+// Arguments may come in one buffer, each at a multiple of its size.
+CUresult CUDAAPI cuLaunchKernel(CUfunction function, unsigned x, unsigned y, unsigned z, unsigned threads_x,
+                                unsigned threads_y, unsigned threads_z, unsigned shared, CUstream stream,
+                                void **parameters, void **extra) {
+    ENTER
+    KNOWN(launched, FUNCTION, function)
+    void *places[PARAMETERS];
+    size_t offset = 0;
+    if (extra) {
+        if (parameters || extra[0] != CU_LAUNCH_PARAM_BUFFER_POINTER) return CUDA_ERROR_INVALID_VALUE;
+        for (int i = 0; launched->kernel->sizes[i]; i++) {
+            size_t size = launched->kernel->sizes[i] - '0';
+            offset = (offset + size - 1) / size * size;
+            places[i] = (char *)extra[1] + offset;
+            offset += size;
+        }
+    }
+    CUlaunchConfig config = {.gridDimX = x, .gridDimY = y, .gridDimZ = z, .blockDimX = threads_x,
+                             .blockDimY = threads_y, .blockDimZ = threads_z, .sharedMemBytes = shared,
+                             .hStream = stream};
+    return cuLaunchKernelEx(&config, function, extra ? places : parameters, NULL);
+}
+
 CUresult CUDAAPI cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode) {
     ENTER
     KNOWN(on, STREAM, stream)

@@ -36,6 +36,14 @@ def test_what_sampled_blocks_wrote_is_told_element_by_element(cuda: Any) -> None
     assert (result.outputs["out"][told] == 2.0 * index[told]).all()
 
 
+def test_the_block_that_wrote_most_says_how_much_all_may_write(cuda: Any) -> None:
+    assert sampled(cuda, OWN, 40).reach == {
+        "out": 1000 * 52
+    }  # 64 consecutive numbers have 52 that 5 does not divide
+    assert sampled(cuda, OWN.replace("i % 5", "i % 64 < 60"), 40).reach == {"out": 1000 * 60}
+    assert sampled(cuda, OWN.replace("&& i % 5", ""), 2).reach == {"out": 1000 * 64}
+
+
 def test_the_seed_draws_the_blocks_and_repeats_them(cuda: Any) -> None:
     first, again, other = (sampled(cuda, OWN, 40, poison).told["out"] for poison in (2, 2, 3))
     assert (first == again).all()

@@ -1,4 +1,4 @@
-"""Tiles come into shared memory: by elements, by packs, through registers ahead of time, or by asynchronous copies."""
+"""Tiles come into shared memory: by elements, by packs, through registers ahead of time, or on their own."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ __device__ __forceinline__ void copy_async(T* to, const T* from, const bool insi
     constexpr int bytes = N * static_cast<int>(sizeof(T));
     const unsigned int address = static_cast<unsigned int>(__cvta_generic_to_shared(to));
     if constexpr (bytes == 16) {
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" :: "r"(address), "l"(from), "r"(inside ? 16 : 0) : "memory");
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                     :: "r"(address), "l"(from), "r"(inside ? 16 : 0) : "memory");
     } else if constexpr (bytes >= 4) {
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" :: "r"(address), "l"(from), "n"(bytes), "r"(inside ? bytes : 0) : "memory");
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;"
+                     :: "r"(address), "l"(from), "n"(bytes), "r"(inside ? bytes : 0) : "memory");
     } else {
         *to = inside ? *from : T(0);
     }
@@ -41,14 +43,12 @@ class Filler:
         macro: Name of the define that says how many elements move at a time.
         vectors: Whether packs may move.
         constant: Whether dims are constants of the code, so that edges that no tile has cost nothing.
-        lanes: Threads of a group.
     """
 
     tile: TileLayout
     texts: Texts
     decoded: Decoded
     macro: str
-    lanes: str
     vectors: bool
     constant: bool
 
@@ -70,7 +70,7 @@ class Filler:
 
     @property
     def _held(self) -> str:
-        return f"(({self._count} + {self.lanes} - 1) / {self.lanes})"
+        return f"(({self._count} + LANES - 1) / LANES)"
 
     @property
     def _kept(self) -> str:
@@ -114,9 +114,9 @@ class Filler:
 
     def _each(self, body: str) -> str:
         """Do something for each of a thread's packs."""
-        count, lanes = self._count, self.lanes
-        guarded = f"if ({count} % {lanes} == 0 || e < {count}) {{\n{indent(body)}}}\n"
-        inner = f"const int e = item + i * {lanes};\n{guarded}"
+        count = self._count
+        guarded = f"if ({count} % LANES == 0 || e < {count}) {{\n{indent(body)}}}\n"
+        inner = f"const int e = item + i * LANES;\n{guarded}"
         return f"#pragma unroll\nfor (int i = 0; i < {self._held}; ++i) {{\n{indent(inner)}}}\n"
 
     def _split(self) -> str:
@@ -139,14 +139,9 @@ class Filler:
         factor = self.tile.factor
         found = [
             self._within("across", combinations(factor.outer), self.tile.across),
-            self._within("flat", combinations(factor.depth), f"({self.tile.deep} * {self.groups})"),
+            self._within("flat", combinations(factor.depth), f"({self.tile.deep} * GROUPS)"),
         ]
         return " && ".join(found)
-
-    @property
-    def groups(self) -> str:
-        """Groups that share what is summed."""
-        return "MMA_GROUPS" if self.lanes.startswith("MMA") else "GROUPS"
 
     def _within(self, index: str, extent: Size, tile: str) -> str:
         text = self.texts.size(extent)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.composer.expressions import Types, storage
@@ -61,47 +63,85 @@ def result_bytes(ctype: str) -> str:
 
 @dataclass(frozen=True)
 class TileSizes:
-    """Tiles of the products of one program.
+    """How large the tiles of one product are, by what it has at its largest.
 
     Attributes:
         side: Results along each side of a thread's block.
-        tensor: Whether there is a product by tensor cores.
-        scalar: Whether there is one by plain arithmetic.
+        tensor: Whether tensor cores multiply.
         wide: Whether elements are of eight bytes.
         sliced: Whether several groups of threads share what is summed.
-        stages: Tiles of each factor that are there at once.
+        rows: Of the result.
+        columns: Of the result.
+        depth: Elements that are summed.
     """
 
     side: int
     tensor: bool
-    scalar: bool
     wide: bool
     sliced: bool
-    stages: int
+    rows: int
+    columns: int
+    depth: int
 
-    def directives(self, *, swept: bool) -> list[str]:
-        """The defines and tunables that kernels of tiles go by."""
-        small, tall = (32, 64) if self.wide else (64, 128)
-        rows = tall if self.tensor and not self.sliced else small
-        lines = [
-            tune("BM", rows, (small, tall), swept=swept),
-            tune("BN", 64, (64, 128), swept=swept and not self.wide),
-            f"//@ define STAGES = {self.stages}",
+    def heights(self) -> tuple[int, ...]:
+        """Extents along the rows that are worth a try; the first is the usual one."""
+        choices = (32, 64) if self.wide else (128, 64) if self.tensor and not self.sliced else (64, 128)
+        return _fitting(choices, self.rows, 8 * self.side if self.tensor else 4 * self.side)
+
+    def widths(self) -> tuple[int, ...]:
+        """The same along the columns."""
+        least = 32 if self.tensor else 8 * self.side
+        return _fitting((64,) if self.wide else (64, 128), self.columns, least)
+
+    def defines(self, name: Callable[[str], str]) -> list[str]:
+        """What follows from the extents; `name` says how BM, BN, BK, LANES and GROUPS are called."""
+        down, across = (8 * self.side, 1) if self.tensor else (self.side, self.side)
+        deep = (16 if self.wide else 64) if self.tensor else 8 if self.wide else 16
+        most = max(1, self.depth // (4 * deep))
+        groups = f"max(1, min(256 // {name('LANES')}, {most}))" if self.sliced and most > 1 else "1"
+        return [
+            f"//@ define {name('BK')} = {deep}",
+            f"//@ define {name('LANES')} = ({name('BM')} // {down}) * ({name('BN')} // {across})",
+            f"//@ define {name('GROUPS')} = {groups}",
         ]
-        groups = "max(1, 256 // {})" if self.sliced else "1"
-        if self.scalar:
-            lines += [
-                f"//@ define BK = {8 if self.wide else 16}",
-                f"//@ define LANES = (BM // {self.side}) * (BN // {self.side})",
-                f"//@ define GROUPS = {groups.format('LANES')}",
-            ]
-        if self.tensor:
-            lines += [
-                f"//@ define MMA_BK = {64 if not self.wide else 16}",
-                f"//@ define MMA_LANES = (BM // {8 * self.side}) * (BN // 32) * 32",
-                f"//@ define MMA_GROUPS = {groups.format('MMA_LANES')}",
-            ]
-        return lines
+
+
+def _fitting(choices: Sequence[int], extent: int, least: int) -> tuple[int, ...]:
+    """The choices, none larger than what covers an extent at once."""
+    room = least
+    while room < extent:
+        room *= 2
+    return tuple(dict.fromkeys(min(one, room) for one in choices))
+
+
+def tile_directives(sizes: Mapping[str, TileSizes], stages: int, *, swept: bool) -> list[str]:
+    """The tunables and defines that a program's kernels of tiles go by.
+
+    Args:
+        sizes: Of each product, by what ends the names of its defines; none ends those of one that is alone.
+        stages: Tiles of each factor that are there at once.
+        swept: Whether extents are tried out.
+    """
+    every = list(sizes.values())
+    lines = [_extent(name, values, swept=swept) for name, values in (
+        ("BM", max((one.heights() for one in every), key=max)), ("BN", max((one.widths() for one in every), key=max)),
+    )]  # fmt: skip
+    lines.append(f"//@ define STAGES = {stages}")
+    for ending, one in sizes.items():
+        if ending:
+            lines.append(f"//@ define BM{ending} = min(BM, {max(one.heights())})")
+            lines.append(f"//@ define BN{ending} = min(BN, {max(one.widths())})")
+        lines += one.defines(lambda name, ending=ending: f"{name}{ending}")
+    return lines
+
+
+def _extent(name: str, values: tuple[int, ...], *, swept: bool) -> str:
+    return tune(name, values[0], sorted(values), swept=swept and len(values) > 1)
+
+
+def ended(text: str, ending: str) -> str:
+    """Write a text with the defines of one of several products."""
+    return re.sub(r"\b(BM|BN|BK|LANES|GROUPS)\b", rf"\1{ending}", text) if ending else text
 
 
 def is_wide(types: Types) -> bool:

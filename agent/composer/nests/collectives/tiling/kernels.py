@@ -1,4 +1,4 @@
-"""Kernels for sums of products: tiles of both factors, step by step along what is summed, and one pass over the results."""
+"""Kernels for sums of products: tiles of both factors, step by step, and a pass over the results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent.composer.expressions import Value, Writer
 from agent.composer.kernel_text import SIZED_PACK, indent, with_declared
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.tiling.filling import ASYNC_COPY, Decoded, Filler
-from agent.composer.nests.collectives.tiling.geometry import TileLayout, layout, result_bytes
+from agent.composer.nests.collectives.tiling.geometry import TileLayout, ended, layout, result_bytes
 from agent.composer.nests.collectives.tiling.multiplying import Converted, Multiplier
 from agent.composer.nests.collectives.tiling.packing import width
 from agent.composer.nests.collectives.tiling.products import Factor, Product
@@ -26,7 +26,7 @@ class TileChoices:
 
     Attributes:
         tensor: By tensor cores.
-        side: Results along each side of a thread's block, 4 or 8; by tensor cores, a warp has eight times as many rows.
+        side: Results along each side of a thread's block, 4 or 8; by tensor cores, an eighth of a warp's rows.
         vectors: Packs move where they can.
         pipeline: How the next tiles come: `` (after the present ones), `ahead` in registers, or `async`.
         bounded: A thread has 128 registers at most.
@@ -72,6 +72,7 @@ class TiledWriter:
         decoded: Takes a flat index over some axes apart.
         stored: Writes the statement that stores the stage's element.
         target: The buffer that the stage fills, and where its element goes in there.
+        ending: Of the names of its tiles' defines.
     """
 
     name: str
@@ -82,6 +83,7 @@ class TiledWriter:
     decoded: Decoded
     stored: Callable[[Value], str]
     target: At
+    ending: str
 
     def written(self) -> TiledKernel:
         """Write it."""
@@ -91,30 +93,16 @@ class TiledWriter:
         macros += [f"//@ define {self._out} = {self._packed_out}"] if self._packed_out else []
         functions = [SIZED_PACK, *([ASYNC_COPY] if self.choices.pipeline == "async" else [])]
         functions += self._multiplier.functions if isinstance(self._multiplier, TensorMultiplier) else []
-        stages = f"{self._groups} * STAGES * ({self._left.tile.bytes} + {self._right.tile.bytes})"
-        threads = f"{self._lanes} * {self._groups}"
+        stages = f"GROUPS * STAGES * ({self._left.tile.bytes} + {self._right.tile.bytes})"
+        threads, shared = "LANES * GROUPS", f"max({stages}, {result_bytes(self._ctype)})"
         bounds = f"{threads}, (512 + {threads} - 1) / ({threads})" if self.choices.bounded else threads
+
+        def named(text: str) -> str:
+            return ended(text, self.ending)
+
         return TiledKernel(
-            body,
-            self._grid,
-            threads,
-            bounds,
-            f"max({stages}, {result_bytes(self._ctype)})",
-            macros,
-            functions,
+            named(body), named(self._grid), named(threads), named(bounds), named(shared), macros, functions
         )
-
-    @cached_property
-    def _prefix(self) -> str:
-        return "MMA_" if self.choices.tensor else ""
-
-    @property
-    def _lanes(self) -> str:
-        return f"{self._prefix}LANES"
-
-    @property
-    def _groups(self) -> str:
-        return f"{self._prefix}GROUPS"
 
     @property
     def _ctype(self) -> str:
@@ -131,11 +119,9 @@ class TiledWriter:
     def _filler(self, factor: Factor) -> Filler:
         at = factor.element
         dtype = None if at is None else self.texts.dtypes[at.buffer]
-        tile = layout(factor, dtype, self.texts.types, f"{self._prefix}BK")
+        tile = layout(factor, dtype, self.texts.types, "BK")
         macro = f"{factor.side}_width_{self.name}".upper()
-        return Filler(
-            tile, self.texts, self.decoded, macro, self._lanes, self.choices.vectors, self.choices.constant
-        )
+        return Filler(tile, self.texts, self.decoded, macro, self.choices.vectors, self.choices.constant)
 
     @cached_property
     def _multiplier(self) -> Multiplier | TensorMultiplier:
@@ -179,7 +165,7 @@ class TiledWriter:
         left, right = self._left.tile, self._right.tile
         return (
             "extern __shared__ __align__(16) unsigned char shared[];\n"
-            f"const int group = threadIdx.x / {self._lanes};\nconst int item = threadIdx.x % {self._lanes};\n"
+            f"const int group = threadIdx.x / LANES;\nconst int item = threadIdx.x % LANES;\n"
             f"const int warp = item / 32;\nconst int lane = threadIdx.x % 32;\n{self._placed()}"
             f"unsigned char* const own = shared + group * (STAGES * ({left.bytes} + {right.bytes}));\n"
         )
@@ -202,10 +188,9 @@ class TiledWriter:
 
     def _loop(self) -> str:
         """Go along what is summed, tile by tile."""
-        bk = f"{self._prefix}BK"
         depth = self.texts.size(combinations(self.product.left.depth))
-        steps = f"const int steps = ({depth} + {bk} * {self._groups} - 1) / ({bk} * {self._groups});\n"
-        k0 = f"const int k0 = (step * {self._groups} + group) * {bk};\n"
+        steps = f"const int steps = ({depth} + BK * GROUPS - 1) / (BK * GROUPS);\n"
+        k0 = "const int k0 = (step * GROUPS + group) * BK;\n"
         both = [self._left, self._right]
         multiply, turn = self._multiplier.step(), "for (int step = 0; step < steps; ++step) {\n"
         match self.choices.pipeline:
@@ -216,7 +201,8 @@ class TiledWriter:
                 registers = "".join(one.declared() for one in both)
                 ahead = f"auto fetch = [&](const int step) {{\n{indent(k0 + fetch)}}};\nfetch(0);\n"
                 store = "".join(one.stored() for one in both)
-                inner = f"{store}__syncthreads();\nif (step + 1 < steps) {{\n    fetch(step + 1);\n}}\n{multiply}__syncthreads();\n"
+                following = "if (step + 1 < steps) {\n    fetch(step + 1);\n}\n"
+                inner = f"{store}__syncthreads();\n{following}{multiply}__syncthreads();\n"
                 return f"{steps}{self._pointers('own')}{registers}{ahead}{turn}{indent(inner)}}}\n"
             case _:
                 fill = "".join(one.direct() for one in both)
@@ -271,15 +257,16 @@ class TiledWriter:
         left, right = self.product.left, self.product.right
         rows, columns = (self.texts.size(combinations(factor.outer)) for factor in (left, right))
         inside = f"across < {rows} && along < {columns}"
+        kept = with_declared(self.decoded("across", left.outer), self._kept(right.outer))
         at = (
             f"const int to_row = e / {each};\nconst int to_col = {across};\n"
             "const int across = first_row + to_row;\nconst int along = first_col + to_col;\n"
-            f"if ({inside}) {{\n{indent(with_declared(self.decoded('across', left.outer), self._kept(right.outer)))}}}\n"
+            f"if ({inside}) {{\n{indent(kept)}}}\n"
         )
         return (
             f"{self._ctype}* const results = reinterpret_cast<{self._ctype}*>(shared);\n"
-            f"#pragma unroll\nfor (int g = 0; g < {self._groups}; ++g) {{\n{indent(handed)}}}\n"
-            f"for (int e = threadIdx.x; e < BM * {each}; e += {self._lanes} * {self._groups}) {{\n{indent(at)}}}\n"
+            f"#pragma unroll\nfor (int g = 0; g < GROUPS; ++g) {{\n{indent(handed)}}}\n"
+            f"for (int e = threadIdx.x; e < BM * {each}; e += LANES * GROUPS) {{\n{indent(at)}}}\n"
         )
 
     def _kept(self, columns: tuple[Axis, ...]) -> str:

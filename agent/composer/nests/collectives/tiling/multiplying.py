@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from agent.composer.kernel_text import indent
 from agent.composer.nests.collectives.tiling.geometry import TileLayout
 
+
+def loop(index: str, end: object, body: str, step: int = 1) -> str:
+    """Write an unrolled loop from 0."""
+    turn = f"++{index}" if step == 1 else f"{index} += {step}"
+    return f"#pragma unroll\nfor (int {index} = 0; {index} < {end}; {turn}) {{\n{indent(body)}}}\n"
+
+
 Converted = Callable[[str], str]
 """Writes an element of a tile as a value that is multiplied."""
 
@@ -16,8 +23,9 @@ Converted = Callable[[str], str]
 class Multiplier:
     """Writes the sums of products of one group.
 
-    A warp has four threads along the rows and eight along the columns of its part of a tile, so that what it reads at a time lies
-    in different banks. A thread's results are neighbours in fours where the tile is read across, and strided where it is deep.
+    A warp has four threads along the rows and eight along the columns of its part of a tile, so that what it reads
+    at a time lies in different banks. A thread's results are neighbours in fours where the tile is read across, and
+    strided where it is deep.
 
     Attributes:
         side: Results along each side of a thread's block; a multiple of four.
@@ -60,37 +68,29 @@ class Multiplier:
         inner = f"{self.ctype} left[{side}], right[{side}];\n"
         inner += self._taken(self.left, "left", "row", 16, "r", self.left_value)
         inner += self._taken(self.right, "right", "col", 32, "s", self.right_value)
-        inner += (
-            f"#pragma unroll\nfor (int r = 0; r < {side}; ++r) {{\n"
-            f"    #pragma unroll\n    for (int s = 0; s < {side}; ++s) {{\n"
-            "        sums[r][s] += left[r] * right[s];\n    }\n}\n"
-        )
-        loop = f"#pragma unroll\nfor (int q = 0; q < 4; ++q) {{\n{indent(inner)}}}\n"
-        return f"#pragma unroll\nfor (int kk = 0; kk < BK; kk += 4) {{\n{indent(ahead + loop)}}}\n"
+        inner += loop("r", side, loop("s", side, "sums[r][s] += left[r] * right[s];\n"))
+        return loop("kk", "BK", ahead + loop("q", 4, inner), 4)
 
     def _ahead(self, tile: TileLayout, name: str, place: str, index: str) -> str:
         """Of a deep tile, read four neighbours of each of a thread's rows or columns."""
         if not tile.factor.is_deep:
             return ""
         pack = f"Pack<{tile.ctype}, 4>"
-        return (
-            f"{pack} {name}_deep[{self.side}];\n#pragma unroll\nfor (int {index} = 0; {index} < {self.side}; ++{index}) {{\n"
-            f"    {name}_deep[{index}] = *reinterpret_cast<const {pack}*>({name}_tile + {tile.slot(place, 'kk')});\n}}\n"
+        read = f"*reinterpret_cast<const {pack}*>({name}_tile + {tile.slot(place, 'kk')})"
+        return f"{pack} {name}_deep[{self.side}];\n" + loop(
+            index, self.side, f"{name}_deep[{index}] = {read};\n"
         )
 
     def _taken(self, tile: TileLayout, name: str, first: str, step: int, index: str, value: Converted) -> str:
         """The values of one step of what is summed."""
         if tile.factor.is_deep:
             text = value(f"{name}_deep[{index}].lane[q]")
-            return f"#pragma unroll\nfor (int {index} = 0; {index} < {self.side}; ++{index}) {{\n    {name}[{index}] = {text};\n}}\n"
+            return loop(index, self.side, f"{name}[{index}] = {text};\n")
         pack = f"Pack<{tile.ctype}, 4>"
         place = tile.slot(f"{first} + {index} * {step}", "kk + q")
-        text = value("four.lane[j]")
-        return (
-            f"#pragma unroll\nfor (int {index} = 0; {index} < {self.side // 4}; ++{index}) {{\n"
-            f"    const {pack} four = *reinterpret_cast<const {pack}*>({name}_tile + {place});\n"
-            f"    #pragma unroll\n    for (int j = 0; j < 4; ++j) {{\n        {name}[4 * {index} + j] = {text};\n    }}\n}}\n"
-        )
+        read = f"const {pack} four = *reinterpret_cast<const {pack}*>({name}_tile + {place});\n"
+        taken = loop("j", 4, f"{name}[4 * {index} + j] = {value('four.lane[j]')};\n")
+        return loop(index, self.side // 4, read + taken)
 
     def handed_over(self) -> str:
         """Add a thread's sums to the block's results, or put them there where its group is the first."""
@@ -98,12 +98,11 @@ class Multiplier:
         step = 1 if deep else 4
         pack = f"Pack<{self.ctype}, {step}>"
         column = self.col("s") if deep else "col + s * 8"
+        place = f"results + ({self.row('r')}) * (BN + 4) + {column}"
         inner = (
-            f"{pack}* const to = reinterpret_cast<{pack}*>(results + ({self.row('r')}) * (BN + 4) + {column});\n"
+            f"{pack}* const to = reinterpret_cast<{pack}*>({place});\n"
             f"{pack} some = {{}};\nif (g > 0) {{\n    some = *to;\n}}\n"
-            f"#pragma unroll\nfor (int j = 0; j < {step}; ++j) {{\n    some.lane[j] += sums[r][s + j];\n}}\n*to = some;\n"
+            + loop("j", step, "some.lane[j] += sums[r][s + j];\n")
+            + "*to = some;\n"
         )
-        return (
-            f"#pragma unroll\nfor (int r = 0; r < {side}; ++r) {{\n"
-            f"    #pragma unroll\n    for (int s = 0; s < {side}; s += {step}) {{\n{indent(indent(inner))}    }}\n}}\n"
-        )
+        return loop("r", side, loop("s", side, inner, step))

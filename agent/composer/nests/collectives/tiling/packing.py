@@ -19,8 +19,8 @@ def width(
 ) -> str | None:
     """How many elements of a buffer move at a time along an axis, as an expression of kernel files.
 
-    Packs start at multiples of their width along `run`: they are aligned where everything else that counts into the place of an
-    element is a multiple of the width too. None where the elements are no neighbours, or never aligned.
+    Packs start at multiples of their width along `run`: they are aligned where everything else that counts into the
+    place of an element is a multiple of the width too. None where the elements are no neighbours, or never aligned.
     """
     flat = _flat(indices, shapes[buffer])
     rest = flat - Size.of(run)

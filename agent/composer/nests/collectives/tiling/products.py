@@ -27,8 +27,10 @@ class Factor:
 
     @property
     def is_deep(self) -> bool:
-        """Whether memory runs along what is summed."""
-        return _walks(self.value, self.depth[-1]) and not _walks(self.value, self.outer[-1])
+        """Whether memory runs along what is summed: that of the array with most axes, where it reads several."""
+        found = [at for at in loads(self.value) if at.indices]
+        largest = max(found, key=lambda at: len(at.indices), default=None)
+        return largest is not None and _walks(largest, self.depth[-1]) and not _walks(largest, self.outer[-1])
 
     @property
     def run(self) -> Axis:
@@ -54,9 +56,9 @@ class Product:
 def product_of(nest: Nest) -> Product | None:
     """The product that a nest sums; None where it does something else."""
     stage = nest.stages[0]
-    if len(nest.stages) != 1 or nest.extra(stage) or len(nest.axes) < 2 or stage.is_scattered:
+    if len(nest.stages) != 1 or nest.extra(stage) or len(nest.axes) < 2 or stage.is_scattered or stage.turns:
         return None
-    match [part for part in parts(stage.value) if isinstance(part, Fold)]:
+    match list(dict.fromkeys(part for part in parts(stage.value) if isinstance(part, Fold))):
         case [Fold(op="sum", body=Binary(op="*", left=one, right=other)) as fold]:
             last = nest.axes[-1]
             left, right = (other, one) if last in axes_of(one) else (one, other)
@@ -77,8 +79,6 @@ def _is_ragged(nest: Nest, fold: Fold) -> bool:
     return any(True for axis in (*nest.axes, *fold.axes) for _ in axis.extent.axes())
 
 
-def _walks(value: Node, axis: Axis) -> bool:
+def _walks(at: At, axis: Axis) -> bool:
     """Whether an axis steps through neighbours in memory."""
-    return any(
-        isinstance(at.indices[-1], Size) and axis in at.indices[-1].atoms for at in loads(value) if at.indices
-    )
+    return isinstance(at.indices[-1], Size) and axis in at.indices[-1].atoms

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.composer.kernel_text import indent
 from agent.composer.nests.collectives.tiling.geometry import TileLayout
+from agent.composer.nests.collectives.tiling.multiplying import loop
 
 _NAMES = {"__half": "f16", "__nv_bfloat16": "bf16"}
 
@@ -25,8 +25,11 @@ __device__ __forceinline__ void load_transposed(unsigned int (&to)[4], const voi
 }
 
 // sums += left (16 x 16) * right (16 x 8).
-__device__ __forceinline__ void multiply_NAME(float (&sums)[4], const unsigned int (&left)[4], const unsigned int* right) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.NAME.NAME.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+__device__ __forceinline__ void multiply_NAME(
+    float (&sums)[4], const unsigned int (&left)[4], const unsigned int* right
+) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.NAME.NAME.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                  : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
                  : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
 }
@@ -71,16 +74,16 @@ class TensorMultiplier:
         name = _NAMES[self.left.ctype]
         load_left = "load_matrices" if self.left.factor.is_deep else "load_transposed"
         load_right = "load_matrices" if self.right.factor.is_deep else "load_transposed"
+        left = f"left_tile + left_part + ({self.left.slot('16 * r', 'kk')})"
+        right = f"right_tile + right_part + ({self.right.slot('16 * s', 'kk')})"
+        multiplied = f"multiply_{name}(sums[r][s], left[r], right[s / 2] + s % 2 * 2);\n"
         inner = (
             f"unsigned int left[{self.rows}][4], right[2][4];\n"
-            f"#pragma unroll\nfor (int r = 0; r < {self.rows}; ++r) {{\n"
-            f"    {load_left}(left[r], left_tile + left_part + ({self.left.slot('16 * r', 'kk')}));\n}}\n"
-            "#pragma unroll\nfor (int s = 0; s < 2; ++s) {\n"
-            f"    {load_right}(right[s], right_tile + right_part + ({self.right.slot('16 * s', 'kk')}));\n}}\n"
-            f"#pragma unroll\nfor (int r = 0; r < {self.rows}; ++r) {{\n    #pragma unroll\n    for (int s = 0; s < 4; ++s) {{\n"
-            f"        multiply_{name}(sums[r][s], left[r], right[s / 2] + s % 2 * 2);\n    }}\n}}\n"
+            + loop("r", self.rows, f"{load_left}(left[r], {left});\n")
+            + loop("s", 2, f"{load_right}(right[s], {right});\n")
+            + loop("r", self.rows, loop("s", 4, multiplied))
         )
-        return f"#pragma unroll\nfor (int kk = 0; kk < MMA_BK; kk += 16) {{\n{indent(inner)}}}\n"
+        return loop("kk", "BK", inner, 16)
 
     def handed_over(self) -> str:
         """Add a warp's sums to the block's results, or put them there where its group is the first."""
@@ -90,8 +93,4 @@ class TensorMultiplier:
             "float2 some = make_float2(0.0f, 0.0f);\nif (g > 0) {\n    some = *to;\n}\n"
             "some.x += sums[r][s][2 * h];\nsome.y += sums[r][s][2 * h + 1];\n*to = some;\n"
         )
-        loops = indent(indent(indent(inner)))
-        return (
-            f"#pragma unroll\nfor (int r = 0; r < {self.rows}; ++r) {{\n    #pragma unroll\n    for (int s = 0; s < 4; ++s) {{\n"
-            f"        #pragma unroll\n        for (int h = 0; h < 2; ++h) {{\n{loops}        }}\n    }}\n}}\n"
-        )
+        return loop("r", self.rows, loop("s", 4, loop("h", 2, inner)))
