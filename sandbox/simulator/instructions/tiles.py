@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from sandbox.device import Array
@@ -63,7 +61,7 @@ def stmatrix(i: Instruction, m: Modifiers, slots: Slots) -> Step:
         values = [threads_of(rows[..., k].transpose(0, 2, 1), geometry) for k in range(4)]
         values = [np.ascontiguousarray(value) for value in values]
         store_shared(
-            machine, replace(_access(machine, operand, "store", providers), values=tuple(values)), values
+            machine, _access(machine, operand, "store", providers)._replace(values=tuple(values)), values
         )
 
     return run

@@ -177,7 +177,16 @@ def test_a_share_is_read_or_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kept",
     [
-        *("", "[", "[" * 100_000, "[]", "{}", '{"results": 7}', '{"results": [7]}', '{"results": [{"kernel": "k"}]}'),
+        *(
+            "",
+            "[",
+            "[" * 100_000,
+            "[]",
+            "{}",
+            '{"results": 7}',
+            '{"results": [7]}',
+            '{"results": [{"kernel": "k"}]}',
+        ),
         '{"results": [{"kernel": "k", "report": {"device": "d"}, "latency_us": "fast"}]}',
         '{"results": [{"kernel": "k", "report": [], "latency_us": {}}, {"report": {"device": "d"}}]}',
     ],
