@@ -79,15 +79,16 @@ async def climbed(task: Task, toolbox: LocalToolbox) -> Composed:
     async def latency(features: Features) -> float:
         if features not in seen:
             text = space.text(features)
-            reports = [await toolbox.do(ProfileOrder(task, text, tune)) for tune in sweep(parse(text))]
-            seen[features] = min(_latency(report) for report in reports)
+            orders = (toolbox.do(ProfileOrder(task, text, tune)) for tune in sweep(parse(text)))
+            seen[features] = min(_latency(report) for report in await asyncio.gather(*orders))
         return seen[features]
 
     baseline = _latency(await toolbox.do(ProfileOrder(task, task.baseline)))
     best = space.settle(())
     while True:
         steps = {space.settle((*best, name)) for name in space.features if name not in best}
-        timed = {features: await latency(features) for features in sorted(steps)}
+        await asyncio.gather(*map(latency, steps))
+        timed = {features: seen[features] for features in sorted(steps)}
         chosen = min(timed, key=lambda features: timed[features], default=best)
         if not timed or timed[chosen] > _GAIN * await latency(best):
             return Composed(task.name, baseline, await latency(()), await latency(best), best)

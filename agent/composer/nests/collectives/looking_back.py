@@ -139,6 +139,10 @@ __device__ __forceinline__ {ctype} awaited_{ctype}(const unsigned long long* pla
     ]
 
 
+Both = Callable[[str, str], str]
+"""Writes how two values are combined."""
+
+
 def body(found: LookBack, texts: Texts, decoded: Callable[[str, tuple[Axis, ...]], str]) -> str:
     """Write the kernel's body; `decoded` takes a flat index apart."""
     scan = scan_of(found.stage)
@@ -149,8 +153,22 @@ def body(found: LookBack, texts: Texts, decoded: Callable[[str, tuple[Axis, ...]
     def both(left: str, right: str) -> str:
         return combine(op, kind, types, left, right)
 
+    return (
+        _ticket(found, texts, ctype, decoded)
+        + _loads(found, texts, ctype, neutral)
+        + _sums(op, ctype, neutral, both)
+        + _waiting(op, ctype, neutral, texts.buffer(found.state), both)
+        + f"const {ctype} start = {both('before', 'warps[threadIdx.x / 32]')};\n"
+        + _stores(found, texts, kind, both)
+    )
+
+
+def _ticket(
+    found: LookBack, texts: Texts, ctype: str, decoded: Callable[[str, tuple[Axis, ...]], str]
+) -> str:
+    """Take a chunk, in the order in which blocks begin: then all chunks before it have begun."""
     rows, state = texts.size(combinations(found.rows)), texts.buffer(found.state)
-    head = (
+    return (
         f"__shared__ {ctype} warps[BLOCK / 32];\n__shared__ {ctype} before;\n__shared__ int ticket;\n"
         f"const int chunks = ({texts.size(found.along.extent)} - 1) / CHUNK + 1;\n"
         f"const int groups = (chunks - 1) / {_GROUP} + 1;\n"
@@ -161,37 +179,29 @@ def body(found: LookBack, texts: Texts, decoded: Callable[[str, tuple[Axis, ...]
         f"const int lane = threadIdx.x % 32;\n{decoded('row', found.rows)}"
         "const int first = chunk * CHUNK + threadIdx.x / 32 * (32 * LANES * PACKS) + lane * LANES;\n"
     )
-    sums = (
-        f"{ctype} carry = {neutral};\n"
-        + _for_each_pack(
-            "#pragma unroll\nfor (int r = 1; r < LANES; ++r) {\n"
-            f"    values[v][r] = {both('values[v][r - 1]', 'values[v][r]')};\n}}\n"
-            f"const {ctype} up_to = scan_warp_{op}(values[v][LANES - 1]);\n"
-            f"const {ctype} prior = __shfl_up_sync(0xffffffff, up_to, 1);\n"
-            f"const {ctype} offset = lane ? {both('carry', 'prior')} : carry;\n"
-            "#pragma unroll\nfor (int r = 0; r < LANES; ++r) {\n"
-            f"    values[v][r] = {both('offset', 'values[v][r]')};\n}}\n"
-            f"carry = {both('carry', '__shfl_sync(0xffffffff, up_to, 31)')};\n"
-        )
-        + "if (lane == 31) {\n    warps[threadIdx.x / 32] = carry;\n}\n__syncthreads();\n"
+
+
+def _sums(op: str, ctype: str, neutral: str, both: Both) -> str:
+    """Scan what a warp holds, and hand its total on."""
+    inside = (
+        "#pragma unroll\nfor (int r = 1; r < LANES; ++r) {\n"
+        f"    values[v][r] = {both('values[v][r - 1]', 'values[v][r]')};\n}}\n"
+        f"const {ctype} up_to = scan_warp_{op}(values[v][LANES - 1]);\n"
+        f"const {ctype} prior = __shfl_up_sync(0xffffffff, up_to, 1);\n"
+        f"const {ctype} offset = lane ? {both('carry', 'prior')} : carry;\n"
+        "#pragma unroll\nfor (int r = 0; r < LANES; ++r) {\n"
+        f"    values[v][r] = {both('offset', 'values[v][r]')};\n}}\n"
+        f"carry = {both('carry', '__shfl_sync(0xffffffff, up_to, 31)')};\n"
     )
-    waiting = _waiting(op, ctype, neutral, state, both)
-    last = f"const {ctype} start = {both('before', 'warps[threadIdx.x / 32]')};\n"
-    return (
-        head
-        + _loads(found, texts, ctype, neutral)
-        + sums
-        + waiting
-        + last
-        + _stores(found, texts, kind, both)
-    )
+    handed_on = "if (lane == 31) {\n    warps[threadIdx.x / 32] = carry;\n}\n__syncthreads();\n"
+    return f"{ctype} carry = {neutral};\n{_for_each_pack(inside)}{handed_on}"
 
 
 def _for_each_pack(text: str) -> str:
     return f"#pragma unroll\nfor (int v = 0; v < PACKS; ++v) {{\n{indent(text)}}}\n"
 
 
-def _waiting(op: str, ctype: str, neutral: str, state: str, both: Callable[[str, str], str]) -> str:
+def _waiting(op: str, ctype: str, neutral: str, state: str, both: Both) -> str:
     """By the first warp: totals of warps become offsets, the chunk's is published, and what comes before is found."""
     inside = (
         f"const {ctype} up_to = scan_warp_{op}(lane < BLOCK / 32 ? warps[lane] : {neutral});\n"
@@ -243,7 +253,7 @@ def _loads(found: LookBack, texts: Texts, ctype: str, neutral: str) -> str:
     return f"{ctype} values[PACKS][LANES];\n{_for_each_pack(inside)}"
 
 
-def _stores(found: LookBack, texts: Texts, kind: Kind, both: Callable[[str, str], str]) -> str:
+def _stores(found: LookBack, texts: Texts, kind: Kind, both: Both) -> str:
     """Store a thread's elements on top of what comes before them."""
     stage, extent = found.stage, texts.size(found.along.extent)
     assert texts.packed is not None, "loads came first"
