@@ -173,12 +173,13 @@ def _cluster_registers(geometry: Geometry, blocks: Array) -> dict[str, Array]:
 
 
 def compress(value: Array) -> Array:
-    """Drop the axes along which a value does not differ."""
+    """Drop the axes along which the bits of a value do not differ: 0 and -0 are two values, a NaN is one."""
+    bits = value.view(f"u{value.itemsize}") if value.dtype.kind == "f" else value
     for axis in range(3):
         if value.shape[axis] > 1:
-            first = value[(slice(None),) * axis + (slice(0, 1),)]
-            if (value == first).all():
-                value = first
+            first = (slice(None),) * axis + (slice(0, 1),)
+            if (bits == bits[first]).all():
+                value, bits = value[first], bits[first]
     return value
 
 
