@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -20,9 +21,11 @@ GARBAGE = 50_000
 def pytest_configure(config: pytest.Config) -> None:
     if SHARED not in os.environ:  # in pytest's own process; those of xdist inherit it
         config.stash[FOLDER] = os.environ[SHARED] = tempfile.mkdtemp(prefix="warpwright-tests-")
-        os.environ.setdefault(
-            "OPENBLAS_NUM_THREADS", "1"
-        )  # as workers have it; more of them wait by spinning
+        # As workers have it: more threads wait by spinning.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # Hundreds of processes read what the first one compiled; without it each takes twice as long to begin.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        sys.dont_write_bytecode = False
     gc.disable()  # modules and thousands of tests: a quarter of the time of collecting them
 
 
