@@ -52,6 +52,10 @@ def find_own_first() -> None:
 def main() -> None:
     """Run the `warpwright` command and exit with its status."""
     find_own_first()
-    from agent.cli.app import app
+    try:
+        from agent.cli.app import app
 
-    app(prog_name="warpwright")
+        app(prog_name="warpwright")
+    except KeyboardInterrupt:  # before the command's own work had begun
+        sys.stderr.write("warpwright: interrupted\n")
+        sys.exit(130)

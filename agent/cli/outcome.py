@@ -54,11 +54,11 @@ def conclude(
     except WarpwrightError as error:
         status = ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.LACKING
         complain(str(error), status, as_json=as_json)
+    except BrokenPipeError:
+        raise
     except (OSError, sqlite3.Error) as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         status = ExitStatus.LACKING
-        complain(named_home().problem() or f"this machine refuses: {error}", status, as_json=as_json)
+        complain(named_home().problem() or _refused(error), status, as_json=as_json)
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED
         complain(interrupted(), status, as_json=as_json)
@@ -66,6 +66,12 @@ def conclude(
         status = ExitStatus.TERMINATED
         complain(interrupted(), status, as_json=as_json)
     raise typer.Exit(status)
+
+
+def _refused(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, sqlite3.Error):
+        return f"a database of the home {named_home().root} cannot be used: {error}"
+    return f"this machine refuses: {error}"
 
 
 def complain(message: str, status: ExitStatus, *, as_json: bool) -> None:

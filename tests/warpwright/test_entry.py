@@ -58,5 +58,11 @@ def test_nothing_but_our_own_names_is_found_differently(impostors: Path, tmp_pat
     assert "a typer of the project" in finished.stderr
 
 
+def test_ctrl_c_before_a_command_began_is_one_line(impostors: Path, tmp_path: Path) -> None:
+    (impostors / "typer.py").write_text("raise KeyboardInterrupt\n")
+    finished = run([sys.executable, ENTRY, "runs"], impostors, tmp_path)
+    assert (finished.returncode, finished.stderr) == (130, "warpwright: interrupted\n")
+
+
 def test_the_module_says_the_version_that_is_installed() -> None:
     assert warpwright.__version__ == importlib.metadata.version("warpwright")

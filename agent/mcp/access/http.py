@@ -149,6 +149,9 @@ async def serve_on(
     beside: PagesOf | None = None,
 ) -> None:
     """Serve on what `listen` gave until Ctrl-C or SIGTERM, and say where on standard error."""
+    await asyncio.sleep(
+        0
+    )  # an interrupt while all this was imported ends it here, without a word of the server's
     port, ending = listening.getsockname()[1], asyncio.Event()
     app = application(server, address, port, callers, beside and (beside, ending))
     if beside is not None:

@@ -19,8 +19,9 @@ from uvicorn.server import ServerState
 
 from agent.home import Home
 from agent.mcp.access import connections, sessions
-from agent.mcp.access.http import ListenAddress, listen
+from agent.mcp.access.http import ListenAddress, listen, serve_on
 from agent.mcp.access.tokens import Allowance, TokenFile
+from agent.mcp.server import build_server
 from sandbox.errors import UsageError
 from tests.agent.mcp.http_serving import Served, ask, bearer, http_server, own_run
 
@@ -291,3 +292,19 @@ def test_names_of_tokens_are_bounded_and_unique(tmp_path: Path) -> None:
     (tmp_path / "tokens.json").write_text("[]")
     with pytest.raises(UsageError, match="not a file of tokens"):
         list(file)
+
+
+async def test_an_interrupt_before_a_server_starts_ends_it_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with listen(ListenAddress(port=0), authenticated=False) as listening:
+
+        async def interrupted() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await serve_on(listening, build_server(Home(tmp_path), "auto"), ListenAddress(port=0))
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(interrupted())
+    assert capsys.readouterr() == ("", "")
