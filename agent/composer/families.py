@@ -49,15 +49,6 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Elementwise:
-    """Every output element from the input elements at the same place."""
-
-    problem: Problem
-    space: Shape
-    outputs: tuple[tuple[str, Node], ...]
-
-
-@dataclass(frozen=True)
 class RowReduction:
     """A row program: reductions over the last axis in stages, each seeing the results of those before.
 
@@ -76,17 +67,6 @@ class RowReduction:
 
 
 @dataclass(frozen=True)
-class FullReduction:
-    """Reductions over all elements, and one value computed from their results."""
-
-    problem: Problem
-    space: Shape
-    reductions: tuple[Reduce, ...]
-    output: str
-    value: Node
-
-
-@dataclass(frozen=True)
 class Transposition:
     """A transposed input, each element passed through `value`."""
 
@@ -97,7 +77,7 @@ class Transposition:
     value: Node
 
 
-Family = Elementwise | RowReduction | FullReduction | Transposition
+Family = RowReduction | Transposition
 
 
 def recognise(task: Task) -> Family | NotKnown:
@@ -156,31 +136,15 @@ def _classify(problem: Problem, outputs: Mapping[str, Lowered]) -> Family:
             raise ShapeError("a transpose combined with other arrays")
         return Transposition(problem, shape, turned[0], name, value)
     if any(reduction.axis is None for reduction in reductions):
-        return _full(problem, reductions, outputs)
+        raise ShapeError("a reduction over everything")
     if reductions:
         return _rows(problem, reductions, outputs)
-    if len({shape for _, shape in outputs.values()}) > 1:
-        raise ShapeError("elementwise outputs of several shapes")
-    _check_leaves(value, shape)
-    return Elementwise(problem, shape, tuple((name, value) for name, (value, _) in outputs.items()))
+    raise ShapeError("elementwise arithmetic")
 
 
 def _other_arrays(value: Node, source: Leaf) -> bool:
     leaves = (node for node in ir.walk(value) if isinstance(node, Leaf) and node != source)
     return any(not is_single(leaf.shape or ()) for leaf in leaves)
-
-
-def _full(problem: Problem, reductions: list[Reduce], outputs: Mapping[str, Lowered]) -> FullReduction:
-    if len(outputs) != 1:
-        raise ShapeError("a full reduction with several outputs")
-    name, (value, shape) = next(iter(outputs.items()))
-    if not is_single(shape):
-        raise ShapeError("values of a reduction over everything, used for every element")
-    for reduction in reductions:
-        if any(isinstance(node, Reduce) for node in ir.walk(reduction.operand)):
-            raise ShapeError("a reduction over everything that needs the result of another reduction")
-    space = _space(reductions)
-    return FullReduction(problem, space, tuple(reductions), name, value)
 
 
 def _rows(problem: Problem, reductions: list[Reduce], outputs: Mapping[str, Lowered]) -> RowReduction:

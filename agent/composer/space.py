@@ -10,11 +10,9 @@ from itertools import combinations
 from typing import Any
 
 from agent.candidates import Parent
-from agent.composer import elementwise, full_reduction, row_reduction, transpose
+from agent.composer import row_reduction, transpose
 from agent.composer.families import (
-    Elementwise,
     Family,
-    FullReduction,
     NotKnown,
     RowReduction,
     Transposition,
@@ -107,7 +105,7 @@ class Space:
 
     @cached_property
     def by_sha(self) -> dict[str, Features]:
-        """The settled features of every variant, by the sha256 of its kernel file."""
+        """The settled features of every variant, by the sha256 of its kernel file: all are written for it."""
         found: dict[str, Features] = {}
         for count in range(len(self.features) + 1):
             for chosen in combinations(self.features, count):
@@ -144,9 +142,7 @@ class _FamilyWriter:
 
 
 _WRITERS: dict[type[Family | NestProgram], _FamilyWriter] = {
-    Elementwise: _FamilyWriter(elementwise, elementwise.ElementwiseOptions, "elementwise kernel"),
     RowReduction: _FamilyWriter(row_reduction, RowOptions, "row program"),
-    FullReduction: _FamilyWriter(full_reduction, full_reduction.FullReductionOptions, "full reduction"),
     Transposition: _FamilyWriter(transpose, transpose.TransposeOptions, "transpose"),
     NestProgram: _FamilyWriter(writing, NestOptions, "program of nests"),
 }

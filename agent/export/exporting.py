@@ -140,11 +140,14 @@ async def packaged(
     architectures = wanted.architectures or tuple(
         dict.fromkeys(_architecture(report) for report in judged[0][1])
     )
+    chosen_at = choices(chosen.task, [reports[0] for _, reports in judged])
     kernels = await _compiled(chosen.task, judged, architectures, wanted, home)
-    return KernelPackage(
-        chosen.task, kernels, choices(chosen.task, [reports[0] for _, reports in judged]), architectures,
-        version("warpwright"), _task_files(chosen.task),
-    )  # fmt: skip
+    made = KernelPackage(
+        chosen.task, kernels, chosen_at, architectures, version("warpwright"), _task_files(chosen.task)
+    )
+    for one in made.idle:
+        say(f"left out {one.file}: another one is as good at every benchmark shape, and serves all sizes")
+    return made.needed
 
 
 def _task_files(task: Task) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import keyword
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.export.variants import CompiledKernel, Image
 from sandbox.dtypes import DTYPE_BYTES
@@ -109,6 +109,25 @@ class KernelPackage:
     def scalars(self) -> tuple[TaskArgument, ...]:
         """The task's arguments that are numbers."""
         return tuple(one for one in self.task.arguments if one.is_scalar)
+
+    @property
+    def idle(self) -> tuple[ExportedKernel, ...]:
+        """The kernels that would never be launched: chosen nowhere, where those that are have code for all sizes."""
+        if any(self.kernels[one.kernel].compiled.keys for one in self.choices):
+            return ()
+        return tuple(one for place, one in enumerate(self.kernels) if not self.served(place))
+
+    @property
+    def needed(self) -> KernelPackage:
+        """This package without idle kernels."""
+        idle = self.idle
+        places = [place for place, one in enumerate(self.kernels) if one not in idle]
+        choices = tuple(ChosenKernel(one.dims, places.index(one.kernel)) for one in self.choices)
+        return replace(self, kernels=tuple(self.kernels[place] for place in places), choices=choices)
+
+    def served(self, kernel: int) -> list[Mapping[str, int]]:
+        """Return the benchmark shapes that a kernel was chosen at."""
+        return [one.dims for one in self.choices if one.kernel == kernel]
 
     @property
     def ordered_scalars(self) -> tuple[TaskArgument, ...]:

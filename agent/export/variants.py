@@ -107,19 +107,21 @@ async def compiled_kernel(
     further = (
         {} if len(more | asked) > MOST_OF_FEW else {key: more[key] for key in sorted(more.keys() - asked)}
     )
-    made = [await _made(stages, task, kernel, dims, tune) for dims in asked.values()]
+    made = {values: await _made(stages, task, kernel, dims, tune) for values, dims in asked.items()}
+    if not all(_alike(plan, each) for each in made.values()):
+        raise UsageError(
+            "it cannot be exported: it takes parameters of other types at other sizes; "
+            "give each its own kernel, or export it for fewer sizes"
+        )
     for values, dims in further.items():
         try:
-            made.append(await _made(stages, task, kernel, dims, tune))
-            asked[values] = dims
+            each = await _made(stages, task, kernel, dims, tune)
         except UsageError:  # sizes that nobody asked for, and that the kernel may have no code for
             continue
-    built = [one for each in made for one in each]
-    _check_alike(plan, built)
-    variants = tuple(
-        Variant(values, tuple(_image(one) for one in each)) for values, each in zip(asked, made, strict=True)
-    )
-    return CompiledKernel(plan, keys, variants, _registers(built))
+        if _alike(plan, each):
+            made[values] = each
+    variants = tuple(Variant(values, tuple(_image(one) for one in each)) for values, each in made.items())
+    return CompiledKernel(plan, keys, variants, _registers([one for each in made.values() for one in each]))
 
 
 def _by_values(
@@ -137,20 +139,25 @@ def _by_values(
 
 
 def _drawn(task: Task) -> Iterator[dict[str, int]]:
-    """Return sizes of all magnitudes up to twice the largest case, with all divisors; always the same ones."""
+    """Return sizes of all magnitudes up to a dim's limit, else twice its largest case; always the same ones."""
     draw = random.Random(0)
     cases = [case.dims for case in (*task.benches, *task.finals, *task.tests)]
-    largest = {name: 2 * max(dims[name] for dims in cases) for name in task.dims}
-    for _ in range(_DRAWS):
-        yield {name: _size(draw, task.limits.get(name, DimLimits()), largest[name]) for name in task.dims}
+    ranges = {
+        name: (limits.min or 1, limits.max or 2 * max(dims[name] for dims in cases), limits.multiple_of or 1)
+        for name in task.dims
+        for limits in [task.limits.get(name, DimLimits())]
+    }
+    for number in range(_DRAWS):
+        yield {name: _size(draw, *of, even=number % 2 == 0) for name, of in ranges.items()}
 
 
-def _size(draw: random.Random, limits: DimLimits, largest: int) -> int:
-    least, most = limits.min or 1, min(limits.max or largest, largest)
-    unit = (limits.multiple_of or 1) * draw.choice(_UNITS)
-    wanted = math.exp(draw.uniform(math.log(least), math.log(max(most, least))))
+def _size(draw: random.Random, least: int, most: int, unit: int, *, even: bool) -> int:
+    """Return a size, evenly drawn or by magnitude: sets of values lie dense among small sizes, or everywhere."""
+    unit *= draw.choice(_UNITS)
+    low, high = least, max(most, least)
+    wanted = draw.uniform(low, high) if even else math.exp(draw.uniform(math.log(low), math.log(high)))
     size = round(wanted / unit) * unit
-    return size if least <= size <= most else max(least, 1)
+    return size if low <= size <= high else low
 
 
 async def _made(
@@ -191,14 +198,9 @@ def _image(build: Build) -> Image:
     return Image(program.architecture, program.cubin, program.ptx, symbols)
 
 
-def _check_alike(plan: LaunchPlan, built: Iterable[Build]) -> None:
-    wanted = _types(plan)
-    for build in built:
-        if _types(launch_plan(build)) != wanted:
-            raise UsageError(
-                "it cannot be exported: it takes parameters of other types at other sizes; "
-                "give each its own kernel, or export it for fewer sizes"
-            )
+def _alike(plan: LaunchPlan, built: Iterable[Build]) -> bool:
+    """Whether code for other sizes takes parameters of the same types."""
+    return all(_types(launch_plan(build)) == _types(plan) for build in built)
 
 
 def _types(plan: LaunchPlan) -> list[object]:

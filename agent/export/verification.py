@@ -67,6 +67,7 @@ def common_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
         tested=_TESTED[form],
         told=told,
         told_sizes=_sizes,
+        unjudged=unjudged,
         plain=plain,
         today=datetime.now(UTC).date().isoformat(),
         on_hardware=any(
@@ -94,6 +95,18 @@ def told_judgement(kernel: ExportedKernel, report: CheckReport) -> ToldJudgement
     return ToldJudgement(
         report, account, tuple(dict.fromkeys(_sizes(case.dims) for case in tested)), latencies, verdict
     )
+
+
+def unjudged(kernel: ExportedKernel) -> list[tuple[int, ...]]:
+    """Return the sets of values whose code no judgement ran."""
+    plan, keys = kernel.compiled.plan, kernel.compiled.keys
+    seen: set[tuple[int, ...]] = set()
+    for report in kernel.judgements:
+        for tested in (report.test, report.bench):
+            for case in () if tested is None else tested.cases:
+                values = plan.values(case.dims)
+                seen.add(tuple(values[key] for key in keys))
+    return [one.values for one in kernel.compiled.variants if one.values not in seen]
 
 
 def _sizes(dims: dict[str, int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.models.feedback import timing
 from agent.proposer import Critique, CritiqueContext
-from sandbox.verdict import worst
+from sandbox.verdict import Verdict, worst
 
 
 def default_critique(context: CritiqueContext) -> Critique:
@@ -17,5 +17,7 @@ def default_critique(context: CritiqueContext) -> Critique:
             latency = timing(profile.latency_us, profile.provenance)
             return Critique(f"The best kernel takes {latency} and is bound by {bound}.")
     verdict = worst(trial.verdict for trial in context.trials)
+    if verdict is Verdict.PASS:
+        return Critique("Nothing but copies of the baseline came so far.")
     reason = next((t.message for t in context.trials if t.verdict is verdict), "")
     return Critique(f"Nothing is correct yet; first {verdict}: {reason}")

@@ -47,7 +47,8 @@ SELECT mine.run, coalesce(wrote.model, runs.model) AS model, wrote.run IS NOT NU
 FROM candidates AS mine JOIN runs ON runs.id = mine.run LEFT JOIN wrote
   ON wrote.run = mine.run AND wrote.round = mine.round AND wrote.candidate = mine.candidate
 WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0
-  AND mine.verdict NOT IN ('undecided', 'unsupported') AND runs.tenant = coalesce(?, runs.tenant)
+  AND mine.verdict NOT IN ('undecided', 'unsupported') AND coalesce(mine.origin, '') != 'start'
+  AND runs.tenant = coalesce(?, runs.tenant)
 """
 
 

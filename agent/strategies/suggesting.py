@@ -56,6 +56,7 @@ class Suggestions:
         self._left: set[frozenset[str]] = set()
         self._tried = {(line.parents, frozenset(line.features)) for line in view.lines}
         self._known = Known(view)
+        self._settles: dict[frozenset[str], frozenset[str]] = {}
 
     def on(self, parents: Sequence[Line]) -> Change:
         """Return what is worth doing to these kernels; no change where everything was tried."""
@@ -153,7 +154,11 @@ class Suggestions:
 
     def _settled(self, features: frozenset[str]) -> frozenset[str]:
         settle = self._view.settle
-        return features if settle is None else frozenset(settle(features))
+        if settle is None:
+            return features
+        if features not in self._settles:
+            self._settles[features] = frozenset(settle(features))
+        return self._settles[features]
 
     def _chosen(
         self, sets: Iterable[frozenset[str]], used: set[str], bounds: set[str], *, blindly: bool = False

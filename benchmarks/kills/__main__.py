@@ -43,6 +43,7 @@ def main(
         for name in strategy or list(StrategyName):
             searches = Searches(name, rounds, Home(Path(folder) / str(name)), endpoint)
             tallies.append(kill_searches(searches, points, seed))
+            typer.echo(f"{name}: {tallies[-1].kills} kills, {tallies[-1].searches} searches", err=True)
     if as_json:
         print_json([asdict(one) for one in tallies])
         return

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from agent.candidates import CandidatePlan
 from agent.composer import Composer
+from agent.composer.space import Space
 from agent.home import Home
 from agent.niches import NARROW, ONE_LAUNCH, READ, SHARED_READ, WIDE, Niche
 from agent.proposer import PlanContext
@@ -115,7 +116,19 @@ def _launch(us: float, niche: Niche) -> LaunchProfile:
     )
 
 
-class UniformChoice(Composer):
+class QuickComposer(Composer):
+    """The composer; what it can write for a task is worked out once for all searches."""
+
+    _spaces: ClassVar[dict[str, Space]] = {}
+
+    def space(self, task: Task) -> Space:
+        """Return every kernel that can be written for a task."""
+        if task.sha not in self._spaces:
+            self._spaces[task.sha] = Space(task)
+        return self._spaces[task.sha]
+
+
+class UniformChoice(QuickComposer):
     """A composer that takes any variant of the space that was not tried, each as likely."""
 
     async def plan(self, context: PlanContext) -> list[CandidatePlan]:
@@ -170,7 +183,7 @@ async def replay(
         patience=rounds[1],
         seed=seed,
     )
-    proposer = UniformChoice() if strategy == UNIFORM else Composer()
+    proposer = UniformChoice() if strategy == UNIFORM else QuickComposer()
     found = await start_search(request, home=home, toolbox=RecordedToolbox(kernels), proposer=proposer)
     start = kernels[task.name, kernel_sha(task.baseline)].us or float("inf")
     best: list[float] = []

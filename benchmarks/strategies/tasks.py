@@ -13,7 +13,8 @@ from tools.tasks.task import Task
 
 _ROWS = {"rows": 2048, "cols": 1024}
 _LONG = {"n": 1 << 22}
-_PRODUCT = {"m": 512, "n": 512, "k": 512}
+_PRODUCT = {"m": 256, "n": 256, "k": 256}
+_WINDOWS = "np.lib.stride_tricks.sliding_window_view(x, 16)"
 _EXP = "np.exp(x - x.max(axis=1, keepdims=True))"
 
 
@@ -38,13 +39,30 @@ TASKS: Mapping[str, Asked] = {
     "dot": Asked(("in x n", "in y n", "out z 1"), "{'z': np.array([(x * y).sum()])}", _LONG),
     "mse": Asked(("in x n", "in y n", "out z 1"), "{'z': np.array([((x - y) ** 2).mean()])}", _LONG),
     "product": Asked(("in a m, k", "in b k, n", "out c m, n"), "{'c': a @ b}", _PRODUCT),
-    "product_relu": Asked(("in a m, k", "in b k, n", "out c m, n"), "{'c': np.maximum(a @ b, 0)}", _PRODUCT),
     "row_sum": Asked(("in x rows, cols", "out y rows"), "{'y': x.sum(axis=1)}", _ROWS),
     "row_mean_square": Asked(("in x rows, cols", "out y rows"), "{'y': (x * x).mean(axis=1)}", _ROWS),
     "softmax": Asked(
         ("in x rows, cols", "out y rows, cols"), f"{{'y': {_EXP} / {_EXP}.sum(axis=1, keepdims=True)}}", _ROWS
     ),
+    "permute": Asked(
+        ("in x a, b, c", "out y c, a, b"), "{'y': x.transpose(2, 0, 1)}", {"a": 64, "b": 128, "c": 256}
+    ),
+    "reverse": Asked(("in x n", "out y n"), "{'y': x[::-1]}", _LONG),
+    "outer_sum": Asked(
+        ("in x m", "in y n", "out z m, n"), "{'z': x[:, None] + y[None, :]}", {"m": 2048, "n": 1024}
+    ),
+    "column_sum": Asked(("in x rows, cols", "out y cols"), "{'y': x.sum(axis=0)}", _ROWS),
+    "window_max": Asked(("in x n", "out y n - 15"), f"{{'y': {_WINDOWS}.max(axis=-1)}}", {"n": 1 << 20}),
+    "running_sum": Asked(("in x n", "out y n"), "{'y': np.cumsum(x)}", {"n": 1 << 18}),
+    "distances": Asked(
+        ("in a m, k", "in b n, k", "out d m, n"),
+        "{'d': ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=-1)}",
+        {"m": 512, "n": 512, "k": 64},
+    ),
+    "gram": Asked(("in x rows, cols", "out g cols, cols"), "{'g': x.T @ x}", {"rows": 256, "cols": 256}),
 }
+HELD_OUT = ("permute", "reverse", "outer_sum", "column_sum", "window_max", "running_sum", "distances", "gram")
+"""Those that no constant of a strategy was chosen by."""
 
 
 def write(name: str, folder: Path) -> Task:

@@ -1,7 +1,8 @@
 """Keeps a program of the user's own to a folder: it needs the network and its credentials, so it is no worker.
 
 It reads what its user can read, but for what is hidden; it writes to its folder, to a private /tmp and to what it is
-given; it sees no process but its own, and all of them end with the first.
+given; it sees no process but its own, and all of them end with the first. Of /tmp it sees its own file, where it
+lies there.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class OwnFolder:
         if self.program is None:
             return list(argv)
         words = [*_alone(self.program), "--tmpfs", "/tmp"]
+        if Path(argv[0]).is_relative_to("/tmp"):
+            words += ["--ro-bind", argv[0], argv[0]]
         for path in (*map(Path, _BROKERS), *hidden):
             if path.is_dir():
                 words += ["--tmpfs", str(path.resolve())]

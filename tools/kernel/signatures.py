@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sandbox.plan import BufferArgument, Launch, Plan, ScalarArgument
 from sandbox.program import Program
@@ -53,11 +54,18 @@ def _entry_parameters(text: str) -> tuple[EntryParameter, ...]:
     return tuple(found)
 
 
+@lru_cache(32)
+def _declared(
+    source: str,
+) -> tuple[Mapping[str, tuple[SourceParameter, ...]], Mapping[str, StructLayout]]:
+    """What a source declares, read once for all sizes that it is compiled for."""
+    return source_signatures(source), layouts(source, scalar_types(source))
+
+
 def parameters(kernel_file: KernelFile, program: Program) -> dict[str, tuple[CompiledParameter, ...]]:
     """Describe the parameters of every launched kernel, by launched name, from PTX and source."""
     compiled = entries(program.ptx)
-    written = source_signatures(kernel_file.source)
-    structs = layouts(kernel_file.source, scalar_types(kernel_file.source))
+    written, structs = _declared(kernel_file.source)
     found: dict[str, tuple[CompiledParameter, ...]] = {}
     for launched, symbol in program.symbols.items():
         compiled_as = compiled.get(symbol)

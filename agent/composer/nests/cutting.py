@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
 from agent.composer.expressions import Kind
@@ -11,12 +12,32 @@ from agent.composer.ir import Literal, Node
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
 from agent.composer.nests.collectives.scanning import OPERATORS, scanned
-from agent.composer.nests.points import At, Fold, axes_of, chosen, compared, guarded, loads, placed, targeted
-from agent.composer.nests.program import NestProgram
+from agent.composer.nests.points import (
+    At,
+    Fold,
+    axes_of,
+    chosen,
+    compared,
+    guarded,
+    loads,
+    parts,
+    placed,
+    targeted,
+)
+from agent.composer.nests.program import Nest, NestProgram
 from agent.composer.nests.sizes import Axis, Quotient, Remainder, Size, combinations, product, unflattened
 
-_PIECES = 2048
+_PIECES = 1 << 15
 """About how many pieces of long sums there should be in all."""
+
+_MOST = 4096
+"""Pieces of one sum: a block adds them up."""
+
+_ROUND = 16
+"""What pieces are multiples of, so that packs begin where pieces do."""
+
+_LEAST = 256
+"""Elements that a piece is worth."""
 
 _SHORT = 1 << 14
 _FEW = 256
@@ -41,15 +62,12 @@ class Cutter:
         fold = stage.value
         if not isinstance(fold, Fold) or counted(stage) or stage.place is not None:
             return [stage]
-        if stage.kind is not Kind.REAL and fold.op in ("max", "min"):
-            return [stage]  # whole numbers have no neutral element of these
-        along = scanned(stage)
-        extents = [axis.extent for axis in stage.axes if axis != along]
-        points = self.program.count(product(extents), 2 * _FEW)
-        total = along.extent if along else combinations(fold.axes)
+        if scanned(stage):
+            return [stage]  # in tiles or in one pass: that is a feature of the kernel
+        points, total = self.program.count(combinations(stage.axes), 2 * _FEW), combinations(fold.axes)
         if points > _FEW or any(True for _ in total.axes()) or self.program.count(total) < _SHORT:
             return [stage]
-        return self._tiles(stage, fold, along) if along else self._pieces(stage, fold, points)
+        return self._pieces(stage, fold, points)
 
     def _axis(self, extent: Size) -> Axis:
         return Axis(next(self._numbers), extent)
@@ -73,23 +91,23 @@ class Cutter:
     def _pieces(self, stage: FilledBuffer, fold: Fold, points: int) -> list[FilledBuffer]:
         """Reduce pieces, and put their results together."""
         total = combinations(fold.axes)
-        count = 1 << max(3, min(10, (_PIECES // max(1, points)).bit_length() - 1))
-        pieces, within = self._axis(Size.of(count)), self._axis((total + (count - 1)) // count)
-        flat = Size.of(pieces) * within.extent + Size.of(within)
-        value = placed(
-            fold.body,
-            dict(zip(fold.axes, unflattened(flat, [axis.extent for axis in fold.axes]), strict=True)),
-        )
-        inside = compared("<", flat, total)
-        piece = Fold(
-            fold.op, (within,), chosen(inside, guarded(value, inside), _neutral(fold.op, stage.kind))
-        )
-        first = FilledBuffer(f"{stage.name}_pieces", (*stage.axes, pieces), piece, stage.kind)
+        inner = [combinations(part.axes) for part in parts(fold.body) if isinstance(part, Fold)]
+        work = self.program.count(total) * max((self.program.count(size) for size in inner), default=1)
+        most = min(_MOST, _PIECES // max(1, points), work // _LEAST)
+        count = 1 << max(3, most.bit_length() - 1)
+        part = Quotient(total + (count * _ROUND - 1), Size.of(count * _ROUND))
+        each = Size((((part,), _ROUND),))
+        pieces = self._axis(Size.of(count))
+        within = self._axis(each.extreme("min", total - Size.of(pieces) * each))
+        flat = Size.of(pieces) * each + Size.of(within)
+        indices = unflattened(flat, [axis.extent for axis in fold.axes])
+        piece = Fold(fold.op, (within,), placed(fold.body, dict(zip(fold.axes, indices, strict=True))))
+        first = FilledBuffer(f"{stage.name}_pieces", (pieces, *stage.axes), piece, stage.kind)
         again = self._axis(Size.of(count))
-        read = At(first.name, (*map(Size.of, stage.axes), Size.of(again)), stage.kind)
+        read = At(first.name, (Size.of(again), *map(Size.of, stage.axes)), stage.kind)
         return [first, replace(stage, value=Fold(fold.op, (again,), read))]
 
-    def _tiles(self, stage: FilledBuffer, fold: Fold, along: Axis) -> list[FilledBuffer]:
+    def tiles(self, stage: FilledBuffer, fold: Fold, along: Axis) -> list[FilledBuffer]:
         """Reduce tiles, scan their results, and scan each tile on top of those before it."""
         rows = tuple(axis for axis in stage.axes if axis != along)
         before = fold.axes[0]
@@ -116,6 +134,36 @@ class Cutter:
             value=binary(OPERATORS[fold.op], chosen(later, start, _neutral(fold.op, stage.kind)), scan),
         )  # fmt: skip
         return [totals, sums, last]
+
+
+def is_long_scan(program: NestProgram, stage: FilledBuffer) -> bool:
+    """Whether a stage scans so few and so long rows that a block for each would leave a GPU idle."""
+    along = scanned(stage)
+    if along is None or stage.place is not None or not isinstance(stage.value, Fold):
+        return False
+    if stage.kind is not Kind.REAL and stage.value.op in ("max", "min"):
+        return False  # whole numbers have no neutral element of these
+    rows = product(axis.extent for axis in stage.axes if axis != along)
+    if any(True for _ in along.extent.axes()):
+        return False
+    return program.count(rows, 2 * _FEW) <= _FEW and program.count(along.extent) >= _SHORT
+
+
+def tiled(program: NestProgram, kept: Container[str]) -> NestProgram:
+    """Cut every long scan but those of some buffers: totals of tiles, their scan, and the tiles on top of it."""
+    nests: list[Nest] = []
+    shapes = dict(program.shapes)
+    cutter = Cutter(program, itertools.count(-(1 << 16), -1))
+    for nest in program.nests:
+        (stage, *_), along = nest.stages, scanned(nest.stages[0])
+        if along is None or stage.name in kept or not is_long_scan(program, stage):
+            nests.append(nest)
+            continue
+        assert isinstance(stage.value, Fold), "a long scan is a fold"
+        for piece in cutter.tiles(stage, stage.value, along):
+            nests.append(Nest(tuple(axis for axis in piece.axes if axis != scanned(piece)), (piece,)))
+            shapes.setdefault(piece.name, piece.shape)
+    return replace(program, nests=tuple(nests), shapes=shapes)
 
 
 def _neutral(op: str, kind: Kind) -> Node:

@@ -8,9 +8,15 @@ from dataclasses import replace
 from agent.composer.ir import Node
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.scanning import scanned
-from agent.composer.nests.points import At, Index, axes_of, placed, rebuilt, targeted
+from agent.composer.nests.points import At, Fold, Index, axes_of, placed, rebuilt, targeted
 from agent.composer.nests.program import Nest, NestProgram, folds_of, is_special
-from agent.composer.nests.sizes import Axis, Size
+from agent.composer.nests.sizes import Axis, Size, combinations
+
+_ROWS = 1 << 14
+"""Rows from which on a thread for each fills a GPU."""
+
+_SHORT = 64
+"""Elements that a thread folds by itself."""
 
 
 def inlined(stages: Sequence[FilledBuffer], outputs: Iterable[str]) -> list[FilledBuffer]:
@@ -28,6 +34,35 @@ def inlined(stages: Sequence[FilledBuffer], outputs: Iterable[str]) -> list[Fill
             kept[kept.index(readers[0])] = _taken_in(readers[0], stage)
             kept.remove(stage)
     return kept
+
+
+def folded_in(
+    stages: Sequence[FilledBuffer], outputs: Iterable[str], program: NestProgram
+) -> list[FilledBuffer]:
+    """Compute what a long fold reads once for each of its elements within that fold: short folds of many rows."""
+    kept, final = list(stages), set(outputs)
+    for stage in reversed(stages):
+        if stage.name in final or stage.place is not None or is_special(stage):
+            continue
+        readers = [one for one in kept if any(at.buffer == stage.name for at in one.reads())]
+        folds = list(folds_of(stage))
+        lengths = [program.count(combinations(fold.axes)) for fold in folds]
+        many = program.count(combinations(stage.axes)) >= _ROWS
+        if not many or max(lengths, default=1) > _SHORT or len(readers) != 1 or is_special(readers[0]):
+            continue
+        if _is_read_once(stage, readers[0]):
+            kept[kept.index(readers[0])] = _taken_in(readers[0], stage)
+            kept.remove(stage)
+    return kept
+
+
+def _is_read_once(stage: FilledBuffer, reader: FilledBuffer) -> bool:
+    """Whether all that a reader is, is a fold that takes in each element of a stage for one of its own."""
+    if not isinstance(reader.value, Fold) or reader.place is not None:
+        return False
+    over = (*reader.axes, *reader.value.axes)
+    reads = [at for at in reader.reads() if at.buffer == stage.name]
+    return all(not at.guards and _covers(at.indices, over) for at in reads)
 
 
 def _covers(indices: Sequence[Index], axes: Sequence[Axis]) -> bool:

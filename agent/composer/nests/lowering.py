@@ -7,14 +7,16 @@ from dataclasses import replace
 
 from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
 from agent.composer.nests.cutting import Cutter
-from agent.composer.nests.fusing import grouped, inlined
+from agent.composer.nests.fusing import folded_in, grouped, inlined
 from agent.composer.nests.in_place import copied, swapped
 from agent.composer.nests.merging import merged
+from agent.composer.nests.parting import parted
 from agent.composer.nests.points import At, placed
 from agent.composer.nests.program import NestProgram
 from agent.composer.nests.reading.extents import size_of
 from agent.composer.nests.reading.following import Computation
 from agent.composer.nests.sizes import ONE, Size
+from agent.composer.nests.tabulating import tabulated
 from agent.composer.nests.turns import ringed
 from tools.tasks.task import Task, TaskArgument
 
@@ -33,8 +35,9 @@ def lowered(task: Task, followed: Computation) -> NestProgram:
         raise NotExpressed(f"the reference returns {found}, the task has {sorted(written)}")
     stages = ringed(_alive(_renamed([*followed.stages, *outputs], len(outputs)), written), written)
     program = NestProgram(task, (), _shapes(followed, task, stages), written)
-    cutter = Cutter(program)
+    cutter, stages = Cutter(program), folded_in(stages, written, program)
     stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)
+    stages = tabulated(parted(stages, written), program)
     shapes = _shapes(followed, task, stages)
     nests = grouped(stages, program)
     for name in [argument.name for argument in task.arguments if argument.role == "inout"]:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agent.composer.nests.buffers import types_of
+from agent.composer.nests.arrays import FilledBuffer
+from agent.composer.nests.collectives.counting import Count, CountingStyle, counting_style
+from agent.composer.nests.collectives.looking_back import LookBack, looked_back
+from agent.composer.nests.collectives.sliding import Sliding, sliding_of
 from agent.composer.nests.collectives.tiling.geometry import TileSizes, is_wide, tile_directives
 from agent.composer.nests.collectives.tiling.kernels import TileChoices
 from agent.composer.nests.collectives.tiling.products import Product, product_of
+from agent.composer.nests.cutting import is_long_scan, tiled
+from agent.composer.nests.packing import Packing, packing
 from agent.composer.nests.points import Fold, parts
 from agent.composer.nests.program import Nest, NestProgram, is_special
 from agent.composer.nests.sizes import Size, combinations
 from agent.composer.options import Options
+
+_PLENTY = 1 << 16
+"""Points that fill a GPU whatever each of them costs: several threads for each would not pay."""
 
 _MANY = 2048
 """Points that fill a GPU without several threads for each."""
@@ -23,15 +31,21 @@ _LONG = 64
 """Elements for each point from which on several threads share it."""
 
 
+_TAIL = 4
+"""Points that the last block of a launch works on, one after the other."""
+
+_NEAR = 8
+"""Elements between neighbours that still come in a few accesses."""
+
+
 _TENSOR = {"float16": "mma_half", "bfloat16": "mma_bf16"}
 """The feature that multiplies elements of a dtype by tensor cores."""
 
-_SHARING = frozenset({"warp_shuffle_reduction", "two_pass_reduction"})
-_LOOPS = frozenset({"loop_unrolling", "thread_coarsening", "grid_stride_loop"})
 _TILES = frozenset({
-    "shared_memory_tiling", "register_blocking", "vectorized_loads", "register_prefetch", "async_copy_pipeline",
-    "sliced_k", "launch_bounds", "mma_half", "mma_bf16",
+    "register_blocking", "register_prefetch", "async_copy_pipeline", "sliced_k", "launch_bounds",
+    "mma_half", "mma_bf16",
 })  # fmt: skip
+"""What only tiles of a product have."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,9 @@ class NestOptions(Options):
     launch_bounds: bool = False
     mma_half: bool = False
     mma_bf16: bool = False
+    look_back_scan: bool = False
+    last_block_reduction: bool = False
+    privatized_histogram: bool = False
 
     def settled(self) -> NestOptions:
         """A block puts its results together by shuffles; what tiles have brings them; tiles come in one way."""
@@ -63,45 +80,25 @@ class NestOptions(Options):
             found = replace(found, warp_shuffle_reduction=False)
         if _TILES & set(self.features):
             found = replace(found, shared_memory_tiling=True)
-        if self.async_copy_pipeline and self.register_prefetch:
-            found = replace(found, register_prefetch=False)
+        if self.async_copy_pipeline:
+            found = replace(found, register_prefetch=False, vectorized_loads=True)
         if (self.sliced_k or self.launch_bounds) and not (self.mma_half or self.mma_bf16):
             found = replace(found, register_blocking=True)
         return found
 
 
-def features(program: NestProgram) -> tuple[str, ...]:
-    """The features that can change a kernel of this task."""
-    some = any(nest.folds and not nest.turns for nest in program.nests)
-    loops = some or any(nest.extra(stage) for nest in program.nests for stage in nest.stages)
-    useless = set[str]() if some else set(_SHARING)
-    if not loops:
-        useless |= {"loop_unrolling"}
-    products = [product_of(nest) for nest in program.nests]
-    found = [product for product in products if product is not None]
-    tensor = {name for product in found if (name := _tensor_feature(program, product))}
-    useless |= (set(_TENSOR.values()) if found else _TILES) - tensor
-    if found and None not in products:
-        useless |= _SHARING | _LOOPS
-    if not any(
-        is_coarse(program, index, NestOptions(thread_coarsening=True)) for index in range(len(program.nests))
-    ):
-        useless |= {"thread_coarsening"}
-    return tuple(name for name in NestOptions.every().features if name not in useless)
-
-
-def _tensor_feature(program: NestProgram, product: Product) -> str | None:
+def tensor_feature(program: NestProgram, product: Product) -> str | None:
     """The feature that multiplies by tensor cores; None where the factors are not of sixteen bits."""
     arguments = {argument.name: argument.dtype for argument in program.task.arguments}
     elements = [factor.element for factor in (product.left, product.right)]
     dtypes = {"" if at is None else arguments.get(at.buffer, "") for at in elements}
-    is_float = types_of(program).real == "float"
+    is_float = program.types.real == "float"
     return _TENSOR.get(dtypes.pop()) if len(dtypes) == 1 and is_float else None
 
 
 def tile_choices(program: NestProgram, product: Product, options: NestOptions) -> TileChoices:
     """How a product is written."""
-    name = _tensor_feature(program, product)
+    name = tensor_feature(program, product)
     pipeline = "async" if options.async_copy_pipeline else "ahead" if options.register_prefetch else ""
     return TileChoices(
         tensor=name is not None and name in options.features, side=8 if options.register_blocking else 4,
@@ -134,7 +131,7 @@ def _tile_sizes(program: NestProgram, product: Product, options: NestOptions) ->
     choices = tile_choices(program, product, options)
     extents = (product.left.outer, product.right.outer, product.left.depth)
     rows, columns, depth = (program.count(combinations(axes)) for axes in extents)
-    wide = is_wide(types_of(program))
+    wide = is_wide(program.types)
     return TileSizes(choices.side, choices.tensor, wide, options.sliced_k, rows, columns, depth)
 
 
@@ -144,7 +141,8 @@ def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
     if not nest.folds or nest.turns:
         return 1
     points = program.count(nest.points)
-    if points >= _MANY and _is_side_by_side(nest):
+    shared = options.two_pass_reduction or options.warp_shuffle_reduction
+    if points >= (_PLENTY if shared else _MANY) and _is_side_by_side(nest):
         return 1
     if options.two_pass_reduction:
         return 0
@@ -164,15 +162,83 @@ def is_coarse(program: NestProgram, index: int, options: NestOptions) -> bool:
     """Whether a thread takes several points, for which it reads once what they share."""
     nest = program.nests[index]
     plain = len(nest.stages) == 1 and not nest.extra(nest.stages[0]) and nest.folds
-    if options.shared_memory_tiling and product_of(nest):
+    if is_tiled(nest, options) or slides(program, index, options) or nest.shapes_loops(nest.axes):
         return False
     special = any(is_special(stage) for stage in nest.stages)
     return options.thread_coarsening and plain and not special and lanes(program, index, options) == 1
 
 
+def is_tiled(nest: Nest, options: NestOptions) -> bool:
+    """Whether tiles of a product are in shared memory."""
+    return options.shared_memory_tiling and product_of(nest) is not None
+
+
+def slides(program: NestProgram, index: int, options: NestOptions) -> Sliding | None:
+    """How the windows of a thread's points overlap in registers; None where they do not."""
+    nest = program.nests[index]
+    if not options.thread_coarsening or lanes(program, index, options) != 1 or is_tiled(nest, options):
+        return None
+    return sliding_of(nest)
+
+
+def is_packed(program: NestProgram, index: int, options: NestOptions) -> Packing | None:
+    """How a thread takes neighbouring points of a nest; None where it does not."""
+    nest = program.nests[index]
+    if not options.vectorized_loads or lanes(program, index, options) != 1:
+        return None
+    if is_tiled(nest, options) or slides(program, index, options):
+        return None
+    return packing(nest, program.shapes, program.dtypes)
+
+
+def looks_back(program: NestProgram, stage: FilledBuffer, options: NestOptions) -> LookBack | None:
+    """How a stage is scanned in one pass; None where it is not."""
+    if not options.look_back_scan or not is_long_scan(program, stage):
+        return None
+    return looked_back(stage, program.types, program.shapes)
+
+
+def last_block(program: NestProgram, index: int, options: NestOptions) -> Nest | None:
+    """What the last block of a nest does of the work of the next one; None where that is a kernel of its own."""
+    if not options.last_block_reduction or index + 1 >= len(program.nests):
+        return None
+    if index and last_block(program, index - 1, options) is not None:
+        return None
+    nest, tail = program.nests[index], program.nests[index + 1]
+    special = any(is_special(stage) or stage.is_scattered for one in (nest, tail) for stage in one.stages)
+    few = program.count(tail.points) <= _TAIL and not any(tail.extra(stage) for stage in tail.stages)
+    if special or not few or not tail.folds or lanes(program, index + 1, options) != 0:
+        return None
+    if is_tiled(nest, options) or slides(program, index, options):
+        return None
+    made = {stage.name for stage in nest.stages}
+    reads = any(at.buffer in made for stage in tail.stages for at in stage.reads())
+    return tail if reads else None
+
+
+def counts_by(program: NestProgram, count: Count, options: NestOptions) -> CountingStyle:
+    """How elements of a histogram are counted."""
+    return counting_style(
+        count, program.shapes, program.dtypes,
+        copies=options.privatized_histogram, vectorized=options.vectorized_loads,
+    )  # fmt: skip
+
+
+def with_scans(program: NestProgram, options: NestOptions) -> NestProgram:
+    """The program with long scans in tiles, but those that are to be scanned in one pass."""
+    stages = [stage for nest in program.nests for stage in nest.stages]
+    return tiled(program, {stage.name for stage in stages if looks_back(program, stage, options)})
+
+
 def _is_side_by_side(nest: Nest) -> bool:
-    """Whether points next to each other read elements next to each other."""
+    """Whether points next to each other read elements next to each other, or a few apart."""
     last = nest.axes[-1] if nest.axes else None
-    loads = [at for stage in nest.stages for at in stage.reads() if at.indices]
-    beside = [at for at in loads if isinstance(at.indices[-1], Size) and last in at.indices[-1].atoms]
+    own = {stage.name for stage in nest.stages}
+    loads = [at for stage in nest.stages for at in stage.reads() if at.indices and at.buffer not in own]
+    beside = [
+        at
+        for at in loads
+        if isinstance(at.indices[-1], Size)
+        and any(atoms == (last,) and abs(factor) <= _NEAR for atoms, factor in at.indices[-1].terms)
+    ]
     return 2 * len(beside) >= len(loads)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from agent.composer.ir import Node
+from agent.composer.expressions import Kind, Types
+from agent.composer.ir import Node, Unary
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
 from agent.composer.nests.collectives.scanning import scanned
-from agent.composer.nests.collectives.solving import solved
+from agent.composer.nests.collectives.solving import solved, system
 from agent.composer.nests.points import Fold, parts
 from agent.composer.nests.sizes import Axis, Size, combinations
 from tools.tasks.task import Task
@@ -54,6 +56,13 @@ class Nest:
         """How many points there are."""
         return combinations(self.axes)
 
+    def shapes_loops(self, axes: Iterable[Axis]) -> bool:
+        """Whether how long a loop at a point is depends on some axes."""
+        loops = {axis for stage in self.stages for axis in self.extra(stage)}
+        loops |= {axis for stage in self.stages for fold in folds_of(stage) for axis in fold.axes}
+        wanted = set(axes)
+        return any(one in wanted for loop in loops for one in loop.extent.axes())
+
     def extra(self, stage: FilledBuffer) -> tuple[Axis, ...]:
         """The axes that a stage has beside the shared ones."""
         return stage.axes[len(self.axes) :]
@@ -74,12 +83,33 @@ class NestProgram:
     shapes: Mapping[str, tuple[Size, ...]]
     outputs: frozenset[str]
 
+    @cached_property
+    def types(self) -> Types:
+        """The C types that are computed in: wide enough for arguments, and for what the reference converts to."""
+        given = [argument.dtype for argument in self.task.arguments]
+        values = [stage.value for nest in self.nests for stage in nest.stages]
+        return Types.of(
+            [*given, *(one.op for value in values for one in parts(value) if isinstance(one, Unary))]
+        )
+
+    @cached_property
+    def dtypes(self) -> Mapping[str, str]:
+        """The dtype of every buffer: what is no argument is as wide as what is computed in."""
+        wide = {Kind.REAL: "float64" if self.types.real == "double" else "float32"}
+        wide[Kind.INTEGER] = wide[Kind.BOOL] = "int64" if self.types.integer == "long long" else "int32"
+        stages = [stage for nest in self.nests for stage in nest.stages]
+        made = {stage.name: wide[stage.kind] for stage in stages}
+        systems = {system(stage): wide[Kind.REAL] for stage in stages if solved(stage)}
+        states = {f"{stage.name}_state": "uint64" for stage in stages if scanned(stage)}
+        return made | systems | states | {argument.name: argument.dtype for argument in self.task.arguments}
+
     @property
     def sizes(self) -> Mapping[str, int]:
         """The dims that matter for speed: those of the largest case."""
         cases = [case.dims for case in self.task.benches or self.task.tests]
         return max(cases, key=lambda dims: sum(dims.values())) if cases else {}
 
-    def count(self, size: Size, default: int = 1 << 20) -> int:
-        """How many elements that is in the largest case; the default where it does not follow from dims."""
+    def count(self, size: Size, default: int = 1 << 17) -> int:
+        """How many elements that is in the largest case, where indices are 0; the default where nobody knows."""
+        size = size.rebuilt(lambda atom: Size() if isinstance(atom, Axis) else None)
         return size.value(self.sizes) if size.atoms <= set(self.sizes) else default

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from agent.composer.expressions import Kind, Lines, Types, Value, Writer, storage
 from agent.composer.ir import Node
 from agent.composer.names import Names
-from agent.composer.nests.points import At, Fold, Index, Number, parts
+from agent.composer.nests.neighbours import PackedAccess, packed_access
+from agent.composer.nests.points import At, Fold, Index, Number
 from agent.composer.nests.sizes import Atom, Axis, Size
 
 FLOORED = """\
@@ -27,6 +28,29 @@ __device__ __forceinline__ T floor_mod(T left, T right) {
 """Whole division as Python rounds it; C rounds towards zero."""
 
 
+@dataclass
+class PackedTexts:
+    """What neighbouring points load together.
+
+    Attributes:
+        axis: Along which they are neighbours.
+        first: The variable of the first of them.
+        macro: How many they are.
+        width: The same as a number, where everything is aligned.
+        loads: Declarations of packs that no kernel text has yet, by what they hold.
+    """
+
+    axis: Axis
+    first: str
+    macro: str
+    width: int
+    loads: dict[At, str] = field(default_factory=dict[At, str])
+
+    def lane(self, step: int) -> str:
+        """Which element of a pack belongs to point `r`."""
+        return "r" if step == 1 else f"{self.macro} - 1 - r"
+
+
 class Texts:
     """The names of one kernel, and how its values are written with them.
 
@@ -36,6 +60,7 @@ class Texts:
         used: Buffers and scalars that were read or written so far, by their C names.
         dims: Dims that were mentioned so far, by their C names.
         macros: Dims that were mentioned so far and are macros.
+        uncached: Buffers that other blocks of the same launch have written.
     """
 
     def __init__(
@@ -60,6 +85,8 @@ class Texts:
         self.macros: set[str] = set()
         self.known: dict[Node, Value] = {}
         self._locals: set[str] = set()
+        self.packed: PackedTexts | None = None
+        self.uncached: set[str] = set()
 
     def fresh(self, wanted: str) -> str:
         """A name that nothing has yet."""
@@ -127,15 +154,16 @@ class Texts:
 
     def _bind(self, node: Node) -> None:
         """Give everything that is no arithmetic its text; folds must have theirs before."""
-        for part in parts(node):
-            if part in self.known:
-                continue
-            if isinstance(part, Number):
-                self.known[part] = Value(f"({self.size(part.value)})", Kind.INTEGER)
-            elif isinstance(part, At):
-                self.known[part] = self._load(part)
-            else:
-                assert not isinstance(part, Fold), "folds are computed before what uses them"
+        if node in self.known:
+            return
+        if isinstance(node, Number):
+            self.known[node] = Value(f"({self.size(node.value)})", Kind.INTEGER)
+        elif isinstance(node, At):
+            self.known[node] = self._load(node)
+        else:
+            assert not isinstance(node, Fold), "folds are computed before what uses them"
+            for child in node.children:
+                self._bind(child)
 
     def _load(self, at: At) -> Value:
         if (plain := replace(at, guards=())) in self.known:
@@ -143,12 +171,61 @@ class Texts:
         name, dtype = self.buffer(at.buffer), self.dtypes[at.buffer]
         if at.buffer in self._scalars:
             return Writer(self.types, {}).loaded(name, dtype)
-        value = Writer(self.types, {}).loaded(f"{name}[{self.place(at.buffer, at.indices)}]", dtype)
+        if self.packed is not None and (pack := self._pack(self.packed, at)) is not None:
+            return Writer(self.types, {}).loaded(pack, dtype)
+        place = self.place(at.buffer, at.indices)
+        element = f"__ldcg({name} + {place})" if at.buffer in self.uncached else f"{name}[{place}]"
+        value = Writer(self.types, {}).loaded(element, dtype)
         guards = list(dict.fromkeys(at.guards))
         if not guards:
             return value
         met = " && ".join(self.value(guard).at(_TIGHT) for guard in guards)
         return Value(f"({met} ? {value.text} : {self.types.name(value.kind)}(0))", value.kind)
+
+    def _pack(self, packed: PackedTexts, at: At) -> str | None:
+        """Load an element together with its neighbours'; None where they do not lie in one pack."""
+        access = None if at.guards else self.packed_access(at.buffer, at.indices)
+        if access is None:
+            return None
+        name = self.fresh(f"{at.buffer}_pack")
+        pack = self.pack_type(at.buffer)
+        place = self.pack_place(at.buffer, at.indices, access.step)
+        packed.loads[at] = (
+            f"const {pack} {name} = *reinterpret_cast<const {pack}*>({self.buffer(at.buffer)} + {place});\n"
+        )
+        return f"{name}.lane[{packed.lane(access.step)}]"
+
+    def packed_access(self, buffer: str, indices: tuple[Index, ...]) -> PackedAccess | None:
+        """How neighbouring points touch an element; None where no pack holds what they touch."""
+        if self.packed is None:
+            return None
+        return packed_access(indices, self.shapes[buffer], self.packed.axis, self.packed.width)
+
+    def pack_type(self, buffer: str) -> str:
+        """The C type of neighbouring elements of a buffer."""
+        assert self.packed is not None, "points are taken together"
+        return f"Pack<{self.ctype(buffer)}, {self.packed.macro}>"
+
+    def pack_place(self, buffer: str, indices: tuple[Index, ...], step: int) -> str:
+        """The flat place of the lowest of the elements that neighbouring points touch."""
+        assert self.packed is not None, "points are taken together"
+        each = self._axes[self.packed.axis]
+        self._axes[self.packed.axis] = self.packed.first
+        place = self.place(buffer, indices)
+        self._axes[self.packed.axis] = each
+        return place if step == 1 else f"{place} - ({self.packed.macro} - 1)"
+
+    def pack_loads(self) -> tuple[str, frozenset[At]]:
+        """The packs that were asked for since the last call: their declarations, and what they hold."""
+        if self.packed is None:
+            return "", frozenset()
+        found, self.packed.loads = self.packed.loads, {}
+        return "".join(found.values()), frozenset(found)
+
+    def forget(self, nodes: Iterable[Node]) -> None:
+        """Write these anew when they are next needed."""
+        for node in nodes:
+            self.known.pop(node, None)
 
     def cast(self, value: Value, kind: Kind) -> Value:
         """A value as another kind."""

@@ -11,24 +11,32 @@ def natural_loops(successors: Sequence[Sequence[int]]) -> tuple[frozenset[int], 
     A back edge goes to a node that every way to its start passes; its loop is what reaches that start without passing
     the node. What nothing reaches belongs to no loop, nor does a cycle that can be entered at several nodes.
     """
+    joined: dict[int, frozenset[int]] = {}
+    for head, body in back_edges(successors):
+        joined[head] = joined.get(head, frozenset()) | body
+    return tuple(joined.values())
+
+
+def back_edges(successors: Sequence[Sequence[int]]) -> list[tuple[int, frozenset[int]]]:
+    """The node that each back edge goes to, and its loop: of loops in loops that begin at one node, each."""
     before: list[list[int]] = [[] for _ in successors]
     order = _from_entry(successors)
     for node in order:
         for after in successors[node]:
             before[after].append(node)
     passed = _dominators(order, before)
-    loops: dict[int, set[int]] = {}
+    loops: list[tuple[int, frozenset[int]]] = []
     for node in order:
         for head in successors[node]:
             if passed[node] >> head & 1:
-                body = loops.setdefault(head, {head})
-                queue = [node]
+                body, queue = {head}, [node]
                 while queue:
                     inside = queue.pop()
                     if inside not in body:
                         body.add(inside)
                         queue += before[inside]
-    return tuple(frozenset(body) for body in loops.values())
+                loops.append((head, frozenset(body)))
+    return loops
 
 
 def _from_entry(successors: Sequence[Sequence[int]]) -> list[int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sandbox.simulator.decode.code import BasicBlock
-from sandbox.simulator.decode.loops import natural_loops
+from sandbox.simulator.decode.loops import back_edges, natural_loops
 from sandbox.simulator.hazards.strength import LoadUses
 from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import AddressOperand, Immediate, Instruction, Operand, Register, Symbol
@@ -150,7 +150,7 @@ class _Flow:
 
     def _is_awaited(self, load: Instruction, block: BasicBlock) -> bool:
         """Whether a loop around a load goes on or ends by its value, whatever loops are around that one."""
-        around = [loop for loop in self._loops if block.index in loop]
+        around = [loop for loop in (*self._loops, *self._idle) if block.index in loop]
         return bool(around) and any(
             use.block.index in loop and not loop.issuperset(_successors(use.block))
             for use in self._uses(load)
@@ -235,9 +235,31 @@ class _Flow:
             base = source
 
     @cached_property
-    def _loops(self) -> tuple[frozenset[int], ...]:
+    def _graph(self) -> list[list[int]]:
         within = range(len(self._blocks))
-        return natural_loops([[n for n in _successors(block) if n in within] for block in self._blocks])
+        return [[n for n in _successors(block) if n in within] for block in self._blocks]
+
+    @cached_property
+    def _loops(self) -> tuple[frozenset[int], ...]:
+        return natural_loops(self._graph)
+
+    @cached_property
+    def _idle(self) -> tuple[frozenset[int], ...]:
+        """Loops of one back edge that do nothing but look: a wait at the head of a loop is one of its own."""
+        return tuple(loop for _, loop in back_edges(self._graph) if self._does_nothing(loop))
+
+    def _does_nothing(self, loop: frozenset[int]) -> bool:
+        """Whether a loop leaves memory as it is, and no register to its next turn."""
+        body = [one for index in sorted(loop) for one in self._blocks[index].instructions]
+        written: set[str] = set()
+        everything = {name for one in body for name in self._targets[id(one)]}
+        for one in body:
+            if one.opcode in {"st", "atom", "red", "call"} or (
+                self._sources[id(one)] & (everything - written)
+            ):
+                return False
+            written |= set(self._targets[id(one)])
+        return True
 
 
 def _seeks(comparison: Instruction) -> bool:

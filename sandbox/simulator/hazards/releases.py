@@ -21,6 +21,7 @@ from sandbox.simulator.machine.lanes import WARP, Geometry
 NEVER = -1
 _MOST = 1 << 22
 """Acquired references that are kept; of more, the oldest are forgotten: towards refusing."""
+_KEPT = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Releases:
         self._versions = np.zeros(1, np.int64)
         self._logs: list[list[Array]] = [[]]
         self._sorted: dict[tuple[int, int], tuple[Array, Array]] = {}
+        self._deep: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
         self.rows: list[Array] = []
 
     @property
@@ -168,17 +170,21 @@ class Releases:
     def covers(self, log: int, version: int, scope: int, before: Before, own: int) -> Array:
         """Which accesses a block knows of that has acquired a log at some length; bool, shape (n,)."""
         found = np.zeros(len(before.block), np.bool_)
-        visited: dict[int, int] = {}
+        stacked = {(log, scope): version}
         stack = [(log, version, scope)]
-        while stack and not found.all():
+        while stack:
             log, version, scope = stack.pop()
-            if visited.get(log, 0) >= version:
+            if stacked[log, scope] > version:
                 continue
-            visited[log] = version
             left = np.flatnonzero(~found)
             found[left] = self._direct(log, version, scope, before.only(left), own)
-            if len(self._acquired) and not found.all():
-                stack += self._deeper(log, version)
+            if found.all():
+                break
+            for reference in self._known(log, version) if len(self._acquired) else ():
+                other, length, reach = reference
+                if stacked.get((other, reach), 0) < length:
+                    stacked[other, reach] = length
+                    stack.append(reference)
         return found
 
     def _direct(self, log: int, version: int, scope: int, before: Before, own: int) -> Array:
@@ -211,6 +217,15 @@ class Releases:
             together = self._geometry.cluster_of(before.block) == self._geometry.cluster_of(np.array(own))
             near |= (reach == CLUSTER) & together
         return covered & (near | (reach > CLUSTER)) & (near | (reach > BLOCK))
+
+    def _known(self, log: int, version: int) -> list[tuple[int, int, int]]:
+        """The same as `_deeper`, computed once: what somebody acquires later was not known to a release before."""
+        key = (log, version)
+        if key not in self._deep:
+            if len(self._deep) > _KEPT:
+                self._deep.clear()
+            self._deep[key] = self._deeper(log, version)
+        return self._deep[key]
 
     def _deeper(self, log: int, version: int) -> list[tuple[int, int, int]]:
         """What those who released through a log had acquired before."""

@@ -146,6 +146,37 @@ def test_a_module_for_cupy_launches_what_is_planned(
     assert launches(recorded)[2][4][0] == x.ptr.to_bytes(8, "little")
 
 
+class Entered:
+    """A stream of CuPy's: a context that says when it is entered and left."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self.recorded = recorded
+
+    def __enter__(self) -> None:
+        self.recorded.append(("entered",))
+
+    def __exit__(self, *_: object) -> None:
+        self.recorded.append(("left",))
+
+
+def test_memory_of_a_call_on_a_stream_belongs_to_that_streams_pool(
+    recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = example("vector_add")
+    module = imported(package(task, task.baseline), CUPY, tmp_path, monkeypatch)
+    x = Held(np.ones(8, np.float32))
+    module.vector_add(x, x, stream=Entered(recorded))
+    assert [one[0] for one in recorded] == [
+        "entered",
+        "empty",
+        "left",
+        "entered",
+        "loaded",
+        recorded[5][0],
+        "left",
+    ]
+
+
 def test_arrays_that_do_not_fit_are_refused(
     recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
+from agent.export.packages import ChosenKernel
 from tests.agent.export.exporting import (
     EXAMPLES,
     Everywhere,
@@ -132,6 +134,20 @@ def test_the_kernel_that_was_best_at_the_nearest_shape_is_launched_and_the_next_
     module = plan_module(made)
     module.CHOICES = ((0, module.Sizes(8)), (1, module.Sizes(1000)))
     assert [module.work(module.Sizes(size)).kernel for size in (8, 9, 900)] == [0, 1, 1]
+    module.CHOICES = ((0, module.Sizes(8)),)
+    module.work.cache_clear()
+    assert [module.work(module.Sizes(size)).kernel for size in (8, 9)] == [0, 1]
+
+
+def test_a_kernel_that_would_never_be_launched_is_left_out() -> None:
+    task = small_task([{"n": 8}], array("x", "in", "n"), array("out", "out", "n"))
+    made = package(task, PLAIN, PLAIN, FIXED.replace("n\n", "n * 1024 + 8\n", 1))
+    first, second, fixed = made.kernels
+    only = replace(made, choices=(ChosenKernel({"n": 8}, 1),))
+    assert (only.idle, only.needed.kernels) == ((first, fixed), (second,))
+    assert only.needed.choices == (ChosenKernel({"n": 8}, 0),)
+    beside = replace(made, choices=(ChosenKernel({"n": 8}, 2),))
+    assert beside.needed == beside
 
 
 def test_shapes_that_do_not_fit_are_refused_with_what_was_expected() -> None:

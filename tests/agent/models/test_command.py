@@ -188,7 +188,7 @@ def can(act):
 def write(path):
     open(path, 'w').close()
 found = dict(
-    here=can(lambda: write('notes')), tmp=can(lambda: write('/tmp/x')), program=can(lambda: write(__file__ + '.x')),
+    here=can(lambda: write('notes')), tmp=can(lambda: write('/tmp/written-by-a-coder')), program=can(lambda: write(__file__ + '.x')),
     home=can(lambda: open({str(home.database)!r}).close()), processes=len([p for p in os.listdir('/proc') if p.isdigit()]),
     ours=[name for name in os.environ if name.startswith('WARPWRIGHT')], own=os.environ.get('CODER_KEY'),
 )
@@ -199,7 +199,7 @@ print({GOOD!r})
     found = json.loads(told.read_text())
     assert found.pop("processes") <= 3
     assert found == {"here": True, "tmp": True, "program": False, "home": False, "ours": [], "own": "its own"}
-    assert not Path("/tmp/x").exists()
+    assert not Path("/tmp/written-by-a-coder").exists()
 
 
 async def test_where_it_cannot_be_kept_to_its_folder_that_is_said(

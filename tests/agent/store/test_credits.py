@@ -42,7 +42,7 @@ def judge(
     provenance: Provenance = Provenance.ESTIMATED,
     **more: object,
 ) -> None:
-    plan = CandidatePlan(parent, features, "because", more.pop("other", None))
+    plan = CandidatePlan(parent, features, "because", more.pop("other", None), more.pop("origin", ""))
     submission = Submission(*place, plan, f"sha{place}", features)
     store.candidates.add(name, submission)
     verdict = more.pop("verdict", Verdict.PASS if us else Verdict.RACE)
@@ -131,6 +131,14 @@ def test_models_are_counted_by_run_and_candidate(store: Store, tmp_path):
     assert (tally.name, tally.runs, tally.tries, tally.correct, tally.improved) == ("m", 1, 2, 1, 1)
     assert tally.gain == pytest.approx(2.0)
     assert store.credits.prompts() == [], "nobody was asked in words"
+
+
+def test_a_kernel_that_a_search_was_given_is_no_models(store: Store, tmp_path):
+    name = run(store, tmp_path)
+    judge(store, name, (1, 1), None, (), 20.0, origin="start")
+    assert store.credits.models() == []
+    judge(store, name, (1, 2), None, ("tiles",), 50.0)
+    assert [(one.name, one.tries) for one in store.credits.models()] == [("m", 1)]
 
 
 def test_coders_and_prompts_earn_what_their_kernels_gained(store: Store, tmp_path):

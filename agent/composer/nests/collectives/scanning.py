@@ -14,7 +14,7 @@ OPERATORS = {"sum": "+", "prod": "*", "max": "max", "min": "min"}
 """How a start is combined with a scan."""
 
 
-def _scan(stage: FilledBuffer) -> tuple[Node | None, Fold] | None:
+def scan_of(stage: FilledBuffer) -> tuple[Node | None, Fold] | None:
     """The start of a scan, if it has one, and what it folds up to each index."""
     match stage.value:
         case Fold(axes=(_,)) as fold:
@@ -27,7 +27,7 @@ def _scan(stage: FilledBuffer) -> tuple[Node | None, Fold] | None:
 
 def scanned(stage: FilledBuffer) -> Axis | None:
     """The axis along which a stage is a running sum or the like; None where it is none."""
-    found = _scan(stage)
+    found = scan_of(stage)
     if found is None:
         return None
     (before,), body_ = found[1].axes, found[1].body
@@ -37,7 +37,7 @@ def scanned(stage: FilledBuffer) -> Axis | None:
 
 def functions(stage: FilledBuffer, types: Types) -> list[str]:
     """The device function that scans one value of each thread of a block."""
-    found = _scan(stage)
+    found = scan_of(stage)
     assert found is not None, "it is a scan"
     op, kind = found[1].op, kind_of(found[1])
     ctype, start = types.name(kind), identity(op, kind, types)
@@ -75,7 +75,7 @@ __device__ __forceinline__ {ctype} scan_{op}({ctype} value, {ctype}& total) {{
 
 def body(stage: FilledBuffer, texts: Texts) -> str:
     """Scan the elements of one point: a piece of BLOCK elements after the other."""
-    along, found = scanned(stage), _scan(stage)
+    along, found = scanned(stage), scan_of(stage)
     assert along is not None, "it is a scan"
     assert found is not None, "it is a scan"
     start, fold = found

@@ -12,6 +12,9 @@ from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.points import At
 from agent.composer.nests.texts import Texts
 
+_SHARED = 4096
+"""Elements of a system that shared memory holds."""
+
 
 @dataclass(frozen=True)
 class Solved(Node):
@@ -42,12 +45,22 @@ def scratch(stage: FilledBuffer, dtype: str) -> str:
     return f"//@ scratch {system(stage)}: {dtype}[{(extent * (extent + 1)).expression()}]"
 
 
+def directives(stage: FilledBuffer) -> tuple[str, ...]:
+    """How large the system is: shared memory holds a small one."""
+    extent = stage.axes[0].extent
+    return (f"//@ define {_size(stage)} = {(extent * (extent + 1)).expression()}",)
+
+
+def _size(stage: FilledBuffer) -> str:
+    return f"{system(stage).upper()}_SIZE"
+
+
 def body(stage: FilledBuffer, found: Solved, texts: Texts, stored: Callable[[str], str]) -> str:
     """Write the kernel's body; `stored` writes the statement that stores an unknown."""
     ctype, absolute = texts.types.name(Kind.REAL), texts.types.function("fabs")
     count, unknown = texts.size(stage.axes[0].extent), texts.axis(stage.axes[0])
     matrix, right = texts.buffer(found.matrix.buffer), texts.buffer(found.right.buffer)
-    rows = texts.buffer(system(stage))
+    scratched, rows = texts.buffer(system(stage)), "equations"
     load = (
         f"const int row = e / wide, col = e % wide;\n"
         f"{rows}[e] = col < count ? {matrix}[row * count + col] : {right}[row];\n"
@@ -74,7 +87,8 @@ def body(stage: FilledBuffer, found: Solved, texts: Texts, stored: Callable[[str
     )
     last = stored(f"{rows}[{unknown} * wide + count] / {rows}[{unknown} * wide + {unknown}]")
     return (
-        f"__shared__ int pivot;\nconst int count = {count}, wide = count + 1;\n"
+        f"__shared__ int pivot;\n#if {_size(stage)} <= {_SHARED}\n__shared__ {ctype} {rows}[{_size(stage)}];\n"
+        f"#else\n{ctype}* {rows} = {scratched};\n#endif\nconst int count = {count}, wide = count + 1;\n"
         f"for (int e = threadIdx.x; e < count * wide; e += BLOCK) {{\n{indent(load)}}}\n__syncthreads();\n"
         f"for (int p = 0; p < count; ++p) {{\n{indent(step)}}}\n"
         f"for (int {unknown} = threadIdx.x; {unknown} < count; {unknown} += BLOCK) {{\n{indent(last)}}}\n"

@@ -8,7 +8,8 @@ import pytest
 
 from agent.composer.nests.collectives.tiling.products import product_of
 from agent.composer.nests.lowering import lowered
-from agent.composer.nests.options import NestOptions, features
+from agent.composer.nests.offering import features
+from agent.composer.nests.options import NestOptions
 from agent.composer.nests.reading.following import FollowingError, follow
 from agent.composer.nests.writing import emit
 from sandbox.reference import special

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.simulator.decode.loops import natural_loops
+from sandbox.simulator.decode.loops import back_edges, natural_loops
 
 
 def test_straight_code_and_branches_have_no_loop():
@@ -29,3 +29,7 @@ def test_what_nothing_reaches_belongs_to_no_loop():
 
 def test_a_cycle_that_is_entered_at_two_blocks_is_no_natural_loop():
     assert natural_loops([(1, 2), (2, 3), (1,), ()]) == ()
+
+
+def test_each_way_back_to_one_block_has_a_loop_of_its_own():
+    assert set(back_edges([(1,), (1, 2), (1, 3), ()])) == {(1, frozenset({1})), (1, frozenset({1, 2}))}

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.budget import Budget
+from sandbox.budget import Budget, Work
 from sandbox.device import RunResult
 from sandbox.plan import BufferArgument, BufferSpec, Launch, LaunchMode, Plan, Role, ScalarArgument
 from sandbox.program import Program
@@ -27,7 +27,8 @@ from tests import compiling
 Array = np.ndarray[Any, Any]
 FOLDER = Path(__file__).parent / "idioms"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.cu"))
-BUDGET = Budget(20.0)
+BUDGET = Budget(20.0, Work(1_000_000, 4_000))
+"""Many times what any of them does: a mutant that waits without end does so no longer than it takes to tell."""
 
 
 def _blocks_of(size: int, values: Array) -> Array:

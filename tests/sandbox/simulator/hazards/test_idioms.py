@@ -57,6 +57,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "17 block scope": SHARED,
     },
     "last_block_volatile": {"14 not volatile": SAMPLE},
+    "ring": {
+        "9 fence later": "only the load of an input comes before it",
+        "19 fence earlier": "only the store of an output comes after it",
+    },
     "scan_global": {
         "10 without bar.sync #6": "those that are read are written with what is there already: nothing is added to them",
         "12 without bar.sync #6": OWN,

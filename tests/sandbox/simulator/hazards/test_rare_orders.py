@@ -77,3 +77,23 @@ def test_a_hand_over_that_goes_wrong_only_if_a_block_is_late_is_found_by_half_of
     cuda: Any, source: str
 ):
     assert verdicts(cuda, source).count(Verdict.RACE) >= len(SEEDS) // 2
+
+
+TOGETHER = """extern "C" __global__ void k(const int* x, int* y, int n) {
+  int i = threadIdx.x;
+  if (x[i] & 1) for (int r = 0; r < 3; ++r) ((volatile int*)y)[i] = r;
+  y[i] = __popc(MASK); }"""
+
+
+def counts(cuda: Any, mask: str, seed: int) -> set[int]:
+    given = {"x": np.arange(64, dtype=np.int32), "y": ("int32", 64), "n": 64}
+    result = cuda(TOGETHER.replace("MASK", mask)).run(1, 64, given, poison=seed)
+    assert result.fault is None
+    return set(result.outputs["y"].tolist())
+
+
+def test_lanes_that_a_branch_divided_need_not_execute_together_behind_it(cuda: Any):
+    found = [counts(cuda, "__activemask()", seed) for seed in SEEDS]
+    assert sum(one != {32} for one in found) >= len(SEEDS) // 2
+    assert counts(cuda, "__activemask()", 2) == {32}  # lock step
+    assert all(counts(cuda, "(__syncwarp(), __ballot_sync(~0u, true))", seed) == {32} for seed in SEEDS)

@@ -21,6 +21,7 @@ __device__ void wait(u64* b, unsigned parity) { unsigned done; do asm volatile("
 __device__ void store(void* to, const void* from, unsigned n) {
   asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;"
     :: "l"(to), "r"(at(from)), "r"(n) : "memory"); }
+__device__ void seen() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 __device__ void commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
 __device__ void drain() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
 extern "C" __global__ void k(const float* x, float* scratch, float* y) {
@@ -30,7 +31,7 @@ extern "C" __global__ void k(const float* x, float* scratch, float* y) {
 """
 IN = "if (t == 0) { expect(&b[0], 512); load(s[0], x, 512, &b[0]); }\n"
 OUT = "y[t] = s[0][127 - t]; }"
-BACK = "s[1][t] = x[t]; __syncthreads(); if (t == 0) { store(y, s[1], 512); commit(); %s } __syncthreads();\n s[1][t] = 2; }"
+BACK = "s[1][t] = x[t]; seen(); __syncthreads(); if (t == 0) { store(y, s[1], 512); commit(); %s } __syncthreads();\n s[1][t] = 2; }"
 HONEST = {
     "everyone waits": IN + "wait(&b[0], 0); " + OUT,
     "one thread waits, then a barrier": IN + "if (t == 0) wait(&b[0], 0); __syncthreads(); " + OUT,

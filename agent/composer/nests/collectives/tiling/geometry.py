@@ -56,9 +56,9 @@ def layout(factor: Factor, dtype: str | None, types: Types, deep: str) -> TileLa
     return TileLayout(factor, "BM" if factor.side == "left" else "BN", deep, ctype, size)
 
 
-def result_bytes(ctype: str) -> str:
-    """What a block's results take in shared memory."""
-    return f"BM * (BN + 4) * {_BYTES[ctype]}"
+def result_bytes(ctype: str, pitch: str) -> str:
+    """What a block's results take in shared memory, rows so far apart."""
+    return f"BM * {pitch} * {_BYTES[ctype]}"
 
 
 @dataclass(frozen=True)

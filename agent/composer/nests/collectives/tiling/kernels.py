@@ -94,7 +94,10 @@ class TiledWriter:
         functions = [SIZED_PACK, *([ASYNC_COPY] if self.choices.pipeline == "async" else [])]
         functions += self._multiplier.functions if isinstance(self._multiplier, TensorMultiplier) else []
         stages = f"GROUPS * STAGES * ({self._left.tile.bytes} + {self._right.tile.bytes})"
-        threads, shared = "LANES * GROUPS", f"max({stages}, {result_bytes(self._ctype)})"
+        threads, shared = (
+            "LANES * GROUPS",
+            f"max({stages}, {result_bytes(self._ctype, self._multiplier.pitch)})",
+        )
         bounds = f"{threads}, (512 + {threads} - 1) / ({threads})" if self.choices.bounded else threads
 
         def named(text: str) -> str:
@@ -271,7 +274,7 @@ class TiledWriter:
 
     def _kept(self, columns: tuple[Axis, ...]) -> str:
         """Compute and store one pack of results."""
-        place = "results[to_row * (BN + 4) + to_col{}]"
+        place = "results[to_row * " + self._multiplier.pitch + " + to_col{}]"
         kind = kind_of(self.product.fold)
         self.texts.known[self.product.fold] = Value(place.format(" + j" if self._packed_out else ""), kind)
         lines = self.texts.lines(self.stage.value)

@@ -40,6 +40,11 @@ class Multiplier:
     left_value: Converted
     right_value: Converted
 
+    @property
+    def pitch(self) -> str:
+        """How far rows of results are apart in shared memory: further where single ones are put there."""
+        return "(BN + 8)" if self.right.factor.is_deep else "BN"
+
     def declared(self) -> str:
         """Where a thread's results lie, and its sums."""
         deep_row, deep_col = self.left.factor.is_deep, self.right.factor.is_deep
@@ -98,7 +103,7 @@ class Multiplier:
         step = 1 if deep else 4
         pack = f"Pack<{self.ctype}, {step}>"
         column = self.col("s") if deep else "col + s * 8"
-        place = f"results + ({self.row('r')}) * (BN + 4) + {column}"
+        place = f"results + ({self.row('r')}) * {self.pitch} + {column}"
         inner = (
             f"{pack}* const to = reinterpret_cast<{pack}*>({place});\n"
             f"{pack} some = {{}};\nif (g > 0) {{\n    some = *to;\n}}\n"

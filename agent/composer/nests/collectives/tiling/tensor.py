@@ -49,6 +49,11 @@ class TensorMultiplier:
     rows: int
 
     @property
+    def pitch(self) -> str:
+        """How far rows of results are apart in shared memory: four of them do not meet in a bank."""
+        return "(BN + 8)"
+
+    @property
     def functions(self) -> list[str]:
         """Device functions that it calls."""
         return _HELPERS.replace("NAME", _NAMES[self.left.ctype]).split("\n\n")
@@ -89,7 +94,7 @@ class TensorMultiplier:
         """Add a warp's sums to the block's results, or put them there where its group is the first."""
         inner = (
             "const int to_row = row + 16 * r + 8 * h + lane / 4;\nconst int to_col = col + 8 * s + lane % 4 * 2;\n"
-            "float2* const to = reinterpret_cast<float2*>(results + to_row * (BN + 4) + to_col);\n"
+            f"float2* const to = reinterpret_cast<float2*>(results + to_row * {self.pitch} + to_col);\n"
             "float2 some = make_float2(0.0f, 0.0f);\nif (g > 0) {\n    some = *to;\n}\n"
             "some.x += sums[r][s][2 * h];\nsome.y += sums[r][s][2 * h + 1];\n*to = some;\n"
         )
