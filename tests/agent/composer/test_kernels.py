@@ -293,9 +293,11 @@ def test_the_file_says_which_features_it_uses(bench: Any) -> None:
         assert f"// features: {', '.join(features) or 'none'}\n" in space.text(features)
 
 
-def test_no_two_variants_of_a_task_are_the_same_text(bench: Any) -> None:
+def test_no_two_variants_of_a_family_of_its_own_are_the_same_text(bench: Any) -> None:
     for example, _ in EXAMPLES:
         space = Space(bench.task(example.reference, example.arguments, example.dims))
+        if space.family not in ("row program", "transpose"):
+            continue
         codes = [
             text.split("\n", 2)[2] for text in (space.text(features) for features in space.by_sha.values())
         ]
@@ -304,10 +306,11 @@ def test_no_two_variants_of_a_task_are_the_same_text(bench: Any) -> None:
 
 def test_a_deterministic_task_gets_no_floating_point_atomics(bench: Any) -> None:
     example = next(example for example, _ in EXAMPLES if example.name == "sum")
-    ordered = Space(bench.task(example.reference, example.arguments, example.dims, deterministic=True))
-    free = Space(bench.task(example.reference, example.arguments, example.dims, deterministic=False))
-    assert not any("atomicAdd" in ordered.text(features) for features in ordered.by_sha.values())
-    assert any("atomicAdd" in free.text(features) for features in free.by_sha.values())
+    space = Space(bench.task(example.reference, example.arguments, example.dims, deterministic=True))
+    lines = [line for features in space.by_sha.values() for line in space.text(features).splitlines()]
+    atomics = [line for line in lines if "atomicAdd" in line]
+    assert atomics
+    assert all("_done, 1u)" in line for line in atomics), "they count blocks"
 
 
 def test_arguments_named_like_words_of_the_kernel_are_renamed(bench: Any) -> None:
