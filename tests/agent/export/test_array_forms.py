@@ -233,6 +233,7 @@ finally:
 
 
 def test_a_module_for_pycuda_computes_on_a_driver(tmp_path: Path, driver: Path) -> None:
+    pytest.importorskip("pytools", reason="PyCUDA's arrays need it")
     if (reason := standing_in.missing() or standing_in.unusable(driver)) is not None:
         pytest.skip(reason)
     task = example("vector_add")
