@@ -6,11 +6,12 @@ import struct
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from agent.export.packages import KernelPackage
 from agent.export.plans import PassedNumber
 from agent.export.printing import cpp, local_name, python
+from agent.report.environment import text_environment
 from tools.tasks.task import TaskArgument
 
 _C_TYPES = {
@@ -43,14 +44,6 @@ _RESERVED = _listed(
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader("agent.export"),
-        autoescape=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     filters: Any = {
         "cpp": cpp,
         "ctype": c_type,
@@ -67,8 +60,7 @@ def _environment() -> Environment:
         "words": _words,
         "dictionary": dict,
     }
-    made.filters.update(filters)
-    return made
+    return text_environment("agent.export", filters)
 
 
 def rendered(template: str, package: KernelPackage, **more: object) -> bytes:

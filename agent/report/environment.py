@@ -1,8 +1,8 @@
-"""How templates become pages: every text is escaped and made visible, whoever wrote it."""
+"""How templates become pages, where every text is escaped and made visible, whoever wrote it, and other files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -38,6 +38,20 @@ def page_environment(*packages: str) -> Environment:
         "difference": difference,
         "resources": _resources,
     }
+    made.filters.update(filters)
+    return made
+
+
+def text_environment(package: str, filters: Mapping[str, Callable[..., object]]) -> Environment:
+    """Return an environment for a package's text files that are no pages: nothing is escaped."""
+    made = Environment(
+        loader=PackageLoader(package),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     made.filters.update(filters)
     return made
 

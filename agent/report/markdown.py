@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from agent.report.account import (
     Account,
@@ -17,6 +17,7 @@ from agent.report.account import (
     KernelAccount,
     RunAccount,
 )
+from agent.report.environment import text_environment
 from agent.report.figures import amount
 from agent.report.filters import SHARED
 from agent.report.listing import difference
@@ -50,14 +51,6 @@ def _page(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader("agent.report"),
-        autoescape=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     filters: Any = {
         **SHARED,
         "cell": cell,
@@ -66,8 +59,7 @@ def _environment() -> Environment:
         "diffed": _diffed,
         "value": figure_alone,
     }
-    made.filters.update(filters)
-    return made
+    return text_environment("agent.report", filters)
 
 
 def cell(text: object) -> str:
