@@ -69,6 +69,7 @@ class Space:
             return self
         smaller = copy(self)
         smaller.features = left
+        smaller.__dict__.pop("by_sha", None)  # it has fewer
         return smaller
 
     def settle(self, features: Iterable[str]) -> Features:

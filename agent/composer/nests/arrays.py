@@ -14,10 +14,10 @@ from agent.composer.nests.points import (
     Index,
     axes_of,
     chosen,
+    folds_in,
     kind_of,
     loads,
     number,
-    parts,
     placed,
 )
 from agent.composer.nests.sizes import ONE, Axis, Size
@@ -188,6 +188,10 @@ class FilledBuffer:
             if isinstance(one, Node):
                 yield from loads(one)
 
+    def reads_of(self, name: str) -> list[At]:
+        """The elements that it reads of one buffer."""
+        return [at for at in self.reads() if at.buffer == name]
+
     def rebuilt(self, change: Callable[[Node], Node]) -> FilledBuffer:
         """The same with its value, and what its place reads, changed."""
         place = self.place and tuple(change(one) if isinstance(one, Node) else one for one in self.place)
@@ -288,7 +292,7 @@ class Tracer:
 
 def _axes_of_extents(value: Node, axes: Sequence[Axis]) -> set[Axis]:
     """The axes that extents depend on: of an array's axes, and of those that its elements fold."""
-    folded = [axis for part in parts(value) if isinstance(part, Fold) for axis in part.axes]
+    folded = [axis for fold in folds_in(value) for axis in fold.axes]
     return {inner for axis in (*axes, *folded) for inner in axis.extent.axes()} - {*axes, *folded}
 
 

@@ -27,9 +27,5 @@ def is_local(program: NestProgram, nest: Nest, stage: FilledBuffer) -> bool:
     """Whether only later stages of its own kernel read it, at the same point: then no memory holds it."""
     if stage.name in program.outputs or nest.extra(stage):
         return False
-    readers = [(other, one) for other in program.nests for one in other.stages if _reads(one, stage.name)]
-    return all(other is nest for other, _ in readers)
-
-
-def _reads(stage: FilledBuffer, name: str) -> bool:
-    return any(at.buffer == name for at in stage.reads())
+    others = (one for other in program.nests if other is not nest for one in other.stages)
+    return not any(one.reads_of(stage.name) for one in others)

@@ -18,9 +18,9 @@ from agent.composer.nests.points import (
     axes_of,
     chosen,
     compared,
+    folds_in,
     guarded,
     loads,
-    parts,
     placed,
     targeted,
 )
@@ -91,7 +91,7 @@ class Cutter:
     def _pieces(self, stage: FilledBuffer, fold: Fold, points: int) -> list[FilledBuffer]:
         """Reduce pieces, and put their results together."""
         total = combinations(fold.axes)
-        inner = [combinations(part.axes) for part in parts(fold.body) if isinstance(part, Fold)]
+        inner = [combinations(part.axes) for part in folds_in(fold.body)]
         work = self.program.count(total) * max((self.program.count(size) for size in inner), default=1)
         most = min(_MOST, _PIECES // max(1, points), work // _LEAST)
         count = 1 << max(3, most.bit_length() - 1)

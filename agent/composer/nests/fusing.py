@@ -26,10 +26,10 @@ def inlined(stages: Sequence[FilledBuffer], outputs: Iterable[str]) -> list[Fill
         stage = next(one for one in kept if one.name == name)
         if name in outputs or stage.place is not None or is_special(stage):
             continue
-        readers = [one for one in kept if any(at.buffer == name for at in one.reads())]
+        readers = [one for one in kept if one.reads_of(name)]
         if len(readers) != 1 or is_special(readers[0]):
             continue
-        found = [at for at in readers[0].reads() if at.buffer == name]
+        found = readers[0].reads_of(name)
         if all(not at.guards and _covers(at.indices, readers[0].axes) for at in found):
             kept[kept.index(readers[0])] = _taken_in(readers[0], stage)
             kept.remove(stage)
@@ -44,7 +44,7 @@ def folded_in(
     for stage in reversed(stages):
         if stage.name in final or stage.place is not None or is_special(stage):
             continue
-        readers = [one for one in kept if any(at.buffer == stage.name for at in one.reads())]
+        readers = [one for one in kept if one.reads_of(stage.name)]
         folds = list(folds_of(stage))
         lengths = [program.count(combinations(fold.axes)) for fold in folds]
         many = program.count(combinations(stage.axes)) >= _ROWS
@@ -61,8 +61,7 @@ def _is_read_once(stage: FilledBuffer, reader: FilledBuffer) -> bool:
     if not isinstance(reader.value, Fold) or reader.place is not None:
         return False
     over = (*reader.axes, *reader.value.axes)
-    reads = [at for at in reader.reads() if at.buffer == stage.name]
-    return all(not at.guards and _covers(at.indices, over) for at in reads)
+    return all(not at.guards and _covers(at.indices, over) for at in reader.reads_of(stage.name))
 
 
 def _covers(indices: Sequence[Index], axes: Sequence[Axis]) -> bool:

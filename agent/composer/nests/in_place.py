@@ -14,7 +14,7 @@ from agent.composer.nests.sizes import Axis, Size
 
 def swapped(nests: Sequence[Nest], name: str) -> tuple[Nest, ...] | None:
     """Let threads swap elements with their mirror images, where that is all that becomes of an array in place."""
-    if any(at.buffer == name for nest in nests[:-1] for stage in nest.stages for at in stage.reads()):
+    if any(stage.reads_of(name) for nest in nests[:-1] for stage in nest.stages):
         return None
     last = _mirrored(nests[-1], name)
     return None if last is None else (*nests[:-1], last)
@@ -25,7 +25,7 @@ def _mirrored(nest: Nest, name: str) -> Nest | None:
     if len(nest.stages) != 1 or nest.folds or nest.stages[0].name != name:
         return None
     (stage,) = nest.stages
-    turned = {_turned(stage, at.indices) for at in stage.reads() if at.buffer == name}
+    turned = {_turned(stage, at.indices) for at in stage.reads_of(name)}
     if len(turned) != 1 or None in turned:
         return None
     (axis,) = turned
@@ -68,8 +68,7 @@ def copied(nests: Sequence[Nest], name: str, shapes: dict[str, tuple[Size, ...]]
     copy, shape = f"{name}_before", shapes[name]
     shapes[copy] = shape
     axes = tuple(Axis(-(1 << 20) - position, extent) for position, extent in enumerate(shape))
-    reads = [load for nest in nests for stage in nest.stages for load in stage.reads()]
-    kind = next(load.kind for load in reads if load.buffer == name)
+    kind = next(load.kind for nest in nests for stage in nest.stages for load in stage.reads_of(name))
     first = Nest(axes, (FilledBuffer(copy, axes, At(name, tuple(map(Size.of, axes)), kind), kind),))
     moved = [
         replace(nest, stages=tuple(one.rebuilt(lambda node: _from(node, name, copy)) for one in nest.stages))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
+from agent.composer.nests.collectives.turning import ringed
 from agent.composer.nests.cutting import Cutter
 from agent.composer.nests.fusing import folded_in, grouped, inlined
 from agent.composer.nests.in_place import copied, swapped
@@ -17,7 +18,6 @@ from agent.composer.nests.reading.extents import size_of
 from agent.composer.nests.reading.following import Computation
 from agent.composer.nests.sizes import ONE, Size
 from agent.composer.nests.tabulating import tabulated
-from agent.composer.nests.turns import ringed
 from tools.tasks.task import Task, TaskArgument
 
 
@@ -82,7 +82,7 @@ def _renamed(stages: list[FilledBuffer], outputs: int) -> list[FilledBuffer]:
 
 
 def _readers(name: str, stages: Iterable[FilledBuffer]) -> int:
-    return sum(any(at.buffer == name for at in stage.reads()) for stage in stages)
+    return sum(bool(stage.reads_of(name)) for stage in stages)
 
 
 def _alive(stages: Sequence[FilledBuffer], outputs: Iterable[str]) -> list[FilledBuffer]:

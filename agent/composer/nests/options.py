@@ -13,7 +13,7 @@ from agent.composer.nests.collectives.tiling.kernels import TileChoices
 from agent.composer.nests.collectives.tiling.products import Product, product_of
 from agent.composer.nests.cutting import is_long_scan, tiled
 from agent.composer.nests.packing import Packing, packing
-from agent.composer.nests.points import Fold, parts
+from agent.composer.nests.points import folds_in
 from agent.composer.nests.program import Nest, NestProgram, is_special
 from agent.composer.nests.sizes import Size, combinations
 from agent.composer.options import Options
@@ -154,7 +154,7 @@ def lanes(program: NestProgram, index: int, options: NestOptions) -> int:
 
 def _folded(program: NestProgram, nest: Nest) -> int:
     """The most elements that a fold of a nest takes in at one point."""
-    folds = [part for stage in nest.stages for part in parts(stage.value) if isinstance(part, Fold)]
+    folds = (fold for stage in nest.stages for fold in folds_in(stage.value))
     return max((program.count(combinations(fold.axes), 1) for fold in folds), default=1)
 
 

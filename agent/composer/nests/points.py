@@ -304,6 +304,11 @@ def loads(node: Node) -> Iterator[At]:
     return (part for part in parts(node) if isinstance(part, At))
 
 
+def folds_in(node: Node) -> Iterator[Fold]:
+    """Everything that a value reduces."""
+    return (part for part in parts(node) if isinstance(part, Fold))
+
+
 def axes_of(node: Node) -> set[Axis]:
     """The axes that a value depends on, but for those that it folds itself."""
     match node:

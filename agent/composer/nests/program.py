@@ -12,7 +12,7 @@ from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.solving import solved, system
-from agent.composer.nests.points import Fold, parts
+from agent.composer.nests.points import Fold, folds_in, parts
 from agent.composer.nests.sizes import Axis, Size, combinations
 from tools.tasks.task import Task
 
@@ -26,7 +26,7 @@ def folds_of(stage: FilledBuffer) -> Iterator[Fold]:
     """What a stage reduces, in its value and in where it goes."""
     for one in (stage.value, *stage.target):
         if isinstance(one, Node):
-            yield from (part for part in parts(one) if isinstance(part, Fold))
+            yield from folds_in(one)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from agent.composer.ir import Binary, Node, Unary
 from agent.composer.nests.arrays import FilledBuffer
-from agent.composer.nests.points import At, Fold, axes_of, kind_of, parts, rebuilt
+from agent.composer.nests.points import At, axes_of, folds_in, kind_of, rebuilt
 from agent.composer.nests.program import NestProgram, is_special
 from agent.composer.nests.sizes import Axis, Size, combinations
 
@@ -23,11 +23,7 @@ def tabulated(stages: Sequence[FilledBuffer], program: NestProgram) -> list[Fill
     tables = _Tables(program)
     found: list[FilledBuffer] = []
     for stage in stages:
-        if (
-            is_special(stage)
-            or stage.is_scattered
-            or any(isinstance(part, Fold) for part in parts(stage.value))
-        ):
+        if is_special(stage) or stage.is_scattered or any(True for _ in folds_in(stage.value)):
             found.append(stage)
             continue
         value = tables.read(stage, stage.value)

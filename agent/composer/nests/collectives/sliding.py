@@ -13,7 +13,7 @@ from agent.composer.expressions import Value
 from agent.composer.ir import Node
 from agent.composer.kernel_text import accumulate, identity, indent
 from agent.composer.nests.arrays import FilledBuffer
-from agent.composer.nests.points import At, Fold, Number, axes_of, kind_of, parts, placed
+from agent.composer.nests.points import At, Fold, Number, axes_of, folds_in, kind_of, placed
 from agent.composer.nests.program import Nest, is_special
 from agent.composer.nests.sizes import Axis, Quotient, Size, combinations
 from agent.composer.nests.texts import Texts
@@ -48,7 +48,7 @@ def sliding_of(nest: Nest) -> Sliding | None:
     (stage, *others) = nest.stages
     if others or is_special(stage) or stage.is_scattered or nest.extra(stage):
         return None
-    match [part for part in parts(stage.value) if isinstance(part, Fold)]:
+    match list(folds_in(stage.value)):
         case [fold]:
             found = (_along(nest, fold, axis, step) for axis in nest.axes[:-1] for step in fold.axes)
             return next((one for one in found if one is not None), None)

@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from agent.composer.expressions import Value
+from agent.composer.ir import Node
 from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
-from agent.composer.nests.points import At, placed, targeted
+from agent.composer.nests.points import At, placed, rebuilt, targeted
 from agent.composer.nests.sizes import ONE, Axis, Size, combinations
 from agent.composer.nests.texts import Texts
+
+_RING = 2
+"""Turns of which values are kept where only the last one's are read in the end."""
+
+
+def ringed(stages: Sequence[FilledBuffer], outputs: Iterable[str]) -> list[FilledBuffer]:
+    """Keep only the last two values of what loops carry, where no other stage reads the ones before."""
+    rings = {
+        one.name for one in stages if one.is_state and one.name not in outputs and _ends_alone(one, stages)
+    }
+    if not rings:
+        return list(stages)
+
+    def change(part: Node) -> Node:
+        again = rebuilt(part, change)
+        if not isinstance(again, At) or again.buffer not in rings:
+            return again
+        turn, *rest = again.indices
+        assert isinstance(turn, Size), "turns are counted"
+        return replace(again, indices=(turn % _RING, *rest))
+
+    def ring(stage: FilledBuffer) -> FilledBuffer:
+        if stage.name not in rings:
+            return stage
+        turn, *rest = stage.axes
+        place = (Size.of(turn) % _RING, *map(Size.of, rest))
+        return replace(stage, place=place, extents=(Size.of(_RING), *(axis.extent for axis in rest)))
+
+    return [ring(stage.rebuilt(change)) for stage in stages]
+
+
+def _ends_alone(state: FilledBuffer, stages: Sequence[FilledBuffer]) -> bool:
+    end = state.axes[0].extent - 1
+    outside = [one for one in stages if one.turns != state.turns]
+    return all(at.indices[0] == end for one in outside for at in one.reads_of(state.name))
 
 
 @dataclass(frozen=True)
 class TurnWriter:
-    """Writes the body of a kernel that fills the buffers of one loop.
+    """Writes the body of a kernel that fills the buffers of one loop; what it carries shares the axis of its turns.
 
     Attributes:
         stages: Of the loop, in order: those of each turn, then what it carries.
@@ -38,28 +75,25 @@ class TurnWriter:
     @property
     def points(self) -> Size:
         """How many threads go through the turns, each for itself; one block's where they need each other."""
-        return combinations(self.states[0].axes[1:]) if self.is_side_by_side() else ONE
+        return combinations(self.states[0].axes[1:]) if self.is_side_by_side else ONE
 
+    @cached_property
     def is_side_by_side(self) -> bool:
         """Whether every element needs but its own values of the turn before."""
-        first = self.states[0]
         shapes = {tuple(axis.extent for axis in stage.axes[1:]) for stage in self.stages}
         if len(self.states) != len(self.stages) or len(shapes) > 1:
             return False
         names = {stage.name for stage in self.stages}
-        return (
-            all(
-                at.indices[1:] == tuple(map(Size.of, stage.axes[1:]))
-                for stage in self.stages
-                for at in stage.reads()
-                if at.buffer in names
-            )
-            and first.turns is not None
+        return all(
+            at.indices[1:] == tuple(map(Size.of, stage.axes[1:]))
+            for stage in self.stages
+            for at in stage.reads()
+            if at.buffer in names
         )
 
     def body(self) -> str:
         """Write it."""
-        return self._alone() if self.is_side_by_side() else self._together()
+        return self._alone() if self.is_side_by_side else self._together()
 
     def _loop(self, inside: str) -> str:
         turn = self.texts.axis(self.states[0].axes[0])
@@ -109,10 +143,7 @@ class TurnWriter:
         self.texts.rename(loop, f"({turn} - 1)")
         inner = "".join(self._elements(stage, loop) for stage in self.stages if not stage.is_state)
         inside = f"if ({turn} > 0) {{\n{indent(inner)}}}\n" if inner else ""
-        for stage in self.states:
-            for axis in stage.axes[:1]:
-                self.texts.rename(axis, turn)
-            inside += self._elements(stage, stage.axes[0], barrier="")
+        inside += "".join(self._elements(stage, stage.axes[0], barrier="") for stage in self.states)
         return self._loop(inside + "__syncthreads();\n")
 
     def _elements(self, stage: FilledBuffer, turn: Axis, barrier: str = "__syncthreads();\n") -> str:

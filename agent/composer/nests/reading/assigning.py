@@ -59,7 +59,7 @@ class Assigner(Evaluator):
         if not isinstance(array, Array):
             raise NotExpressed(f"storing into a {type(array).__name__}")
         if isinstance(value, Selected):
-            storing.write_selected(array, items, value, op)
+            storing.write_selected(self.tracer, array, items, value, op)
         else:
             storing.write(self.tracer, array, items, array_of(self.tracer, value), op)
 

@@ -280,12 +280,9 @@ class _Follower(Assigner):
         except Returned as returned:
             raise NotExpressed("`return` in a loop over a size") from returned
         except (FollowingError, BuildsOnTurnsError) as error:
-            cause = error if isinstance(error, BuildsOnTurnsError) else error.__cause__
-            name = _name_of(cause, scope) if isinstance(cause, BuildsOnTurnsError) else ""
+            name = _built_on(error, scope)
             if name not in known:
                 raise
-            if isinstance(error, FollowingError):
-                raise FollowingError(str(error)) from CarriesError(place, name)
             raise CarriesError(place, name) from error
         finally:
             self.running.pop()
@@ -315,8 +312,11 @@ class _Follower(Assigner):
         return True
 
 
-def _name_of(cause: BuildsOnTurnsError, scope: Scope) -> str:
-    """What the reference calls what its turns build on; empty where it has no name here."""
+def _built_on(error: FollowingError | BuildsOnTurnsError, scope: Scope) -> str:
+    """What the reference calls what a loop's turns build on; empty where that has no name, or is not what failed."""
+    cause = error if isinstance(error, BuildsOnTurnsError) else error.__cause__
+    if not isinstance(cause, BuildsOnTurnsError):
+        return ""
     return cause.name or next((name for name, value in scope.items() if value is cause.array), "")
 
 

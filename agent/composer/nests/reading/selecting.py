@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from agent.composer.expressions import Kind
@@ -13,7 +12,6 @@ from agent.composer.nests.arrays import Array, NotExpressed, Tracer
 from agent.composer.nests.kinds import literal, truth
 from agent.composer.nests.points import chosen
 from agent.composer.nests.reading.values import Selected, element_wise
-from agent.composer.nests.sizes import Size
 
 _NEUTRAL: dict[str, float] = {"sum": 0, "prod": 1, "max": -math.inf, "min": math.inf}
 
@@ -33,14 +31,6 @@ def counted(tracer: Tracer, chosen_ones: Selected) -> Array:
     """How many elements are selected."""
     ones = element_wise(tracer, lambda met: chosen(truth(met), Literal(1), Literal(0)), chosen_ones.mask)
     return tracer.folded("sum", ones, range(len(ones.axes)))
-
-
-def stored(array: Array, mask: Array, value: Selected, change: Callable[[Node, Node], Node]) -> Node:
-    """What `array` is where a mask holds, once what the same mask has selected is stored there."""
-    if mask.shape != array.shape or not value.is_by(mask):
-        raise NotExpressed("storing at one mask what another one selects")
-    places = [Size.of(axis) for axis in array.axes]
-    return chosen(truth(mask.at(places)), change(array.own, value.array.at(places)), array.own)
 
 
 def reduced(tracer: Tracer, name: str, chosen_ones: Selected, axis: Any, words: dict[str, Any]) -> Array:

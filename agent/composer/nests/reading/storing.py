@@ -24,7 +24,6 @@ from agent.composer.nests.points import (
     over,
     placed,
 )
-from agent.composer.nests.reading import selecting
 from agent.composer.nests.reading.indexing import AxisRun, Picked, keys_of, parts_of
 from agent.composer.nests.reading.values import Selected
 from agent.composer.nests.sizes import ONE, Axis, Size, flattened
@@ -55,22 +54,19 @@ def write(
     parts, shape = _target(array, named)
     running = (*tracer.loops[array.depth :], *named.axes)
     condition, inner, loops = _places(running, array.axes, parts)
-    stored = spread(
-        _fitting(tracer, value, shape), [*inner[: named.at], *map(Size.of, named.axes), *inner[named.at :]]
-    )
-    turns = [loop for loop in (*tracer.loops[array.depth :], *named.axes) if loop not in loops]
+    index = [*inner[: named.at], *map(Size.of, named.axes), *inner[named.at :]]
+    stored, condition = spread(_fitting(tracer, value, shape), index), placed(condition, loops)
+    turns = [loop for loop in running if loop not in loops]
     if named.axes and set(turns) - set(named.axes):
         raise NotExpressed("storing at indices that are read from an array, in a loop over a size")
-    condition = placed(condition, loops)
     if turns and (not op or (named.axes and not each_counts)):
         condition, stored = _last(tracer, turns, condition, placed(stored, loops))
     elif axes_of(condition) & set(turns):
         stored = _all_turns(tracer, op, _where_met(op, condition, placed(stored, loops), array.kind), turns)
         condition = Literal(1)
     else:
-        stored = _all_turns(tracer, op, stored, turns)
-    new = placed(stored, loops)
-    array.write(chosen(condition, guarded(taken(op, array.own, new), condition), array.own))
+        stored = placed(_all_turns(tracer, op, stored, turns), loops)
+    array.write(chosen(condition, guarded(taken(op, array.own, stored), condition), array.own))
 
 
 @dataclass(frozen=True)
@@ -147,22 +143,26 @@ def _write_masked(tracer: Tracer, array: Array, keys: Sequence[Any], value: Arra
     mask, *others = keys
     if not isinstance(mask, Array) or any(key != slice(None) for key in others) or value.axes:
         raise NotExpressed("storing at a mask beside other indices, or anything but one value")
+    _store_where(tracer, array, mask, value.body, op)
+
+
+def _store_where(tracer: Tracer, array: Array, mask: Array, new: Node, op: str) -> None:
+    """Store an element, in terms of the array's axes, wherever a mask of the first of these holds."""
     if mask.kind is not Kind.BOOL or mask.shape != array.shape[: len(mask.axes)]:
         raise NotExpressed("a mask of another shape than what it is stored into")
     if tracer.loops[array.depth :]:
         raise NotExpressed("storing at a mask in a loop over a size")
-    index = tuple(Size.of(axis) for axis in array.axes)
-    met = truth(mask.at(index[: len(mask.axes)]))
-    array.write(chosen(met, taken(op, array.own, value.body), array.own))
+    met = truth(mask.at([Size.of(axis) for axis in array.axes[: len(mask.axes)]]))
+    array.write(chosen(met, taken(op, array.own, new), array.own))
 
 
-def write_selected(array: Array, mask: Any, value: Selected, op: str) -> None:
+def write_selected(tracer: Tracer, array: Array, mask: Any, value: Selected, op: str) -> None:
     """`array[mask] = value`, or `array[mask] op= value`, of what the same mask has selected."""
-    if not isinstance(mask, Array):
+    if not isinstance(mask, Array) or not value.is_by(mask):
         raise NotExpressed("what a mask selects, stored at anything but that mask")
     if value.kind is not array.kind:
         raise NotExpressed("what a mask selects, stored into an array of another kind")
-    array.write(selecting.stored(array, mask, value, lambda old, new: taken(op, old, new)))
+    _store_where(tracer, array, mask, value.array.at([Size.of(axis) for axis in array.axes]), op)
 
 
 def _target(array: Array, named: _Named) -> tuple[list[AxisRun | Picked], tuple[Size, ...]]:

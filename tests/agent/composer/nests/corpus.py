@@ -984,5 +984,13 @@ def reference(x, n, m):
             y[i * n + j] = x[i, j]
     return {"y": y}
 """), "several loops make up"),
+    (_of("selection_stored_in_a_loop", "in x float32 n; in s float32 k; out y float32 n", "n=9 k=4", """
+def reference(x, s, n, k):
+    y = np.zeros(n)
+    m = x > 0
+    for i in range(k):
+        y[m] = x[m] * s[i]
+    return {"y": y}
+"""), "storing at a mask in a loop"),
 )  # fmt: skip
 """What they do not, each with what the refusal says."""

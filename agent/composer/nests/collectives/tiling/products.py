@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.composer.ir import Binary, Node
-from agent.composer.nests.points import At, Fold, axes_of, loads, parts
+from agent.composer.nests.points import At, Fold, axes_of, folds_in, loads
 from agent.composer.nests.program import Nest
 from agent.composer.nests.sizes import Axis, Size
 
@@ -58,7 +58,7 @@ def product_of(nest: Nest) -> Product | None:
     stage = nest.stages[0]
     if len(nest.stages) != 1 or nest.extra(stage) or len(nest.axes) < 2 or stage.is_scattered or stage.turns:
         return None
-    match list(dict.fromkeys(part for part in parts(stage.value) if isinstance(part, Fold))):
+    match list(dict.fromkeys(folds_in(stage.value))):
         case [Fold(op="sum", body=Binary(op="*", left=one, right=other)) as fold]:
             last = nest.axes[-1]
             left, right = (other, one) if last in axes_of(one) else (one, other)
