@@ -47,11 +47,11 @@ class Space:
     def __init__(self, task: Task) -> None:
         self._family = family = _family(task)
         self._writer = _writer(family, task)
-        self.features: Features = self._writer.module.features(family)
         self._texts: dict[Features, str] = {}
         self._written: dict[str, Features] = {}
         self._settings: dict[Features, int] = {}
         try:
+            self.features: Features = self._writer.module.features(family)
             self.text(())
         except ShapeError as error:
             raise UsageError(str(NotKnown(str(error)))) from error

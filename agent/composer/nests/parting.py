@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
+from agent.composer.expressions import Kind
 from agent.composer.ir import Binary, Literal, Node, Where
 from agent.composer.nests.arrays import FilledBuffer
-from agent.composer.nests.kinds import literal
+from agent.composer.nests.kinds import literal, plain_value
 from agent.composer.nests.points import At, Index, Number, compared, placed, rebuilt, targeted
 from agent.composer.nests.sizes import Axis, Size
 
@@ -58,21 +59,31 @@ def decided(node: Node) -> Node:
         case Binary(left=Number() | Literal() as left, right=Number() | Literal() as right, op=op) if (
             op in _DECIDED
         ):
-            return compared(op, _size(left), _size(right))
+            met = compared(op, _size(left), _size(right))
+            return literal(met.value, Kind.BOOL) if isinstance(met, Literal) else met
+        case Binary(left=left, right=right, op="&" | "|" as op):
+            return _joined(op, decided(left), decided(right))
         case At():
             again = rebuilt(node, decided)
             assert isinstance(again, At), "what is read stays so"
-            known = [one.value for one in again.guards if isinstance(one, Literal)]
-            if not all(known):
+            if any(plain_value(one) == 0 for one in again.guards):
                 return literal(0, again.kind)
-            return replace(again, guards=tuple(one for one in again.guards if not isinstance(one, Literal)))
+            return replace(again, guards=tuple(one for one in again.guards if plain_value(one) is None))
         case Where(condition=condition, yes=yes, no=no):
             met = decided(condition)
-            if isinstance(met, Literal):
-                return decided(yes if met.value else no)
+            if (known := plain_value(met)) is not None:
+                return decided(yes if known else no)
             return Where(met, decided(yes), decided(no))
         case _:
             return rebuilt(node, decided)
+
+
+def _joined(op: str, left: Node, right: Node) -> Node:
+    """Two conditions as one, without one of which it is known whether it holds."""
+    for one, other in ((left, right), (right, left)):
+        if (known := plain_value(one)) is not None:
+            return other if bool(known) == (op == "&") else literal(op == "|", Kind.BOOL)
+    return Binary(left, right, op)
 
 
 def _size(node: Number | Literal) -> Index:

@@ -882,6 +882,15 @@ def reference(x, n, m):
     x[~keep] *= 2
     return {"x": x, "v": np.array([some.max() * len(some)])}
 """),
+    _of("rotary_by_halves", "in x float32 s, h, d; out y float32 s, h, d", "s=5 h=2 d=8", """
+def reference(x, s, h, d):
+    half = d // 2
+    inv = 1.0 / (10000 ** (np.arange(half) / half))
+    ang = np.outer(np.arange(s), inv)
+    cos, sin = np.cos(ang)[:, None, :], np.sin(ang)[:, None, :]
+    x1, x2 = x[..., :half], x[..., half:]
+    return {"y": np.concatenate([x1 * cos - x2 * sin, x1 * sin + x2 * cos], axis=-1)}
+"""),
 )  # fmt: skip
 """What nests express; each is compiled and run."""
 
