@@ -39,14 +39,13 @@ def _loops(program: NestProgram) -> bool:
 
 
 def _packs(program: NestProgram) -> bool:
+    """Whether any kernel is another one where neighbours go together."""
     options = NestOptions(vectorized_loads=True)
     tiled = with_scans(program, options)
-    written = [NestWriter(tiled, index, options).write() for index in range(len(tiled.nests))]
-    return any(name in line for one in written for line in one.defines for name in _WIDTHS)
-
-
-_WIDTHS = ("WIDTH", "LANES_OF")
-"""What is in the names of macros that say how many neighbours go together."""
+    return any(
+        NestWriter(tiled, index, options).write() != NestWriter(tiled, index, NestOptions()).write()
+        for index in range(len(tiled.nests))
+    )
 
 
 def _scans(program: NestProgram) -> bool:
