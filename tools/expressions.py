@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sandbox.errors import UsageError
+from sandbox.syntax_trees import syntax_tree
 
 MAX_LENGTH = 500
 """Longest expression, characters."""
@@ -101,7 +102,7 @@ def parse(text: str) -> Expression:
         raise ExpressionError(f"expected at most {MAX_LENGTH} characters, found {len(body)}")
     _check_tokens(body, offset)
     try:
-        root = ast.parse(body, mode="eval").body
+        root = syntax_tree(body, mode="eval").body
     except SyntaxError as error:
         raise ExpressionError(
             f"expected {_EXPECTED}; cannot read `{body}`", (error.offset or 1) + offset

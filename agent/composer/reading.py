@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from agent.composer.calls import NAMED_CONSTANTS, CallError, call_function, call_method
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Dim, Expand, Extent, Leaf, Literal, Matmul, Node, Transpose
+from sandbox.syntax_trees import syntax_tree
 
 MAX_SIZE = 2000
 MAX_DEPTH = 100
@@ -54,7 +55,7 @@ def read(text: str, inputs: Collection[str], dims: Collection[str]) -> Reading:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = ast.parse(text)
+            module = syntax_tree(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ReadingError(f"reference.py is not Python: {type(error).__name__}") from error
     return _ReferenceReader(inputs, dims).module(module)

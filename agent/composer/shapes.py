@@ -26,6 +26,7 @@ from agent.composer.ir import (
     Where,
     walk,
 )
+from sandbox.syntax_trees import syntax_tree
 
 Shape = tuple[str, ...]
 Lowered = tuple[Node, Shape]
@@ -38,7 +39,7 @@ class ShapeError(Exception):
 def normal(extent: str) -> str:
     """Write an extent in one way, so that equal texts mean equal extents."""
     try:
-        return ast.unparse(ast.parse(extent, mode="eval"))
+        return ast.unparse(syntax_tree(extent, mode="eval"))
     except (SyntaxError, ValueError) as error:
         raise ShapeError(f"the extent {extent!r} is not an expression") from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
+from sandbox.syntax_trees import syntax_tree
 from tools.expressions import Expression
 
 _PYTHON: Mapping[type[ast.operator], str] = {
@@ -34,7 +35,7 @@ def local_name(name: str) -> str:
 
 
 def _tree(expression: Expression) -> ast.expr:
-    return ast.parse(expression.text, mode="eval").body
+    return syntax_tree(expression.text, mode="eval").body
 
 
 def _cpp(node: ast.expr) -> str:

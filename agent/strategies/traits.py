@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from sandbox.syntax_trees import syntax_tree
 from tools.tasks.task import Task
 
 _CALLS = {
@@ -25,7 +26,7 @@ ELEMENTWISE = "elementwise"
 
 def kind(task: Task) -> str:
     """Return the kind of a task by what its reference calls: one of the kinds that pages of features name."""
-    tree = ast.parse(task.reference)
+    tree = syntax_tree(task.reference)
     found = {trait for node in ast.walk(tree) if (trait := _trait(node)) is not None}
     first = next((trait for trait in _ORDER if trait in found), ELEMENTWISE)
     if first in {"matmul", "reduction"} and _single(task):

@@ -16,6 +16,7 @@ from sandbox.budget import Work
 from sandbox.device import Device
 from sandbox.dtypes import FLOATS
 from sandbox.errors import UsageError
+from sandbox.syntax_trees import syntax_tree
 from sandbox.verdict import Verdict
 from tools.awaiting import together
 from tools.judge.families import Court
@@ -85,7 +86,7 @@ def cap(task: Task, dtype: str) -> float:
 
 def _gives_magnitude(task: Task) -> bool:
     try:
-        body = ast.parse(task.reference).body
+        body = syntax_tree(task.reference).body
     except SyntaxError:  # whoever runs the reference says so
         return False
     return any(isinstance(node, ast.FunctionDef) and node.name == "magnitude" for node in body)

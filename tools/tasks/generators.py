@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import zlib
 
@@ -44,13 +43,14 @@ def parse_call(call: str) -> tuple[str, tuple[Number, ...]]:
 def _number(text: str, call: str) -> Number:
     if text in ("inf", "-inf", "nan") and call.strip().startswith("constant"):
         return float(text)
-    try:
-        value: object = ast.literal_eval(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
-        value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e300:
-        raise GeneratorError(f"expected a plain number in `{call}`, found `{text}`")
-    return value
+    for number in (int, float):
+        try:
+            value = number(text)
+        except ValueError:
+            continue
+        if abs(value) <= 1e300:
+            return value
+    raise GeneratorError(f"expected a plain number in `{call}`, found `{text}`")
 
 
 def generate(call: str, shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> Array:

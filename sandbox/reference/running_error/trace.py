@@ -16,6 +16,7 @@ from sandbox.reference.running_error import folding, missing, movement, products
 from sandbox.reference.running_error.array import Traced, lift, narrow_input
 from sandbox.reference.running_error.namespace import as_complex, as_float, importing, modules
 from sandbox.reference.running_error.precision import Array, Precision, Untraceable, tracing
+from sandbox.syntax_trees import syntax_tree
 
 __all__ = ["FILE", "Trace", "Untraceable", "load", "trace"]
 
@@ -64,7 +65,7 @@ def load(text: str, replaced: Mapping[str, ModuleType] | None = None, *, traced:
 
 @lru_cache(16)
 def _compiled(text: str, *, traced: bool) -> CodeType:
-    tree = ast.parse(text, FILE)
+    tree = syntax_tree(text, FILE)
     if traced:
         tree = ast.fix_missing_locations(_Conversions().visit(tree))
     return compile(tree, FILE, "exec")

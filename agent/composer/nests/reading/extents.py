@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from agent.composer.nests.arrays import NotExpressed
 from agent.composer.nests.reading.whole_parts import replaced
 from agent.composer.nests.sizes import Size
+from sandbox.syntax_trees import syntax_tree
 
 
 def size_of(text: str, dims: Mapping[str, Size]) -> Size:
@@ -16,7 +17,7 @@ def size_of(text: str, dims: Mapping[str, Size]) -> Size:
     Raises:
         NotExpressed: It is none.
     """
-    return replaced(_size(ast.parse(text, mode="eval").body), dims)
+    return replaced(_size(syntax_tree(text, mode="eval").body), dims)
 
 
 def _size(node: ast.expr) -> Size:

@@ -23,6 +23,7 @@ from agent.composer.nests.reading.taken import Taken
 from agent.composer.nests.reading.turns import GONE, LoopTurns, Scope, Sum, carried
 from agent.composer.nests.reading.values import Range, array_of
 from agent.composer.nests.sizes import Size
+from sandbox.syntax_trees import syntax_tree
 from tools.tasks.task import Task, TaskArgument
 
 
@@ -62,7 +63,7 @@ def follow(task: Task) -> Computation:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = ast.parse(task.reference)
+            module = syntax_tree(task.reference)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise FollowingError(f"reference.py is not Python: {type(error).__name__}") from error
     taken = Taken({name: Size.of(name) for name in task.dims})

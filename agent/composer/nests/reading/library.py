@@ -8,12 +8,13 @@ from typing import Any
 
 from agent.composer.nests.reading.calls import OwnFunction, defaults_of
 from agent.composer.nests.reading.values import Namespace
+from sandbox.syntax_trees import syntax_tree
 
 
 def written_in_numpy(numpy: Namespace) -> dict[str, OwnFunction]:
     """The functions of `written_in_numpy.py` by name, with `numpy` for NumPy."""
     package = resources.files("agent.composer.nests.reading")
-    module = ast.parse(package.joinpath("written_in_numpy.py").read_text("utf-8"))
+    module = syntax_tree(package.joinpath("written_in_numpy.py").read_text("utf-8"))
     scope: dict[str, Any] = {"np": numpy}
     found: dict[str, OwnFunction] = {}
     for node in module.body:
