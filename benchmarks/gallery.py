@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from agent.cli.progress import LiveProgress
+from agent.cli.searching.progress import LiveProgress
 from agent.home import Home
 from agent.report import picture
 from agent.report.account import Figure, RunAccount

@@ -39,7 +39,7 @@ async def _check(
         RuntimeError: This machine lacks something, or its environment failed; the text says what to do.
     """
     text, known = _text(kernel), _task(task)
-    from agent.cli.report_view import show_check
+    from agent.cli.judging.report_view import show_check
     from tools.toolbox import CheckOrder
 
     async with _opened(device) as toolbox:
@@ -60,7 +60,7 @@ async def _profile(kernel: str | Path, task: str | Path | Task, *, device: str =
         RuntimeError: This machine lacks something, or its environment failed; the text says what to do.
     """
     text, known = _text(kernel), _task(task)
-    from agent.cli.report_view import show_profile
+    from agent.cli.judging.report_view import show_profile
     from tools.toolbox import ProfileOrder
 
     async with _opened(device) as toolbox:
@@ -103,7 +103,7 @@ async def _optimize(
         RuntimeError: This machine lacks something, or its environment failed; the text says what to do.
     """
     known = _task(task)
-    from agent.cli.run_view import show_result
+    from agent.cli.searching.run_view import show_result
     from agent.home import home
     from agent.results import SearchRequest
     from agent.search.starting import start_search
@@ -174,7 +174,7 @@ def _text(kernel: str | Path) -> str:
     if isinstance(kernel, str) and "\n" in kernel:
         return kernel
     find_own_first()
-    from agent.cli.kernels import read_kernel
+    from agent.cli.judging.kernels import read_kernel
     from sandbox.errors import UsageError
 
     try:

@@ -6,26 +6,11 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import (
-    chat,
-    check,
-    doctor,
-    export,
-    init,
-    install,
-    kernels,
-    report,
-    runs,
-    search,
-    serve,
-    stats,
-    suites,
-    supervise,
-    tasks,
-    token,
-    trajectories,
-    ui,
-)
+from agent.cli.judging import check, kernels
+from agent.cli.machine import doctor, install, serve, supervise, token, ui
+from agent.cli.runs import export, report, runs, stats, trajectories
+from agent.cli.searching import chat, search, suites
+from agent.cli.tasks import init, listing
 
 app = typer.Typer(
     name="warpwright",
@@ -66,7 +51,7 @@ app.command("chat")(chat.chat)
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("profile")(kernels.profile)
-app.command("tasks")(tasks.tasks)
+app.command("tasks")(listing.tasks)
 app.command("runs")(runs.runs)
 app.command("show")(runs.show)
 app.command("report")(report.report)

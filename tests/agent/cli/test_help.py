@@ -78,7 +78,7 @@ def test_help_loads_no_agent_framework_and_no_numpy() -> None:
 def test_the_options_defaults_are_those_of_a_request() -> None:
     import inspect
 
-    from agent.cli.search import optimize
+    from agent.cli.searching.search import optimize
     from agent.results import SearchRequest
 
     defaults = inspect.signature(optimize).parameters

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from agent.cli.run_view import show_result
+from agent.cli.searching.run_view import show_result
 from agent.home import Home
 from agent.search.starting import start_search
 from sandbox.verdict import PairedVerdict, Provenance, Verdict

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from agent.cli.progress import LiveProgress
+from agent.cli.searching.progress import LiveProgress
 from agent.events import CandidateJudged, Event, RunStarted
 from agent.home import Home
 from agent.mcp.following import Followed

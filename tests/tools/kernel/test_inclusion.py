@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.kernels import read_kernel
+from agent.cli.judging.kernels import read_kernel
 from tools.kernel.file import KernelFileError, parse
 from tools.kernel.inclusion import with_included
 from tools.kernel.sections import assembled, sections_of

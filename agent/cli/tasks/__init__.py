@@ -1,0 +1,1 @@
+"""Commands about tasks: which there are, and how a folder of one begins."""
