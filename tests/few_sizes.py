@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from tests.exhaustive import EXHAUSTIVE
 from tools.tasks.task import Task
-
-EXHAUSTIVE = os.environ.get("WARPWRIGHT_EXHAUSTIVE") == "1"
-"""Whether every task keeps all of its sizes."""
 
 
 def without(task: Task, left_out: Collection[Mapping[str, int]]) -> Task:

@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.exhaustive import EXHAUSTIVE
+
 ROOT = Path(__file__).parents[2]
-EXHAUSTIVE = os.environ.get("WARPWRIGHT_EXHAUSTIVE") == "1"
 STRATEGIES = ["auto", "fsr", "elites", "tree"] if EXHAUSTIVE else ["auto"]
 """What a search goes on from is the same for each: they are folds over what is stored."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import os
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +19,7 @@ from sandbox.simulator import profiling
 from sandbox.simulator.execute import running
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from tests.compiling import InProcess
+from tests.exhaustive import EXHAUSTIVE
 from tools.judge.oracle import bench_samples
 from tools.stages.compiling import CompileStage
 from tools.tasks.generators import inputs_for
@@ -48,9 +48,7 @@ def estimated(device: str, family: str, variant: str) -> float:
     return result.latency_us
 
 
-DEVICES = (
-    ("h200", "a100", "gtx1660s") if os.environ.get("WARPWRIGHT_EXHAUSTIVE") == "1" else ("h200", "gtx1660s")
-)
+DEVICES = ("h200", "a100", "gtx1660s") if EXHAUSTIVE else ("h200", "gtx1660s")
 ASKED = [
     pytest.param(device, pair, id=f"{device}: {pair.reason}")
     for device in DEVICES

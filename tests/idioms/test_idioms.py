@@ -3,12 +3,13 @@
 The table is in table/*.toml. An entry has a name, a kernel file and its task in short: `args`, each "ROLE NAME DTYPE[SHAPE]
 DATA"; `reference`, an expression in NumPy of the inputs and dims; where needed `magnitude`, another one, and `compare`, a
 function's body; `sizes` where they are not the usual ones. `waits_for` says why an entry fails today, and must then fail.
+WARPWRIGHT_IDIOM_SEEDS judges each under that many seeds, and WARPWRIGHT_EXHAUSTIVE=1 once, as a task of its own: on every
+family of values too, which is seven times the work.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import textwrap
 import tomllib
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from sandbox.verdict import Verdict
+from tests.exhaustive import EXHAUSTIVE, IDIOM_SEEDS
 from tests.sandbox.simulator.in_process import Compiles, Simulator, toolbox
 from tools.judge.freezing import store_frozen, uncalibrated
 from tools.tasks.folder import load
@@ -27,8 +29,6 @@ from tools.toolbox import TestOrder
 
 TABLES = sorted((Path(__file__).parent / "table").glob("*.toml"))
 ENTRIES = [entry for path in TABLES for entry in tomllib.loads(path.read_text())["idiom"]]
-EXHAUSTIVE = os.environ.get("WARPWRIGHT_EXHAUSTIVE") == "1"
-"""Whether each is judged as a task of its own, on every family of values too: seven times the work."""
 SIZES = [{"n": 97}, {"n": 1031}]
 ARGUMENT = re.compile(r"(inout|in|out|scalar|scratch) (\w+) (\w+)(?:\[(.*?)\])?(?: (\w+\(.*\)))?")
 
@@ -98,11 +98,13 @@ def listed() -> list[Any]:
 async def test_a_right_kernel_in_a_common_style_passes(entry: Mapping[str, Any], tmp_path: Path) -> None:
     (tmp_path / "task").mkdir()
     judged = task(entry, tmp_path / "task")
-    if not EXHAUSTIVE:  # bounds as strict as they get, and the task's own data alone
+    whole = EXHAUSTIVE or IDIOM_SEEDS > 0
+    if not whole:  # bounds as strict as they get, and the task's own data alone
         store_frozen(tmp_path, judged, Simulator.name, uncalibrated(judged))
     async with toolbox(tmp_path, Simulator(), Compiles(), seeds=1) as box:
-        report = await box.do(TestOrder(judged, judged.baseline))
-    assert report.verdict is Verdict.PASS, report.message
+        for seed in range(1, 1 + IDIOM_SEEDS) if IDIOM_SEEDS else [None]:
+            report = await box.do(TestOrder(judged, judged.baseline, seed=seed))
+            assert report.verdict is Verdict.PASS, f"seed {seed}: {report.message}"
 
 
 def test_the_suite_is_large_and_no_size_divides_a_block() -> None:

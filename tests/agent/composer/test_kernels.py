@@ -3,7 +3,6 @@
 With WARPWRIGHT_EXHAUSTIVE=1 in the environment, every kernel that can be written for the same tasks.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 from agent.composer.space import Space
+from tests.exhaustive import EXHAUSTIVE
 from tools.kernel import planning
 from tools.kernel.file import parse, sweep
 from tools.kernel.planning import compile_request
@@ -235,7 +235,7 @@ def covering(space: Space) -> list[tuple[str, ...]]:
 
 
 def variants(space: Space) -> list[tuple[str, ...]]:
-    return list(space.by_sha.values()) if os.environ.get("WARPWRIGHT_EXHAUSTIVE") else covering(space)
+    return list(space.by_sha.values()) if EXHAUSTIVE else covering(space)
 
 
 @pytest.mark.parametrize(("example", "expected"), EXAMPLES, ids=[example.name for example, _ in EXAMPLES])

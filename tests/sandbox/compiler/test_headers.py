@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from sandbox.compiler.standard_headers import HOST_HEADERS
 from sandbox.compiler.toolkit import find_toolkit
 from sandbox.isolation.process import ProcessIsolation
 from sandbox.program import CompileRequest, CompileResult
+from tests.exhaustive import EXHAUSTIVE
 
 CUDA = (
     "cuda_fp16.h", "cuda_bf16.h", "cuda_fp8.h", "cuda_runtime.h", "cuda.h", "math_constants.h",
@@ -25,7 +25,6 @@ PARTS = (
     "cuda/barrier", "cuda/atomic",
 )  # fmt: skip
 """Large ones that others of these include; alone they are compiled where EXHAUSTIVE."""
-EXHAUSTIVE = os.environ.get("WARPWRIGHT_EXHAUSTIVE") == "1"
 STANDARD = (
     "stdio.h", "stdint.h", "math.h", "float.h", "limits.h", "assert.h", "string.h", "stdlib.h", "stddef.h",
     "stdbool.h", "cstdint", "cmath", "cfloat", "climits", "cstdio", "cassert", "cstring", "cstdlib",

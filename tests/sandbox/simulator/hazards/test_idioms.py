@@ -7,14 +7,14 @@ ADR 17 lets pass with a note. WARPWRIGHT_IDIOM_SEEDS runs every idiom under that
 
 from __future__ import annotations
 
-import os
 import sys
 
 import pytest
 
+from tests.exhaustive import IDIOM_SEEDS
 from tests.sandbox.simulator.hazards.idiom import NAMES, Idiom
 
-SEEDS = range(1, 1 + int(os.environ.get("WARPWRIGHT_IDIOM_SEEDS", "2")))
+SEEDS = range(1, 1 + (IDIOM_SEEDS or 2))
 LAST = "nothing touches that memory after it"
 SHARED = "the location is in shared memory, where every thread is of one block"
 SC_LOAD = "the fence of a sequentially consistent load; the load itself acquires"
