@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 
 from agent.home import named_home
+from agent.telemetry import exporting
 from sandbox.errors import UsageError, WarpwrightError
 from sandbox.verdict import Verdict
 
@@ -50,7 +51,8 @@ def conclude(
         interrupted: What to say after Ctrl-C or SIGTERM.
     """
     try:
-        status = asyncio.run(_ended_by_sigterm(action()))
+        with exporting():
+            status = asyncio.run(_ended_by_sigterm(action()))
     except WarpwrightError as error:
         status = ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.LACKING
         complain(str(error), status, as_json=as_json)

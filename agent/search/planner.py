@@ -20,8 +20,9 @@ from agent.search.viewing import offered, view_of
 async def planner(state: SearchState, runtime: Runtime[Deps]) -> PlannerUpdate:
     """Start a round."""
     deps = runtime.context
-    context = _context(state, deps)
-    plans = begun_with(deps, context.round, await _plans(deps, context))
+    with deps.rounds.step("plan", state["round"] + 1):
+        context = _context(state, deps)
+        plans = begun_with(deps, context.round, await _plans(deps, context))
     deps.say(
         RoundPlanned(run=deps.run, round=context.round, features=[list(plan.features) for plan in plans])
     )

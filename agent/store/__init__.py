@@ -22,6 +22,7 @@ from agent.store.ledger import Ledger
 from agent.store.records import NewRun, Run, RunSummary
 from agent.store.replies import Replies
 from agent.store.runs import Runs
+from agent.store.totals import StoreTotals, Totals
 from sandbox.verdict import Verdict
 from tools.reports import ProfileReport
 
@@ -71,6 +72,10 @@ class Store:
     def get_run(self, run: str) -> Run:
         """Return a run; raise UsageError where there is none of that name."""
         return self.runs.get(run)
+
+    def totals(self) -> StoreTotals:
+        """Return what all runs come to, those of every tenant."""
+        return Totals(self._database).read()
 
     def list_runs(self, limit: int = 100) -> list[RunSummary]:
         """Return the latest runs, newest first."""
