@@ -204,6 +204,7 @@ def _candidate(
         place=_place(submission),
         round=submission.round,
         features=submission.plan.features,
+        without=submission.plan.without,
         why=submission.plan.why,
         origin=submission.plan.origin,
         parents=parents,
