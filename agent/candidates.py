@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -70,9 +70,9 @@ class Slot:
     without: tuple[str, ...] = ()
 
 
-def changes(features: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
-    """Return what is to be done to a kernel's features, in words: those to try, and those to leave out."""
-    return (*features, *(f"without {name}" for name in without))
+def changes(features: Iterable[str], without: Sequence[str]) -> tuple[str, ...]:
+    """Return what is to be done to a kernel's features, in words: each to try, then those to leave out."""
+    return (*features, *((f"without {' and '.join(without)}",) if without else ()))
 
 
 class Candidate(BaseModel):
