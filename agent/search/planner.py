@@ -8,7 +8,7 @@ from itertools import zip_longest
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from agent.candidates import CandidatePlan, Slot
+from agent.candidates import CandidatePlan, Slot, changes
 from agent.events import Noticed, RoundPlanned
 from agent.proposer import LimitedProposer, PlanContext, ProposalError
 from agent.search.beginning import begun_with
@@ -23,7 +23,11 @@ async def planner(state: SearchState, runtime: Runtime[Deps]) -> PlannerUpdate:
     context = _context(state, deps)
     plans = begun_with(deps, context.round, await _plans(deps, context))
     deps.say(
-        RoundPlanned(run=deps.run, round=context.round, features=[list(plan.features) for plan in plans])
+        RoundPlanned(
+            run=deps.run,
+            round=context.round,
+            features=[list(changes(plan.features, plan.without)) for plan in plans],
+        )
     )
     return PlannerUpdate(round=context.round, plans=[as_plain(plan) for plan in plans])
 
