@@ -22,13 +22,8 @@ async def planner(state: SearchState, runtime: Runtime[Deps]) -> PlannerUpdate:
     deps = runtime.context
     context = _context(state, deps)
     plans = begun_with(deps, context.round, await _plans(deps, context))
-    deps.say(
-        RoundPlanned(
-            run=deps.run,
-            round=context.round,
-            features=[list(changes(plan.features, plan.without)) for plan in plans],
-        )
-    )
+    features = [list(changes(plan.features, plan.without)) for plan in plans]
+    deps.say(RoundPlanned(run=deps.run, round=context.round, features=features))
     return PlannerUpdate(round=context.round, plans=[as_plain(plan) for plan in plans])
 
 
