@@ -10,6 +10,7 @@ from agent.candidates import Trial
 from agent.exploration import exploration
 from agent.home import Home
 from agent.results import BestKernel, HeldOut, RunState, SearchResult
+from agent.store.approvals import Approvals
 from agent.store.candidates import Candidates
 from agent.store.client_questions import ClientQuestions
 from agent.store.credits import Credits
@@ -60,6 +61,10 @@ class Store:
     def client_questions(self, run: str) -> ClientQuestions:
         """Return the questions of one run to the model of an MCP client."""
         return ClientQuestions(self._database, run)
+
+    def approvals(self, run: str) -> Approvals:
+        """Return the rounds of one run that wait for somebody's word."""
+        return Approvals(self._database, run)
 
     def ledger(self, run: str, budget: SearchBudget) -> Ledger:
         """Return the account of one run."""

@@ -28,12 +28,12 @@ _FIRST = (
 
 _LINES = (
     "SELECT round, candidate, sha, parent, other, features, used_features, verdict, latency_us, duplicate_of, lost,"
-    " origin, niche FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
+    " origin, niche, without FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
     " ORDER BY round, candidate"
 )
 _ATTEMPTS = (
-    "SELECT run, round, candidate, parent, other, features, used_features, why, origin, sha, verdict, message,"
-    " latency_us, provenance, speedup, tune, lost, duplicate_of, niche, NULL AS report"
+    "SELECT run, round, candidate, parent, other, features, used_features, without, why, origin, sha, verdict,"
+    " message, latency_us, provenance, speedup, tune, lost, duplicate_of, niche, NULL AS report"
     " FROM candidates WHERE run = ? ORDER BY round, candidate"
 )
 _TRIALS = (
@@ -59,7 +59,7 @@ class Candidates:
         with self._database.write() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO candidates (run, round, candidate, parent, features, why, sha, other, origin,"
-                " used_features) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " used_features, without) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(
                         run,
@@ -69,7 +69,7 @@ class Candidates:
                         plan.why,
                         submission.sha,
                     ),
-                    *(plan.other, plan.origin, json.dumps(submission.used)),
+                    *(plan.other, plan.origin, json.dumps(submission.used), json.dumps(plan.without)),
                 ),
             )
 
@@ -277,7 +277,8 @@ def _merit(trial: Trial) -> Merit:
 
 def _submission(row: sqlite3.Row) -> Submission:
     plan = CandidatePlan(
-        *(row["parent"], tuple(json.loads(row["features"])), row["why"], row["other"], row["origin"])
+        *(row["parent"], tuple(json.loads(row["features"])), row["why"], row["other"], row["origin"]),
+        without=tuple(json.loads(row["without"])),
     )
     used = tuple(json.loads(row["used_features"]))
     return Submission(row["round"], row["candidate"], plan, row["sha"], used)
@@ -297,12 +298,14 @@ def _line(row: sqlite3.Row) -> Line:
         lost=bool(row["lost"]),
         origin=row["origin"],
         niche=None if row["niche"] is None else _NICHE.validate_json(row["niche"]),
+        without=tuple(json.loads(row["without"])),
     )
 
 
 def _trial(row: sqlite3.Row) -> Trial:
     known = {
         "features": json.loads(row["features"]),
+        "without": json.loads(row["without"]),
         "tune": json.loads(row["tune"]),
         "report": None if row["report"] is None else load_report(row["report"]),
         "niche": None if row["niche"] is None else _NICHE.validate_json(row["niche"]),

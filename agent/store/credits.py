@@ -25,16 +25,19 @@ _PROVENANCE = """coalesce(
         (SELECT base.provenance FROM candidates AS base WHERE base.run = mine.run AND base.round = 0), NULL),
     mine.provenance
 ) AS provenance"""
-_JUDGED = f"""
+_MOVED = f"""
 SELECT mine.run, mine.sha, mine.why, runs.kind, runs.architecture, {_PROVENANCE}, mine.verdict,
-       mine.latency_us, tried.value AS feature,
-       json_array_length(mine.features) AS shared,
+       mine.latency_us, moved.value AS feature,
+       json_array_length(mine.features) + json_array_length(mine.without) AS shared,
        {_BEFORE}
-FROM candidates AS mine JOIN runs ON runs.id = mine.run, json_each(mine.features) AS tried
+FROM candidates AS mine JOIN runs ON runs.id = mine.run, json_each(mine.%s) AS moved
 WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0 AND mine.duplicate_of IS NULL
   AND mine.verdict NOT IN ('undecided', 'unsupported') AND mine.sha IS NOT NULL
-  AND runs.tenant = coalesce(?, runs.tenant) AND runs.id IS NOT ?
+  AND runs.tenant = coalesce(:tenant, runs.tenant) AND runs.id IS NOT :left_out
 """
+_TRIED = _MOVED % "features"
+_TAKEN_OUT = f"{_MOVED % 'without'} AND mine.verdict = 'pass'"
+"""What a kernel loses by a feature that is taken out is what that feature is worth; a failure says nothing of it."""
 
 _WRITTEN = f"""
 WITH wrote AS (
@@ -57,11 +60,11 @@ class Earned:
     """What a feature has earned, on one kind of task, one architecture, by one provenance of latencies.
 
     Attributes:
-        tries: Candidates that were to try it and were judged, each kernel once.
+        tries: Candidates that were to try it and were judged, each kernel once; and correct ones that left it out.
         correct: Of these, the ones that passed.
-        improved: Of these, the ones that were faster than what they built on.
-        log_gain: Sum over the correct ones of log(latency built on / latency), shared among the features that a
-            candidate tried together.
+        improved: Of these, the ones that were faster with it than without, be it before them or after.
+        log_gain: Sum over the correct ones of log(latency without it / latency with it), shared among all features
+            that a candidate put in or left out.
     """
 
     feature: str
@@ -135,21 +138,21 @@ class Credits:
 
     def earned(self, *, without: str | None = None, tenant: str | None = None) -> tuple[Earned, ...]:
         """Return what every feature has earned, but for one run's part; by name, kind and architecture."""
+        asked = {"tenant": self._tenant if tenant is None else tenant, "left_out": without}
         with self._database.read() as connection:
-            rows = connection.execute(
-                _JUDGED, (self._tenant if tenant is None else tenant, without)
-            ).fetchall()
+            put_in = connection.execute(_TRIED, asked).fetchall()
+            taken_out = connection.execute(_TAKEN_OUT, asked).fetchall()
         found: dict[tuple[str, str, str, str], Earned] = {}
-        for row in rows:
+        for sign, row in (*((1, row) for row in put_in), *((-1, row) for row in taken_out)):
             key = (row["feature"], row["kind"], row["architecture"], row["provenance"])
             so_far = found.get(key) or Earned(*key[:3], Provenance(row["provenance"]))
-            found[key] = _with(so_far, row["verdict"], row["latency_us"], row["before_us"], row["shared"])
+            found[key] = _with(so_far, row, sign)
         return tuple(found[key] for key in sorted(found))
 
     def examples(self, feature: str) -> list[Example]:
         """Return the correct kernels that were to try a feature, the one that gained most first."""
         with self._database.read() as connection:
-            rows = connection.execute(_JUDGED, (self._tenant, None)).fetchall()
+            rows = connection.execute(_TRIED, {"tenant": self._tenant, "left_out": None}).fetchall()
         found = [
             Example(row["run"], row["sha"], row["why"], row["before_us"] / row["latency_us"])
             for row in rows
@@ -185,15 +188,17 @@ class Credits:
         return found
 
 
-def _with(so_far: Earned, verdict: str, latency: float | None, before: float | None, shared: int) -> Earned:
-    passed = verdict == Verdict.PASS and bool(latency) and bool(before)
-    gain = math.log(before / latency) if passed and before and latency else 0.0
+def _with(so_far: Earned, row: sqlite3.Row, sign: int) -> Earned:
+    """Add what one candidate says of a feature that it put in (1) or left out (-1)."""
+    latency, before = row["latency_us"], row["before_us"]
+    passed = row["verdict"] == Verdict.PASS and bool(latency) and bool(before)
+    gain = sign * math.log(before / latency) if passed else 0.0
     return replace(
         so_far,
         tries=so_far.tries + 1,
         correct=so_far.correct + passed,
         improved=so_far.improved + (gain > 0),
-        log_gain=so_far.log_gain + gain / max(shared, 1),
+        log_gain=so_far.log_gain + gain / row["shared"],
     )
 
 

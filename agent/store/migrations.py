@@ -219,5 +219,17 @@ _QUESTIONS = statements(
     )
     """,
 )
-MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS)
+_PLANS = statements(
+    "ALTER TABLE candidates ADD COLUMN without TEXT NOT NULL DEFAULT '[]'",
+    """
+    CREATE TABLE approvals (
+        run TEXT NOT NULL REFERENCES runs (id),
+        round INTEGER NOT NULL,
+        planned TEXT NOT NULL,
+        answer TEXT,
+        PRIMARY KEY (run, round)
+    )
+    """,
+)
+MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS, _PLANS)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

@@ -21,7 +21,10 @@ from tools.tasks.proposing import propose
 from tools.tasks.table import read_table
 
 ROOT = Path(__file__).parents[2]
-_NSIGHT = '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"\n"0","k","gpu__time_duration.sum","ns","1,2"\n'
+_NSIGHT = (
+    '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"\n'
+    '"0","k","gpu__time_duration.sum","ns","1,2"\n'
+)
 _TASKS = ROOT / "examples" / "tasks"
 
 
