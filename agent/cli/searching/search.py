@@ -51,7 +51,12 @@ COMPOSER = "composer"
 
 def optimize(  # noqa: PLR0913 - they are the options of the command
     task: Annotated[
-        str, typer.Argument(metavar="TASK|FOLDER", help="A task's name or folder.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TASK|FOLDER|KERNEL.cu",
+            help="A task's name or folder, or a kernel of yours that a task is drafted from.",
+            show_default=False,
+        ),
     ],
     device: DeviceName = "auto",
     model: Model = None,
@@ -88,7 +93,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     """
 
     async def begin(view: ProgressView) -> SearchResult:
-        from agent.cli.judging.kernels import read_kernel
+        from agent.cli import output
+        from agent.cli.searching.sources import search_source
         from agent.home import home
         from agent.model_settings import CLIENT
         from agent.results import SearchRequest
@@ -100,8 +106,11 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
         kept = read_settings(found, Path.cwd())
         if model == COMPOSER:
             kept = kept.without_programs()
+        source = search_source(
+            task, start or (), found, lambda line: typer.echo(output.clean(line), err=as_json)
+        )
         request = SearchRequest(
-            task=task,
+            task=source.task,
             device=device,
             model=chosen_model(model or kept.models.model),
             base_url=base_url or kept.models.base_url,
@@ -126,7 +135,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             depth=depth,
             strategy=strategy,
             patience=patience,
-            start=tuple(read_kernel(str(path)) for path in start or ()),
+            start=source.start,
             target_us=target_us,
             target_speedup=target_speedup,
             target_roofline=target_roofline,
@@ -138,6 +147,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             raise UsageError(
                 f"the model {CLIENT!r} is an MCP client's own: start_search takes it, not this command"
             )
+        source.require_writer(request)
         return await start_search(request, home=found, on_event=view, approver=_approver(view))
 
     _watch(begin, as_json=as_json)
@@ -176,7 +186,7 @@ def _watch(
     from agent.cli.isolation import warn_of_weak_isolation
     from agent.cli.searching.progress import progress_view
     from agent.cli.searching.remaining import standing_in
-    from agent.cli.searching.run_view import show_result
+    from agent.cli.searching.run_view import show_result, task_word
     from agent.home import home
     from agent.store import Store
 
@@ -190,7 +200,7 @@ def _watch(
         if as_json:
             output.print_json(result)
         else:
-            show_result(output.console(), result)
+            show_result(output.console(), result, task_word(Store(home()).get_run(result.run)))
         return of_verdict(result.verdict)
 
     def how_to_go_on() -> str:
