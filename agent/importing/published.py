@@ -1,0 +1,52 @@
+"""What an imported task keeps of the problem that it was made of: the problem's own files, and who is called what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent.importing.definitions import DEFINITION, WORKLOADS, Problem, read_problem
+from sandbox.errors import UsageError
+
+NAMES = "published.json"
+
+
+class PublishedNames(BaseModel):
+    """What the names of a definition are in the task: inputs that nothing reads are left out.
+
+    Attributes:
+        inputs: Of the definition, by name, in order; as are the other two.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    axes: dict[str, str]
+
+
+def problem_files(problem: Problem, names: PublishedNames) -> dict[str, str]:
+    """Return what lies in a task's folder beside the task."""
+    return {**problem.texts, NAMES: names.model_dump_json(indent=2) + "\n"}
+
+
+def read_published(folder: Path) -> tuple[Problem, PublishedNames]:
+    """Read what an imported task keeps of its problem.
+
+    Raises:
+        UsageError: The task was not imported from a definition, or what it kept is gone or spoilt.
+    """
+    path = folder / NAMES
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(
+            f"{folder}: this task was not imported from {DEFINITION} and {WORKLOADS}, and solves no problem there:"
+            " import one with `warpwright import-flashinfer-bench FOLDER`"
+        ) from None
+    try:
+        return read_problem(folder), PublishedNames.model_validate_json(text)
+    except ValidationError:
+        raise UsageError(
+            f"{path}: expected names of inputs, outputs and axes: import the problem again"
+        ) from None
