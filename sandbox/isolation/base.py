@@ -46,6 +46,8 @@ _LIBRARY_FOLDERS = (
 )
 
 
+ENTROPY = "/dev/urandom"
+
 OPTIONAL = frozenset({"ml_dtypes"})
 """Packages that a worker does without where they are not installed: only bfloat16 needs this one."""
 
@@ -64,6 +66,7 @@ class WorkerSpec:
             users, and by the container's limit under docker; the kernel counts no threads of root.
         writes: The worker may write files, where the isolation leaves it a place to.
         programs: The worker may start the programs that it sees, which inherit its limits.
+        entropy: The worker may read /dev/urandom, without which some libraries do not start.
         gpu: Index of the NVIDIA GPU that the worker uses, or None.
     """
 
@@ -75,6 +78,7 @@ class WorkerSpec:
     threads: bool = False
     writes: bool = False
     programs: bool = False
+    entropy: bool = False
     gpu: int | None = None
 
 
@@ -122,7 +126,7 @@ class Isolation(ABC):
 
 @dataclass(frozen=True)
 class Package:
-    """An installed package: where it lies, and where below a folder on the import path it belongs."""
+    """An installed package, or a module of one file: where it lies, and where below a folder on the import path it belongs."""
 
     source: Path
     relative: str
@@ -141,6 +145,10 @@ def installed(names: Iterable[str]) -> list[Package]:
         except ModuleNotFoundError:
             spec = None
         if spec is None and name in OPTIONAL:
+            continue
+        if spec is not None and spec.origin and not spec.submodule_search_locations:
+            file = Path(spec.origin)
+            found.append(Package(file, file.name))
             continue
         if spec is None or not spec.submodule_search_locations:
             raise MissingDependencyError(

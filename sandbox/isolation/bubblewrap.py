@@ -12,6 +12,7 @@ from pathlib import Path
 from sandbox.errors import MissingDependencyError
 from sandbox.isolation import gpu
 from sandbox.isolation.base import (
+    ENTROPY,
     ENVIRONMENT,
     Command,
     Isolation,
@@ -77,6 +78,8 @@ class BubblewrapIsolation(Isolation):
         argv = [str(self._program), *_namespaces(), *private, *_system()]
         argv += [word for mount in mounts for word in mount]
         environment = dict(ENVIRONMENT)
+        if spec.entropy:
+            argv += ["--dev-bind", ENTROPY, ENTROPY]
         if spec.gpu is not None:
             argv += _gpu(spec.gpu)
             environment |= gpu.environment()

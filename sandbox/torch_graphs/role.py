@@ -1,0 +1,79 @@
+"""The worker's side of exports: files run here, and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sandbox.torch_graphs.exporting import Exported, export, run
+from sandbox.torch_graphs.graph import (
+    EvaluateCall,
+    Evaluated,
+    ExportCall,
+    ExportFault,
+    FittingSizes,
+    Origin,
+    SizesCall,
+    TorchGraph,
+)
+from sandbox.torch_graphs.loading import FileFault
+from sandbox.torch_graphs.reading import read
+from sandbox.torch_graphs.sizing import Sizing
+
+torch: Any = importlib.import_module("torch")
+
+_REMEMBERED = 4
+
+
+@dataclass(frozen=True)
+class TorchRole:
+    """Role `torch`: exports PyTorch functions, and computes what was exported."""
+
+    accepts: tuple[type[Any], ...] = (ExportCall, EvaluateCall, SizesCall)
+    known: dict[ExportCall, tuple[Exported, Sizing]] = field(default_factory=dict[Any, Any])
+
+    def answer(self, call: ExportCall | EvaluateCall | SizesCall) -> TorchGraph | Evaluated | FittingSizes | ExportFault:
+        """Export, compute, or say which sizes fit; what the file does wrong is an answer."""
+        warnings.simplefilter("ignore")
+        try:
+            if isinstance(call, ExportCall):
+                exported, sizing = self._exported(call)
+                return read(exported, sizing, call.file)
+            exported, sizing = self._exported(call.exported)
+            if isinstance(call, SizesCall):
+                return FittingSizes(tuple(sizing.fits(one) for one in call.sizes))
+            return _evaluated(call, exported, sizing)
+        except FileFault as fault:
+            return fault.fault
+
+    def _exported(self, call: ExportCall) -> tuple[Exported, Sizing]:
+        if call not in self.known:
+            exported = export(call)
+            self.known[call] = (exported, Sizing(exported))
+            if len(self.known) > _REMEMBERED:
+                del self.known[next(iter(self.known))]
+        return self.known[call]
+
+
+def _evaluated(call: EvaluateCall, exported: Exported, sizing: Sizing) -> Evaluated:
+    arguments: dict[str, Any] = {}
+    graph = read(exported, sizing, call.exported.file, whole=True)
+    for one in graph.inputs:
+        array = one.values if one.origin is Origin.CONSTANT else call.inputs[one.name]
+        if array is None:
+            raise FileFault(f"{one.path} has no values")
+        arguments[one.name] = torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
+    try:
+        found = run(exported.program, arguments)
+    except Exception as error:  # noqa: BLE001  the file's own operators may raise anything
+        raise FileFault(f"computing it at {dict(call.sizes)}: {type(error).__name__}: {error}") from None
+    return Evaluated(tuple(_array(one) for one in found))
+
+
+def _array(tensor: Any) -> np.ndarray[Any, Any]:
+    wide = tensor.double() if tensor.is_floating_point() else tensor
+    return np.array(wide.contiguous().numpy())

@@ -1,0 +1,153 @@
+"""Which sizes of an exported program are free, and what they may be, found by trying; in the worker.
+
+PyTorch says what equals what, and leaves open what must divide what: a graph is tried on tensors without memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sandbox.torch_graphs.expressions import expression
+from sandbox.torch_graphs.exporting import Exported, run
+from sandbox.torch_graphs.graph import Symbol
+
+torch: Any = importlib.import_module("torch")
+sympy: Any = importlib.import_module("sympy")
+
+_STEPS = (1, 2, 3, 4)
+_LEAST = 48
+"""So many small sizes are tried."""
+
+
+class Sizing:
+    """The free sizes of a program.
+
+    Attributes:
+        symbols: What is free, by name.
+    """
+
+    def __init__(self, exported: Exported) -> None:
+        """Find them."""
+        self._program = exported.program
+        self._values = {
+            node.name: node.meta["val"] for node in exported.program.graph.nodes if node.op == "placeholder"
+        }
+        hints = _hints(self._values.values())
+        self._ties = _tied(exported.program.graph, hints)
+        self._hints = {symbol: size for symbol, size in hints.items() if symbol not in self._ties}
+        steps = {symbol: self._step(symbol) for symbol in self._hints}
+        for symbol in [one for one, step in steps.items() if step is None]:
+            self._ties[symbol] = sympy.Integer(self._hints.pop(symbol))
+        self._steps = {symbol: step for symbol, step in steps.items() if step is not None}
+        least = {symbol: self._least(symbol) for symbol in self._hints}
+        self.symbols = {
+            str(symbol): Symbol(size, least[symbol], self._steps[symbol]) for symbol, size in self._hints.items()
+        }
+
+    def settled(self, value: Any) -> Any:
+        """Return a size in what is free alone, simplified by what divides it."""
+        found = expression(value).subs(self._ties)
+        found = found.subs(self._ties)
+        parts = {
+            symbol: step * sympy.Symbol(f"{symbol}_part", integer=True, positive=True)
+            for symbol, step in self._steps.items()
+            if step > 1
+        }
+        if not parts or not found.free_symbols & set(parts):
+            return found
+        divided = found.subs(parts)
+        back = {part.args[-1]: symbol for symbol, part in parts.items()}
+        if any(_denominator(divided, part) for part in back):
+            return found
+        return divided.subs({part: symbol / self._steps[symbol] for part, symbol in back.items()})
+
+    def fits(self, sizes: Mapping[str, int]) -> bool:
+        """Say whether the program takes these sizes, by the names of `symbols`."""
+        return self._takes({symbol: sizes[str(symbol)] for symbol in self._hints})
+
+    def shape(self, value: Any, sizes: Mapping[str, int]) -> list[int]:
+        """Return the shape of a tensor of the program at these sizes."""
+        named = {symbol: sizes[str(symbol)] for symbol in self._hints}
+        return [int(expression(side).subs(self._ties).subs(named)) for side in value.shape]
+
+    def _takes(self, sizes: Mapping[Any, int]) -> bool:
+        ties = {symbol: int(tie.subs(sizes)) for symbol, tie in self._ties.items()} | dict(sizes)
+
+        def shaped(value: Any) -> list[int]:
+            return [int(expression(side).subs(ties)) for side in value.shape]
+
+        try:
+            arguments = {
+                name: torch.empty(shaped(value), dtype=value.dtype, device="meta") for name, value in self._values.items()
+            }
+            found = run(self._program, arguments)
+            wanted = [node.meta["val"] for node in _outputs(self._program)]
+            return all(list(one.shape) == shaped(value) for one, value in zip(found, wanted, strict=True))
+        except Exception:  # noqa: BLE001  whatever PyTorch has against a size, it is none
+            return False
+
+    def _step(self, symbol: Any) -> int | None:
+        """The least distance between sizes; None where no other is taken."""
+        size = self._hints[symbol]
+        divisors = [one for one in range(5, size) if size % one == 0] if size <= 1 << 16 else []
+        powers = [1 << bit for bit in range(3, 16) if size % (1 << bit) == 0] if not divisors else []
+        for step in (*(one for one in _STEPS if size % one == 0), *divisors, *powers):
+            others = (size + step, size + 3 * step)
+            if all(self._takes({**self._hints, symbol: other}) for other in others):
+                return step
+        return None
+
+    def _least(self, symbol: Any) -> int:
+        step, size = self._steps[symbol], self._hints[symbol]
+        for number in range(1, _LEAST):
+            if step * number >= size or self._takes({**self._hints, symbol: step * number}):
+                return min(step * number, size)
+        return size
+
+
+def _outputs(program: Any) -> list[Any]:
+    """The nodes that are the program's own outputs."""
+    last = next(node for node in program.graph.nodes if node.op == "output")
+    specs = program.graph_signature.output_specs
+    return [node for node, spec in zip(last.args[0], specs, strict=True) if spec.kind.name == "USER_OUTPUT"]
+
+
+def _hints(values: Iterable[Any]) -> dict[Any, int]:
+    hints: dict[Any, int] = {}
+    for value in values:
+        for side in getattr(value, "shape", ()):
+            if not isinstance(side, int):
+                for symbol in side.node.expr.free_symbols:
+                    hints[symbol] = int(side.node.shape_env.backed_var_to_val[symbol])
+    return hints
+
+
+def _tied(graph: Any, hints: Mapping[Any, int]) -> dict[Any, Any]:
+    """Sizes that are a multiple of another where the graph subtracts one from the other, as parts of a projection."""
+    ties: dict[Any, Any] = {}
+    for node in graph.nodes:
+        for side in getattr(node.meta.get("val"), "shape", ()):
+            for symbol, tie in _differences(side, hints) if not isinstance(side, int) else ():
+                if symbol not in ties and not tie.free_symbols & set(ties):
+                    ties[symbol] = tie
+    return ties
+
+
+def _differences(side: Any, hints: Mapping[Any, int]) -> list[tuple[Any, Any]]:
+    found = side.node.expr
+    if not found.is_Add:
+        return []
+    added = [term for term in found.args if term.is_Symbol]
+    taken = [-term for term in found.args if term.could_extract_minus_sign()]
+    pairs = [(large, next(iter(term.free_symbols))) for large in added for term in taken if len(term.free_symbols) == 1]
+    return [
+        (large, small * (hints[large] // hints[small]))
+        for large, small in pairs
+        if large != small and hints.get(small) and hints.get(large, 1) % hints[small] == 0
+    ]
+
+
+def _denominator(value: Any, part: Any) -> bool:
+    return any(part in one.args[1].free_symbols for one in value.atoms(sympy.Function) if len(one.args) == 2)
