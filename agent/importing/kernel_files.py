@@ -49,7 +49,7 @@ def task_of_kernel(path: str, stem: str, text: str, home: Home) -> KernelAsTask:
         raise UsageError(f"{path}: no task can be drafted from it: {error}") from None
     if proposal.unread:
         raise UsageError(
-            f"{path}: nothing says what is right: its code cannot be read as a reference, {proposal.unread};"
+            f"{path}: nothing says what is right, for its code cannot be read as a reference: {proposal.unread};"
             f" {by_hand}"
         )
     try:

@@ -60,7 +60,8 @@ def propose(text: str, name: str, summary: str = "") -> Proposal:
         raise UsageError(
             f"{kernel} writes through no pointer that is not const: nothing says what it computes"
         )
-    if not dims:
+    sizeless = not dims
+    if sizeless:
         dims = ["n"]
         arguments = tuple(_argument(one, names[one], ("n",)) for one in parameters)
     launch = _launch(dims, device, own)
@@ -80,7 +81,10 @@ def propose(text: str, name: str, summary: str = "") -> Proposal:
     )
     known = {one.name: one for one in arguments}
     wanted = [_parameter(one, names[one], known.get(names[one])) for one in parameters]
-    task, unread = _with_reference(task, kernel, wanted, launch)
+    if sizeless:
+        unread = f"{kernel} takes no whole number that could be a size: nothing says how large its arrays are"
+    else:
+        task, unread = _with_reference(task, kernel, wanted, launch, device)
     host = [part.name for part in left_out]
     drafted = (
         f"reference.py is to be written: nothing else says what is right ({unread})"
@@ -112,11 +116,11 @@ class _GuessedLaunch:
 
 
 def _with_reference(
-    task: WholeTask, kernel: str, parameters: Sequence[CParameter], launch: _GuessedLaunch
+    task: WholeTask, kernel: str, parameters: Sequence[CParameter], launch: _GuessedLaunch, device: str
 ) -> tuple[WholeTask, str]:
     """Draft the reference from the kernel's own code, where that can be read; say why where it cannot."""
     try:
-        source = f"{launch.macros}{task.baseline}"
+        source = f"{device}\n{launch.macros}"  # lines keep their numbers
         drafted = transcribe(source, kernel, parameters, launch.elements, launch.block)
     except UnreadableError as error:
         return task, f"{kernel} has {error}"

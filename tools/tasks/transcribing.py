@@ -119,8 +119,14 @@ def _parsed(source: str, kernel: str) -> Any:
     try:
         unit = CParser().parse(f"{_PRELUDE} {code}")
     except ParseError as error:
-        raise UnreadableError(f"more than plain C ({error})") from None
+        raise UnreadableError(_more_than_c(str(error))) from None
     for one in unit.ext:
         if isinstance(one, c_ast.FuncDef) and one.decl.name == kernel:
             return one.body
     raise UnreadableError(f"no function {kernel} in plain C")
+
+
+def _more_than_c(said: str) -> str:
+    """What the parser of C says, in the words of the other messages."""
+    found = re.match(r":(\d+):\d+: (?:before: )?(.*)", said)
+    return f"more than plain C near `{found[2]}`, line {found[1]}" if found else f"more than plain C ({said})"

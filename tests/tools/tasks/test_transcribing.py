@@ -124,8 +124,8 @@ def test_what_a_kernel_reads_and_writes_is_given_to_it() -> None:
     [
         ("__shared__ float s[32];", "`__shared__`"),
         ("atomicAdd(&y[0], x[i]);", "`atomicAdd`"),
-        ("y[i] = mine(x[i]);", "a call of `mine`, line 2"),
-        ("float4 v;", "more than plain C"),
+        ("y[i] = mine(x[i]);", "a call of `mine`, line 1"),
+        ("float4 v;", "more than plain C near `v`, line 1"),
         ("float acc[4];", "the declaration of `acc`"),
         ("for (;;) y[i] = 0;", "a loop without an end"),
         ("for (int k = 0; k < n; k++) { if (k) continue; }", "Continue as a statement"),

@@ -47,6 +47,10 @@ def test_a_kernel_becomes_a_task_that_its_run_finds_again_and_the_search_begins_
         (TWICE.replace("if (i < n)", "for (int k = 0; k < 3; k++)"), "the composer cannot write"),
         (f"//@ launch twice<<<1, 256>>>(x, y)\n{TWICE}", "line 1: twice takes 3 arguments"),
         (f"//@ launch twice<<<1, n>>>(x, y, n)\n{TWICE}", "line 1: the block depends on a size"),
+        (
+            TWICE.replace(", int n", "").replace("i < n", "i < 8"),
+            "twice takes no whole number that could be a size",
+        ),
         ("int x;", "no __global__ function"),
     ],
 )
