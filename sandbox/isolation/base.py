@@ -126,7 +126,7 @@ class Isolation(ABC):
 
 @dataclass(frozen=True)
 class Package:
-    """An installed package, or a module of one file: where it lies, and where below a folder on the import path it belongs."""
+    """An installed package, or module of one file: where it lies, and where below a folder on the import path it goes."""
 
     source: Path
     relative: str

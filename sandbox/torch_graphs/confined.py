@@ -7,7 +7,6 @@ import sys
 import tempfile
 from typing import cast
 
-
 _FOLDER = "/tmp"
 
 

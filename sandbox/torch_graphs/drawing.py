@@ -34,7 +34,11 @@ class Drawn:
     def data(self, dtype: str) -> str:
         """Say it as a generator call of tasks, for an array of this dtype."""
         if "float" not in dtype:
-            return f"integers({self.low}, {self.high})" if self.base == "integers" else f"constant({self.shift:g})"
+            return (
+                f"integers({self.low}, {self.high})"
+                if self.base == "integers"
+                else f"constant({self.shift:g})"
+            )
         if self.base == "normal":
             return f"normal({self.shift:g}, {abs(self.scale):g})"
         if self.base == "uniform":
@@ -108,7 +112,9 @@ class Drawing(_modes.TorchDispatchMode):
             case "mul":
                 return replace(known, scale=known.scale * number, shift=known.shift * number)
             case "div":
-                return replace(known, scale=known.scale / number, shift=known.shift / number) if number else None
+                return (
+                    replace(known, scale=known.scale / number, shift=known.shift / number) if number else None
+                )
             case "add":
                 return replace(known, shift=known.shift + number)
             case "sub":

@@ -13,7 +13,9 @@ from sandbox.torch_graphs.loading import FileFault, Held, Loaded, attempt, load
 torch: Any = importlib.import_module("torch")
 fx: Any = importlib.import_module("torch.fx")
 
-_VIEWS = frozenset({"view", "slice", "select", "transpose", "permute", "t", "expand", "unsqueeze", "squeeze", "alias"})
+_VIEWS = frozenset(
+    {"view", "slice", "select", "transpose", "permute", "t", "expand", "unsqueeze", "squeeze", "alias"}
+)
 _NARROW = ("float16", "bfloat16", "float32")
 
 
@@ -61,14 +63,14 @@ def export(call: ExportCall) -> Exported:
     if not given:
         raise FileFault(f"{call.inputs} returns no tensor: nothing is computed from nothing")
     shapes = {
-        "held": tuple(_free(one.fake, call.fixed or _keeps_its_size(one), _small_axes(one)) for one in loaded.held),
+        "held": tuple(
+            _free(one.fake, call.fixed or _keeps_its_size(one), _small_axes(one)) for one in loaded.held
+        ),
         "given": tuple(_free(one, call.fixed or _is_unrolled(loaded.target), frozenset()) for one in given),
     }
 
     def work() -> Any:
-        program = torch.export.export(
-            _Functional(loaded), (held, given), dynamic_shapes=shapes, strict=False
-        )
+        program = torch.export.export(_Functional(loaded), (held, given), dynamic_shapes=shapes, strict=False)
         return program.run_decompositions({}) if _changes_in_place(program.graph) else program
 
     return Exported(attempt(call, work, f"exporting {call.target}"), loaded)
@@ -85,7 +87,14 @@ def _free(tensor: Any, fixed: bool, axes: frozenset[int]) -> dict[int, Any]:
 
 def _keeps_its_size(held: Held) -> bool:
     # Symbolic gates of recurrent cells take sympy minutes.
-    return held.origin is Origin.CONSTANT or held.owner in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")
+    return held.origin is Origin.CONSTANT or held.owner in (
+        "LSTM",
+        "GRU",
+        "RNN",
+        "LSTMCell",
+        "GRUCell",
+        "RNNCell",
+    )
 
 
 def _small_axes(held: Held) -> frozenset[int]:
@@ -94,7 +103,9 @@ def _small_axes(held: Held) -> frozenset[int]:
 
 
 def _is_unrolled(target: Any) -> bool:
-    return isinstance(target, torch.nn.Module) and any(isinstance(one, torch.nn.RNNBase) for one in target.modules())
+    return isinstance(target, torch.nn.Module) and any(
+        isinstance(one, torch.nn.RNNBase) for one in target.modules()
+    )
 
 
 def operator_name(node: Any) -> str:

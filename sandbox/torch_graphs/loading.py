@@ -112,7 +112,7 @@ def attempt(call: ExportCall, work: Callable[[], Any], doing: str) -> Any:
         return work()
     except (MemoryError, FileFault):
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001  the file's own code may raise anything
         raise FileFault(f"{doing}: {_said(error)}", _line(error, call)) from None
 
 
@@ -184,7 +184,11 @@ def _without_dropout(module: Any) -> list[str]:
     found = [one for one in module.modules() if isinstance(one, random) and one.training and one.p > 0]
     for one in found:
         one.eval()
-    return ["dropout is random in training: it is taken as in evaluation, where it does nothing"] if found else []
+    return (
+        ["dropout is random in training: it is taken as in evaluation, where it does nothing"]
+        if found
+        else []
+    )
 
 
 def _held(module: Any, mode: Any) -> list[Held]:
@@ -240,7 +244,9 @@ def _example(name: str, value: Any, drawing: Drawing, mode: Any) -> Given:
     if not isinstance(value, torch.Tensor):
         if value is None or isinstance(value, bool | int | str):
             return Given(name, value)
-        raise FileFault(f"expected tensors and plain numbers as inputs, found {type(value).__name__} for {name}")
+        raise FileFault(
+            f"expected tensors and plain numbers as inputs, found {type(value).__name__} for {name}"
+        )
     drawn = drawing.of(value)
     dtype = str(value.dtype).removeprefix("torch.")
     if not isinstance(value, _fake.FakeTensor):
@@ -253,8 +259,12 @@ def _names(target: Any, count: int, call: ExportCall) -> list[str]:
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        raise FileFault(f"expected a function or a module, found {type(target).__name__} for {call.target}") from None
-    positional = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+        raise FileFault(
+            f"expected a function or a module, found {type(target).__name__} for {call.target}"
+        ) from None
+    positional = [
+        one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
     if any(one.kind == one.VAR_POSITIONAL for one in parameters):
         positional += [f"input_{number}" for number in range(len(positional), count)]
     if count > len(positional):

@@ -54,7 +54,11 @@ class _Reader:
         inputs = [one for one in self._inputs(nodes) if whole or one.name in needed]
         called = [node for node in nodes if node.op == "call_function" and node.name in needed]
         notes = list(self._loaded.notes)
-        if any(is_in_place(node) and node.args[0].op == "placeholder" for node in nodes if node.op == "call_function"):
+        if any(
+            is_in_place(node) and node.args[0].op == "placeholder"
+            for node in nodes
+            if node.op == "call_function"
+        ):
             notes.append("it updates tensors that it holds, as running statistics: that is left out")
         return TorchGraph(
             tuple(inputs),
@@ -67,8 +71,12 @@ class _Reader:
 
     def _outputs(self, last: Any) -> list[Any]:
         specs = self._program.graph_signature.output_specs
-        found = [node for node, spec in zip(last.args[0], specs, strict=True) if spec.kind.name == "USER_OUTPUT"]
-        if not found or not all(isinstance(getattr(one, "meta", {}).get("val"), torch.Tensor) for one in found):
+        found = [
+            node for node, spec in zip(last.args[0], specs, strict=True) if spec.kind.name == "USER_OUTPUT"
+        ]
+        if not found or not all(
+            isinstance(getattr(one, "meta", {}).get("val"), torch.Tensor) for one in found
+        ):
             raise FileFault("expected tensors as its outputs")
         return found
 
@@ -110,7 +118,9 @@ class _Reader:
 
     def _is_size(self, node: Any) -> bool:
         value = node.meta.get("val")
-        return value is None or isinstance(value, int | float | bool | torch.SymInt | torch.SymFloat | torch.SymBool)
+        return value is None or isinstance(
+            value, int | float | bool | torch.SymInt | torch.SymFloat | torch.SymBool
+        )
 
     def _tensor(self, value: Any) -> GraphTensor:
         return GraphTensor(_dtype(value.dtype), tuple(self._size(side) for side in value.shape))

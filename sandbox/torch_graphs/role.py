@@ -36,7 +36,9 @@ class TorchRole:
     accepts: tuple[type[Any], ...] = (ExportCall, EvaluateCall, SizesCall)
     known: dict[ExportCall, tuple[Exported, Sizing]] = field(default_factory=dict[Any, Any])
 
-    def answer(self, call: ExportCall | EvaluateCall | SizesCall) -> TorchGraph | Evaluated | FittingSizes | ExportFault:
+    def answer(
+        self, call: ExportCall | EvaluateCall | SizesCall
+    ) -> TorchGraph | Evaluated | FittingSizes | ExportFault:
         """Export, compute, or say which sizes fit; what the file does wrong is an answer."""
         warnings.simplefilter("ignore")
         try:

@@ -9,8 +9,8 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sandbox.torch_graphs.expressions import expression
 from sandbox.torch_graphs.exporting import Exported, run
+from sandbox.torch_graphs.expressions import expression
 from sandbox.torch_graphs.graph import Symbol
 
 torch: Any = importlib.import_module("torch")
@@ -43,7 +43,8 @@ class Sizing:
         self._steps = {symbol: step for symbol, step in steps.items() if step is not None}
         least = {symbol: self._least(symbol) for symbol in self._hints}
         self.symbols = {
-            str(symbol): Symbol(size, least[symbol], self._steps[symbol]) for symbol, size in self._hints.items()
+            str(symbol): Symbol(size, least[symbol], self._steps[symbol])
+            for symbol, size in self._hints.items()
         }
 
     def settled(self, value: Any) -> Any:
@@ -80,7 +81,8 @@ class Sizing:
 
         try:
             arguments = {
-                name: torch.empty(shaped(value), dtype=value.dtype, device="meta") for name, value in self._values.items()
+                name: torch.empty(shaped(value), dtype=value.dtype, device="meta")
+                for name, value in self._values.items()
             }
             found = run(self._program, arguments)
             wanted = [node.meta["val"] for node in _outputs(self._program)]
@@ -141,7 +143,12 @@ def _differences(side: Any, hints: Mapping[Any, int]) -> list[tuple[Any, Any]]:
         return []
     added = [term for term in found.args if term.is_Symbol]
     taken = [-term for term in found.args if term.could_extract_minus_sign()]
-    pairs = [(large, next(iter(term.free_symbols))) for large in added for term in taken if len(term.free_symbols) == 1]
+    pairs = [
+        (large, next(iter(term.free_symbols)))
+        for large in added
+        for term in taken
+        if len(term.free_symbols) == 1
+    ]
     return [
         (large, small * (hints[large] // hints[small]))
         for large, small in pairs
