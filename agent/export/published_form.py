@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from agent.export.packages import KernelPackage
 from agent.export.rendering import rendered
+from agent.importing.definition_source import example_sizes
 from agent.importing.definitions import (
     DEFINITION,
     WORKLOADS,
     Definition,
     PublishedTolerance,
     Workload,
-    axis_sizes,
 )
 from agent.importing.published import PublishedNames, read_published
 from sandbox.errors import UsageError
@@ -107,6 +107,7 @@ def _sources(package: KernelPackage, definition: Definition, names: PublishedNam
             tensors={one: name for one, name in used.items() if name not in scalars},
             scalars={one: name for one, name in used.items() if name in scalars},
             flat=[one for one in used if specs[one].shape == ()],
+            fixed=names.fixed,
         ),
         f"{folder}/plan.py": rendered("plan.py.j2", package, cubins=False),
         f"{folder}/launching.py": (
@@ -121,8 +122,8 @@ def _trace(
     workload: Workload, package: KernelPackage, definition: Definition, names: PublishedNames, solution: str
 ) -> dict[str, Any]:
     """Return the trace of a workload: by their rule where it was judged here, without a result elsewhere."""
-    sizes = axis_sizes(definition, workload.axes)
-    dims = {name: sizes[axis] for axis, name in names.axes.items()}
+    sizes = example_sizes(definition, DEFINITION, workload.axes)
+    dims = {name: sizes[axis] for name, axis in names.axes.items()}
     evaluation = None
     for choice in package.choices:
         if dict(choice.dims) == dims and package.kernels[choice.kernel].judgements:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -237,8 +236,3 @@ def _line(text: str, path: list[str]) -> int:
             break
         position = found.start()
     return text.count("\n", 0, position) + 1
-
-
-def axis_sizes(definition: Definition, given: Mapping[str, int]) -> dict[str, int]:
-    """Return the size of every constant and variable axis."""
-    return definition.constant | {name: given[name] for name in definition.variable}

@@ -13,16 +13,20 @@ NAMES = "published.json"
 
 
 class PublishedNames(BaseModel):
-    """What the names of a definition are in the task: inputs that nothing reads are left out.
+    """Who is called what in a definition and its task.
 
     Attributes:
-        inputs: Of the definition, by name, in order; as are the other two.
+        inputs: The task's name of each input that is read, in the definition's order.
+        outputs: The same of the outputs.
+        axes: The axis of each of the task's dims.
+        fixed: Inputs that are part of the task: numbers that every workload has.
     """
 
     model_config = ConfigDict(frozen=True)
     inputs: dict[str, str]
     outputs: dict[str, str]
     axes: dict[str, str]
+    fixed: dict[str, int | float | bool] = {}
 
 
 def problem_files(problem: Problem, names: PublishedNames) -> dict[str, str]:

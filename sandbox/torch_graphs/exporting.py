@@ -70,7 +70,10 @@ def export(call: ExportCall) -> Exported:
     }
 
     def work() -> Any:
-        program = torch.export.export(_Functional(loaded), (held, given), dynamic_shapes=shapes, strict=False)
+        with torch.no_grad():  # where gradients are off already, what turns them off is no operator of its own
+            program = torch.export.export(
+                _Functional(loaded), (held, given), dynamic_shapes=shapes, strict=False
+            )
         return program.run_decompositions({}) if _changes_in_place(program.graph) else program
 
     return Exported(attempt(call, work, f"exporting {call.target}"), loaded)
@@ -142,6 +145,8 @@ class Wide(fx.Interpreter):
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """Call an operator."""
         name = getattr(target, "__name__", "").partition(".")[0]
+        if name.startswith("_assert"):
+            return None  # what was traced was as it says; here it has other dtypes, and no memory
         if name in ("dropout", "dropout_", "feature_dropout", "alpha_dropout"):
             return args[0]
         if name == "scaled_dot_product_attention" and len(args) > 4:

@@ -51,7 +51,7 @@ def write_problem(folder: Path, definition: object = DEFINITION, workloads: obje
 def published_task(folder: Path) -> Task:
     """The task as an import leaves it, in a folder with the problem's files."""
     problem = read_problem(write_problem(folder))
-    names = PublishedNames(inputs={"X": "x", "W": "w"}, outputs={"Y": "y"}, axes={"N": "n", "D": "d"})
+    names = PublishedNames(inputs={"X": "x", "W": "w"}, outputs={"Y": "y"}, axes={"n": "N", "d": "D"})
     for name, text in problem_files(problem, names).items():
         (folder / name).write_text(text)
     task = small_task(

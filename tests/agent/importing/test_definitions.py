@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent.importing.definition_source import EXAMPLES, example_sizes, source_of
-from agent.importing.definitions import Definition, axis_sizes, read_problem
+from agent.importing.definitions import Definition, read_problem
 from sandbox.errors import UsageError
 from tests.agent.export.published_problem import DEFINITION, WORKLOADS, write_problem
 
@@ -30,7 +30,7 @@ def test_a_problem_is_read_with_workloads_alone_or_in_traces(tmp_path: Path) -> 
     traces = [{"definition": "add_d4", "workload": one, "solution": None} for one in WORKLOADS]
     assert read_problem(write_problem(tmp_path / "b", workloads=traces)).workloads == plain.workloads
     assert plain.definition.variable == ("N",)
-    assert axis_sizes(plain.definition, plain.workloads[1].axes) == {"N": 250, "D": 4}
+    assert example_sizes(plain.definition, "d", plain.workloads[1].axes) == {"N": 250, "D": 4}
     assert plain.workloads[0].tolerance.required_matched_ratio == 0.99
 
 
