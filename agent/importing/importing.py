@@ -103,6 +103,51 @@ class Importer:
             return NotImported(str(error), error.line or None)
         return await self._tested(call, graph, made, name, summary or _summary(graph))
 
+    async def make_part(
+        self, call: ExportCall, graph: TorchGraph, part: TorchGraph, name: str
+    ) -> Imported | NotImported:
+        """Make a task of a part of a graph; what is held against the module is the translation of all of it.
+
+        Args:
+            call: What was exported.
+            graph: All of it.
+            part: Some of its nodes, with the values from outside as inputs.
+            name: Of the task.
+
+        Raises:
+            WorkerError: The environment failed.
+        """
+        try:
+            everything, made = draft(graph, _summary(graph)), draft(part, _summary(part))
+        except NotTranslated as error:
+            return NotImported(str(error), error.line or None)
+        found = await self._fitting(call, everything, graph)
+        if isinstance(found, NotImported):
+            return found
+        compared = await self._both(call, everything, _task(everything, name, "", found))
+        if isinstance(compared, NotImported):
+            return compared
+        sizes = await self._fitting(call, made, graph)
+        if isinstance(sizes, NotImported):
+            return sizes
+        try:
+            task = _with_baseline(_task(made, name, _summary(part), sizes))
+        except UsageError as error:
+            return NotImported(str(error))
+        return Imported(task, "composer", made.operators, made.notes, len(compared))
+
+    async def _fitting(
+        self, call: ExportCall, made: Draft, graph: TorchGraph
+    ) -> list[dict[str, int]] | NotImported:
+        """Sizes of a draft to test at, which the whole graph takes too."""
+        wanted = candidates(made.dims, lambda sizes: costs.value(made.flops, sizes))
+        example = {symbol: one.size for symbol, one in graph.symbols.items()}
+        asked = tuple({**example, **made.symbol_sizes(one)} for one in wanted)
+        fitting = await self._graphs.fitting(SizesCall(call, asked))
+        if isinstance(fitting, ExportFault):
+            return NotImported(fitting.message, fitting.line)
+        return [one for one, fits in zip(wanted, fitting.fits, strict=True) if fits] or [made.sizes]
+
     async def _tested(
         self, call: ExportCall, graph: TorchGraph, made: Draft, name: str, summary: str
     ) -> Imported | NotImported:

@@ -1,7 +1,8 @@
-"""What a search may be asked for beside a task: a kernel of a user's own."""
+"""What a search may be asked for beside a task: a kernel of a user's own, or a function or module of PyTorch."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,30 +36,74 @@ class SearchSource:
             raise UsageError(f"{error} ({self.drafted.folder / 'reference.py'})") from None
 
 
-def search_source(named: str, start: Sequence[Path], home: Home, say: Callable[[str], None]) -> SearchSource:
-    """Return the task that a name, a folder or a kernel file means.
+_MODULE = re.compile(r"(?P<file>.+\.py):(?P<target>[A-Za-z_]\w*)")
+
+
+@dataclass(frozen=True)
+class SearchInput:
+    """What a user asks a search for (a task, a kernel file, `FILE.py:NAME`), kernels to begin with, examples."""
+
+    named: str
+    start: tuple[Path, ...] = ()
+    examples: str | None = None
+    device: str = "auto"
+
+
+async def search_source(asked: SearchInput, home: Home, say: Callable[[str], None]) -> SearchSource:
+    """Return the task that a name, a folder, a kernel file, or a function or module of PyTorch means.
 
     Args:
-        named: As the user wrote it.
-        start: Kernel files to begin with.
+        asked: As the user wrote it.
         home: Where a drafted task is kept.
         say: Hears what was guessed, a line each.
 
     Raises:
-        UsageError: A file cannot be read, or no task can be drafted from it.
+        UsageError: A file cannot be read, or no task can be made of it.
+        MissingDependencyError: PyTorch is needed and absent.
+        WorkerError: The environment failed.
     """
     from agent.cli.judging.kernels import read_kernel
 
-    given = tuple(read_kernel(str(path)) for path in start)
-    if not named.endswith((".cu", ".cuh")):
-        return SearchSource(named, given)
+    start = tuple(read_kernel(str(path)) for path in asked.start)
+    module = _MODULE.fullmatch(asked.named)
+    if asked.examples is not None and module is None:
+        raise UsageError("--example-inputs goes with FILE.py:NAME")
+    if module is not None:
+        return await _of_module(module["file"], module["target"], asked, home, say, start)
+    if asked.named.endswith(".py"):
+        raise UsageError(f"{asked.named}: say which function or module of it is meant: {asked.named}:NAME")
+    if not asked.named.endswith((".cu", ".cuh")):
+        return SearchSource(asked.named, start)
     from agent.importing.kernel_files import task_of_kernel
 
-    drafted = task_of_kernel(named, Path(named).stem, read_kernel(named), home)
-    for note in drafted.notes:
+    drafted = task_of_kernel(asked.named, Path(asked.named).stem, read_kernel(asked.named), home)
+    _tell(asked.named, drafted.task, drafted.notes, say)
+    return SearchSource(str(drafted.task.folder), (drafted.start, *start), drafted.task)
+
+
+async def _of_module(
+    file: str, target: str, asked: SearchInput, home: Home, say: Callable[[str], None], start: tuple[str, ...]
+) -> SearchSource:
+    from agent.importing.importing import Importer
+    from agent.importing.modules import module_call, task_of_module
+    from sandbox.isolation.choose import choose_isolation
+    from sandbox.reference.service import References
+    from sandbox.torch_graphs.service import TorchGraphs
+
+    call = module_call(Path(file), target, asked.examples)
+    TorchGraphs.check()
+    say(f"exporting {target} of {file} ...")
+    isolation = choose_isolation()
+    async with TorchGraphs(isolation) as graphs, References(isolation) as references:
+        made = await task_of_module(call, graphs, Importer(graphs, references), home, asked.device)
+    _tell(f"{file}:{target}", made.task, made.notes, say)
+    return SearchSource(str(made.task.folder), start, made.task)
+
+
+def _tell(named: str, task: Task, notes: Sequence[str], say: Callable[[str], None]) -> None:
+    for note in notes:
         say(f"- {note}")
     say(
-        f"the task drafted from {named}: {drafted.task.folder}; it stays there, and"
-        f" `warpwright init NAME --like {drafted.task.folder}` makes one of your own"
+        f"the task drafted from {named}: {task.folder}; it stays there, and"
+        f" `warpwright init NAME --like {task.folder}` makes one of your own"
     )
-    return SearchSource(str(drafted.task.folder), (drafted.start, *given), drafted.task)
