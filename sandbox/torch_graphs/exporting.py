@@ -146,6 +146,8 @@ class Wide(fx.Interpreter):
             return args[0]
         if name == "scaled_dot_product_attention" and len(args) > 4:
             args = (*args[:4], 0.0, *args[5:])
+        if name.startswith("conv") and len(args) > 6 and args[1].shape[0] % args[6]:
+            raise ValueError("channels that groups do not divide")  # tensors without memory would let it pass
         args = tuple(map(_widened, args))
         return super().call_function(target, args, {name: _widened(value) for name, value in kwargs.items()})
 
