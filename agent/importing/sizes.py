@@ -22,12 +22,14 @@ class DimChoice:
         size: Of the example.
         least: The least size.
         step: What divides all sizes.
+        largest: Whether nothing larger than the example's size is meant.
     """
 
     name: str
     size: int
     least: int
     step: int
+    largest: bool = False
 
 
 Work = Callable[[Mapping[str, int]], int]

@@ -66,7 +66,7 @@ def export(call: ExportCall) -> Exported:
         "held": tuple(
             _free(one.fake, call.fixed or _keeps_its_size(one), _small_axes(one)) for one in loaded.held
         ),
-        "given": tuple(_free(one, call.fixed or _is_unrolled(loaded.target), frozenset()) for one in given),
+        "given": tuple(_free(one, call.fixed, frozenset()) for one in given),
     }
 
     def work() -> Any:
@@ -100,12 +100,6 @@ def _keeps_its_size(held: Held) -> bool:
 def _small_axes(held: Held) -> frozenset[int]:
     """Which axes of a parameter are no sizes: the windows of convolutions."""
     return frozenset(range(2, held.fake.dim())) if held.owner.startswith("Conv") else frozenset()
-
-
-def _is_unrolled(target: Any) -> bool:
-    return isinstance(target, torch.nn.Module) and any(
-        isinstance(one, torch.nn.RNNBase) for one in target.modules()
-    )
 
 
 def operator_name(node: Any) -> str:

@@ -112,7 +112,9 @@ def split(t: Translator, x: Operand, sizes: Any, dim: int = 0) -> list[str]:
 def broadcast_tensors(t: Translator, parts: Sequence[Operand]) -> list[str]:
     """Several in their common shape."""
     shape = t.result_shape()
-    return [str(one) if one.shape == shape else f"np.broadcast_to({one}, {tuple_text(shape)})" for one in parts]
+    return [
+        str(one) if one.shape == shape else f"np.broadcast_to({one}, {tuple_text(shape)})" for one in parts
+    ]
 
 
 @operator("unbind")

@@ -9,7 +9,9 @@ batch_size, length = 16, 65536
 class Model(nn.Module):
     def __init__(self, inward, outward, window, stride, padding, dilation):
         super().__init__()
-        self.conv = nn.ConvTranspose1d(inward, outward, window, stride=stride, padding=padding, dilation=dilation)
+        self.conv = nn.ConvTranspose1d(
+            inward, outward, window, stride=stride, padding=padding, dilation=dilation
+        )
 
     def forward(self, x):
         return self.conv(x)

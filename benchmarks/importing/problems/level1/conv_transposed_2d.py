@@ -10,7 +10,14 @@ class Model(nn.Module):
     def __init__(self, inward, outward, window, stride, padding, groups, dilation):
         super().__init__()
         self.conv = nn.ConvTranspose2d(
-            inward, outward, window, stride=stride, padding=padding, groups=groups, dilation=dilation, bias=False
+            inward,
+            outward,
+            window,
+            stride=stride,
+            padding=padding,
+            groups=groups,
+            dilation=dilation,
+            bias=False,
         )
 
     def forward(self, x):

@@ -12,7 +12,12 @@ class Model(nn.Module):
         self.axis = axis
 
     def forward(self, x):
-        return torch.sum(x, self.axis), torch.mean(x, self.axis), torch.max(x, self.axis)[0], torch.min(x, self.axis).values
+        return (
+            torch.sum(x, self.axis),
+            torch.mean(x, self.axis),
+            torch.max(x, self.axis)[0],
+            torch.min(x, self.axis).values,
+        )
 
 
 def get_inputs():

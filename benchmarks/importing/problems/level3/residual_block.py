@@ -14,7 +14,9 @@ class Model(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(outward, outward, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outward)
-        self.shortcut = nn.Sequential(nn.Conv2d(inward, outward, 1, stride=stride, bias=False), nn.BatchNorm2d(outward))
+        self.shortcut = nn.Sequential(
+            nn.Conv2d(inward, outward, 1, stride=stride, bias=False), nn.BatchNorm2d(outward)
+        )
 
     def forward(self, x):
         y = self.relu(self.bn1(self.conv1(x)))

@@ -17,7 +17,12 @@ class Model(nn.Module):
         b, h, w, c = x.shape
         s, n = self.window, self.heads
         y = torch.roll(self.norm(x), shifts=(-3, -3), dims=(1, 2))
-        y = y.view(b, h // s, s, w // s, s, c).permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, s * s, n, c // n)
+        y = (
+            y.view(b, h // s, s, w // s, s, c)
+            .permute(0, 1, 3, 2, 4, 5)
+            .contiguous()
+            .view(-1, s * s, n, c // n)
+        )
         y = y.transpose(1, 2).reshape(-1, n * s * s, c // n)
         y = self.mix(y).view(-1, n, s * s, c // n).transpose(1, 2).reshape(b, h // s, w // s, s, s, c)
         y = y.permute(0, 1, 3, 2, 4, 5).contiguous().view(b, h, w, c)
