@@ -11,7 +11,41 @@ from tools import expressions
 from tools.tasks.task import TaskArgument
 
 _FREE = frozenset(
-    ["view", "reshape", "permute", "transpose", "t", "slice", "select", "cat", "stack", "expand", "contiguous", "clone", "squeeze", "unsqueeze", "flatten", "split", "chunk", "getitem", "detach", "dropout", "zeros", "ones", "full", "to", "arange", "_to_copy", "split_with_sizes", "unbind", "flip", "pad", "constant_pad_nd", "embedding", "repeat"]
+    [
+        "view",
+        "reshape",
+        "permute",
+        "transpose",
+        "t",
+        "slice",
+        "select",
+        "cat",
+        "stack",
+        "expand",
+        "contiguous",
+        "clone",
+        "squeeze",
+        "unsqueeze",
+        "flatten",
+        "split",
+        "chunk",
+        "getitem",
+        "detach",
+        "dropout",
+        "zeros",
+        "ones",
+        "full",
+        "to",
+        "arange",
+        "_to_copy",
+        "split_with_sizes",
+        "unbind",
+        "flip",
+        "pad",
+        "constant_pad_nd",
+        "embedding",
+        "repeat",
+    ]
 )
 _PER_ELEMENT = {
     "gelu": 8, "softmax": 5, "log_softmax": 5, "layer_norm": 7, "group_norm": 7, "batch_norm": 7, "instance_norm": 7,

@@ -174,12 +174,8 @@ def _dims(
     """The dims that arguments use; a task has one at least."""
     used = {name for one in arguments for side in one.shape for name in re.findall(r"[A-Za-z_]\w*", side)}
     kept = {symbol: name for symbol, name in free.items() if name in used}
-    dims = [
-        DimChoice(
-            name, graph.symbols[symbol].size, graph.symbols[symbol].least, graph.symbols[symbol].multiple_of
-        )
-        for symbol, name in kept.items()
-    ]
+    known = {name: graph.symbols[symbol] for symbol, name in kept.items()}
+    dims = [DimChoice(name, one.size, one.least, one.multiple_of, one.largest) for name, one in known.items()]
     return tuple(dims) or (DimChoice("one", 1, 1, 1),), kept
 
 

@@ -228,7 +228,9 @@ def _task(made: Draft, name: str, summary: str, sizes: Sequence[dict[str, int]])
         sizes = [{"one": 1}]
     limits = {
         one.name: DimLimits(
-            min=one.least if one.least > 1 else None, multiple_of=one.step if one.step > 1 else None
+            min=one.least if one.least > 1 else None,
+            max=one.size if one.largest else None,
+            multiple_of=one.step if one.step > 1 else None,
         )
         for one in made.dims
     }

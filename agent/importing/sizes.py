@@ -22,12 +22,14 @@ class DimChoice:
         size: Of the example.
         least: The least size.
         step: What divides all sizes.
+        largest: Whether nothing larger than the example's size is meant.
     """
 
     name: str
     size: int
     least: int
     step: int
+    largest: bool = False
 
 
 Work = Callable[[Mapping[str, int]], int]
@@ -36,9 +38,10 @@ Work = Callable[[Mapping[str, int]], int]
 def candidates(dims: tuple[DimChoice, ...], work: Work) -> list[dict[str, int]]:
     """Return sizes to test at, cheap and far from square; the first is the least of all dims."""
     found: list[dict[str, int]] = []
+    limit = max(WORK, 4 * work({one.name: one.least for one in dims}))
     for row in _STEPS:
         sizes = {one.name: _size(one, row[place % len(row)]) for place, one in enumerate(dims)}
-        sizes = _cheaper(dims, sizes, work)
+        sizes = _cheaper(dims, sizes, work, limit)
         if sizes not in found:
             found.append(sizes)
     return found
@@ -49,10 +52,10 @@ def _size(dim: DimChoice, steps: int) -> int:
     return dim.least + dim.step * min(steps, most)
 
 
-def _cheaper(dims: tuple[DimChoice, ...], sizes: dict[str, int], work: Work) -> dict[str, int]:
+def _cheaper(dims: tuple[DimChoice, ...], sizes: dict[str, int], work: Work, limit: int) -> dict[str, int]:
     """Halve what is farthest from its least until the work is small."""
     sizes = dict(sizes)
-    while work(sizes) > WORK:
+    while work(sizes) > limit:
         far = {one: (sizes[one.name] - one.least) // one.step for one in dims}
         largest = max(far, key=lambda one: far[one] * one.step, default=None)
         if largest is None or not far[largest]:

@@ -126,7 +126,12 @@ class Isolation(ABC):
 
 @dataclass(frozen=True)
 class Package:
-    """An installed package, or module of one file: where it lies, and where below a folder on the import path it goes."""
+    """An installed package, or a module of one file.
+
+    Attributes:
+        source: Where it lies.
+        relative: Where it belongs, below a folder on the import path.
+    """
 
     source: Path
     relative: str

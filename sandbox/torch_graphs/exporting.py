@@ -66,7 +66,7 @@ def export(call: ExportCall) -> Exported:
         "held": tuple(
             _free(one.fake, call.fixed or _keeps_its_size(one), _small_axes(one)) for one in loaded.held
         ),
-        "given": tuple(_free(one, call.fixed or _is_unrolled(loaded.target), frozenset()) for one in given),
+        "given": tuple(_free(one, call.fixed, frozenset()) for one in given),
     }
 
     def work() -> Any:
@@ -103,12 +103,6 @@ def _keeps_its_size(held: Held) -> bool:
 def _small_axes(held: Held) -> frozenset[int]:
     """Which axes of a parameter are no sizes: the windows of convolutions."""
     return frozenset(range(2, held.fake.dim())) if held.owner.startswith("Conv") else frozenset()
-
-
-def _is_unrolled(target: Any) -> bool:
-    return isinstance(target, torch.nn.Module) and any(
-        isinstance(one, torch.nn.RNNBase) for one in target.modules()
-    )
 
 
 def operator_name(node: Any) -> str:
@@ -151,6 +145,8 @@ class Wide(fx.Interpreter):
             return args[0]
         if name == "scaled_dot_product_attention" and len(args) > 4:
             args = (*args[:4], 0.0, *args[5:])
+        if name.startswith("conv") and len(args) > 6 and args[1].shape[0] % args[6]:
+            raise ValueError("channels that groups do not divide")  # tensors without memory would let it pass
         args = tuple(map(_widened, args))
         return super().call_function(target, args, {name: _widened(value) for name, value in kwargs.items()})
 

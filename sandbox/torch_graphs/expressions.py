@@ -29,7 +29,7 @@ def text_of(value: Any) -> str:
     if value.is_Add:
         return _sum(value)
     if value.is_Mul:
-        return " * ".join(map(_factor, value.args))
+        return _product(value)
     if value.is_Pow and value.exp.is_Integer and value.exp > 0:
         return " * ".join([_factor(value.base)] * int(value.exp))
     if name in ("FloorDiv", "CleanDiv"):
@@ -39,6 +39,14 @@ def text_of(value: Any) -> str:
     if name in ("Max", "Min"):
         return f"{name.lower()}({', '.join(map(text_of, value.args))})"
     raise NoExpressionError(f"a size of {value}")
+
+
+def _product(value: Any) -> str:
+    """A product; a fraction of what its divisor is known to divide is a floor of the same value."""
+    above, below = value.as_numer_denom()
+    if below == 1:
+        return " * ".join(map(_factor, value.args))
+    return f"{_factor(above)} // {_factor(below)}"
 
 
 def _factor(value: Any) -> str:

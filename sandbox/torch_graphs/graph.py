@@ -108,11 +108,13 @@ class Symbol:
         size: In the example.
         least: The least that the graph was seen to take, the other sizes being those of the example.
         multiple_of: What all sizes must be multiples of.
+        largest: Whether nothing larger than the example's is taken.
     """
 
     size: int
     least: int = 1
     multiple_of: int = 1
+    largest: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sandbox.torch_graphs.graph import (
     SizesCall,
     TorchGraph,
 )
+from sandbox.worker_process import WorkerFailedError
 
 T = TypeVar("T", TorchGraph, Evaluated, FittingSizes)
 
@@ -84,6 +85,8 @@ class TorchGraphs(AsyncClosing):
     async def _ask(self, call: Any, kind: type[T], exported: ExportCall) -> T | ExportFault:
         try:
             found = await ask_within(CPU_S, self._pool, call, kind, ExportFault, about=exported.file)
+        except WorkerFailedError as error:
+            return ExportFault(f"the export itself failed: {str(error).strip().splitlines()[-1]}", None)
         except WorkerDiedError as error:
             return ExportFault(f"its code ended the worker: {error}", None)
         if not isinstance(found, LimitReached):

@@ -37,13 +37,14 @@ class Sizing:
         hints = _hints(self._values.values())
         self._ties = _tied(exported.program.graph, hints)
         self._hints = {symbol: size for symbol, size in hints.items() if symbol not in self._ties}
+        self._most: set[Any] = set()
         steps = {symbol: self._step(symbol) for symbol in self._hints}
         for symbol in [one for one, step in steps.items() if step is None]:
             self._ties[symbol] = sympy.Integer(self._hints.pop(symbol))
         self._steps = {symbol: step for symbol, step in steps.items() if step is not None}
         least = {symbol: self._least(symbol) for symbol in self._hints}
         self.symbols = {
-            str(symbol): Symbol(size, least[symbol], self._steps[symbol])
+            str(symbol): Symbol(size, least[symbol], self._steps[symbol], symbol in self._most)
             for symbol, size in self._hints.items()
         }
 
@@ -96,10 +97,16 @@ class Sizing:
         divisors = [one for one in range(5, size) if size % one == 0] if size <= 1 << 16 else []
         powers = [1 << bit for bit in range(3, 16) if size % (1 << bit) == 0] if not divisors else []
         for step in (*(one for one in _STEPS if size % one == 0), *divisors, *powers):
-            others = (size + step, size + 3 * step)
-            if all(self._takes({**self._hints, symbol: other}) for other in others):
+            if self._takes_all(symbol, (size + step, size + 3 * step, 2 * size)):
+                return step
+            below = [one for one in (size - step, size - 3 * step, size // step // 2 * step) if one > 0]
+            if len(below) == 3 and self._takes_all(symbol, below):
+                self._most.add(symbol)
                 return step
         return None
+
+    def _takes_all(self, symbol: Any, sizes: Iterable[int]) -> bool:
+        return all(self._takes({**self._hints, symbol: one}) for one in sizes)
 
     def _least(self, symbol: Any) -> int:
         step, size = self._steps[symbol], self._hints[symbol]
@@ -127,17 +134,28 @@ def _hints(values: Iterable[Any]) -> dict[Any, int]:
 
 
 def _tied(graph: Any, hints: Mapping[Any, int]) -> dict[Any, Any]:
-    """Sizes that are a multiple of another where the graph subtracts one from the other, as parts of a projection."""
+    """Sizes that follow from another, or are fixed, because the parts of a split must fit what comes after.
+
+    What is left of a split is a difference: of a size and a multiple of another, where the size is taken to be a
+    multiple too, as it is in the example; or of a size and a number, where the size is the example's.
+    """
     ties: dict[Any, Any] = {}
     for node in graph.nodes:
         for side in getattr(node.meta.get("val"), "shape", ()):
-            for symbol, tie in _differences(side, hints) if not isinstance(side, int) else ():
+            for symbol, tie in _differences(side, hints, _is_part(node)) if not isinstance(side, int) else ():
                 if symbol not in ties and not tie.free_symbols & set(ties):
                     ties[symbol] = tie
     return ties
 
 
-def _differences(side: Any, hints: Mapping[Any, int]) -> list[tuple[Any, Any]]:
+def _is_part(node: Any) -> bool:
+    source = node.args[0] if node.op == "call_function" and node.args else None
+    return (
+        isinstance(source, torch.fx.Node) and source.op == "call_function" and "split" in str(source.target)
+    )
+
+
+def _differences(side: Any, hints: Mapping[Any, int], part: bool) -> list[tuple[Any, Any]]:
     found = side.node.expr
     if not found.is_Add:
         return []
@@ -149,11 +167,14 @@ def _differences(side: Any, hints: Mapping[Any, int]) -> list[tuple[Any, Any]]:
         for term in taken
         if len(term.free_symbols) == 1
     ]
-    return [
+    ties = [
         (large, small * (hints[large] // hints[small]))
         for large, small in pairs
         if large != small and hints.get(small) and hints.get(large, 1) % hints[small] == 0
     ]
+    if part and not ties and len(found.free_symbols) == 1:
+        ties = [(large, sympy.Integer(hints[large])) for large in added]
+    return ties
 
 
 def _denominator(value: Any, part: Any) -> bool:

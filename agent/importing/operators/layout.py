@@ -108,6 +108,15 @@ def split(t: Translator, x: Operand, sizes: Any, dim: int = 0) -> list[str]:
     return parts
 
 
+@operator("broadcast_tensors")
+def broadcast_tensors(t: Translator, parts: Sequence[Operand]) -> list[str]:
+    """Several in their common shape."""
+    shape = t.result_shape()
+    return [
+        str(one) if one.shape == shape else f"np.broadcast_to({one}, {tuple_text(shape)})" for one in parts
+    ]
+
+
 @operator("unbind")
 def unbind(t: Translator, x: Operand, dim: int = 0) -> list[str]:
     """Every one of an axis."""
