@@ -106,7 +106,7 @@ class Importer:
     async def make_part(
         self, call: ExportCall, graph: TorchGraph, part: TorchGraph, name: str
     ) -> Imported | NotImported:
-        """Make a task of a part of a graph; what is held against the module is the translation of all of it.
+        """Make a task of a part of a graph, and hold it against that part of the module.
 
         Args:
             call: What was exported.
@@ -118,15 +118,9 @@ class Importer:
             WorkerError: The environment failed.
         """
         try:
-            everything, made = draft(graph, _summary(graph)), draft(part, _summary(part))
+            made = draft(part, _summary(part))
         except NotTranslated as error:
             return NotImported(str(error), error.line or None)
-        found = await self._fitting(call, everything, graph)
-        if isinstance(found, NotImported):
-            return found
-        compared = await self._both(call, everything, _task(everything, name, "", found))
-        if isinstance(compared, NotImported):
-            return compared
         sizes = await self._fitting(call, made, graph)
         if isinstance(sizes, NotImported):
             return sizes
@@ -134,7 +128,11 @@ class Importer:
             task = _with_baseline(_task(made, name, _summary(part), sizes))
         except UsageError as error:
             return NotImported(str(error))
-        return Imported(task, "composer", made.operators, made.notes, len(compared))
+        example = {symbol: one.size for symbol, one in graph.symbols.items()}
+        found = await self._both(call, made, task, part.outputs, example)
+        if isinstance(found, NotImported):
+            return found
+        return Imported(task, "composer", made.operators, made.notes, len(found))
 
     async def _fitting(
         self, call: ExportCall, made: Draft, graph: TorchGraph
@@ -187,9 +185,17 @@ class Importer:
         return Imported(whole, "composer", made.operators, (*made.notes, *notes), len(found))
 
     async def _both(
-        self, call: ExportCall, made: Draft, task: WholeTask
+        self,
+        call: ExportCall,
+        made: Draft,
+        task: WholeTask,
+        outputs: tuple[str, ...] = (),
+        example: Mapping[str, int] | None = None,
     ) -> list[tuple[Question, tuple[Array, ...]]] | NotImported:
-        """Answers of the reference and of the module, for the same inputs; they must be the same."""
+        """Answers of the reference and of the module, for the same inputs; they must be the same.
+
+        Of a part of the module `outputs` are the nodes that it computes, and `example` sizes for what it leaves open.
+        """
         oracle = TaskOracle(_somewhere(task), self._references)
         found: list[tuple[Question, tuple[Array, ...]]] = []
         for case in task.tests[:3]:
@@ -199,7 +205,8 @@ class Importer:
                 except UsageError as error:
                     return NotImported(f"its translation fails at {_at(case)}: {error}")
                 inputs = {made.inputs[name]: _wide(array) for name, array in _given(question, task).items()}
-                answer = await self._graphs.evaluate(EvaluateCall(call, made.symbol_sizes(case.dims), inputs))
+                sizes = {**(example or {}), **made.symbol_sizes(case.dims)}
+                answer = await self._graphs.evaluate(EvaluateCall(call, sizes, inputs, outputs))
                 if isinstance(answer, ExportFault):
                     return NotImported(answer.message, answer.line)
                 for expected, got in zip(question.expected, answer.outputs, strict=True):

@@ -28,11 +28,11 @@ class ModuleOrigin(BaseModel):
         text: Of the Python file, example inputs among it.
         file: Its name, for messages.
         arguments: The graph's name of each argument of the task that is no output.
-        outputs: The task's outputs in the module's order.
+        outputs: The task's outputs in the module's order, or in that of `nodes`.
+        nodes: The values of the module that the task computes; empty for its own outputs.
         symbols: The dim of each size of the graph that is free; `pinned` are the others.
         replaced_us: Estimated time of the module's operators that the task is about, each a kernel of its own.
         module_us: Of all its operators.
-        whole: Whether that is all of the module, so that it can judge kernels itself.
         device: The GPU of the estimate.
     """
 
@@ -45,11 +45,11 @@ class ModuleOrigin(BaseModel):
     fixed: bool = False
     arguments: dict[str, str]
     outputs: tuple[str, ...]
+    nodes: tuple[str, ...] = ()
     symbols: dict[str, str]
     pinned: dict[str, int]
     replaced_us: float
     module_us: float
-    whole: bool
     device: str
 
     @property
@@ -129,7 +129,8 @@ class ModuleAnswers:
         base = await self._references.expected(text, inputs, dims, dtypes, accumulate=accumulate, seed=seed)
         origin = self._origin
         given = {origin.arguments[name]: _wide(array) for name, array in inputs.items()}
-        answer = await self._graphs.evaluate(EvaluateCall(origin.call, origin.symbol_sizes(dims), given))
+        sizes = origin.symbol_sizes(dims)
+        answer = await self._graphs.evaluate(EvaluateCall(origin.call, sizes, given, origin.nodes))
         if isinstance(answer, ExportFault):
             raise UsageError(f"{origin.file}: {answer.message}")
         outputs = {

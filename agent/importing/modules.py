@@ -98,7 +98,7 @@ async def task_of_module(
         if taken is None or isinstance(made, NotImported):
             raise UsageError(f"{_at(call, why.line)}: {why.reason}")
     drafted = draft(taken.graph, "")
-    origin = _origin(call, drafted, taken, everything, known)
+    origin = _origin(call, drafted, (taken, everything), graph, known)
     task = kept_task(made.task, home, {FILE: origin.model_dump_json(indent=2) + "\n"})
     return ModuleAsTask(task, origin, (*made.notes, *_said(origin, made, graph, taken)))
 
@@ -117,8 +117,10 @@ async def _part(
 
 
 def _origin(
-    call: ExportCall, drafted: Draft, taken: GraphPart, everything: GraphPart, device: str
+    call: ExportCall, drafted: Draft, taken_of: tuple[GraphPart, GraphPart], graph: TorchGraph, device: str
 ) -> ModuleOrigin:
+    taken, everything = taken_of
+    example = {symbol: one.size for symbol, one in graph.symbols.items() if symbol not in drafted.symbols}
     return ModuleOrigin(
         text=call.text,
         file=call.file,
@@ -128,11 +130,11 @@ def _origin(
         fixed=call.fixed,
         arguments=dict(drafted.inputs),
         outputs=drafted.outputs,
+        nodes=() if taken is everything else taken.graph.outputs,
         symbols=dict(drafted.symbols),
-        pinned=dict(drafted.pinned),
+        pinned={**example, **drafted.pinned},
         replaced_us=taken.time_us,
         module_us=everything.time_us,
-        whole=taken is everything,
         device=device,
     )
 
@@ -140,14 +142,10 @@ def _origin(
 def _said(origin: ModuleOrigin, made: Imported, graph: TorchGraph, taken: GraphPart) -> list[str]:
     count = len([node for node in graph.nodes if node.name in taken.nodes])
     names = list(dict.fromkeys(plain_name(node) for node in graph.nodes if node.name in taken.nodes))
-    what = "all" if origin.whole else f"{count} of {len(graph.nodes)}"
+    what = f"{count} of {len(graph.nodes)}" if origin.nodes else "all"
     shown = ", ".join(names[:8]) + (" and more" if len(names) > 8 else "")
-    held = (
-        f"its reference agrees with {origin.target} in float64 at {made.compared} inputs"
-        if origin.whole
-        else f"the translation of {origin.target}, of which the task is a part, agrees with it in float64 at"
-        f" {made.compared} inputs"
-    )
+    whose = f"that part of {origin.target}" if origin.nodes else origin.target
+    held = f"its reference agrees with {whose} in float64 at {made.compared} inputs"
     return [
         f"the task is {what} of the operators of {origin.target}: {shown}; {held}",
         f"they take {origin.replaced_us:.3g} of its {origin.module_us:.3g} us on {origin.device}, each a kernel of"

@@ -20,12 +20,12 @@ class ModuleVerdict:
     """What is known of a kernel and its module.
 
     Attributes:
-        report: Of the kernel's results beside the module's; None where the task is a part of the module.
+        report: Of the kernel's results beside the module's.
         gain: How much faster all operators of the module become; estimated.
     """
 
     origin: ModuleOrigin
-    report: TestReport | None
+    report: TestReport
     gain: float
 
 
@@ -46,8 +46,6 @@ async def against_module(
         UsageError: The module raises.
         WorkerError: The environment failed.
     """
-    if not origin.whole:
-        return ModuleVerdict(origin, None, origin.gain(kernel_us))
     TorchGraphs.check()
     made = local_parts(device, home.compile_cache, None)
     async with TorchGraphs(choose_isolation()) as graphs:

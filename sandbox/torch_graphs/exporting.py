@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,6 +154,50 @@ class Wide(fx.Interpreter):
 def _widened(value: Any) -> Any:
     narrow = isinstance(value, torch.dtype) and str(value).removeprefix("torch.") in _NARROW
     return torch.float64 if narrow else value
+
+
+def run_part(
+    program: Any, values: Mapping[str, Any], outputs: Sequence[str], size: Callable[[Any], int]
+) -> tuple[Any, ...]:
+    """Compute some nodes of a program from values of others, by their names.
+
+    Args:
+        program: PyTorch's.
+        values: Enough to compute the outputs from.
+        outputs: Names of nodes.
+        size: Says what a size of the program is.
+
+    Raises:
+        Exception: Whatever PyTorch has against these tensors; KeyError where the values are not enough.
+    """
+    module = program.graph_module
+    nodes = {node.name: node for node in module.graph.nodes}
+    env = {nodes[name]: value for name, value in values.items()}
+    interpreter = Wide(module)
+    interpreter.env = env
+    needed: set[Any] = set()
+    open_nodes = [nodes[name] for name in outputs]
+    while open_nodes:
+        node = open_nodes.pop()
+        if node in env or node in needed:
+            continue
+        if not isinstance(node.meta.get("val"), torch.Tensor | tuple | list):
+            env[node] = size(node.meta["val"])
+            continue
+        if node.op == "placeholder":
+            raise KeyError(node.name)
+        needed.add(node)
+        open_nodes += node.all_input_nodes
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            for node in module.graph.nodes:
+                if node in needed:
+                    env[node] = interpreter.run_node(node)
+    finally:
+        torch.set_default_dtype(default)
+    return tuple(env[nodes[name]] for name in outputs)
 
 
 def run(program: Any, arguments: Mapping[str, Any]) -> tuple[Any, ...]:

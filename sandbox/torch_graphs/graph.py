@@ -179,11 +179,14 @@ class EvaluateCall:
         exported: What was exported; a worker that remembers it need not do so again.
         sizes: Of every symbol.
         inputs: By the name of the graph's input, without constants; computed in float64.
+        outputs: Names of nodes that are asked for instead of the program's own outputs; inputs may then be nodes too,
+            and need only be enough to compute these.
     """
 
     exported: ExportCall
     sizes: Mapping[str, int]
     inputs: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.torch_graphs.exporting import Exported, export, run
+from sandbox.torch_graphs.exporting import Exported, export, run, run_part
 from sandbox.torch_graphs.graph import (
     EvaluateCall,
     Evaluated,
@@ -65,15 +65,27 @@ def _evaluated(call: EvaluateCall, exported: Exported, sizing: Sizing) -> Evalua
     arguments: dict[str, Any] = {}
     graph = read(exported, sizing, call.exported.file, whole=True)
     for one in graph.inputs:
+        if call.outputs and one.origin is not Origin.CONSTANT and one.name not in call.inputs:
+            continue
         array = one.values if one.origin is Origin.CONSTANT else call.inputs[one.name]
         if array is None:
             raise FileFault(f"{one.path} has no values")
-        arguments[one.name] = torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
+        arguments[one.name] = _tensor(array)
     try:
-        found = run(exported.program, arguments)
+        if call.outputs:
+            arguments |= {name: _tensor(array) for name, array in call.inputs.items()}
+            found = run_part(
+                exported.program, arguments, call.outputs, lambda value: sizing.size(value, call.sizes)
+            )
+        else:
+            found = run(exported.program, arguments)
     except Exception as error:  # noqa: BLE001  the file's own operators may raise anything
         raise FileFault(f"computing it at {dict(call.sizes)}: {type(error).__name__}: {error}") from None
     return Evaluated(tuple(_array(one) for one in found))
+
+
+def _tensor(array: np.ndarray[Any, Any]) -> Any:
+    return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
 
 
 def _array(tensor: Any) -> np.ndarray[Any, Any]:

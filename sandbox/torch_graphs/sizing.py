@@ -74,6 +74,11 @@ class Sizing:
         named = {symbol: sizes[str(symbol)] for symbol in self._hints}
         return [int(expression(side).subs(self._ties).subs(named)) for side in value.shape]
 
+    def size(self, value: Any, sizes: Mapping[str, int]) -> int:
+        """Return one size of the program at these sizes."""
+        named = {symbol: sizes[str(symbol)] for symbol in self._hints}
+        return int(expression(value).subs(self._ties).subs(named))
+
     def _takes(self, sizes: Mapping[Any, int]) -> bool:
         ties = {symbol: int(tie.subs(sizes)) for symbol, tie in self._ties.items()} | dict(sizes)
 

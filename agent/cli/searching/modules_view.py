@@ -40,11 +40,11 @@ async def module_verdict(result: SearchResult, run: Run, home: Home) -> ModuleVe
 def show_module(console: Console, found: ModuleVerdict) -> None:
     """Print whether the kernel does what the module does, and what the module gains."""
     origin = found.origin
-    if found.report is None:
-        said = "the kernel is a part of it; its reference is that part of what was held against it"
-    else:
-        said = f"{found.report.verdict} beside it in float64: {clean(found.report.message)}"
-    console.print(f"module       {origin.file}:{origin.target}: {said}", soft_wrap=True)
+    what = (
+        f"{origin.file}:{origin.target}" if not origin.nodes else f"a part of {origin.file}:{origin.target}"
+    )
+    said = f"{found.report.verdict} beside it in float64: {clean(found.report.message)}"
+    console.print(f"module       {what}: {said}", soft_wrap=True)
     limit = "" if origin.share >= 1.0 else f", {origin.limit:.2f} times at most (Amdahl)"
     console.print(
         f"its gain     {found.gain:.2f} times as fast as its operators at {origin.device}'s peak rates, of whose time"
@@ -59,8 +59,8 @@ def as_json(found: ModuleVerdict) -> dict[str, Any]:
     return {
         "file": origin.file,
         "target": origin.target,
-        "verdict": None if found.report is None else str(found.report.verdict),
-        "message": "" if found.report is None else found.report.message,
+        "verdict": str(found.report.verdict),
+        "message": found.report.message,
         "share": origin.share,
         "gain": found.gain,
         "limit": None if origin.share >= 1.0 else origin.limit,
