@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from agent.importing.translation import Operand, Translator
@@ -52,6 +53,7 @@ _PER_ELEMENT = {
     "mish": 8, "sigmoid": 3, "silu": 4, "tanh": 4, "softplus": 5, "cross_entropy_loss": 5, "rms_norm": 4,
 }  # fmt: skip
 _LONGEST = 440
+_SUM = re.compile(r"[-+/%(]")
 
 
 def work_of(t: Translator, node: GraphNode) -> str:
@@ -98,9 +100,8 @@ def _product(sides: Sequence[str]) -> str:
 
 
 def _times(*factors: str) -> str:
-    kept = [
-        one if one.isidentifier() or one.isdigit() else f"({one})" for one in factors if one and one != "1"
-    ]
+    flat = [part for one in factors for part in ([one] if _SUM.search(one) else one.split(" * "))]
+    kept = [one if one.isidentifier() or one.isdigit() else f"({one})" for one in flat if one and one != "1"]
     whole = 1
     for one in kept:
         whole *= int(one) if one.isdigit() else 1
@@ -114,7 +115,7 @@ def total(terms: Sequence[str], sizes: Mapping[str, int]) -> str:
     for term in terms:
         if term:
             counted[term] = counted.get(term, 0) + 1
-    texts = [term if count == 1 else f"{count} * ({term})" for term, count in counted.items()]
+    texts = [_times(str(count), term) for term, count in counted.items()]
     texts.sort(key=lambda text: value(text, sizes), reverse=True)
     found = texts[0] if texts else "0"
     for text in texts[1:]:

@@ -118,7 +118,7 @@ def _inputs(
     names = argument_names([one for one in graph.inputs if one.origin is not Origin.CONSTANT], free.values())
     translator.taken |= set(names.values())
     arguments: list[TaskArgument] = []
-    for one in graph.inputs:
+    for one in sorted(graph.inputs, key=lambda one: one.origin is not Origin.GIVEN):
         shape = translator.shape(one.tensor)
         if one.tensor.dtype not in DTYPE_BYTES:
             raise NotTranslated(f"{one.path} has dtype {one.tensor.dtype}, which tasks do not have")

@@ -227,7 +227,8 @@ def _summary(graph: TorchGraph) -> str:
         if name not in ("getitem", "view", "reshape", "contiguous", "size")
     ]
     shown = ", ".join(said[:8]) + (" and more" if len(said) > 8 else "")
-    return f"{shown or 'A copy'}, as PyTorch computes it.".capitalize()
+    shown = shown or "a copy"
+    return f"{shown[0].upper()}{shown[1:]}, as PyTorch computes it."
 
 
 def _task(made: Draft, name: str, summary: str, sizes: Sequence[dict[str, int]]) -> WholeTask:

@@ -10,7 +10,7 @@ WORK = 300_000
 MOST_WORK = 60_000_000
 """Beyond this no case is small enough to be tested on the simulator."""
 
-_STEPS = ((0, 0, 0), (2, 6, 1), (6, 2, 4), (15, 3, 7), (4, 16, 32), (32, 12, 5), (1, 31, 15))
+_STEPS = ((0, 0, 0), (2, 6, 1), (6, 2, 4), (15, 3, 7), (4, 16, 32), (32, 12, 5), (1, 256, 15), (96, 1, 30))
 """How far above its least each dim is, in turn, in units of what must divide it."""
 
 

@@ -67,9 +67,13 @@ def _evaluated(call: EvaluateCall, exported: Exported, sizing: Sizing) -> Evalua
     for one in graph.inputs:
         if call.outputs and one.origin is not Origin.CONSTANT and one.name not in call.inputs:
             continue
-        array = one.values if one.origin is Origin.CONSTANT else call.inputs[one.name]
-        if array is None:
+        array = one.values if one.origin is Origin.CONSTANT else call.inputs.get(one.name)
+        if array is None and one.origin is Origin.CONSTANT:
             raise FileFault(f"{one.path} has no values")
+        if array is None:  # nothing reads it
+            example = next(node.meta["val"] for node in exported.program.graph.nodes if node.name == one.name)
+            arguments[one.name] = torch.zeros(sizing.shape(example, call.sizes), dtype=example.dtype)
+            continue
         arguments[one.name] = _tensor(array)
     try:
         if call.outputs:

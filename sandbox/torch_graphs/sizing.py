@@ -67,16 +67,20 @@ class Sizing:
 
     def fits(self, sizes: Mapping[str, int]) -> bool:
         """Say whether the program takes these sizes, by the names of `symbols`."""
-        return self._takes({symbol: sizes[str(symbol)] for symbol in self._hints})
+        return self._takes(self._named(sizes))
 
     def shape(self, value: Any, sizes: Mapping[str, int]) -> list[int]:
         """Return the shape of a tensor of the program at these sizes."""
-        named = {symbol: sizes[str(symbol)] for symbol in self._hints}
+        named = self._named(sizes)
         return [int(expression(side).subs(self._ties).subs(named)) for side in value.shape]
+
+    def _named(self, sizes: Mapping[str, int]) -> dict[Any, int]:
+        """A size for each symbol; the example's of what only inputs have that nothing reads."""
+        return {symbol: sizes.get(str(symbol), hint) for symbol, hint in self._hints.items()}
 
     def size(self, value: Any, sizes: Mapping[str, int]) -> int:
         """Return one size of the program at these sizes."""
-        named = {symbol: sizes[str(symbol)] for symbol in self._hints}
+        named = self._named(sizes)
         return int(expression(value).subs(self._ties).subs(named))
 
     def _takes(self, sizes: Mapping[Any, int]) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import importlib.util
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ RMS = {
 
 def rms_workloads() -> list[dict[str, Any]]:
     numbers = {"eps": {"type": "scalar", "value": 1e-6}, "power": {"type": "scalar", "value": 2}}
-    random = dict.fromkeys(("X", "weight", "unused"), {"type": "random"})
+    random = {name: {"type": "random"} for name in ("X", "weight", "unused")}
     return [
         {"uuid": f"w{batch}", "axes": {"batch": batch}, "inputs": {**random, **numbers}}
         for batch in (1, 5, 16, 33, 70, 200)
@@ -115,12 +115,12 @@ class Everything:
 
 
 @pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Everything:
     """All of it by one worker: PyTorch takes seconds to import."""
     folder = tmp_path_factory.mktemp("from_pytorch")
     home = Home(folder / "home")
     (folder / "mine.py").write_text(MODULE)
-    yield asyncio.run(_imported(folder, home))
+    return asyncio.run(_imported(folder, home))
 
 
 async def _imported(folder: Path, home: Home) -> Everything:

@@ -3,16 +3,16 @@
 import torch
 from torch import nn
 
-b, i, j, l, k = 8, 128, 256, 512, 384
+b, i, j, m, k = 8, 128, 256, 512, 384
 
 
 class Model(nn.Module):
     def forward(self, x, w):
-        return torch.einsum("bijl,lk->bijk", x, w)
+        return torch.einsum("bijm,mk->bijk", x, w)
 
 
 def get_inputs():
-    return [torch.rand(b, i, j, l), torch.rand(l, k)]
+    return [torch.rand(b, i, j, m), torch.rand(m, k)]
 
 
 def get_init_inputs():
