@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 from agent.home import Home
 from agent.importing.module_origin import ModuleAnswers, ModuleOrigin
-from sandbox.isolation.choose import choose_isolation
 from sandbox.torch_graphs.service import TorchGraphs
 from tools.local_toolbox import LocalToolbox
-from tools.parts import local_parts
+from tools.parts import ToolboxParts
 from tools.reports import TestReport
 from tools.tasks.task import Task
 from tools.toolbox import TestOrder
@@ -30,7 +29,14 @@ class ModuleVerdict:
 
 
 async def against_module(
-    task: Task, origin: ModuleOrigin, kernel: str, kernel_us: float, device: str, home: Home
+    task: Task,
+    origin: ModuleOrigin,
+    kernel: str,
+    kernel_us: float,
+    *,
+    parts: ToolboxParts,
+    graphs: TorchGraphs,
+    home: Home,
 ) -> ModuleVerdict:
     """Run a kernel on fresh inputs, and compare what it writes with what the module computes in float64.
 
@@ -39,18 +45,15 @@ async def against_module(
         origin: The module.
         kernel: Text of the kernel file.
         kernel_us: Its latency, for what the module gains.
-        device: Where to run the kernel.
+        parts: What runs the kernel; closed afterwards.
+        graphs: What runs the module.
         home: Where compiled programs are kept.
 
     Raises:
         UsageError: The module raises.
         WorkerError: The environment failed.
     """
-    TorchGraphs.check()
-    made = local_parts(device, home.compile_cache, None)
-    async with TorchGraphs(choose_isolation()) as graphs:
-        answers = ModuleAnswers(made.answers, graphs, origin)
-        parts = replace(made, answers=answers, ahead=())
-        async with LocalToolbox(device, cache=home.compile_cache, parts=parts) as toolbox:
-            report = await toolbox.do(TestOrder(task, kernel))
+    judged_by = replace(parts, answers=ModuleAnswers(parts.answers, graphs, origin), ahead=())
+    async with LocalToolbox(cache=home.compile_cache, parts=judged_by) as toolbox:
+        report = await toolbox.do(TestOrder(task, kernel))
     return ModuleVerdict(origin, report, origin.gain(kernel_us))

@@ -30,11 +30,18 @@ async def module_verdict(result: SearchResult, run: Run, home: Home) -> ModuleVe
     if origin is None or run.request.tools is not None:
         return None
     from agent.importing.verifying import against_module
+    from sandbox.isolation.choose import choose_isolation
+    from sandbox.torch_graphs.service import TorchGraphs
+    from tools.parts import local_parts
     from tools.tasks.folder import load
 
-    best = result.best
+    TorchGraphs.check()
+    best, parts = result.best, local_parts(run.device, home.compile_cache, None)
     kernel = best.path.read_text(encoding="utf-8")
-    return await against_module(load(run.task_folder), origin, kernel, best.latency_us, run.device, home)
+    async with TorchGraphs(choose_isolation()) as graphs:
+        return await against_module(
+            load(run.task_folder), origin, kernel, best.latency_us, parts=parts, graphs=graphs, home=home
+        )
 
 
 def show_module(console: Console, found: ModuleVerdict) -> None:

@@ -20,12 +20,9 @@ def import_flashinfer_bench(
             show_default=False,
         ),
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FOLDER", help="To be made; unset, one here named for the definition."
-        ),
-    ] = None,
+    into: Annotated[
+        Path, typer.Option("--into", metavar="FOLDER", help="Where the task's folder is made.")
+    ] = Path(),
     as_json: AsJson = False,
 ) -> None:
     """Make a task of a problem: its reference in NumPy, its workloads as benchmark shapes.
@@ -34,7 +31,7 @@ def import_flashinfer_bench(
     """
 
     async def work() -> ExitStatus:
-        from agent.cli import output as printing
+        from agent.cli import output
         from agent.export.writing import require_empty, write_files
         from agent.importing.definitions import read_problem
         from agent.importing.flashinfer import task_of_problem
@@ -47,7 +44,7 @@ def import_flashinfer_bench(
         from tools.tasks.folder import load
 
         problem = read_problem(folder)
-        target = output or Path(name_like(problem.definition.name))
+        target = into / name_like(problem.definition.name)
         require_empty(target)
         TorchGraphs.check()
         isolation = choose_isolation()
@@ -59,10 +56,10 @@ def import_flashinfer_bench(
         load(target)
         if as_json:
             told = {"folder": str(target.absolute()), "task": made.task.name, "notes": made.notes}
-            printing.print_json(told)
+            output.print_json(told)
             return ExitStatus.DONE
         for note in made.notes:
-            typer.echo(f"- {printing.clean(note)}")
+            typer.echo(f"- {output.clean(note)}")
         typer.echo(
             f"{target} is a task: warpwright optimize {target}, then warpwright export RUN --to flashinfer-bench"
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from agent.cli.app import app
@@ -20,7 +21,7 @@ from agent.home import Home
 from agent.importing.definitions import read_problem
 from agent.importing.flashinfer import ProblemAsTask, task_of_problem
 from agent.importing.importing import Importer
-from agent.importing.module_origin import FILE, read_origin
+from agent.importing.module_origin import FILE, ModuleOrigin, read_origin
 from agent.importing.modules import ModuleAsTask, module_call, task_of_module
 from agent.importing.published import problem_files
 from agent.importing.verifying import ModuleVerdict, against_module
@@ -30,6 +31,10 @@ from sandbox.reference.service import References
 from sandbox.torch_graphs.service import TorchGraphs
 from sandbox.verdict import Verdict
 from tests.agent.export.published_problem import DEFINITION, WORKLOADS, write_problem
+from tests.sandbox.simulator import in_process
+from tools import local_toolbox
+from tools.local_toolbox import LocalToolbox
+from tools.parts import ToolboxParts
 from tools.tasks.drafting import files_of
 
 pytestmark = pytest.mark.skipif(
@@ -111,7 +116,19 @@ class Everything:
     home: Home
     problem: ProblemAsTask
     module: ModuleAsTask
+    right: ModuleVerdict
+    wrong: ModuleVerdict
     faults: dict[str, str]
+
+
+@pytest.fixture
+def judged_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels are judged in this process."""
+
+    def toolbox(device: str, *, cache: Path) -> LocalToolbox:
+        return in_process.toolbox(in_process.frozen_once())
+
+    monkeypatch.setattr(local_toolbox, "LocalToolbox", toolbox)
 
 
 @pytest.fixture(scope="module")
@@ -136,12 +153,25 @@ async def _imported(folder: Path, home: Home) -> Everything:
             faults[name] = str(raised.value)
         call = module_call(folder / "mine.py", "Odd", None)
         module = await task_of_module(call, graphs, importer, home, "sim:h200")
+        origin = module.origin
+        other = origin.model_copy(
+            update={"text": origin.text.replace("torch.relu", "torch.sigmoid"), "nodes": ("sigmoid",)}
+        )
+        right, wrong = [await held(module, one, graphs, home) for one in (origin, other)]
         for target in ("raises", "branches", "nothing"):
             call = module_call(folder / "mine.py", target, "float32[8]")
             with pytest.raises(UsageError) as raised:
                 await task_of_module(call, graphs, importer, home, "sim:h200")
             faults[target] = str(raised.value)
-    return Everything(folder, home, made, module, faults)
+    return Everything(folder, home, made, module, right, wrong, faults)
+
+
+async def held(made: ModuleAsTask, origin: ModuleOrigin, graphs: TorchGraphs, home: Home) -> ModuleVerdict:
+    """The baseline of a module's task beside the module, run in this process."""
+    compiler, answers = in_process.Compiles(assembled=True), in_process.Answers()
+    parts = ToolboxParts(compiler, answers, in_process.Simulator(), "none", 1)
+    text = made.task.baseline
+    return await against_module(made.task, origin, text, 5.0, parts=parts, graphs=graphs, home=home)
 
 
 def test_a_definition_becomes_a_task_timed_at_workloads(imported: Everything) -> None:
@@ -159,11 +189,11 @@ def test_a_definition_becomes_a_task_timed_at_workloads(imported: Everything) ->
     ("name", "said"),
     [
         ("two outputs", "broken/definition.json: outputs: expected as many as run returns (1), found 2"),
-        ("another dtype", "outputs.Y.dtype: run returns float32, found float16"),
+        ("another dtype", "outputs.Y.dtype: expected float32, which run returns, found float16"),
         ("a reference that raises", "broken/definition.json: reference line 2: "),
-        ("no run", "expected run, found other"),
-        ("raises", "mine.py:22: exporting raises: RuntimeError: not today"),
-        ("branches", "mine.py:26: "),
+        ("no run", "expected run, found D, N, other"),
+        ("raises", "mine.py:20: exporting raises: RuntimeError: not today"),
+        ("branches", "mine.py:24: "),
         ("nothing", "expected nothing, found"),
     ],
 )
@@ -172,7 +202,7 @@ def test_what_is_no_task_is_said_with_file_and_line(name: str, said: str, import
 
 
 def test_the_round_trip_of_a_problem_ends_with_a_pass(
-    imported: Everything, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    imported: Everything, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judged_here: None
 ) -> None:
     monkeypatch.setenv("WARPWRIGHT_HOME", str(imported.home.root))
     made = imported.problem
@@ -215,19 +245,10 @@ def test_the_part_of_a_module_that_a_kernel_can_replace_is_the_task(imported: Ev
 
 
 def test_a_kernel_is_held_against_the_module_end_to_end(imported: Everything, capsys: Any) -> None:
-    from rich.console import Console
-
-    task, origin = imported.module.task, imported.module.origin
-    right = asyncio.run(against_module(task, origin, task.baseline, 5.0, "sim:h200", imported.home))
+    right, wrong = imported.right, imported.wrong
     assert right.report.verdict is Verdict.PASS
     assert as_json(right)["verdict"] == "pass"
     show_module(Console(width=400), right)
     assert "a part of" in (said := capsys.readouterr().out)
     assert "times at most (Amdahl) (estimated)" in said
-    other = origin.model_copy(
-        update={"text": origin.text.replace("torch.relu", "torch.sigmoid"), "nodes": ("sigmoid",)}
-    )
-    wrong: ModuleVerdict = asyncio.run(
-        against_module(task, other, task.baseline, 5.0, "sim:h200", imported.home)
-    )
     assert wrong.report.verdict is Verdict.WRONG_RESULT
