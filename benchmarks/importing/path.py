@@ -1,6 +1,6 @@
 """From a KernelBench file to an exported kernel, timed: `python -m benchmarks.importing.path`.
 
-Runs the commands that docs/importing.md names, each as its own process, in a home and a folder of their own, and prints
+Runs the commands that docs/importing.md names, each as its own process, in a home and a folder of their own; prints
 the seconds that each took. `--problem FILE.py` takes another problem, `--to FORM` another form.
 """
 
