@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.torch_graphs.exporting import Exported, export, run
+from sandbox.torch_graphs.exporting import ExportedProgram, export, run
 from sandbox.torch_graphs.graph import (
     EvaluateCall,
     Evaluated,
     ExportCall,
     ExportFault,
     FittingSizes,
-    Origin,
+    InputOrigin,
     SizesCall,
     TorchGraph,
 )
@@ -34,7 +34,7 @@ class TorchRole:
     """Role `torch`: exports PyTorch functions, and computes what was exported."""
 
     accepts: tuple[type[Any], ...] = (ExportCall, EvaluateCall, SizesCall)
-    known: dict[ExportCall, tuple[Exported, Sizing]] = field(default_factory=dict[Any, Any])
+    known: dict[ExportCall, tuple[ExportedProgram, Sizing]] = field(default_factory=dict[Any, Any])
 
     def answer(
         self, call: ExportCall | EvaluateCall | SizesCall
@@ -52,7 +52,7 @@ class TorchRole:
         except FileFault as fault:
             return fault.fault
 
-    def _exported(self, call: ExportCall) -> tuple[Exported, Sizing]:
+    def _exported(self, call: ExportCall) -> tuple[ExportedProgram, Sizing]:
         if call not in self.known:
             exported = export(call)
             self.known[call] = (exported, Sizing(exported))
@@ -61,11 +61,11 @@ class TorchRole:
         return self.known[call]
 
 
-def _evaluated(call: EvaluateCall, exported: Exported, sizing: Sizing) -> Evaluated:
+def _evaluated(call: EvaluateCall, exported: ExportedProgram, sizing: Sizing) -> Evaluated:
     arguments: dict[str, Any] = {}
     graph = read(exported, sizing, call.exported.file, whole=True)
     for one in graph.inputs:
-        array = one.values if one.origin is Origin.CONSTANT else call.inputs[one.name]
+        array = one.values if one.origin is InputOrigin.CONSTANT else call.inputs[one.name]
         if array is None:
             raise FileFault(f"{one.path} has no values")
         arguments[one.name] = torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
