@@ -12,7 +12,7 @@ from agent.importing.naming import argument_names, dim_names, output_names
 from agent.importing.sizes import DimChoice
 from agent.importing.translation import NotTranslated, Operand, Translator
 from sandbox.dtypes import DTYPE_BYTES
-from sandbox.torch_graphs.graph import GraphInput, Origin, TorchGraph
+from sandbox.torch_graphs.graph import GraphInput, InputOrigin, TorchGraph
 from tools.tasks.task import TaskArgument
 
 MOST_DIMS = 8
@@ -22,7 +22,7 @@ _UPPER = re.compile(r"integers\(0, (\d+)\)")
 
 
 @dataclass(frozen=True)
-class Draft:
+class GraphDraft:
     """What follows from a graph.
 
     Attributes:
@@ -54,7 +54,7 @@ class Draft:
         return {**self.pinned, **{symbol: sizes[name] for symbol, name in self.symbols.items()}}
 
 
-def draft(graph: TorchGraph, summary: str) -> Draft:
+def draft(graph: TorchGraph, summary: str) -> GraphDraft:
     """Translate a graph.
 
     Raises:
@@ -78,7 +78,7 @@ def draft(graph: TorchGraph, summary: str) -> Draft:
     dims, free = _dims(graph, free, [*arguments, *outputs])
     sizes = {one.name: one.size for one in dims}
     whole = (*arguments, *outputs)
-    return Draft(
+    return GraphDraft(
         dims,
         free,
         pinned,
@@ -98,7 +98,7 @@ def _pinned(graph: TorchGraph) -> dict[str, int]:
     pinned: dict[str, int] = {}
     for one in graph.inputs:
         bound = _UPPER.fullmatch(one.data)
-        if one.origin is Origin.GIVEN and bound and one.tensor.dtype != "bool":
+        if one.origin is InputOrigin.GIVEN and bound and one.tensor.dtype != "bool":
             count = int(bound[1]) + 1
             own = set(one.tensor.shape)
             pinned |= {
@@ -115,14 +115,16 @@ def _pinned(graph: TorchGraph) -> dict[str, int]:
 def _inputs(
     graph: TorchGraph, translator: Translator, free: Mapping[str, str]
 ) -> tuple[list[TaskArgument], dict[str, str]]:
-    names = argument_names([one for one in graph.inputs if one.origin is not Origin.CONSTANT], free.values())
+    names = argument_names(
+        [one for one in graph.inputs if one.origin is not InputOrigin.CONSTANT], free.values()
+    )
     translator.taken |= set(names.values())
     arguments: list[TaskArgument] = []
-    for one in sorted(graph.inputs, key=lambda one: one.origin is not Origin.GIVEN):
+    for one in sorted(graph.inputs, key=lambda one: one.origin is not InputOrigin.GIVEN):
         shape = translator.shape(one.tensor)
         if one.tensor.dtype not in DTYPE_BYTES:
             raise NotTranslated(f"{one.path} has dtype {one.tensor.dtype}, which tasks do not have")
-        if one.origin is Origin.CONSTANT:
+        if one.origin is InputOrigin.CONSTANT:
             text = None if one.values is None else constant_text(one.values)
             if text is None:
                 raise NotTranslated(f"{one.path} holds {'x'.join(shape)} values that have no simple form")
@@ -133,12 +135,14 @@ def _inputs(
         role = "in" if shape else "scalar"
         arguments.append(TaskArgument(name, role, one.tensor.dtype, shape, data_of(one)))
         translator.values[one.name] = Operand(name, one.tensor.dtype, shape)
-    return arguments, {names[one.name]: one.name for one in graph.inputs if one.origin is not Origin.CONSTANT}
+    return arguments, {
+        names[one.name]: one.name for one in graph.inputs if one.origin is not InputOrigin.CONSTANT
+    }
 
 
 def data_of(one: GraphInput) -> str:
     """Return what fills an argument: what the example had, or values as learnt ones are."""
-    if one.origin is Origin.GIVEN:
+    if one.origin is InputOrigin.GIVEN:
         if one.data:
             return one.data
         return "normal(0, 1)" if "float" in one.tensor.dtype else "integers(0, 1)"

@@ -12,7 +12,7 @@ import numpy as np
 
 from agent.composer import Composer
 from agent.importing import costs, operators
-from agent.importing.drafts import Draft, draft
+from agent.importing.drafts import GraphDraft, draft
 from agent.importing.sizes import MOST_WORK, candidates
 from agent.importing.translation import NotTranslated
 from sandbox.device import Array
@@ -22,7 +22,7 @@ from sandbox.torch_graphs.graph import (
     EvaluateCall,
     ExportCall,
     ExportFault,
-    Origin,
+    InputOrigin,
     SizesCall,
     TorchGraph,
 )
@@ -40,6 +40,10 @@ _RELATIVE = 1e-9
 """How far apart reference and module may be in float64, in units of the terms behind an element."""
 _KERNELBENCH_TOLERANCE = 1e-2
 """What KernelBench lets pass, absolute and relative, in half precision and in its first version."""
+_WEAK = (
+    "with values like the example's an output is one constant, which a kernel could write without computing: inputs "
+    "are wider here"
+)
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class Importer:
         return Imported(task, "composer", made.operators, made.notes, len(found))
 
     async def _fitting(
-        self, call: ExportCall, made: Draft, graph: TorchGraph
+        self, call: ExportCall, made: GraphDraft, graph: TorchGraph
     ) -> list[dict[str, int]] | NotImported:
         """Sizes of a draft to test at, which the whole graph takes too."""
         wanted = candidates(made.dims, lambda sizes: costs.value(made.flops, sizes))
@@ -147,7 +151,7 @@ class Importer:
         return [one for one, fits in zip(wanted, fitting.fits, strict=True) if fits] or [made.sizes]
 
     async def _tested(
-        self, call: ExportCall, graph: TorchGraph, made: Draft, name: str, summary: str
+        self, call: ExportCall, graph: TorchGraph, made: GraphDraft, name: str, summary: str
     ) -> Imported | NotImported:
         def work(sizes: Mapping[str, int]) -> int:
             return costs.value(made.flops, sizes)
@@ -171,7 +175,7 @@ class Importer:
         return await self._compared(call, graph, made, task)
 
     async def _compared(
-        self, call: ExportCall, graph: TorchGraph, made: Draft, task: WholeTask
+        self, call: ExportCall, graph: TorchGraph, made: GraphDraft, task: WholeTask
     ) -> Imported | NotImported:
         """Hold the reference against the module, and look at what the outputs are."""
         stronger = _stronger(task, graph, made)
@@ -182,12 +186,19 @@ class Importer:
         if isinstance(found, NotImported):
             return found
         whole, notes = _trivial(stronger, found)
+        if notes and any(one.trivial for one in whole.arguments):
+            wider = _wider(stronger)
+            again = await self._both(call, made, wider)
+            if not isinstance(again, NotImported) and _all_finite(again):
+                other, said = _trivial(wider, again)
+                if not any(one.trivial for one in other.arguments):
+                    found, whole, notes = again, other, [_WEAK, *said]
         return Imported(whole, "composer", made.operators, (*made.notes, *notes), len(found))
 
     async def _both(
         self,
         call: ExportCall,
-        made: Draft,
+        made: GraphDraft,
         task: WholeTask,
         outputs: tuple[str, ...] = (),
         example: Mapping[str, int] | None = None,
@@ -231,7 +242,7 @@ def _summary(graph: TorchGraph) -> str:
     return f"{shown[0].upper()}{shown[1:]}, as PyTorch computes it."
 
 
-def _task(made: Draft, name: str, summary: str, sizes: Sequence[dict[str, int]]) -> WholeTask:
+def _task(made: GraphDraft, name: str, summary: str, sizes: Sequence[dict[str, int]]) -> WholeTask:
     if made.dims[0].name == "one" and not made.symbols:
         sizes = [{"one": 1}]
     limits = {
@@ -273,7 +284,7 @@ def _with_baseline(task: WholeTask) -> WholeTask:
     return replace(task, baseline=Composer().space(_somewhere(task)).text(()))
 
 
-def _stronger(task: WholeTask, graph: TorchGraph, made: Draft) -> WholeTask:
+def _stronger(task: WholeTask, graph: TorchGraph, made: GraphDraft) -> WholeTask:
     """The task with inputs of either sign where the example has positive ones only; the benchmark keeps those."""
     by_name = {one.name: one for one in graph.inputs}
     weak = {
@@ -281,7 +292,7 @@ def _stronger(task: WholeTask, graph: TorchGraph, made: Draft) -> WholeTask:
         for one in task.arguments
         if one.data
         and one.data.startswith("uniform(0,")
-        and by_name[made.inputs[one.name]].origin is Origin.GIVEN
+        and by_name[made.inputs[one.name]].origin is InputOrigin.GIVEN
     }
     if not weak:
         return task
@@ -293,6 +304,15 @@ def _stronger(task: WholeTask, graph: TorchGraph, made: Draft) -> WholeTask:
         replace(one, data=dict(weak)) if place == 1 else one for place, one in enumerate(task.tests)
     )
     return replace(task, arguments=arguments, benches=benches, tests=tests)
+
+
+def _wider(task: WholeTask) -> WholeTask:
+    """The task with floating point inputs so wide that activations are reached on both sides."""
+    arguments = tuple(
+        replace(one, data="normal(0, 8)") if one.data and one.data.startswith("normal(") else one
+        for one in task.arguments
+    )
+    return replace(task, arguments=arguments)
 
 
 def _given(question: Question, task: WholeTask) -> dict[str, Array]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.home import Home
-from agent.importing.drafts import Draft, draft
+from agent.importing.drafts import GraphDraft, draft
 from agent.importing.example_inputs import FUNCTION, examples_text
 from agent.importing.importing import Imported, Importer, NotImported
 from agent.importing.keeping import kept_task
@@ -117,7 +117,7 @@ async def _part(
 
 
 def _origin(
-    call: ExportCall, drafted: Draft, taken_of: tuple[GraphPart, GraphPart], graph: TorchGraph, device: str
+    call: ExportCall, drafted: GraphDraft, taken_of: tuple[GraphPart, GraphPart], graph: TorchGraph, device: str
 ) -> ModuleOrigin:
     taken, everything = taken_of
     example = {symbol: one.size for symbol, one in graph.symbols.items() if symbol not in drafted.symbols}

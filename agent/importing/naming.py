@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from sandbox.torch_graphs.graph import GraphInput, Origin, TorchGraph
+from sandbox.torch_graphs.graph import GraphInput, InputOrigin, TorchGraph
 from tools.expressions import CASTS, FUNCTION_NAMES
 
 _WORDS = (
@@ -29,7 +29,7 @@ def dim_names(graph: TorchGraph) -> dict[str, str]:
     """Return a name for each symbol: that of a whole number of the file with its size, or of an axis that has it."""
     taken = set(_TAKEN) | set(FUNCTION_NAMES) | set(CASTS) | {_plain(one.path) for one in graph.inputs}
     names: dict[str, str] = {}
-    ordered = sorted(graph.inputs, key=lambda one: one.origin is not Origin.GIVEN)
+    ordered = sorted(graph.inputs, key=lambda one: one.origin is not InputOrigin.GIVEN)
     for one in ordered:
         for axis, side in enumerate(one.tensor.shape):
             if side in graph.symbols and side not in names:
@@ -52,7 +52,7 @@ def _dim_name(graph: TorchGraph, one: GraphInput, axis: int, size: int, taken: s
 def _by_place(one: GraphInput, axis: int) -> str:
     """What an axis is called where the file says nothing of its size."""
     rank = len(one.tensor.shape)
-    if one.origin is Origin.GIVEN and rank in _AXES and "float" in one.tensor.dtype:
+    if one.origin is InputOrigin.GIVEN and rank in _AXES and "float" in one.tensor.dtype:
         return _AXES[rank][axis]
     layer = one.owner == "Linear" or one.owner.startswith("Conv")
     if layer and one.path.endswith("weight") and axis < 2:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent.importing.node_times import is_heavy, values_in
-from sandbox.torch_graphs.graph import GraphInput, GraphNode, GraphTensor, Origin, TorchGraph
+from sandbox.torch_graphs.graph import GraphInput, GraphNode, GraphTensor, InputOrigin, TorchGraph
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _graph_of(graph: TorchGraph, names: frozenset[str]) -> TorchGraph:
 def _boundary(name: str, tensor: GraphTensor) -> GraphInput:
     """A value that another part computes, as an input."""
     data = "normal(0, 1)" if "float" in tensor.dtype else "integers(0, 1)"
-    return GraphInput(name, name, Origin.GIVEN, tensor, data)
+    return GraphInput(name, name, InputOrigin.GIVEN, tensor, data)
 
 
 def _leaving(graph: TorchGraph, inside: Iterable[GraphNode]) -> list[str]:

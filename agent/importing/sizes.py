@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-WORK = 300_000
+WORK = 60_000
 """Floating point operations of one test case, where the graph's own sizes allow so few."""
 MOST_WORK = 60_000_000
 """Beyond this no case is small enough to be tested on the simulator."""

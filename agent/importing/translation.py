@@ -31,7 +31,7 @@ class NotTranslated(Exception):
         self.line = line
 
 
-class Size(str):
+class SizeText(str):
     """A size that follows from dims: an expression, as Python and tasks read it."""
 
 
@@ -69,7 +69,7 @@ class Operand:
 Handler = Callable[..., "str | Sequence[str]"]
 OPERATORS: dict[str, Handler] = {}
 """By name, with or without overload: what writes an operator. It gets the translator and the operator's arguments:
-tensors as `Operand`, whole numbers as `int`, or `Size` where they follow from dims, all else as itself."""
+tensors as `Operand`, whole numbers as `int`, or `SizeText` where they follow from dims, all else as itself."""
 
 
 def operator(*names: str) -> Callable[[Handler], Handler]:
@@ -202,7 +202,7 @@ class Translator:
                 return self.values[argument.text]
             case ArgumentKind.SIZE:
                 text = argument.text
-                return int(text) if re.fullmatch(r"-?\d+", text) else Size(self.size(text))
+                return int(text) if re.fullmatch(r"-?\d+", text) else SizeText(self.size(text))
             case ArgumentKind.REAL:
                 return float(argument.text)
             case ArgumentKind.TRUTH:
@@ -222,7 +222,7 @@ def number(value: Any) -> str:
             return {"inf": "np.inf", "-inf": "-np.inf"}.get(repr(value), "np.nan")
         text = repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
         return f"({text})" if value < 0 else text
-    if isinstance(value, Size):
+    if isinstance(value, SizeText):
         return f"({value})" if not value.isidentifier() else str(value)
     return f"({value})" if isinstance(value, int) and value < 0 else str(value)
 

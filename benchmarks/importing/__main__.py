@@ -17,6 +17,7 @@ from pathlib import Path
 from agent.home import home
 from agent.importing.importing import Importer, NotImported
 from agent.importing.kernelbench import problems, read_problem, task_name
+from sandbox.errors import UsageError
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
 from sandbox.torch_graphs.service import TorchGraphs
@@ -24,7 +25,8 @@ from sandbox.verdict import Verdict
 from tools.local_toolbox import LocalToolbox
 from tools.tasks.drafting import write_folder
 from tools.tasks.folder import load
-from tools.toolbox import CheckOrder, Toolbox
+from tools.tasks.task import Task
+from tools.toolbox import CheckOrder, TestOrder, Toolbox
 
 PROBLEMS = Path(__file__).with_name("problems")
 
@@ -50,22 +52,44 @@ class Outcome:
     operators: tuple[str, ...] = ()
 
 
-async def outcome(file: Path, importer: Importer, toolbox: Toolbox | None) -> Outcome:
-    """Import a problem, and judge its baseline where there is a toolbox."""
+@dataclass(frozen=True)
+class Judging:
+    """How baselines are judged.
+
+    Attributes:
+        quick: By their tests alone, which leaves out the estimate and the benchmark's own shapes.
+    """
+
+    toolbox: Toolbox
+    quick: bool
+
+    async def verdict(self, task: Task) -> tuple[Verdict, str]:
+        """Judge a task's baseline."""
+        try:
+            if self.quick:
+                tested = await self.toolbox.do(TestOrder(task, task.baseline))
+                return tested.verdict, tested.message
+            report = await self.toolbox.do(CheckOrder(task, task.baseline))
+        except UsageError as error:  # the task cannot be frozen: its own baseline is at fault
+            return Verdict.COMPILE_ERROR if "compile" in str(error) else Verdict.REJECTED, str(error)
+        return report.verdict, report.message
+
+
+async def outcome(file: Path, importer: Importer, judging: Judging | None) -> Outcome:
+    """Import a problem, and judge its baseline where that is asked for."""
     started, level = time.monotonic(), file.parent.name
     made = await importer.make(read_problem(file), task_name(file))
     if isinstance(made, NotImported):
         place = f"line {made.line}: " if made.line else ""
         return Outcome(level, file.stem, time.monotonic() - started, place + made.reason)
-    if toolbox is None:
+    if judging is None:
         return Outcome(level, file.stem, time.monotonic() - started, operators=made.operators)
     with tempfile.TemporaryDirectory(prefix="importing-") as temporary:
         folder = Path(temporary) / made.task.name
         write_folder(made.task, folder)
         task = load(folder)
-        report = await toolbox.do(CheckOrder(task, task.baseline))
-    seconds = time.monotonic() - started
-    return Outcome(level, file.stem, seconds, "", report.verdict, report.message, made.operators)
+        verdict, message = await judging.verdict(task)
+    return Outcome(level, file.stem, time.monotonic() - started, "", verdict, message, made.operators)
 
 
 def told(one: Outcome) -> str:
@@ -91,21 +115,21 @@ def totals(found: Sequence[Outcome]) -> list[str]:
     return lines
 
 
-async def main(folder: Path, *, check: bool) -> None:
+async def main(folder: Path, *, check: bool, quick: bool) -> None:
     """Import every problem below a folder, and print what became of each and of all."""
     TorchGraphs.check()
     isolation = choose_isolation()
-    toolbox = LocalToolbox("sim:h200", cache=home().compile_cache) if check else None
     found: list[Outcome] = []
-    async with TorchGraphs(isolation) as graphs, References(isolation) as references:
+    async with (
+        TorchGraphs(isolation) as graphs,
+        References(isolation) as references,
+        LocalToolbox("sim:h200", cache=home().compile_cache) as toolbox,
+    ):
         importer = Importer(graphs, references)
-        try:
-            for file in problems(folder):
-                found.append(await outcome(file, importer, toolbox))
-                print(told(found[-1]), flush=True)  # noqa: T201  a program's output
-        finally:
-            if toolbox is not None:
-                await toolbox.aclose()
+        judging = Judging(toolbox, quick) if check else None
+        for file in problems(folder):
+            found.append(await outcome(file, importer, judging))
+            print(told(found[-1]), flush=True)  # noqa: T201  a program's output
     print("\n".join(totals(found)))  # noqa: T201  a program's output
 
 
@@ -113,5 +137,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.importing", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=PROBLEMS)
     parser.add_argument("--no-check", action="store_true", help="Judge no baselines.")
+    parser.add_argument("--quick", action="store_true", help="Judge baselines by their tests alone.")
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.folder, check=not arguments.no_check))
+    asyncio.run(main(arguments.folder, check=not arguments.no_check, quick=arguments.quick))

@@ -46,8 +46,6 @@ _LIBRARY_FOLDERS = (
 )
 
 
-ENTROPY = "/dev/urandom"
-
 OPTIONAL = frozenset({"ml_dtypes"})
 """Packages that a worker does without where they are not installed: only bfloat16 needs this one."""
 
@@ -66,7 +64,7 @@ class WorkerSpec:
             users, and by the container's limit under docker; the kernel counts no threads of root.
         writes: The worker may write files, where the isolation leaves it a place to.
         programs: The worker may start the programs that it sees, which inherit its limits.
-        entropy: The worker may read /dev/urandom, without which some libraries do not start.
+        system: Files and devices of the system that libraries of the role read, where they lie.
         gpu: Index of the NVIDIA GPU that the worker uses, or None.
     """
 
@@ -78,7 +76,7 @@ class WorkerSpec:
     threads: bool = False
     writes: bool = False
     programs: bool = False
-    entropy: bool = False
+    system: tuple[str, ...] = ()
     gpu: int | None = None
 
 

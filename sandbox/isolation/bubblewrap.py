@@ -12,7 +12,6 @@ from pathlib import Path
 from sandbox.errors import MissingDependencyError
 from sandbox.isolation import gpu
 from sandbox.isolation.base import (
-    ENTROPY,
     ENVIRONMENT,
     Command,
     Isolation,
@@ -78,8 +77,8 @@ class BubblewrapIsolation(Isolation):
         argv = [str(self._program), *_namespaces(), *private, *_system()]
         argv += [word for mount in mounts for word in mount]
         environment = dict(ENVIRONMENT)
-        if spec.entropy:
-            argv += ["--dev-bind", ENTROPY, ENTROPY]
+        for path in spec.system:
+            argv += ["--dev-bind-try", path, path]
         if spec.gpu is not None:
             argv += _gpu(spec.gpu)
             environment |= gpu.environment()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.torch_graphs.graph import ExportCall, Origin
-from sandbox.torch_graphs.loading import FileFault, Held, Loaded, attempt, load
+from sandbox.torch_graphs.graph import ExportCall, InputOrigin
+from sandbox.torch_graphs.loading import FileFault, Held, LoadedTarget, attempt, load
 
 torch: Any = importlib.import_module("torch")
 fx: Any = importlib.import_module("torch.fx")
@@ -20,7 +20,7 @@ _NARROW = ("float16", "bfloat16", "float32")
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedProgram:
     """An exported program.
 
     Attributes:
@@ -29,13 +29,13 @@ class Exported:
     """
 
     program: Any
-    loaded: Loaded
+    loaded: LoadedTarget
 
 
 class _Functional(torch.nn.Module):
     """A function or module as a function of all tensors: those it holds first, then those it is given."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedTarget) -> None:
         super().__init__()
         # A plain attribute: its parameters are arguments here.
         object.__setattr__(self, "loaded", loaded)
@@ -51,7 +51,7 @@ class _Functional(torch.nn.Module):
         return torch.func.functional_call(target, dict(zip(names, held, strict=True)), tuple(values))
 
 
-def export(call: ExportCall) -> Exported:
+def export(call: ExportCall) -> ExportedProgram:
     """Load a file and export its function.
 
     Raises:
@@ -76,7 +76,7 @@ def export(call: ExportCall) -> Exported:
             )
         return program.run_decompositions({}) if _changes_in_place(program.graph) else program
 
-    return Exported(attempt(call, work, f"exporting {call.target}"), loaded)
+    return ExportedProgram(attempt(call, work, f"exporting {call.target}"), loaded)
 
 
 def _is_tensor(value: Any) -> bool:
@@ -90,7 +90,7 @@ def _free(tensor: Any, fixed: bool, axes: frozenset[int]) -> dict[int, Any]:
 
 def _keeps_its_size(held: Held) -> bool:
     # Symbolic gates of recurrent cells take sympy minutes.
-    return held.origin is Origin.CONSTANT or held.owner in (
+    return held.origin is InputOrigin.CONSTANT or held.owner in (
         "LSTM",
         "GRU",
         "RNN",

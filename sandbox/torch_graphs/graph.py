@@ -50,7 +50,7 @@ class GraphTensor:
     shape: tuple[str, ...]
 
 
-class Origin(StrEnum):
+class InputOrigin(StrEnum):
     """Where an input of a graph is from."""
 
     GIVEN = "given"
@@ -75,7 +75,7 @@ class GraphInput:
 
     name: str
     path: str
-    origin: Origin
+    origin: InputOrigin
     tensor: GraphTensor
     data: str = ""
     owner: str = ""
@@ -101,7 +101,7 @@ class GraphNode:
 
 
 @dataclass(frozen=True)
-class Symbol:
+class SizeSymbol:
     """A size that may be another.
 
     Attributes:
@@ -132,7 +132,7 @@ class TorchGraph:
     inputs: tuple[GraphInput, ...]
     nodes: tuple[GraphNode, ...]
     outputs: tuple[str, ...]
-    symbols: Mapping[str, Symbol]
+    symbols: Mapping[str, SizeSymbol]
     integers: Mapping[str, int]
     notes: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ Examples exist as fake tensors only: they have shapes and dtypes, and no memory,
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import linecache
@@ -18,7 +19,7 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.torch_graphs.drawing import Drawing
-from sandbox.torch_graphs.graph import ExportCall, ExportFault, Origin
+from sandbox.torch_graphs.graph import ExportCall, ExportFault, InputOrigin
 
 torch: Any = importlib.import_module("torch")
 _fake: Any = importlib.import_module("torch._subclasses.fake_tensor")
@@ -49,7 +50,7 @@ class Held:
     """
 
     path: str
-    origin: Origin
+    origin: InputOrigin
     fake: Any
     owner: str = ""
     data: str = ""
@@ -66,7 +67,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedTarget:
     """What is exported, ready to be called as `function(held values, given values)`.
 
     Attributes:
@@ -82,7 +83,7 @@ class Loaded:
     notes: tuple[str, ...]
 
 
-def load(call: ExportCall) -> Loaded:
+def load(call: ExportCall) -> LoadedTarget:
     """Run the file, make what is exported, and its example inputs.
 
     Raises:
@@ -99,7 +100,7 @@ def load(call: ExportCall) -> Loaded:
     held = _held(target, mode) if isinstance(target, torch.nn.Module) else []
     given = _given(_named(module, call.inputs, call), target, call, mode)
     found = {name: value for name, value in vars(module).items() if type(value) is int and value > 1}
-    return Loaded(target, mode, tuple(held), tuple(given), found, tuple(notes))
+    return LoadedTarget(target, mode, tuple(held), tuple(given), found, tuple(notes))
 
 
 def attempt(call: ExportCall, work: Callable[[], Any], doing: str) -> Any:
@@ -168,14 +169,16 @@ def _settings(module: ModuleType, call: ExportCall) -> tuple[list[Any], dict[str
 def _built(kind: Any, settings: tuple[list[Any], dict[str, Any]], call: ExportCall, mode: Any) -> Any:
     """Make the module for real where that is cheap, for its constants; else of fake tensors."""
     positional, words = settings
-    try:
-        with mode:
-            fake = kind(*positional, **words)
-        cheap = sum(one.numel() * one.element_size() for one in fake.parameters()) <= _REAL_BYTES
-    except (Exception, SystemExit):  # noqa: BLE001  values are asked for: the real one says whether it is at fault
-        fake, cheap = None, True
-    if not cheap:
-        return fake
+    fake = None
+    with contextlib.suppress(Exception, SystemExit), mode:  # values are asked for: only the real one has them
+        fake = kind(*positional, **words)
+    if fake is not None:
+        if sum(one.numel() * one.element_size() for one in fake.parameters()) > _REAL_BYTES:
+            return fake
+        if not any(True for _ in fake.buffers()):
+            with contextlib.suppress(Exception):  # an operator that this worker lacks, as of half precision
+                return kind(*positional, **words)
+            return fake
     return attempt(call, lambda: kind(*positional, **words), f"making {call.target}")
 
 
@@ -201,11 +204,11 @@ def _held(module: Any, mode: Any) -> list[Held]:
         faked = isinstance(tensor, _fake.FakeTensor)
         fake = tensor.detach() if faked else mode.from_tensor(tensor.detach(), static_shapes=True)
         if learnt:
-            held.append(Held(path, Origin.PARAMETER, fake, own))
+            held.append(Held(path, InputOrigin.PARAMETER, fake, own))
         elif faked:
             raise FileFault(f"{path} holds values, and the module is too large to be made for them")
         else:
-            held.append(Held(path, Origin.CONSTANT, fake, own, values=constant(tensor, path)))
+            held.append(Held(path, InputOrigin.CONSTANT, fake, own, values=constant(tensor, path)))
     return held
 
 

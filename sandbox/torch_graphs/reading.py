@@ -6,7 +6,7 @@ import importlib
 import re
 from typing import Any
 
-from sandbox.torch_graphs.exporting import Exported, base_name, is_in_place, operator_name
+from sandbox.torch_graphs.exporting import ExportedProgram, base_name, is_in_place, operator_name
 from sandbox.torch_graphs.expressions import NoExpressionError, text_of
 from sandbox.torch_graphs.graph import (
     ArgumentKind,
@@ -14,7 +14,7 @@ from sandbox.torch_graphs.graph import (
     GraphInput,
     GraphNode,
     GraphTensor,
-    Origin,
+    InputOrigin,
     TorchGraph,
 )
 from sandbox.torch_graphs.loading import FileFault, constant
@@ -22,10 +22,11 @@ from sandbox.torch_graphs.sizing import Sizing
 
 torch: Any = importlib.import_module("torch")
 
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _FRAME = re.compile(r'File "([^"]*)", line (\d+)')
 
 
-def read(exported: Exported, sizing: Sizing, file: str, *, whole: bool = False) -> TorchGraph:
+def read(exported: ExportedProgram, sizing: Sizing, file: str, *, whole: bool = False) -> TorchGraph:
     """Return the graph of a program.
 
     Args:
@@ -37,11 +38,11 @@ def read(exported: Exported, sizing: Sizing, file: str, *, whole: bool = False) 
     Raises:
         FileFault: It has a size that the language of tasks cannot say, or an output that is no tensor.
     """
-    return _Reader(exported, sizing, file).graph(whole)
+    return _GraphReader(exported, sizing, file).graph(whole)
 
 
-class _Reader:
-    def __init__(self, exported: Exported, sizing: Sizing, file: str) -> None:
+class _GraphReader:
+    def __init__(self, exported: ExportedProgram, sizing: Sizing, file: str) -> None:
         self._program = exported.program
         self._loaded = exported.loaded
         self._sizing = sizing
@@ -53,13 +54,7 @@ class _Reader:
         needed = _needed(nodes, outputs)
         inputs = [one for one in self._inputs(nodes) if whole or one.name in needed]
         called = [node for node in nodes if node.op == "call_function" and node.name in needed]
-        notes = list(self._loaded.notes)
-        if any(
-            is_in_place(node) and node.args[0].op == "placeholder"
-            for node in nodes
-            if node.op == "call_function"
-        ):
-            notes.append("it updates tensors that it holds, as running statistics: that is left out")
+        notes = [*self._loaded.notes, *self._changes(nodes)]
         return TorchGraph(
             tuple(inputs),
             tuple(self._node(node) for node in called if not self._is_size(node)),
@@ -68,6 +63,21 @@ class _Reader:
             self._loaded.integers,
             tuple(notes),
         )
+
+    def _changes(self, nodes: list[Any]) -> list[str]:
+        """Say which tensors it changes that it is given, or holds: a task's reference leaves that out."""
+        specs = self._program.graph_signature.output_specs
+        changed = {spec.target for spec in specs if spec.kind.name.endswith("MUTATION")}
+        changed |= {
+            node.args[0].name
+            for node in nodes
+            if node.op == "call_function" and is_in_place(node) and node.args[0].op == "placeholder"
+        }
+        paths = [one.path for one in self._inputs(nodes) if one.name in changed]
+        statistics = [path for path in paths if path.rpartition(".")[2] in _STATISTICS]
+        others = [path for path in paths if path not in statistics]
+        notes = ["it updates running statistics of batches: that is left out"] if statistics else []
+        return [*notes, *(f"it changes {path}, which the task leaves as it is" for path in others)]
 
     def _outputs(self, last: Any) -> list[Any]:
         specs = self._program.graph_signature.output_specs
@@ -92,13 +102,13 @@ class _Reader:
             tensor = self._tensor(node.meta["val"])
             if spec.kind.name != "USER_INPUT":
                 values = constant(self._program.constants[spec.target], spec.target)
-                found.append(GraphInput(node.name, spec.target, Origin.CONSTANT, tensor, values=values))
+                found.append(GraphInput(node.name, spec.target, InputOrigin.CONSTANT, tensor, values=values))
                 continue
             one = next(rest)
             if hasattr(one, "path"):
                 found.append(GraphInput(node.name, one.path, one.origin, tensor, "", one.owner, one.values))
             else:
-                found.append(GraphInput(node.name, one.name, Origin.GIVEN, tensor, one.data))
+                found.append(GraphInput(node.name, one.name, InputOrigin.GIVEN, tensor, one.data))
         return found
 
     def _node(self, node: Any) -> GraphNode:

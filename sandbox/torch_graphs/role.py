@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.torch_graphs.exporting import Exported, export, run, run_part
+from sandbox.torch_graphs.exporting import ExportedProgram, export, run, run_part
 from sandbox.torch_graphs.graph import (
     EvaluateCall,
     Evaluated,
     ExportCall,
     ExportFault,
     FittingSizes,
-    Origin,
+    InputOrigin,
     SizesCall,
     TorchGraph,
 )
@@ -34,7 +34,7 @@ class TorchRole:
     """Role `torch`: exports PyTorch functions, and computes what was exported."""
 
     accepts: tuple[type[Any], ...] = (ExportCall, EvaluateCall, SizesCall)
-    known: dict[ExportCall, tuple[Exported, Sizing]] = field(default_factory=dict[Any, Any])
+    known: dict[ExportCall, tuple[ExportedProgram, Sizing]] = field(default_factory=dict[Any, Any])
 
     def answer(
         self, call: ExportCall | EvaluateCall | SizesCall
@@ -52,7 +52,7 @@ class TorchRole:
         except FileFault as fault:
             return fault.fault
 
-    def _exported(self, call: ExportCall) -> tuple[Exported, Sizing]:
+    def _exported(self, call: ExportCall) -> tuple[ExportedProgram, Sizing]:
         if call not in self.known:
             exported = export(call)
             self.known[call] = (exported, Sizing(exported))
@@ -61,14 +61,14 @@ class TorchRole:
         return self.known[call]
 
 
-def _evaluated(call: EvaluateCall, exported: Exported, sizing: Sizing) -> Evaluated:
+def _evaluated(call: EvaluateCall, exported: ExportedProgram, sizing: Sizing) -> Evaluated:
     arguments: dict[str, Any] = {}
     graph = read(exported, sizing, call.exported.file, whole=True)
     for one in graph.inputs:
-        if call.outputs and one.origin is not Origin.CONSTANT and one.name not in call.inputs:
+        if call.outputs and one.origin is not InputOrigin.CONSTANT and one.name not in call.inputs:
             continue
-        array = one.values if one.origin is Origin.CONSTANT else call.inputs.get(one.name)
-        if array is None and one.origin is Origin.CONSTANT:
+        array = one.values if one.origin is InputOrigin.CONSTANT else call.inputs.get(one.name)
+        if array is None and one.origin is InputOrigin.CONSTANT:
             raise FileFault(f"{one.path} has no values")
         if array is None:  # nothing reads it
             example = next(node.meta["val"] for node in exported.program.graph.nodes if node.name == one.name)

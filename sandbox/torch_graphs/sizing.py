@@ -9,9 +9,9 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sandbox.torch_graphs.exporting import Exported, run
+from sandbox.torch_graphs.exporting import ExportedProgram, run
 from sandbox.torch_graphs.expressions import expression
-from sandbox.torch_graphs.graph import Symbol
+from sandbox.torch_graphs.graph import SizeSymbol
 
 torch: Any = importlib.import_module("torch")
 sympy: Any = importlib.import_module("sympy")
@@ -28,7 +28,7 @@ class Sizing:
         symbols: What is free, by name.
     """
 
-    def __init__(self, exported: Exported) -> None:
+    def __init__(self, exported: ExportedProgram) -> None:
         """Find them."""
         self._program = exported.program
         self._values = {
@@ -44,7 +44,7 @@ class Sizing:
         self._steps = {symbol: step for symbol, step in steps.items() if step is not None}
         least = {symbol: self._least(symbol) for symbol in self._hints}
         self.symbols = {
-            str(symbol): Symbol(size, least[symbol], self._steps[symbol], symbol in self._most)
+            str(symbol): SizeSymbol(size, least[symbol], self._steps[symbol], symbol in self._most)
             for symbol, size in self._hints.items()
         }
 
@@ -87,7 +87,7 @@ class Sizing:
         ties = {symbol: int(tie.subs(sizes)) for symbol, tie in self._ties.items()} | dict(sizes)
 
         def shaped(value: Any) -> list[int]:
-            return [int(expression(side).subs(ties)) for side in value.shape]
+            return [_number(expression(side), ties) for side in value.shape]
 
         try:
             arguments = {
@@ -123,6 +123,13 @@ class Sizing:
             if step * number >= size or self._takes({**self._hints, symbol: step * number}):
                 return min(step * number, size)
         return size
+
+
+def _number(value: Any, sizes: Mapping[Any, int]) -> int:
+    """Evaluate a size; sympy takes long for what is a symbol or a number as a rule."""
+    if value.is_Symbol:
+        return sizes[value]
+    return int(value) if value.is_Integer else int(value.subs(sizes))
 
 
 def _outputs(program: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agent.importing.translation import Operand, Size, Translator, number, operator, tuple_text
+from agent.importing.translation import Operand, SizeText, Translator, number, operator, tuple_text
 
 _FAR = 1 << 62
 
@@ -151,7 +151,7 @@ def repeat(t: Translator, x: Operand, times: Sequence[Any]) -> str:
 @operator("repeat_interleave")
 def repeat_interleave(t: Translator, x: Operand, times: Any, dim: int | None = None, **words: Any) -> str:
     """Each several times."""
-    if not isinstance(times, int | Size) or dim is None:
+    if not isinstance(times, int | SizeText) or dim is None:
         raise t.refuse("how often each is repeated is no number")
     return f"np.repeat({x}, {times}, axis={x.axis(dim)})"
 
@@ -196,7 +196,7 @@ def padded(
 def pixel_shuffle(t: Translator, x: Operand, factor: int) -> str:
     """Channels become positions."""
     n, c, h, w = x.shape
-    parts = f"{x}.reshape({n}, {number(Size(c))} // {factor * factor}, {factor}, {factor}, {h}, {w})"
+    parts = f"{x}.reshape({n}, {number(SizeText(c))} // {factor * factor}, {factor}, {factor}, {h}, {w})"
     return f"{parts}.transpose(0, 1, 4, 2, 5, 3).reshape({', '.join(t.result_shape())})"
 
 
@@ -204,7 +204,7 @@ def pixel_shuffle(t: Translator, x: Operand, factor: int) -> str:
 def channel_shuffle(t: Translator, x: Operand, groups: int) -> str:
     """Channels of groups in turn."""
     n, c, *rest = x.shape
-    inner = f"{x}.reshape({', '.join([n, str(groups), f'{number(Size(c))} // {groups}', *rest])})"
+    inner = f"{x}.reshape({', '.join([n, str(groups), f'{number(SizeText(c))} // {groups}', *rest])})"
     axes = ", ".join(map(str, [0, 2, 1, *range(3, x.rank + 1)]))
     return f"{inner}.transpose({axes}).reshape({', '.join(x.shape)})"
 

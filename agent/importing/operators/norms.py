@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agent.importing.translation import Operand, Size, Translator, axes_text, number, operator
+from agent.importing.translation import Operand, SizeText, Translator, axes_text, number, operator
 
 
 def _by_channel(x: Operand, vector: Operand) -> str:
@@ -128,7 +128,7 @@ def group_norm(
 ) -> str:
     """By the statistics of groups of channels."""
     channels = x.shape[1]
-    each = str(int(channels) // groups) if channels.isdigit() else f"{number(Size(channels))} // {groups}"
+    each = str(int(channels) // groups) if channels.isdigit() else f"{number(SizeText(channels))} // {groups}"
     grouped = t.let("grouped", f"{x}.reshape({', '.join([x.shape[0], str(groups), each, *x.shape[2:]])})")
     done = _standardised(t, grouped, list(range(2, x.rank + 1)), eps)
     return _scaled(x, t.let("apart", f"{done}.reshape({', '.join(x.shape)})"), weight, bias)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.importing.operators.layout import padded
-from agent.importing.translation import Operand, Size, Translator, axes_text, number, operator, tuple_text
+from agent.importing.translation import Operand, SizeText, Translator, axes_text, number, operator, tuple_text
 
 _SPACE = "xyz"
 _TAPS = "ijk"
@@ -21,7 +21,7 @@ def _reach(size: Any, dilation: int) -> Any:
     """How many elements a window spans."""
     if dilation == 1:
         return size
-    return (size - 1) * dilation + 1 if isinstance(size, int) else Size(f"({size} - 1) * {dilation} + 1")
+    return (size - 1) * dilation + 1 if isinstance(size, int) else SizeText(f"({size} - 1) * {dilation} + 1")
 
 
 def _windows(
@@ -44,8 +44,8 @@ def _with_bias(text: str, bias: Operand | None, count: int) -> str:
     return text if bias is None else f"{text} + {bias}.reshape({', '.join(['-1'] + ['1'] * count)})"
 
 
-def _integer(text: str) -> int | Size:
-    return int(text) if text.isdigit() else Size(text)
+def _integer(text: str) -> int | SizeText:
+    return int(text) if text.isdigit() else SizeText(text)
 
 
 @operator("conv1d", "conv2d", "conv3d")
@@ -98,7 +98,7 @@ def _convolved(
     window = [str(size) for size in sizes]
     apart = t.let("apart", f"{windows}.reshape({', '.join([n, str(groups), inside, *positions, *window])})")
     each = f"{outside}" if not outside.isdigit() else str(int(outside) // groups)
-    each = each if outside.isdigit() else f"{number(Size(outside))} // {groups}"
+    each = each if outside.isdigit() else f"{number(SizeText(outside))} // {groups}"
     filters = t.let("filters", f"{weight}.reshape({', '.join([str(groups), each, inside, *window])})")
     text = f'np.einsum("ngc{place}{taps},goc{taps}->ngo{place}", {apart}, {filters})'
     joined = f"{t.let('groups', text)}.reshape({', '.join(t.result_shape())})"
@@ -135,11 +135,11 @@ def transposed_convolution(
         filters = f"{weight}[{turned}].transpose({', '.join(['1', '0', *map(str, range(2, 2 + count))])})"
         shape = (outside, inside, *weight.shape[2:])
     else:
-        each = str(int(inside) // groups) if inside.isdigit() else f"{number(Size(inside))} // {groups}"
+        each = str(int(inside) // groups) if inside.isdigit() else f"{number(SizeText(inside))} // {groups}"
         window = [str(size) for size in sizes]
         apart = f"{weight}[{turned}].reshape({', '.join([str(groups), each, outside, *window])})"
         axes = ", ".join(["0", "2", "1", *map(str, range(3, 3 + count))])
-        total = str(int(outside) * groups) if outside.isdigit() else f"{groups} * {number(Size(outside))}"
+        total = str(int(outside) * groups) if outside.isdigit() else f"{groups} * {number(SizeText(outside))}"
         filters = f"{apart}.transpose({axes}).reshape({', '.join([total, each, *window])})"
         shape = (total, each, *weight.shape[2:])
     named = Operand(t.let("filters", filters), weight.dtype, shape)
@@ -152,7 +152,7 @@ def _spread(t: Translator, x: Operand, strides: Sequence[int]) -> Operand:
         return x
     first = x.rank - len(strides)
     sides = [
-        side if stride == 1 else f"({number(Size(side))} - 1) * {stride} + 1"
+        side if stride == 1 else f"({number(SizeText(side))} - 1) * {stride} + 1"
         for side, stride in zip(x.shape[first:], strides, strict=True)
     ]
     spread = t.let("spread", f"np.zeros({tuple_text([*x.shape[:first], *sides])})")

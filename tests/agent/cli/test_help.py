@@ -20,6 +20,7 @@ COMMANDS = [
     "chat",
     "check",
     "init",
+    "import-kernelbench",
     "profile",
     "tasks",
     "runs",

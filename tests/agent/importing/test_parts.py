@@ -15,7 +15,7 @@ from sandbox.torch_graphs.graph import (
     GraphInput,
     GraphNode,
     GraphTensor,
-    Origin,
+    InputOrigin,
     Symbol,
     TorchGraph,
 )
@@ -34,7 +34,7 @@ def node(name: str, operator: str, shape: tuple[str, ...], *given: str) -> Graph
 
 
 def given(name: str, *shape: str) -> GraphInput:
-    return GraphInput(name, name, Origin.GIVEN, GraphTensor("float32", shape), "uniform(0, 1)")
+    return GraphInput(name, name, InputOrigin.GIVEN, GraphTensor("float32", shape), "uniform(0, 1)")
 
 
 @pytest.fixture
