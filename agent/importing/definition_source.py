@@ -16,7 +16,7 @@ from agent.importing.definitions import (
     DefinedTensor,
     Definition,
     ExprAxis,
-    Problem,
+    PublishedProblem,
 )
 from sandbox.dtypes import DTYPE_BYTES
 from sandbox.errors import UsageError
@@ -45,7 +45,7 @@ class DefinitionSource:
     scalars: Mapping[str, int | float | bool] = field(default_factory=dict[str, int | float | bool])
 
 
-def source_of(problem: Problem, file: str) -> DefinitionSource:
+def source_of(problem: PublishedProblem, file: str) -> DefinitionSource:
     """Write the file of a definition.
 
     Args:
@@ -147,7 +147,7 @@ def _expression(text: str, where: str) -> Expression:
         raise UsageError(f"{where}: {error}") from None
 
 
-def _scalars(problem: Problem, file: str) -> dict[str, int | float | bool]:
+def _scalars(problem: PublishedProblem, file: str) -> dict[str, int | float | bool]:
     """The value of every number among the inputs, which is the same in all workloads."""
     found: dict[str, int | float | bool] = {}
     for name, tensor in problem.definition.inputs.items():
@@ -171,7 +171,7 @@ def _check_dtype(tensor: DefinedTensor, where: str) -> None:
         raise UsageError(f"{where}: expected one of {', '.join(DTYPE_BYTES)}, found {tensor.dtype}")
 
 
-def _standing_in(problem: Problem, name: str, tensor: DefinedTensor, file: str) -> list[str]:
+def _standing_in(problem: PublishedProblem, name: str, tensor: DefinedTensor, file: str) -> list[str]:
     """Say what random numbers stand in for; refuse where they cannot."""
     kinds = sorted({one.inputs[name].type for one in problem.workloads if name in one.inputs} - {"random"})
     if not kinds:

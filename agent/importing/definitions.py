@@ -21,38 +21,38 @@ DEFINITION, WORKLOADS = "definition.json", "workload.jsonl"
 MOST_BYTES = 16 << 20
 
 
-class _Part(BaseModel):
+class _OfDefinition(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class ConstAxis(_Part):
+class ConstAxis(_OfDefinition):
     """A size that is the same in every workload."""
 
     type: Literal["const"]
     value: int = Field(ge=1)
 
 
-class VarAxis(_Part):
+class VarAxis(_OfDefinition):
     """A size that each workload gives."""
 
     type: Literal["var"]
 
 
-class ExprAxis(_Part):
+class ExprAxis(_OfDefinition):
     """A size that follows from others."""
 
     type: Literal["expr"]
     expression: str = Field(min_length=1)
 
 
-class DefinedTensor(_Part):
+class DefinedTensor(_OfDefinition):
     """An input or an output; without a shape it is a number."""
 
     shape: tuple[str, ...] | None
     dtype: str
 
 
-class Definition(_Part):
+class Definition(_OfDefinition):
     """What is to be computed; `reference` is the text of a Python file with a function `run`."""
 
     name: str = Field(min_length=1)
@@ -95,14 +95,14 @@ class Definition(_Part):
         return {name: axis.value for name, axis in self.axes.items() if isinstance(axis, ConstAxis)}
 
 
-class InputSource(_Part):
+class InputSource(_OfDefinition):
     """Where an input of a workload comes from: `random`, `scalar` with its value, `safetensors` or `custom`."""
 
     type: Literal["random", "scalar", "safetensors", "custom"]
     value: int | float | bool | None = None
 
 
-class PublishedTolerance(_Part):
+class PublishedTolerance(_OfDefinition):
     """When a benchmark calls a result right: this share of it errs by no more than atol + rtol * |expected|."""
 
     max_atol: float = LAX_TOLERANCE
@@ -110,7 +110,7 @@ class PublishedTolerance(_Part):
     required_matched_ratio: float = LAX_RATIO
 
 
-class Workload(_Part):
+class Workload(_OfDefinition):
     """The sizes of a run, and its inputs."""
 
     uuid: str = Field(min_length=1)
@@ -121,7 +121,7 @@ class Workload(_Part):
     )
 
 
-class Problem(_Part):
+class PublishedProblem(_OfDefinition):
     """A definition with its workloads, and their texts as they were read."""
 
     definition: Definition
@@ -129,7 +129,7 @@ class Problem(_Part):
     texts: dict[str, str]
 
 
-def read_problem(folder: Path) -> Problem:
+def read_problem(folder: Path) -> PublishedProblem:
     """Read a folder's definition and workloads.
 
     Raises:
@@ -138,7 +138,7 @@ def read_problem(folder: Path) -> Problem:
     texts = {name: _text(folder / name) for name in (DEFINITION, WORKLOADS)}
     definition = read_definition(texts[DEFINITION], str(folder / DEFINITION))
     workloads = read_workloads(texts[WORKLOADS], definition, str(folder / WORKLOADS))
-    return Problem(definition=definition, workloads=workloads, texts=texts)
+    return PublishedProblem(definition=definition, workloads=workloads, texts=texts)
 
 
 def read_definition(text: str, file: str) -> Definition:

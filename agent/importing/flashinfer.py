@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.importing.definition_source import EXAMPLES, DefinitionSource, example_sizes, source_of
-from agent.importing.definitions import DEFINITION, WORKLOADS, DefinedTensor, Definition, Problem
+from agent.importing.definitions import DEFINITION, WORKLOADS, DefinedTensor, Definition, PublishedProblem
 from agent.importing.importing import Importer, NotImported
 from agent.importing.published import PublishedNames
 from sandbox.errors import UsageError
@@ -32,7 +32,7 @@ class ProblemAsTask:
     notes: tuple[str, ...]
 
 
-async def task_of_problem(problem: Problem, where: str, importer: Importer) -> ProblemAsTask:
+async def task_of_problem(problem: PublishedProblem, where: str, importer: Importer) -> ProblemAsTask:
     """Make a task.
 
     Args:
@@ -117,7 +117,7 @@ def _matched(published: Sequence[str], own: Sequence[TaskArgument]) -> dict[str,
     return found
 
 
-def _workload_sizes(problem: Problem, names: PublishedNames, where: str) -> list[dict[str, int]]:
+def _workload_sizes(problem: PublishedProblem, names: PublishedNames, where: str) -> list[dict[str, int]]:
     """The sizes of the task in each workload, each once, the smallest first."""
     found: dict[tuple[int, ...], dict[str, int]] = {}
     for workload in problem.workloads:

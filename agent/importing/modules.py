@@ -117,7 +117,11 @@ async def _part(
 
 
 def _origin(
-    call: ExportCall, drafted: GraphDraft, taken_of: tuple[GraphPart, GraphPart], graph: TorchGraph, device: str
+    call: ExportCall,
+    drafted: GraphDraft,
+    taken_of: tuple[GraphPart, GraphPart],
+    graph: TorchGraph,
+    device: str,
 ) -> ModuleOrigin:
     taken, everything = taken_of
     example = {symbol: one.size for symbol, one in graph.symbols.items() if symbol not in drafted.symbols}

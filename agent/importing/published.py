@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent.importing.definitions import DEFINITION, WORKLOADS, Problem, read_problem
+from agent.importing.definitions import DEFINITION, WORKLOADS, PublishedProblem, read_problem
 from sandbox.errors import UsageError
 
 NAMES = "published.json"
@@ -29,12 +29,12 @@ class PublishedNames(BaseModel):
     fixed: dict[str, int | float | bool] = {}
 
 
-def problem_files(problem: Problem, names: PublishedNames) -> dict[str, str]:
+def problem_files(problem: PublishedProblem, names: PublishedNames) -> dict[str, str]:
     """Return what lies in a task's folder beside the task."""
     return {**problem.texts, NAMES: names.model_dump_json(indent=2) + "\n"}
 
 
-def read_published(folder: Path) -> tuple[Problem, PublishedNames]:
+def read_published(folder: Path) -> tuple[PublishedProblem, PublishedNames]:
     """Read what an imported task keeps of its problem.
 
     Raises:

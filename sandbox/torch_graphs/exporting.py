@@ -70,7 +70,9 @@ def export(call: ExportCall) -> ExportedProgram:
     }
 
     def work() -> Any:
-        with torch.no_grad():  # where gradients are off already, what turns them off is no operator of its own
+        with (
+            torch.no_grad()
+        ):  # where gradients are off already, what turns them off is no operator of its own
             program = torch.export.export(
                 _Functional(loaded), (held, given), dynamic_shapes=shapes, strict=False
             )

@@ -21,6 +21,7 @@ COMMANDS = [
     "check",
     "init",
     "import-kernelbench",
+    "import-flashinfer-bench",
     "profile",
     "tasks",
     "runs",

@@ -16,7 +16,7 @@ from sandbox.torch_graphs.graph import (
     GraphNode,
     GraphTensor,
     InputOrigin,
-    Symbol,
+    SizeSymbol,
     TorchGraph,
 )
 
@@ -54,7 +54,7 @@ def graph() -> TorchGraph:
             node("soft", "_softmax.default", narrow, "sum"),
         ),
         ("soft",),
-        {"n": Symbol(1000)},
+        {"n": SizeSymbol(1000)},
         {},
     )
 
