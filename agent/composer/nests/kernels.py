@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.composer.expressions import Kind, Value
 from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.at_points import PointWriter
-from agent.composer.nests.collectives import counting, looking_back, scanning, sliding, solving
+from agent.composer.nests.collectives import counting, looking_back, scanning, selecting, sliding, solving, sorting
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.tiling.kernels import TiledKernel, TiledWriter
 from agent.composer.nests.collectives.tiling.products import Product, product_of
@@ -91,6 +91,8 @@ class NestWriter:
             self._at.written.append(stage.name)
             body = self._head("blockIdx.x", "", "1", nest.points, scanning.body(stage, texts))
             return self._finished(body, self._grid(nest.points, "1"))
+        if order := sorting.order_of(stage):
+            return self._ordered(order)
         if count := counting.counted(stage):
             return self._histogram(stage, count)
         if equations := solving.solved(stage):
@@ -116,6 +118,17 @@ class NestWriter:
         guard = f"if (point >= {self._texts.size(points)}) {{\n    return;\n}}\n"
         head = "const int point = blockIdx.x * BLOCK + threadIdx.x;\n"
         return self._finished(f"{head}{guard}{writer.body()}", f"ceil_div({points.expression()}, BLOCK)")
+
+    def _ordered(self, order: sorting.Order) -> WrittenKernel:
+        self._at.written.append(order.runs)
+        writer = sorting if order.is_whole else selecting
+        body = writer.body(order, self._texts, self._at.decoded, self._at.stored)
+        made = self._finished(
+            body, writer.grid(order), defines=writer.directives(order, self._program.types)
+        )
+        if order.is_whole:
+            return replace(made, launch=made.launch.replace("launch ", "launch cooperative ", 1))
+        return replace(made, code=selecting.counter(order) + made.code)
 
     def _tiled(self, stage: FilledBuffer, product: Product) -> WrittenKernel:
         self._at.written.append(stage.name)

@@ -11,6 +11,7 @@ from agent.composer.nests.cutting import Cutter
 from agent.composer.nests.fusing import folded_in, grouped, inlined
 from agent.composer.nests.in_place import copied, swapped
 from agent.composer.nests.merging import merged
+from agent.composer.nests.ordering import ordered
 from agent.composer.nests.parting import parted
 from agent.composer.nests.points import At, placed
 from agent.composer.nests.program import NestProgram
@@ -33,7 +34,8 @@ def lowered(task: Task, followed: Computation) -> NestProgram:
     found = sorted(stage.name for stage in outputs)
     if found != sorted(written):
         raise NotExpressed(f"the reference returns {found}, the task has {sorted(written)}")
-    stages = ringed(_alive(_renamed([*followed.stages, *outputs], len(outputs)), written), written)
+    unnamed = ordered([*followed.stages, *outputs], NestProgram(task, (), {}, written))
+    stages = ringed(_alive(_renamed(unnamed, len(outputs)), written), written)
     program = NestProgram(task, (), _shapes(followed, task, stages), written)
     cutter, stages = Cutter(program), folded_in(stages, written, program)
     stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)
