@@ -9,7 +9,7 @@ from agent.composer.expressions import Kind, Value
 from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.at_points import PointWriter
-from agent.composer.nests.collectives import counting, looking_back, scanning, selecting, sliding, solving, sorting
+from agent.composer.nests.collectives import counting, looking_back, scanning, selecting, sliding, solving, sorting, windows
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.tiling.kernels import TiledKernel, TiledWriter
 from agent.composer.nests.collectives.tiling.products import Product, product_of
@@ -18,6 +18,7 @@ from agent.composer.nests.neighbours import width_macro
 from agent.composer.nests.options import (
     NestOptions,
     counts_by,
+    covers,
     is_coarse,
     is_packed,
     is_tiled,
@@ -102,6 +103,11 @@ class NestWriter:
             return self._finished(body, "1", defines=solving.directives(stage))
         if is_tiled(nest, options) and (found := product_of(nest)):
             return self._tiled(stage, found)
+        if covered := covers(nest, options):
+            body = windows.body(covered, texts, self._at.decoded, self._at.stored)
+            itemsize = 8 if texts.types.real == "double" else 4
+            threads = covered.named(windows.THREADS)
+            return self._finished(body, covered.grid, defines=covered.directives(itemsize), threads=threads)
         if overlapping := slides(self._program, self._index, options):
             points = sliding.grid(overlapping)
             body = sliding.body(overlapping, texts, self._at.decoded, self._at.stored)
@@ -235,7 +241,7 @@ class NestWriter:
 
     def _finished(
         self, body: str, grid: str, before: Sequence[str] = (), tiled: TiledKernel | None = None,
-        defines: tuple[str, ...] = (),
+        defines: tuple[str, ...] = (), threads: str = "BLOCK",
     ) -> WrittenKernel:  # fmt: skip
         texts = self._texts
         if self._tail is not None:
@@ -246,7 +252,7 @@ class NestWriter:
         ]
         declared += [f"const int {name}" for name in texts.dims.values()]
         arguments = ", ".join([*texts.used, *texts.dims])
-        bounds, shape = "BLOCK", f"{grid}, BLOCK"
+        bounds, shape = threads, f"{grid}, {threads}"
         if tiled is not None:
             bounds, shape = tiled.bounds, f"{grid}, {tiled.threads}, {tiled.shared}"
         head = f'extern "C" __global__ void __launch_bounds__({bounds})\n{self._name}({", ".join(declared)})'
