@@ -9,7 +9,17 @@ from agent.composer.expressions import Kind, Value
 from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.at_points import PointWriter
-from agent.composer.nests.collectives import counting, looking_back, scanning, selecting, sliding, solving, sorting, windows
+from agent.composer.nests.collectives import (
+    counting,
+    looking_back,
+    moments,
+    scanning,
+    selecting,
+    sliding,
+    solving,
+    sorting,
+    windows,
+)
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.tiling.kernels import TiledKernel, TiledWriter
 from agent.composer.nests.collectives.tiling.products import Product, product_of
@@ -84,6 +94,8 @@ class NestWriter:
         nest, texts, options = self._nest, self._texts, self._options
         if nest.turns is not None:
             return self._turn_by_turn()
+        if sums := moments.moments_of(nest):
+            return self._moments(sums)
         if back := looks_back(self._program, stage, options):
             self._at.written += [stage.name, back.state]
             body = back.named(looking_back.body(back, texts, self._at.decoded))
@@ -115,6 +127,16 @@ class NestWriter:
             return self._finished(text, self._grid(points, "BLOCK"))
         return None
 
+    def _moments(self, sums: moments.Moments) -> WrittenKernel:
+        self._at.written += [sums.parts, *([solving.system(sums.solved)] if sums.solved else [])]
+        body = moments.body(sums, self._texts, self._at.stored)
+        solved = solving.directives(sums.solved) if sums.solved else ()
+        grid = sums.named("PARTS")
+        made = self._finished(
+            body, grid, defines=(*sums.directives(self._program.dtypes[sums.parts]), *solved)
+        )
+        return replace(made, code=moments.counter(sums) + made.code)
+
     def _turn_by_turn(self) -> WrittenKernel:
         at = self._at
         writer = TurnWriter(self._nest.stages, self._texts, at.decoded, at.computed, at.stored)
@@ -129,9 +151,7 @@ class NestWriter:
         self._at.written.append(order.runs)
         writer = sorting if order.is_whole else selecting
         body = writer.body(order, self._texts, self._at.decoded, self._at.stored)
-        made = self._finished(
-            body, writer.grid(order), defines=writer.directives(order, self._program.types)
-        )
+        made = self._finished(body, writer.grid(order), defines=writer.directives(order, self._program.types))
         if order.is_whole:
             return replace(made, launch=made.launch.replace("launch ", "launch cooperative ", 1))
         return replace(made, code=selecting.counter(order) + made.code)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
+from agent.composer.nests.collecting import collected
 from agent.composer.nests.collectives.turning import ringed
 from agent.composer.nests.cutting import Cutter
 from agent.composer.nests.fusing import folded_in, grouped, inlined
@@ -37,11 +38,13 @@ def lowered(task: Task, followed: Computation) -> NestProgram:
     unnamed = ordered([*followed.stages, *outputs], NestProgram(task, (), {}, written))
     stages = ringed(_alive(_renamed(unnamed, len(outputs)), written), written)
     program = NestProgram(task, (), _shapes(followed, task, stages), written)
+    sums, stages = collected(stages, program)
+    together = () if sums is None else (sums,)
     cutter, stages = Cutter(program), folded_in(stages, written, program)
     stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)
     stages = tabulated(parted(stages, written), program)
-    shapes = _shapes(followed, task, stages)
-    nests = grouped(stages, program)
+    shapes = _shapes(followed, task, [*stages, *(stage for nest in together for stage in nest.stages)])
+    nests = (*together, *grouped(stages, program))
     for name in [argument.name for argument in task.arguments if argument.role == "inout"]:
         nests = swapped(nests, name) or copied(nests, name, shapes)
     return merged(replace(program, nests=nests, shapes=shapes))

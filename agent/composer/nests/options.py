@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import Count, CountingStyle, counting_style
 from agent.composer.nests.collectives.looking_back import LookBack, looked_back
+from agent.composer.nests.collectives.moments import moments_of
 from agent.composer.nests.collectives.sliding import Sliding, sliding_of
 from agent.composer.nests.collectives.tiling.geometry import TileSizes, is_wide, tile_directives
 from agent.composer.nests.collectives.tiling.kernels import TileChoices
@@ -216,6 +217,8 @@ def last_block(program: NestProgram, index: int, options: NestOptions) -> Nest |
     if index and last_block(program, index - 1, options) is not None:
         return None
     nest, tail = program.nests[index], program.nests[index + 1]
+    if moments_of(nest):
+        return None
     special = any(is_special(stage) or stage.is_scattered for one in (nest, tail) for stage in one.stages)
     few = program.count(tail.points) <= _TAIL and not any(tail.extra(stage) for stage in tail.stages)
     if special or not few or not tail.folds or lanes(program, index + 1, options) != 0:

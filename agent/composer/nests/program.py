@@ -10,6 +10,7 @@ from agent.composer.expressions import Kind, Types
 from agent.composer.ir import Node, Unary
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
+from agent.composer.nests.collectives.moments import moments_of
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.solving import solved, system
 from agent.composer.nests.collectives.sorting import order_of
@@ -104,7 +105,16 @@ class NestProgram:
         states = {f"{stage.name}_state": "uint64" for stage in stages if scanned(stage)}
         orders = [order for stage in stages if (order := order_of(stage))]
         runs = {order.runs: order.words(self.types)[0] for order in orders}
-        return made | systems | states | runs | {argument.name: argument.dtype for argument in self.task.arguments}
+        sums = [found for nest in self.nests if (found := moments_of(nest))]
+        parts_ = {one.parts: wide[Kind.REAL] for one in sums}
+        return (
+            made
+            | systems
+            | states
+            | runs
+            | parts_
+            | {argument.name: argument.dtype for argument in self.task.arguments}
+        )
 
     @property
     def sizes(self) -> Mapping[str, int]:

@@ -86,9 +86,7 @@ def body(order: Order, texts: Texts, decoded: Decoded, stored: Stored) -> str:
         f"const int part = blockIdx.x % PARTS;\n{decoded('blockIdx.x / PARTS', order.rows)}"
     )
     store = stored(order.stage, order.result(f"lists[0][{name}]"))
-    ended = (
-        f"for (int {name} = threadIdx.x; {name} < {wanted}; {name} += BLOCK) {{\n{indent(store)}}}\n"
-    )
+    ended = f"for (int {name} = threadIdx.x; {name} < {wanted}; {name} += BLOCK) {{\n{indent(store)}}}\n"
     text = (
         "const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;\n"
         f"__shared__ {order.item} lists[BLOCK / 32][TOP], more[BLOCK / 32][TOP];\n"
@@ -171,9 +169,7 @@ def _counted(order: Order, texts: Texts, stored: Stored, wanted: str) -> str:
         f"for (int other = 0; other < count; ++other) {{\n{indent(compare)}}}\n"
         f"if ({name} < {wanted}) {{\n{indent(stored(order.stage, order.result('mine')))}}}\n"
     )
-    return (
-        f"for (int place = part * BLOCK + threadIdx.x; place < count; place += PARTS * BLOCK) {{\n{indent(each)}}}\n"
-    )
+    return f"for (int place = part * BLOCK + threadIdx.x; place < count; place += PARTS * BLOCK) {{\n{indent(each)}}}\n"
 
 
 def _each(text: str) -> str:

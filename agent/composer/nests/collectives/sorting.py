@@ -93,7 +93,9 @@ class Order:
 
     def named(self, text: str) -> str:
         """The text with macros of this order's own."""
-        return re.sub(r"\b(ITEMS|MANY|BLOCKS|TOP|PARTS|LISTS)\b", rf"ORDER_\1_{self.stage.name.upper()}", text)
+        return re.sub(
+            r"\b(ITEMS|MANY|BLOCKS|TOP|PARTS|LISTS)\b", rf"ORDER_\1_{self.stage.name.upper()}", text
+        )
 
     def element(self, texts: Texts, place: str) -> str:
         """Statements that bring the item `item` from a place along the axis."""
@@ -353,4 +355,3 @@ def _left(outcome: str, buffer: str, last: str) -> str:
 
 def _each(text: str) -> str:
     return f"#pragma unroll\nfor (int j = 0; j < ITEMS; ++j) {{\n{indent(text)}}}\n"
-

@@ -120,7 +120,13 @@ def _found(nest: Nest, fold: Fold, way: tuple[Axis, Axis], moving: Node, taps: N
     covered = placed(moving, {row: Size.of(row) - Size.of(down), col: Size.of(col) - Size.of(across)})
     if axes_of(covered) & {down, across} or not {down, across} <= axes_of(taps):
         return None
-    if any(isinstance(index, Node) for one in (covered, taps) for at in parts(one) if isinstance(at, At) for index in at.indices):
+    if any(
+        isinstance(index, Node)
+        for one in (covered, taps)
+        for at in parts(one)
+        if isinstance(at, At)
+        for index in at.indices
+    ):
         return None
     return Windows(nest, fold, row, col, down, across, covered, taps)
 
