@@ -1,4 +1,4 @@
-"""Sums over one long axis that one kernel can take in together, with the equations that they are the coefficients of."""
+"""Sums over one long axis that one kernel can take in together, and the equations that they are coefficients of."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def _pipes(counter: Counter, work: Mapping[str, float], architecture: Architectu
 
 
 def _least(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:
-    """Microseconds of a perfect machine: every byte once a direction at peak bandwidth, every operation at peak rate."""
+    """Microseconds of a perfect machine: every byte once each way and every operation, at peak rates."""
     memory = moved.once / (architecture.dram_gbps * 1e3)
     work = _lane_operations(counter)
     rates = {FMA: architecture.fp32_lanes, FP64: architecture.fp64_lanes, FP16: architecture.fp16_lanes}

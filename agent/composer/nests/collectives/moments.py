@@ -1,7 +1,7 @@
 """Several sums over the same long axis: a thread takes an element into all of them at once, in registers.
 
-Blocks leave their sums, and the one that ends last adds them up, always in the same order; what is symmetric is summed
-once. Equations whose coefficients the sums are (least squares) that block solves too.
+Blocks leave their sums, and the one that ends last adds them up, always in the same order; what is symmetric is
+summed once. Equations whose coefficients the sums are (least squares) that block solves too.
 """
 
 from __future__ import annotations
@@ -232,7 +232,8 @@ def _result(number: int, one: Moment, found: Moments, texts: Texts, stored: Stor
         row, col = (texts.axis(axis) for axis in one.stage.axes)
         declared = f"const int low = min({row}, {col}), high = max({row}, {col});\n"
         place = f"{before}low * EXTENT_{number}_0 - low * (low - 1) / 2 + high - low"
-    text = f"{''.join(_decoded(number, one, texts))}{declared}{stored(one.stage, Value(f'totals[0][{place}]', Kind.REAL))}"
+    kept = stored(one.stage, Value(f"totals[0][{place}]", Kind.REAL))
+    text = "".join(_decoded(number, one, texts)) + declared + kept
     return f"for (int e = threadIdx.x; e < {_size(number, one)}; e += BLOCK) {{\n{indent(text)}}}\n"
 
 

@@ -1,7 +1,8 @@
-"""The first elements of an order: warps keep lists of the best, blocks merge those, and the last block merges blocks'.
+"""The first elements of an order: warps keep lists of the best, blocks merge them, and the last one those of blocks.
 
 A warp puts a tile in order in registers and merges its best with the list so far, unless none of the tile would be in
-it. Two lists in order, one of them turned around, give the best of both by one comparison each, as a bitonic sequence.
+it. Two lists in order, one of them turned around, give the best of both by one comparison each, as a bitonic
+sequence.
 """
 
 from __future__ import annotations
@@ -106,9 +107,10 @@ def _own_list(order: Order, texts: Texts, wanted: str) -> str:
         f"if (place < count) {{\n{indent(order.element(texts, 'place'))}}}\nheld[j] = item;\n"
         "useful |= before(item, list[wanted - 1]);\n"
     )
+    kept = "if (lane * LANES + j < TOP) {\n    tile[lane * LANES + j] = held[j];\n}\n"
     keep = (
         "__syncwarp();\nsort_warp<32 * LANES>(held, lane);\n"
-        f"{_each('if (lane * LANES + j < TOP) {' + chr(10) + '    tile[lane * LANES + j] = held[j];' + chr(10) + '}')}"
+        f"{_each(kept)}"
         "__syncwarp();\nif (!is_first) {\n    merge_lists<TOP>(list, tile, lane);\n}\nis_first = false;\n"
     )
     loop = (
@@ -169,7 +171,8 @@ def _counted(order: Order, texts: Texts, stored: Stored, wanted: str) -> str:
         f"for (int other = 0; other < count; ++other) {{\n{indent(compare)}}}\n"
         f"if ({name} < {wanted}) {{\n{indent(stored(order.stage, order.result('mine')))}}}\n"
     )
-    return f"for (int place = part * BLOCK + threadIdx.x; place < count; place += PARTS * BLOCK) {{\n{indent(each)}}}\n"
+    first, step = "int place = part * BLOCK + threadIdx.x", "place += PARTS * BLOCK"
+    return f"for ({first}; place < count; {step}) {{\n{indent(each)}}}\n"
 
 
 def _each(text: str) -> str:

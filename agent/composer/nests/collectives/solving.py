@@ -80,7 +80,8 @@ def _by_warp(stage: FilledBuffer, found: Solved, texts: Texts, stored: Callable[
     matrix, right = texts.buffer(found.matrix.buffer), texts.buffer(found.right.buffer)
     unknown, count = texts.axis(stage.axes[0]), _count(stage)
     pivot = (
-        f"const {ctype} size = {unknown} < 0 && row < {count} ? {least}({absolute}(equation[p]), INFINITY) : -1;\n{ctype} best = size;\n"
+        f"const {ctype} size = {unknown} < 0 && row < {count} ? {least}({absolute}(equation[p]), INFINITY) : -1;\n"
+        f"{ctype} best = size;\n"
         "#pragma unroll\nfor (int offset = 16; offset > 0; offset /= 2) {\n"
         f"    best = {largest}(best, __shfl_xor_sync(0xffffffff, best, offset));\n}}\n"
         "const int from = __ffs(__ballot_sync(0xffffffff, size == best)) - 1;\n"

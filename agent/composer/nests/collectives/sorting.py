@@ -1,8 +1,8 @@
 """Elements in order: warps sort in registers, blocks merge in shared memory, and the grid merges runs of blocks.
 
-Within a warp a bitonic network by shuffles, its first step of each size mirrored, so that all compare in one direction
-(Batcher 1968). Runs are merged by the merge path (Green, McColl and Bader 2012): each thread looks up where its part of
-the result begins in both. The runs of blocks are merged in turns of one cooperative launch: n log n in all.
+Within a warp a bitonic network by shuffles, its first step of each size mirrored, so that all compare in one
+direction (Batcher 1968). Runs are merged by the merge path (Green, McColl and Bader 2012): each thread looks up where
+its part of the result begins in both. Runs of blocks are merged in turns of one cooperative launch: n log n in all.
 """
 
 from __future__ import annotations
@@ -30,27 +30,24 @@ Stored = Callable[[FilledBuffer, Value], str]
 
 @dataclass(frozen=True)
 class Order:
-    """A stage whose elements are those along an axis in order, or where those stood.
-
-    Attributes:
-        along: The axis whose elements are put in order.
-        rank: The stage's axis that counts them in that order; it may end earlier.
-        rows: The stage's other axes.
-    """
+    """A stage whose elements are those along an axis in order, or where those stood."""
 
     stage: FilledBuffer
     fold: Ordered
 
     @property
     def along(self) -> Axis:
+        """The axis whose elements are put in order."""
         return self.fold.axes[0]
 
     @property
     def rank(self) -> Axis:
+        """The stage's axis that counts them in that order; it may end earlier."""
         return self.stage.axes[-1 - self.fold.behind]
 
     @property
     def rows(self) -> tuple[Axis, ...]:
+        """The stage's other axes."""
         return tuple(axis for axis in self.stage.axes if axis != self.rank)
 
     @property
@@ -222,7 +219,8 @@ __device__ __forceinline__ int merge_split(const Item* a, int a_count, const Ite
 
 // The same by all lanes of a warp, which look at 32 places at once.
 template <typename Item>
-__device__ __forceinline__ int merge_split_by_warp(const Item* a, int a_count, const Item* b, int b_count, int count) {
+__device__ __forceinline__ int merge_split_by_warp(
+    const Item* a, int a_count, const Item* b, int b_count, int count) {
     int low = max(0, count - b_count), high = min(count, a_count);
     while (low < high) {
         const int step = (high - low) / 32 + 1, at = low + static_cast<int>(threadIdx.x % 32) * step;
@@ -314,7 +312,8 @@ def _chunk_in_order(order: Order, texts: Texts) -> str:
         f"{_each('items[own + j] = held[j];')}"
     )
     return (
-        f"{order.item} held[ITEMS];\n{_each(load)}sort_warp<32 * ITEMS>(held, lane);\n{_each('items[own + j] = held[j];')}"
+        f"{order.item} held[ITEMS];\n{_each(load)}sort_warp<32 * ITEMS>(held, lane);\n"
+        f"{_each('items[own + j] = held[j];')}"
         f"#pragma unroll\nfor (int run = 32 * ITEMS; run < BLOCK * ITEMS; run *= 2) {{\n{indent(merges)}}}\n"
         "__syncthreads();\n"
     )
@@ -329,13 +328,16 @@ def _merged_chunk(order: Order) -> str:
         "const int begin = first - base;\n"
         "if (threadIdx.x < 64) {\n"
         "    const int split = merge_split_by_warp(\n"
-        "        left_run, left_count, left_run + left_count, right_count, threadIdx.x < 32 ? begin : begin + size);\n"
+        "        left_run, left_count, left_run + left_count, right_count,\n"
+        "        threadIdx.x < 32 ? begin : begin + size);\n"
         "    if (lane == 0) {\n        splits[threadIdx.x / 32] = split;\n    }\n}\n__syncthreads();\n"
         "const int left_first = splits[0], left_size = splits[1] - left_first, right_first = begin - left_first;\n"
         "for (int e = threadIdx.x; e < size; e += BLOCK) {\n"
-        "    items[e] = e < left_size ? left_run[left_first + e] : left_run[left_count + right_first + e - left_size];\n}\n__syncthreads();\n"
+        "    items[e] = left_run[e < left_size ? left_first + e : left_count + right_first + e - left_size];\n"
+        "}\n__syncthreads();\n"
         f"{order.item} held[ITEMS];\n"
-        "merge_items(held, items, left_size, items + left_size, size - left_size, min(own, size));\n__syncthreads();\n"
+        "merge_items(held, items, left_size, items + left_size, size - left_size, min(own, size));\n"
+        "__syncthreads();\n"
         f"{_each('items[own + j] = held[j];')}__syncthreads();\n"
     )
 

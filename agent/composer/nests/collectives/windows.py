@@ -75,13 +75,14 @@ class Windows:
         return re.sub(r"\b(DOWN|ACROSS|GROUPS|COVERED)\b", rf"TAPS_\1{self._suffix}", text)
 
     def directives(self, itemsize: int) -> tuple[str, ...]:
-        """How large windows are, how many groups share their rows, and whether shared memory holds what they cover."""
+        """How large windows are, how many groups share their rows, whether shared memory holds what they cover."""
         tile = "(15 + ceil_div(DOWN, GROUPS) * GROUPS) * ((ACROSS + 69) // 4 * 4)"
+        held = f"max({tile}, 1024 * GROUPS - 1024) + DOWN * (ACROSS + 3)"
         lines = (
             f"//@ define DOWN = {self.down.extent.expression()}",
             f"//@ define ACROSS = {self.across.extent.expression()}",
             "//@ define GROUPS = max(1, min(3, DOWN // 8))",
-            f"//@ define COVERED = 1 if {itemsize} * (max({tile}, 1024 * GROUPS - 1024) + DOWN * (ACROSS + 3)) <= {_SHARED} else 0",
+            f"//@ define COVERED = 1 if {itemsize} * ({held}) <= {_SHARED} else 0",
         )
         return tuple(map(self.named, lines))
 
@@ -146,7 +147,8 @@ def body(found: Windows, texts: Texts, decoded: Decoded, stored: Stored) -> str:
         "const int group = threadIdx.x / 128, own = threadIdx.x % 128, left = own % 16 * 4, top = own / 16 * 2;\n"
         f"{texts.types.name(Kind.REAL)} sums[2][4] = {{}};\n"
     )
-    covered = f"{_tiles(found, texts)}{_for_depth(found, texts, _filled(found, texts) + _summed(texts))}{_gathered(texts)}"
+    summed = _for_depth(found, texts, _filled(found, texts) + _summed(texts))
+    covered = f"{_tiles(found, texts)}{summed}{_gathered(texts)}"
     alone = f"if (group > 0) {{\n    return;\n}}\n{_for_points(found, texts, _alone(found, texts))}"
     last = _for_points(found, texts, _outcome(found, texts, stored))
     return found.named(f"{head}#if COVERED\n{covered}#else\n{alone}#endif\n{last}")
@@ -184,7 +186,8 @@ def _filled(found: Windows, texts: Texts) -> str:
     tap = _value(found.taps, texts)
     return (
         "__syncthreads();\n#pragma unroll 4\nfor (int e = threadIdx.x; e < HIGH * WIDE; e += 128 * GROUPS) {\n"
-        f"    const int at_row = min(first_row + e / WIDE, {last_row}), at_col = min(first_col + e % WIDE, {last_col});\n"
+        f"    const int at_row = min(first_row + e / WIDE, {last_row});\n"
+        f"    const int at_col = min(first_col + e % WIDE, {last_col});\n"
         f"{indent(element[0])}    tile[e] = {element[1]};\n}}\n"
         "for (int e = threadIdx.x; e < DOWN * FOURS; e += 128 * GROUPS) {\n"
         f"    const int at_down = e / FOURS, at_across = e % FOURS;\n    {texts.types.name(Kind.REAL)} tap = 0;\n"
@@ -206,8 +209,8 @@ def _summed(texts: Texts) -> str:
     taken = f"*reinterpret_cast<const {four}*>"
     multiplied = (
         "#pragma unroll\nfor (int j = 0; j < 4; ++j) {\n    #pragma unroll\n    for (int q = 0; q < 4; ++q) {\n"
-        "        if (c + q < ACROSS) {\n            sums[i][j] += (j + q < 4 ? here.lane[(j + q) % 4] : next.lane[(j + q) % 4]) "
-        "* tap.lane[q];\n        }\n    }\n}\n"
+        "        if (c + q < ACROSS) {\n"
+        "            sums[i][j] += (j + q < 4 ? here : next).lane[(j + q) % 4] * tap.lane[q];\n        }\n    }\n}\n"
     )
     points = (
         "const int t = r - i;\nif (t >= 0 && t < PART && (DOWN % GROUPS == 0 || group * PART + t < DOWN)) {\n"
