@@ -314,7 +314,7 @@ def _chunk_in_order(order: Order, texts: Texts) -> str:
     return (
         f"{order.item} held[ITEMS];\n{_each(load)}sort_warp<32 * ITEMS>(held, lane);\n"
         f"{_each('items[own + j] = held[j];')}"
-        f"#pragma unroll\nfor (int run = 32 * ITEMS; run < BLOCK * ITEMS; run *= 2) {{\n{indent(merges)}}}\n"
+        f"for (int run = 32 * ITEMS; run < BLOCK * ITEMS; run *= 2) {{\n{indent(merges)}}}\n"
         "__syncthreads();\n"
     )
 
