@@ -21,6 +21,26 @@ _SIDE = 16
 _TESTS = {1: ((1,), (31,), (1000,), (4099,)), 2: ((1, 1), (3, 33), (64, 100))}
 _BENCH = {1: (1 << 20,), 2: (1024, 1024)}
 _AWKWARD = (1, 3, 33)
+_NO_NAMES = frozenset(
+    [
+        "const",
+        "volatile",
+        "unsigned",
+        "signed",
+        "char",
+        "short",
+        "int",
+        "long",
+        "float",
+        "double",
+        "half",
+        "bool",
+        "void",
+        "__restrict__",
+        "restrict",
+    ]
+)
+"""Words that end a parameter without a name."""
 _REFERENCE = '''\
 def reference({names}):
     """What the kernel computes, in NumPy: a dict from each output's name to its values."""
@@ -159,7 +179,10 @@ def _kernel(device: str, launches: Sequence[str]) -> tuple[str, tuple[SourcePara
 
 
 def _own_name(parameter: SourceParameter) -> str:
-    return re.findall(r"[A-Za-z_]\w*", parameter.text.partition("[")[0])[-1]
+    words = re.findall(r"[A-Za-z_]\w*", parameter.text.partition("[")[0])
+    if not words or words[-1] in _NO_NAMES:
+        raise UsageError(f"the parameter `{parameter.text.strip()}` has no name: give it one")
+    return words[-1]
 
 
 def _names(
