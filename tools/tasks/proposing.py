@@ -22,23 +22,21 @@ _TESTS = {1: ((1,), (31,), (1000,), (4099,)), 2: ((1, 1), (3, 33), (64, 100))}
 _BENCH = {1: (1 << 20,), 2: (1024, 1024)}
 _AWKWARD = (1, 3, 33)
 _NO_NAMES = frozenset(
-    [
-        "const",
-        "volatile",
-        "unsigned",
-        "signed",
-        "char",
-        "short",
-        "int",
-        "long",
-        "float",
-        "double",
-        "half",
-        "bool",
-        "void",
-        "__restrict__",
-        "restrict",
-    ]
+    (
+        *(
+            "const",
+            "volatile",
+            "__restrict__",
+            "restrict",
+            "unsigned",
+            "signed",
+            "char",
+            "short",
+            "int",
+            "long",
+        ),
+        *("float", "double", "half", "bool", "void"),
+    )
 )
 """Words that end a parameter without a name."""
 _REFERENCE = '''\

@@ -68,5 +68,5 @@ def test_what_says_too_little_is_refused_in_words(text: str, said: str) -> None:
 
 @pytest.mark.parametrize("parameters", ["const float*, float* y, int n", "float* a, int 3", "float* a, 7"])
 def test_a_parameter_without_a_name_is_refused_by_its_text(parameters: str) -> None:
-    with pytest.raises(UsageError, match="`.*` has no name: give it one"):
+    with pytest.raises(UsageError, match=r"`.*` has no name: give it one"):
         propose(f"__global__ void k({parameters}) {{ }}", "mine")
