@@ -98,7 +98,7 @@ def runs_table(summaries: Sequence[RunSummary]) -> Table:
     """Return one line a run."""
     timed = [summary for summary in summaries if summary.best_latency_us is not None]
     columns = ByProvenance("us", (summary.provenance for summary in timed))
-    made = table("!run", "device", "model", "state", ">candidates", *columns.heads, ">speedup")
+    made = table("!run", "device", "model", "state", ">judged", *columns.heads, ">speedup")
     for summary in summaries:
         value = "" if summary.best_latency_us is None else microseconds(summary.best_latency_us)
         made.add_row(
