@@ -36,7 +36,7 @@ class _Functional(torch.nn.Module):
     """A function or module as a function of all tensors: those it holds first, then those it is given."""
 
     def __init__(self, loaded: LoadedTarget) -> None:
-        super().__init__()
+        torch.nn.Module.__init__(self)
         # A plain attribute: its parameters are arguments here.
         object.__setattr__(self, "loaded", loaded)
 
@@ -143,7 +143,9 @@ class Wide(fx.Interpreter):
         if name.startswith("conv") and len(args) > 6 and args[1].shape[0] % args[6]:
             raise ValueError("channels that groups do not divide")  # tensors without memory would let it pass
         args = tuple(map(_widened, args))
-        return super().call_function(target, args, {name: _widened(value) for name, value in kwargs.items()})
+        return fx.Interpreter.call_function(
+            self, target, args, {name: _widened(value) for name, value in kwargs.items()}
+        )
 
 
 def _widened(value: Any) -> Any:

@@ -156,10 +156,8 @@ def _tied(graph: Any, hints: Mapping[Any, int]) -> dict[Any, Any]:
 
 
 def _is_part(node: Any) -> bool:
-    source = node.args[0] if node.op == "call_function" and node.args else None
-    return (
-        isinstance(source, torch.fx.Node) and source.op == "call_function" and "split" in str(source.target)
-    )
+    source: Any = node.args[0] if node.op == "call_function" and node.args else None
+    return getattr(source, "op", "") == "call_function" and "split" in str(source.target)
 
 
 def _differences(side: Any, hints: Mapping[Any, int], part: bool) -> list[tuple[Any, Any]]:
