@@ -73,7 +73,28 @@ def export(call: ExportCall) -> ExportedProgram:
         program = torch.export.export(_Functional(loaded), (held, given), dynamic_shapes=shapes, strict=False)
         return program.run_decompositions({}) if _changes_in_place(program.graph) else program
 
-    return ExportedProgram(attempt(call, work, f"exporting {call.target}"), loaded)
+    before = _numbers(loaded.target)
+    program = attempt(call, work, f"exporting {call.target}")
+    changed = [name for name, value in _numbers(loaded.target).items() if before.get(name, value) != value]
+    if changed:
+        raise FileFault(
+            f"its attribute {changed[0]} changes as it is called: it computes something else each time"
+        )
+    return ExportedProgram(program, loaded)
+
+
+def _numbers(target: Any) -> dict[str, object]:
+    """Plain values that modules keep as attributes, by path."""
+    if not isinstance(target, torch.nn.Module):
+        return {}
+    modules: list[tuple[str, Any]] = list(target.named_modules())
+    found: list[tuple[str, dict[str, object]]] = [(path, vars(one)) for path, one in modules]
+    return {
+        f"{path}.{name}".lstrip("."): value
+        for path, attributes in found
+        for name, value in attributes.items()
+        if isinstance(value, bool | int | float | str)
+    }
 
 
 def _is_tensor(value: Any) -> bool:
