@@ -39,7 +39,10 @@ FAULTS = {
     "import os\nos._exit(3)": ("its code ended the worker", None),
     MODULE.format(body="return x if x.sum() > 0 else -x"): ("data-dependent", 6),
     MODULE.format(body="return x, 3"): ("expected tensors as its outputs", None),
-    MODULE.format(body="return x.numpy()"): ("exporting Model", 6),
+    MODULE.format(body="self.training = not self.training; return x * 2"): (
+        "its attribute training changes",
+        None,
+    ),
 }
 
 
@@ -62,6 +65,18 @@ async def test_what_a_file_does_wrong_is_said_with_its_line_and_the_next_file_is
         found = await graphs.evaluate(EvaluateCall(call, sizes, {graph.inputs[0].name: x}))
         assert isinstance(found, Evaluated)
         assert found.outputs[0].tolist() == [[1.0, 1.5, 4.0]]
+
+
+async def test_branches_on_sizes_and_changes_of_inputs_are_found() -> None:
+    branch = MODULE.format(body="return x * 2 if x.shape[0] > 40 else x")
+    change = MODULE.format(body="return x.add_(1) * 2")
+    async with TorchGraphs(choose_isolation()) as graphs:
+        found = await graphs.export(ExportCall(branch, "branch.py"))
+        assert isinstance(found, TorchGraph)
+        assert sorted(symbol.least for symbol in found.symbols.values()) == [1, 41]
+        found = await graphs.export(ExportCall(change, "change.py"))
+        assert isinstance(found, TorchGraph)
+        assert found.notes == ("it changes x, which the task leaves as it is",)
 
 
 async def test_a_file_that_computes_without_end_ends() -> None:
