@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+import numpy
 
 from agent.importing.translation import number
 from sandbox.device import Array
 
+np: Any = numpy
 _FEW = 256
 
 

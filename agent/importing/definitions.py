@@ -10,7 +10,7 @@ import json
 import keyword
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -151,7 +151,7 @@ def read_definition(text: str, file: str) -> Definition:
     try:
         return Definition.model_validate(found)
     except ValidationError as error:
-        raise UsageError(_said(error, file, lambda path: _line(text, path))) from None
+        raise UsageError(_said(error, file, text)) from None
 
 
 def read_workloads(text: str, definition: Definition, file: str) -> tuple[Workload, ...]:
@@ -165,11 +165,11 @@ def read_workloads(text: str, definition: Definition, file: str) -> tuple[Worklo
         if not line.strip():
             continue
         value = _json(line, file, number)
-        inner = value.get("workload", value) if isinstance(value, dict) else value
+        inner = cast("dict[str, Any]", value).get("workload", value) if isinstance(value, dict) else value
         try:
             workload = Workload.model_validate(inner)
         except ValidationError as error:
-            raise UsageError(_said(error, file, lambda _, at=number: at)) from None
+            raise UsageError(_said(error, file, "", number)) from None
         _check_axes(workload, definition, f"{file}:{number}")
         found.append(workload)
     if not found:
@@ -217,14 +217,14 @@ def _json(text: str, file: str, first: int) -> Any:
         raise UsageError(f"{file}:{first}: expected JSON of reasonable depth") from None
 
 
-def _said(error: ValidationError, file: str, line: Any) -> str:
-    """The first thing that is wrong, with its place."""
+def _said(error: ValidationError, file: str, text: str, line: int | None = None) -> str:
+    """The first thing that is wrong, with its place: that line, else the line of the key in the text."""
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"] if part not in ("const", "var", "expr")]
     message = str(first["msg"]).removeprefix("Value error, ")
     place = f"{'.'.join(path)}: " if path else ""
-    kept = path or re.split(r"[.:]", message)[:2]
-    return f"{file}:{line(kept)}: {place}{message[:1].lower()}{message[1:]}"
+    keys = path or re.split(r"[.:]", message)[:2]
+    return f"{file}:{line or _line(text, keys)}: {place}{message[:1].lower()}{message[1:]}"
 
 
 def _line(text: str, path: list[str]) -> int:

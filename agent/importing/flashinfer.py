@@ -86,7 +86,7 @@ def _names(definition: Definition, source: DefinitionSource, task: WholeTask, fi
                 axes.setdefault(side, axis)
     if lost := [dim for dim in task.dims if dim not in axes and dim != "one"]:
         raise UsageError(f"{file}: axes: the size {lost[0]} of the reference is that of no axis")
-    fixed = {
+    fixed: dict[str, int | float | bool] = {
         name: value
         for name, value in source.scalars.items()
         if name not in inputs and not isinstance(value, float)

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from agent.composer import Composer
 from agent.importing import costs, operators
+from agent.importing.comparing import Answered, all_finite, difference, trivial
 from agent.importing.drafts import GraphDraft, draft
 from agent.importing.sizes import MOST_WORK, candidates
 from agent.importing.translation import NotTranslated
@@ -36,10 +36,6 @@ __all__ = ["Imported", "Importer", "NotImported"]
 assert operators, "the table of operators is filled by importing them"
 
 _SEEDS = (11, 12)
-_RELATIVE = 1e-9
-"""How far apart reference and module may be in float64, in units of the terms behind an element."""
-_KERNELBENCH_TOLERANCE = 1e-2
-"""What KernelBench lets pass, absolute and relative, in half precision and in its first version."""
 _WEAK = (
     "with values like the example's an output is one constant, which a kernel could write without computing: inputs "
     "are wider here"
@@ -180,17 +176,17 @@ class Importer:
         """Hold the reference against the module, and look at what the outputs are."""
         stronger = _stronger(task, graph, made)
         found = await self._both(call, made, stronger)
-        if stronger is not task and (isinstance(found, NotImported) or not _all_finite(found)):
+        if stronger is not task and (isinstance(found, NotImported) or not all_finite(found)):
             stronger = task
             found = await self._both(call, made, task)
         if isinstance(found, NotImported):
             return found
-        whole, notes = _trivial(stronger, found)
+        whole, notes = trivial(stronger, found)
         if notes and any(one.trivial for one in whole.arguments):
             wider = _wider(stronger)
             again = await self._both(call, made, wider)
-            if not isinstance(again, NotImported) and _all_finite(again):
-                other, said = _trivial(wider, again)
+            if not isinstance(again, NotImported) and all_finite(again):
+                other, said = trivial(wider, again)
                 if not any(one.trivial for one in other.arguments):
                     found, whole, notes = again, other, [_WEAK, *said]
         return Imported(whole, "composer", made.operators, (*made.notes, *notes), len(found))
@@ -202,7 +198,7 @@ class Importer:
         task: WholeTask,
         outputs: tuple[str, ...] = (),
         example: Mapping[str, int] | None = None,
-    ) -> list[tuple[Question, tuple[Array, ...]]] | NotImported:
+    ) -> Answered | NotImported:
         """Answers of the reference and of the module, for the same inputs; they must be the same.
 
         Of a part of the module `outputs` are the nodes that it computes, and `example` sizes for what it leaves open.
@@ -221,7 +217,7 @@ class Importer:
                 if isinstance(answer, ExportFault):
                     return NotImported(answer.message, answer.line)
                 for expected, got in zip(question.expected, answer.outputs, strict=True):
-                    fault = _difference(expected.values, got, expected.magnitude)
+                    fault = difference(expected.values, got, expected.magnitude)
                     if fault:
                         return NotImported(
                             f"its translation computes something else than the module at {_at(case)}: {fault}"
@@ -324,67 +320,5 @@ def _wide(array: Array) -> Array:
     return array.astype(np.float64) if array.dtype.kind not in "iub" else array
 
 
-def _difference(expected: Array, got: Array, magnitude: Array | None) -> str:
-    """Say how the two differ; empty where they do not."""
-    got = got.reshape(expected.shape) if got.size == expected.size else got
-    if got.shape != expected.shape:
-        return f"shapes {list(expected.shape)} and {list(got.shape)}"
-    if expected.dtype.kind != "f":
-        wrong = expected != got
-    else:
-        with np.errstate(invalid="ignore", over="ignore"):
-            scale = np.abs(expected) if magnitude is None else np.maximum(magnitude, np.abs(expected))
-            near = np.abs(expected - got) <= _RELATIVE * scale + 1e-300
-        wrong = ~(near | (expected == got) | (np.isnan(expected) & np.isnan(got)))
-    if not wrong.any():
-        return ""
-    place = tuple(int(one[0]) for one in np.nonzero(wrong)) if wrong.ndim else ()
-    return f"{int(wrong.sum())} of {wrong.size} elements, at {list(place)} {expected[place]:.9g} and {got[place]:.9g}"
-
-
-def _all_finite(found: Sequence[tuple[Question, tuple[Array, ...]]]) -> bool:
-    return all(
-        bool(np.isfinite(one).all()) for _, outputs in found for one in outputs if one.dtype.kind == "f"
-    )
-
-
 def _at(case: Case) -> str:
     return ", ".join(f"{name}={size}" for name, size in case.dims.items())
-
-
-def _trivial(
-    task: WholeTask, found: Sequence[tuple[Question, tuple[Array, ...]]]
-) -> tuple[WholeTask, list[str]]:
-    """Name outputs that nobody need compute, and declare them trivial."""
-    outputs = [one for one in task.arguments if one.is_output]
-    notes: list[str] = []
-    changed: dict[str, Any] = {}
-    for place, output in enumerate(outputs):
-        values = [answers[place] for _, answers in found]
-        scales = [question.expected[place].magnitude for question, _ in found]
-        why = _why_trivial(output.name, values, scales)
-        if why:
-            notes.append(why)
-            changed[output.name] = replace(output, trivial=True, reason=why)
-        elif all(_passes_as_zeros(one) for one in values):
-            notes.append(
-                f"{output.name} is so small that zeros pass KernelBench's own check; they do not pass here"
-            )
-    arguments = tuple(changed.get(one.name, one) for one in task.arguments)
-    return replace(task, arguments=arguments), notes
-
-
-def _why_trivial(name: str, values: Sequence[Array], scales: Sequence[Array | None]) -> str:
-    first = values[0].flat[0]
-    if all(bool((one == first).all()) for one in values):
-        return f"{name} is {first:g} whatever the inputs are: a kernel that writes this constant is right"
-    if values[0].dtype.kind == "f" and all(
-        scale is not None and bool((np.abs(one) <= 1e-13 * scale).all())
-        for one, scale in zip(values, scales, strict=True)
-    ):
-        return f"{name} cancels to rounding errors of 0 whatever the inputs are: a kernel that writes zeros is right"
-    return ""
-
-
-def _passes_as_zeros(values: Array) -> bool:
-    return values.dtype.kind == "f" and bool((np.abs(values) <= _KERNELBENCH_TOLERANCE).all())

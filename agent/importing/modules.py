@@ -51,9 +51,10 @@ def module_call(path: Path, target: str, examples: str | None) -> ExportCall:
     """
     try:
         data = path.read_bytes()
-        text = data.decode()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}:{data.count(10, 0, error.start) + 1}: expected UTF-8 text") from None
     if len(data) > _MOST_BYTES:

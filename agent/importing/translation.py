@@ -7,7 +7,7 @@ import keyword
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sandbox.torch_graphs.graph import ArgumentKind, GraphArgument, GraphNode, GraphTensor
 from tools import expressions
@@ -67,15 +67,16 @@ class Operand:
 
 
 Handler = Callable[..., "str | Sequence[str]"]
+H = TypeVar("H", bound=Handler)
 OPERATORS: dict[str, Handler] = {}
 """By name, with or without overload: what writes an operator. It gets the translator and the operator's arguments:
 tensors as `Operand`, whole numbers as `int`, or `SizeText` where they follow from dims, all else as itself."""
 
 
-def operator(*names: str) -> Callable[[Handler], Handler]:
+def operator(*names: str) -> Callable[[H], H]:
     """Register what writes these operators, named as ATen does, without `aten.`."""
 
-    def register(handler: Handler) -> Handler:
+    def register(handler: H) -> H:
         OPERATORS.update(dict.fromkeys(names, handler))
         return handler
 

@@ -9,7 +9,7 @@ import importlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-_modes: Any = importlib.import_module("torch.utils._python_dispatch")
+_Mode: Any = importlib.import_module("torch.utils._python_dispatch").TorchDispatchMode
 _weak: Any = importlib.import_module("torch.utils.weak")
 _SAME = frozenset({
     "_to_copy", "clone", "contiguous", "detach", "view", "_unsafe_view", "reshape", "permute", "transpose", "t",
@@ -51,11 +51,11 @@ class Drawn:
         return f"constant({self.shift:g})"
 
 
-class Drawing(_modes.TorchDispatchMode):
+class Drawing(_Mode):
     """Follows what is drawn while it is the mode; ask `of` about a tensor."""
 
     def __init__(self) -> None:
-        super().__init__()
+        _Mode.__init__(self)
         self._known: Any = _weak.WeakIdKeyDictionary()
 
     def of(self, tensor: Any) -> Drawn | None:

@@ -36,7 +36,7 @@ class _Functional(torch.nn.Module):
     """A function or module as a function of all tensors: those it holds first, then those it is given."""
 
     def __init__(self, loaded: LoadedTarget) -> None:
-        super().__init__()
+        torch.nn.Module.__init__(self)
         # A plain attribute: its parameters are arguments here.
         object.__setattr__(self, "loaded", loaded)
 
@@ -70,15 +70,35 @@ def export(call: ExportCall) -> ExportedProgram:
     }
 
     def work() -> Any:
-        with (
-            torch.no_grad()
-        ):  # where gradients are off already, what turns them off is no operator of its own
+        # Where gradients are off already, what turns them off is no operator of its own.
+        with torch.no_grad():
             program = torch.export.export(
                 _Functional(loaded), (held, given), dynamic_shapes=shapes, strict=False
             )
         return program.run_decompositions({}) if _changes_in_place(program.graph) else program
 
-    return ExportedProgram(attempt(call, work, f"exporting {call.target}"), loaded)
+    before = _numbers(loaded.target)
+    program = attempt(call, work, f"exporting {call.target}")
+    changed = [name for name, value in _numbers(loaded.target).items() if before.get(name, value) != value]
+    if changed:
+        raise FileFault(
+            f"its attribute {changed[0]} changes as it is called: it computes something else each time"
+        )
+    return ExportedProgram(program, loaded)
+
+
+def _numbers(target: Any) -> dict[str, object]:
+    """Plain values that modules keep as attributes, by path."""
+    if not isinstance(target, torch.nn.Module):
+        return {}
+    modules: list[tuple[str, Any]] = list(target.named_modules())
+    found: list[tuple[str, dict[str, object]]] = [(path, vars(one)) for path, one in modules]
+    return {
+        f"{path}.{name}".lstrip("."): value
+        for path, attributes in found
+        for name, value in attributes.items()
+        if isinstance(value, bool | int | float | str)
+    }
 
 
 def _is_tensor(value: Any) -> bool:
@@ -141,7 +161,7 @@ class Wide(fx.Interpreter):
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """Call an operator."""
         name = getattr(target, "__name__", "").partition(".")[0]
-        if name.startswith("_assert"):
+        if name == "_assert_tensor_metadata":
             return None  # what was traced was as it says; here it has other dtypes, and no memory
         if name in ("dropout", "dropout_", "feature_dropout", "alpha_dropout"):
             return args[0]
@@ -150,7 +170,9 @@ class Wide(fx.Interpreter):
         if name.startswith("conv") and len(args) > 6 and args[1].shape[0] % args[6]:
             raise ValueError("channels that groups do not divide")  # tensors without memory would let it pass
         args = tuple(map(_widened, args))
-        return super().call_function(target, args, {name: _widened(value) for name, value in kwargs.items()})
+        return fx.Interpreter.call_function(
+            self, target, args, {name: _widened(value) for name, value in kwargs.items()}
+        )
 
 
 def _widened(value: Any) -> Any:

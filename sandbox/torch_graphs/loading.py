@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -153,17 +153,16 @@ def _settings(module: ModuleType, call: ExportCall) -> tuple[list[Any], dict[str
     if not call.settings or not hasattr(module, call.settings):
         return [], {}
     found = attempt(call, getattr(module, call.settings), f"calling {call.settings}")
-    match found:
-        case None:
-            return [], {}
-        case dict():
-            return [], dict(found)
-        case [list() | tuple() as arguments, dict() as words] if all(type(one) is str for one in words):
-            return list(arguments), dict(words)
-        case list() | tuple():
-            return list(found), {}
-        case _:
-            raise FileFault(f"expected a list from {call.settings}, found {type(found).__name__}")
+    if found is None:
+        return [], {}
+    if isinstance(found, dict):
+        return [], cast("dict[str, Any]", found)
+    if not isinstance(found, list | tuple):
+        raise FileFault(f"expected a list from {call.settings}, found {type(found).__name__}")
+    given = list(cast("list[Any]", found))
+    if len(given) == 2 and isinstance(given[0], list | tuple) and isinstance(given[1], dict):
+        return list(cast("list[Any]", given[0])), cast("dict[str, Any]", given[1])
+    return given, {}
 
 
 def _built(kind: Any, settings: tuple[list[Any], dict[str, Any]], call: ExportCall, mode: Any) -> Any:
@@ -195,7 +194,7 @@ def _without_dropout(module: Any) -> list[str]:
 
 
 def _held(module: Any, mode: Any) -> list[Held]:
-    owners = {path: type(one) for path, one in module.named_modules()}
+    owners: dict[str, Any] = {path: type(one) for path, one in module.named_modules()}
     held: list[Held] = []
     for path, tensor in [*module.named_parameters(), *module.named_buffers()]:
         owner = owners.get(path.rpartition(".")[0])
@@ -233,9 +232,12 @@ def _given(make: Any, target: Any, call: ExportCall, mode: Any) -> list[Given]:
         with mode, drawing:
             return make()
 
-    values = attempt(call, examples, f"calling {call.inputs}")
-    if not isinstance(values, list | tuple) or not values:
-        raise FileFault(f"expected a list of inputs from {call.inputs}, found {type(values).__name__}")
+    found: object = attempt(call, examples, f"calling {call.inputs}")
+    if not isinstance(found, list | tuple):
+        raise FileFault(f"expected a list of inputs from {call.inputs}, found {type(found).__name__}")
+    values = list(cast("list[Any]", found))
+    if not values:
+        raise FileFault(f"expected a list of inputs from {call.inputs}, found none")
     names = _names(target, len(values), call)
     return [_example(name, value, drawing, mode) for name, value in zip(names, values, strict=True)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from typing import Any
+from typing import Any, cast
 
 from sandbox.torch_graphs.exporting import ExportedProgram, base_name, is_in_place, operator_name
 from sandbox.torch_graphs.expressions import NoExpressionError, text_of
@@ -17,7 +17,7 @@ from sandbox.torch_graphs.graph import (
     InputOrigin,
     TorchGraph,
 )
-from sandbox.torch_graphs.loading import FileFault, constant
+from sandbox.torch_graphs.loading import FileFault, Given, Held, constant
 from sandbox.torch_graphs.sizing import Sizing
 
 torch: Any = importlib.import_module("torch")
@@ -93,7 +93,7 @@ class _GraphReader:
     def _inputs(self, nodes: list[Any]) -> list[GraphInput]:
         """The placeholders: constants that the code holds, then what it holds, then what it is given."""
         tensors = [one for one in self._loaded.given if isinstance(one.value, torch.Tensor)]
-        named = [*self._loaded.held, *tensors]
+        named: list[Held | Given] = [*self._loaded.held, *tensors]
         places = [node for node in nodes if node.op == "placeholder"]
         signature = self._program.graph_signature.input_specs
         found: list[GraphInput] = []
@@ -105,15 +105,15 @@ class _GraphReader:
                 found.append(GraphInput(node.name, spec.target, InputOrigin.CONSTANT, tensor, values=values))
                 continue
             one = next(rest)
-            if hasattr(one, "path"):
+            if isinstance(one, Held):
                 found.append(GraphInput(node.name, one.path, one.origin, tensor, "", one.owner, one.values))
             else:
                 found.append(GraphInput(node.name, one.name, InputOrigin.GIVEN, tensor, one.data))
         return found
 
     def _node(self, node: Any) -> GraphNode:
-        value = node.meta.get("val")
-        results = value if isinstance(value, tuple | list) else [value]
+        value: Any = node.meta.get("val")
+        results = cast("list[Any]", value if isinstance(value, tuple | list) else [value])
         name = operator_name(node)
         if is_in_place(node):
             name = name.replace(f"aten.{base_name(node)}.", f"aten.{base_name(node)[:-1]}.")
@@ -157,7 +157,8 @@ class _GraphReader:
             case float():
                 return GraphArgument(ArgumentKind.REAL, repr(value))
             case tuple() | list():
-                return GraphArgument(ArgumentKind.LIST, items=tuple(self._argument(one) for one in value))
+                items = tuple(map(self._argument, cast("list[Any]", value)))
+                return GraphArgument(ArgumentKind.LIST, items=items)
             case torch.dtype():
                 return GraphArgument(ArgumentKind.TEXT, _dtype(value))
             case _:

@@ -6,6 +6,7 @@ PyTorch says what equals what, and leaves open what must divide what: a graph is
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -35,6 +36,10 @@ class Sizing:
             node.name: node.meta["val"] for node in exported.program.graph.nodes if node.op == "placeholder"
         }
         hints = _hints(self._values.values())
+        self._ranges = {
+            symbol: (_bound(one.lower, 0), _bound(one.upper, math.inf))
+            for symbol, one in exported.program.range_constraints.items()
+        }
         self._ties = _tied(exported.program.graph, hints)
         self._hints = {symbol: size for symbol, size in hints.items() if symbol not in self._ties}
         self._most: set[Any] = set()
@@ -89,6 +94,10 @@ class Sizing:
         def shaped(value: Any) -> list[int]:
             return [_number(expression(side), ties) for side in value.shape]
 
+        if not all(
+            _within(size, *self._ranges[symbol]) for symbol, size in ties.items() if symbol in self._ranges
+        ):
+            return False
         try:
             arguments = {
                 name: torch.empty(shaped(value), dtype=value.dtype, device="meta")
@@ -123,6 +132,15 @@ class Sizing:
             if step * number >= size or self._takes({**self._hints, symbol: step * number}):
                 return min(step * number, size)
         return size
+
+
+def _bound(value: Any, otherwise: float) -> float:
+    return int(value) if getattr(value, "is_Integer", False) else otherwise
+
+
+def _within(size: int, low: float, high: float) -> bool:
+    """Whether a branch on sizes goes as it went for the example; 2 is PyTorch's word for any size at all."""
+    return (low <= 2 or size >= low) and size <= high
 
 
 def _number(value: Any, sizes: Mapping[Any, int]) -> int:
@@ -165,10 +183,8 @@ def _tied(graph: Any, hints: Mapping[Any, int]) -> dict[Any, Any]:
 
 
 def _is_part(node: Any) -> bool:
-    source = node.args[0] if node.op == "call_function" and node.args else None
-    return (
-        isinstance(source, torch.fx.Node) and source.op == "call_function" and "split" in str(source.target)
-    )
+    source: Any = node.args[0] if node.op == "call_function" and node.args else None
+    return getattr(source, "op", "") == "call_function" and "split" in str(source.target)
 
 
 def _differences(side: Any, hints: Mapping[Any, int], part: bool) -> list[tuple[Any, Any]]:

@@ -215,8 +215,9 @@ def _watch(
             output.print_json(result, **({"module": modules_view.as_json(found)} if found else {}))
         elif found is not None:
             modules_view.show_module(output.console(), found)
-        wrong = found is not None and found.report.verdict is not Verdict.PASS
-        return of_verdict(found.report.verdict if wrong else result.verdict)
+        if found is not None and found.report.verdict is not Verdict.PASS:
+            return of_verdict(found.report.verdict)
+        return of_verdict(result.verdict)
 
     def how_to_go_on() -> str:
         if view.run is None:

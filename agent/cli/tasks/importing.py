@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from agent.cli.outcome import ExitStatus, conclude
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
-    from agent.importing.importing import Imported, NotImported
+    from agent.importing.importing import Importer
 
 
 def import_kernelbench(
@@ -37,7 +38,7 @@ def import_kernelbench(
         files = problems(path)
         TorchGraphs.check()
         isolation = choose_isolation()
-        told: list[dict[str, object]] = []
+        told: list[ProblemTold] = []
         async with TorchGraphs(isolation) as graphs, References(isolation) as references:
             importer = Importer(graphs, references)
             for number, file in enumerate(files, start=1):
@@ -46,7 +47,7 @@ def import_kernelbench(
                 told.append(await _one(importer, file, into))
                 if not as_json:
                     _say(told[-1])
-        done = sum(one["folder"] is not None for one in told)
+        done = sum(one.folder is not None for one in told)
         if as_json:
             output.print_json(told)
         elif len(files) > 1:
@@ -56,50 +57,64 @@ def import_kernelbench(
     conclude(work, as_json=as_json)
 
 
-async def _one(importer: object, file: Path, into: Path) -> dict[str, object]:
+@dataclass(frozen=True)
+class ProblemTold:
+    """What became of one problem, as `--json` prints it.
+
+    Attributes:
+        folder: Of its task; None where there is none, `reason` and perhaps `line` say why then.
+        operators: Of ATen, in order.
+        compared: At how many inputs the reference was held against the module.
+    """
+
+    file: str
+    task: str
+    folder: str | None = None
+    reason: str = ""
+    line: int | None = None
+    summary: str = ""
+    baseline: str = ""
+    operators: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    compared: int = 0
+
+
+async def _one(importer: Importer, file: Path, into: Path) -> ProblemTold:
     """Import one problem, and write its folder."""
-    from agent.importing.importing import Importer, NotImported
+    from agent.importing.importing import NotImported
     from agent.importing.kernelbench import read_problem, task_name
     from tools.tasks.drafting import write_folder
 
-    assert isinstance(importer, Importer)
-    name = task_name(file)
-    folder = into / name
+    told = ProblemTold(str(file), task_name(file))
+    folder = into / told.task
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} is there and not empty; nothing in it was changed")
-        made: Imported | NotImported = await importer.make(read_problem(file), name)
+        made = await importer.make(read_problem(file), told.task)
     except UsageError as error:
-        made = NotImported(str(error))
-    told: dict[str, object] = {"file": str(file), "task": name}
+        return replace(told, reason=str(error))
     if isinstance(made, NotImported):
-        return {**told, "folder": None, "reason": made.reason, "line": made.line}
+        return replace(told, reason=made.reason, line=made.line)
     write_folder(made.task, folder)
-    return {
-        **told,
-        "folder": str(folder),
-        "summary": made.task.summary,
-        "operators": list(made.operators),
-        "baseline": made.baseline,
-        "compared": made.compared,
-        "notes": list(made.notes),
-    }
+    return replace(
+        told,
+        folder=str(folder),
+        summary=made.task.summary,
+        baseline=made.baseline,
+        operators=made.operators,
+        notes=made.notes,
+        compared=made.compared,
+    )
 
 
-def _say(told: dict[str, object]) -> None:
+def _say(told: ProblemTold) -> None:
     from agent.cli import output
 
-    if told["folder"] is None:
-        place = f"{told['file']}:{told['line']}" if told["line"] else f"{told['file']}"
-        typer.echo(f"{place}: {output.clean(str(told['reason']))}")
+    if told.folder is None:
+        place = f"{told.file}:{told.line}" if told.line else told.file
+        typer.echo(f"{place}: {output.clean(told.reason)}")
         return
-    typer.echo(f"{told['folder']} is a task: {output.clean(str(told['summary']))}")
-    notes = told["notes"]
-    assert isinstance(notes, list)
-    said = [
-        *notes,
-        f"its reference agrees with the module at {told['compared']} inputs, in float64",
-        f"next: warpwright check {told['folder']}",
-    ]
-    for note in said:
-        typer.echo(f"- {output.clean(str(note))}")
+    typer.echo(f"{told.folder} is a task: {output.clean(told.summary)}")
+    agreed = f"its reference agrees with the module at {told.compared} inputs, in float64"
+    for note in [*told.notes, agreed, f"next: warpwright check {told.folder}"]:
+        typer.echo(f"- {output.clean(note)}")

@@ -1,6 +1,6 @@
-"""What writes each ATen operator in NumPy, a module for each family."""
+"""What writes each ATen operator in NumPy, a module for each family; importing them fills the table."""
 
-from agent.importing.operators import (  # noqa: F401  importing them fills the table
+from agent.importing.operators import (
     activations,
     arithmetic,
     attention,
@@ -14,3 +14,18 @@ from agent.importing.operators import (  # noqa: F401  importing them fills the 
     reductions,
     windows,
 )
+
+__all__ = [
+    "activations",
+    "arithmetic",
+    "attention",
+    "gathers",
+    "layout",
+    "losses",
+    "making",
+    "norms",
+    "products",
+    "recurrent",
+    "reductions",
+    "windows",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from agent.importing.translation import Operand, SizeText, Translator, number, operator, tuple_text
 
@@ -212,7 +212,8 @@ def channel_shuffle(t: Translator, x: Operand, groups: int) -> str:
 @operator("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d")
 def upsample_nearest(t: Translator, x: Operand, *arguments: Any, **words: Any) -> str:
     """Each element several times."""
-    scales = next((one for one in reversed(arguments) if isinstance(one, list)), None)
+    lists = [cast("list[Any]", one) for one in arguments if isinstance(one, list)]
+    scales = lists[-1] if lists else None
     if not scales or any(not float(scale).is_integer() for scale in scales if isinstance(scale, float)):
         raise t.refuse("it grows by no whole number")
     if not all(isinstance(scale, float) for scale in scales):

@@ -67,3 +67,12 @@ def triangle(t: Translator, x: Operand, diagonal: Any = 0) -> str:
     else:
         kept = t.let("kept", f"np.triu(np.ones(({rows}, {cols}), dtype=bool), {diagonal})")
     return f"np.where({kept}, {x}, {'False' if x.dtype == 'bool' else '0'})"
+
+
+@operator(
+    "rand", "randn", "randint", "rand_like", "randn_like", "randint_like", "randperm", "bernoulli", "multinomial",
+    "normal", "uniform", "poisson", "exponential",
+)  # fmt: skip
+def drawn(t: Translator, *arguments: Any, **words: Any) -> str:
+    """Nothing that can be judged."""
+    raise t.refuse("what is random cannot be judged")

@@ -62,7 +62,7 @@ def batch_norm_in_evaluation(
 ) -> list[str]:
     """By statistics that were learnt."""
     found = batch_norm(t, x, weight, bias, mean, variance, False, momentum, eps)
-    return [found] if isinstance(found, str) else found
+    return [found] if isinstance(found, str) else [*found]
 
 
 @operator("instance_norm")

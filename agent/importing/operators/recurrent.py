@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from agent.importing.translation import Operand, Translator, operator
 
@@ -91,7 +91,7 @@ def recurrent(
     """Layers of cells, each over all steps of time; the last states of all layers follow the outputs."""
     assert t.node is not None
     kind = t.node.operator.split(".")[1]
-    states = state if isinstance(state, list) else [state]
+    states = cast("list[Operand]", state if isinstance(state, list) else [state])
     if dropout and train:
         t.notes["dropout is random in training: it is taken as in evaluation, where it does nothing"] = None
     whole = t.let("steps", f"{x}.transpose(1, 0, 2)") if batch_first else str(x)

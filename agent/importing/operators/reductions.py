@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from agent.importing.translation import Operand, Translator, axes_text, number, operator
 
@@ -12,7 +11,7 @@ def _axes(x: Operand, dims: Any) -> str:
     """`axis=...`, or nothing where all axes are meant."""
     if dims is None or dims == []:
         return ""
-    given: Sequence[int] = dims if isinstance(dims, list) else [dims]
+    given = cast("list[int]", dims if isinstance(dims, list) else [dims])
     return f"axis={axes_text([x.axis(dim) for dim in given])}"
 
 
@@ -105,7 +104,7 @@ def norm(t: Translator, x: Operand, *arguments: Any, dtype: Any = None) -> str:
     order = 2 if order in (None, "fro") else order
     dims = given.pop(0) if given else None
     keep = bool(given.pop(0)) if given else False
-    where = dims if dims is None or isinstance(dims, list) else [dims]
+    where = cast("list[int] | None", dims if dims is None or isinstance(dims, list) else [dims])
     if order == 2:
         squares = Operand(t.let("squares", f"{x} ** 2"), x.dtype, x.shape)
         return f"np.sqrt({_call(squares, 'sum', where, keep)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from agent.importing.operators.layout import padded
 from agent.importing.translation import Operand, SizeText, Translator, axes_text, number, operator, tuple_text
@@ -13,8 +13,8 @@ _TAPS = "ijk"
 
 
 def _each(value: Any, count: int) -> list[Any]:
-    values = value if isinstance(value, list) else [value]
-    return [*values] * count if len(values) == 1 else list(values)
+    values = cast("list[Any]", value if isinstance(value, list) else [value])
+    return values * count if len(values) == 1 else list(values)
 
 
 def _reach(size: Any, dilation: int) -> Any:

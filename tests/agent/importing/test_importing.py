@@ -31,7 +31,7 @@ import torch
 class Model(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.register_buffer("seen", torch.tril(torch.ones(48, 48)))
+        self.register_buffer("seen", torch.tril(torch.ones(64, 64)))
 
     def forward(self, x):
         t = x.size(1)
@@ -107,7 +107,7 @@ def test_dropout_does_nothing_and_that_is_said(found: Found) -> None:
 
 def test_a_mask_in_a_buffer_bounds_the_length(found: Found) -> None:
     task = imported(found, "masked").task
-    assert "np.where(np.tril(np.ones((48, 48), dtype=bool)), 1, 0)" in task.reference
+    assert "np.where(np.tril(np.ones((64, 64), dtype=bool)), 1, 0)" in task.reference
     assert [(name, one.max) for name, one in task.limits.items()] == [("x_1", 48)]
 
 
