@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from agent.export.packages import KernelPackage
 from agent.export.rendering import rendered
-from agent.importing.definition_source import example_sizes
-from agent.importing.definitions import (
+from agent.importing.problems.definition_source import example_sizes
+from agent.importing.problems.definitions import (
     DEFINITION,
     WORKLOADS,
     Definition,
     PublishedTolerance,
     Workload,
 )
-from agent.importing.published import PublishedNames, read_published
+from agent.importing.problems.origin import PublishedNames, read_published
 from sandbox.errors import UsageError
 from sandbox.simulator.gpus.architectures import ARCHITECTURES
 from sandbox.verdict import Provenance, Verdict

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.home import home
-from agent.importing.importing import Importer, NotImported
-from agent.importing.kernelbench import problems, read_problem, task_name
+from agent.importing.graphs.importer import Importer, NotImported
+from agent.importing.problems.kernelbench import problems, read_problem, task_name
 from sandbox.errors import UsageError
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References

@@ -10,7 +10,7 @@ from agent.cli.output import clean
 
 if TYPE_CHECKING:
     from agent.home import Home
-    from agent.importing.verifying import ModuleVerdict
+    from agent.importing.modules.verifying import ModuleVerdict
     from agent.results import SearchResult
     from agent.store import Run
 
@@ -22,14 +22,14 @@ async def module_verdict(result: SearchResult, run: Run, home: Home) -> ModuleVe
         UsageError: The module raises, or what the task keeps of it is spoilt.
         WorkerError: The environment failed.
     """
-    from agent.importing.module_origin import FILE, read_origin
+    from agent.importing.modules.module_origin import FILE, read_origin
 
     if result.best is None or not (run.task_folder / FILE).is_file():
         return None
     origin = read_origin(run.task_folder)
     if origin is None or run.request.tools is not None:
         return None
-    from agent.importing.verifying import against_module
+    from agent.importing.modules.verifying import against_module
     from sandbox.isolation.choose import choose_isolation
     from sandbox.torch_graphs.service import TorchGraphs
     from tools.parts import local_parts

@@ -84,8 +84,8 @@ async def search_source(asked: SearchInput, home: Home, say: Callable[[str], Non
 async def _of_module(
     file: str, target: str, asked: SearchInput, home: Home, say: Callable[[str], None], start: tuple[str, ...]
 ) -> SearchSource:
-    from agent.importing.importing import Importer
-    from agent.importing.modules import module_call, task_of_module
+    from agent.importing.graphs.importer import Importer
+    from agent.importing.modules.tasks import module_call, task_of_module
     from sandbox.isolation.choose import choose_isolation
     from sandbox.reference.service import References
     from sandbox.torch_graphs.service import TorchGraphs

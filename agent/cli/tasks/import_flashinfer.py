@@ -33,10 +33,10 @@ def import_flashinfer_bench(
     async def work() -> ExitStatus:
         from agent.cli import output
         from agent.export.writing import require_empty, write_files
-        from agent.importing.definitions import read_problem
-        from agent.importing.flashinfer import task_of_problem
-        from agent.importing.importing import Importer
-        from agent.importing.published import problem_files
+        from agent.importing.graphs.importer import Importer
+        from agent.importing.problems.definitions import read_problem
+        from agent.importing.problems.flashinfer import task_of_problem
+        from agent.importing.problems.origin import problem_files
         from sandbox.isolation.choose import choose_isolation
         from sandbox.reference.service import References
         from sandbox.torch_graphs.service import TorchGraphs

@@ -13,7 +13,7 @@ from agent.cli.outcome import ExitStatus, conclude
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
-    from agent.importing.importing import Importer
+    from agent.importing.graphs.importer import Importer
 
 
 def import_kernelbench(
@@ -29,8 +29,8 @@ def import_kernelbench(
 
     async def work() -> ExitStatus:
         from agent.cli import output
-        from agent.importing.importing import Importer
-        from agent.importing.kernelbench import problems
+        from agent.importing.graphs.importer import Importer
+        from agent.importing.problems.kernelbench import problems
         from sandbox.isolation.choose import choose_isolation
         from sandbox.reference.service import References
         from sandbox.torch_graphs.service import TorchGraphs
@@ -81,8 +81,8 @@ class ProblemTold:
 
 async def _one(importer: Importer, file: Path, into: Path) -> ProblemTold:
     """Import one problem, and write its folder."""
-    from agent.importing.importing import NotImported
-    from agent.importing.kernelbench import read_problem, task_name
+    from agent.importing.graphs.importer import NotImported
+    from agent.importing.problems.kernelbench import read_problem, task_name
     from tools.tasks.drafting import write_folder
 
     told = ProblemTold(str(file), task_name(file))

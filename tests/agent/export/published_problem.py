@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent.importing.definitions import read_problem
-from agent.importing.published import PublishedNames, problem_files
+from agent.importing.problems.definitions import read_problem
+from agent.importing.problems.origin import PublishedNames, problem_files
 from tests.agent.export.exporting import array, small_task
 from tools.tasks.task import Task
 

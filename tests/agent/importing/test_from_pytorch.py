@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 from agent.cli.app import app
 from agent.cli.searching.modules_view import as_json, show_module
 from agent.home import Home
-from agent.importing.definitions import read_problem
-from agent.importing.flashinfer import ProblemAsTask, task_of_problem
-from agent.importing.importing import Importer
-from agent.importing.module_origin import FILE, ModuleOrigin, read_origin
-from agent.importing.modules import ModuleAsTask, module_call, task_of_module
-from agent.importing.published import problem_files
-from agent.importing.verifying import ModuleVerdict, against_module
+from agent.importing.graphs.importer import Importer
+from agent.importing.modules.module_origin import FILE, ModuleOrigin, read_origin
+from agent.importing.modules.tasks import ModuleAsTask, module_call, task_of_module
+from agent.importing.modules.verifying import ModuleVerdict, against_module
+from agent.importing.problems.definitions import read_problem
+from agent.importing.problems.flashinfer import ProblemAsTask, task_of_problem
+from agent.importing.problems.origin import problem_files
 from sandbox.errors import UsageError
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References

@@ -1,0 +1,1 @@
+"""Problems in the formats of benchmarks: KernelBench, flashinfer-bench, SOL-ExecBench."""
