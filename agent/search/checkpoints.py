@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -15,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from sqlalchemy import Connection, inspect
 
 from agent.store import Store
 from agent.store.database import Database
@@ -25,16 +25,16 @@ KEPT_S = 30 * 24 * 3600.0
 _BUSY_S = 60.0
 
 
-def _without_judged(connection: sqlite3.Connection) -> None:
+def _without_judged(connection: Connection) -> None:
     """Drop what evaluations of earlier versions had yet to add to a part of the state that is gone."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone() is not None:
-        connection.execute("DELETE FROM writes WHERE channel = 'judged'")
+    if inspect(connection).has_table("writes"):
+        connection.exec_driver_sql("DELETE FROM writes WHERE channel = 'judged'")
 
 
-def _without_standing(connection: sqlite3.Connection) -> None:
+def _without_standing(connection: Connection) -> None:
     """Drop what nodes of earlier versions said of the best and of stalling: the store is asked for both."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone() is not None:
-        connection.execute("DELETE FROM writes WHERE channel IN ('best_us', 'stalled')")
+    if inspect(connection).has_table("writes"):
+        connection.exec_driver_sql("DELETE FROM writes WHERE channel IN ('best_us', 'stalled')")
 
 
 _MIGRATIONS: tuple[Migration, ...] = (_without_judged, _without_standing)

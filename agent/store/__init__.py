@@ -27,7 +27,7 @@ from tools.reports import ProfileReport
 
 __all__ = ["NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
 
-_EVERY = 2**31
+_EVERY = 2**31 - 1
 """A round that no run reaches."""
 
 

@@ -198,8 +198,8 @@ def test_a_failed_transaction_leaves_nothing_behind(store: Store):
     run = store.create(NEW)
 
     def fail() -> None:
-        with store._database.write() as connection:
-            connection.execute("UPDATE runs SET error = 'half' WHERE id = ?", (run,))
+        with store._database.write(run) as connection:
+            connection.exec_driver_sql("UPDATE runs SET error = 'half'")
             raise ValueError("stop")
 
     with pytest.raises(ValueError, match="stop"):
