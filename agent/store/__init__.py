@@ -1,4 +1,4 @@
-"""The run store: runs, candidates, replies and events in SQLite, kernels by content on disk.
+"""The run store: runs, candidates, replies and events in a database, kernels by content on disk.
 
 Several processes may use one store at a time: every call is one short transaction.
 """
@@ -10,6 +10,7 @@ from agent.candidates import Trial
 from agent.exploration import exploration
 from agent.home import Home
 from agent.results import BestKernel, HeldOut, RunState, SearchResult
+from agent.store.address import database_of
 from agent.store.candidates import Candidates
 from agent.store.client_questions import ClientQuestions
 from agent.store.credits import Credits
@@ -36,7 +37,7 @@ class Store:
 
     def __init__(self, home: Home, tenant: str | None = None, database: Database | None = None) -> None:
         """Open the store; another tenant's runs do not exist for it, unless `tenant` is None."""
-        database = database or Database(home.database)
+        database = database or Database(database_of(home))
         self._home = home
         self.tenant = tenant
         self._database = database

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import cast
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
 
-from agent.store.engines import BUSY_S, connected, lock, postgres_engine, sqlite_engine
+from agent.store.engines import BUSY_S, connected, lock, postgres_engine, shown, sqlite_engine
 from agent.store.failures import told
 from agent.store.migrations import MIGRATIONS, Migration, made_whole, migrate, refuse_newer, version
 
@@ -49,7 +48,7 @@ class Database:
             engine = sqlite_engine(address)
         else:
             engine = postgres_engine(address)
-            self.name, self._folder = make_url(address).render_as_string(hide_password=True), None
+            self.name, self._folder = shown(address), None
         # Closing SQLite's last connection folds the log into the file: one is open as long as the object lives.
         weakref.finalize(self, engine.dispose)
         self._engine = engine

@@ -63,6 +63,11 @@ def postgres_engine(address: str) -> Engine:
     return engine
 
 
+def shown(address: str) -> str:
+    """Return an address of PostgreSQL as people may see it, without its password."""
+    return make_url(address).render_as_string(hide_password=True)
+
+
 def connected(engine: Engine) -> Connection:
     """Return a connection; where a database of PostgreSQL restarts, once it is back."""
     deadline = time.monotonic() + AWAY_S

@@ -30,6 +30,12 @@ KEPT = sorted(FIXTURES.glob("before_version_*.tar.xz"))
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Files have grown by migrations; what PostgreSQL is made of is held beside them below."""
+    return Home(tmp_path / "home")
+
+
 @pytest.fixture(params=KEPT, ids=lambda kept: kept.name.partition(".")[0])
 def kept(request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
