@@ -211,7 +211,7 @@ class Candidates:
         """Return the first of `ranked`, and read no more of them than may be it; None where there is none."""
         return next(iter(self._preferred(_FIRST, run, through)), None)
 
-    def _preferred(self, query: Select[Any], run: str, through: int | None) -> list[Trial]:
+    def _preferred(self, query: Select[*tuple[Any, ...]], run: str, through: int | None) -> list[Trial]:
         last = _LAST if through is None else through
         rows = self._all(query, {"of": run, "last": last, "near": 1 + RESOLUTION})
         return preferred([of.trial(row) for row in rows], of.merit_of)
@@ -263,11 +263,11 @@ class Candidates:
         row = self._first(_BEST, {"of": run})
         return None if row is None else (of.trial(row), row["best_sha"])
 
-    def _first(self, query: Select[Any], values: Mapping[str, object]) -> RowMapping | None:
+    def _first(self, query: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> RowMapping | None:
         with self._database.read() as connection:
             return connection.execute(query, values).mappings().first()
 
-    def _all(self, query: Select[Any], values: Mapping[str, object]) -> Sequence[RowMapping]:
+    def _all(self, query: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> Sequence[RowMapping]:
         with self._database.read() as connection:
             return connection.execute(query, values).mappings().all()
 

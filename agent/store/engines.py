@@ -20,6 +20,7 @@ AWAY_S = 30.0
 """How long a transaction waits for a database that was there before and restarts."""
 _BETWEEN_TRIES_S = 0.1
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:of, 7011))")
+_SHARED_LOCK = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:of, 7011))")
 
 
 def sqlite_engine(path: Path) -> Engine:
@@ -80,10 +81,23 @@ def connected(engine: Engine) -> Connection:
             time.sleep(_BETWEEN_TRIES_S)
 
 
-def lock(connection: Connection, of: str) -> None:
-    """Wait until no other transaction writes to the same thing; SQLite has one writer at a time anyway."""
+def lock(connection: Connection, of: str, *, shared: bool = False) -> None:
+    """Wait until no other transaction writes to the same thing; SQLite has one writer at a time anyway.
+
+    Args:
+        connection: In a transaction, which holds the lock to its end.
+        of: What is written to.
+        shared: Let others in that share it too.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, {"of": of})
+        connection.execute(_SHARED_LOCK if shared else _LOCK, {"of": of})
+
+
+def follow_ids(connection: Connection) -> None:
+    """Have PostgreSQL number model calls on from the last of those that were brought in with their numbers."""
+    if connection.dialect.name == "postgresql":
+        last = "SELECT setval(pg_get_serial_sequence('model_calls', 'id'), max(id)) FROM model_calls"
+        connection.exec_driver_sql(f"{last} HAVING max(id) IS NOT NULL")
 
 
 def _opener(path: Path) -> Callable[[], Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
+from agent.store.engines import lock
 from agent.store.tables import insert_new, messages, questions
 
 _KNOWN = select(messages.c.sha).where(messages.c.sha == bindparam("of"))
@@ -31,6 +32,7 @@ class Asked:
 
 def keep_question(connection: Connection, run: str, prompt: str, asked: Asked) -> None:
     """Store a question in the transaction that stores its answer; `prompt` is what the answer is known by."""
+    lock(connection, messages.name, shared=True)
     shas = [_keep(connection, message) for message in asked.messages]
     tools = _keep(connection, list(asked.tools)) if asked.tools else None
     row = {"run": run, "prompt": prompt, "messages": json.dumps(shas), "tools": tools}

@@ -101,7 +101,7 @@ _BEFORE = func.coalesce(
 _GAINED = and_(_CODER.c.verdict == Verdict.PASS, _CODER.c.latency_us < _BEFORE)
 
 
-def _tallies(arm: Column[str]) -> Select[tuple[str, int, int]]:
+def _tallies(arm: Column[str]) -> Select[Any, int, Any]:
     """Return how many judged kernels each value of a column of replies wrote, and how many of them gained."""
     wrote = (
         select(_C.run, _C.round, _C.candidate, arm.label("arm"))
@@ -259,7 +259,7 @@ class Replies:
         place = {"of": self._run, "at_round": key.round, "at_candidate": key.candidate}
         return {**place, "as_role": key.role, "to": key.prompt}
 
-    def _tally(self, query: Select[tuple[str, int, int]], round_: int) -> dict[str, tuple[int, int]]:
+    def _tally(self, query: Select[Any, int, Any], round_: int) -> dict[str, tuple[int, int]]:
         with self._database.read() as connection:
             rows = connection.execute(query, {"of": self._run, "before": round_}).all()
         return {arm: (tried, won) for arm, tried, won in rows}

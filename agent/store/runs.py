@@ -72,9 +72,9 @@ _KERNELS = (
 )
 _WHERE = (_C.id, _C.state, _C.pid, _C.pid_started, _C.place, _C.beat)
 _HEARD = select(func.max(events.c.time)).where(events.c.run == _C.id).scalar_subquery()
-_UNFINISHED = select(*_WHERE, func.coalesce(_HEARD, _C.created).label("heard")).where(
-    _C.state != RunState.COMPLETED
-)
+_STANDING = select(*_WHERE, func.coalesce(_HEARD, _C.created).label("heard"))
+_UNFINISHED = _STANDING.where(_C.state != RunState.COMPLETED)
+_OLDEST_FIRST = _STANDING.order_by(_C.created, _C.rowid)
 _SINCE = and_(_SEEN, _C.created >= bindparam("since"))
 _ASKED = select(*_WHERE, _C.request).where(_SINCE)
 _TOKENS = (
@@ -128,6 +128,17 @@ class Runs:
         with self._database.read() as connection:
             rows = connection.execute(_UNFINISHED).mappings().all()
         return {row["id"] for row in rows if row["heard"] >= since or _state(row) is RunState.RUNNING}
+
+    def silent(self, before: float) -> list[str]:
+        """Return the runs of all tenants that are not at work and had no event since then, the oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(_OLDEST_FIRST).mappings().all()
+        return [row["id"] for row in rows if _is_silent(row, before)]
+
+    def still_silent(self, connection: Connection, run: str, before: float) -> bool:
+        """Whether a run is one of `silent`, in a transaction that writes to it."""
+        row = connection.execute(_STANDING.where(_OF), {"of": run}).mappings().first()
+        return row is not None and _is_silent(row, before)
 
     def take_over(self, run: str) -> Run:
         """Make this process the owner of a run and return it as it was.
@@ -230,6 +241,10 @@ def _state(row: RowMapping) -> RunState:
     state = RunState(row["state"])
     owner = Owner(row["pid"], row["pid_started"], row["place"])
     return RunState.INTERRUPTED if state is RunState.RUNNING and not owner.lives(row["beat"]) else state
+
+
+def _is_silent(row: RowMapping, before: float) -> bool:
+    return row["heard"] < before and _state(row) is not RunState.RUNNING
 
 
 def _stopped(row: RowMapping) -> Stop | None:
