@@ -1,7 +1,7 @@
 """A PostgreSQL of the tests' own: one cluster for all processes of a run of tests, a database for each test.
 
 It is Debian's (`apt install postgresql`), run by a user without rights where the tests run as root, behind a socket in
-a folder of its own; it promises nothing to the disk, so it is fast. Where there is none, what needs it is skipped.
+a folder of its own; it does not wait for the disk, so it is fast. Where there is none, what needs it is skipped.
 """
 
 from __future__ import annotations
@@ -21,13 +21,8 @@ import pytest
 from tests.compiling import SHARED
 
 _USER = "nobody"
-_QUICK = (
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-    "listen_addresses=''",
-    "max_connections=200",
-)
+_OPEN = ("listen_addresses=''", "max_connections=200")
+_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 def programs() -> Path | None:
@@ -66,8 +61,12 @@ class Cluster:
         )
         return cls(folder)
 
-    def start(self) -> None:
-        options = " ".join(f"-c {option}" for option in (*_QUICK, f"unix_socket_directories={self.folder}"))
+    def start(self, *, durable: bool = False) -> None:
+        """Start it; only a durable one keeps what was committed when it is stopped at once."""
+        quick = () if durable else _QUICK
+        options = " ".join(
+            f"-c {option}" for option in (*_OPEN, *quick, f"unix_socket_directories={self.folder}")
+        )
         log = str(self.folder / "log")
         run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-s", "-l", log, "-o", options, "start")
 

@@ -141,7 +141,7 @@ def test_writers_of_one_run_and_of_several_lose_no_event(home: Home):
 def own_cluster() -> Generator[Cluster, None, None]:
     skip_without_it()
     made = Cluster.made()
-    made.start()
+    made.start(durable=True)
     yield made
     made.drop()
 
@@ -164,7 +164,7 @@ def test_a_database_that_restarts_is_waited_for_and_one_that_stays_away_is_one_l
     with pytest.raises(StoreError, match="cannot be used") as refused:
         cut_off()
     assert len(str(refused.value).splitlines()) == 1
-    back = threading.Thread(target=lambda: (time.sleep(0.3), own_cluster.start()))
+    back = threading.Thread(target=lambda: (time.sleep(0.3), own_cluster.start(durable=True)))
     back.start()
     assert store.event_log.append(event(run)) == 2, "waits until it is back"
     back.join()
@@ -174,5 +174,5 @@ def test_a_database_that_restarts_is_waited_for_and_one_that_stays_away_is_one_l
     with pytest.raises(StoreError, match="cannot be used") as refused:
         store.event_log.append(event(run))
     assert len(str(refused.value).splitlines()) == 1
-    own_cluster.start()
+    own_cluster.start(durable=True)
     assert store.event_log.append(event(run)) == 3
