@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.niches import Niche, niche_of
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import CheckReport
+
+GIVEN = "start"
+"""Where kernels come from that a search was given to begin with (`CandidatePlan.origin`)."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,11 @@ class Slot:
     without: tuple[str, ...] = ()
 
 
+def changes(features: Iterable[str], without: Sequence[str]) -> tuple[str, ...]:
+    """Return what is to be done to a kernel's features, in words: each to try, then those to leave out."""
+    return (*features, *((f"without {' and '.join(without)}",) if without else ()))
+
+
 class Candidate(BaseModel):
     """One candidate of a search."""
 
@@ -86,10 +95,15 @@ class Candidate(BaseModel):
         description="What the strategy drew it from: a node, a cell, a repair, a merge, a kernel less a feature.",
     )
 
+    without: list[str] = Field(
+        default_factory=list[str],
+        description="Features of the kernels it was built on that it was to leave out.",
+    )
+
     @property
     def tried(self) -> str:
-        """What it was to try, for people: its features, or where it came from."""
-        return ", ".join(self.features) or self.origin
+        """What it was to try, for people: features in and out, or where it came from."""
+        return ", ".join(changes(self.features, self.without)) or self.origin
 
     @property
     def place(self) -> tuple[int, int]:
@@ -150,6 +164,7 @@ class Submission:
             candidate=self.candidate,
             features=list(self.plan.features),
             origin=self.plan.origin,
+            without=list(self.plan.without),
             used=self.used,
             sha=self.sha,
             verdict=verdict,
@@ -175,6 +190,7 @@ class Submission:
             candidate=self.candidate,
             features=list(self.plan.features),
             origin=self.plan.origin,
+            without=list(self.plan.without),
             used=self.used,
             sha=self.sha,
             verdict=report.verdict,
@@ -200,6 +216,7 @@ class Submission:
             candidate=self.candidate,
             features=list(self.plan.features),
             origin=self.plan.origin,
+            without=list(self.plan.without),
             used=self.used,
             sha=self.sha,
             verdict=original.verdict,
@@ -231,6 +248,7 @@ class Line:
         parents: sha256 of the kernels it started from.
         features: What it was to try.
         used: Features of the kernel, its parents' among them, as far as anyone knows.
+        without: Features of its parents that it was to leave out.
         duplicate: It is the same kernel as an earlier candidate.
         lost: Its failure is not the kernel's.
     """
@@ -247,6 +265,7 @@ class Line:
     lost: bool = False
     origin: str = ""
     niche: Niche | None = None
+    without: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[int, int]:

@@ -38,7 +38,7 @@ class BaselineJudged(_Event):
 
 
 class RoundPlanned(_Event):
-    """The planner chose what each candidate of this round tries."""
+    """The planner chose what each candidate of this round tries and leaves out, as `Candidate.tried` says it."""
 
     kind: Literal["round_planned"] = "round_planned"
     round: int

@@ -1,7 +1,7 @@
 """Kills writers to the store at random points: `python -m benchmarks.store_kills [--kills 200] [--json]`.
 
 A process writes to one run what a search writes: candidates with their kernels and verdicts, answers with what was
-asked, calls, events. It is killed (by kill -9) after a random time, and another one goes on. After each kill it is
+asked, calls, events. It is killed (by kill -9) a random time after a random transaction, and another one goes on. After each kill it is
 looked whether everything that was acknowledged is there, and nothing by halves. The database is a file, or the one
 that WARPWRIGHT_DATABASE names; it has to be empty.
 """
@@ -36,7 +36,8 @@ from agent.store.questions import Asked
 from agent.store.replies import Reply, ReplyKey
 from sandbox.verdict import Verdict
 
-_LONGEST_S = 0.15
+_MOST_BEFORE = 12
+_LONGEST_S = 0.02
 _TOKENS = 2
 _STEPS = 5
 """Transactions of one candidate, each acknowledged by a byte once it is committed."""
@@ -73,7 +74,9 @@ def kill_writers(home: Home, kills: int, seed: int) -> Damage:
     run = Store(home).create(new)
     candidate = there = 0
     while damage.kills < kills:
-        acknowledged = _killed(home, run, candidate, rng.uniform(0.005, _LONGEST_S))
+        acknowledged = _killed(
+            home, run, candidate, (rng.randrange(_MOST_BEFORE), rng.uniform(0, _LONGEST_S))
+        )
         damage.kills += 1
         damage.written += acknowledged
         before, there = there, _transactions(home, run)
@@ -84,19 +87,23 @@ def kill_writers(home: Home, kills: int, seed: int) -> Damage:
     return damage
 
 
-def _killed(home: Home, run: str, first: int, after_s: float) -> int:
-    """Let a process write from a candidate on, kill it so long after it began, and return what it acknowledged."""
+def _killed(home: Home, run: str, first: int, after: tuple[int, float]) -> int:
+    """Let a process write from a candidate on, kill it, and return how much it acknowledged.
+
+    It is killed after so many transactions, and so many seconds.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         _write(Store(home), run, first, writing)
     os.close(writing)
-    os.read(reading, 1)  # it begins
-    time.sleep(after_s)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    transactions, seconds = after
     with os.fdopen(reading, "rb") as acknowledged:
-        return len(acknowledged.read())
+        before = len(acknowledged.read(1 + transactions))  # one says that it begins
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return before - 1 + len(acknowledged.read())
 
 
 def _write(store: Store, run: str, candidate: int, acknowledge: int) -> NoReturn:

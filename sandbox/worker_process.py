@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sandbox import codec
 from sandbox.errors import WorkerDeadlineError, WorkerDiedError, WorkerError
 from sandbox.isolation.base import Isolation, WorkerSpec, has_terminal
+from sandbox.spans import RECEIVED_BYTES, SENT_BYTES, span
 from sandbox.tracing import trace
 from sandbox.wire import AsyncChannel, EndOfStreamError, MessageLimits
 from sandbox.worker.messages import CpuAllowance, Failure, FailureKind, Ready
@@ -152,14 +153,18 @@ class Worker:
     ) -> Any:
         started, sent, received = time.monotonic(), self._channel.sent, self._channel.received
         failure = ""
-        try:
-            return await self._exchange(calls, accepted, deadline_s, limits)
-        except BaseException as error:
-            failure = type(error).__name__
-            raise
-        finally:
-            seconds = time.monotonic() - started
-            trace(self._role, self._channel.sent - sent, self._channel.received - received, seconds, failure)
+        with span(f"worker {self._role}") as told:
+            try:
+                return await self._exchange(calls, accepted, deadline_s, limits)
+            except BaseException as error:
+                failure = type(error).__name__
+                raise
+            finally:
+                seconds = time.monotonic() - started
+                sent, received = self._channel.sent - sent, self._channel.received - received
+                told.set_attribute(SENT_BYTES, sent)
+                told.set_attribute(RECEIVED_BYTES, received)
+                trace(self._role, sent, received, seconds, failure)
 
     async def _exchange(
         self,

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("agent", "tools", "sandbox", "prompts")
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 UNPICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 RUNS_REFERENCES = "sandbox/reference/"
@@ -151,12 +152,12 @@ def test_the_readme_names_every_mcp_tool_and_no_other() -> None:
 
 
 def test_no_document_holds_a_placeholder() -> None:
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+    for path in DOCUMENTS:
         assert not re.search(r"<!-- (?!mcp-name: )|TODO|FIXME|TBD|lorem", path.read_text()), path
 
 
 def test_relative_links_in_documents_lead_somewhere() -> None:
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+    for path in DOCUMENTS:
         prose = re.sub(r"^(`{3,}).*?^\1", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", prose):
             assert (path.parent / target).exists(), f"{path}: {target}"
@@ -173,6 +174,22 @@ def drawn_folders() -> set[str]:
         above = above if indent else name
         folders.add(f"{above}/{name}" if indent else name)
     return folders
+
+
+def test_every_test_that_a_document_names_exists() -> None:
+    named = {
+        (match[1], match[2])
+        for path in DOCUMENTS
+        for match in re.finditer(r"`(tests/[\w/]+\.py)::(test_\w+)`", path.read_text())
+    }
+    assert len(named) > 25
+    missing = [
+        f"{file}::{test}"
+        for file, test in sorted(named)
+        if not (ROOT / file).exists()
+        or not re.search(rf"^(async )?def {test}\(", (ROOT / file).read_text(), re.M)
+    ]
+    assert not missing, "\n".join(missing)
 
 
 def test_the_map_in_contributing_is_the_tree() -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from sandbox.errors import UsageError
 from sandbox.freed_memory import return_freed_memory
+from sandbox.spans import OPERATION, TOOL, VERDICT, span
 from sandbox.timing.measured import times_pairs
 from sandbox.timing.schedule import TimingRules
 from sandbox.verdict import Provenance, Verdict
@@ -34,7 +35,7 @@ from tools.stages.proving import opinion_on
 from tools.stages.shapes import ShapeStage
 from tools.stages.testing import ResultStage
 from tools.tasks.task import Task
-from tools.toolbox import CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder, Toolbox
+from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder, Toolbox
 
 R = TypeVar("R")
 
@@ -99,7 +100,10 @@ class LocalToolbox(Toolbox):
             # Workers start while the first kernel is compiled. What fails fails again where it is needed.
             self._ahead = [asyncio.ensure_future(start()) for start in self._parts.ahead]
         try:
-            report = await self._report(order)
+            kind = cast("AnyOrder[Task]", order).kind
+            with span(f"execute_tool {kind}", {OPERATION: "execute_tool", TOOL: kind}) as told:
+                report = await self._report(order)
+                told.set_attribute(VERDICT, report.verdict.value)
             return cast("R", by_own_files(report, order.kernel))
         finally:
             # Inputs, answers and outputs of a benchmark shape were hundreds of megabytes.

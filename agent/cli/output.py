@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import IO, Any, Literal, TextIO, cast
 
 import typer
 from rich.console import Console
@@ -16,15 +18,38 @@ from sandbox.verdict import Provenance, Verdict
 
 _WIDTH_OF_PIPES = 160
 """Nothing is gained by cutting what no terminal shows."""
+_FILLING = re.compile(r" +(?=\n)")
 _BARS = "▁▂▃▄▅▆▇█"
 _STYLES = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.UNDECIDED: "yellow"}
+
+
+class _Unpadded:
+    """A standard stream that is no terminal, whichever it is at the time, without what fills the lines of tables."""
+
+    def __init__(self, name: Literal["stdout", "stderr"]) -> None:
+        self._name = name
+
+    def write(self, text: str) -> int:
+        """Write whole lines without the spaces at their ends."""
+        self._stream.write(_FILLING.sub("", text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the stream in everything else."""
+        return getattr(self._stream, name)
+
+    @property
+    def _stream(self) -> TextIO:
+        return sys.stdout if self._name == "stdout" else sys.stderr
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console that prints text as it is: what a kernel or a model wrote is never markup."""
     made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
-    if not made.is_terminal and "COLUMNS" not in os.environ:
-        made.width = _WIDTH_OF_PIPES
+    if not made.is_terminal:
+        made.file = cast("IO[str]", _Unpadded("stderr" if stderr else "stdout"))
+        if "COLUMNS" not in os.environ:
+            made.width = _WIDTH_OF_PIPES
     return made
 
 

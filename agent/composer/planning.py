@@ -129,10 +129,11 @@ def _worth(move: Move, model: Effects, hints: set[str], space: Space) -> float:
 def _why(move: Move, model: Effects, seen: dict[Features, float]) -> str:
     ways = ("Starts fresh with", "Adds to a kernel:", "Merges two kernels and adds:")
     start = ways[len(move.parents)]
-    names = ", ".join(move.added) or "nothing more"
-    if move.without:
-        return f"Takes {', '.join(move.without)} out, to learn what that is worth."
+    out = ", ".join(move.without)
+    if out and not move.added and len(move.parents) < 2:
+        return f"Takes out of a kernel: {out}, to learn what that is worth."
+    does = f"{start} {', '.join(move.added) or 'nothing more'}{f', and takes out {out}' if out else ''}"
     if not seen:
-        return f"{start} {names}; nothing is measured yet, so this is to learn what they do."
-    helps = sum(model.effect(name) for name in move.added) < 0
-    return f"{start} {names}; by what is known so far that should {'help' if helps else 'do no harm to learn of'}."
+        return f"{does}; nothing is known yet, so this is to learn what that does."
+    gains = [*(model.effect(name) for name in move.added), *(-model.effect(name) for name in move.without)]
+    return f"{does}; by what is known so far that should {'help' if sum(gains) < 0 else 'do no harm to learn of'}."

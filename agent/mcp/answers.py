@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, Field
 
 from agent.candidates import Candidate
 from agent.exploration import Exploration
 from agent.results import HeldOut, RunState, Stop
+from agent.search.written_plans import WrittenPlan
 from sandbox.verdict import PairedVerdict, Provenance, Verdict
 from tools.mcp.answers import Numbers, Sizes, numbers_text
 from tools.mcp.limits import FourDigits
@@ -51,6 +54,9 @@ class SearchStatus(BaseModel):
     candidates_total: int = Field(description="Candidates at most.")
     best: BestSoFar | None = None
     message: str = Field(description="What happened last.")
+    plans: list[WrittenPlan] | None = Field(
+        default=None, description="Plans of a round that waits for approval; start_search goes on."
+    )
     next_step: str = Field(description="The call to make next.")
 
 
@@ -130,6 +136,7 @@ def _(answer: SearchStatus) -> str:
         f"{answer.candidates_judged} of {answer.candidates_total} candidates judged.",
         found,
         f"Last: {answer.message}",
+        _planned(answer.plans) if answer.plans else "",
         next_call(answer.next_step),
     )
 
@@ -189,6 +196,19 @@ def _(answer: SearchOutcome) -> list[Link]:
 def _(answer: SearchList) -> str:
     rows = [(one.run, one.task, one.device, one.model, one.state, one.started) for one in answer.searches]
     return table(("run", "task", "device", "by", "state", "started"), rows) if rows else "No searches yet."
+
+
+def _planned(plans: Sequence[WrittenPlan]) -> str:
+    rows = [
+        (
+            ", ".join(plan.features),
+            ", ".join(plan.without),
+            " + ".join(filter(None, (plan.parent, plan.other))) or "a fresh start",
+            plan.why,
+        )
+        for plan in plans
+    ]
+    return table(("tries", "leaves out", "builds on", "why"), rows)
 
 
 def _latency(best: BestSoFar) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC
 
 from agent.candidates import Candidate, Trial
 from agent.home import Home
 from agent.mcp.access.tenancy import admit, caller_catalogue, tenant
 from agent.mcp.answers import BestKernelText, SearchLine, SearchList, SearchOutcome, SearchStatus
+from agent.mcp.approving import answer, waiting_round, with_plans
 from agent.mcp.following import Progress
 from agent.mcp.job_service import JobService
 from agent.mcp.watching import Watch
 from agent.results import RunState, SearchRequest, SearchResult
+from agent.search.written_plans import WrittenPlan
 from agent.settings_file import SettingsFile, read_settings
 from agent.store import Store
+from sandbox.errors import UsageError
 from tools.mcp import limits
 from tools.toolbox import Toolbox
 
@@ -90,6 +94,12 @@ class SearchService:
         await self.jobs.resume(run)
         return await self.status(run)
 
+    async def go_on(self, run: str, plans: Sequence[WrittenPlan] | None) -> SearchStatus:
+        """Carry out the round of a search that waits for approval, by these plans or its own; else resume it."""
+        if await asyncio.to_thread(self._answered, run, plans):
+            return await self.status(run)
+        return await self.resume(run)
+
     async def status(self, run: str) -> SearchStatus:
         """Say where a run stands."""
         return await asyncio.to_thread(self._status, run)
@@ -137,7 +147,18 @@ class SearchService:
         stored = self._store.get_run(run)
         followed = self._progress.of(self._store, run)
         best = self._store.candidates.best(run)
-        return followed.status(run, stored.state, stored.error, None if best is None else best[0])
+        status = followed.status(run, stored.state, stored.error, None if best is None else best[0])
+        planned = waiting_round(self._store, stored)
+        return status if planned is None else with_plans(status, planned)
+
+    def _answered(self, run: str, plans: Sequence[WrittenPlan] | None) -> bool:
+        planned = waiting_round(self._store, self._store.get_run(run))
+        if planned is not None:
+            answer(self._store, planned, plans)
+        elif plans is not None:
+            msg = f"run {run} does not wait for approval of plans: search_status(run='{run}') says where it stands"
+            raise UsageError(msg)
+        return planned is not None
 
     def _outcome(self, run: str) -> SearchOutcome:
         state = self._store.get_run(run).state  # first: what is said of a search that ended is its last word

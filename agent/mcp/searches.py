@@ -15,6 +15,7 @@ from agent.mcp.sampling import Asked, Said, can_sample, take_answer, with_what_i
 from agent.mcp.search_service import SearchService
 from agent.mcp.services import Services, services_of
 from agent.results import RunState, SearchRequest
+from agent.search.written_plans import WrittenPlan
 from agent.strategy_names import StrategyName
 from sandbox.errors import WarpwrightError
 from tools.mcp.arguments import clamped
@@ -81,6 +82,16 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
     device: Annotated[
         str | None, Field(max_length=64, description="Where to judge; unset, the server's own device.")
     ] = None,
+    approve: Annotated[
+        bool,
+        Field(description="Wait before each round until its plans, shown by search_status, are approved."),
+    ] = False,
+    plans: Annotated[
+        list[WrittenPlan] | None,
+        Field(
+            max_length=32, description="With resume: in place of the plans that wait; unset approves them."
+        ),
+    ] = None,
 ) -> SearchStatus:
     """Start a search for a fast correct CUDA kernel and return its run name at once.
 
@@ -91,9 +102,11 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
     if (task is None) == (resume is None):
         msg = "give either task (to start a search) or resume (to go on with one that stopped early)"
         raise ToolError(msg)
+    if plans is not None and resume is None:
+        raise ToolError("plans are those of a run that waits for approval: name it by resume")
     try:
         if resume is not None:
-            return await service.resume(resume)
+            return await service.go_on(resume, plans)
         assert task is not None
         request = SearchRequest(
             task=task,
@@ -103,6 +116,7 @@ async def start_search(  # noqa: PLR0913 - they are the arguments of the tool
             depth=depth,
             strategy=strategy,
             seed=seed,
+            approve=approve,
         )
         if request.asks_client and not can_sample(ctx):
             raise ToolError(_NO_SAMPLING)
@@ -137,7 +151,7 @@ async def search_status(
                 reported = status.candidates_judged
                 await ctx.report_progress(reported, status.candidates_total, status.message)
             left = deadline - time.monotonic()
-            if status.state is not RunState.RUNNING or left <= 0:
+            if status.state is not RunState.RUNNING or status.plans or left <= 0:
                 return await with_what_is_wanted(ctx, status)
             await service.wait(run, left)
     except WarpwrightError as error:

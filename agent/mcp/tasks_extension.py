@@ -71,7 +71,10 @@ class SearchTasks(Extension):
         if params.name != "start_search" or not _offers_tasks(ctx) or not isinstance(result, CallToolResult):
             return result
         content = cast("dict[str, Any]", result.structured_content or {})
-        if (params.arguments or {}).get("model") == CLIENT:  # its client must call search_status, to answer
+        asked = params.arguments or {}
+        if asked.get("model") == CLIENT or asked.get(
+            "approve"
+        ):  # its client must call search_status, to answer
             return result
         return result if result.is_error else {"resultType": "task", **await _view(ctx, content["run"])}
 

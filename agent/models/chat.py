@@ -32,6 +32,20 @@ from agent.store.replies import Reply, ReplyKey
 from agent.strategies.arms import ArmTally, choose_arm
 from prompts import PLAIN, Feature, load_role, variants
 from sandbox.errors import WarpwrightError
+from sandbox.spans import (
+    CANDIDATE,
+    CONVERSATION,
+    FINISH_REASONS,
+    INPUT_TOKENS,
+    OPERATION,
+    OUTPUT_TOKENS,
+    REQUEST_MODEL,
+    ROLE,
+    ROUND,
+    USD,
+    Span,
+    span,
+)
 
 T = TypeVar("T")
 
@@ -176,9 +190,19 @@ class ChatProposer:
             return kept
         named = partial(replace, model=endpoint.name, variant=place.variant)
         asked = replace(question, key=sha256(repr((self._bench.run, key)).encode()).hexdigest())
-        said = await self._purse.ask(
-            endpoint, asked, lambda reply: self._replies.keep(key, named(reply), _asked(question))
-        )
+        about: dict[str, str | int] = {
+            OPERATION: "chat",
+            REQUEST_MODEL: endpoint.name,
+            CONVERSATION: self._bench.run,
+            ROLE: place.role,
+            ROUND: place.round,
+            CANDIDATE: place.candidate,
+        }
+        with span(f"chat {endpoint.name}", about) as told:
+            said = await self._purse.ask(
+                endpoint, asked, lambda reply: self._replies.keep(key, named(reply), _asked(question))
+            )
+            _tell_cost(told, said)
         return named(said)
 
 
@@ -190,6 +214,15 @@ class _Place:
     round: int
     candidate: int
     variant: str = ""
+
+
+def _tell_cost(told: Span, reply: Reply) -> None:
+    told.set_attribute(INPUT_TOKENS, reply.tokens_in)
+    told.set_attribute(OUTPUT_TOKENS, reply.tokens_out)
+    if reply.finish:
+        told.set_attribute(FINISH_REASONS, [reply.finish])
+    if reply.usd is not None:
+        told.set_attribute(USD, reply.usd)
 
 
 def _asked(question: ChatQuestion) -> Asked:

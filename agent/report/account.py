@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.budget import SearchBudget
+from agent.candidates import changes
 from agent.exploration import Exploration
 from agent.results import RunState, Stop
 from agent.store.replies import RoleCost
@@ -169,6 +170,7 @@ class CandidateAccount(_Fact):
     place: str
     round: int
     features: tuple[str, ...]
+    without: tuple[str, ...]
     why: str
     origin: str
     parents: tuple[str, ...]
@@ -186,8 +188,8 @@ class CandidateAccount(_Fact):
 
     @property
     def tried(self) -> tuple[str, ...]:
-        """What it was to try: its features, or what it was drawn from where it takes some away or merges."""
-        return self.features or ((self.origin,) if self.origin else ())
+        """What it was to try: features in and out, or what it was drawn from where it merges alone."""
+        return changes(self.features, self.without) or ((self.origin,) if self.origin else ())
 
 
 class RoundWords(_Fact):
@@ -198,7 +200,7 @@ class RoundWords(_Fact):
 
 
 class FeatureCredit(_Fact):
-    """What a feature earned in this run; `gain` is a geometric mean over the correct candidates that tried it."""
+    """What a feature earned in this run; `gain` is a geometric mean over correct ones that add it or leave it out."""
 
     feature: str
     tries: int

@@ -32,9 +32,12 @@ def credit(lines: Sequence[Line], provenance: Provenance) -> tuple[FeatureCredit
         ):
             continue
         known = [us for sha in line.parents if (us := latencies.get(sha)) is not None]
-        gain = _log_gain(line, min(known, default=start))
+        gain, shared = _log_gain(line, min(known, default=start)), len(line.features) + len(line.without)
         for feature in line.features:
-            seen.setdefault(feature, []).append(None if gain is None else (gain, len(line.features)))
+            seen.setdefault(feature, []).append(None if gain is None else (gain, shared))
+        if gain is not None:
+            for feature in line.without:
+                seen.setdefault(feature, []).append((-gain, shared))
     earned = [_earned(feature, gains, provenance) for feature, gains in seen.items()]
     return tuple(sorted(earned, key=lambda one: (-(one.gain.value if one.gain else 0.0), one.feature)))
 

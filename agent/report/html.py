@@ -74,6 +74,7 @@ def run_sections(run: RunAccount) -> Mapping[str, Markup]:
         below=tree.children(shown),
         left_out=len(run.candidates) - len(shown),
         baseline_fits=plots.baseline_fits(run),
+        leaner=_leaner(run),
         off_scale=plots.off_scale(kernels),
         critiques=_by_round(run),
         opened=few,
@@ -113,6 +114,14 @@ def _page(template: str, **values: Any) -> str:
 def _values(**values: Any) -> dict[str, Any]:
     known: dict[str, Any] = {"words": _WORDS, "opened": True, "below": {}, "critiques": {}}
     return {**known, "longest": LONGEST, "install": drawing.INSTALL, **values}
+
+
+def _leaner(run: RunAccount) -> bool:
+    """Whether a candidate was faster than the best kernel, by less than tells them apart."""
+    best, fastest = run.best, run.candidates[-1].best_so_far if run.candidates else None
+    if best is None or best.latency is None or fastest is None:
+        return False
+    return fastest.value < best.latency.value
 
 
 def _by_round(run: RunAccount) -> dict[int, list[str]]:

@@ -229,7 +229,21 @@ def _progress_layers(account: RunAccount) -> list[Spec]:
             "encoding": {"x": x, "y": {"value": 6}},
         },
         _best_line(account, _GOOD, axes),
+        *_chosen_dot(account, axes),
     ]
+
+
+def _chosen_dot(account: RunAccount, axes: tuple[Spec, Spec]) -> list[Spec]:
+    """Return the best kernel's own dot; of those that tie it need not be the lowest."""
+    place = None if account.best is None else account.best.place
+    values = [
+        {"n": n, "us": one.latency.value}
+        for n, one in enumerate(account.candidates, 1)
+        if one.place == place and one.latency is not None
+    ]
+    mark = {"type": "point", "filled": True, "size": 90, "color": _COLOURS["best"], "opacity": 1}
+    encoding = dict(zip(("x", "y"), axes, strict=True))
+    return [{"data": {"values": values}, "mark": mark, "encoding": encoding}] if values else []
 
 
 def _baseline_rule(account: RunAccount, y: Spec) -> list[Spec]:

@@ -152,7 +152,7 @@ def _best(stored: StoredRun) -> KernelAccount | None:
     trial, sha = stored.best
     assert trial.report is not None, "looked at above"
     found = kernel_account(
-        *(trial.report, "best", stored.texts.get(sha)), place=_place(trial), features=tuple(trial.features)
+        *(trial.report, "best", stored.texts.get(sha)), place=_place(trial), features=_in_use(trial)
     )
     return found.model_copy(update={"sha": sha})
 
@@ -162,7 +162,11 @@ def _parent(stored: StoredRun) -> KernelAccount | None:
     if trial is None or trial.report is None:
         return None
     text = stored.texts.get(trial.sha or "")
-    return kernel_account(trial.report, "parent", text, place=_place(trial), features=tuple(trial.features))
+    return kernel_account(trial.report, "parent", text, place=_place(trial), features=_in_use(trial))
+
+
+def _in_use(trial: Trial) -> tuple[str, ...]:
+    return tuple(trial.used) or tuple(trial.features)
 
 
 def _place(one: Trial | Submission) -> str:
@@ -204,6 +208,7 @@ def _candidate(
         place=_place(submission),
         round=submission.round,
         features=submission.plan.features,
+        without=submission.plan.without,
         why=submission.plan.why,
         origin=submission.plan.origin,
         parents=parents,

@@ -188,7 +188,8 @@ def _node(one: CandidateAccount, parent: str) -> dict[str, Any]:
 
 def _edge(one: CandidateAccount) -> list[str]:
     """Return the lines beside the edge that leads to a candidate: what it tried, and from where."""
-    wrapped = (wrap(visible(name), _SHOWN, break_long_words=False)[:_LINES] for name in one.tried)
+    moved = (*one.features, *(f"\u2212{name}" for name in one.without))
+    wrapped = (wrap(visible(name), _SHOWN, break_long_words=False)[:_LINES] for name in moved or one.tried)
     edge = [shortened(line, _SHOWN) for lines in wrapped for line in lines]
     if not one.parents:
         edge = [*edge, "(fresh start)"]

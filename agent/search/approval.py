@@ -7,6 +7,7 @@ from typing import Any, cast
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
+from agent.candidates import changes
 from agent.events import Noticed, RoundPlanned
 from agent.proposer import LimitedProposer
 from agent.search.deps import Deps
@@ -24,7 +25,7 @@ async def approval(state: SearchState, runtime: Runtime[Deps]) -> PlansUpdate | 
     plans = planned.checked([PLAN.validate_python(plan) for plan in answered])
     if plans != planned.plans:
         deps.say(Noticed(run=deps.run, message=f"round {planned.round}: its plans were changed by hand"))
-        features = [list(plan.features) for plan in plans]
+        features = [list(changes(plan.features, plan.without)) for plan in plans]
         deps.say(RoundPlanned(run=deps.run, round=planned.round, features=features))
     return PlansUpdate(plans=[as_plain(plan) for plan in plans])
 

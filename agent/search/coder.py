@@ -22,7 +22,8 @@ async def coder(state: CoderTask, runtime: Runtime[Deps]) -> Command[Literal["ev
     """Write one candidate, unless a resumed run has it already, and send it on to be evaluated."""
     deps, place = runtime.context, (state["round"], state["candidate"])
     if deps.store.candidates.submission(deps.run, place) is None:
-        said = await _write(deps, state)
+        with deps.rounds.step("write", *place):
+            said = await _write(deps, state)
         deps.say(StageFinished(run=deps.run, round=place[0], candidate=place[1], stage="coder", message=said))
     return Command(goto=Send("evaluate", EvaluateTask(round=place[0], candidate=place[1])))
 

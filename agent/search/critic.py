@@ -30,7 +30,9 @@ async def critic(state: SearchState, runtime: Runtime[Deps]) -> Command[_Next]:
     best = deps.best(through=number)
     lost = state["lost"] + 1 if deps.store.candidates.all_lost(deps.run, number) else 0
     ending = _ending(deps, number, lost, best)
-    critique = await _critique(deps, number, best, ask=ending is None and not lost)
+    with deps.rounds.step("criticise", number):
+        critique = await _critique(deps, number, best, ask=ending is None and not lost)
+    deps.rounds.over(number)
     latency = None if best is None or best.trial is None else best.trial.latency_us
     deps.say(RoundFinished(run=deps.run, round=number, critique=critique.text, best_latency_us=latency))
     # A round in which nothing answered taught nothing, and is asked again as it was.

@@ -11,6 +11,7 @@ from agent.events import Event
 from agent.proposer import Proposer
 from agent.results import SearchRequest
 from agent.search.interruption import Interruption
+from agent.search.round_spans import RoundSpans
 from agent.store import Store
 from agent.store.credits import Earned
 from agent.store.ledger import Ledger
@@ -33,6 +34,7 @@ class Deps:
         interruption: Guards every long wait.
         ledger: What the run has cost, and whether it may cost more.
         seed: Of the run; `seed_of` derives those of single steps.
+        rounds: Tells how long steps take, where somebody asks.
     """
 
     run: str
@@ -49,6 +51,7 @@ class Deps:
     interruption: Interruption
     ledger: Ledger
     seed: int
+    rounds: RoundSpans
     _over: dict[int, list[Trial]] = field(default_factory=dict[int, list[Trial]], repr=False)
     _lines: dict[int, list[Line]] = field(default_factory=dict[int, list[Line]], repr=False)
 

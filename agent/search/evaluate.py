@@ -26,7 +26,8 @@ async def evaluate(state: EvaluateTask, runtime: Runtime[Deps]) -> None:
     assert submission is not None, "the coder stores every submission before it is sent on"
     trial = deps.store.candidates.trial(deps.run, place)
     if trial is None:
-        trial = await _judge(deps, submission)
+        with deps.rounds.step("judge", *place):
+            trial = await _judge(deps, submission)
         if trial is None:
             return
         deps.store.candidates.judge(deps.run, trial)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
-from agent.candidates import CandidatePlan
-from agent.search.beginning import ORIGIN
+from agent.candidates import GIVEN, CandidatePlan
 from sandbox.errors import UsageError
 
 
@@ -36,7 +35,7 @@ class PlannedRound:
         """
         if not 1 <= len(plans) <= len(self.plans):
             raise UsageError(f"{len(plans)} plans: there may be 1 to {len(self.plans)}")
-        given = [plan for plan in self.plans if plan.origin == ORIGIN]
+        given = [plan for plan in self.plans if plan.origin == GIVEN]
         if list(plans[: len(given)]) != given:
             raise UsageError("the kernels that the search was given to begin with stay as they are")
         for number, plan in enumerate(plans[len(given) :], start=len(given) + 1):

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from agent.candidates import CandidatePlan, Slot
+from agent.candidates import CandidatePlan, Slot, changes
 from agent.events import Noticed, RoundPlanned
 from agent.proposer import LimitedProposer, PlanContext, ProposalError
 from agent.search.beginning import begun_with
@@ -20,11 +20,11 @@ from agent.search.viewing import offered, view_of
 async def planner(state: SearchState, runtime: Runtime[Deps]) -> PlannerUpdate:
     """Start a round."""
     deps = runtime.context
-    context = _context(state, deps)
-    plans = begun_with(deps, context.round, await _plans(deps, context))
-    deps.say(
-        RoundPlanned(run=deps.run, round=context.round, features=[list(plan.features) for plan in plans])
-    )
+    with deps.rounds.step("plan", state["round"] + 1):
+        context = _context(state, deps)
+        plans = begun_with(deps, context.round, await _plans(deps, context))
+    features = [list(changes(plan.features, plan.without)) for plan in plans]
+    deps.say(RoundPlanned(run=deps.run, round=context.round, features=features))
     return PlannerUpdate(round=context.round, plans=[as_plain(plan) for plan in plans])
 
 

@@ -18,12 +18,14 @@ from agent.search.best import confirm
 from agent.search.deps import Deps
 from agent.search.interruption import Interruption, SearchInterruptedError, all_ended
 from agent.search.planned import Approver, Asking, PlannedRound
+from agent.search.round_spans import RoundSpans
 from agent.search.state import Ending
 from agent.search.work_time import WorkTime
 from agent.store import Run, Store
 from agent.store.ledger import Ledger
 from agent.strategies.registry import chosen_strategy
 from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
+from sandbox.spans import AGENT, CONVERSATION, DEVICE, LATENCY_US, OPERATION, TASK, span
 from sandbox.verdict import Provenance
 from tools.awaiting import both
 from tools.tasks.task import Task
@@ -56,6 +58,21 @@ class Session:
 
 async def work(session: Session, *, resumed: bool) -> SearchResult:
     """Work on a run to its end; however that comes about, the store knows of it afterwards."""
+    about = {
+        OPERATION: "invoke_agent",
+        AGENT: "warpwright",
+        CONVERSATION: session.run.id,
+        TASK: session.task.name,
+        DEVICE: session.toolbox.device,
+    }
+    with span("invoke_agent warpwright", about) as told:
+        result = await _worked(session, resumed=resumed)
+        if result.best is not None:
+            told.set_attribute(LATENCY_US, result.best.latency_us)
+        return result
+
+
+async def _worked(session: Session, *, resumed: bool) -> SearchResult:
     store, run, clock = session.store, session.run.id, WorkTime(session.store, session.run)
 
     def end(state: RunState, stopped: Stop, error: str = "") -> None:
@@ -138,6 +155,8 @@ async def _search(session: Session, searching: Interruption, closing: Interrupti
         ending = "budget"
     except MissingDependencyError as error:
         raise MissingDependencyError(_to_be_mended(str(error), deps.run)) from error
+    finally:
+        deps.rounds.close()
     if ending == "lost":
         raise SearchLostError(_to_be_mended(_last_word(deps), deps.run))
     await confirm(replace(deps, interruption=closing))
@@ -195,6 +214,7 @@ async def _deps(session: Session, interruption: Interruption) -> Deps:
         interruption=interruption,
         ledger=session.ledger,
         seed=session.run.seed,
+        rounds=RoundSpans(session.run.id),
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from agent.events import Event
 from agent.home import Home
+from agent.logs import about
 from agent.proposer import Proposer
 from agent.results import RunState, SearchRequest, SearchResult
 from agent.search.planned import Approver
@@ -22,6 +25,8 @@ from agent.toolboxes import open_toolbox
 from sandbox.errors import UsageError
 from tools.tasks.task import Task
 from tools.toolbox import Toolbox
+
+_LOG = logging.getLogger(__name__)
 
 ProposerFactory = Callable[[str, Toolbox, Ledger, Callable[[Event], None]], Proposer]
 """Makes the proposer of a run, given the run, its tools, its account and who is told of events."""
@@ -154,11 +159,18 @@ def _session(
 ) -> Session:
     def say(event: Event) -> None:
         store.event_log.append(event)
+        _LOG.info(event.kind, extra=_ids(event))
         if on_event is not None:
             on_event(event)
 
     ledger = store.ledger(run.id, run.request.budget)
     return Session(run, task, home, store, tools, make(run.id, tools, ledger, say), ledger, say)
+
+
+def _ids(event: Event) -> Mapping[str, Any]:
+    """Where it happened, and what became of a candidate."""
+    places = {name: getattr(event, name, None) for name in ("round", "candidate", "stage", "verdict")}
+    return about(run=event.run, **places)
 
 
 @asynccontextmanager

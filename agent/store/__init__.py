@@ -13,6 +13,7 @@ from agent.exploration import exploration
 from agent.home import Home
 from agent.results import BestKernel, HeldOut, RunState, SearchResult
 from agent.store.address import database_of
+from agent.store.approvals import Approvals
 from agent.store.backups import Kept, restore_backup, write_backup
 from agent.store.candidates import Candidates
 from agent.store.client_questions import ClientQuestions
@@ -27,6 +28,7 @@ from agent.store.pruning import prune
 from agent.store.records import NewRun, Run, RunSummary
 from agent.store.replies import Replies
 from agent.store.runs import Runs
+from agent.store.totals import StoreTotals, Totals
 from sandbox.verdict import Verdict
 from tools.reports import ProfileReport
 
@@ -65,6 +67,10 @@ class Store:
         """Return the questions of one run to the model of an MCP client."""
         return ClientQuestions(self._database, run)
 
+    def approvals(self, run: str) -> Approvals:
+        """Return the rounds of one run that wait for somebody's word."""
+        return Approvals(self._database, run)
+
     def ledger(self, run: str, budget: SearchBudget) -> Ledger:
         """Return the account of one run."""
         return Ledger(self._database, run, budget)
@@ -76,6 +82,10 @@ class Store:
     def get_run(self, run: str) -> Run:
         """Return a run; raise UsageError where there is none of that name."""
         return self.runs.get(run)
+
+    def totals(self) -> StoreTotals:
+        """Return what all runs come to, those of every tenant."""
+        return Totals(self._database).read()
 
     def list_runs(self, limit: int = 100) -> list[RunSummary]:
         """Return the latest runs, newest first."""

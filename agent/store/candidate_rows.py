@@ -28,7 +28,8 @@ def merit_of(trial: Trial) -> Merit:
 def submission(row: RowMapping) -> Submission:
     """Return what was submitted."""
     plan = CandidatePlan(
-        *(row["parent"], tuple(json.loads(row["features"])), row["why"], row["other"], row["origin"])
+        *(row["parent"], tuple(json.loads(row["features"])), row["why"], row["other"], row["origin"]),
+        without=tuple(json.loads(row["without"])),
     )
     used = tuple(json.loads(row["used_features"]))
     return Submission(row["round"], row["candidate"], plan, row["sha"], used)
@@ -49,6 +50,7 @@ def line(row: RowMapping) -> Line:
         lost=bool(row["lost"]),
         origin=row["origin"],
         niche=None if row["niche"] is None else _NICHE.validate_json(row["niche"]),
+        without=tuple(json.loads(row["without"])),
     )
 
 
@@ -56,6 +58,7 @@ def trial(row: RowMapping) -> Trial:
     """Return what became of a candidate."""
     known = {
         "features": json.loads(row["features"]),
+        "without": json.loads(row["without"]),
         "tune": json.loads(row["tune"]),
         "report": None if row["report"] is None else load_report(row["report"]),
         "niche": None if row["niche"] is None else _NICHE.validate_json(row["niche"]),

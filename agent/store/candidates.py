@@ -51,7 +51,7 @@ _ROUNDS = _C.round.between(bindparam("first"), bindparam("last"))
 _LINES = (
     select(
         *(_C.round, _C.candidate, _C.sha, _C.parent, _C.other, _C.features, _C.used_features, _C.verdict),
-        *(_C.latency_us, _C.duplicate_of, _C.lost, _C.origin, _C.niche),
+        *(_C.latency_us, _C.duplicate_of, _C.lost, _C.origin, _C.niche, _C.without),
     )
     .where(_JUDGED, _ROUNDS)
     .order_by(*_IN_ORDER)
@@ -119,6 +119,7 @@ class Candidates:
             },
             **{"parent": plan.parent, "other": plan.other, "origin": plan.origin, "why": plan.why},
             **{"features": json.dumps(plan.features), "used_features": json.dumps(submission.used)},
+            "without": json.dumps(plan.without),
         }
         with self._database.write(run) as connection:
             connection.execute(insert_new(connection, candidates), row)

@@ -47,7 +47,7 @@ _COUNTS = and_(
 _JUDGED = (
     select(
         *(_MINE.c.run, _MINE.c.sha, _MINE.c.why, runs.c.kind, runs.c.architecture, _PROVENANCE),
-        *(_MINE.c.verdict, _MINE.c.latency_us, _MINE.c.features, _BEFORE),
+        *(_MINE.c.verdict, _MINE.c.latency_us, _MINE.c.features, _MINE.c.without, _BEFORE),
     )
     .join(runs, runs.c.id == _MINE.c.run)
     .where(_COUNTS, _MINE.c.duplicate_of.is_(None), _MINE.c.sha.is_not(None))
@@ -93,11 +93,11 @@ class Earned:
     """What a feature has earned, on one kind of task, one architecture, by one provenance of latencies.
 
     Attributes:
-        tries: Candidates that were to try it and were judged, each kernel once.
+        tries: Candidates that were to try it and were judged, each kernel once; and correct ones that left it out.
         correct: Of these, the ones that passed.
-        improved: Of these, the ones that were faster than what they built on.
-        log_gain: Sum over the correct ones of log(latency built on / latency), shared among the features that a
-            candidate tried together.
+        improved: Of these, the ones that were faster with it than without, be it before them or after.
+        log_gain: Sum over the correct ones of log(latency without it / latency with it), shared among all features
+            that a candidate put in or left out.
     """
 
     feature: str
@@ -173,11 +173,14 @@ class Credits:
         """Return what every feature has earned, but for one run's part; by name, kind and architecture."""
         found: dict[tuple[str, str, str, str], Earned] = {}
         for row in self._judged(self._tenant if tenant is None else tenant, without):
-            tried = json.loads(row["features"])
-            for feature in tried:
+            put_in, left_out = json.loads(row["features"]), json.loads(row["without"])
+            # What a kernel loses by a feature that is taken out is what that feature is worth; a failure says
+            # nothing of it.
+            told = left_out if row["verdict"] == Verdict.PASS else ()
+            for feature, sign in (*((one, 1) for one in put_in), *((one, -1) for one in told)):
                 key = (feature, row["kind"], row["architecture"], row["provenance"])
                 so_far = found.get(key) or Earned(*key[:3], Provenance(row["provenance"]))
-                found[key] = _with(so_far, row, len(tried))
+                found[key] = _with(so_far, row, sign, len(put_in) + len(left_out))
         return tuple(found[key] for key in sorted(found))
 
     def examples(self, feature: str) -> list[Example]:
@@ -221,16 +224,17 @@ class Credits:
         return found
 
 
-def _with(so_far: Earned, row: RowMapping, shared: int) -> Earned:
+def _with(so_far: Earned, row: RowMapping, sign: int, shared: int) -> Earned:
+    """Add what one candidate says of a feature that it put in (1) or left out (-1)."""
     latency, before = row["latency_us"], row["before_us"]
     passed = row["verdict"] == Verdict.PASS and bool(latency) and bool(before)
-    gain = math.log(before / latency) if passed else 0.0
+    gain = sign * math.log(before / latency) if passed else 0.0
     return replace(
         so_far,
         tries=so_far.tries + 1,
         correct=so_far.correct + passed,
         improved=so_far.improved + (gain > 0),
-        log_gain=so_far.log_gain + gain / max(shared, 1),
+        log_gain=so_far.log_gain + gain / shared,
     )
 
 

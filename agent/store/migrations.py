@@ -1,7 +1,7 @@
 """The schema of the run store as an ordered list of migrations; a database knows how many it has been through.
 
 A file of SQLite goes through all of them. A database of PostgreSQL is made whole, as `agent.store.tables` says, and
-goes through those that were added since: from the sixth on they must be SQL that both engines take.
+goes through those that were added since: from the seventh on they must be SQL that both engines take.
 
 Add one at the end for whatever changes; one that was released is never edited. `tests/agent/store/fixtures` keeps a
 home as it was before each.
@@ -240,11 +240,23 @@ _QUESTIONS = statements(
     )
     """,
 )
+_PLANS = statements(
+    "ALTER TABLE candidates ADD COLUMN without TEXT NOT NULL DEFAULT '[]'",
+    """
+    CREATE TABLE approvals (
+        run TEXT NOT NULL REFERENCES runs (id),
+        round INTEGER NOT NULL,
+        planned TEXT NOT NULL,
+        answer TEXT,
+        PRIMARY KEY (run, round)
+    )
+    """,
+)
 _PLACES = statements(
     "ALTER TABLE runs ADD COLUMN place TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE runs ADD COLUMN beat REAL NOT NULL DEFAULT 0",
     "ALTER TABLE jobs ADD COLUMN place TEXT NOT NULL DEFAULT ''",
     "CREATE INDEX runs_by_created ON runs (created)",
 )
-MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS, _PLACES)
+MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS, _PLANS, _PLACES)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

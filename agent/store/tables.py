@@ -98,6 +98,7 @@ candidates = Table(
     *(_maybe("verdict"), _words("message", ""), Column("latency_us", Double)),
     *(_words("provenance", "estimated"), Column("speedup", Double), _words("tune", "{}"), _maybe("report")),
     *(_maybe("other"), _words("origin", ""), _words("used_features", "[]"), _maybe("niche")),
+    _words("without", "[]"),
 )
 replies = Table(
     "replies",
@@ -137,6 +138,7 @@ model_calls = Table(
 dialects = Table("dialects", METADATA, _key("endpoint"), _key("model"), _words("dialect"))
 messages = Table("messages", METADATA, _key("sha"), Column("body", LargeBinary, nullable=False))
 questions = Table("questions", METADATA, _run(), _key("prompt"), _words("messages"), _maybe("tools"))
+approvals = Table("approvals", METADATA, _run(), _key("round", Integer), _words("planned"), _maybe("answer"))
 client_questions = Table(
     "client_questions", METADATA, _run(), _key("id"), _words("asked"), _maybe("answer"), _came()
 )

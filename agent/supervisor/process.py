@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 from contextlib import suppress
 from pathlib import Path
 
 from agent.home import Home
+from agent.logs import AS_JSON, log_lines
 from agent.supervisor.presence import presence
 from agent.supervisor.supervising import IDLE_S, supervise
+from agent.telemetry import exporting
 
 _NICE = 5
 _AUTOGROUP = Path("/proc/self/autogroup")
@@ -38,9 +39,10 @@ async def _supervise(home: Home, idle_s: float) -> None:
 
 def be_supervisor(home: Home, idle_s: float = IDLE_S) -> None:
     """Do the jobs of a home until there are none for so long; end at once where another process does them."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(process)d %(message)s")
+    log_lines(as_json=os.environ.get(AS_JSON) == "1")
     with presence(home) as mine:
         if mine:
             _give_way()
             os.chdir(home.root)  # or it would hold the folder that its first client began in
-            asyncio.run(_supervise(home, idle_s))
+            with exporting():
+                asyncio.run(_supervise(home, idle_s))

@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from agent.events import Event
 from agent.home import Home
 from agent.results import SearchRequest
+from agent.store import Store
 from agent.store.jobs import Job
 from agent.supervisor import keys
 from tools.local_toolbox import LocalToolbox
@@ -97,7 +98,9 @@ class DeviceToolboxes:
     async def _search(self, job: Job, listen: Listener) -> None:
         # Takes half a second to import, and neither a server nor a supervisor of other jobs needs it.
         from agent.search.starting import resume_search, start_search
+        from agent.search.stored_approval import StoredApproval
 
+        approver = StoredApproval(Store(self._home))
         toolbox = await self.toolbox(job.device)
         if job.kind == "search":
             search = SearchJob.model_validate_json(job.request)
@@ -107,6 +110,7 @@ class DeviceToolboxes:
                 toolbox=toolbox,
                 on_event=listen,
                 environment=await self._keys(search.ticket),
+                approver=approver,
             )
         else:
             resume = ResumeJob.model_validate_json(job.request)
@@ -116,6 +120,7 @@ class DeviceToolboxes:
                 toolbox=toolbox,
                 on_event=listen,
                 environment=await self._keys(resume.ticket),
+                approver=approver,
             )
 
     async def _keys(self, ticket: str | None) -> dict[str, str] | None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from agent.logs import about
 from agent.store.jobs import Job, JobProblem, JobState, JobTable
 from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
 from tools import progress
@@ -94,7 +95,7 @@ class JobRunner:
         for known in (self._tasks, self._accounts, self._recorded):
             known.pop(job.id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error("job %s failed", job.id, exc_info=error)
+            _LOG.error("a job failed", exc_info=error, extra=about(job=job.id))
             said = f"{type(error).__name__}: a mistake of warpwright's; supervisor.log says more"
             self._table.end(job.id, JobState.FAILED, error=said, problem=JobProblem.WORKER)
 

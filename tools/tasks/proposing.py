@@ -19,6 +19,8 @@ _SIDE = 16
 _TESTS = {1: ((1,), (31,), (1000,), (4099,)), 2: ((1, 1), (3, 33), (64, 100))}
 _BENCH = {1: (1 << 20,), 2: (1024, 1024)}
 _AWKWARD = (1, 3, 33)
+_OTHERS = re.compile(r"^[ \t]*//@[ \t]*(?:launch|scratch|zero|fill|constant)\b.*\n?", re.MULTILINE)
+"""Lines of a kernel file that speak of the arguments of the task that it was written for."""
 _REFERENCE = '''\
 def reference({names}):
     """What the kernel computes, in NumPy: a dict from each output's name to its values."""
@@ -44,6 +46,7 @@ def propose(text: str, name: str, summary: str = "") -> Proposal:
     Raises:
         UsageError: It holds no kernel, or several; or one whose parameters cannot be read.
     """
+    others, text = _OTHERS.findall(text), _OTHERS.sub("", text)
     device, left_out = without_host_code(text)
     launches = host_launches(text)
     kernel, parameters = _kernel(device, launches)
@@ -73,7 +76,8 @@ def propose(text: str, name: str, summary: str = "") -> Proposal:
     )
     task, drafted = _with_reference(task, kernel, parameters, launch)
     host = [part.name for part in left_out]
-    return Proposal(task, (*_guesses(task, kernel, launch), drafted, *_of_host(host, launches)))
+    notes = (*_guesses(task, kernel, launch), drafted, *_of_host(host, launches), *_of_another_task(others))
+    return Proposal(task, notes)
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,11 @@ def _guesses(task: WholeTask, kernel: str, launch: _GuessedLaunch) -> list[str]:
         f"sizes: {', '.join(task.dims)}, the integers that {kernel} takes",
         f"launch: a thread for each element in blocks of {threads} threads, guessed",
     ]
+
+
+def _of_another_task(lines: list[str]) -> list[str]:
+    said = ", ".join(f"`{line.strip()}`" for line in lines)
+    return [f"left out, since it names the arguments of another task: {said}"] if lines else []
 
 
 def _of_host(left_out: list[str], launches: list[HostLaunch]) -> list[str]:

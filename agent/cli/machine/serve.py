@@ -56,6 +56,14 @@ def serve(  # noqa: PLR0913 - they are the options of the command
     scope: Annotated[
         list[str] | None, typer.Option("--scope", metavar="NAME", help="A scope that they must contain.")
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics",
+            metavar="HOST:PORT",
+            help="With --http: answer Prometheus there, to everybody who reaches it.",
+        ),
+    ] = None,
     toolsets: Annotated[
         str,
         typer.Option("--toolsets", metavar="SETS", help="Which tools to serve, of tasks,judge,search."),
@@ -81,8 +89,8 @@ def serve(  # noqa: PLR0913 - they are the options of the command
 
     async def work() -> ExitStatus:
         from agent.cli.isolation import warn_of_weak_isolation
-        from agent.cli.logs import log_lines
         from agent.home import home
+        from agent.logs import log_lines
 
         if oauth is None and (audience or scope):
             raise UsageError(
@@ -90,6 +98,8 @@ def serve(  # noqa: PLR0913 - they are the options of the command
             )
         if oauth is not None and not http:
             raise UsageError("--oauth is for callers over HTTP: give --http")
+        if metrics is not None and not http:
+            raise UsageError("--metrics is of a server over HTTP: give --http")
         from agent.mcp.offer import SETS, Offer
 
         sets = tuple(one.strip() for one in toolsets.split(",") if one.strip())
@@ -115,7 +125,7 @@ def serve(  # noqa: PLR0913 - they are the options of the command
         )
         asked = None if oauth is None else OAuth(oauth, audience, tuple(scope or ()), allowance)
         address = ListenAddress(
-            host, port, tuple(allow_host or ()), tuple(allow_origin or ()), tls, public_url
+            host, port, tuple(allow_host or ()), tuple(allow_origin or ()), tls, public_url, metrics
         )
         from agent.ui.app import user_interface
 

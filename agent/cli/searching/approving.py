@@ -17,6 +17,7 @@ from agent.candidates import CandidatePlan
 from agent.cli.editing import edit
 from agent.cli.lines import TypedLines
 from agent.cli.output import one_line
+from agent.search.written_plans import WrittenPlan, read_plans, written_plans
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,17 +27,6 @@ _HEAD = """\
 # Round {round} of {run}. Change what each plan tries (features), takes out (without), builds on (parent, and other
 # to merge) and why; delete a [[plan]] to leave it. Kernels to build on: {kernels}.
 """
-
-
-class WrittenPlan(BaseModel):
-    """A plan as a person edits it; kernels are called by their names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    features: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-    parent: str = ""
-    other: str = ""
-    why: str = ""
 
 
 class WrittenRound(BaseModel):
@@ -100,19 +90,11 @@ def _edited(planned: PlannedRound, plans: Sequence[CandidatePlan]) -> Sequence[C
 
 def written(planned: PlannedRound, plans: Sequence[CandidatePlan]) -> str:
     """Return plans as a TOML file for a person."""
-    names = {sha: name for name, sha in planned.kernels.items()}
     parts = [_HEAD.format(round=planned.round, run=planned.run, kernels=", ".join(planned.kernels) or "none")]
     if planned.features:
         parts.append(f"# Features: {', '.join(planned.features)}.\n")
-    for plan in plans:
-        parent, other = (*(names.get(sha, "") for sha in plan.parents), "", "")[:2]
-        fields: dict[str, Any] = {
-            "features": list(plan.features),
-            "without": list(plan.without),
-            "parent": parent,
-            "other": other,
-            "why": plan.why,
-        }
+    for plan in written_plans(planned, plans):
+        fields: dict[str, Any] = plan.model_dump(mode="json")
         lines = [
             f"{name} = {json.dumps(value)}" for name, value in fields.items() if value or name == "features"
         ]
@@ -130,25 +112,4 @@ def read_back(planned: PlannedRound, plans: Sequence[CandidatePlan], text: str) 
         found = WrittenRound.model_validate(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise UsageError(str(error)) from error
-    before = {
-        read_plan(planned, one): plan for one, plan in zip(_as_written(planned, plans), plans, strict=True)
-    }
-    mine = [read_plan(planned, one) for one in found.plan]
-    return planned.checked([before.get(plan, plan) for plan in mine])
-
-
-def _as_written(planned: PlannedRound, plans: Sequence[CandidatePlan]) -> tuple[WrittenPlan, ...]:
-    return WrittenRound.model_validate(tomllib.loads(written(planned, plans))).plan
-
-
-def read_plan(planned: PlannedRound, plan: WrittenPlan) -> CandidatePlan:
-    """Return one plan with its kernels by sha256; raise UsageError for a name that no kernel has."""
-    shas = [_sha(planned, name) for name in (plan.parent, plan.other) if name]
-    parent, other = (*shas, None, None)[:2]
-    return CandidatePlan(parent, plan.features, plan.why, other, without=plan.without)
-
-
-def _sha(planned: PlannedRound, name: str) -> str:
-    if name not in planned.kernels:
-        raise UsageError(f"there is no kernel {name!r} to build on; there are {', '.join(planned.kernels)}")
-    return planned.kernels[name]
+    return read_plans(planned, plans, found.plan)

@@ -126,6 +126,7 @@ class LiveProgress(Redrawn):
         self._judged: dict[tuple[int, int], CandidateJudged] = {}
         self._best: CandidateJudged | None = None
         self._note = ""
+        self._ended = False
         super().__init__(console, self.render, a_second=4)
 
     def __call__(self, event: Event) -> None:
@@ -153,7 +154,7 @@ class LiveProgress(Redrawn):
             case Noticed():
                 self._note = f"note: {one_line(event.message, 300)}"
             case RunFinished():
-                self._note = f"stopped: {event.stopped}"
+                self._note, self._ended = f"stopped: {event.stopped}", True
 
     def render(self) -> RenderableType:
         """Return what the terminal shows now."""
@@ -183,6 +184,8 @@ class LiveProgress(Redrawn):
         if (baseline := self._baseline) is not None and baseline.latency_us is not None:
             cells = columns.cells(microseconds(baseline.latency_us), baseline.provenance)
             made.add_row("", "", "baseline", "", *cells, "1.00x", "")
+        else:
+            made.add_row("", "", "baseline", Text("at work", style="dim"))
         keys = sorted(self._features.keys() | self._stages.keys() | self._judged.keys())
         for key in keys[-max(_FEWEST_ROWS, self._console.height - _LINES_AROUND_TABLE) :]:
             made.add_row(*self._row(key, columns))
@@ -216,7 +219,7 @@ class LiveProgress(Redrawn):
             ProgressBar(total=total, completed=len(self._judged), width=40),
             Text(f"{len(self._judged)} of at most {total} candidates, {seconds:.0f} s"),
         )
-        if self._standing is not None:
+        if self._standing is not None and not self._ended:
             left = remaining(self._standing, judged=len(self._judged), total=total, seconds=seconds)
             grid.add_row("", Text(left, style="dim"))
         return grid

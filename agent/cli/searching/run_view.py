@@ -19,6 +19,9 @@ from agent.store import Run, RunSummary
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import not_judged_text
 
+_LABEL = 13
+"""Characters before what a label says."""
+
 
 def show_result(console: Console, result: SearchResult) -> None:
     """Print what a search found, and what can be done with it next."""
@@ -32,7 +35,7 @@ def show_result(console: Console, result: SearchResult) -> None:
         price = "of unknown price" if result.model_usd is None else f"{result.model_usd:.4f} US dollars"
         console.print(f"models       at most {result.model_tokens:,} tokens, {price}")
     if result.exploration is not None:
-        console.print(f"explored     {exploration_text(result.exploration)}", soft_wrap=True)
+        _told(console, "explored", exploration_text(result.exploration))
     if result.best is None:
         reason = _last_reason(result)
         found = "nothing but copies of the baseline" if result.verdict is Verdict.PASS else "nothing correct"
@@ -53,17 +56,27 @@ def show_result(console: Console, result: SearchResult) -> None:
     if (held := best.held_out) is not None:
         where = "; ".join(pairs(dims) for dims in held.shapes)
         gain = "" if held.speedup is None else f"{speedup(held.speedup)}, "
-        console.print(
-            f"held out     {gain}{latency(held.latency_us, held.provenance)} at {where}", soft_wrap=True
-        )
-    console.print(f"features     {', '.join(best.features)}", soft_wrap=True)
+        _told(console, "held out", f"{gain}{latency(held.latency_us, held.provenance)} at {where}")
+    _told(console, "features", ", ".join(best.features))
     if best.tune:
         console.print(f"tunables     {pairs(best.tune)}")
     if short := not_judged_text(Verdict.PASS, best.not_judged):
-        console.print(f"verdict      pass{short}", soft_wrap=True)
+        _told(console, "verdict", f"pass{short}")
     console.print(f"judge again  warpwright check {best.path} --task {result.task}", soft_wrap=True)
     if best.provenance is not Provenance.MEASURED:
         console.print("The latency is a cost model's estimate, for ranking; no GPU has run this kernel.")
+
+
+def _told(console: Console, label: str, said: str) -> None:
+    """Print a line of words under a label: broken between words in a terminal, whole elsewhere."""
+    if not console.is_terminal:
+        console.print(f"{label:<{_LABEL}}{said}", soft_wrap=True)
+        return
+    lines = Table.grid(padding=0)
+    lines.add_column(width=_LABEL)
+    lines.add_column()
+    lines.add_row(label, Text(said))
+    console.print(lines)
 
 
 def show_runs(console: Console, summaries: Sequence[RunSummary]) -> None:

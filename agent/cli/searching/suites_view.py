@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -161,9 +161,11 @@ def show_suite_account(console: Console, suite: TaskSuiteAccount) -> None:
         soft_wrap=True,
     )
     console.print()
-    rows = _rows(suite)
+    rows, left_out = _fitting(console, suite)
     rows.width = None if console.is_terminal else _needed(console, rows)
     console.print(rows, crop=console.is_terminal)
+    if left_out:
+        console.print(Text(f"left out, in the report: {', '.join(left_out)}", style="dim"))
     console.print()
     for row in suite.rows:
         if row.latency is None:
@@ -202,15 +204,30 @@ def _needed(console: Console, rows: Table) -> int:
     return Measurement.get(console, console.options.update(max_width=_WIDEST), rows).maximum
 
 
-def _rows(suite: TaskSuiteAccount) -> Table:
-    word = str(suite.provenance)
-    heads = [f">{card}" for card in suite.cards]
-    made = table(
-        *("!task", f">baseline {word} us", f">best {word} us", ">speedup", ">roofline", ">SOL"),
-        *("bound by", ">correct", *heads, "result"),
-    )
+def _fitting(console: Console, suite: TaskSuiteAccount) -> tuple[Table, Sequence[str]]:
+    """Return the table of tasks and what it leaves out: in a narrow terminal what can best be spared."""
+    rows = _rows(suite)
+    if not console.is_terminal or _needed(console, rows) <= console.width:
+        return rows, ()
+    spare = ("SOL", *suite.cards, "bound by", "roofline")
+    for count in range(len(spare) + 1):
+        rows = _rows(suite, spare[:count], between="\n")
+        if _needed(console, rows) <= console.width:
+            return rows, spare[:count]
+    return rows, spare
+
+
+def _rows(suite: TaskSuiteAccount, left_out: Sequence[str] = (), between: str = " ") -> Table:
+    """Return a line a task; `between` the words of a long head there may be an end of line."""
+    us = f"{suite.provenance} us"
+    heads = [
+        *("!task", f">baseline{between}{us}", f">best{between}{us}", ">speedup", ">roofline", ">SOL"),
+        *("bound by", ">correct", *(f">{card}" for card in suite.cards), "result"),
+    ]
+    shown = [at for at, head in enumerate(heads) if head.lstrip(">!") not in left_out]
+    made = table(*(heads[at] for at in shown))
     for row in suite.rows:
-        made.add_row(
+        cells = (
             row.task,
             figure_alone(row.baseline),
             figure_alone(row.latency),
@@ -222,6 +239,7 @@ def _rows(suite: TaskSuiteAccount) -> Table:
             *(f"{one:g}" for one in row.published),
             Text(one_line(outcome(row)) if row.latency is not None else "none"),
         )
+        made.add_row(*(cells[at] for at in shown))
     return made
 
 

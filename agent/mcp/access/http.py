@@ -30,10 +30,10 @@ from agent.mcp.access.json_errors import JsonErrors
 from agent.mcp.access.oauth import OAuth
 from agent.mcp.access.rates import RateLimits
 from agent.mcp.access.tokens import Allowance, TokenFile
-from agent.mcp.offer import Offer
+from agent.mcp.offer import Offer, offered
 from agent.mcp.server import build_server, require
 from agent.mcp.services import Services, ServicesInUse
-from sandbox.errors import UsageError
+from sandbox.errors import MissingDependencyError, UsageError
 
 PATH = "/mcp"
 LARGEST_BODY = 4 * 1024 * 1024
@@ -64,6 +64,7 @@ class ListenAddress:
         origins: Web pages that may call, as `Origin` headers name them; none but the server's own otherwise.
         certificate: PEM files of a certificate and its key, for HTTPS.
         public_url: What clients are given as the server's URL, where a proxy stands before it.
+        metrics: Where Prometheus is answered, `HOST:PORT`; None for nowhere.
 
     Raises:
         UsageError: The public URL is none.
@@ -75,6 +76,7 @@ class ListenAddress:
     origins: tuple[str, ...] = ()
     certificate: tuple[Path, Path] | None = None
     public_url: str | None = None
+    metrics: str | None = None
 
     def __post_init__(self) -> None:
         if self.public_url is not None and not _is_web_address(self.public_url):
@@ -136,9 +138,22 @@ async def serve_http(
         server = build_server(
             *(home, device, base_url), token_verifier=verifier, auth=auth, offer=told, opened=in_use.take
         )
+        if address.metrics is not None:
+            _tell_prometheus(server, home, address.metrics, told)
         scopes = () if auth is None else tuple(auth.required_scopes or ())
         beside = None if pages is None else PagesOf(pages, home, in_use, told, scopes)
         await serve_on(listening, server, address, verifier, beside)
+
+
+def _tell_prometheus(server: MCPServer[Services], home: Home, address: str, offer: Offer) -> None:
+    try:
+        from agent.mcp.metrics import open_metrics
+    except ImportError as error:
+        msg = "--metrics needs prometheus-client, which is not installed: pip install 'warpwright[observe]'"
+        raise MissingDependencyError(msg) from error
+    counted, url = open_metrics(home, address, frozenset(tool.name for tool in offered(offer)))
+    server.middleware.append(counted)
+    sys.stderr.write(f"metrics at {url}\n")
 
 
 async def serve_on(

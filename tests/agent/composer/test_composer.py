@@ -145,6 +145,22 @@ async def test_the_same_context_gives_the_same_answers_from_a_fresh_composer(tas
     assert await run.composer.plan(context) == await Composer().plan(context)
 
 
+async def test_a_plan_says_what_it_takes_out_as_well_as_what_it_adds(task: Task) -> None:
+    space, out = Composer().space(task), ("vectorized_loads",)
+    used = space.settle(("warp_shuffle_reduction", *out))
+    kernel = space.text(used)
+    known = trial(Verdict.PASS).model_copy(update={"sha": kernel_sha(kernel), "used": used})
+    slots = (Slot((known.sha,), without=out), Slot((known.sha,), ("loop_unrolling",), without=out))
+    context = replace(
+        Run(task).context(1), parents=(Parent(known.sha, kernel, known),), history=(known,), slots=slots
+    )
+    alone, swap = await Composer().plan(context)
+    assert alone.why == "Takes out of a kernel: vectorized_loads, to learn what that is worth."
+    assert swap.why.startswith(
+        "Adds to a kernel: loop_unrolling, and takes out vectorized_loads; by what is known"
+    )
+
+
 async def test_seeds_lead_to_different_first_rounds(task: Task) -> None:
     run = Run(task)
     first = {

@@ -30,6 +30,7 @@ class Served:
 
     url: str
     process: subprocess.Popen[str]
+    said: tuple[str, ...] = ()
 
     @asynccontextmanager
     async def client(
@@ -103,7 +104,7 @@ def http_server(home: Path, *options: str) -> Iterator[Served]:
                     break
             else:
                 raise AssertionError("".join(said))
-            yield Served(line.split()[-1], process)
+            yield Served(line.split()[-1], process, tuple(said))
         finally:
             process.terminate()
             process.communicate(timeout=30)

@@ -21,6 +21,7 @@ from agent.search.deps import Deps
 from agent.search.evaluate import evaluate
 from agent.search.interruption import Interruption
 from agent.search.planner import fan_out, planner
+from agent.search.round_spans import RoundSpans
 from agent.search.state import CoderTask, EvaluateTask, SearchState, as_plain, first_state
 from agent.store import NewRun, Store
 from agent.strategies.targets import target_met, wanted
@@ -54,6 +55,7 @@ async def deps(home: Home, task: Task, toolbox: FakeToolbox, heard: list[Event])
         interruption=Interruption(),
         ledger=store.ledger(run, SearchBudget()),
         seed=7,
+        rounds=RoundSpans(run),
     )
 
 

@@ -127,7 +127,7 @@ async def test_a_backup_of_an_earlier_version_is_restored(
 
     def earlier(name: str, content: bytes) -> bytes:
         if name == "backup.json":
-            return json.dumps({**json.loads(content), "version": 4}).encode()
+            return json.dumps({**json.loads(content), "version": 5}).encode()
         if name == "tables/runs.jsonl":
             rows = [json.loads(line) for line in content.splitlines()]
             return b"".join(
@@ -153,7 +153,7 @@ async def test_a_backup_of_an_earlier_version_is_restored(
         (lambda file: changed(file, lambda name, content: b"{}"), "is no backup of warpwright"),
         (
             lambda file: changed(
-                file, lambda name, content: content.replace(b'"version":5', b'"version":99')
+                file, lambda name, content: content.replace(b'"version":6', b'"version":99')
             ),
             "newer warpwright",
         ),

@@ -6,11 +6,14 @@ import pytest
 
 from agent.candidates import CandidatePlan, Submission
 from agent.home import Home
+from agent.report.credit import credit
 from agent.results import SearchRequest
 from agent.store import NewRun, Store
 from agent.store.replies import Reply, ReplyKey
 from sandbox.verdict import Provenance, Verdict
 from tools.reports import CheckReport, CompileReport
+
+ESTIMATED = Provenance.ESTIMATED
 
 
 @pytest.fixture
@@ -42,7 +45,10 @@ def judge(
     provenance: Provenance = Provenance.ESTIMATED,
     **more: object,
 ) -> None:
-    plan = CandidatePlan(parent, features, "because", more.pop("other", None), more.pop("origin", ""))
+    plan = CandidatePlan(
+        *(parent, features, "because", more.pop("other", None), more.pop("origin", "")),
+        without=more.pop("without", ()),
+    )
     submission = Submission(*place, plan, f"sha{place}", features)
     store.candidates.add(name, submission)
     verdict = more.pop("verdict", Verdict.PASS if us else Verdict.RACE)
@@ -74,6 +80,29 @@ def test_a_merge_is_held_against_the_faster_parent_and_a_fresh_start_against_the
     earned = by_name(store)
     assert earned["merging"].gain == pytest.approx(2.0)
     assert earned["vectors"].gain == pytest.approx(5.0)
+
+
+def test_a_swap_is_shared_with_what_was_left_out_which_earns_what_the_kernel_lost(store: Store, tmp_path):
+    name = run(store, tmp_path)
+    judge(store, name, (1, 1), "sha(0, 0)", ("tiles",), 50.0)
+    judge(store, name, (2, 1), "sha(1, 1)", ("vectors",), 12.5, without=("tiles",))
+    judge(store, name, (3, 1), "sha(2, 1)", (), 25.0, without=("vectors",))
+    judge(store, name, (3, 2), "sha(2, 1)", (), None, without=("vectors",))
+    earned = by_name(store)
+    assert earned["vectors"].gain == pytest.approx(
+        2.0
+    )  # sqrt(2 * 2): half of a gain of 4, and what was lost again
+    assert (earned["vectors"].tries, earned["vectors"].improved) == (2, 2)
+    assert earned["tiles"].gain == pytest.approx(1.0)  # sqrt(2 / 2)
+    assert store.candidates.submission(name, (2, 1)).plan.without == ("tiles",)
+    (_, swapped, *_) = store.candidates.lines(name, through=3)
+    assert swapped.without == ("tiles",)
+    assert [one.feature for one in credit(store.candidates.lines(name, first=0, through=3), ESTIMATED)] == [
+        "vectors",
+        "tiles",
+    ]
+    for told in credit(store.candidates.lines(name, first=0, through=3), ESTIMATED):
+        assert told.gain.value == pytest.approx(earned[told.feature].gain)
 
 
 def test_failures_are_tries_and_what_no_machine_judged_is_not(store: Store, tmp_path):

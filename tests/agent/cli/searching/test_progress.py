@@ -88,6 +88,12 @@ def live(events: list[Event]) -> str:
     return out.getvalue()
 
 
+def drawn(view: LiveProgress) -> str:
+    out = io.StringIO()
+    Console(file=out, width=120).print(view.render())
+    return out.getvalue()
+
+
 def test_a_pipe_gets_plain_lines_and_a_terminal_the_table() -> None:
     assert isinstance(progress_view(Console(file=io.StringIO())), PlainProgress)
     assert isinstance(progress_view(Console(file=io.StringIO(), force_terminal=True)), LiveProgress)
@@ -171,6 +177,19 @@ def test_what_is_left_of_time_and_money_is_said(standing: SpentSoFar, said: str)
     assert remaining(standing, judged=1, total=4, seconds=10.0) == said
 
 
+def test_nothing_is_left_of_a_search_that_ended_and_its_baseline_is_at_work_before_it_is_judged() -> None:
+    view = LiveProgress(
+        Console(file=io.StringIO(), width=120, height=40), lambda run: SpentSoFar(SearchBudget())
+    )
+    for event in EVENTS[:-1]:
+        view(event)
+    assert "left: " in drawn(view)
+    view(EVENTS[-1])
+    assert "left: " not in drawn(view)
+    assert "at work" in live(EVENTS[:1])
+    assert "at work" not in live(EVENTS)
+
+
 def test_nothing_is_said_to_be_left_while_nothing_is_known() -> None:
     assert remaining(SpentSoFar(SearchBudget()), judged=0, total=4, seconds=10.0) == ""
     assert "min" in remaining(SpentSoFar(SearchBudget()), judged=1, total=9, seconds=100.0)
@@ -185,7 +204,7 @@ def test_the_live_table_asks_what_was_spent_a_second_apart_at_most() -> None:
 
     console = Console(file=io.StringIO(), width=160, height=40, markup=False, highlight=False)
     view = LiveProgress(console, standing)
-    for event in EVENTS:
+    for event in EVENTS[:-1]:
         view(event)
     console.print(view.render())
     assert asked == [RUN]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import shutil
@@ -14,8 +15,9 @@ import pytest
 from rich.console import Console
 from typer.testing import Result
 
-from agent.cli.searching.suites_view import LiveSuite, PlainSuite
+from agent.cli.searching.suites_view import LiveSuite, PlainSuite, show_suite_account
 from agent.events import BaselineJudged, CandidateJudged, RunFinished, RunStarted
+from agent.report.task_suite_account import TaskSuiteAccount
 from agent.suites import running
 from agent.suites.record import SuiteSearch
 from sandbox.verdict import Provenance, Verdict
@@ -30,6 +32,12 @@ def tasks(tmp_path: Path, quick: str) -> Path:
     folder = tmp_path / "mine"
     shutil.copytree(quick, folder / "add")
     return folder
+
+
+def in_a_terminal(suite: TaskSuiteAccount, width: int) -> str:
+    out = io.StringIO()
+    show_suite_account(Console(file=out, width=width, force_terminal=True, color_system=None), suite)
+    return out.getvalue()
 
 
 def test_a_folder_of_tasks_is_searched_and_its_results_are_written_in_every_format(
@@ -49,6 +57,10 @@ def test_a_folder_of_tasks_is_searched_and_its_results_are_written_in_every_form
     kept = json.loads((suite / "results.json").read_text())
     run = kept["rows"][0]["runs"][0]
     assert run in warpwright("runs").stdout, "searches of a suite are ordinary runs"
+    shown = in_a_terminal(TaskSuiteAccount.model_validate(kept), 80)
+    assert "…" not in shown
+    assert "left out, in the report: SOL" in shown
+    assert "left out" not in in_a_terminal(TaskSuiteAccount.model_validate(kept), 160)
     again = warpwright("suite", suite.name, "--json")
     assert json.loads(again.stdout)["rows"][0]["runs"] == [run]
 
