@@ -1,9 +1,9 @@
 """Kills writers to the store at random points: `python -m benchmarks.store_kills [--kills 200] [--json]`.
 
 A process writes to one run what a search writes: candidates with their kernels and verdicts, answers with what was
-asked, calls, events. It is killed (by kill -9) a random time after a random transaction, and another one goes on. After each kill it is
-looked whether everything that was acknowledged is there, and nothing by halves. The database is a file, or the one
-that WARPWRIGHT_DATABASE names; it has to be empty.
+asked, calls, events. It is killed (by kill -9) a random time after a random transaction, and another one goes on.
+After each kill it is looked whether everything that was acknowledged is there, and nothing by halves. The database is
+a file, or the one that WARPWRIGHT_DATABASE names; it has to be empty.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from agent.store.replies import Reply, ReplyKey
 from sandbox.verdict import Verdict
 
 _MOST_BEFORE = 12
+"""Transactions before a kill."""
 _LONGEST_S = 0.02
 _TOKENS = 2
 _STEPS = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,26 +18,24 @@ from tests.agent.store.test_backups import filled
 Warpwright = Callable[..., Result]
 
 
-async def test_a_backup_is_written_restored_elsewhere_and_refused_where_runs_are(
+def test_a_backup_is_written_restored_elsewhere_and_refused_where_runs_are(
     warpwright: Warpwright, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, file = await filled(Home(home)), tmp_path / "kept.tar.gz"
+    run, file = asyncio.run(filled(Home(home))), tmp_path / "kept.tar.gz"
     written = warpwright("backup", str(file))
-    assert written.stdout == f"1 runs (8 rows, 3 files) kept in {file}\n", written.output
+    assert written.stdout == f"1 runs (9 rows, 3 files) kept in {file}\n", written.output
     refused = warpwright("restore", str(file))
     assert refused.exit_code == 2
     assert "has runs already" in refused.output
     monkeypatch.setenv("WARPWRIGHT_HOME", str(tmp_path / "new"))
     told = json.loads(warpwright("restore", str(file), "--json").stdout)
-    assert told == {"runs": 1, "rows": 8, "files": 3}
+    assert told == {"runs": 1, "rows": 9, "files": 3}
     assert Store(Home(tmp_path / "new")).get_run(run).task == "mine"
 
 
-async def test_runs_are_forgotten_by_age_and_only_when_it_is_meant(
-    warpwright: Warpwright, home: Path
-) -> None:
+def test_runs_are_forgotten_by_age_and_only_when_it_is_meant(warpwright: Warpwright, home: Path) -> None:
     store = Store(Home(home))
-    run = await filled(Home(home))
+    run = asyncio.run(filled(Home(home)))
     store.runs.end(run, RunState.COMPLETED, Stop.DEPTH, seconds=1.0)
     assert "0 runs would be forgotten" in warpwright("prune", "--older-than", "1d", "--dry-run").stdout
     would = json.loads(warpwright("prune", "--older-than", "0h", "--dry-run", "--json").stdout)
