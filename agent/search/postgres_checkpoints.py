@@ -57,6 +57,7 @@ async def postgres_checkpoints(address: str) -> AsyncGenerator[Settling, None]:
     options: dict[str, Any] = {"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0}
     pool: Pool = AsyncConnectionPool(
         address,
+        connection_class=AsyncConnection[DictRow],
         min_size=1,
         max_size=4,
         open=False,

@@ -14,10 +14,13 @@ _RUNS = select(runs.c.state, func.count()).group_by(runs.c.state)
 _JOBS = select(jobs.c.state, func.count()).group_by(jobs.c.state)
 _JUDGED = select(func.coalesce(candidates.c.verdict, "unjudged").label("verdict")).subquery("judged")
 _CANDIDATES = select(_JUDGED.c.verdict, func.count()).group_by(_JUDGED.c.verdict)
-_USED = (replies.c.tokens_in, replies.c.tokens_out, replies.c.usd)
-_MODELS = select(replies.c.model, *(func.coalesce(func.sum(one), 0) for one in _USED)).group_by(
-    replies.c.model
-)
+_R = replies.c
+_MODELS = select(
+    _R.model,
+    func.coalesce(func.sum(_R.tokens_in), 0),
+    func.coalesce(func.sum(_R.tokens_out), 0),
+    func.coalesce(func.sum(_R.usd), 0.0),
+).group_by(_R.model)
 
 
 @dataclass(frozen=True)
