@@ -14,7 +14,7 @@ from agent.home import Home
 from agent.results import BestKernel, HeldOut, RunState, SearchResult
 from agent.store.address import database_of
 from agent.store.approvals import Approvals
-from agent.store.backups import Kept, restore_backup, write_backup
+from agent.store.backups import BackupContent, restore_backup, write_backup
 from agent.store.candidates import Candidates
 from agent.store.client_questions import ClientQuestions
 from agent.store.credits import Credits
@@ -32,7 +32,7 @@ from agent.store.totals import StoreTotals, Totals
 from sandbox.verdict import Verdict
 from tools.reports import ProfileReport
 
-__all__ = ["Kept", "NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
+__all__ = ["BackupContent", "NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
 
 _EVERY = 2**31 - 1
 """A round that no run reaches."""
@@ -96,11 +96,11 @@ class Store:
         self.runs.get(run)
         return self.event_log.since(run, number)
 
-    def back_up(self, file: Path) -> Kept:
+    def back_up(self, file: Path) -> BackupContent:
         """Write all that is remembered to a file; see `agent.store.backups`."""
         return write_backup(self._home, self._database, file)
 
-    def restore(self, file: Path) -> Kept:
+    def restore(self, file: Path) -> BackupContent:
         """Bring back what a backup holds, where there are no runs yet."""
         return restore_backup(self._home, self._database, file)
 

@@ -50,7 +50,7 @@ class Manifest(BaseModel):
 
 
 @dataclass(frozen=True)
-class Kept:
+class BackupContent:
     """What a backup holds: runs, rows of all tables, and files."""
 
     runs: int
@@ -58,7 +58,7 @@ class Kept:
     files: int
 
 
-def write_backup(home: Home, database: Database, file: Path) -> Kept:
+def write_backup(home: Home, database: Database, file: Path) -> BackupContent:
     """Write a backup, while others may work; an earlier one of that name stays until this one is whole.
 
     Raises:
@@ -75,10 +75,10 @@ def write_backup(home: Home, database: Database, file: Path) -> Kept:
         with open(made, "rb") as written:
             os.fsync(written.fileno())
         os.replace(made, file)
-    return Kept(rows[runs.name], sum(rows.values()), files)
+    return BackupContent(rows[runs.name], sum(rows.values()), files)
 
 
-def restore_backup(home: Home, database: Database, file: Path) -> Kept:
+def restore_backup(home: Home, database: Database, file: Path) -> BackupContent:
     """Bring back what a backup holds, into a home and a database without runs; all rows in one transaction.
 
     Raises:
@@ -99,7 +99,7 @@ def restore_backup(home: Home, database: Database, file: Path) -> Kept:
                 with _migrated(archive, manifest) as older:
                     _load(connection, {table: _rows(older, table) for table in _TABLES}, manifest, home)
             follow_ids(connection)
-    return Kept(manifest.rows[runs.name], sum(manifest.rows.values()), files)
+    return BackupContent(manifest.rows[runs.name], sum(manifest.rows.values()), files)
 
 
 def _refuse_runs(connection: Connection, name: str) -> None:

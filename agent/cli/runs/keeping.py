@@ -14,7 +14,7 @@ from agent.cli.outcome import ExitStatus, conclude
 from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
-    from agent.store import Kept
+    from agent.store import BackupContent
 
 _UNITS = {"h": 3600.0, "d": 24 * 3600.0, "w": 7 * 24 * 3600.0}
 _Archive = Annotated[Path, typer.Argument(metavar="FILE", help="Of the backup.", show_default=False)]
@@ -100,7 +100,7 @@ def _seconds(age: str) -> float:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def _say(kept: Kept, where: str, *, as_json: bool) -> None:
+def _say(kept: BackupContent, where: str, *, as_json: bool) -> None:
     from agent.cli import output
 
     if as_json:
