@@ -39,6 +39,11 @@ class Home:
         return self.root / "tasks"
 
     @property
+    def imported(self) -> Path:
+        """Tasks that searches were given as something else (a kernel, a module), one folder each by its content."""
+        return self.root / "imported"
+
+    @property
     def suites(self) -> Path:
         """Suites that were asked for, one folder each; their searches are ordinary runs."""
         return self.root / "suites"

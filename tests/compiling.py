@@ -47,7 +47,7 @@ class _Hurried(Nvrtc):
                 else replace(unit, options=[*unit.options, "--minimal"])
             )
             return super().compile(small)
-        options = ["--pch", f"--pch-dir={self._kept}", "--pch-messages=false"]
+        options = ["--pch", f"--pch-dir={self._kept}", "--pch-messages=false", "--diag-suppress=20283"]
         return super().compile(replace(unit, options=[*unit.options, *options]))
 
 

@@ -22,6 +22,34 @@ class Mismatch:
     bound: float
 
 
+LAX_TOLERANCE = 1e-2
+"""By default SOL-ExecBench and flashinfer-bench call an element right within this + this * |expected|."""
+LAX_RATIO = 0.99
+"""The share of elements that have to be so."""
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """How near results are to a reference as public benchmarks measure it; None is beyond every tolerance.
+
+    Attributes:
+        absolute: The largest error.
+        relative: The largest error over the larger of |expected| and 0.01.
+        all_within: The least t such that every element is within t + t * |expected|.
+        most_within: The least t such that 99 percent of the elements are.
+    """
+
+    absolute: float | None
+    relative: float | None
+    all_within: float | None
+    most_within: float | None
+
+    def lax_pass(self, tolerance: float = LAX_TOLERANCE, ratio: float = LAX_RATIO) -> bool:
+        """Whether a benchmark with this tolerance calls it right; ratios above 0.99 ask for every element."""
+        within = self.most_within if ratio <= LAX_RATIO else self.all_within
+        return within is not None and within <= tolerance
+
+
 @dataclass(frozen=True)
 class SourceLine:
     """A line of the kernel file that a failure is about."""
@@ -40,6 +68,7 @@ class CaseReport:
         worst_ratio: Largest error over its bound, over all elements; at most 1 passes. None where not compared.
         first: The first few wrong elements in row-major order.
         lines: Of the kernel file, that the fault is about.
+        closeness: To the reference by the rules of public benchmarks; None where not compared.
     """
 
     dims: dict[str, int]
@@ -53,6 +82,7 @@ class CaseReport:
     first: tuple[Mismatch, ...] = ()
     fault: Fault | None = None
     lines: tuple[SourceLine, ...] = ()
+    closeness: Closeness | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from agent.cli.judging import check, kernels
 from agent.cli.machine import doctor, install, serve, supervise, token, ui
 from agent.cli.runs import export, keeping, report, runs, stats, trajectories
 from agent.cli.searching import chat, search, suites
-from agent.cli.tasks import init, listing
+from agent.cli.tasks import import_flashinfer, importing, init, listing
 
 app = typer.Typer(
     name="warpwright",
@@ -49,6 +49,8 @@ app.command("optimize")(search.optimize)
 app.command("suite")(suites.suite)
 app.command("chat")(chat.chat)
 app.command("init")(init.init)
+app.command("import-kernelbench")(importing.import_kernelbench)
+app.command("import-flashinfer-bench")(import_flashinfer.import_flashinfer_bench)
 app.command("check")(check.check)
 app.command("profile")(kernels.profile)
 app.command("tasks")(listing.tasks)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import IO, Any, Literal, TextIO, cast
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,7 @@ from sandbox.verdict import Provenance, Verdict
 _WIDTH_OF_PIPES = 160
 """Nothing is gained by cutting what no terminal shows."""
 _FILLING = re.compile(r" +(?=\n)")
+_WIDEST = 10_000
 _BARS = "▁▂▃▄▅▆▇█"
 _STYLES = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.UNDECIDED: "yellow"}
 
@@ -89,9 +91,23 @@ def verdict_text(verdict: Verdict | None) -> Text:
     return Text("-") if verdict is None else Text(str(verdict), style=_STYLES.get(verdict, "red"))
 
 
+class _Fitting(Table):
+    """A table that in too narrow a terminal gets closer columns and heads of several lines, before words are cut."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Squeeze what does not fit, and draw."""
+        whole = options.update(max_width=_WIDEST)
+        if console.is_terminal and Measurement.get(console, whole, self).maximum > options.max_width:
+            self.padding = (0, 1, 0, 0)
+            for column in self.columns:
+                column.header = str(column.header).replace(" ", "\n")
+                column.overflow = "fold"
+        yield from super().__rich_console__(console, options)
+
+
 def table(*columns: str, title: str | None = None) -> Table:
     """Return a plain table; `>` before a column's name means a number, `!` a name that is never cut."""
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    made = _Fitting(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         kind = column[:1]
         made.add_column(

@@ -138,6 +138,10 @@ def accumulate(op: str, kind: Kind, types: Types, name: str, value: str) -> str:
     """Write the statement that takes one more value into a running result."""
     if op in ("sum", "prod"):
         return f"{name} {'+' if op == 'sum' else '*'}= {value};\n"
+    if kind is not Kind.REAL and types.integer != "int":
+        value = (
+            f"({types.integer})({value})"  # places and sizes are plain int: C++ would not know which function
+        )
     return f"{name} = {combine(op, kind, types, name, value)};\n"
 
 

@@ -23,6 +23,8 @@ class Form(StrEnum):
     JAX = "jax"
     TVM_FFI = "tvm-ffi"
     HF_KERNELS = "hf-kernels"
+    FLASHINFER_BENCH = "flashinfer-bench"
+    SOL_EXECBENCH = "sol-execbench"
 
 
 def package_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
@@ -41,6 +43,7 @@ def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
     from agent.export.cuda_form import cuda_files
     from agent.export.jax_form import jax_files
     from agent.export.kernels_form import kernels_files
+    from agent.export.published_form import published_files
     from agent.export.torch_form import torch_files
     from agent.export.torch_stable_form import torch_stable_files
     from agent.export.tvm_ffi_form import tvm_ffi_files
@@ -55,4 +58,6 @@ def _writers() -> Mapping[Form, Callable[[KernelPackage], dict[str, bytes]]]:
         Form.JAX: jax_files,
         Form.TVM_FFI: tvm_ffi_files,
         Form.HF_KERNELS: kernels_files,
+        Form.FLASHINFER_BENCH: partial(published_files, bench="flashinfer-bench"),
+        Form.SOL_EXECBENCH: partial(published_files, bench="sol-execbench"),
     }

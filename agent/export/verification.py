@@ -18,6 +18,10 @@ from tools.reports import CheckReport, not_judged_text
 
 _SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~!]")
 
+_SOLVED = (
+    "warpwright's tests import such a solution as the benchmark does, and run its launches before a stand-in of the"
+    " driver that has no GPU; the benchmark's own harness has not run it."
+)
 _TESTED = {
     Form.CUDA: "warpwright's tests build such a launcher with a C++ compiler, compare what it launches with what is"
     " judged, and run it before a stand-in of the driver that has no GPU.",
@@ -32,6 +36,8 @@ _TESTED = {
     " of the driver that has no GPU.",
     Form.HF_KERNELS: "warpwright's tests import such a kernel, register its operator in PyTorch without CUDA, and run"
     " its launches before a stand-in of the driver that has no GPU.",
+    Form.FLASHINFER_BENCH: _SOLVED,
+    Form.SOL_EXECBENCH: _SOLVED,
     Form.CUPY: "warpwright's tests run such a module on a stand-in of CuPy that records its launches.",
     Form.PYCUDA: "warpwright's tests run such a module with PyCUDA before a stand-in of the driver that has no GPU.",
     Form.NUMBA: "warpwright's tests run such a module on a stand-in of Numba's arrays, and its launches by cuda.core"

@@ -64,6 +64,7 @@ class WorkerSpec:
             users, and by the container's limit under docker; the kernel counts no threads of root.
         writes: The worker may write files, where the isolation leaves it a place to.
         programs: The worker may start the programs that it sees, which inherit its limits.
+        system: Files and devices of the system that libraries of the role read, where they lie.
         gpu: Index of the NVIDIA GPU that the worker uses, or None.
     """
 
@@ -75,6 +76,7 @@ class WorkerSpec:
     threads: bool = False
     writes: bool = False
     programs: bool = False
+    system: tuple[str, ...] = ()
     gpu: int | None = None
 
 
@@ -122,7 +124,12 @@ class Isolation(ABC):
 
 @dataclass(frozen=True)
 class Package:
-    """An installed package: where it lies, and where below a folder on the import path it belongs."""
+    """An installed package, or a module of one file.
+
+    Attributes:
+        source: Where it lies.
+        relative: Where it belongs, below a folder on the import path.
+    """
 
     source: Path
     relative: str
@@ -141,6 +148,10 @@ def installed(names: Iterable[str]) -> list[Package]:
         except ModuleNotFoundError:
             spec = None
         if spec is None and name in OPTIONAL:
+            continue
+        if spec is not None and spec.origin and not spec.submodule_search_locations:
+            file = Path(spec.origin)
+            found.append(Package(file, file.name))
             continue
         if spec is None or not spec.submodule_search_locations:
             raise MissingDependencyError(

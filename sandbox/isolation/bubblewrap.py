@@ -77,6 +77,8 @@ class BubblewrapIsolation(Isolation):
         argv = [str(self._program), *_namespaces(), *private, *_system()]
         argv += [word for mount in mounts for word in mount]
         environment = dict(ENVIRONMENT)
+        for path in spec.system:
+            argv += ["--dev-bind-try", path, path]
         if spec.gpu is not None:
             argv += _gpu(spec.gpu)
             environment |= gpu.environment()

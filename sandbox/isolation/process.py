@@ -74,6 +74,7 @@ class ProcessIsolation(Isolation):
             readable += [path for _, files in spec.resources for path in files]
             # The import system lists the folders on its path; source_root() may be somebody's project.
             visible = {"readable": [str(path) for path in readable], "listable": [*roots, str(source_root())]}
+            visible["readable"] += spec.system
             if spec.gpu is not None:
                 visible["readable"] += [*map(str, _driver_files()), "/proc/self"]
                 visible["usable"] = [str(node) for node in gpu.device_nodes(spec.gpu)]

@@ -6,7 +6,6 @@ Source: Nsight Compute 2025.3 documentation, "Nsight Compute CLI": options, and 
 from __future__ import annotations
 
 import csv
-import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -41,6 +40,8 @@ _FACTORS = {
     ("byte", "byte"): 1.0, ("byte", "Kbyte"): 1e3, ("byte", "Mbyte"): 1e6, ("byte", "Gbyte"): 1e9,
 }  # fmt: skip
 _LONG = "Metric Name"
+_KERNEL = "Kernel Name"
+_OF_LONG = {"ID", _KERNEL, "Metric Value"}
 _BLAME = re.compile(r"^==ERROR== (?P<text>.*)$", re.MULTILINE)
 
 COUNTERS_FORBIDDEN = (
@@ -96,11 +97,16 @@ def read(text: str) -> list[NcuLaunch]:
     Lines around it (`==PROF==`, what the program printed) are skipped; thousands separators are understood.
     """
     table = [line for line in text.splitlines() if line.startswith('"')]
-    start = next((index for index, line in enumerate(table) if '"Kernel Name"' in line), None)
+    start = next((index for index, line in enumerate(table) if f'"{_KERNEL}"' in line), None)
     if start is None:
         return []
-    rows = list(csv.reader(io.StringIO("\n".join(table[start:]))))
+    try:
+        rows = list(csv.reader(table[start:]))
+    except csv.Error:  # a quote that is never closed, or a field without end
+        return []
     header = rows[0]
+    if _KERNEL not in header or (_LONG in header and not set(header) >= _OF_LONG):
+        return []
     whole = [row for row in rows[1:] if len(row) == len(header) and row != header]
     return _long(header, whole) if _LONG in header else _wide(header, whole)
 
@@ -108,7 +114,7 @@ def read(text: str) -> list[NcuLaunch]:
 def _wide(header: list[str], rows: list[list[str]]) -> list[NcuLaunch]:
     if not rows:
         return []
-    kernel, first = header.index("Kernel Name"), _first_metric(header)
+    kernel, first = header.index(_KERNEL), _first_metric(header)
     units = rows[0] if not rows[0][kernel] else [""] * len(header)
     return [
         NcuLaunch(
@@ -132,7 +138,7 @@ def _long(header: list[str], rows: list[list[str]]) -> list[NcuLaunch]:
     launches: dict[str, tuple[str, dict[str, tuple[float, str]]]] = {}
     for row in rows:
         fact = dict(zip(header, row, strict=True))
-        _, values = launches.setdefault(fact["ID"], (fact["Kernel Name"], {}))
+        _, values = launches.setdefault(fact["ID"], (fact[_KERNEL], {}))
         number = _number(fact["Metric Value"])
         if number is not None:
             values[fact[_LONG]] = (number, fact.get("Metric Unit", ""))

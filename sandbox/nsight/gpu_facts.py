@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -109,8 +108,8 @@ def users(uuid: str, program: str | None = None, ask_it: Ask | None = None) -> t
     ended = (ask_it or _ask)(words)
     if ended.status != 0:
         return ()
-    rows = csv.reader(io.StringIO(ended.output), skipinitialspace=True)
-    return tuple(int(row[1]) for row in rows if len(row) == 2 and row[0] == uuid and row[1].isdigit())
+    rows = _rows(ended.output)
+    return tuple(int(row[1]) for row in rows if len(row) == 2 and row[0] == uuid and row[1].isdecimal())
 
 
 def _ask(argv: Sequence[str]) -> Ended:
@@ -119,7 +118,7 @@ def _ask(argv: Sequence[str]) -> Ended:
 
 def read(text: str, fields: Sequence[str]) -> tuple[Gpu, ...]:
     """Read the table: a line for each GPU, `, ` between values."""
-    rows = [row for row in csv.reader(io.StringIO(text), skipinitialspace=True) if len(row) == len(fields)]
+    rows = [row for row in _rows(text) if len(row) == len(fields)]
     return tuple(
         Gpu(
             {
@@ -130,6 +129,13 @@ def read(text: str, fields: Sequence[str]) -> tuple[Gpu, ...]:
         )
         for row in rows
     )
+
+
+def _rows(text: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(text.splitlines(), skipinitialspace=True))
+    except csv.Error:  # a quote that is never closed, or a field without end
+        return []
 
 
 def _said(name: str, value: str) -> bool:

@@ -23,7 +23,7 @@ def load_role(name: str, resources: Mapping[str, list[str]]) -> WorkerRole:
     """Return the role of that name.
 
     Args:
-        name: `compile`, `reference`, `simulate`, `prove`, or `cuda:N` for the GPU of that number.
+        name: `compile`, `reference`, `simulate`, `prove`, `torch`, or `cuda:N` for the GPU of that number.
         resources: Files that the role reads, as this process sees them.
 
     Raises:
@@ -42,6 +42,13 @@ def load_role(name: str, resources: Mapping[str, list[str]]) -> WorkerRole:
             from sandbox.proof.role import ProofRole
 
             return ProofRole()
+        case "torch":
+            from sandbox.torch_graphs import confined
+
+            confined.prepare()
+            from sandbox.torch_graphs.role import TorchRole
+
+            return TorchRole()
         case "simulate":
             from sandbox.devices.simulate_role import SimulateRole
 

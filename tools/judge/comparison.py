@@ -10,8 +10,9 @@ import numpy as np
 
 from sandbox.dtypes import FLOATS, numpy_dtype
 from sandbox.poison import Bytes
+from tools.judge.closeness import closeness
 from tools.judge.error_bound import Array, ErrorBound, Float64s, error_bound
-from tools.reports import Mismatch
+from tools.reports import Closeness, Mismatch
 
 _SLICE = 1 << 16
 SHOWN = 5
@@ -47,6 +48,7 @@ class Comparison:
         low: For each dimension the smallest index of a wrong element; empty where none is wrong.
         high: The largest likewise.
         nans: Wrong elements that came out as NaN.
+        closeness: By the rules of public benchmarks.
     """
 
     output: str
@@ -60,6 +62,7 @@ class Comparison:
     low: tuple[int, ...] = ()
     high: tuple[int, ...] = ()
     nans: int = 0
+    closeness: Closeness | None = None
 
 
 def compare(
@@ -99,7 +102,9 @@ def compare(
         judged = _judge_floats(flat, expectation, constant)
     else:
         judged = _judge_exact(flat, expectation)
-    found = _report(flat, expectation, judged, constant, poison)
+    seen = slice(None) if told is None else told
+    near = closeness(flat[seen], judged.expected[seen])
+    found = replace(_report(flat, expectation, judged, constant, poison), closeness=near)
     return found if told is None else replace(found, total=int(np.count_nonzero(told)))
 
 

@@ -17,6 +17,7 @@ from sandbox.poison import poison_bytes
 from sandbox.verdict import Verdict
 from tools.awaiting import both, together
 from tools.judge.bits import differing_outputs, modified_input
+from tools.judge.closeness import worst_of
 from tools.judge.comparison import Comparison, compare
 from tools.judge.explanation import describe_case, explain, shorten, shows_omissions
 from tools.judge.questions import Oracle, Question
@@ -308,4 +309,5 @@ def _comparison_report(
         total=sum(comparison.total for comparison in comparisons),
         worst_ratio=worst if math.isfinite(worst) else None,
         first=tuple(mismatch for comparison in comparisons for mismatch in comparison.first)[:5],
+        closeness=worst_of(comparison.closeness for comparison in comparisons),
     )

@@ -86,12 +86,20 @@ class CBuffer:
 
 @dataclass
 class CNames:
-    """What C's names mean here; `reads` gathers the buffers that were read."""
+    """What C's names mean here.
+
+    Attributes:
+        reads: Gathers the buffers that were read.
+        whole: Whether lanes are the elements of whole arrays, so that a lane's own element needs no index.
+        gathered: Gathers the buffers that were read elsewhere than at a lane's own element, where lanes are those.
+    """
 
     values: dict[str, LaneValue]
     buffers: dict[str, CBuffer]
     pointers: dict[str, ElementAt] = field(default_factory=dict[str, ElementAt])
     reads: set[str] = field(default_factory=set[str])
+    whole: bool = False
+    gathered: set[str] = field(default_factory=set[str])
 
 
 def bare(text: str) -> str:
@@ -176,6 +184,13 @@ def _moved(base: Any, offset: Any, names: CNames, mask: str) -> ElementAt:
 def _loaded(address: ElementAt, names: CNames, mask: str) -> LaneValue:
     names.reads.add(address.buffer)
     kind = next(one for one in names.buffers.values() if one.name == address.buffer).kind
+    if names.whole:
+        if bare(address.index) == "lane":
+            return LaneValue(address.buffer, kind)
+        if mask != "on":
+            raise UnreadableError("a read that not all lanes do")
+        names.gathered.add(address.buffer)
+        return LaneValue(f"{address.buffer}[{bare(address.index)}]", kind)
     return LaneValue(f"load({address.buffer}, {bare(address.index)}, {bare(mask)})", kind)
 
 

@@ -15,6 +15,17 @@ TAKEN = frozenset(
 )
 """Names that a reference has already."""
 _OF_KIND: Mapping[Kind, str] = {"float": "", "int": ", np.int64", "bool": ", np.bool_"}
+_WHOLE = """\
+\"\"\"What {kernel} computes, drafted from its own code.
+
+It says what the kernel does. Read it, and write what it should do where that is something else.
+\"\"\"
+
+import numpy as np
+{special}
+
+def reference({given}):
+"""
 _HEAD = """\
 \"\"\"What {kernel} computes, drafted from its own code: a thread is a lane of an array.
 
@@ -65,16 +76,8 @@ def reference_text(
         launch: Blocks along x and y as Python, and threads of a block.
         body: The kernel's statements, indented.
     """
-    pointers = [one for one in parameters if one.pointer]
-    written = [one for one in pointers if not one.constant]
-    taken = [one.task_name for one in pointers if one.constant or one.task_name in read]
-    numbers = [one.task_name for one in parameters if not one.pointer]
-    special = sorted(name for name in ("erf", "erfc") if any(f"{name}(" in line for line in body))
-    head = _HEAD.format(
-        kernel=kernel,
-        given=", ".join([*taken, *numbers]),
-        special=f"from special import {', '.join(special)}\n" if special else "",
-    )
+    written, taken = _written(parameters), _taken(parameters, read)
+    head = _head(_HEAD, kernel, parameters, read, body)
     flat = [f"{name} = np.array({name}).ravel()" for name in taken]
     flat += [
         f"{one.task_name} = np.zeros({' * '.join(one.shape)}{_OF_KIND[one.kind]})"
@@ -86,6 +89,51 @@ def reference_text(
     )
     around = "".join(f"    {line}\n" for line in (*flat, *_lanes(*launch)))
     return "".join([head, around, *(f"{line}\n" for line in body), f"    return {{{answer}}}\n"])
+
+
+def whole_array_text(
+    kernel: str, parameters: Sequence[CParameter], read: frozenset[str], elements: str, body: Sequence[str]
+) -> str:
+    """Return reference.py of a kernel that is arithmetic on whole arrays.
+
+    Args:
+        kernel: Whose it is.
+        parameters: In order.
+        read: Names of the buffers that are written and read.
+        elements: How many elements there are, an expression in the dims; empty where no line counts them.
+        body: The kernel's statements, indented.
+    """
+    shapes = {one.task_name: one.shape for one in parameters}
+    lines = [f"{name} = {name}.reshape(-1)" for name in _taken(parameters, read) if len(shapes[name]) != 1]
+    lines += [f"lane = np.arange({elements})"] if elements else []
+    answers = [f'"{one.task_name}": {one.task_name}{_reshaped(one.shape)}' for one in _written(parameters)]
+    around = "".join(f"    {line}\n" for line in lines)
+    head = _head(_WHOLE, kernel, parameters, read, body)
+    return "".join([head, around, *(f"{line}\n" for line in body), f"    return {{{', '.join(answers)}}}\n"])
+
+
+def _reshaped(shape: Sequence[str]) -> str:
+    return f".reshape({', '.join(shape)})" if len(shape) != 1 else ""
+
+
+def _written(parameters: Sequence[CParameter]) -> list[CParameter]:
+    return [one for one in parameters if one.pointer and not one.constant]
+
+
+def _taken(parameters: Sequence[CParameter], read: frozenset[str]) -> list[str]:
+    return [one.task_name for one in parameters if one.pointer and (one.constant or one.task_name in read)]
+
+
+def _head(
+    template: str, kernel: str, parameters: Sequence[CParameter], read: frozenset[str], body: Sequence[str]
+) -> str:
+    numbers = [one.task_name for one in parameters if not one.pointer]
+    special = sorted(name for name in ("erf", "erfc") if any(f"{name}(" in line for line in body))
+    return template.format(
+        kernel=kernel,
+        given=", ".join([*_taken(parameters, read), *numbers]),
+        special=f"from special import {', '.join(special)}\n" if special else "",
+    )
 
 
 def _lanes(grid: Sequence[str], block: Sequence[int]) -> list[str]:

@@ -34,6 +34,18 @@ class Kept:
     report: CheckReport | None
 
 
+def name_like(text: str) -> str:
+    """Return a name for a task that is like a text, as that of a file.
+
+    Raises:
+        UsageError: It holds no letter that a name may begin with.
+    """
+    name = re.sub(r"[^a-z0-9_]", "_", text.lower()).lstrip("_0123456789")[:48]
+    if not name:
+        raise UsageError(f"{text!r} gives a task no name: lower-case letters, digits and `_`, a letter first")
+    return name
+
+
 async def preview(draft: WholeTask, catalogue: TaskCatalogue, *, replace: bool = False) -> Task | None:
     """Check what can be checked of a draft without running it; return the same task where it is kept already.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandbox.errors import UsageError
@@ -11,6 +12,7 @@ from tools.kernel.host_code import HostLaunch, host_launches, without_host_code
 from tools.kernel.source_signatures import SourceParameter, source_signatures
 from tools.tasks.c_expressions import Kind, UnreadableError
 from tools.tasks.drafted_reference import CParameter
+from tools.tasks.own_launch import OwnLaunch, own_launch
 from tools.tasks.task import Case, TaskArgument, WholeTask
 from tools.tasks.transcribing import transcribe
 
@@ -19,8 +21,24 @@ _SIDE = 16
 _TESTS = {1: ((1,), (31,), (1000,), (4099,)), 2: ((1, 1), (3, 33), (64, 100))}
 _BENCH = {1: (1 << 20,), 2: (1024, 1024)}
 _AWKWARD = (1, 3, 33)
-_OTHERS = re.compile(r"^[ \t]*//@[ \t]*(?:launch|scratch|zero|fill|constant)\b.*\n?", re.MULTILINE)
-"""Lines of a kernel file that speak of the arguments of the task that it was written for."""
+_NO_NAMES = frozenset(
+    (
+        *(
+            "const",
+            "volatile",
+            "__restrict__",
+            "restrict",
+            "unsigned",
+            "signed",
+            "char",
+            "short",
+            "int",
+            "long",
+        ),
+        *("float", "double", "half", "bool", "void"),
+    )
+)
+"""Words that end a parameter without a name."""
 _REFERENCE = '''\
 def reference({names}):
     """What the kernel computes, in NumPy: a dict from each output's name to its values."""
@@ -34,34 +52,39 @@ class Proposal:
 
     Attributes:
         notes: What was guessed, and what is missing.
+        unread: Why its reference could not be drafted, and is to be written; empty where it was.
     """
 
     task: WholeTask
     notes: tuple[str, ...]
+    unread: str = ""
 
 
 def propose(text: str, name: str, summary: str = "") -> Proposal:
-    """Propose a task for the one kernel of a `.cu` text, which may hold its host code.
+    """Propose a task for the one kernel of a `.cu` text, which may hold its host code, or say its launch itself.
 
     Raises:
         UsageError: It holds no kernel, or several; or one whose parameters cannot be read.
     """
-    others, text = _OTHERS.findall(text), _OTHERS.sub("", text)
     device, left_out = without_host_code(text)
     launches = host_launches(text)
-    kernel, parameters = _kernel(device, launches)
-    dims = [_lower(one) for one in parameters if one.dtype and "int" in one.dtype]
-    arguments = tuple(_argument(one, tuple(dims)) for one in parameters if _lower(one) not in dims)
+    own = own_launch(text)
+    kernel, parameters = _kernel(device, [own.kernel] if own else [one.kernel for one in launches])
+    names = _names(kernel, parameters, own)
+    dims = [names[one] for one in parameters if one.dtype and "int" in one.dtype]
+    arguments = tuple(_argument(one, names[one], tuple(dims)) for one in parameters if names[one] not in dims)
     outputs = [one.name for one in arguments if one.role == "out"]
     if not outputs:
         raise UsageError(
             f"{kernel} writes through no pointer that is not const: nothing says what it computes"
         )
-    if not dims:
+    sizeless = not dims
+    if sizeless:
         dims = ["n"]
-        arguments = tuple(_argument(one, ("n",)) for one in parameters)
-    launch = _launch(dims, device)
+        arguments = tuple(_argument(one, names[one], ("n",)) for one in parameters)
+    launch = _launch(dims, device, own)
     inputs = [one.name for one in arguments if one.role != "out"]
+    said = "" if own else f"//@ launch {kernel}{launch.text}({', '.join(names[one] for one in parameters)})\n"
     task = WholeTask(
         name=name,
         summary=summary or f"What {kernel} computes.",
@@ -72,20 +95,35 @@ def propose(text: str, name: str, summary: str = "") -> Proposal:
         flops=" * ".join(dims[:2]),
         bytes=f"{4 * sum(one.role != 'scalar' for one in arguments)} * {' * '.join(dims[:2])}",
         reference=_REFERENCE.format(names=", ".join([*inputs, *dims]), outputs=" and ".join(outputs)),
-        baseline=f"//@ launch {kernel}{launch.text}({', '.join(map(_lower, parameters))})\n{_tidy(device)}\n",
+        baseline=f"{said}{_tidy(device)}\n",
     )
-    task, drafted = _with_reference(task, kernel, parameters, launch)
+    known = {one.name: one for one in arguments}
+    wanted = [_parameter(one, names[one], known.get(names[one])) for one in parameters]
+    if sizeless:
+        unread = f"{kernel} takes no whole number that could be a size: nothing says how large its arrays are"
+    else:
+        task, unread = _with_reference(task, kernel, wanted, launch, device)
     host = [part.name for part in left_out]
-    notes = (*_guesses(task, kernel, launch), drafted, *_of_host(host, launches), *_of_another_task(others))
-    return Proposal(task, notes)
+    drafted = (
+        f"reference.py is to be written: nothing else says what is right ({unread})"
+        if unread
+        else f"reference.py was drafted from {kernel} itself: it says what the kernel does; read it, and write what"
+        " it should do where that is something else"
+    )
+    return Proposal(task, (*_guesses(task, kernel, launch), drafted, *_of_host(host, launches)), unread)
 
 
 @dataclass(frozen=True)
 class _GuessedLaunch:
-    """A launch with a thread for each element: how many there are, and threads of a block, along x and y."""
+    """A launch with a thread for each element: how many there are, and threads of a block, along x and y.
+
+    `macros` are what the file says of its own launch, `given` whether it says one.
+    """
 
     elements: tuple[str, ...]
     block: tuple[int, ...]
+    macros: str = ""
+    given: bool = False
 
     @property
     def text(self) -> str:
@@ -96,33 +134,27 @@ class _GuessedLaunch:
 
 
 def _with_reference(
-    task: WholeTask, kernel: str, parameters: tuple[SourceParameter, ...], launch: _GuessedLaunch
+    task: WholeTask, kernel: str, parameters: Sequence[CParameter], launch: _GuessedLaunch, device: str
 ) -> tuple[WholeTask, str]:
-    """Draft the reference from the kernel's own code, where that can be read; say which it is."""
-    known = {one.name: one for one in task.arguments}
-    wanted = [_parameter(one, known.get(_lower(one))) for one in parameters]
-    grid = [f"-(-{one} // {size})" for one, size in zip(launch.elements, launch.block, strict=True)]
+    """Draft the reference from the kernel's own code, where that can be read; say why where it cannot."""
     try:
-        drafted = transcribe(task.baseline, kernel, wanted, grid, launch.block)
+        source = f"{device}\n{launch.macros}"  # lines keep their numbers
+        drafted = transcribe(source, kernel, parameters, launch.elements, launch.block)
     except UnreadableError as error:
-        return task, f"reference.py is to be written: nothing else says what is right ({kernel} has {error})"
+        return task, f"{kernel} has {error}"
     arguments = tuple(
         dataclasses.replace(one, role="inout", data=_data(one.dtype)) if one.name in drafted.read else one
         for one in task.arguments
     )
-    return (
-        dataclasses.replace(task, arguments=arguments, reference=drafted.text),
-        f"reference.py was drafted from {kernel} itself: it says what the kernel does; read it, and write what it"
-        " should do where that is something else",
-    )
+    return dataclasses.replace(task, arguments=arguments, reference=drafted.text), ""
 
 
-def _parameter(parameter: SourceParameter, argument: TaskArgument | None) -> CParameter:
+def _parameter(parameter: SourceParameter, name: str, argument: TaskArgument | None) -> CParameter:
     dtype = parameter.dtype if argument is None else argument.dtype
     kind: Kind = "bool" if dtype == "bool" else "float" if "float" in (dtype or "float") else "int"
     return CParameter(
-        re.findall(r"[A-Za-z_]\w*", parameter.text)[-1],
-        _lower(parameter),
+        _own_name(parameter),
+        name,
         parameter.pointer is not False,
         kind,
         () if argument is None else argument.shape,
@@ -130,9 +162,9 @@ def _parameter(parameter: SourceParameter, argument: TaskArgument | None) -> CPa
     )
 
 
-def _kernel(device: str, launches: list[HostLaunch]) -> tuple[str, tuple[SourceParameter, ...]]:
+def _kernel(device: str, launches: Sequence[str]) -> tuple[str, tuple[SourceParameter, ...]]:
     found = source_signatures(device)
-    launched = list(dict.fromkeys(one.kernel for one in launches if one.kernel in found))
+    launched = list(dict.fromkeys(one for one in launches if one in found))
     names = launched or list(found)
     if not names:
         raise UsageError("there is no __global__ function whose parameters can be read")
@@ -144,14 +176,34 @@ def _kernel(device: str, launches: list[HostLaunch]) -> tuple[str, tuple[SourceP
     return names[0], found[names[0]]
 
 
-def _lower(parameter: SourceParameter) -> str:
-    """The name of a parameter as a task may call it."""
-    name = re.findall(r"[A-Za-z_]\w*", parameter.text)[-1].lower().strip("_")
-    return name if name[:1].isalpha() else f"a{name}"
+def _own_name(parameter: SourceParameter) -> str:
+    words = re.findall(r"[A-Za-z_]\w*", parameter.text.partition("[")[0])
+    if not words or words[-1] in _NO_NAMES:
+        raise UsageError(f"the parameter `{parameter.text.strip()}` has no name: give it one")
+    return words[-1]
 
 
-def _argument(parameter: SourceParameter, dims: tuple[str, ...]) -> TaskArgument:
-    name = _lower(parameter)
+def _names(
+    kernel: str, parameters: tuple[SourceParameter, ...], own: OwnLaunch | None
+) -> dict[SourceParameter, str]:
+    """What a task calls each parameter: as the file's own launch does, else as the kernel does."""
+    if own is not None:
+        if len(own.arguments) != len(parameters):
+            raise UsageError(
+                f"line {own.line}: {kernel} takes {len(parameters)} arguments, its launch gives"
+                f" {len(own.arguments)}"
+            )
+        return dict(zip(parameters, own.arguments, strict=True))
+    lower = [_own_name(one).lower().strip("_") for one in parameters]
+    names = [name if name[:1].isalpha() else f"a{name}" for name in lower]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(
+            f"{kernel} has several parameters called {twice[0]} in lower case: rename one of them"
+        )
+    return dict(zip(parameters, names, strict=True))
+
+
+def _argument(parameter: SourceParameter, name: str, dims: tuple[str, ...]) -> TaskArgument:
     if parameter.pointer is False:
         return TaskArgument(name, "scalar", parameter.dtype or "float32", data="constant(1)")
     dtype = parameter.pointees[0] if parameter.pointees else "float32"
@@ -175,7 +227,10 @@ def _bench(count: int) -> tuple[int, ...]:
     return _BENCH.get(count, (256,) * count)
 
 
-def _launch(dims: list[str], device: str) -> _GuessedLaunch:
+def _launch(dims: list[str], device: str, own: OwnLaunch | None) -> _GuessedLaunch:
+    if own is not None:
+        across = (dims[1], dims[0]) if len(own.block) > 1 and len(dims) > 1 else (" * ".join(dims[:2]), "1")
+        return _GuessedLaunch(across[: len(own.block)], own.block, own.macros, given=True)
     if len(dims) > 1 and "threadIdx.y" in device:
         return _GuessedLaunch((dims[1], dims[0]), (_SIDE, _SIDE))
     return _GuessedLaunch((" * ".join(dims[:2]),), (_BLOCK,))
@@ -191,13 +246,10 @@ def _guesses(task: WholeTask, kernel: str, launch: _GuessedLaunch) -> list[str]:
     return [
         f"arguments: {roles}; pointers to const are inputs, the others outputs; shapes are guessed",
         f"sizes: {', '.join(task.dims)}, the integers that {kernel} takes",
-        f"launch: a thread for each element in blocks of {threads} threads, guessed",
+        "launch: as the file says"
+        if launch.given
+        else f"launch: a thread for each element in blocks of {threads} threads, guessed",
     ]
-
-
-def _of_another_task(lines: list[str]) -> list[str]:
-    said = ", ".join(f"`{line.strip()}`" for line in lines)
-    return [f"left out, since it names the arguments of another task: {said}"] if lines else []
 
 
 def _of_host(left_out: list[str], launches: list[HostLaunch]) -> list[str]:

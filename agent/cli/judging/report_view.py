@@ -14,6 +14,8 @@ from sandbox.device import LaunchProfile
 from sandbox.program import KernelResources
 from sandbox.verdict import Verdict
 from tools.reports import (
+    LAX_RATIO,
+    LAX_TOLERANCE,
     CaseReport,
     CheckReport,
     ProfileReport,
@@ -123,6 +125,12 @@ def _show_case(console: Console, case: CaseReport) -> None:
         index = ", ".join(map(str, wrong.index))
         made.add_row(wrong.output, index, _element(wrong.got), _element(wrong.expected), f"{wrong.bound:.2g}")
     console.print(made)
+    if case.closeness is not None and case.closeness.lax_pass():
+        console.print(
+            f"SOL-ExecBench and flashinfer-bench would let it pass: {LAX_RATIO:.0%} of the elements are within"
+            f" {LAX_TOLERANCE} + {LAX_TOLERANCE} * |expected|",
+            soft_wrap=True,
+        )
 
 
 def _show_lines(console: Console, cases: Sequence[CaseReport]) -> None:

@@ -17,7 +17,7 @@ from agent.store.credits import Earned, WriterTally
 def show(console: Console, earned: Sequence[Earned], writers: Mapping[str, Sequence[WriterTally]]) -> None:
     """Print a line for each feature, kind of task and architecture, then one for each model and for each prompt."""
     columns = ByProvenance("gain", (one.provenance for one in earned))
-    made = table("!feature", "kind", "architecture", ">tries", ">correct", ">improved", *columns.heads)
+    made = table("!feature", "kind", "arch", ">tries", ">correct", ">improved", *columns.heads)
     for one in sorted(earned, key=lambda one: (one.kind, one.architecture, -(one.gain or 0.0), one.feature)):
         made.add_row(
             Text(clean(one.feature)),

@@ -121,7 +121,7 @@ async def _drafted(
 
 
 def _saved(draft: Path, name: str) -> Path:
-    """Keep a refused draft among this person's own, in a folder that is no task's."""
+    """Keep a draft that is no task yet among this person's own, in a folder that is no task's."""
     from agent.home import home
 
     target = home().root / "drafts" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{draft.name}"
@@ -130,7 +130,11 @@ def _saved(draft: Path, name: str) -> Path:
 
 
 def _agreed(task: Task, folder: Path, *, quiet: bool) -> Task | None:
-    """Show a draft until the person takes it (perhaps edited) or leaves it; on standard error where that is all."""
+    """Show a draft until the person takes it (perhaps edited) or leaves it; on standard error where that is all.
+
+    Raises:
+        UsageError: Input ended, or was interrupted; the text says where the draft is.
+    """
     from agent.cli import output
     from tools.tasks.folder import load
 
@@ -140,7 +144,13 @@ def _agreed(task: Task, folder: Path, *, quiet: bool) -> Task | None:
             text = output.clean((folder / name).read_text(encoding="utf-8")).rstrip()
             typer.echo(f"--- {name}\n{text}", err=quiet)
         asked = "Keep this task and search? yes, edit or no"
-        answer = typer.prompt(asked, default="yes", err=quiet).strip().lower()
+        try:
+            answer = typer.prompt(asked, default="yes", err=quiet).strip().lower()
+        except typer.Abort as error:
+            typer.echo(err=True)
+            raise UsageError(
+                f"nobody agreed to the draft; it is kept at {_saved(folder, task.name)}"
+            ) from error
         if answer in ("n", "no"):
             return None
         if answer in ("y", "yes") and current is not None:

@@ -23,8 +23,18 @@ _LABEL = 13
 """Characters before what a label says."""
 
 
-def show_result(console: Console, result: SearchResult) -> None:
-    """Print what a search found, and what can be done with it next."""
+def task_word(stored: Run) -> str:
+    """Return what commands take for a run's task: its name, else the folder where that name finds another or none."""
+    from agent.home import home
+    from tools.tasks.folder import folders
+
+    known = folders(home().tasks).get(stored.task)
+    found = known is not None and known.absolute() == stored.task_folder
+    return stored.task if found else str(stored.task_folder)
+
+
+def show_result(console: Console, result: SearchResult, task: str = "") -> None:
+    """Print what a search found, and what can be done with it next; `task` is what commands take for its task."""
     console.print()
     rounds = "1 round" if result.rounds == 1 else f"{result.rounds} rounds"
     stopped = f", stopped: {result.stopped}" if result.stopped is not None else ""
@@ -62,7 +72,7 @@ def show_result(console: Console, result: SearchResult) -> None:
         console.print(f"tunables     {pairs(best.tune)}")
     if short := not_judged_text(Verdict.PASS, best.not_judged):
         _told(console, "verdict", f"pass{short}")
-    console.print(f"judge again  warpwright check {best.path} --task {result.task}", soft_wrap=True)
+    console.print(f"judge again  warpwright check {best.path} --task {task or result.task}", soft_wrap=True)
     if best.provenance is not Provenance.MEASURED:
         console.print("The latency is a cost model's estimate, for ranking; no GPU has run this kernel.")
 
@@ -88,7 +98,7 @@ def runs_table(summaries: Sequence[RunSummary]) -> Table:
     """Return one line a run."""
     timed = [summary for summary in summaries if summary.best_latency_us is not None]
     columns = ByProvenance("us", (summary.provenance for summary in timed))
-    made = table("!run", "device", "model", "state", ">candidates", *columns.heads, ">speedup")
+    made = table("!run", "device", "model", "state", ">judged", *columns.heads, ">speedup")
     for summary in summaries:
         value = "" if summary.best_latency_us is None else microseconds(summary.best_latency_us)
         made.add_row(
@@ -116,7 +126,7 @@ def show_run(console: Console, result: SearchResult, stored: Run, account: RunAc
     if account.candidates:
         console.print()
         console.print(candidate_tree(account))
-    show_result(console, result)
+    show_result(console, result, task_word(stored))
     if stored.state in (RunState.INTERRUPTED, RunState.CANCELLED, RunState.FAILED):
         console.print(f"go on with   warpwright resume {result.run}")
 

@@ -51,7 +51,12 @@ COMPOSER = "composer"
 
 def optimize(  # noqa: PLR0913 - they are the options of the command
     task: Annotated[
-        str, typer.Argument(metavar="TASK|FOLDER", help="A task's name or folder.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TASK|FOLDER|KERNEL.cu|FILE.py:NAME",
+            help="A task's name or folder, or what one is made of: your kernel, a function or module in PyTorch.",
+            show_default=False,
+        ),
     ],
     device: DeviceName = "auto",
     model: Model = None,
@@ -70,6 +75,14 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     strategy: Strategy = StrategyName.AUTO,
     patience: Patience = None,
     start: Start = None,
+    example_inputs: Annotated[
+        str | None,
+        typer.Option(
+            "--example-inputs",
+            metavar="FUNCTION|TENSORS",
+            help="Of FILE.py:NAME: its function that returns them, else get_inputs; or as `float32[64,128], 1e-5`.",
+        ),
+    ] = None,
     approve: Approve = False,
     target_us: TargetUs = None,
     target_speedup: TargetSpeedup = None,
@@ -88,7 +101,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     """
 
     async def begin(view: ProgressView) -> SearchResult:
-        from agent.cli.judging.kernels import read_kernel
+        from agent.cli import output
+        from agent.cli.searching.sources import SearchInput, search_source
         from agent.home import home
         from agent.model_settings import CLIENT
         from agent.results import SearchRequest
@@ -100,8 +114,10 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
         kept = read_settings(found, Path.cwd())
         if model == COMPOSER:
             kept = kept.without_programs()
+        asked = SearchInput(task, tuple(start or ()), example_inputs, device)
+        source = await search_source(asked, found, lambda line: typer.echo(output.clean(line), err=as_json))
         request = SearchRequest(
-            task=task,
+            task=source.task,
             device=device,
             model=chosen_model(model or kept.models.model),
             base_url=base_url or kept.models.base_url,
@@ -126,7 +142,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             depth=depth,
             strategy=strategy,
             patience=patience,
-            start=tuple(read_kernel(str(path)) for path in start or ()),
+            start=source.start,
             target_us=target_us,
             target_speedup=target_speedup,
             target_roofline=target_roofline,
@@ -138,6 +154,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             raise UsageError(
                 f"the model {CLIENT!r} is an MCP client's own: start_search takes it, not this command"
             )
+        source.require_writer(request)
         return await start_search(request, home=found, on_event=view, approver=_approver(view))
 
     _watch(begin, as_json=as_json)
@@ -174,11 +191,14 @@ def _watch(
 ) -> None:
     from agent.cli import output
     from agent.cli.isolation import warn_of_weak_isolation
+    from agent.cli.searching import modules_view
+    from agent.cli.searching.modules_view import module_verdict
     from agent.cli.searching.progress import progress_view
     from agent.cli.searching.remaining import standing_in
-    from agent.cli.searching.run_view import show_result
+    from agent.cli.searching.run_view import show_result, task_word
     from agent.home import home
     from agent.store import Store
+    from sandbox.verdict import Verdict
 
     view = progress_view(output.console(stderr=as_json), standing_in(lambda: Store(home())))
     view.run = run
@@ -187,10 +207,16 @@ def _watch(
         warn_of_weak_isolation()
         with view:
             result = await search(view)
+        stored = Store(home()).get_run(result.run)
+        if not as_json:
+            show_result(output.console(), result, task_word(stored))
+        found = await module_verdict(result, stored, home())
         if as_json:
-            output.print_json(result)
-        else:
-            show_result(output.console(), result)
+            output.print_json(result, **({"module": modules_view.as_json(found)} if found else {}))
+        elif found is not None:
+            modules_view.show_module(output.console(), found)
+        if found is not None and found.report.verdict is not Verdict.PASS:
+            return of_verdict(found.report.verdict)
         return of_verdict(result.verdict)
 
     def how_to_go_on() -> str:

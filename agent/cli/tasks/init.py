@@ -25,12 +25,14 @@ def init(
     """Make a task's folder: what kernels must compute, at which sizes, and a plain kernel."""
 
     async def work() -> ExitStatus:
+        from tools.tasks.drafting import name_like
+
         if like is not None and kernel is not None:
             raise UsageError("give --like TASK or --from FILE.cu, not both")
         target = folder.absolute()
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise UsageError(f"{folder} is there and not empty; nothing in it was changed")
-        name = _name(target.name)
+        name = name_like(target.name)
         notes = (
             _copy(like or "vector_add", target, name) if kernel is None else _propose(kernel, target, name)
         )
@@ -40,13 +42,6 @@ def init(
         return ExitStatus.DONE
 
     conclude(work, as_json=False)
-
-
-def _name(text: str) -> str:
-    name = re.sub(r"[^a-z0-9_]", "_", text.lower()).lstrip("_0123456789")[:48]
-    if not name:
-        raise UsageError(f"{text!r} gives a task no name: lower-case letters, digits and `_`, a letter first")
-    return name
 
 
 def _copy(like: str, target: Path, name: str) -> list[str]:

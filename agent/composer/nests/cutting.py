@@ -12,6 +12,7 @@ from agent.composer.ir import Literal, Node
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
 from agent.composer.nests.collectives.scanning import OPERATORS, scanned
+from agent.composer.nests.collectives.sorting import order_of
 from agent.composer.nests.points import (
     At,
     Fold,
@@ -61,6 +62,8 @@ class Cutter:
         stage = self._split(stage)
         fold = stage.value
         if not isinstance(fold, Fold) or counted(stage) or stage.place is not None:
+            return [stage]
+        if order_of(stage):
             return [stage]
         if scanned(stage):
             return [stage]  # in tiles or in one pass: that is a feature of the kernel

@@ -8,6 +8,7 @@ from dataclasses import replace
 from agent.composer.ir import Node
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.scanning import scanned
+from agent.composer.nests.collectives.sorting import order_of
 from agent.composer.nests.points import At, Fold, Index, axes_of, placed, rebuilt, targeted
 from agent.composer.nests.program import Nest, NestProgram, folds_of, is_special
 from agent.composer.nests.sizes import Axis, Size, combinations
@@ -88,7 +89,8 @@ def grouped(stages: Sequence[FilledBuffer], program: NestProgram) -> tuple[Nest,
         elif stage.turns is not None:
             nests.append(Nest((), (stage,)))
         elif joined is None:
-            along = scanned(stage)
+            order = order_of(stage)
+            along = order.rank if order else scanned(stage)
             nests.append(Nest(tuple(axis for axis in stage.axes if axis != along), (stage,)))
         else:
             nests[-1] = joined

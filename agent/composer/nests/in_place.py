@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from agent.composer.ir import Node
 from agent.composer.nests.arrays import FilledBuffer
-from agent.composer.nests.points import At, Index, placed, rebuilt
+from agent.composer.nests.collectives.sorting import order_of
+from agent.composer.nests.points import At, Index, placed, rebuilt, targeted
 from agent.composer.nests.program import Nest
 from agent.composer.nests.sizes import Axis, Size
 
@@ -87,6 +88,14 @@ def _from(node: Node, old: str, new: str) -> Node:
     return change(node)
 
 
+def _reads_row_first(stage: FilledBuffer, load: At) -> bool:
+    """Whether a stage puts a row in order that a block has read as a whole before it stores any of it."""
+    order = order_of(stage)
+    if order is None:
+        return False
+    return targeted(load.indices, {order.along: Size.of(order.rank)}) == stage.target
+
+
 def _reads_changed(nest: Nest, name: str) -> bool:
     """Whether a nest reads what it, or one before it, has written; at a point, all is read before any is stored."""
     own = next((one for one in nest.stages if one.name == name), None)
@@ -95,6 +104,6 @@ def _reads_changed(nest: Nest, name: str) -> bool:
             if load.buffer != name:
                 continue
             beside = own is not None and stage is not own and bool(nest.extra(own))
-            if own is None or beside or load.indices != own.target:
+            if own is None or beside or not (load.indices == own.target or _reads_row_first(own, load)):
                 return True
     return False

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.composer.expressions import Kind, Value
 from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.at_points import PointWriter
-from agent.composer.nests.collectives import counting, looking_back, scanning, sliding, solving
+from agent.composer.nests.collectives import (
+    counting,
+    looking_back,
+    moments,
+    scanning,
+    selecting,
+    sliding,
+    solving,
+    sorting,
+    windows,
+)
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.tiling.kernels import TiledKernel, TiledWriter
 from agent.composer.nests.collectives.tiling.products import Product, product_of
@@ -18,6 +28,7 @@ from agent.composer.nests.neighbours import width_macro
 from agent.composer.nests.options import (
     NestOptions,
     counts_by,
+    covers,
     is_coarse,
     is_packed,
     is_tiled,
@@ -83,6 +94,8 @@ class NestWriter:
         nest, texts, options = self._nest, self._texts, self._options
         if nest.turns is not None:
             return self._turn_by_turn()
+        if sums := moments.moments_of(nest):
+            return self._moments(sums)
         if back := looks_back(self._program, stage, options):
             self._at.written += [stage.name, back.state]
             body = back.named(looking_back.body(back, texts, self._at.decoded))
@@ -91,6 +104,8 @@ class NestWriter:
             self._at.written.append(stage.name)
             body = self._head("blockIdx.x", "", "1", nest.points, scanning.body(stage, texts))
             return self._finished(body, self._grid(nest.points, "1"))
+        if order := sorting.order_of(stage):
+            return self._ordered(order)
         if count := counting.counted(stage):
             return self._histogram(stage, count)
         if equations := solving.solved(stage):
@@ -100,12 +115,27 @@ class NestWriter:
             return self._finished(body, "1", defines=solving.directives(stage))
         if is_tiled(nest, options) and (found := product_of(nest)):
             return self._tiled(stage, found)
+        if covered := covers(nest, options):
+            body = windows.body(covered, texts, self._at.decoded, self._at.stored)
+            itemsize = 8 if texts.types.real == "double" else 4
+            threads = covered.named(windows.THREADS)
+            return self._finished(body, covered.grid, defines=covered.directives(itemsize), threads=threads)
         if overlapping := slides(self._program, self._index, options):
             points = sliding.grid(overlapping)
             body = sliding.body(overlapping, texts, self._at.decoded, self._at.stored)
             text = self._head("blockIdx.x * BLOCK + threadIdx.x", "", "BLOCK", points, "", body)
             return self._finished(text, self._grid(points, "BLOCK"))
         return None
+
+    def _moments(self, sums: moments.Moments) -> WrittenKernel:
+        self._at.written += [sums.parts, *([solving.system(sums.solved)] if sums.solved else [])]
+        body = moments.body(sums, self._texts, self._at.stored)
+        solved = solving.directives(sums.solved) if sums.solved else ()
+        grid = sums.named("PARTS")
+        made = self._finished(
+            body, grid, defines=(*sums.directives(self._program.dtypes[sums.parts]), *solved)
+        )
+        return replace(made, code=moments.counter(sums) + made.code)
 
     def _turn_by_turn(self) -> WrittenKernel:
         at = self._at
@@ -116,6 +146,15 @@ class NestWriter:
         guard = f"if (point >= {self._texts.size(points)}) {{\n    return;\n}}\n"
         head = "const int point = blockIdx.x * BLOCK + threadIdx.x;\n"
         return self._finished(f"{head}{guard}{writer.body()}", f"ceil_div({points.expression()}, BLOCK)")
+
+    def _ordered(self, order: sorting.Order) -> WrittenKernel:
+        self._at.written.append(order.runs)
+        writer = sorting if order.is_whole else selecting
+        body = writer.body(order, self._texts, self._at.decoded, self._at.stored)
+        made = self._finished(body, writer.grid(order), defines=writer.directives(order, self._program.types))
+        if order.is_whole:
+            return replace(made, launch=made.launch.replace("launch ", "launch cooperative ", 1))
+        return replace(made, code=selecting.counter(order) + made.code)
 
     def _tiled(self, stage: FilledBuffer, product: Product) -> WrittenKernel:
         self._at.written.append(stage.name)
@@ -222,7 +261,7 @@ class NestWriter:
 
     def _finished(
         self, body: str, grid: str, before: Sequence[str] = (), tiled: TiledKernel | None = None,
-        defines: tuple[str, ...] = (),
+        defines: tuple[str, ...] = (), threads: str = "BLOCK",
     ) -> WrittenKernel:  # fmt: skip
         texts = self._texts
         if self._tail is not None:
@@ -233,7 +272,7 @@ class NestWriter:
         ]
         declared += [f"const int {name}" for name in texts.dims.values()]
         arguments = ", ".join([*texts.used, *texts.dims])
-        bounds, shape = "BLOCK", f"{grid}, BLOCK"
+        bounds, shape = threads, f"{grid}, {threads}"
         if tiled is not None:
             bounds, shape = tiled.bounds, f"{grid}, {tiled.threads}, {tiled.shared}"
         head = f'extern "C" __global__ void __launch_bounds__({bounds})\n{self._name}({", ".join(declared)})'

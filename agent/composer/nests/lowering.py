@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.composer.nests.arrays import Array, FilledBuffer, NotExpressed
+from agent.composer.nests.collecting import collected
 from agent.composer.nests.collectives.turning import ringed
 from agent.composer.nests.cutting import Cutter
 from agent.composer.nests.fusing import folded_in, grouped, inlined
 from agent.composer.nests.in_place import copied, swapped
 from agent.composer.nests.merging import merged
+from agent.composer.nests.ordering import ordered
 from agent.composer.nests.parting import parted
 from agent.composer.nests.points import At, placed
 from agent.composer.nests.program import NestProgram
@@ -33,13 +35,16 @@ def lowered(task: Task, followed: Computation) -> NestProgram:
     found = sorted(stage.name for stage in outputs)
     if found != sorted(written):
         raise NotExpressed(f"the reference returns {found}, the task has {sorted(written)}")
-    stages = ringed(_alive(_renamed([*followed.stages, *outputs], len(outputs)), written), written)
+    unnamed = ordered([*followed.stages, *outputs], NestProgram(task, (), {}, written))
+    stages = ringed(_alive(_renamed(unnamed, len(outputs)), written), written)
     program = NestProgram(task, (), _shapes(followed, task, stages), written)
+    sums, stages = collected(stages, program)
+    together = () if sums is None else (sums,)
     cutter, stages = Cutter(program), folded_in(stages, written, program)
     stages = inlined([piece for stage in stages for piece in cutter.cut(stage)], written)
     stages = tabulated(parted(stages, written), program)
-    shapes = _shapes(followed, task, stages)
-    nests = grouped(stages, program)
+    shapes = _shapes(followed, task, [*stages, *(stage for nest in together for stage in nest.stages)])
+    nests = (*together, *grouped(stages, program))
     for name in [argument.name for argument in task.arguments if argument.role == "inout"]:
         nests = swapped(nests, name) or copied(nests, name, shapes)
     return merged(replace(program, nests=nests, shapes=shapes))

@@ -10,6 +10,7 @@ from agent.composer.nests.collectives.tiling.products import Product, product_of
 from agent.composer.nests.kernels import NestWriter
 from agent.composer.nests.options import (
     NestOptions,
+    covers,
     is_coarse,
     last_block,
     looks_back,
@@ -63,6 +64,11 @@ def _slides(program: NestProgram) -> bool:
     return any(slides(program, index, options) for index in range(len(program.nests)))
 
 
+def _covers(program: NestProgram) -> bool:
+    options = NestOptions(stencil_halo_tile=True)
+    return any(covers(nest, options) for nest in program.nests)
+
+
 def _coarsens(program: NestProgram) -> bool:
     options = NestOptions(thread_coarsening=True)
     return any(is_coarse(program, index, options) for index in range(len(program.nests)))
@@ -96,6 +102,7 @@ def _useful() -> Iterator[tuple[str, Callable[[NestProgram], bool]]]:
     yield "grid_stride_loop", _has_more
     yield "read_only_cache", _has_more  # kernels of tiles have it without being asked
     yield "loop_unrolling", lambda program: _has_more(program) and _loops(program)
+    yield "stencil_halo_tile", _covers
     yield "thread_coarsening", lambda program: _has_more(program) and (_coarsens(program) or _slides(program))
     yield "mma_half", _multiplies("mma_half")
     yield "mma_bf16", _multiplies("mma_bf16")

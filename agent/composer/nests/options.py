@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import Count, CountingStyle, counting_style
 from agent.composer.nests.collectives.looking_back import LookBack, looked_back
+from agent.composer.nests.collectives.moments import moments_of
 from agent.composer.nests.collectives.sliding import Sliding, sliding_of
 from agent.composer.nests.collectives.tiling.geometry import TileSizes, is_wide, tile_directives
 from agent.composer.nests.collectives.tiling.kernels import TileChoices
 from agent.composer.nests.collectives.tiling.products import Product, product_of
+from agent.composer.nests.collectives.windows import Windows, windows_of
 from agent.composer.nests.cutting import is_long_scan, tiled
 from agent.composer.nests.packing import Packing, packing
 from agent.composer.nests.points import folds_in
@@ -72,6 +74,7 @@ class NestOptions(Options):
     look_back_scan: bool = False
     last_block_reduction: bool = False
     privatized_histogram: bool = False
+    stencil_halo_tile: bool = False
 
     def settled(self) -> NestOptions:
         """A block puts its results together by shuffles; what tiles have brings them; tiles come in one way."""
@@ -162,7 +165,9 @@ def is_coarse(program: NestProgram, index: int, options: NestOptions) -> bool:
     """Whether a thread takes several points, for which it reads once what they share."""
     nest = program.nests[index]
     plain = len(nest.stages) == 1 and not nest.extra(nest.stages[0]) and nest.folds
-    if is_tiled(nest, options) or slides(program, index, options) or nest.shapes_loops(nest.axes):
+    if is_tiled(nest, options) or slides(program, index, options) or covers(nest, options):
+        return False
+    if nest.shapes_loops(nest.axes):
         return False
     special = any(is_special(stage) for stage in nest.stages)
     return options.thread_coarsening and plain and not special and lanes(program, index, options) == 1
@@ -173,10 +178,17 @@ def is_tiled(nest: Nest, options: NestOptions) -> bool:
     return options.shared_memory_tiling and product_of(nest) is not None
 
 
+def covers(nest: Nest, options: NestOptions) -> Windows | None:
+    """How windows of a nest lie in shared memory; None where they do not."""
+    return windows_of(nest) if options.stencil_halo_tile and not is_tiled(nest, options) else None
+
+
 def slides(program: NestProgram, index: int, options: NestOptions) -> Sliding | None:
     """How the windows of a thread's points overlap in registers; None where they do not."""
     nest = program.nests[index]
     if not options.thread_coarsening or lanes(program, index, options) != 1 or is_tiled(nest, options):
+        return None
+    if covers(nest, options):
         return None
     return sliding_of(nest)
 
@@ -186,7 +198,7 @@ def is_packed(program: NestProgram, index: int, options: NestOptions) -> Packing
     nest = program.nests[index]
     if not options.vectorized_loads or lanes(program, index, options) != 1:
         return None
-    if is_tiled(nest, options) or slides(program, index, options):
+    if is_tiled(nest, options) or slides(program, index, options) or covers(nest, options):
         return None
     return packing(nest, program.shapes, program.dtypes)
 
@@ -205,11 +217,13 @@ def last_block(program: NestProgram, index: int, options: NestOptions) -> Nest |
     if index and last_block(program, index - 1, options) is not None:
         return None
     nest, tail = program.nests[index], program.nests[index + 1]
+    if moments_of(nest):
+        return None
     special = any(is_special(stage) or stage.is_scattered for one in (nest, tail) for stage in one.stages)
     few = program.count(tail.points) <= _TAIL and not any(tail.extra(stage) for stage in tail.stages)
     if special or not few or not tail.folds or lanes(program, index + 1, options) != 0:
         return None
-    if is_tiled(nest, options) or slides(program, index, options):
+    if is_tiled(nest, options) or slides(program, index, options) or covers(nest, options):
         return None
     made = {stage.name for stage in nest.stages}
     reads = any(at.buffer in made for stage in tail.stages for at in stage.reads())

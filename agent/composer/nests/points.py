@@ -53,6 +53,19 @@ class Fold(Node):
         return (self.body,)
 
 
+@dataclass(frozen=True)
+class Ordered(Fold):
+    """The element of a rank, in `ascending` or `descending` order along an axis.
+
+    Attributes:
+        indices: Whether what is wanted is where it stood; of equal elements the first comes first in ascending order.
+        behind: How many axes of the stage stand behind the one that counts ranks.
+    """
+
+    indices: bool = False
+    behind: int = 0
+
+
 def number(value: Index | int) -> Node:
     """An index as a value."""
     if isinstance(value, Node):
@@ -70,6 +83,8 @@ def kind_of(node: Node) -> Kind:
             return Kind.INTEGER
         case At(kind=kind):
             return kind
+        case Ordered(indices=True):
+            return Kind.INTEGER
         case Fold(body=body, op=op):
             return max(kind_of(body), Kind.INTEGER) if op in ("sum", "prod") else kind_of(body)
         case Where(yes=yes, no=no):

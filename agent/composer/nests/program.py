@@ -10,16 +10,18 @@ from agent.composer.expressions import Kind, Types
 from agent.composer.ir import Node, Unary
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.counting import counted
+from agent.composer.nests.collectives.moments import moments_of
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.collectives.solving import solved, system
+from agent.composer.nests.collectives.sorting import order_of
 from agent.composer.nests.points import Fold, folds_in, parts
 from agent.composer.nests.sizes import Axis, Size, combinations
 from tools.tasks.task import Task
 
 
 def is_special(stage: FilledBuffer) -> bool:
-    """Whether a kernel of another form fills the buffer: a scan, a histogram, the solution of equations."""
-    return bool(stage.turns or scanned(stage) or counted(stage) or solved(stage))
+    """Whether a kernel of another form fills the buffer: a scan, an order, a histogram, the solution of equations."""
+    return bool(stage.turns or scanned(stage) or order_of(stage) or counted(stage) or solved(stage))
 
 
 def folds_of(stage: FilledBuffer) -> Iterator[Fold]:
@@ -101,7 +103,18 @@ class NestProgram:
         made = {stage.name: wide[stage.kind] for stage in stages}
         systems = {system(stage): wide[Kind.REAL] for stage in stages if solved(stage)}
         states = {f"{stage.name}_state": "uint64" for stage in stages if scanned(stage)}
-        return made | systems | states | {argument.name: argument.dtype for argument in self.task.arguments}
+        orders = [order for stage in stages if (order := order_of(stage))]
+        runs = {order.runs: order.words(self.types)[0] for order in orders}
+        sums = [found for nest in self.nests if (found := moments_of(nest))]
+        parts_ = {one.parts: wide[Kind.REAL] for one in sums}
+        return (
+            made
+            | systems
+            | states
+            | runs
+            | parts_
+            | {argument.name: argument.dtype for argument in self.task.arguments}
+        )
 
     @property
     def sizes(self) -> Mapping[str, int]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from agent.composer.expressions import WRAPPING, Kind
 from agent.composer.ir import Binary, Literal, Node, Unary, Where
-from agent.composer.nests.points import At, Fold, kind_of
+from agent.composer.nests.points import At, Fold, Ordered, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,9 @@ def dtype_of(node: Node) -> str:
             return op
         case Unary(operand=operand, op="abs"):
             return dtype_of(operand)
-        case Fold(body=body, op="max" | "min"):
+        case Ordered(indices=True):
+            return ""
+        case Fold(body=body, op="max" | "min" | "ascending" | "descending"):
             return dtype_of(body)
         case Where(yes=yes, no=no):
             return together((yes, no))

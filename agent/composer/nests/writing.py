@@ -6,7 +6,7 @@ from agent.composer.gathering import block_by_shuffles, warp_function
 from agent.composer.kernel_text import SIZED_PACK, file_text, tune
 from agent.composer.nests.at_points import folds_first
 from agent.composer.nests.buffers import scratch
-from agent.composer.nests.collectives import counting, looking_back, scanning, solving
+from agent.composer.nests.collectives import counting, looking_back, scanning, selecting, solving, sorting
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.kernels import NestWriter
 from agent.composer.nests.offering import features
@@ -35,7 +35,8 @@ def emit(program: NestProgram, options: NestOptions) -> str:
         if not index or last_block(program, index - 1, options) is None
     ]
     code = "\n".join(one.code for one in written)
-    helpers = [FLOORED] if "floor_" in code else []
+    helpers = ["#include <cooperative_groups.h>\n"] if "cooperative_groups::" in code else []
+    helpers += [FLOORED] if "floor_" in code else []
     helpers += [SIZED_PACK.strip("\n") + "\n"] if "Pack<" in code else []
     helpers += _gathering(program, options)
     helpers += dict.fromkeys(text.strip("\n") + "\n" for one in written for text in one.functions)
@@ -81,6 +82,11 @@ def _gathering(program: NestProgram, options: NestOptions) -> list[str]:
             continue
         for stage in nest.stages:
             if stage.turns or counting.counted(stage) or solving.solved(stage):
+                continue
+            if order := sorting.order_of(stage):
+                made = sorting.functions(order, types)
+                made += [] if order.is_whole else selecting.functions(order)
+                texts |= dict.fromkeys(text.strip("\n") for text in made)
                 continue
             if looks_back(program, stage, options):
                 texts |= dict.fromkeys(text.strip("\n") for text in looking_back.functions(stage, types))

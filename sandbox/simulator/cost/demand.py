@@ -216,9 +216,8 @@ def _pipes(counter: Counter, work: Mapping[str, float], architecture: Architectu
 
 
 def _least(counter: Counter, shape: LaunchShape, architecture: Architecture, moved: Traffic) -> float:
-    """Microseconds of a perfect machine: every byte once at peak bandwidth, every operation at peak rate."""
-    once = sum(reach.all_bytes for reach in shape.reach.values())
-    memory = min(moved.dram, once) / (architecture.dram_gbps * 1e3)
+    """Microseconds of a perfect machine: every byte once each way and every operation, at peak rates."""
+    memory = moved.once / (architecture.dram_gbps * 1e3)
     work = _lane_operations(counter)
     rates = {FMA: architecture.fp32_lanes, FP64: architecture.fp64_lanes, FP16: architecture.fp16_lanes}
     clocks = max(work[pipe] / rate for pipe, rate in rates.items())

@@ -85,6 +85,7 @@ class Traffic:
         dram_share: The part of each buffer's L2 reads that goes on to DRAM.
         ragged: Of `dram_write`, the part that would fill up the lines of which blocks write only some sectors.
         local: Of local memory; in the sums too.
+        once: What no cache spares: of each buffer what the launch reads of it and what it writes, each once.
     """
 
     l2_read: float
@@ -94,6 +95,7 @@ class Traffic:
     dram_share: Mapping[str, float]
     ragged: float = 0.0
     local: LocalTraffic = NO_LOCAL
+    once: float = 0.0
 
     @property
     def dram(self) -> float:
@@ -175,7 +177,7 @@ def traffic(counter: Counter, shape: LaunchShape, l2_bytes: int, multiprocessors
     wave = min(shape.blocks, multiprocessors * shape.occupancy.blocks)
     l2, dram = {True: 0.0, False: 0.0}, {True: 0.0, False: 0.0}
     share: dict[str, float] = {}
-    ragged = 0.0
+    ragged, least = 0.0, 0.0
     for (buffer, is_load), total in moved.items():
         reach = shape.reach.get(buffer)
         once, by_wave = _below(reach, total, asked[buffer, is_load], shape, wave)
@@ -183,6 +185,7 @@ def traffic(counter: Counter, shape: LaunchShape, l2_bytes: int, multiprocessors
         below = min(total, once + spilt * again)
         l2[is_load] += total
         dram[is_load] += below
+        least += once
         if not is_load and reach is not None:
             ragged += below * (1 - reach.filled)
         if is_load and total:
@@ -192,7 +195,7 @@ def traffic(counter: Counter, shape: LaunchShape, l2_bytes: int, multiprocessors
     for is_load, moving in ((True, local.read), (False, local.written)):
         l2[is_load] += moving * shape.scale
         dram[is_load] += moving * shape.scale * local.dram_share
-    return Traffic(l2[True], l2[False], dram[True], dram[False], share, ragged, local)
+    return Traffic(l2[True], l2[False], dram[True], dram[False], share, ragged, local, least)
 
 
 def past_l1(site: Site) -> int:

@@ -24,7 +24,7 @@ class LoadedProgram:
         self.program = program
         try:
             self.module: Module = parse(program.ptx)
-        except (PtxSyntaxError, ValueError, KeyError) as error:
+        except PtxSyntaxError as error:
             fault = Fault(Verdict.UNSUPPORTED, f"unsupported: the simulator cannot read this PTX: {error}")
             raise FaultError(fault) from error
         self._codes: dict[str, Code] = {}

@@ -90,7 +90,8 @@ def _scalar(text: str, rename: Rename) -> Register | Immediate | Symbol:
 
 def _address(text: str, rename: Rename) -> AddressOperand:
     match = re.fullmatch(r"(.+?)\s*(?:\+\s*(-?\w+))?", text)
-    assert match is not None
+    if match is None:
+        raise ValueError(f"not an address: {text[:80]!r}")
     base = _scalar(match[1], rename)
     offset = int(match[2], 0) if match[2] else 0
     return AddressOperand(base, offset)

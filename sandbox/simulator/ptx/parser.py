@@ -309,5 +309,10 @@ def parse(text: str, file_name: str = "kernel.cu") -> Module:
         PtxSyntaxError: The text is not PTX that this parser reads.
     """
     reader = _ModuleParser(text, file_name)
-    reader.read(text.replace("\0", ""))
+    try:
+        reader.read(text.replace("\0", ""))
+    except PtxSyntaxError:
+        raise
+    except (ValueError, LookupError) as error:  # a number or a name that is none, within a statement
+        raise PtxSyntaxError(str(error)) from error
     return Module(reader.version, reader.target, reader.functions, reader.variables)

@@ -20,6 +20,8 @@ COMMANDS = [
     "chat",
     "check",
     "init",
+    "import-kernelbench",
+    "import-flashinfer-bench",
     "profile",
     "tasks",
     "runs",

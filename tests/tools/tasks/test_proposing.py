@@ -46,18 +46,6 @@ def test_arguments_sizes_and_launch_follow_from_signature_and_host_code(tmp_path
     assert "def reference(x, which, factor, n):" in loaded.reference
 
 
-def test_a_kernel_file_of_another_task_is_launched_by_its_own_signature(tmp_path: Path) -> None:
-    lines = "//@ tune BLOCK = 64 in 64, 128\n//@ zero out\n//@ launch add<<<n, BLOCK>>>(x, out, n)\n"
-    kernel = "__global__ void add(const float* a, float* b, int m) { if (threadIdx.x < m) b[threadIdx.x] = a[0]; }\n"
-    proposal = propose(lines + kernel, "mine")
-    assert proposal.task.baseline.count("//@ launch") == 1
-    assert "(a, b, m)" in proposal.task.baseline.splitlines()[0]
-    assert "//@ tune BLOCK = 64" in proposal.task.baseline
-    assert any("`//@ zero out`, `//@ launch add<<<n, BLOCK>>>(x, out, n)`" in said for said in proposal.notes)
-    write_folder(proposal.task, tmp_path / "mine")
-    assert task_folder.load(tmp_path / "mine").name == "mine"
-
-
 def test_two_sizes_make_matrices_and_a_flat_block() -> None:
     text = "__global__ void t(const float* a, float* b, int rows, int cols) { int y = threadIdx.y; }"
     task = propose(text, "t").task
@@ -76,3 +64,9 @@ def test_two_sizes_make_matrices_and_a_flat_block() -> None:
 def test_what_says_too_little_is_refused_in_words(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=re.escape(said)):
         propose(text, "task")
+
+
+@pytest.mark.parametrize("parameters", ["const float*, float* y, int n", "float* a, int 3", "float* a, 7"])
+def test_a_parameter_without_a_name_is_refused_by_its_text(parameters: str) -> None:
+    with pytest.raises(UsageError, match=r"`.*` has no name: give it one"):
+        propose(f"__global__ void k({parameters}) {{ }}", "mine")

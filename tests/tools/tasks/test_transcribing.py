@@ -56,6 +56,49 @@ def test_a_kernels_statements_mean_what_they_mean_in_c(body: str, expected: list
     assert outcome(body) == pytest.approx([float(one) for one in expected])
 
 
+def test_threads_that_each_take_an_element_are_arithmetic_on_whole_arrays() -> None:
+    kernel = (
+        "__global__ void k(const float* a, const float* b, float* y, int rows, int cols) {"
+        " int total = rows * cols;"
+        " for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < total; i += gridDim.x * blockDim.x) {"
+        " float v = a[i] + b[i % cols]; if (v < 0) v = 0; else v *= 2; y[i] = v; } }"
+    )
+    text = propose(kernel, "k").task.reference
+    assert "v = a + b[lane % cols]" in text
+    assert "load(" not in text
+    a, b = np.arange(-6.0, 6).reshape(3, 4), np.arange(12.0).reshape(3, 4)
+    wanted = np.maximum(a + b.ravel()[:4], 0) * 2
+    assert reference(kernel)(a=a, b=b, rows=3, cols=4)["y"].tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "if (i < n) y[n - 1 - i] = x[i];",
+        "y[0] = 1; if (i < n) y[i] = x[i];",
+        "if (i < n) y[i] = 3;",
+        "if (i < n) { y[i] = x[i]; if (x[i] > 0) return; y[i] = y[(i + 1) % n]; }",
+        "if (i <= n) y[i] = x[i];",
+        "if (i < n) { i = 2; y[i] = x[i]; }",
+    ],
+)
+def test_threads_that_do_more_stay_lanes(body: str) -> None:
+    kernel = f"__global__ void k(const float* x, float* y, int n) {{ {THREAD} {body} }}"
+    assert "def store(" in propose(kernel, "k").task.reference
+
+
+def test_a_kernel_file_keeps_the_launch_that_it_says() -> None:
+    text = (
+        "//@ tune B = 128 in 64, 128\n//@ define W = B // 2\n//@ launch k<<<ceil_div(n, B), B>>>(in0, out, n)\n"
+        "__global__ void k(const float* X, float* Y, int N) {"
+        " int i = blockIdx.x * B + threadIdx.x; if (i < N) Y[i] = X[i] * W; }"
+    )
+    task = propose(text, "k").task
+    assert task.baseline.count("//@ launch") == 1
+    assert [one.name for one in task.arguments] == ["in0", "out"]
+    assert reference(text)(in0=X, n=X.size)["out"].tolist() == (X * 64).tolist()
+
+
 def test_a_flat_block_covers_both_sizes_and_macros_stand_for_their_numbers() -> None:
     turned = reference(
         "#define SIDE 16\n__global__ void t(const float* a, float* b, int rows, int cols) {"
@@ -81,8 +124,8 @@ def test_what_a_kernel_reads_and_writes_is_given_to_it() -> None:
     [
         ("__shared__ float s[32];", "`__shared__`"),
         ("atomicAdd(&y[0], x[i]);", "`atomicAdd`"),
-        ("y[i] = mine(x[i]);", "a call of `mine`, line 2"),
-        ("float4 v;", "more than plain C"),
+        ("y[i] = mine(x[i]);", "a call of `mine`, line 1"),
+        ("float4 v;", "more than plain C near `v`, line 1"),
         ("float acc[4];", "the declaration of `acc`"),
         ("for (;;) y[i] = 0;", "a loop without an end"),
         ("for (int k = 0; k < n; k++) { if (k) continue; }", "Continue as a statement"),

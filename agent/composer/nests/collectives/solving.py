@@ -1,4 +1,7 @@
-"""Small systems of linear equations: one block eliminates, with the largest pivot of each column."""
+"""Small systems of linear equations: one block eliminates, with the largest pivot of each column.
+
+Of up to 16 unknowns a warp has an equation a lane, in registers, and takes pivots from where they stand.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.points import At
 from agent.composer.nests.texts import Texts
+
+_LANES = 16
+"""Unknowns up to which a warp has all equations in registers."""
 
 _SHARED = 4096
 """Elements of a system that shared memory holds."""
@@ -48,7 +54,14 @@ def scratch(stage: FilledBuffer, dtype: str) -> str:
 def directives(stage: FilledBuffer) -> tuple[str, ...]:
     """How large the system is: shared memory holds a small one."""
     extent = stage.axes[0].extent
-    return (f"//@ define {_size(stage)} = {(extent * (extent + 1)).expression()}",)
+    return (
+        f"//@ define {_count(stage)} = {extent.expression()}",
+        f"//@ define {_size(stage)} = {(extent * (extent + 1)).expression()}",
+    )
+
+
+def _count(stage: FilledBuffer) -> str:
+    return f"{system(stage).upper()}_COUNT"
 
 
 def _size(stage: FilledBuffer) -> str:
@@ -57,6 +70,45 @@ def _size(stage: FilledBuffer) -> str:
 
 def body(stage: FilledBuffer, found: Solved, texts: Texts, stored: Callable[[str], str]) -> str:
     """Write the kernel's body; `stored` writes the statement that stores an unknown."""
+    few = f"#if {_count(stage)} <= {_LANES}\n{_by_warp(stage, found, texts, stored)}#else\n"
+    return f"{few}{_by_block(stage, found, texts, stored)}#endif\n"
+
+
+def _by_warp(stage: FilledBuffer, found: Solved, texts: Texts, stored: Callable[[str], str]) -> str:
+    ctype, absolute = texts.types.name(Kind.REAL), texts.types.function("fabs")
+    largest, least = texts.types.function("fmax"), texts.types.function("fmin")
+    matrix, right = texts.buffer(found.matrix.buffer), texts.buffer(found.right.buffer)
+    unknown, count = texts.axis(stage.axes[0]), _count(stage)
+    pivot = (
+        f"const {ctype} size = {unknown} < 0 && row < {count} ? {least}({absolute}(equation[p]), INFINITY) : -1;\n"
+        f"{ctype} best = size;\n"
+        "#pragma unroll\nfor (int offset = 16; offset > 0; offset /= 2) {\n"
+        f"    best = {largest}(best, __shfl_xor_sync(0xffffffff, best, offset));\n}}\n"
+        "const int from = __ffs(__ballot_sync(0xffffffff, size == best)) - 1;\n"
+        f"{unknown} = row == from ? p : {unknown};\n"
+        f"const {ctype} divisor = __shfl_sync(0xffffffff, equation[p], from);\n"
+        f"const {ctype} factor = row == from ? 0 : equation[p] / divisor;\n"
+    )
+    eliminate = (
+        f"#pragma unroll\nfor (int col = p + 1; col <= {count}; ++col) {{\n"
+        "    equation[col] -= factor * __shfl_sync(0xffffffff, equation[col], from);\n}\n"
+    )
+    last = (
+        f"{ctype} divisor = 1;\n#pragma unroll\nfor (int p = 0; p < {count}; ++p) {{\n"
+        f"    divisor = {unknown} == p ? equation[p] : divisor;\n}}\n"
+        f"if ({unknown} >= 0) {{\n{indent(stored(f'equation[{count}] / divisor'))}}}\n"
+    )
+    load = f"col < {count} ? {matrix}[row * {count} + col] : {right}[row]"
+    inside = (
+        f"const int row = threadIdx.x;\nint {unknown} = -1;\n{ctype} equation[{count} + 1];\n"
+        f"#pragma unroll\nfor (int col = 0; col <= {count}; ++col) {{\n"
+        f"    equation[col] = row < {count} ? {load} : 0;\n}}\n"
+        f"#pragma unroll\nfor (int p = 0; p < {count}; ++p) {{\n{indent(pivot + eliminate)}}}\n{last}"
+    )
+    return f"if (threadIdx.x < 32) {{\n{indent(inside)}}}\n"
+
+
+def _by_block(stage: FilledBuffer, found: Solved, texts: Texts, stored: Callable[[str], str]) -> str:
     ctype, absolute = texts.types.name(Kind.REAL), texts.types.function("fabs")
     count, unknown = texts.size(stage.axes[0].extent), texts.axis(stage.axes[0])
     matrix, right = texts.buffer(found.matrix.buffer), texts.buffer(found.right.buffer)

@@ -9,7 +9,7 @@ from agent.composer.expressions import Kind
 from agent.composer.folding import binary
 from agent.composer.ir import Binary, Literal, Node
 from agent.composer.nests.arrays import Array, NotExpressed, Tracer, broadcast, spread
-from agent.composer.nests.points import Fold, both, chosen, compared, number
+from agent.composer.nests.points import Fold, Ordered, chosen, number
 from agent.composer.nests.reading import indexing, storing
 from agent.composer.nests.reading.layout import reshape
 from agent.composer.nests.reading.values import array_of, axis_named, converted, is_counted, whole
@@ -41,29 +41,12 @@ def _scan(op: str) -> Callable[..., Array]:
     return scan
 
 
-def ranks(tracer: Tracer, array: Array, along: int) -> Array:
-    """How many elements along an axis come before each one: the place that sorting gives it."""
-    inner = tracer.axis(array.shape[along])
-
-    def element(index: tuple[Size, ...]) -> Node:
-        other = [Size.of(inner) if at == along else one for at, one in enumerate(index)]
-        mine, theirs = array.at(index), array.at(other)
-        earlier = compared("<", Size.of(inner), index[along])
-        tie = both(Binary(theirs, mine, "=="), earlier)
-        before = Binary(Binary(theirs, mine, "<"), tie, "|")
-        return Fold("sum", (inner,), chosen(before, Literal(1), Literal(0)))
-
-    axes = tuple(tracer.axis(extent) for extent in array.shape)
-    return tracer.kept(axes, element(tuple(Size.of(axis) for axis in axes)))
-
-
 def _ordered(tracer: Tracer, array: Array, along: int, *, indices: bool) -> Array:
-    """The elements of an array in order along an axis, or where they stood: each goes where its rank says."""
-    places = ranks(tracer, array, along)
-    axes = tuple(tracer.axis(extent) for extent in array.shape)
-    index = [Size.of(axis) for axis in axes]
-    target = tuple(places.at(index) if at == along else one for at, one in enumerate(index))
-    return tracer.scattered(axes, number(index[along]) if indices else array.at(index), target)
+    """The elements of an array in order along an axis, or where they stood."""
+    axes, inner = tuple(tracer.axis(extent) for extent in array.shape), tracer.axis(array.shape[along])
+    element = array.at([Size.of(inner if at == along else axis) for at, axis in enumerate(axes)])
+    behind = len(axes) - 1 - along
+    return tracer.kept(axes, Ordered("ascending", (inner,), element, indices, behind))
 
 
 def argsort(tracer: Tracer, array: Any, axis: Any = -1, kind: Any = None, stable: Any = None) -> Array:

@@ -75,6 +75,16 @@ def test_a_wrong_kernel_exits_1_and_shows_the_first_wrong_elements(
     assert "estimated us" not in result.stdout
 
 
+def test_a_wrong_kernel_that_benchmarks_would_let_pass_is_called_that_too(
+    warpwright: Warpwright, good: Path, wrong: Path, quick: str
+) -> None:
+    good.write_text(good.read_text().replace("x[i] + y[i]", "x[i] + y[i] + 0.005f"))
+    near, far = warpwright("check", good, "--task", quick), warpwright("check", wrong, "--task", quick)
+    assert (near.exit_code, far.exit_code) == (1, 1)
+    assert "SOL-ExecBench and flashinfer-bench would let it pass: 99% of the elements" in near.stdout
+    assert "would let it pass" not in far.stdout
+
+
 def test_all_that_is_wrong_is_shown_with_the_lines(
     warpwright: Warpwright, tmp_path: Path, good: Path, quick: str
 ) -> None:

@@ -92,6 +92,16 @@ def test_a_refused_draft_stays_and_its_failure_goes_back_to_the_model(home: Path
     assert Path(found["task_folder"]) == home / "tasks/scale"
 
 
+def test_a_draft_that_nobody_agrees_to_is_kept_where_input_ends(home: Path) -> None:
+    with serving(lambda question: EXAMPLE) as server:
+        result = talk(server.url, "")
+    assert result.exit_code == 2
+    (kept,) = (home / "drafts").iterdir()
+    assert f"nobody agreed to the draft; it is kept at {kept}" in result.stderr
+    assert (kept / "task.toml").is_file()
+    assert not (home / "tasks").exists()
+
+
 def test_without_a_model_chat_says_what_to_configure() -> None:
     result = CliRunner().invoke(app, ["chat", "a fast softmax"])
     assert result.exit_code == 2

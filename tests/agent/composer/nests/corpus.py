@@ -359,6 +359,10 @@ def reference(x, c, h, w):
 def reference(x, rows, cols):
     return {"y": np.argmax(x, axis=1)}
 """),
+    _of("argmin_as_wide_integers", "in x float32 rows, cols; out y int64 rows", "rows=5 cols=37", """
+def reference(x, rows, cols):
+    return {"y": np.argmin(x, axis=1)}
+"""),
     _of("sort_rows", ROWS, "rows=3 cols=37", """
 def reference(x, rows, cols):
     return {"y": np.sort(x, axis=1)}

@@ -19,6 +19,10 @@ extern "C" __global__ void stream(const float* x, float* out, int n) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) out[i] = x[i] + 1;
 }
+extern "C" __global__ void change(float* io_x, int n) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) io_x[i] += 1;
+}
 extern "C" __global__ void multiply(const float* x, float* out, int turns) {
   float a = x[threadIdx.x], b = a, c = a, d = a;
   for (int turn = 0; turn < turns; turn++) {
@@ -105,6 +109,16 @@ def test_more_bytes_are_never_faster_and_never_beat_the_memory(ask, repeated, de
     # Four bytes a thread in flight are just about what 4.8 TB/s need.
     assert profile.bottleneck in ({"dram", "latency"} if device == "h200" else {"dram"})
     assert profile.roofline_fraction > 0.6
+
+
+def test_what_is_changed_in_place_must_move_both_ways(ask, repeated):
+    n = 1 << 22
+    there = ask(
+        "h200", "stream", n // 256, 256, {"x": repeated(floats(256), n), "out": ("float32", n), "n": n}
+    )
+    here = ask("h200", "change", n // 256, 256, {"io_x": repeated(floats(256), n), "n": n})
+    least = [one.latency_us * one.roofline_fraction for one in (there, here)]
+    assert least[1] == pytest.approx(least[0], rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How many problems in KernelBench's format become tasks whose baseline passes."""

@@ -1,0 +1,111 @@
+"""Graphs become references that read as a person would write them, or are refused by operator and line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent.importing import operators
+from agent.importing.drafts import draft
+from agent.importing.translation import OPERATORS, NotTranslated
+from sandbox.torch_graphs.graph import GraphInput, GraphTensor, InputOrigin
+from tests.agent.importing.graphs import Named, given, graph, node
+
+assert operators
+
+
+def computed(text: str, **inputs: Any) -> dict[str, Any]:
+    namespace: dict[str, Any] = {}
+    exec(text, namespace)
+    return namespace["reference"](**inputs)
+
+
+def test_a_linear_layer_with_relu_is_two_lines_of_numpy_with_the_files_names_for_sizes() -> None:
+    found = draft(
+        graph(
+            [given("x", "s0, s1"), given("w", "s2, s1"), given("b", "s2")],
+            [
+                node("linear", "linear.default", Named("x"), Named("w"), Named("b"), shape="s0, s2"),
+                node("relu", "relu.default", Named("linear"), shape="s0, s2"),
+            ],
+            ["relu"],
+            s0=64, s1=128, s2=96,
+        ),
+        "A layer.",
+    )  # fmt: skip
+    assert "    linear = x @ w.T + b\n    relu = np.maximum(linear, 0)\n" in found.reference
+    assert [one.name for one in found.dims] == ["rows", "x_1", "w_0"]
+    assert [(one.name, one.role, one.shape) for one in found.arguments][-1] == ("out", "out", ("rows", "w_0"))
+    assert found.flops == "2 * rows * w_0 * x_1 + rows * w_0"
+    x, w, b = np.ones((2, 3)), -np.ones((4, 3)), np.full(4, 3.5)
+    assert (computed(found.reference, x=x, w=w, b=b, rows=2, x_1=3, w_0=4)["out"] == 0.5).all()
+
+
+def test_what_has_no_translation_is_named_with_its_line() -> None:
+    strange = graph(
+        [given("x", "s0")], [node("f", "fft_fft.default", Named("x"), shape="s0", line=31)], ["f"], s0=64
+    )
+    with pytest.raises(NotTranslated, match="operator fft_fft: it has no translation into NumPy") as refused:
+        draft(strange, "")
+    assert refused.value.line == 31
+
+
+def test_names_that_mean_something_to_c_or_to_a_reference_are_changed() -> None:
+    found = draft(
+        graph(
+            [given("int", "s0"), given("np", "s0"), given("Mixed.Case", "s0")],
+            [
+                node("min", "add.Tensor", Named("int"), Named("np"), shape="s0"),
+                node("y", "mul.Tensor", Named("min"), Named("Mixed.Case"), shape="s0"),
+            ],
+            ["y"],
+            s0=5,
+        ),
+        "",
+    )
+    assert [one.name for one in found.arguments] == ["int_2", "np_2", "mixed_case", "out"]
+    assert "min_2 = int_2 + np_2" in found.reference
+
+
+def test_what_labels_count_up_to_is_no_size() -> None:
+    found = draft(
+        graph(
+            [given("x", "s0, s1"), given("y", "s0", "int64", "integers(0, 9)")],
+            [node("loss", "cross_entropy_loss.default", Named("x"), Named("y"), shape="")],
+            ["loss"],
+            s0=64, s1=10,
+        ),
+        "",
+    )  # fmt: skip
+    assert [one.name for one in found.dims] == ["rows"]
+    assert found.arguments[0].shape == ("rows", "10")
+    assert found.arguments[-1].shape == ("1",)
+
+
+def test_a_mask_that_the_module_holds_is_written_out() -> None:
+    held = GraphInput(
+        "held_0", "mask", InputOrigin.CONSTANT, GraphTensor("float32", ("1", "4", "4")),
+        values=np.tril(np.ones((4, 4))).reshape(1, 4, 4),
+    )  # fmt: skip
+    found = draft(
+        graph(
+            [held, given("x", "4, 4")],
+            [node("y", "mul.Tensor", Named("x"), Named("held_0"), shape="1, 4, 4")],
+            ["y"],
+        ),
+        "",
+    )
+    assert "np.where(np.tril(np.ones((4, 4), dtype=bool)), 1, 0).reshape(1, 4, 4)" in found.reference
+    assert [one.name for one in found.arguments] == ["x", "out"]
+
+
+def test_more_arguments_than_a_task_holds_are_refused() -> None:
+    inputs = [given(f"x{number}", "s0") for number in range(40)]
+    with pytest.raises(NotTranslated, match="41 arguments, parameters among them: a task holds 32"):
+        draft(graph(inputs, [node("y", "relu.default", Named("x0"), shape="s0")], ["y"], s0=5), "")
+
+
+def test_two_hundred_operators_are_known() -> None:
+    assert len(OPERATORS) > 200
