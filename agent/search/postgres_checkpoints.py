@@ -63,7 +63,7 @@ async def postgres_checkpoints(address: str) -> AsyncGenerator[Settling, None]:
         open=False,
         timeout=AWAY_S,
         kwargs=options,
-        check=AsyncConnectionPool.check_connection,
+        check=_answers,
     )
     try:
         async with pool:
@@ -75,6 +75,11 @@ async def postgres_checkpoints(address: str) -> AsyncGenerator[Settling, None]:
                 await saver.settle()
     except psycopg.Error as error:
         raise refusal(error, shown(address), None) from error
+
+
+async def _answers(connection: AsyncConnection[DictRow]) -> None:
+    """Raise where a connection is dead, so that the pool makes another one."""
+    await connection.execute("")
 
 
 async def _got(connection: AsyncConnection[DictRow]) -> bool:
