@@ -1,4 +1,4 @@
-"""Verdicts as CI systems read them: JUnit XML, SARIF 2.1.0, GitHub's workflow commands, JSON."""
+"""Verdicts as CI systems read them (JUnit XML, SARIF 2.1.0, GitHub's workflow commands, JSON), and as trainers do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from importlib.metadata import version
+from typing import Any
 from xml.etree import ElementTree
 
 from agent.cli.judging.many import Judged
@@ -23,6 +24,7 @@ class VerdictFormat(StrEnum):
     JUNIT = "junit"
     SARIF = "sarif"
     GITHUB = "github"
+    REWARD = "reward"
 
 
 def junit(judged: Sequence[Judged]) -> str:
@@ -117,11 +119,26 @@ def as_json(judged: Sequence[Judged]) -> str:
     return to_json({"results": [one.plain() for one in judged]}, indent=2).decode()
 
 
+def rewards(judged: Sequence[Judged]) -> str:
+    """Return a line of JSON a kernel: what came of it, and its reward as trajectories have it; null for none."""
+    from agent.trajectories.rewards import NAME, reward
+
+    def told(one: Judged) -> dict[str, Any]:
+        profile = None if one.report is None else one.report.profile
+        speedup = None if profile is None else profile.speedup
+        plain = {key: value for key, value in one.plain().items() if key not in {"report", "slower"}}
+        given = None if one.report is None else reward(one.verdict, speedup)
+        return plain | {"speedup": speedup, "reward": given, "reward_definition": NAME}
+
+    return "\n".join(json.dumps(told(one)) for one in judged)
+
+
 FORMATS: dict[VerdictFormat, Callable[[Sequence[Judged]], str]] = {
     VerdictFormat.JSON: as_json,
     VerdictFormat.JUNIT: junit,
     VerdictFormat.SARIF: sarif,
     VerdictFormat.GITHUB: github,
+    VerdictFormat.REWARD: rewards,
 }
 """What writes each format but text."""
 

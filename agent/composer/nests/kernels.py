@@ -147,7 +147,7 @@ class NestWriter:
         head = "const int point = blockIdx.x * BLOCK + threadIdx.x;\n"
         return self._finished(f"{head}{guard}{writer.body()}", f"ceil_div({points.expression()}, BLOCK)")
 
-    def _ordered(self, order: sorting.Order) -> WrittenKernel:
+    def _ordered(self, order: sorting.ElementOrder) -> WrittenKernel:
         self._at.written.append(order.runs)
         writer = sorting if order.is_whole else selecting
         body = writer.body(order, self._texts, self._at.decoded, self._at.stored)

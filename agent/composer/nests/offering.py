@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 
 from agent.composer.nests.collectives.counting import Count, counted
+from agent.composer.nests.collectives.moments import moments_of
+from agent.composer.nests.collectives.sorting import order_of
 from agent.composer.nests.collectives.tiling.products import Product, product_of
 from agent.composer.nests.kernels import NestWriter
 from agent.composer.nests.options import (
@@ -18,7 +20,7 @@ from agent.composer.nests.options import (
     tensor_feature,
     with_scans,
 )
-from agent.composer.nests.program import NestProgram
+from agent.composer.nests.program import Nest, NestProgram
 
 
 def features(program: NestProgram) -> tuple[str, ...]:
@@ -31,12 +33,17 @@ def _counts(program: NestProgram) -> list[Count]:
     return [count for nest in program.nests for stage in nest.stages if (count := counted(stage))]
 
 
+def _by_points(program: NestProgram) -> list[Nest]:
+    """The nests whose points threads, warps or blocks take: orders and sums together have a form of their own."""
+    return [nest for nest in program.nests if not order_of(nest.stages[0]) and not moments_of(nest)]
+
+
 def _folds(program: NestProgram) -> bool:
-    return any(nest.folds and not nest.turns for nest in program.nests)
+    return any(nest.folds and not nest.turns for nest in _by_points(program))
 
 
 def _loops(program: NestProgram) -> bool:
-    return _folds(program) or any(nest.extra(stage) for nest in program.nests for stage in nest.stages)
+    return _folds(program) or any(nest.extra(stage) for nest in _by_points(program) for stage in nest.stages)
 
 
 def _packs(program: NestProgram) -> bool:
@@ -99,7 +106,7 @@ def _useful() -> Iterator[tuple[str, Callable[[NestProgram], bool]]]:
     yield "privatized_histogram", lambda program: bool(_counts(program))
     yield "warp_shuffle_reduction", lambda program: _has_more(program) and _folds(program)
     yield "two_pass_reduction", lambda program: _has_more(program) and _folds(program)
-    yield "grid_stride_loop", _has_more
+    yield "grid_stride_loop", lambda program: _has_more(program) and bool(_by_points(program))
     yield "read_only_cache", _has_more  # kernels of tiles have it without being asked
     yield "loop_unrolling", lambda program: _has_more(program) and _loops(program)
     yield "stencil_halo_tile", _covers

@@ -12,7 +12,7 @@ from agent.composer.nests.collectives.sliding import Sliding, sliding_of
 from agent.composer.nests.collectives.tiling.geometry import TileSizes, is_wide, tile_directives
 from agent.composer.nests.collectives.tiling.kernels import TileChoices
 from agent.composer.nests.collectives.tiling.products import Product, product_of
-from agent.composer.nests.collectives.windows import Windows, windows_of
+from agent.composer.nests.collectives.windows import WindowSum, windows_of
 from agent.composer.nests.cutting import is_long_scan, tiled
 from agent.composer.nests.packing import Packing, packing
 from agent.composer.nests.points import folds_in
@@ -178,7 +178,7 @@ def is_tiled(nest: Nest, options: NestOptions) -> bool:
     return options.shared_memory_tiling and product_of(nest) is not None
 
 
-def covers(nest: Nest, options: NestOptions) -> Windows | None:
+def covers(nest: Nest, options: NestOptions) -> WindowSum | None:
     """How windows of a nest lie in shared memory; None where they do not."""
     return windows_of(nest) if options.stencil_halo_tile and not is_tiled(nest, options) else None
 

@@ -10,7 +10,7 @@ from agent.composer.expressions import Kind
 from agent.composer.ir import Binary, Literal, Node
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.collectives.selecting import MOST
-from agent.composer.nests.collectives.sorting import Order, order_of
+from agent.composer.nests.collectives.sorting import ElementOrder, order_of
 from agent.composer.nests.points import At, Fold, both, chosen, compared, kind_of, number, placed, rebuilt
 from agent.composer.nests.program import NestProgram
 from agent.composer.nests.sizes import Axis, Size
@@ -33,11 +33,11 @@ def ordered(stages: Sequence[FilledBuffer], program: NestProgram) -> list[Filled
     return [made for stage in found for made in _made(stage, _short(stage, program), numbers)]
 
 
-def _made(stage: FilledBuffer, order: Order | None, numbers: Iterator[int]) -> list[FilledBuffer]:
+def _made(stage: FilledBuffer, order: ElementOrder | None, numbers: Iterator[int]) -> list[FilledBuffer]:
     return [stage] if order is None else _by_ranks(stage, order, numbers)
 
 
-def _short(stage: FilledBuffer, program: NestProgram) -> Order | None:
+def _short(stage: FilledBuffer, program: NestProgram) -> ElementOrder | None:
     """The order of a stage that its elements' ranks give best; truths and what a loop carries always."""
     order = order_of(stage)
     if order is None:
@@ -48,7 +48,7 @@ def _short(stage: FilledBuffer, program: NestProgram) -> Order | None:
     return order if few or varies or stage.turns or kind_of(order.fold.body) is Kind.BOOL else None
 
 
-def _by_ranks(stage: FilledBuffer, order: Order, numbers: Iterator[int]) -> list[FilledBuffer]:
+def _by_ranks(stage: FilledBuffer, order: ElementOrder, numbers: Iterator[int]) -> list[FilledBuffer]:
     """Count what comes before each element, and send it there."""
     (own, inner), rank = (Axis(next(numbers), order.along.extent) for _ in range(2)), order.rank
     mine, theirs = (placed(order.fold.body, {order.along: Size.of(one)}) for one in (own, inner))
@@ -67,7 +67,7 @@ def _by_ranks(stage: FilledBuffer, order: Order, numbers: Iterator[int]) -> list
 
 
 def _as_read(
-    stages: Sequence[FilledBuffer], order: Order, program: NestProgram, fresh: Axis
+    stages: Sequence[FilledBuffer], order: ElementOrder, program: NestProgram, fresh: Axis
 ) -> list[FilledBuffer]:
     """The stages with an order from its other end, or its first elements alone, where no more is read of it."""
     name, position = order.stage.name, len(order.stage.axes) - 1 - order.fold.behind

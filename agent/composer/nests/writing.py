@@ -7,6 +7,7 @@ from agent.composer.kernel_text import SIZED_PACK, file_text, tune
 from agent.composer.nests.at_points import folds_first
 from agent.composer.nests.buffers import scratch
 from agent.composer.nests.collectives import counting, looking_back, scanning, selecting, solving, sorting
+from agent.composer.nests.collectives.moments import moments_of
 from agent.composer.nests.collectives.scanning import scanned
 from agent.composer.nests.kernels import NestWriter
 from agent.composer.nests.offering import features
@@ -20,7 +21,7 @@ from agent.composer.nests.options import (
     with_scans,
 )
 from agent.composer.nests.points import kind_of
-from agent.composer.nests.program import NestProgram
+from agent.composer.nests.program import Nest, NestProgram
 from agent.composer.nests.texts import FLOORED, size_macro
 
 __all__ = ["NestOptions", "emit", "features"]
@@ -43,7 +44,7 @@ def emit(program: NestProgram, options: NestOptions) -> str:
     helpers = list(dict.fromkeys(helpers))
     directives = [
         *(
-            [tune("BLOCK", 256, (128, 256, 512), swept=options.block_size_tuning)]
+            [tune("BLOCK", _block(program), (128, 256, 512), swept=options.block_size_tuning)]
             if any("BLOCK" in one.launch for one in written)
             else []
         ),
@@ -71,6 +72,16 @@ def emit(program: NestProgram, options: NestOptions) -> str:
     used = [argument.dtype for argument in program.task.arguments]
     headline = "Nests: loops over what the reference computes, one kernel for what shares its first axes."
     return file_text(headline, options.features, directives, used, [*helpers, code])
+
+
+def _block(program: NestProgram) -> int:
+    """Threads of a block: fewer where the last of few blocks goes on alone."""
+
+    def ends_alone(nest: Nest) -> bool:
+        order = sorting.order_of(nest.stages[0])
+        return not order.is_whole if order else moments_of(nest) is not None
+
+    return 128 if all(ends_alone(nest) for nest in program.nests) else 256
 
 
 def _gathering(program: NestProgram, options: NestOptions) -> list[str]:

@@ -132,8 +132,11 @@ def body(found: Moments, texts: Texts, stored: Stored) -> str:
     together = (
         f"{ctype} sums[MOMENTS] = {{}};\n__shared__ {ctype} totals[BLOCK / 32][MOMENTS];\n"
         f"for ({first('blockIdx.x * BLOCK', 'PARTS * BLOCK')}) {{\n{indent(adding)}}}\n"
-        "#pragma unroll\nfor (int s = 0; s < MOMENTS; ++s) {\n    sums[s] = warp_sum(sums[s]);\n"
-        "    if (threadIdx.x % 32 == s % 32) {\n        totals[threadIdx.x / 32][s] = sums[s];\n    }\n}\n"
+        "int first_sum = 0, sums_left = MOMENTS;\n"
+        "constexpr int HELD = scattered_sums<MOMENTS, 16>();\n"
+        "scatter_sums<MOMENTS, 16>(sums, first_sum, sums_left);\n"
+        "#pragma unroll\nfor (int s = 0; s < HELD; ++s) {\n    if (s < sums_left) {\n"
+        "        totals[threadIdx.x / 32][first_sum + s] = sums[s];\n    }\n}\n"
         "__syncthreads();\n"
         f"for (int s = threadIdx.x; s < MOMENTS; s += BLOCK) {{\n    {ctype} sum = 0;\n    #pragma unroll\n"
         "    for (int part = 0; part < BLOCK / 32; ++part) {\n        sum += totals[part][s];\n    }\n"
@@ -160,7 +163,37 @@ def body(found: Moments, texts: Texts, stored: Stored) -> str:
 
 def counter(found: Moments) -> str:
     """Declare how many blocks have ended; the last one sets it back."""
-    return f"__device__ unsigned int {found.sums[0].stage.name}_done;\n\n"
+    return f"{_SCATTER}\n__device__ unsigned int {found.sums[0].stage.name}_done;\n\n"
+
+
+_SCATTER = """\
+// How many sums a lane has in the end.
+template <int COUNT, int OFFSET>
+constexpr int scattered_sums() {
+    if constexpr (OFFSET > 0) {
+        return scattered_sums<(COUNT + 1) / 2, OFFSET / 2>();
+    } else {
+        return COUNT;
+    }
+}
+
+// Adds up the sums of a warp: at each step a lane gives half of them away, and goes on with the other half.
+template <int COUNT, int OFFSET, typename T, int N>
+__device__ __forceinline__ void scatter_sums(T (&sums)[N], int& first, int& left) {
+    if constexpr (OFFSET > 0) {
+        constexpr int HALF = (COUNT + 1) / 2;
+        const bool upper = threadIdx.x & OFFSET;
+        #pragma unroll
+        for (int i = 0; i < HALF; ++i) {
+            const T low = sums[i], high = i + HALF < COUNT ? sums[(i + HALF) % N] : T(0);
+            sums[i] = (upper ? high : low) + __shfl_xor_sync(0xffffffff, upper ? low : high, OFFSET);
+        }
+        first += upper ? HALF : 0;
+        left = upper ? left - HALF : min(left, HALF);
+        scatter_sums<HALF, OFFSET / 2>(sums, first, left);
+    }
+}
+"""
 
 
 def _loops(number: int, one: Moment, texts: Texts, text: str) -> str:

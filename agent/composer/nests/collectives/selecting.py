@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from agent.composer.expressions import Types
 from agent.composer.kernel_text import indent
-from agent.composer.nests.collectives.sorting import Decoded, Order, Stored
+from agent.composer.nests.collectives.sorting import Decoded, ElementOrder, Stored
 from agent.composer.nests.texts import Texts
 
 _LIST_BYTES = 1024
@@ -25,7 +25,7 @@ MOST = 128
 """Elements up to which the first of an order are selected, and not taken from all in order."""
 
 
-def directives(order: Order, types: Types) -> tuple[str, ...]:
+def directives(order: ElementOrder, types: Types) -> tuple[str, ...]:
     """How long lists are, how many blocks share a row, and memory for their lists."""
     dtype, words = order.words(types)
     share = f"ceil_div({order.extent}, 4 * BLOCK)"
@@ -38,17 +38,17 @@ def directives(order: Order, types: Types) -> tuple[str, ...]:
     return tuple(map(order.named, lines))
 
 
-def grid(order: Order) -> str:
+def grid(order: ElementOrder) -> str:
     """Blocks: those that share a row, for each."""
     return order.named(f"{order.row_count} * PARTS")
 
 
-def counter(order: Order) -> str:
+def counter(order: ElementOrder) -> str:
     """Declare how many blocks of each row have ended; the last one of a row sets it back."""
     return f"__device__ unsigned int {order.stage.name}_done[{_ROWS}];\n\n"
 
 
-def functions(order: Order) -> list[str]:
+def functions(order: ElementOrder) -> list[str]:
     """The device function that merges lists; beside those of networks."""
     place = ", __ldcg(&place->place)" if order.fold.indices else ""
     return [
@@ -78,7 +78,7 @@ __device__ __forceinline__ void merge_lists({order.item}* a, const {order.item}*
     ]
 
 
-def body(order: Order, texts: Texts, decoded: Decoded, stored: Stored) -> str:
+def body(order: ElementOrder, texts: Texts, decoded: Decoded, stored: Stored) -> str:
     """Write the kernel's body; lists too long for shared memory are ranks that are counted."""
     wanted, name = texts.size(order.rank.extent), texts.axis(order.rank)
     lists = texts.buffer(order.runs)
@@ -99,7 +99,7 @@ def body(order: Order, texts: Texts, decoded: Decoded, stored: Stored) -> str:
     return order.named(f"{head}#if LISTS\n{text}#else\n{counted}#endif\n")
 
 
-def _own_list(order: Order, texts: Texts, wanted: str) -> str:
+def _own_list(order: ElementOrder, texts: Texts, wanted: str) -> str:
     """Each warp goes through its tiles of a row; the first one is its list."""
     last = order.last(texts.types)
     load = (
@@ -138,7 +138,7 @@ for (int half = BLOCK / 64; half > 0; half /= 2) {
 """
 
 
-def _last_part(order: Order, last: str, lists: str) -> str:
+def _last_part(order: ElementOrder, last: str, lists: str) -> str:
     """The block of a row that ends last merges the lists of all."""
     item = order.item
     gather = (
@@ -161,7 +161,7 @@ def _last_part(order: Order, last: str, lists: str) -> str:
     )
 
 
-def _counted(order: Order, texts: Texts, stored: Stored, wanted: str) -> str:
+def _counted(order: ElementOrder, texts: Texts, stored: Stored, wanted: str) -> str:
     """Each element goes to its rank, if that is wanted."""
     name = texts.axis(order.rank)
     compare = f"{order.item} item;\n{order.element(texts, 'other')}"

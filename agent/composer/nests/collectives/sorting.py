@@ -29,7 +29,7 @@ Stored = Callable[[FilledBuffer, Value], str]
 
 
 @dataclass(frozen=True)
-class Order:
+class ElementOrder:
     """A stage whose elements are those along an axis in order, or where those stood."""
 
     stage: FilledBuffer
@@ -117,12 +117,12 @@ class Order:
         return Value(f"{item}.key", kind_of(self.fold.body))
 
 
-def order_of(stage: FilledBuffer) -> Order | None:
+def order_of(stage: FilledBuffer) -> ElementOrder | None:
     """The order that a stage is in; None where it is in none."""
-    return Order(stage, stage.value) if isinstance(stage.value, Ordered) else None
+    return ElementOrder(stage, stage.value) if isinstance(stage.value, Ordered) else None
 
 
-def functions(order: Order, types: Types) -> list[str]:
+def functions(order: ElementOrder, types: Types) -> list[str]:
     """Device functions: the item and its order, and the networks of warps, which all orders share."""
     key, item = types.name(kind_of(order.fold.body)), order.item
     earlier, later = ("a", "b") if order.fold.op == "ascending" else ("b", "a")
@@ -250,7 +250,7 @@ __device__ __forceinline__ void merge_items(
 """
 
 
-def directives(order: Order, types: Types) -> tuple[str, ...]:
+def directives(order: ElementOrder, types: Types) -> tuple[str, ...]:
     """How many items a thread takes, whether one block does not hold all, and memory for runs."""
     dtype, words = order.words(types)
     lines = (
@@ -262,12 +262,12 @@ def directives(order: Order, types: Types) -> tuple[str, ...]:
     return tuple(map(order.named, lines))
 
 
-def grid(order: Order) -> str:
+def grid(order: ElementOrder) -> str:
     """Blocks: one for each chunk, as far as all are there at once."""
     return order.named(f"min({order.row_count} * ceil_div({order.extent}, BLOCK * ITEMS), BLOCKS)")
 
 
-def body(order: Order, texts: Texts, decoded: Decoded, stored: Stored) -> str:
+def body(order: ElementOrder, texts: Texts, decoded: Decoded, stored: Stored) -> str:
     """Write the kernel's body."""
     count, rows = texts.size(order.along.extent), texts.size(combinations(order.rows))
     item, runs = order.item, texts.buffer(order.runs)
@@ -299,7 +299,7 @@ def _for_tiles(text: str) -> str:
     return f"for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {{\n{indent(text)}}}\n"
 
 
-def _chunk_in_order(order: Order, texts: Texts) -> str:
+def _chunk_in_order(order: ElementOrder, texts: Texts) -> str:
     """A chunk, in order in shared memory."""
     load = (
         f"const int place = first + threadIdx.x / 32 * (32 * ITEMS) + j * 32 + lane;\n{order.item} item = "
@@ -319,7 +319,7 @@ def _chunk_in_order(order: Order, texts: Texts) -> str:
     )
 
 
-def _merged_chunk(order: Order) -> str:
+def _merged_chunk(order: ElementOrder) -> str:
     """A chunk of two runs that are merged, in shared memory."""
     return (
         f"__shared__ int splits[2];\nconst int base = first / run / 2 * 2 * run;\n"
@@ -342,7 +342,7 @@ def _merged_chunk(order: Order) -> str:
     )
 
 
-def _outcome(order: Order, texts: Texts, stored: Stored) -> str:
+def _outcome(order: ElementOrder, texts: Texts, stored: Stored) -> str:
     """Store an item of a chunk for good."""
     name = texts.axis(order.rank)
     return f"const int {name} = first + e;\n" + stored(order.stage, order.result("items[e]"))

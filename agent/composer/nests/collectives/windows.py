@@ -32,7 +32,7 @@ THREADS = "128 * GROUPS"
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowSum:
     """A sum of products over windows.
 
     Attributes:
@@ -94,7 +94,7 @@ class Windows:
         return f"ceil_div({across}, 64) * ceil_div({down}, 16) * ({apart})"
 
 
-def windows_of(nest: Nest) -> Windows | None:
+def windows_of(nest: Nest) -> WindowSum | None:
     """How a nest sums products over windows; None where it does not."""
     (stage, *others) = nest.stages
     if others or is_special(stage) or stage.is_scattered or nest.extra(stage) or len(nest.axes) < 2:
@@ -114,7 +114,7 @@ def windows_of(nest: Nest) -> Windows | None:
             return None
 
 
-def _found(nest: Nest, fold: Fold, way: tuple[Axis, Axis], moving: Node, taps: Node) -> Windows | None:
+def _found(nest: Nest, fold: Fold, way: tuple[Axis, Axis], moving: Node, taps: Node) -> WindowSum | None:
     (row, col), (down, across) = nest.axes[-2:], way
     if not {row, col, down, across} <= axes_of(moving) or axes_of(taps) & {row, col}:
         return None
@@ -129,14 +129,14 @@ def _found(nest: Nest, fold: Fold, way: tuple[Axis, Axis], moving: Node, taps: N
         for index in at.indices
     ):
         return None
-    return Windows(nest, fold, row, col, down, across, covered, taps)
+    return WindowSum(nest, fold, row, col, down, across, covered, taps)
 
 
 Decoded = Callable[[str, tuple[Axis, ...]], str]
 Stored = Callable[[FilledBuffer, Value], str]
 
 
-def body(found: Windows, texts: Texts, decoded: Decoded, stored: Stored) -> str:
+def body(found: WindowSum, texts: Texts, decoded: Decoded, stored: Stored) -> str:
     """Write the kernel's body; without room in shared memory each thread goes through its windows alone."""
     width, height = texts.size(found.col.extent), texts.size(found.row.extent)
     head = (
@@ -154,7 +154,7 @@ def body(found: Windows, texts: Texts, decoded: Decoded, stored: Stored) -> str:
     return found.named(f"{head}#if COVERED\n{covered}#else\n{alone}#endif\n{last}")
 
 
-def _tiles(found: Windows, texts: Texts) -> str:
+def _tiles(found: WindowSum, texts: Texts) -> str:
     ctype = texts.types.name(Kind.REAL)
     return (
         "constexpr int PART = (DOWN + GROUPS - 1) / GROUPS, FOURS = (ACROSS + 3) / 4 * 4;\n"
@@ -164,7 +164,7 @@ def _tiles(found: Windows, texts: Texts) -> str:
     )
 
 
-def _for_depth(found: Windows, texts: Texts, text: str) -> str:
+def _for_depth(found: WindowSum, texts: Texts, text: str) -> str:
     """Do something for each of what windows do not move along."""
     for axis in reversed(found.depth):
         name = texts.axis(axis)
@@ -172,7 +172,7 @@ def _for_depth(found: Windows, texts: Texts, text: str) -> str:
     return text
 
 
-def _filled(found: Windows, texts: Texts) -> str:
+def _filled(found: WindowSum, texts: Texts) -> str:
     """Fill the tiles; beyond the last window's end stands what is not used."""
     last_row, last_col = (
         texts.size(axis.extent + step.extent - 2)
@@ -244,7 +244,7 @@ def _gathered(texts: Texts) -> str:
     )
 
 
-def _for_points(found: Windows, texts: Texts, text: str) -> str:
+def _for_points(found: WindowSum, texts: Texts, text: str) -> str:
     """Do something for each point of a thread."""
     row, col = texts.size(found.row.extent), texts.size(found.col.extent)
     inside = (
@@ -255,7 +255,7 @@ def _for_points(found: Windows, texts: Texts, text: str) -> str:
     return f"#pragma unroll\nfor (int i = 0; i < 2; ++i) {{\n{indent(columns)}}}\n"
 
 
-def _alone(found: Windows, texts: Texts) -> str:
+def _alone(found: WindowSum, texts: Texts) -> str:
     """Sum up one window without shared memory."""
     for axis, name in ((found.down, "at_down"), (found.across, "at_across")):
         texts.rename(axis, name)
@@ -266,7 +266,7 @@ def _alone(found: Windows, texts: Texts) -> str:
     return _for_depth(found, texts, loop)
 
 
-def _outcome(found: Windows, texts: Texts, stored: Stored) -> str:
+def _outcome(found: WindowSum, texts: Texts, stored: Stored) -> str:
     texts.known[found.fold] = Value("sums[i][j]", Kind.REAL)
     lines = texts.lines(found.stage.value)
     return "".join(f"{line}\n" for line in lines.lines) + stored(found.stage, lines.values[0])
