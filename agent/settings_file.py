@@ -26,13 +26,19 @@ class _ModelTable(ModelSettings):
     base_url: str | None = None
 
 
+class _StoreTable(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    database: str | None = None
+
+
 class SettingsFile(BaseModel):
-    """What the files say: `[models]`, `[budget]` and `[prices."MODEL"]`."""
+    """What the files say: `[models]`, `[budget]`, `[store]` and `[prices."MODEL"]`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     models: _ModelTable = Field(default_factory=_ModelTable)
     budget: SearchBudget = Field(default_factory=SearchBudget)
     prices: dict[str, TokenPrice] = Field(default_factory=dict[str, TokenPrice])
+    store: _StoreTable = Field(default_factory=_StoreTable)
 
     def model_settings(self, **flags: object) -> ModelSettings:
         """Return how models are asked; flags that were given, which are not None, come first."""
@@ -64,6 +70,11 @@ def read_settings(home: Home, project: Path) -> SettingsFile:
                     f"{project / NAME}: {name} of [models] is taken from {home.root / NAME} or {flag} alone, since"
                     f" whoever wrote a project's file would {danger}"
                 )
+        if tables[1].get("store"):
+            raise UsageError(
+                f"{project / NAME}: [store] is taken from {home.root / NAME} or WARPWRIGHT_DATABASE alone, since"
+                " whoever wrote a project's file would be sent your runs"
+            )
     merged = {
         name: {**tables[0].get(name, {}), **tables[1].get(name, {})} for name in {**tables[0], **tables[1]}
     }
@@ -84,7 +95,9 @@ def _tables(path: Path) -> dict[str, dict[str, Any]]:
         raise UsageError(f"{path} is not TOML: {error}") from None
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:4])
-        raise UsageError(f'{path}: {wrong}; known are [models], [budget] and [prices."MODEL"]') from None
+        raise UsageError(
+            f'{path}: {wrong}; known are [models], [budget], [store] and [prices."MODEL"]'
+        ) from None
     return tables
 
 

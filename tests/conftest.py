@@ -7,10 +7,12 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from sandbox import quiet
+from tests import postgres
 from tests.compiling import SHARED
 
 FOLDER = pytest.StashKey[str]()
@@ -38,6 +40,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if folder := config.stash.get(FOLDER, None):
+        postgres.end(Path(folder))
         del os.environ[SHARED]
         shutil.rmtree(folder, ignore_errors=True)
 

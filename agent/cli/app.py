@@ -8,7 +8,7 @@ import typer
 
 from agent.cli.judging import check, kernels
 from agent.cli.machine import doctor, install, serve, supervise, token, ui
-from agent.cli.runs import export, report, runs, stats, trajectories
+from agent.cli.runs import export, keeping, report, runs, stats, trajectories
 from agent.cli.searching import chat, search, suites
 from agent.cli.tasks import import_flashinfer, importing, init, listing
 
@@ -62,6 +62,9 @@ app.command("stats")(stats.stats)
 app.command("export")(export.export)
 app.command("adopt")(stats.adopt)
 app.command("export-trajectories")(trajectories.export_trajectories)
+app.command("backup")(keeping.backup)
+app.command("restore")(keeping.restore)
+app.command("prune")(keeping.prune)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 app.command("ui")(ui.ui)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sqlite3
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import NoReturn
@@ -58,9 +57,9 @@ def conclude(
         complain(str(error), status, as_json=as_json)
     except BrokenPipeError:
         raise
-    except (OSError, sqlite3.Error) as error:
+    except OSError as error:
         status = ExitStatus.LACKING
-        complain(named_home().problem() or _refused(error), status, as_json=as_json)
+        complain(named_home().problem() or f"this machine refuses: {error}", status, as_json=as_json)
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED
         complain(interrupted(), status, as_json=as_json)
@@ -68,12 +67,6 @@ def conclude(
         status = ExitStatus.TERMINATED
         complain(interrupted(), status, as_json=as_json)
     raise typer.Exit(status)
-
-
-def _refused(error: OSError | sqlite3.Error) -> str:
-    if isinstance(error, sqlite3.Error):
-        return f"a database of the home {named_home().root} cannot be used: {error}"
-    return f"this machine refuses: {error}"
 
 
 def complain(message: str, status: ExitStatus, *, as_json: bool) -> None:

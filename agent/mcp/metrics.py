@@ -6,7 +6,6 @@ are added up from it whenever somebody asks.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from agent.home import Home
 from agent.store import Store
+from agent.store.failures import StoreError
 from sandbox.errors import UsageError
 
 _LAST_PORT = 65535
@@ -49,7 +49,7 @@ class RunTotals(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give the totals; none while the store cannot be read, for a reading must not fail."""
         totals = None
-        with suppress(sqlite3.Error, OSError):
+        with suppress(StoreError, OSError):
             totals = Store(self._home).totals()
         up = GaugeMetricFamily("warpwright_store_up", "Whether the store of runs can be read.")
         up.add_metric([], 0 if totals is None else 1)

@@ -1,23 +1,22 @@
-"""Checkpoints of the graph in SQLite."""
+"""Checkpoints of the graph: in a file of SQLite, or in PostgreSQL beside the runs."""
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
 import time
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from sqlalchemy import Connection, inspect
 
+from agent.home import Home
+from agent.search.settling import Settling, strict
 from agent.store import Store
+from agent.store.address import database_of
 from agent.store.database import Database
+from agent.store.failures import told
 from agent.store.migrations import Migration
 
 KEPT_S = 30 * 24 * 3600.0
@@ -25,94 +24,73 @@ KEPT_S = 30 * 24 * 3600.0
 _BUSY_S = 60.0
 
 
-def _without_judged(connection: sqlite3.Connection) -> None:
+def _without_judged(connection: Connection) -> None:
     """Drop what evaluations of earlier versions had yet to add to a part of the state that is gone."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone() is not None:
-        connection.execute("DELETE FROM writes WHERE channel = 'judged'")
+    if inspect(connection).has_table("writes"):
+        connection.exec_driver_sql("DELETE FROM writes WHERE channel = 'judged'")
 
 
-def _without_standing(connection: sqlite3.Connection) -> None:
+def _without_standing(connection: Connection) -> None:
     """Drop what nodes of earlier versions said of the best and of stalling: the store is asked for both."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone() is not None:
-        connection.execute("DELETE FROM writes WHERE channel IN ('best_us', 'stalled')")
+    if inspect(connection).has_table("writes"):
+        connection.exec_driver_sql("DELETE FROM writes WHERE channel IN ('best_us', 'stalled')")
 
 
 _MIGRATIONS: tuple[Migration, ...] = (_without_judged, _without_standing)
 """LangGraph makes the tables and knows its own versions of them; these are about what this graph keeps there."""
 
 
-class _Saver(AsyncSqliteSaver):
-    """Lets its connection go once no write is under way.
-
-    LangGraph does not wait for what a failing graph still writes. A connection that is closed between a statement and
-    its commit keeps the write lock for as long as anything refers to the statement, and every other search waits.
-    """
-
+class _FileSaver(Settling, AsyncSqliteSaver):
     def __init__(self, connection: aiosqlite.Connection) -> None:
-        # None is the strict list: nothing but built-in types is ever rebuilt from what lies on disk.
-        super().__init__(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
-        self._writes = 0
-        self._closing = False
-        self._none_left = asyncio.Event()
+        AsyncSqliteSaver.__init__(self, connection, serde=strict())
+        self.begin()
 
-    async def aput(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        """Store a checkpoint; see `BaseCheckpointSaver`."""
-        if self._closing:
-            return config
-        with self._write():
-            return await super().aput(config, checkpoint, metadata, new_versions)
-
-    async def aput_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        """Store what a step wrote; of a graph that has ended it is not missed, the step is taken again."""
-        if self._closing:
-            return
-        with self._write():
-            await super().aput_writes(config, writes, task_id, task_path)
-
-    async def settle(self) -> None:
-        """Begin no write any more, and return once those under way are done."""
-        self._closing = True
-        if self._writes:
-            await self._none_left.wait()
-
-    @contextmanager
-    def _write(self) -> Generator[None, None, None]:
-        self._writes += 1
-        try:
-            yield
-        finally:
-            self._writes -= 1
-            if self._closing and self._writes == 0:
-                self._none_left.set()
+    async def threads(self) -> set[str]:
+        """Return the runs that have checkpoints."""
+        await self.setup()
+        async with self.conn.execute("SELECT DISTINCT thread_id FROM checkpoints") as rows:
+            return {str(thread) async for (thread,) in rows}
 
 
 @asynccontextmanager
-async def checkpoints(path: Path) -> AsyncGenerator[AsyncSqliteSaver, None]:
-    """Open the checkpoints of every run; several processes may use them at a time."""
-    Database(path, _MIGRATIONS)
-    async with aiosqlite.connect(path, timeout=_BUSY_S) as connection:
-        saver = _Saver(connection)
-        try:
+async def checkpoints(home: Home) -> AsyncGenerator[Settling, None]:
+    """Open the checkpoints of every run; several processes may use them at a time.
+
+    Raises:
+        StoreError: The database cannot be used, or refuses meanwhile.
+    """
+    address = database_of(home)
+    if isinstance(address, str):
+        from agent.search.postgres_checkpoints import postgres_checkpoints
+
+        async with postgres_checkpoints(address) as saver:
             yield saver
-        finally:
-            await saver.settle()
+        return
+    async with _in_file(home.checkpoints) as saver:
+        yield saver
 
 
-async def free(saver: AsyncSqliteSaver, store: Store) -> None:
+@asynccontextmanager
+async def _in_file(path: Path) -> AsyncGenerator[_FileSaver, None]:
+    Database(path, _MIGRATIONS)
+    with told(str(path), str(path.parent)):
+        async with aiosqlite.connect(path, timeout=_BUSY_S) as connection:
+            saver = _FileSaver(connection)
+            try:
+                yield saver
+            finally:
+                await saver.settle()
+
+
+async def free(saver: Settling, store: Store) -> int:
     """Drop the checkpoints of searches that ended, and of those that nobody has resumed for `KEPT_S`.
 
     Both are resumed all the same: what is in the store is neither asked for nor judged again.
+
+    Returns:
+        Of how many searches.
     """
-    await saver.setup()
-    async with saver.conn.execute("SELECT DISTINCT thread_id FROM checkpoints") as rows:
-        threads = {str(thread) async for (thread,) in rows}
-    for run in threads - store.runs.unfinished(since=time.time() - KEPT_S):
+    ended = await saver.threads() - store.runs.unfinished(since=time.time() - KEPT_S)
+    for run in ended:
         await saver.adelete_thread(run)
+    return len(ended)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,7 @@ from tools.tasks.task import Task
 from tools.toolbox import Toolbox
 
 _CANCEL_POLL_S = 0.5
+_BEAT_S = 10.0
 
 
 class SearchLostError(WarpwrightError):
@@ -129,7 +131,11 @@ async def _until_cancelled(session: Session, clock: WorkTime) -> Stop:
 
 
 async def _cancel_asked(session: Session) -> None:
-    while not session.store.runs.cancel_asked(session.run.id):
+    runs, run, beaten = session.store.runs, session.run.id, time.monotonic()
+    while not runs.cancel_asked(run):
+        if time.monotonic() - beaten > _BEAT_S:
+            runs.beat(run)
+            beaten = time.monotonic()
         await asyncio.sleep(_CANCEL_POLL_S)
 
 

@@ -22,7 +22,7 @@ async def walk(deps: Deps, home: Home, ask: Asking) -> Ending:
         recursion_limit=steps(deps.request.depth),
         max_concurrency=MAX_CONCURRENCY,
     )
-    async with checkpoints(home.checkpoints) as saver:
+    async with checkpoints(home) as saver:
         await free(saver, deps.store)
         graph = build().compile(checkpointer=saver)  # pyright: ignore[reportUnknownMemberType]
         snapshot = await graph.aget_state(config)

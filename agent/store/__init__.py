@@ -1,16 +1,20 @@
-"""The run store: runs, candidates, replies and events in SQLite, kernels by content on disk.
+"""The run store: runs, candidates, replies and events in a database, kernels by content on disk.
 
 Several processes may use one store at a time: every call is one short transaction.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from agent.budget import SearchBudget
 from agent.candidates import Trial
 from agent.exploration import exploration
 from agent.home import Home
 from agent.results import BestKernel, HeldOut, RunState, SearchResult
+from agent.store.address import database_of
 from agent.store.approvals import Approvals
+from agent.store.backups import BackupContent, restore_backup, write_backup
 from agent.store.candidates import Candidates
 from agent.store.client_questions import ClientQuestions
 from agent.store.credits import Credits
@@ -20,6 +24,7 @@ from agent.store.event_log import EventLog, StoredEvent
 from agent.store.files import KernelFiles
 from agent.store.jobs import JobTable
 from agent.store.ledger import Ledger
+from agent.store.pruning import prune
 from agent.store.records import NewRun, Run, RunSummary
 from agent.store.replies import Replies
 from agent.store.runs import Runs
@@ -27,9 +32,9 @@ from agent.store.totals import StoreTotals, Totals
 from sandbox.verdict import Verdict
 from tools.reports import ProfileReport
 
-__all__ = ["NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
+__all__ = ["BackupContent", "NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
 
-_EVERY = 2**31
+_EVERY = 2**31 - 1
 """A round that no run reaches."""
 
 
@@ -38,7 +43,7 @@ class Store:
 
     def __init__(self, home: Home, tenant: str | None = None, database: Database | None = None) -> None:
         """Open the store; another tenant's runs do not exist for it, unless `tenant` is None."""
-        database = database or Database(home.database)
+        database = database or Database(database_of(home))
         self._home = home
         self.tenant = tenant
         self._database = database
@@ -90,6 +95,18 @@ class Store:
         """Return the events of a run after the one of that number."""
         self.runs.get(run)
         return self.event_log.since(run, number)
+
+    def back_up(self, file: Path) -> BackupContent:
+        """Write all that is remembered to a file; see `agent.store.backups`."""
+        return write_backup(self._home, self._database, file)
+
+    def restore(self, file: Path) -> BackupContent:
+        """Bring back what a backup holds, where there are no runs yet."""
+        return restore_backup(self._home, self._database, file)
+
+    def prune(self, before: float) -> list[str]:
+        """Forget the runs that are not at work and had no event since then; return them."""
+        return prune(self._database, self.kernels, before)
 
     def mark_cancelled(self, run: str) -> RunState:
         """Ask a run to stop, wherever it works; return its state: RUNNING until its process notices."""

@@ -3,48 +3,102 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic import TypeAdapter
 from pydantic_core import to_json
+from sqlalchemy import (
+    Double,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 
-from agent.candidates import CandidatePlan, Line, Submission, Trial
-from agent.niches import Niche
+from agent.candidates import Line, Submission, Trial
+from agent.store import candidate_rows as of
 from agent.store.database import Database
-from agent.store.records import dump_report, load_report
-from sandbox.verdict import Provenance, Verdict
-from tools.preference import RESOLUTION, Merit, merit, preferred
+from agent.store.records import dump_report
+from agent.store.tables import Words, candidates, insert_new, runs
+from sandbox.verdict import Verdict
+from tools.preference import RESOLUTION, preferred
 
-_KEY = "run = ? AND round = ? AND candidate = ?"
-_TIMED = (
-    "SELECT * FROM candidates WHERE run = :run AND verdict = 'pass' AND latency_us IS NOT NULL"
-    " AND duplicate_of IS NULL AND +round BETWEEN 1 AND :last"  # by latency, not by round
+_C = candidates.c
+_OF_RUN = _C.run == bindparam("of")
+_KEY = and_(_OF_RUN, _C.round == bindparam("at_round"), _C.candidate == bindparam("at_candidate"))
+_IN_ORDER = (_C.round, _C.candidate)
+_JUDGED = and_(_OF_RUN, _C.verdict.is_not(None))
+_TIMED = and_(
+    *(_OF_RUN, _C.verdict == Verdict.PASS, _C.latency_us.is_not(None), _C.duplicate_of.is_(None)),
+    (_C.round + 0).between(1, bindparam("last")),  # a sum, so that it is found by latency and not by round
 )
-_RANKED = f"{_TIMED} ORDER BY latency_us, round, candidate"
-_FIRST = (
-    f"{_TIMED} AND latency_us <= :near * (SELECT min(latency_us) FROM ({_TIMED}))"
-    " ORDER BY latency_us, round, candidate"
+_RANKED = select(candidates).where(_TIMED).order_by(_C.latency_us, *_IN_ORDER)
+_FIRST = _RANKED.where(
+    _C.latency_us
+    <= bindparam("near", type_=Double) * select(func.min(_C.latency_us)).where(_TIMED).scalar_subquery()
 )
-
+_ROUNDS = _C.round.between(bindparam("first"), bindparam("last"))
 _LINES = (
-    "SELECT round, candidate, sha, parent, other, features, used_features, verdict, latency_us, duplicate_of, lost,"
-    " origin, niche, without FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
-    " ORDER BY round, candidate"
+    select(
+        *(_C.round, _C.candidate, _C.sha, _C.parent, _C.other, _C.features, _C.used_features, _C.verdict),
+        *(_C.latency_us, _C.duplicate_of, _C.lost, _C.origin, _C.niche, _C.without),
+    )
+    .where(_JUDGED, _ROUNDS)
+    .order_by(*_IN_ORDER)
 )
 _ATTEMPTS = (
-    "SELECT run, round, candidate, parent, other, features, used_features, without, why, origin, sha, verdict,"
-    " message, latency_us, provenance, speedup, tune, lost, duplicate_of, niche, NULL AS report"
-    " FROM candidates WHERE run = ? ORDER BY round, candidate"
+    select(*(column for column in _C if column is not _C.report), null().label("report"))
+    .where(_OF_RUN)
+    .order_by(*_IN_ORDER)
 )
-_TRIALS = (
-    "SELECT * FROM candidates WHERE run = ? AND verdict IS NOT NULL AND round BETWEEN ? AND ?"
-    " ORDER BY round, candidate"
-)
+_ONE = select(candidates).where(_KEY)
+_TRIALS = select(candidates).where(_JUDGED, _ROUNDS).order_by(*_IN_ORDER)
+_ROUND = select(candidates).where(_OF_RUN, _C.round == bindparam("at_round")).order_by(_C.candidate)
 _BEST = (
-    "SELECT candidates.*, runs.best_sha FROM candidates JOIN runs ON runs.id = candidates.run"
-    " AND runs.best_round = candidates.round AND runs.best_candidate = candidates.candidate WHERE runs.id = ?"
+    select(candidates, runs.c.best_sha)
+    .join(
+        runs,
+        and_(runs.c.id == _C.run, runs.c.best_round == _C.round, runs.c.best_candidate == _C.candidate),
+    )
+    .where(runs.c.id == bindparam("of"))
 )
-_NICHE = TypeAdapter(Niche)
+_CLAIMED = select(candidates).where(_OF_RUN, _C.identity == bindparam("of_identity"))
+_WITH_SHA = select(candidates).where(_OF_RUN, _C.sha == bindparam("of_sha")).order_by(*_IN_ORDER).limit(1)
+_OTHER = candidates.alias("other")
+_WAITING_FOR = (
+    select(_OTHER)
+    .join(
+        candidates,
+        and_(
+            _OTHER.c.run == _C.run,
+            cast(_OTHER.c.round, Text) + "/" + cast(_OTHER.c.candidate, Text) == _C.duplicate_of,
+        ),
+    )
+    .where(_KEY)
+)
+_WITH_DUPLICATES = and_(
+    _OF_RUN,
+    or_(
+        and_(_C.round == bindparam("at_round"), _C.candidate == bindparam("at_candidate")),
+        and_(_C.duplicate_of == bindparam("original"), _C.verdict.is_not(None)),
+    ),
+)
+_DEMOTED = select(candidates).where(_WITH_DUPLICATES).order_by(*_IN_ORDER)
+_SET = update(candidates).where(_KEY)
+_SET_BEST = update(runs).where(runs.c.id == bindparam("of"))
+_FORGET = delete(candidates).where(_OF_RUN, _C.round >= bindparam("at_round"))
+_LAST = 2**31 - 1
+"""A round that no run reaches."""
 
 
 class Candidates:
@@ -56,142 +110,96 @@ class Candidates:
     def add(self, run: str, submission: Submission) -> None:
         """Store a submission; one that is there already stays as it is."""
         plan = submission.plan
-        with self._database.write() as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO candidates (run, round, candidate, parent, features, why, sha, other, origin,"
-                " used_features, without) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(
-                        run,
-                        *submission.place,
-                        plan.parent,
-                        json.dumps(plan.features),
-                        plan.why,
-                        submission.sha,
-                    ),
-                    *(plan.other, plan.origin, json.dumps(submission.used), json.dumps(plan.without)),
-                ),
-            )
+        row = {
+            **{
+                "run": run,
+                "round": submission.round,
+                "candidate": submission.candidate,
+                "sha": submission.sha,
+            },
+            **{"parent": plan.parent, "other": plan.other, "origin": plan.origin, "why": plan.why},
+            **{"features": json.dumps(plan.features), "used_features": json.dumps(submission.used)},
+            "without": json.dumps(plan.without),
+        }
+        with self._database.write(run) as connection:
+            connection.execute(insert_new(connection, candidates), row)
 
     def submission(self, run: str, place: tuple[int, int]) -> Submission | None:
         """Return the submission of a round and number; None where that candidate was not written yet."""
-        with self._database.read() as connection:
-            row = connection.execute(f"SELECT * FROM candidates WHERE {_KEY}", (run, *place)).fetchone()
-        return None if row is None else _submission(row)
+        row = self._first(_ONE, _at(run, place))
+        return None if row is None else of.submission(row)
 
     def judge(self, run: str, trial: Trial) -> None:
         """Store what became of a submission, in place of what was said before."""
-        report = None if trial.report is None else dump_report(trial.report)
-        niche = None if trial.niche is None else to_json(trial.niche).decode()
-        with self._database.write() as connection:
-            connection.execute(
-                "UPDATE candidates SET verdict = ?, message = ?, latency_us = ?, provenance = ?, speedup = ?,"
-                f" tune = ?, report = ?, lost = ?, duplicate_of = ?, niche = ? WHERE {_KEY}",
-                (
-                    *(trial.verdict, trial.message, trial.latency_us, trial.provenance, trial.speedup),
-                    *(
-                        json.dumps(trial.tune),
-                        report,
-                        trial.lost,
-                        trial.duplicate_of,
-                        niche,
-                        run,
-                        *trial.place,
-                    ),
-                ),
-            )
+        said = {
+            **{"verdict": trial.verdict, "message": trial.message, "latency_us": trial.latency_us},
+            **{"provenance": trial.provenance, "speedup": trial.speedup, "tune": json.dumps(trial.tune)},
+            **{"lost": int(trial.lost), "duplicate_of": trial.duplicate_of},
+            "report": None if trial.report is None else dump_report(trial.report),
+            "niche": None if trial.niche is None else to_json(trial.niche).decode(),
+        }
+        with self._database.write(run) as connection:
+            connection.execute(_SET, {**_at(run, trial.place), **said})
 
     def claim(self, run: str, submission: Submission, identity: str) -> Submission | None:
         """Say what a submission compiles to, unless another of the run said so first; return that other one."""
-        with self._database.write() as connection:
-            row = connection.execute(
-                "SELECT * FROM candidates WHERE run = ? AND identity = ?", (run, identity)
-            ).fetchone()
+        with self._database.write(run) as connection:
+            row = connection.execute(_CLAIMED, {"of": run, "of_identity": identity}).mappings().first()
             if row is None:
-                connection.execute(
-                    f"UPDATE candidates SET identity = ? WHERE {_KEY}", (identity, run, *submission.place)
-                )
+                connection.execute(_SET, {**_at(run, submission.place), "identity": identity})
                 return None
-        other = _submission(row)
+        other = of.submission(row)
         return None if other.place == submission.place else other
 
     def wait_for(self, run: str, submission: Submission, original: Submission) -> None:
         """Say that a submission is the same kernel as another one, whose trial it will repeat."""
-        with self._database.write() as connection:
-            connection.execute(
-                f"UPDATE candidates SET duplicate_of = ? WHERE {_KEY}",
-                (f"{original.round}/{original.candidate}", run, *submission.place),
-            )
+        said = {"duplicate_of": f"{original.round}/{original.candidate}"}
+        with self._database.write(run) as connection:
+            connection.execute(_SET, {**_at(run, submission.place), **said})
 
     def waiting_for(self, run: str, submission: Submission) -> Submission | None:
         """Return the candidate that a submission is the same kernel as."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT other.* FROM candidates AS mine JOIN candidates AS other ON other.run = mine.run"
-                " AND other.round || '/' || other.candidate = mine.duplicate_of"
-                " WHERE mine.run = ? AND mine.round = ? AND mine.candidate = ?",
-                (run, *submission.place),
-            ).fetchone()
-        return None if row is None else _submission(row)
+        row = self._first(_WAITING_FOR, _at(run, submission.place))
+        return None if row is None else of.submission(row)
 
     def first_with(self, run: str, sha: str) -> Submission | None:
         """Return the first candidate of a run with this source."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT * FROM candidates WHERE run = ? AND sha = ? ORDER BY round, candidate LIMIT 1",
-                (run, sha),
-            ).fetchone()
-        return None if row is None else _submission(row)
+        row = self._first(_WITH_SHA, {"of": run, "of_sha": sha})
+        return None if row is None else of.submission(row)
 
     def unjudged(self, run: str, round_: int) -> list[Submission]:
         """Return the candidates of a round that have no verdict yet."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT * FROM candidates WHERE run = ? AND round = ? AND verdict IS NULL ORDER BY candidate",
-                (run, round_),
-            ).fetchall()
-        return [_submission(row) for row in rows]
+        rows = self._all(_ROUND.where(_C.verdict.is_(None)), {"of": run, "at_round": round_})
+        return [of.submission(row) for row in rows]
 
     def trial(self, run: str, place: tuple[int, int]) -> Trial | None:
         """Return the judged candidate of a round and number; None where it was not judged yet."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                f"SELECT * FROM candidates WHERE {_KEY} AND verdict IS NOT NULL", (run, *place)
-            ).fetchone()
-        return None if row is None else _trial(row)
+        row = self._first(_ONE.where(_C.verdict.is_not(None)), _at(run, place))
+        return None if row is None else of.trial(row)
 
     def trials(self, run: str, *, first: int = 1, through: int | None = None) -> list[Trial]:
         """Return the judged candidates of the rounds from `first`, up to and with `through`, in order."""
-        last = 2**31 if through is None else through
-        with self._database.read() as connection:
-            rows = connection.execute(_TRIALS, (run, first, last)).fetchall()
-        return [_trial(row) for row in rows]
+        last = _LAST if through is None else through
+        return [of.trial(row) for row in self._all(_TRIALS, {"of": run, "first": first, "last": last})]
 
     def lines(self, run: str, *, first: int = 1, through: int) -> list[Line]:
         """Return the judged candidates of these rounds in a line each, in order; no report is read."""
-        with self._database.read() as connection:
-            rows = connection.execute(_LINES, (run, first, through)).fetchall()
-        return [_line(row) for row in rows]
+        return [of.line(row) for row in self._all(_LINES, {"of": run, "first": first, "last": through})]
 
     def attempts(self, run: str) -> list[tuple[Submission, Trial | None]]:
         """Return every candidate, the baseline first, with what became of it so far; no report is read."""
-        with self._database.read() as connection:
-            rows = connection.execute(_ATTEMPTS, (run,)).fetchall()
-        return [(_submission(row), None if row["verdict"] is None else _trial(row)) for row in rows]
+        rows = self._all(_ATTEMPTS, {"of": run})
+        return [(of.submission(row), None if row["verdict"] is None else of.trial(row)) for row in rows]
 
     def all_lost(self, run: str, round_: int) -> bool:
         """Whether no candidate of a round failed, or passed, on its own account."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT count(*) > 0 AND min(lost) = 1 FROM candidates WHERE run = ? AND round = ?",
-                (run, round_),
-            ).fetchone()
-        return bool(row[0])
+        rows = self._all(_ROUND, {"of": run, "at_round": round_})
+        return bool(rows) and all(row["lost"] for row in rows)
 
     def forget_from(self, run: str, round_: int) -> None:
         """Forget the candidates of a round and of those after it, so that they are tried again."""
-        with self._database.write() as connection:
-            connection.execute("DELETE FROM candidates WHERE run = ? AND round >= ?", (run, round_))
+        with self._database.write(run) as connection:
+            connection.execute(_FORGET, {"of": run, "at_round": round_})
 
     def ranked(self, run: str, *, through: int | None = None) -> list[Trial]:
         """Return the correct, timed, distinct candidates of the rounds from 1 on, the one to choose first.
@@ -204,19 +212,15 @@ class Candidates:
         """Return the first of `ranked`, and read no more of them than may be it; None where there is none."""
         return next(iter(self._preferred(_FIRST, run, through)), None)
 
-    def _preferred(self, query: str, run: str, through: int | None) -> list[Trial]:
-        values = {"run": run, "last": 2**31 if through is None else through, "near": 1 + RESOLUTION}
-        with self._database.read() as connection:
-            rows = connection.execute(query, values).fetchall()
-        return preferred([_trial(row) for row in rows], _merit)
+    def _preferred(self, query: Select[*tuple[Any, ...]], run: str, through: int | None) -> list[Trial]:
+        last = _LAST if through is None else through
+        rows = self._all(query, {"of": run, "last": last, "near": 1 + RESOLUTION})
+        return preferred([of.trial(row) for row in rows], of.merit_of)
 
     def set_best(self, run: str, trial: Trial, sha: str) -> None:
         """Record the best candidate, and the sha of its `best.cu`."""
-        with self._database.write() as connection:
-            connection.execute(
-                "UPDATE runs SET best_round = ?, best_candidate = ?, best_sha = ? WHERE id = ?",
-                (*trial.place, sha, run),
-            )
+        with self._database.write(run) as connection:
+            connection.execute(_SET_BEST, {"of": run, **_best(trial.place, sha)})
 
     def demote(self, run: str, failed: Trial, instead: tuple[Trial, str] | None) -> list[Trial]:
         """Store that a candidate failed after all, that its duplicates did too, and which one is the best now.
@@ -234,81 +238,44 @@ class Candidates:
         place, sha = ((None, None), None) if instead is None else (instead[0].place, instead[1])
         original = f"{failed.round}/{failed.candidate}"
         said = f"the same kernel as round {failed.round} candidate {failed.candidate}: {failed.message}"
-        with self._database.write() as connection:
+        these = {**_at(run, failed.place), "original": original}
+        gone = dict.fromkeys(("latency_us", "speedup", "report", "niche"))
+        message = case(
+            (_C.duplicate_of == original, literal(said, Words)), else_=literal(failed.message, Words)
+        )
+        change = update(candidates).where(_WITH_DUPLICATES)
+        with self._database.write(run) as connection:
             connection.execute(
-                "UPDATE candidates SET verdict = ?, message = iif(duplicate_of = ?, ?, ?), latency_us = NULL,"
-                " speedup = NULL, report = NULL, niche = NULL, tune = '{}' WHERE run = ? AND"
-                " (round = ? AND candidate = ? OR duplicate_of = ? AND verdict IS NOT NULL)",
-                (failed.verdict, original, said, failed.message, run, *failed.place, original),
+                change.values(verdict=failed.verdict, message=message, tune="{}", **gone), these
             )
-            connection.execute(
-                "UPDATE runs SET best_round = ?, best_candidate = ?, best_sha = ? WHERE id = ?",
-                (*place, sha, run),
-            )
-            rows = connection.execute(
-                "SELECT * FROM candidates WHERE run = ? AND (round = ? AND candidate = ? OR duplicate_of = ?"
-                " AND verdict IS NOT NULL) ORDER BY round, candidate",
-                (run, *failed.place, original),
-            ).fetchall()
-        return [_trial(row) for row in rows]
+            connection.execute(_SET_BEST, {"of": run, **_best(place, sha)})
+            rows = connection.execute(_DEMOTED, these).mappings().all()
+        return [of.trial(row) for row in rows]
 
     def found(self, run: str) -> tuple[list[Trial], tuple[Trial, str] | None]:
         """Return the judged candidates and the best one with the sha of its `best.cu`, as of one moment."""
         with self._database.read() as connection:
-            rows = connection.execute(_TRIALS, (run, 1, 2**31)).fetchall()
-            best = connection.execute(_BEST, (run,)).fetchone()
-        return [_trial(row) for row in rows], None if best is None else (_trial(best), best["best_sha"])
+            rows = connection.execute(_TRIALS, {"of": run, "first": 1, "last": _LAST}).mappings().all()
+            best = connection.execute(_BEST, {"of": run}).mappings().first()
+        return [of.trial(row) for row in rows], None if best is None else (of.trial(best), best["best_sha"])
 
     def best(self, run: str) -> tuple[Trial, str] | None:
         """Return the best candidate and the sha of its `best.cu`."""
+        row = self._first(_BEST, {"of": run})
+        return None if row is None else (of.trial(row), row["best_sha"])
+
+    def _first(self, query: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> RowMapping | None:
         with self._database.read() as connection:
-            row = connection.execute(_BEST, (run,)).fetchone()
-        return None if row is None else (_trial(row), row["best_sha"])
+            return connection.execute(query, values).mappings().first()
+
+    def _all(self, query: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> Sequence[RowMapping]:
+        with self._database.read() as connection:
+            return connection.execute(query, values).mappings().all()
 
 
-def _merit(trial: Trial) -> Merit:
-    """What is known of a candidate that was timed; one whose report was not kept counts as lean."""
-    report = trial.report
-    if report is not None and report.profile is not None and report.profile.latency_us is not None:
-        return merit(report.profile, report.compile)
-    assert trial.latency_us is not None, "only what was timed is ranked"
-    return Merit(trial.latency_us, trial.provenance is not Provenance.MEASURED, (0, 0, 0))
+def _at(run: str, place: tuple[int, int]) -> dict[str, object]:
+    return {"of": run, "at_round": place[0], "at_candidate": place[1]}
 
 
-def _submission(row: sqlite3.Row) -> Submission:
-    plan = CandidatePlan(
-        *(row["parent"], tuple(json.loads(row["features"])), row["why"], row["other"], row["origin"]),
-        without=tuple(json.loads(row["without"])),
-    )
-    used = tuple(json.loads(row["used_features"]))
-    return Submission(row["round"], row["candidate"], plan, row["sha"], used)
-
-
-def _line(row: sqlite3.Row) -> Line:
-    return Line(
-        round=row["round"],
-        candidate=row["candidate"],
-        sha=row["sha"],
-        parents=tuple(sha for sha in (row["parent"], row["other"]) if sha is not None),
-        features=tuple(json.loads(row["features"])),
-        used=tuple(json.loads(row["used_features"])),
-        verdict=Verdict(row["verdict"]),
-        latency_us=row["latency_us"],
-        duplicate=row["duplicate_of"] is not None,
-        lost=bool(row["lost"]),
-        origin=row["origin"],
-        niche=None if row["niche"] is None else _NICHE.validate_json(row["niche"]),
-        without=tuple(json.loads(row["without"])),
-    )
-
-
-def _trial(row: sqlite3.Row) -> Trial:
-    known = {
-        "features": json.loads(row["features"]),
-        "without": json.loads(row["without"]),
-        "tune": json.loads(row["tune"]),
-        "report": None if row["report"] is None else load_report(row["report"]),
-        "niche": None if row["niche"] is None else _NICHE.validate_json(row["niche"]),
-        "used": json.loads(row["used_features"]),
-    }
-    return Trial.model_validate({**dict(row), **known})
+def _best(place: tuple[int | None, int | None], sha: str | None) -> dict[str, object]:
+    return {"best_round": place[0], "best_candidate": place[1], "best_sha": sha}

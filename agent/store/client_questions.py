@@ -6,7 +6,18 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from sqlalchemy import and_, bindparam, delete, select, update
+
 from agent.store.database import Database
+from agent.store.tables import client_questions, insert_new
+
+_C = client_questions.c
+_ONE = and_(_C.run == bindparam("of"), _C.id == bindparam("question"))
+_OPEN = _C.answer.is_(None)
+_OLDEST = select(_C.id, _C.asked).where(_C.run == bindparam("of"), _OPEN).order_by(_C.rowid).limit(1)
+_ANSWER = update(client_questions).where(_ONE, _OPEN)
+_ANSWERED = select(_C.answer).where(_ONE)
+_WITHDRAW = delete(client_questions).where(_ONE, _OPEN)
 
 
 @dataclass(frozen=True)
@@ -53,19 +64,14 @@ class ClientQuestions:
     def ask(self, question: ClientQuestion) -> None:
         """Leave a question, unless it is there already."""
         asked = {name: value for name, value in asdict(question).items() if name != "id"}
-        with self._database.write() as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO client_questions (run, id, asked) VALUES (?, ?, ?)",
-                (self._run, question.id, json.dumps(asked)),
-            )
+        row = {"run": self._run, "id": question.id, "asked": json.dumps(asked)}
+        with self._database.write(self._run) as connection:
+            connection.execute(insert_new(connection, client_questions), row)
 
     def waiting(self) -> ClientQuestion | None:
         """Return the oldest question that has no answer; None where there is none."""
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT id, asked FROM client_questions WHERE run = ? AND answer IS NULL ORDER BY rowid LIMIT 1",
-                (self._run,),
-            ).fetchone()
+            row = connection.execute(_OLDEST, {"of": self._run}).mappings().first()
         if row is None:
             return None
         asked = json.loads(row["asked"])
@@ -74,24 +80,17 @@ class ClientQuestions:
 
     def answer(self, question: str, answer: ClientAnswer) -> None:
         """Keep an answer; of several the first one counts."""
-        with self._database.write() as connection:
-            connection.execute(
-                "UPDATE client_questions SET answer = ? WHERE run = ? AND id = ? AND answer IS NULL",
-                (json.dumps(asdict(answer)), self._run, question),
-            )
+        said = json.dumps(asdict(answer))
+        with self._database.write(self._run) as connection:
+            connection.execute(_ANSWER, {"of": self._run, "question": question, "answer": said})
 
     def answer_to(self, question: str) -> ClientAnswer | None:
         """Return the answer to a question; None while it waits."""
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT answer FROM client_questions WHERE run = ? AND id = ?", (self._run, question)
-            ).fetchone()
-        return None if row is None or row["answer"] is None else ClientAnswer(**json.loads(row["answer"]))
+            said = connection.execute(_ANSWERED, {"of": self._run, "question": question}).scalar()
+        return None if said is None else ClientAnswer(**json.loads(said))
 
     def withdraw(self, question: str) -> None:
         """Take back a question that nobody waits for any more; an answer stays."""
-        with self._database.write() as connection:
-            connection.execute(
-                "DELETE FROM client_questions WHERE run = ? AND id = ? AND answer IS NULL",
-                (self._run, question),
-            )
+        with self._database.write(self._run) as connection:
+            connection.execute(_WITHDRAW, {"of": self._run, "question": question})

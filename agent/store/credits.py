@@ -2,57 +2,90 @@
 
 from __future__ import annotations
 
+import json
 import math
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
+from sqlalchemy import RowMapping, and_, bindparam, case, func, select, update
 
 from agent.store.database import Database
+from agent.store.tables import Words, candidates, replies, runs
 from sandbox.verdict import Provenance, Verdict
 
+_MINE = candidates.alias("mine")
+_PARENT, _BASE = candidates.alias("parent"), candidates.alias("base")
+_OF_BASE = and_(_BASE.c.run == _MINE.c.run, _BASE.c.round == 0)
 # A gain is over the parent (the fastest of two that were merged), over the baseline where a candidate began afresh.
-_BEFORE = """coalesce(
-    (SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
-     AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
-    (SELECT base.latency_us FROM candidates AS base WHERE base.run = mine.run AND base.round = 0)
-) AS before_us"""
+_BEFORE = func.coalesce(
+    select(func.min(_PARENT.c.latency_us))
+    .where(
+        *(_PARENT.c.run == _MINE.c.run, _PARENT.c.verdict == Verdict.PASS),
+        _PARENT.c.sha.in_([_MINE.c.parent, _MINE.c.other]),
+    )
+    .correlate(_MINE)
+    .scalar_subquery(),
+    select(_BASE.c.latency_us).where(_OF_BASE).correlate(_MINE).scalar_subquery(),
+).label("before_us")
 # A kernel that failed has no latency, and its failure may have been counted: it stands with its run's latencies.
-_PROVENANCE = """coalesce(
-    iif(mine.latency_us IS NULL,
-        (SELECT base.provenance FROM candidates AS base WHERE base.run = mine.run AND base.round = 0), NULL),
-    mine.provenance
-) AS provenance"""
-_MOVED = f"""
-SELECT mine.run, mine.sha, mine.why, runs.kind, runs.architecture, {_PROVENANCE}, mine.verdict,
-       mine.latency_us, moved.value AS feature,
-       json_array_length(mine.features) + json_array_length(mine.without) AS shared,
-       {_BEFORE}
-FROM candidates AS mine JOIN runs ON runs.id = mine.run, json_each(mine.%s) AS moved
-WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0 AND mine.duplicate_of IS NULL
-  AND mine.verdict NOT IN ('undecided', 'unsupported') AND mine.sha IS NOT NULL
-  AND runs.tenant = coalesce(:tenant, runs.tenant) AND runs.id IS NOT :left_out
-"""
-_TRIED = _MOVED % "features"
-_TAKEN_OUT = f"{_MOVED % 'without'} AND mine.verdict = 'pass'"
-"""What a kernel loses by a feature that is taken out is what that feature is worth; a failure says nothing of it."""
-
-_WRITTEN = f"""
-WITH wrote AS (
-    SELECT run, round, candidate, max(model) AS model, max(variant) AS variant FROM replies
-    WHERE role = 'coder' AND model != '' GROUP BY run, round, candidate
+_PROVENANCE = func.coalesce(
+    case(
+        (
+            _MINE.c.latency_us.is_(None),
+            select(_BASE.c.provenance).where(_OF_BASE).correlate(_MINE).scalar_subquery(),
+        )
+    ),
+    _MINE.c.provenance,
+).label("provenance")
+_COUNTS = and_(
+    *(_MINE.c.round > 0, _MINE.c.verdict.is_not(None), _MINE.c.lost == 0),
+    _MINE.c.verdict.not_in([Verdict.UNDECIDED, Verdict.UNSUPPORTED]),
+    runs.c.tenant == func.coalesce(bindparam("tenant", type_=Words), runs.c.tenant),
 )
-SELECT mine.run, coalesce(wrote.model, runs.model) AS model, wrote.run IS NOT NULL AS asked,
-       coalesce(nullif(wrote.variant, ''), 'plain') AS prompt, mine.verdict, mine.latency_us, {_PROVENANCE},
-       {_BEFORE}
-FROM candidates AS mine JOIN runs ON runs.id = mine.run LEFT JOIN wrote
-  ON wrote.run = mine.run AND wrote.round = mine.round AND wrote.candidate = mine.candidate
-WHERE mine.round > 0 AND mine.verdict IS NOT NULL AND mine.lost = 0
-  AND mine.verdict NOT IN ('undecided', 'unsupported') AND coalesce(mine.origin, '') != 'start'
-  AND runs.tenant = coalesce(?, runs.tenant)
-"""
+_JUDGED = (
+    select(
+        *(_MINE.c.run, _MINE.c.sha, _MINE.c.why, runs.c.kind, runs.c.architecture, _PROVENANCE),
+        *(_MINE.c.verdict, _MINE.c.latency_us, _MINE.c.features, _MINE.c.without, _BEFORE),
+    )
+    .join(runs, runs.c.id == _MINE.c.run)
+    .where(_COUNTS, _MINE.c.duplicate_of.is_(None), _MINE.c.sha.is_not(None))
+    .where(runs.c.id.is_distinct_from(bindparam("without", type_=Words)))
+)
+_WROTE = (
+    select(
+        *(replies.c.run, replies.c.round, replies.c.candidate),
+        *(func.max(replies.c.model).label("model"), func.max(replies.c.variant).label("variant")),
+    )
+    .where(replies.c.role == "coder", replies.c.model != "")
+    .group_by(replies.c.run, replies.c.round, replies.c.candidate)
+    .cte("wrote")
+)
+_WRITTEN = (
+    select(
+        *(_MINE.c.run, func.coalesce(_WROTE.c.model, runs.c.model).label("model")),
+        *(
+            _WROTE.c.run.is_not(None).label("asked"),
+            _MINE.c.verdict,
+            _MINE.c.latency_us,
+            _PROVENANCE,
+            _BEFORE,
+        ),
+        func.coalesce(func.nullif(_WROTE.c.variant, ""), "plain").label("prompt"),
+    )
+    .join(runs, runs.c.id == _MINE.c.run)
+    .outerjoin(
+        _WROTE,
+        and_(
+            *(_WROTE.c.run == _MINE.c.run, _WROTE.c.round == _MINE.c.round),
+            _WROTE.c.candidate == _MINE.c.candidate,
+        ),
+    )
+    .where(_COUNTS, _MINE.c.origin != "start")
+)
+_BEGAN_WITH = select(runs.c.credit).where(runs.c.id == bindparam("of"))
+_BEGIN_WITH = update(runs).where(runs.c.id == bindparam("of"))
 
 
 @dataclass(frozen=True)
@@ -138,25 +171,24 @@ class Credits:
 
     def earned(self, *, without: str | None = None, tenant: str | None = None) -> tuple[Earned, ...]:
         """Return what every feature has earned, but for one run's part; by name, kind and architecture."""
-        asked = {"tenant": self._tenant if tenant is None else tenant, "left_out": without}
-        with self._database.read() as connection:
-            put_in = connection.execute(_TRIED, asked).fetchall()
-            taken_out = connection.execute(_TAKEN_OUT, asked).fetchall()
         found: dict[tuple[str, str, str, str], Earned] = {}
-        for sign, row in (*((1, row) for row in put_in), *((-1, row) for row in taken_out)):
-            key = (row["feature"], row["kind"], row["architecture"], row["provenance"])
-            so_far = found.get(key) or Earned(*key[:3], Provenance(row["provenance"]))
-            found[key] = _with(so_far, row, sign)
+        for row in self._judged(self._tenant if tenant is None else tenant, without):
+            put_in, left_out = json.loads(row["features"]), json.loads(row["without"])
+            # What a kernel loses by a feature that is taken out is what that feature is worth; a failure says
+            # nothing of it.
+            told = left_out if row["verdict"] == Verdict.PASS else ()
+            for feature, sign in (*((one, 1) for one in put_in), *((one, -1) for one in told)):
+                key = (feature, row["kind"], row["architecture"], row["provenance"])
+                so_far = found.get(key) or Earned(*key[:3], Provenance(row["provenance"]))
+                found[key] = _with(so_far, row, sign, len(put_in) + len(left_out))
         return tuple(found[key] for key in sorted(found))
 
     def examples(self, feature: str) -> list[Example]:
         """Return the correct kernels that were to try a feature, the one that gained most first."""
-        with self._database.read() as connection:
-            rows = connection.execute(_TRIED, {"tenant": self._tenant, "left_out": None}).fetchall()
         found = [
             Example(row["run"], row["sha"], row["why"], row["before_us"] / row["latency_us"])
-            for row in rows
-            if row["feature"] == feature
+            for row in self._judged(self._tenant, None)
+            if feature in json.loads(row["features"])
             and row["verdict"] == Verdict.PASS
             and row["latency_us"]
             and row["before_us"]
@@ -171,24 +203,28 @@ class Credits:
         """Return how candidates did by the way in which their coders were asked, the most used first."""
         return _tallied("prompt", [row for row in self._written() if row["asked"]])
 
-    def _written(self) -> list[sqlite3.Row]:
+    def _judged(self, tenant: str | None, without: str | None) -> Sequence[RowMapping]:
         with self._database.read() as connection:
-            return connection.execute(_WRITTEN, (self._tenant,)).fetchall()
+            values = {"tenant": tenant, "without": without}
+            return connection.execute(_JUDGED, values).mappings().all()
+
+    def _written(self) -> Sequence[RowMapping]:
+        with self._database.read() as connection:
+            return connection.execute(_WRITTEN, {"tenant": self._tenant}).mappings().all()
 
     def of_run(self, run: str, tenant: str) -> tuple[Earned, ...]:
         """Return the credit that a run began with; it stays what it was, whatever other runs earn meanwhile."""
         with self._database.read() as connection:
-            text = connection.execute("SELECT credit FROM runs WHERE id = ?", (run,)).fetchone()["credit"]
+            text = connection.execute(_BEGAN_WITH, {"of": run}).scalar_one()
         if text is not None:
             return _EARNED.validate_json(text)
         found = self.earned(without=run, tenant=tenant)
-        with self._database.write() as connection:
-            said = _EARNED.dump_json(found).decode()
-            connection.execute("UPDATE runs SET credit = ? WHERE id = ?", (said, run))
+        with self._database.write(run) as connection:
+            connection.execute(_BEGIN_WITH, {"of": run, "credit": _EARNED.dump_json(found).decode()})
         return found
 
 
-def _with(so_far: Earned, row: sqlite3.Row, sign: int) -> Earned:
+def _with(so_far: Earned, row: RowMapping, sign: int, shared: int) -> Earned:
     """Add what one candidate says of a feature that it put in (1) or left out (-1)."""
     latency, before = row["latency_us"], row["before_us"]
     passed = row["verdict"] == Verdict.PASS and bool(latency) and bool(before)
@@ -198,19 +234,19 @@ def _with(so_far: Earned, row: sqlite3.Row, sign: int) -> Earned:
         tries=so_far.tries + 1,
         correct=so_far.correct + passed,
         improved=so_far.improved + (gain > 0),
-        log_gain=so_far.log_gain + gain / row["shared"],
+        log_gain=so_far.log_gain + gain / shared,
     )
 
 
-def _tallied(column: str, rows: Iterable[sqlite3.Row]) -> list[WriterTally]:
-    groups = defaultdict[tuple[str, str], list[sqlite3.Row]](list)
+def _tallied(column: str, rows: Iterable[RowMapping]) -> list[WriterTally]:
+    groups = defaultdict[tuple[str, str], list[RowMapping]](list)
     for row in rows:
         groups[row[column], row["provenance"]].append(row)
     found = [_tally(*key, group) for key, group in groups.items()]
     return sorted(found, key=lambda one: (-one.tries, one.name))
 
 
-def _tally(name: str, provenance: str, rows: Sequence[sqlite3.Row]) -> WriterTally:
+def _tally(name: str, provenance: str, rows: Sequence[RowMapping]) -> WriterTally:
     passed = [row for row in rows if row["verdict"] == Verdict.PASS]
     timed = [row for row in passed if row["latency_us"] and row["before_us"]]
     gains = [math.log(row["before_us"] / row["latency_us"]) for row in timed]

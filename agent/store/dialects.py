@@ -6,7 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import and_, bindparam, delete, insert, select
+
 from agent.store.database import Database
+from agent.store.tables import dialects
+
+_C = dialects.c
+_ONE = and_(_C.endpoint == bindparam("at"), _C.model == bindparam("of"))
+_FIND = select(_C.dialect).where(_ONE)
+_DROP = delete(dialects).where(_ONE)
 
 
 class DialectMemory:
@@ -18,15 +26,12 @@ class DialectMemory:
     def find(self, endpoint: str, model: str) -> dict[str, Any]:
         """Return what is known of a model at an endpoint; empty where nothing is."""
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT dialect FROM dialects WHERE endpoint = ? AND model = ?", (endpoint, model)
-            ).fetchone()
-        return {} if row is None else json.loads(row["dialect"])
+            known = connection.execute(_FIND, {"at": endpoint, "of": model}).scalar()
+        return {} if known is None else json.loads(known)
 
     def keep(self, endpoint: str, model: str, dialect: Mapping[str, Any]) -> None:
         """Remember a model's dialect."""
-        with self._database.write() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO dialects (endpoint, model, dialect) VALUES (?, ?, ?)",
-                (endpoint, model, json.dumps(dict(dialect))),
-            )
+        row = {"endpoint": endpoint, "model": model, "dialect": json.dumps(dict(dialect))}
+        with self._database.write("dialects") as connection:
+            connection.execute(_DROP, {"at": endpoint, "of": model})
+            connection.execute(insert(dialects), row)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
 import time
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, insert, literal, select, update
+
 from agent.store.database import Database
-from agent.store.liveness import Owner, this_process
+from agent.store.liveness import SILENT_S, Owner, this_process
+from agent.store.tables import Words, jobs
 from sandbox.errors import UsageError
 
-SILENT_S = 60.0
-"""A job whose process said nothing for so long is taken for interrupted, whatever its process id says."""
 JUDGEMENT = "judgement"
 """The kind of a job that a server does itself, for the toolbox of another machine."""
 _KEPT_S = 7 * 24 * 3600.0
-_ENDED = "state IN ('completed', 'failed', 'cancelled')"
 
 
 class JobState(StrEnum):
@@ -47,6 +46,35 @@ class JobProblem(StrEnum):
     """Of a machine that lacks something."""
     WORKER = "worker"
     """Of the environment."""
+
+
+_J = jobs.c
+_TABLE = "jobs"
+_OF = _J.id == bindparam("of")
+_ONE = select(jobs).where(_OF, _J.tenant == func.coalesce(bindparam("whose", type_=Words), _J.tenant))
+_SET = update(jobs).where(_OF)
+_RUNNING, _WAITS = _J.state == JobState.RUNNING, _J.state == JobState.WAITING
+_ENDED = _J.state.in_([JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED])
+_FORGET_OLD = delete(jobs).where(_ENDED, _J.created < bindparam("before"))
+_FORGET = delete(jobs).where(_OF)
+_OLDEST = select(_J.id).where(_WAITS).order_by(_J.created, _J.rowid).limit(1)
+_ANY_WAITS = select(literal(1)).where(_WAITS).limit(1)
+_BUSY = select(jobs).where(_WAITS | _RUNNING)
+_STARTED = select(jobs).where(_J.kind == bindparam("of_kind"), _J.pid != 0)
+_BY = and_(
+    *(_J.pid == bindparam("by"), _J.pid_started == bindparam("by_started"), _J.place == bindparam("by_place"))
+)
+_AT_WORK = select(func.count()).where(_RUNNING, _BY, _J.tenant == bindparam("whose"))
+_LEAVE = (
+    update(jobs)
+    .where(_OF, _J.state == JobState.CANCELLED, _J.cancel_asked == 0)
+    .values(state=JobState.WAITING, error="", pid=0)
+)
+_SAID = update(jobs).where(_OF, _RUNNING)
+_CANCEL_WAITING = update(jobs).where(_OF, _WAITS).values(state=JobState.CANCELLED)
+_CANCEL_RUN = update(jobs).where(_J.run == bindparam("of"), _RUNNING).values(cancel_asked=1)
+_CANCELS = select(_J.id).where(_RUNNING, _J.cancel_asked == 1)
+_BEAT = update(jobs).where(_RUNNING, _BY)
 
 
 @dataclass(frozen=True)
@@ -102,8 +130,8 @@ class JobTable:
         Raises:
             UsageError: There are as many already.
         """
-        with self._database.write() as connection:
-            connection.execute(f"DELETE FROM jobs WHERE created < ? AND {_ENDED}", (time.time() - _KEPT_S,))
+        with self._database.write(_TABLE) as connection:
+            connection.execute(_FORGET_OLD, {"before": time.time() - _KEPT_S})
             _refuse_more(connection, kinds, most)
             return _insert(connection, new)
 
@@ -117,7 +145,7 @@ class JobTable:
         Raises:
             UsageError: There are as many already.
         """
-        with self._database.write() as connection:
+        with self._database.write(_TABLE) as connection:
             _forget_lost(connection, new.kind)
             _refuse_more(connection, (new.kind,), most, new.tenant)
             return _take(connection, _insert(connection, new))
@@ -132,50 +160,37 @@ class JobTable:
         Raises:
             UsageError: There are as many already.
         """
-        with self._database.write() as connection:
-            owner = this_process()
-            rows = connection.execute(
-                "SELECT * FROM jobs WHERE state = 'running' AND tenant = ? AND pid = ? AND pid_started = ?",
-                (new.tenant, owner.pid, owner.started),
-            ).fetchall()
-            if len(rows) >= most:
+        with self._database.write(_TABLE) as connection:
+            at_work = connection.execute(_AT_WORK, {"whose": new.tenant, **_by_this()}).scalar_one()
+            if at_work >= most:
                 raise UsageError(f"{most} jobs are at work already; wait until one ends, or cancel one")
             return _take(connection, _insert(connection, new))
 
     def leave(self, job: str) -> None:
         """Let a supervisor do a job that this process took and cannot end."""
-        with self._database.write() as connection:
-            connection.execute(
-                "UPDATE jobs SET state = 'waiting', error = '', pid = 0 WHERE id = ? AND state = 'cancelled'"
-                " AND cancel_asked = 0",
-                (job,),
-            )
+        with self._database.write(_TABLE) as connection:
+            connection.execute(_LEAVE, {"of": job})
 
     def said(self, job: str, text: str) -> None:
         """Record what a running job does; where it ends, how it ended takes that place."""
-        with self._database.write() as connection:
-            connection.execute("UPDATE jobs SET error = ? WHERE id = ? AND state = 'running'", (text, job))
+        with self._database.write(_TABLE) as connection:
+            connection.execute(_SAID, {"of": job, "error": text})
 
     def forget(self, job: str) -> None:
         """Remove a job that nobody will ask for again."""
-        with self._database.write() as connection:
-            connection.execute("DELETE FROM jobs WHERE id = ?", (job,))
+        with self._database.write(_TABLE) as connection:
+            connection.execute(_FORGET, {"of": job})
 
     def claim(self) -> Job | None:
         """Make this process the one that does the oldest waiting job; None where none waits."""
-        with self._database.write() as connection:
-            row = connection.execute(
-                "SELECT id FROM jobs WHERE state = 'waiting' ORDER BY created, rowid LIMIT 1"
-            ).fetchone()
-            return None if row is None else _take(connection, row["id"])
+        with self._database.write(_TABLE) as connection:
+            job = connection.execute(_OLDEST).scalar()
+            return None if job is None else _take(connection, job)
 
     def any_waits(self) -> bool:
         """Whether a job waits for a supervisor; takes no lock."""
         with self._database.read() as connection:
-            return (
-                connection.execute("SELECT 1 FROM jobs WHERE state = 'waiting' LIMIT 1").fetchone()
-                is not None
-            )
+            return connection.execute(_ANY_WAITS).first() is not None
 
     def get(self, job: str) -> Job:
         """Return a job; raise UsageError where there is none of that id."""
@@ -184,8 +199,8 @@ class JobTable:
 
     def began(self, job: str, run: str) -> None:
         """Record the name of the run that a job works on."""
-        with self._database.write() as connection:
-            connection.execute("UPDATE jobs SET run = ? WHERE id = ?", (run, job))
+        with self._database.write(_TABLE) as connection:
+            connection.execute(_SET, {"of": job, "run": run})
 
     def end(
         self,
@@ -198,97 +213,87 @@ class JobTable:
     ) -> None:
         """Record how a job ended."""
         kept = answer if problem is None else json.dumps({"problem": problem})
-        with self._database.write() as connection:
-            connection.execute(
-                "UPDATE jobs SET state = ?, answer = ?, error = ? WHERE id = ?", (state, kept, error, job)
-            )
+        with self._database.write(_TABLE) as connection:
+            connection.execute(_SET, {"of": job, "state": state, "answer": kept, "error": error})
 
     def cancel(self, job: str) -> None:
         """Ask a job to stop; one that still waits is cancelled at once, one that ended stays as it is."""
-        with self._database.write() as connection:
+        with self._database.write(_TABLE) as connection:
             self._row(connection, job)
-            connection.execute(
-                "UPDATE jobs SET state = 'cancelled' WHERE id = ? AND state = 'waiting'", (job,)
-            )
-            connection.execute("UPDATE jobs SET cancel_asked = 1 WHERE id = ?", (job,))
+            connection.execute(_CANCEL_WAITING, {"of": job})
+            connection.execute(_SET, {"of": job, "cancel_asked": 1})
 
     def cancel_run(self, run: str) -> None:
         """Ask whatever job works on a run to stop."""
-        with self._database.write() as connection:
-            connection.execute("UPDATE jobs SET cancel_asked = 1 WHERE run = ? AND state = 'running'", (run,))
+        with self._database.write(_TABLE) as connection:
+            connection.execute(_CANCEL_RUN, {"of": run})
 
     def cancels_asked(self) -> set[str]:
         """Return the running jobs that someone asked to stop."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT id FROM jobs WHERE state = 'running' AND cancel_asked = 1"
-            ).fetchall()
-        return {row["id"] for row in rows}
+            return set(connection.execute(_CANCELS).scalars())
 
     def beat(self) -> None:
         """Say that this process still works on its jobs."""
-        owner = this_process()
-        with self._database.write() as connection:
-            connection.execute(
-                "UPDATE jobs SET beat = ? WHERE state = 'running' AND pid = ? AND pid_started = ?",
-                (time.time(), owner.pid, owner.started),
-            )
+        with self._database.write(_TABLE) as connection:
+            connection.execute(_BEAT, {"beat": time.time(), **_by_this()})
 
-    def _row(self, connection: sqlite3.Connection, job: str) -> sqlite3.Row:
-        row = connection.execute(
-            "SELECT * FROM jobs WHERE id = ? AND tenant = coalesce(?, tenant)", (job, self._tenant)
-        ).fetchone()
+    def _row(self, connection: Connection, job: str) -> RowMapping:
+        row = connection.execute(_ONE, {"of": job, "whose": self._tenant}).mappings().first()
         if row is None:
             raise UsageError(f"no job {job!r}")
         return row
 
 
-def _insert(connection: sqlite3.Connection, new: NewJob) -> str:
+def _insert(connection: Connection, new: NewJob) -> str:
     """Add a job that waits and return its id."""
     job = f"job-{secrets.token_hex(6)}"
-    connection.execute(
-        "INSERT INTO jobs (id, kind, request, device, tenant, state, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (job, new.kind, new.request, new.device, new.tenant, JobState.WAITING, time.time()),
-    )
+    row = {"kind": new.kind, "request": new.request, "device": new.device, "tenant": new.tenant}
+    connection.execute(insert(jobs), {"id": job, **row, "state": JobState.WAITING, "created": time.time()})
     return job
 
 
-def _take(connection: sqlite3.Connection, job: str) -> Job:
+def _take(connection: Connection, job: str) -> Job:
     """Make a job this process's own."""
     owner = this_process()
-    row = connection.execute(
-        "UPDATE jobs SET state = 'running', pid = ?, pid_started = ?, beat = ? WHERE id = ? RETURNING *",
-        (owner.pid, owner.started, time.time(), job),
-    ).fetchone()
-    return _job(row)
+    mine = {"pid": owner.pid, "pid_started": owner.started, "place": owner.place, "beat": time.time()}
+    connection.execute(_SET, {"of": job, "state": JobState.RUNNING, **mine})
+    return _job(connection.execute(_ONE, {"of": job, "whose": None}).mappings().one())
+
+
+def _by_this() -> dict[str, object]:
+    owner = this_process()
+    return {"by": owner.pid, "by_started": owner.started, "by_place": owner.place}
 
 
 def _refuse_more(
-    connection: sqlite3.Connection, kinds: tuple[str, ...], most: int, tenant: str | None = None
+    connection: Connection, kinds: tuple[str, ...], most: int, tenant: str | None = None
 ) -> None:
     """Raise UsageError where so many jobs of these kinds, of one tenant or of all, wait or run."""
-    rows = connection.execute("SELECT * FROM jobs WHERE state IN ('waiting', 'running')").fetchall()
+    rows = connection.execute(_BUSY).mappings().all()
     busy = [row for row in rows if row["kind"] in kinds and tenant in (None, row["tenant"])]
     if sum(not _state(row).ended for row in busy) >= most:
         raise UsageError(f"{most} jobs like this are at work already; wait until one ends, or cancel one")
 
 
-def _forget_lost(connection: sqlite3.Connection, kind: str) -> None:
+def _forget_lost(connection: Connection, kind: str) -> None:
     """Remove the jobs of a kind that processes left behind which are gone: nobody can ask for them any more."""
-    rows = connection.execute("SELECT * FROM jobs WHERE kind = ? AND pid != 0", (kind,)).fetchall()
-    gone = [(row["id"],) for row in rows if not Owner(row["pid"], row["pid_started"]).alive]
-    connection.executemany("DELETE FROM jobs WHERE id = ?", gone)
+    for row in connection.execute(_STARTED, {"of_kind": kind}).mappings().all():
+        if not Owner(row["pid"], row["pid_started"], row["place"]).lives(row["beat"]):
+            connection.execute(_FORGET, {"of": row["id"]})
 
 
-def _state(row: sqlite3.Row) -> JobState:
+def _state(row: RowMapping) -> JobState:
     state = JobState(row["state"])
     if state is not JobState.RUNNING:
         return state
-    alive = Owner(row["pid"], row["pid_started"]).alive and time.time() - row["beat"] < SILENT_S
+    # Whatever its process id says: one that hangs does nothing either.
+    heard = time.time() - row["beat"] < SILENT_S
+    alive = heard and Owner(row["pid"], row["pid_started"], row["place"]).lives(row["beat"])
     return state if alive else JobState.INTERRUPTED
 
 
-def _job(row: sqlite3.Row) -> Job:
+def _job(row: RowMapping) -> Job:
     state = _state(row)
     failed = state is JobState.FAILED and row["answer"] is not None
     return Job(

@@ -9,8 +9,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
 from agent.budget import SearchBudget
 from agent.store.database import Database
+from agent.store.tables import candidates, model_calls
+
+_C = model_calls.c
+_COST = select(func.coalesce(func.sum(_C.tokens), 0), func.sum(_C.usd)).where(_C.run == bindparam("of"))
+_SETTLE = update(model_calls).where(_C.id == bindparam("call"))
+_RELEASE = delete(model_calls).where(_C.id == bindparam("call"))
+_WRITTEN = select(func.count()).where(candidates.c.run == bindparam("of"), candidates.c.round > 0)
 
 
 @dataclass(frozen=True)
@@ -54,18 +63,16 @@ class Ledger:
     async def settle(self, call: int, cost: CallCost) -> None:
         """Replace a call's worst by what it did cost."""
         async with self._settled:
-            with self._database.write() as connection:
-                connection.execute(
-                    "UPDATE model_calls SET tokens = ?, usd = ?, settled = 1 WHERE id = ?",
-                    (cost.tokens, cost.usd, call),
-                )
+            said = {"call": call, "tokens": cost.tokens, "usd": cost.usd, "settled": 1}
+            with self._database.write(self._run) as connection:
+                connection.execute(_SETTLE, said)
             self._close()
 
     async def release(self, call: int) -> None:
         """Forget a call that was never billed."""
         async with self._settled:
-            with self._database.write() as connection:
-                connection.execute("DELETE FROM model_calls WHERE id = ?", (call,))
+            with self._database.write(self._run) as connection:
+                connection.execute(_RELEASE, {"call": call})
             self._close()
 
     async def abandon(self) -> None:
@@ -76,21 +83,15 @@ class Ledger:
     def cost(self) -> CallCost:
         """Return what the run's calls have cost and may yet cost."""
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT coalesce(sum(tokens), 0) AS tokens, sum(usd) AS usd FROM model_calls WHERE run = ?",
-                (self._run,),
-            ).fetchone()
-        return CallCost(row["tokens"], row["usd"])
+            return self._cost(connection)
 
     def candidates_left(self, wanted: int) -> int:
         """Return how many more candidates may be written, `wanted` at most."""
         if self._budget.max_candidates is None:
             return wanted
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT count(*) FROM candidates WHERE run = ? AND round > 0", (self._run,)
-            ).fetchone()
-        left = max(0, self._budget.max_candidates - int(row[0]))
+            written = connection.execute(_WRITTEN, {"of": self._run}).scalar_one()
+        left = max(0, self._budget.max_candidates - written)
         if left == 0:
             self.spent_up = f"the {self._budget.max_candidates} candidates of --max-candidates are written"
         return min(wanted, left)
@@ -101,25 +102,24 @@ class Ledger:
 
     def _reserved(self, model: str, worst: CallCost) -> int | None:
         """Enter a call where it fits, in one transaction with looking whether it does."""
+        row = {"run": self._run, "model": model, "tokens": worst.tokens, "usd": worst.usd}
+        with self._database.write(self._run) as connection:
+            if not self._fits(self._cost(connection), worst):
+                return None
+            return int(connection.execute(insert(model_calls).returning(_C.id), row).scalar_one())
+
+    def _cost(self, connection: Connection) -> CallCost:
+        tokens, usd = connection.execute(_COST, {"of": self._run}).one()
+        return CallCost(tokens, usd)
+
+    def _fits(self, spent: CallCost, worst: CallCost) -> bool:
+        """Whether a call's worst is within what is left; one without a price fits no budget in US dollars."""
         budget = self._budget
-        with self._database.write() as connection:
-            row = connection.execute(
-                "INSERT INTO model_calls (run, model, tokens, usd)"
-                " SELECT :run, :model, :tokens, :usd"
-                " FROM (SELECT coalesce(sum(tokens), 0) AS tokens, coalesce(sum(usd), 0) AS usd"
-                "       FROM model_calls WHERE run = :run) AS spent"
-                " WHERE (:max_tokens IS NULL OR spent.tokens + :tokens <= :max_tokens)"
-                "   AND (:max_usd IS NULL OR spent.usd + :usd <= :max_usd) RETURNING id",
-                {
-                    "run": self._run,
-                    "model": model,
-                    "tokens": worst.tokens,
-                    "usd": worst.usd,
-                    "max_tokens": budget.max_tokens,
-                    "max_usd": budget.max_usd,
-                },
-            ).fetchone()
-        return None if row is None else int(row["id"])
+        if budget.max_tokens is not None and spent.tokens + worst.tokens > budget.max_tokens:
+            return False
+        if budget.max_usd is None:
+            return True
+        return worst.usd is not None and (spent.usd or 0.0) + worst.usd <= budget.max_usd
 
     def _full(self, worst: CallCost) -> str:
         spent, budget = self.cost(), self._budget

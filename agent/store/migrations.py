@@ -1,36 +1,54 @@
 """The schema of the run store as an ordered list of migrations; a database knows how many it has been through.
 
+A file of SQLite goes through all of them. A database of PostgreSQL is made whole, as `agent.store.tables` says, and
+goes through those that were added since: from the seventh on they must be SQL that both engines take.
+
 Add one at the end for whatever changes; one that was released is never edited. `tests/agent/store/fixtures` keeps a
 home as it was before each.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 
+from sqlalchemy import Connection, inspect
+
+from agent.store.tables import METADATA
 from sandbox.errors import UsageError
 
-Migration = Callable[[sqlite3.Connection], None]
+_VERSION = "schema_version"
+Migration = Callable[[Connection], None]
 """Takes a database from one version to the next, inside a transaction that holds the write lock."""
 
 
 def statements(*texts: str) -> Migration:
     """Return a migration of these statements of SQL, in order."""
 
-    def run(connection: sqlite3.Connection) -> None:
+    def run(connection: Connection) -> None:
         for text in texts:
-            connection.execute(text)
+            connection.exec_driver_sql(text)
 
     return run
 
 
-def version(connection: sqlite3.Connection) -> int:
+def version(connection: Connection) -> int:
     """Return how many migrations a database has been through; 0 for a new one, and for those before versions."""
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if connection.dialect.name == "sqlite":
+        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    if not inspect(connection).has_table(_VERSION):
+        return 0
+    return int(connection.exec_driver_sql(f"SELECT number FROM {_VERSION}").scalar_one())
 
 
-def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
+def made_whole(connection: Connection) -> None:
+    """Make the tables of a new database of PostgreSQL; nothing where they are there."""
+    if version(connection) == 0:
+        METADATA.create_all(connection, checkfirst=False)
+        connection.exec_driver_sql(f"CREATE TABLE {_VERSION} (number INTEGER NOT NULL)")
+        connection.exec_driver_sql(f"INSERT INTO {_VERSION} VALUES ({len(MIGRATIONS)})")
+
+
+def migrate(connection: Connection, migrations: Sequence[Migration]) -> None:
     """Bring a database up to date; the connection holds its write lock.
 
     Raises:
@@ -40,7 +58,10 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
     refuse_newer(present, len(migrations))
     for migration in migrations[present:]:
         migration(connection)
-    connection.execute(f"PRAGMA user_version = {len(migrations)}")
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA user_version = {len(migrations)}")
+    else:
+        connection.exec_driver_sql(f"UPDATE {_VERSION} SET number = {len(migrations)}")
 
 
 def refuse_newer(present: int, known: int) -> None:
@@ -53,12 +74,12 @@ def refuse_newer(present: int, known: int) -> None:
         raise UsageError(msg)
 
 
-def _before_versions(connection: sqlite3.Connection) -> None:
+def _before_versions(connection: Connection) -> None:
     """Make the tables that databases had before they were given versions, in whatever state they are."""
     for table in _TABLES:
-        connection.execute(table)
-    if all(row["name"] != "tenant" for row in connection.execute("PRAGMA table_info(runs)")):
-        connection.execute("ALTER TABLE runs ADD COLUMN tenant TEXT NOT NULL DEFAULT ''")
+        connection.exec_driver_sql(table)
+    if all(column["name"] != "tenant" for column in inspect(connection).get_columns("runs")):
+        connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN tenant TEXT NOT NULL DEFAULT ''")
 
 
 _TABLES = (
@@ -231,5 +252,11 @@ _PLANS = statements(
     )
     """,
 )
-MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS, _PLANS)
+_PLACES = statements(
+    "ALTER TABLE runs ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN beat REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX runs_by_created ON runs (created)",
+)
+MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS, _PLANS, _PLACES)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

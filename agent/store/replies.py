@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
 
 from agent.store.database import Database
 from agent.store.questions import Asked, find_questions, keep_question
+from agent.store.tables import candidates, replies, runs
+from sandbox.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -66,28 +81,73 @@ class Reply:
         return self.finish in ("length", "max_tokens")
 
 
+_C = replies.c
+_CODER = candidates.alias("mine")
+_PARENT, _BASE, _HERE = candidates.alias("parent"), candidates.alias("base"), runs.alias("here")
 # A gain is over the faster of the kernels that a candidate started from, or over the baseline.
-_TALLIES = """
-SELECT wrote.{column} AS arm, count(*) AS tried,
-       coalesce(sum(mine.verdict = 'pass' AND mine.latency_us < coalesce(
-           (SELECT min(parent.latency_us) FROM candidates AS parent WHERE parent.run = mine.run
-            AND parent.sha IN (mine.parent, mine.other) AND parent.verdict = 'pass'),
-           (SELECT base.latency_us FROM candidates AS base WHERE base.run = mine.run AND base.round = 0))), 0) AS won
-FROM (SELECT DISTINCT run, round, candidate, {column} FROM replies
-      WHERE role = 'coder' AND model != '' AND {column} != '') AS wrote
-JOIN candidates AS mine ON mine.run = wrote.run AND mine.round = wrote.round AND mine.candidate = wrote.candidate
-JOIN runs ON runs.id = wrote.run JOIN runs AS here ON here.id = :run
-WHERE runs.tenant = here.tenant AND mine.lost = 0 AND mine.verdict IS NOT NULL
-  AND (wrote.run = :run AND wrote.round < :round OR wrote.run != :run AND runs.created < here.created)
-GROUP BY arm
-"""
+_BEFORE = func.coalesce(
+    select(func.min(_PARENT.c.latency_us))
+    .where(
+        *(_PARENT.c.run == _CODER.c.run, _PARENT.c.verdict == Verdict.PASS),
+        _PARENT.c.sha.in_([_CODER.c.parent, _CODER.c.other]),
+    )
+    .correlate(_CODER)
+    .scalar_subquery(),
+    select(_BASE.c.latency_us)
+    .where(_BASE.c.run == _CODER.c.run, _BASE.c.round == 0)
+    .correlate(_CODER)
+    .scalar_subquery(),
+)
+_GAINED = and_(_CODER.c.verdict == Verdict.PASS, _CODER.c.latency_us < _BEFORE)
 
 
-_ROLES = """
-SELECT role, model, count(*) AS calls, sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out,
-       sum(tokens_cached) AS tokens_cached, sum(usd) AS usd, sum(usd IS NULL) AS unpriced
-FROM replies WHERE run = ? AND role IN ('planner', 'coder', 'critic') GROUP BY role, model ORDER BY role, model
-"""
+def _tallies(arm: Column[str]) -> Select[Any, int, Any]:
+    """Return how many judged kernels each value of a column of replies wrote, and how many of them gained."""
+    wrote = (
+        select(_C.run, _C.round, _C.candidate, arm.label("arm"))
+        .where(_C.role == "coder", _C.model != "", arm != "")
+        .distinct()
+        .subquery("wrote")
+    )
+    same = and_(
+        *(wrote.c.run == _CODER.c.run, wrote.c.round == _CODER.c.round),
+        wrote.c.candidate == _CODER.c.candidate,
+    )
+    earlier = and_(wrote.c.run != bindparam("of"), runs.c.created < _HERE.c.created)
+    return (
+        select(wrote.c.arm, func.count(), func.coalesce(func.sum(case((_GAINED, 1), else_=0)), 0))
+        .join(_CODER, same)
+        .join(runs, runs.c.id == wrote.c.run)
+        .join(_HERE, _HERE.c.id == bindparam("of"))
+        .where(
+            *(runs.c.tenant == _HERE.c.tenant, _CODER.c.lost == 0, _CODER.c.verdict.is_not(None)),
+            or_(and_(wrote.c.run == bindparam("of"), wrote.c.round < bindparam("before")), earlier),
+        )
+        .group_by(wrote.c.arm)
+    )
+
+
+_WRITERS, _VARIANTS = _tallies(_C.model), _tallies(_C.variant)
+_OF_RUN = _C.run == bindparam("of")
+_PLACE = and_(_OF_RUN, _C.round == bindparam("at_round"), _C.candidate == bindparam("at_candidate"))
+_ONE = and_(_PLACE, _C.role == bindparam("as_role"), _C.prompt == bindparam("to"))
+_FIND = select(replies).where(_ONE)
+_DROP = delete(replies).where(_ONE)
+_EXCHANGES = (
+    select(replies).where(_OF_RUN, _C.role.in_(bindparam("roles", expanding=True))).order_by(_C.rowid)
+)
+_VARIANT = select(_C.variant).where(_PLACE, _C.role == "coder").order_by(_C.rowid.desc()).limit(1)
+_ROLES = (
+    select(
+        *(_C.role, _C.model, func.count().label("calls"), func.sum(_C.tokens_in).label("tokens_in")),
+        *(func.sum(_C.tokens_out).label("tokens_out"), func.sum(_C.tokens_cached).label("tokens_cached")),
+        func.sum(_C.usd).label("usd"),
+        func.sum(case((_C.usd.is_(None), 1), else_=0)).label("unpriced"),
+    )
+    .where(_OF_RUN, _C.role.in_(["planner", "coder", "critic"]))
+    .group_by(_C.role, _C.model)
+    .order_by(_C.role, _C.model)
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +178,7 @@ class Exchange:
     reply: Reply
 
 
-def _reply(row: sqlite3.Row) -> Reply:
+def _reply(row: RowMapping) -> Reply:
     return Reply(
         text=row["text"],
         tokens_in=row["tokens_in"],
@@ -143,20 +203,13 @@ class Replies:
     def find(self, key: ReplyKey) -> Reply | None:
         """Return the answer that arrived earlier, if one did."""
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT * FROM replies WHERE run = ? AND round = ? AND candidate = ? AND role = ? AND prompt = ?",
-                (self._run, key.round, key.candidate, key.role, key.prompt),
-            ).fetchone()
+            row = connection.execute(_FIND, self._at(key)).mappings().first()
         return None if row is None else _reply(row)
 
     def exchanges(self, roles: tuple[str, ...]) -> list[Exchange]:
         """Return what was answered in some roles, in the order in which it came, with what was asked."""
-        marks = ", ".join("?" * len(roles))
         with self._database.read() as connection:
-            rows = connection.execute(
-                f"SELECT * FROM replies WHERE run = ? AND role IN ({marks}) ORDER BY rowid",
-                (self._run, *roles),
-            ).fetchall()
+            rows = connection.execute(_EXCHANGES, {"of": self._run, "roles": roles}).mappings().all()
             asked = find_questions(connection, self._run, (row["prompt"] for row in rows))
         return [
             Exchange(
@@ -172,55 +225,41 @@ class Replies:
 
         Those of this run's rounds before `round_` and of earlier runs count, so that a resumed run sees the same.
         """
-        return self._tallies("model", round_)
+        return self._tally(_WRITERS, round_)
 
     def variants(self, round_: int) -> dict[str, tuple[int, int]]:
         """Return the same of each way of asking."""
-        return self._tallies("variant", round_)
+        return self._tally(_VARIANTS, round_)
 
     def variant_of(self, round_: int, candidate: int) -> str | None:
         """Return the way in which a candidate's coder was asked before, empty where there was none to choose.
 
         None where it was not asked yet.
         """
+        at = {"of": self._run, "at_round": round_, "at_candidate": candidate}
         with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT variant FROM replies WHERE run = ? AND round = ? AND candidate = ? AND role = 'coder'"
-                " ORDER BY rowid DESC LIMIT 1",
-                (self._run, round_, candidate),
-            ).fetchone()
-        return None if row is None else str(row["variant"])
-
-    def _tallies(self, column: Literal["model", "variant"], round_: int) -> dict[str, tuple[int, int]]:
-        query = _TALLIES.format(column=column)
-        with self._database.read() as connection:
-            rows = connection.execute(query, {"run": self._run, "round": round_}).fetchall()
-        return {row["arm"]: (row["tried"], row["won"]) for row in rows}
+            return connection.execute(_VARIANT, at).scalar()
 
     def costs(self) -> tuple[RoleCost, ...]:
         """Return what the answers of those who were asked in words cost, by role and model."""
         with self._database.read() as connection:
-            rows = connection.execute(_ROLES, (self._run,)).fetchall()
+            rows = connection.execute(_ROLES, {"of": self._run}).mappings().all()
         return tuple(RoleCost(**row) for row in rows)
 
     def keep(self, key: ReplyKey, reply: Reply, asked: Asked | None = None) -> None:
         """Commit an answer, with what was asked where a model was, before anything is done with it."""
-        with self._database.write() as connection:
+        row = {**asdict(reply), "uses": json.dumps([asdict(use) for use in reply.uses])}
+        with self._database.write(self._run) as connection:
             if asked is not None:
                 keep_question(connection, self._run, key.prompt, asked)
-            connection.execute(
-                "INSERT OR REPLACE INTO replies (run, round, candidate, role, prompt, text, tokens_in, tokens_out,"
-                " finish, refusal, uses, tokens_cached, usd, model, variant)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(self._run, key.round, key.candidate, key.role, key.prompt),
-                    *(reply.text, reply.tokens_in, reply.tokens_out, reply.finish, reply.refusal),
-                    *(
-                        json.dumps([asdict(use) for use in reply.uses]),
-                        reply.tokens_cached,
-                        reply.usd,
-                        reply.model,
-                        reply.variant,
-                    ),
-                ),
-            )
+            connection.execute(_DROP, self._at(key))
+            connection.execute(insert(replies), {"run": self._run, **asdict(key), **row})
+
+    def _at(self, key: ReplyKey) -> dict[str, object]:
+        place = {"of": self._run, "at_round": key.round, "at_candidate": key.candidate}
+        return {**place, "as_role": key.role, "to": key.prompt}
+
+    def _tally(self, query: Select[Any, int, Any], round_: int) -> dict[str, tuple[int, int]]:
+        with self._database.read() as connection:
+            rows = connection.execute(query, {"of": self._run, "before": round_}).all()
+        return {arm: (tried, won) for arm, tried, won in rows}

@@ -4,40 +4,84 @@ from __future__ import annotations
 
 import re
 import secrets
-import sqlite3
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, select, union_all, update
 
 from agent.results import RunState, SearchRequest, Stop
 from agent.store.database import Database
 from agent.store.liveness import Owner, this_process
 from agent.store.records import NewRun, Run, RunSummary, Spending, dump_report, load_report
+from agent.store.tables import Words, candidates, events, replies, runs
 from sandbox.errors import UsageError
 from sandbox.verdict import Provenance
 from tools.reports import CheckReport
 
-_LIST = """
-SELECT runs.*, best.latency_us, best.speedup, coalesce(best.provenance, 'estimated') AS provenance,
-       (SELECT coalesce(max(round), 0) FROM candidates WHERE run = runs.id) AS rounds,
-       (SELECT count(*) FROM candidates WHERE run = runs.id AND round > 0 AND verdict IS NOT NULL) AS judged
-FROM runs LEFT JOIN candidates AS best
-  ON best.run = runs.id AND best.round = runs.best_round AND best.candidate = runs.best_candidate
-WHERE runs.tenant = coalesce(?, runs.tenant)
-ORDER BY runs.created DESC, runs.rowid DESC LIMIT ?
-"""
-
-_KERNELS = """
-SELECT sha, run, max(created) FROM (
-    SELECT sha, run FROM candidates UNION ALL SELECT best_sha, id FROM runs
-) AS known JOIN runs ON runs.id = known.run AND runs.tenant = coalesce(?, runs.tenant)
-WHERE sha GLOB ? || '*' GROUP BY sha ORDER BY max(created) DESC, sha LIMIT ?
-"""
-
-_UNFINISHED = """
-SELECT runs.*, coalesce((SELECT max(time) FROM events WHERE run = runs.id), created) AS heard
-FROM runs WHERE state != ?
-"""
+_C = runs.c
+_OF = _C.id == bindparam("of")
+_SEEN = _C.tenant == func.coalesce(bindparam("tenant", type_=Words), _C.tenant)
+_ONE = select(runs).where(_OF, _SEEN)
+_IS_THERE = select(_C.id).where(_OF)
+_SET = update(runs).where(_OF)
+_WORKED = update(runs).where(_OF).values(seconds=_C.seconds + bindparam("more"))
+_ITS = candidates.alias("its")
+_BEST = candidates.alias("best")
+_LIST = (
+    select(
+        *(_C.id, _C.task, _C.device, _C.model, _C.state, _C.stopped, _C.created, _C.error),
+        *(_C.pid, _C.pid_started, _C.place, _C.beat, _BEST.c.latency_us, _BEST.c.speedup),
+        func.coalesce(_BEST.c.provenance, Provenance.ESTIMATED.value).label("provenance"),
+        select(func.coalesce(func.max(_ITS.c.round), 0))
+        .where(_ITS.c.run == _C.id)
+        .scalar_subquery()
+        .label("rounds"),
+        select(func.count())
+        .where(_ITS.c.run == _C.id, _ITS.c.round > 0, _ITS.c.verdict.is_not(None))
+        .scalar_subquery()
+        .label("judged"),
+    )
+    .outerjoin(
+        _BEST,
+        and_(_BEST.c.run == _C.id, _BEST.c.round == _C.best_round, _BEST.c.candidate == _C.best_candidate),
+    )
+    .where(_SEEN)
+    .order_by(_C.created.desc(), _C.rowid.desc())
+    .limit(bindparam("most"))
+)
+_KNOWN = union_all(
+    select(candidates.c.sha, candidates.c.run), select(_C.best_sha.label("sha"), _C.id.label("run"))
+).subquery("known")
+_NEWEST = (
+    select(
+        *(_KNOWN.c.sha, _KNOWN.c.run, _C.created),
+        func.row_number()
+        .over(partition_by=_KNOWN.c.sha, order_by=(_C.created.desc(), _C.rowid.desc()))
+        .label("place"),
+    )
+    .join(runs, and_(_C.id == _KNOWN.c.run, _SEEN))
+    .where(_KNOWN.c.sha.startswith(bindparam("start")))
+    .subquery("newest")
+)
+_KERNELS = (
+    select(_NEWEST.c.sha, _NEWEST.c.run)
+    .where(_NEWEST.c.place == 1)
+    .order_by(_NEWEST.c.created.desc(), _NEWEST.c.sha)
+    .limit(bindparam("most"))
+)
+_WHERE = (_C.id, _C.state, _C.pid, _C.pid_started, _C.place, _C.beat)
+_HEARD = select(func.max(events.c.time)).where(events.c.run == _C.id).scalar_subquery()
+_STANDING = select(*_WHERE, func.coalesce(_HEARD, _C.created).label("heard"))
+_UNFINISHED = _STANDING.where(_C.state != RunState.COMPLETED)
+_OLDEST_FIRST = _STANDING.order_by(_C.created, _C.rowid)
+_SINCE = and_(_SEEN, _C.created >= bindparam("since"))
+_ASKED = select(*_WHERE, _C.request).where(_SINCE)
+_TOKENS = (
+    select(func.coalesce(func.sum(replies.c.tokens_in + replies.c.tokens_out), 0))
+    .join(runs, replies.c.run == _C.id)
+    .where(_SINCE)
+)
 
 
 class Runs:
@@ -50,20 +94,16 @@ class Runs:
 
     def create(self, new: NewRun) -> str:
         """Store a run that this process owns, and return its id."""
-        owner, now = this_process(), time.time()
-        with self._database.write() as connection:
+        now = time.time()
+        row = {
+            **{"created": now, "request": new.request.model_dump_json(), "tenant": new.request.tenant},
+            **{"task": new.task, "task_folder": str(new.task_folder), "task_sha": new.task_sha},
+            **{"device": new.device, "isolation": new.isolation, "model": new.model, "seed": new.seed},
+            **{"strategy": new.strategy, "kind": new.kind, "state": RunState.RUNNING, **_owned(now)},
+        }
+        with self._database.write("runs") as connection:
             run = _free_id(connection, new.task, now)
-            connection.execute(
-                "INSERT INTO runs (id, created, request, task, task_folder, task_sha, device, isolation,"
-                " model, seed, state, pid, pid_started, tenant, strategy, kind)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(run, now, new.request.model_dump_json(), new.task, str(new.task_folder), new.task_sha),
-                    *(new.device, new.isolation, new.model, new.seed),
-                    *(RunState.RUNNING, owner.pid, owner.started, new.request.tenant),
-                    *(new.strategy, new.kind),
-                ),
-            )
+            connection.execute(insert(runs), {"id": run, **row})
         return run
 
     def get(self, run: str) -> Run:
@@ -74,20 +114,31 @@ class Runs:
     def summaries(self, limit: int = 100) -> list[RunSummary]:
         """Return the latest runs, newest first."""
         with self._database.read() as connection:
-            rows = connection.execute(_LIST, (self._tenant, limit)).fetchall()
+            rows = connection.execute(_LIST, {"tenant": self._tenant, "most": limit}).mappings().all()
         return [_summary(row) for row in rows]
 
     def kernels(self, start: str, limit: int = 100) -> list[tuple[str, str]]:
         """Return sha and run of stored kernels whose sha begins so (hexadecimal digits), newest runs first."""
+        values = {"tenant": self._tenant, "start": start, "most": limit}
         with self._database.read() as connection:
-            rows = connection.execute(_KERNELS, (self._tenant, start, limit)).fetchall()
-        return [(row["sha"], row["run"]) for row in rows]
+            return [(sha, run) for sha, run in connection.execute(_KERNELS, values)]
 
     def unfinished(self, since: float) -> set[str]:
         """Return the runs of all tenants that may go on: those at work, and those with an event since then."""
         with self._database.read() as connection:
-            rows = connection.execute(_UNFINISHED, (RunState.COMPLETED,)).fetchall()
+            rows = connection.execute(_UNFINISHED).mappings().all()
         return {row["id"] for row in rows if row["heard"] >= since or _state(row) is RunState.RUNNING}
+
+    def silent(self, before: float) -> list[str]:
+        """Return the runs of all tenants that are not at work and had no event since then, the oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(_OLDEST_FIRST).mappings().all()
+        return [row["id"] for row in rows if _is_silent(row, before)]
+
+    def still_silent(self, connection: Connection, run: str, before: float) -> bool:
+        """Whether a run is one of `silent`, in a transaction that writes to it."""
+        row = connection.execute(_STANDING.where(_OF), {"of": run}).mappings().first()
+        return row is not None and _is_silent(row, before)
 
     def take_over(self, run: str) -> Run:
         """Make this process the owner of a run and return it as it was.
@@ -95,44 +146,41 @@ class Runs:
         Raises:
             UsageError: There is no such run, or another process works on it.
         """
-        owner = this_process()
-        with self._database.write() as connection:
+        with self._database.write(run) as connection:
             before = _run(self._row(connection, run))
             if before.state is RunState.RUNNING:
                 msg = f"run {run} is still at work in another process; cancel it first, or watch it"
                 raise UsageError(msg)
             if before.state is not RunState.COMPLETED:
-                connection.execute(
-                    "UPDATE runs SET state = ?, stopped = NULL, error = '', cancel_asked = 0, pid = ?,"
-                    " pid_started = ? WHERE id = ?",
-                    (RunState.RUNNING, owner.pid, owner.started, run),
-                )
+                fresh = {"state": RunState.RUNNING, "stopped": None, "error": "", "cancel_asked": 0}
+                connection.execute(_SET, {"of": run, **fresh, **_owned(time.time())})
         return before
 
     def add_seconds(self, run: str, seconds: float) -> None:
         """Add to the time that a run has worked."""
-        with self._database.write() as connection:
-            connection.execute("UPDATE runs SET seconds = seconds + ? WHERE id = ?", (seconds, run))
+        with self._database.write(run) as connection:
+            connection.execute(_WORKED, {"of": run, "more": seconds})
+
+    def beat(self, run: str) -> None:
+        """Say that this process still works on a run: other machines do not see whether it lives."""
+        with self._database.write(run) as connection:
+            connection.execute(_SET, {"of": run, "beat": time.time()})
 
     def end(self, run: str, state: RunState, stopped: Stop, *, seconds: float, error: str = "") -> None:
         """Record how a run ended; `seconds` is the work on it that was not added before."""
-        with self._database.write() as connection:
-            connection.execute(
-                "UPDATE runs SET state = ?, stopped = ?, error = ?, seconds = seconds + ? WHERE id = ?",
-                (state, stopped, error, seconds, run),
-            )
+        said = {"state": state, "stopped": stopped, "error": error}
+        with self._database.write(run) as connection:
+            connection.execute(_WORKED, {"of": run, "more": seconds, **said})
 
     def mark_cancelled(self, run: str) -> RunState:
         """Ask a run to stop, wherever it works; return its state: RUNNING until its process notices."""
-        with self._database.write() as connection:
+        with self._database.write(run) as connection:
             state = _run(self._row(connection, run)).state
             if state is RunState.RUNNING:
-                connection.execute("UPDATE runs SET cancel_asked = 1 WHERE id = ?", (run,))
+                connection.execute(_SET, {"of": run, "cancel_asked": 1})
             elif state is RunState.INTERRUPTED:
                 state = RunState.CANCELLED
-                connection.execute(
-                    "UPDATE runs SET state = ?, stopped = ? WHERE id = ?", (state, Stop.CANCELLED, run)
-                )
+                connection.execute(_SET, {"of": run, "state": state, "stopped": Stop.CANCELLED})
         return state
 
     def cancel_asked(self, run: str) -> bool:
@@ -142,12 +190,10 @@ class Runs:
 
     def keep_baseline(self, run: str, report: CheckReport) -> None:
         """Store the judgement on the task's baseline."""
-        with self._database.write() as connection:
-            architecture = "" if report.compile is None else report.compile.architecture
-            connection.execute(
-                "UPDATE runs SET baseline = ?, architecture = ? WHERE id = ?",
-                (dump_report(report), architecture, run),
-            )
+        architecture = "" if report.compile is None else report.compile.architecture
+        said = {"baseline": dump_report(report), "architecture": architecture}
+        with self._database.write(run) as connection:
+            connection.execute(_SET, {"of": run, **said})
 
     def baseline(self, run: str) -> CheckReport | None:
         """Return the judgement on the task's baseline; None before it was judged."""
@@ -158,15 +204,9 @@ class Runs:
     def spent(self, since: float) -> Spending:
         """Return what this tenant's runs have used; runs that began before `since` do not count."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT * FROM runs WHERE tenant = coalesce(?, tenant) AND created >= ?",
-                (self._tenant, since),
-            ).fetchall()
-            tokens = connection.execute(
-                "SELECT coalesce(sum(tokens_in + tokens_out), 0) FROM replies JOIN runs ON replies.run = runs.id"
-                " WHERE runs.tenant = coalesce(?, runs.tenant) AND runs.created >= ?",
-                (self._tenant, since),
-            ).fetchone()[0]
+            values = {"tenant": self._tenant, "since": since}
+            rows = connection.execute(_ASKED, values).mappings().all()
+            tokens = connection.execute(_TOKENS, values).scalar_one()
         requests = [SearchRequest.model_validate_json(row["request"]) for row in rows]
         return Spending(
             running=sum(_state(row) is RunState.RUNNING for row in rows),
@@ -174,37 +214,44 @@ class Runs:
             model_tokens=tokens,
         )
 
-    def _row(self, connection: sqlite3.Connection, run: str) -> sqlite3.Row:
-        found = connection.execute(
-            "SELECT * FROM runs WHERE id = ? AND tenant = coalesce(?, tenant)", (run, self._tenant)
-        ).fetchone()
+    def _row(self, connection: Connection, run: str) -> RowMapping:
+        found = connection.execute(_ONE, {"of": run, "tenant": self._tenant}).mappings().first()
         if found is None:
             msg = f"no run named {run[:200]!r}; `warpwright runs` lists them"
             raise UsageError(msg)
         return found
 
 
-def _free_id(connection: sqlite3.Connection, task: str, now: float) -> str:
+def _owned(now: float) -> dict[str, object]:
+    """Return what a row says of a run that this process owns."""
+    owner = this_process()
+    return {"pid": owner.pid, "pid_started": owner.started, "place": owner.place, "beat": now}
+
+
+def _free_id(connection: Connection, task: str, now: float) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", task.lower()).strip("-")[:40] or "run"
     day = datetime.fromtimestamp(now).astimezone().strftime("%Y%m%d")
     while True:
         run = f"{name}-{day}-{secrets.token_hex(2)}"
-        if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone() is None:
+        if connection.execute(_IS_THERE, {"of": run}).first() is None:
             return run
 
 
-def _state(row: sqlite3.Row) -> RunState:
+def _state(row: RowMapping) -> RunState:
     state = RunState(row["state"])
-    if state is RunState.RUNNING and not Owner(row["pid"], row["pid_started"]).alive:
-        return RunState.INTERRUPTED
-    return state
+    owner = Owner(row["pid"], row["pid_started"], row["place"])
+    return RunState.INTERRUPTED if state is RunState.RUNNING and not owner.lives(row["beat"]) else state
 
 
-def _stopped(row: sqlite3.Row) -> Stop | None:
+def _is_silent(row: RowMapping, before: float) -> bool:
+    return row["heard"] < before and _state(row) is not RunState.RUNNING
+
+
+def _stopped(row: RowMapping) -> Stop | None:
     return None if row["stopped"] is None else Stop(row["stopped"])
 
 
-def _run(row: sqlite3.Row) -> Run:
+def _run(row: RowMapping) -> Run:
     return Run(
         request=SearchRequest.model_validate_json(row["request"]),
         task=row["task"],
@@ -225,7 +272,7 @@ def _run(row: sqlite3.Row) -> Run:
     )
 
 
-def _summary(row: sqlite3.Row) -> RunSummary:
+def _summary(row: RowMapping) -> RunSummary:
     return RunSummary(
         run=row["id"],
         task=row["task"],

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Select, func, select
+
 from agent.store.database import Database
+from agent.store.tables import candidates, jobs, replies, runs
+
+_RUNS = select(runs.c.state, func.count()).group_by(runs.c.state)
+_JOBS = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+_JUDGED = select(func.coalesce(candidates.c.verdict, "unjudged").label("verdict")).subquery("judged")
+_CANDIDATES = select(_JUDGED.c.verdict, func.count()).group_by(_JUDGED.c.verdict)
+_R = replies.c
+_MODELS = select(
+    _R.model,
+    func.coalesce(func.sum(_R.tokens_in), 0),
+    func.coalesce(func.sum(_R.tokens_out), 0),
+    func.coalesce(func.sum(_R.usd), 0.0),
+).group_by(_R.model)
 
 
 @dataclass(frozen=True)
@@ -37,17 +52,14 @@ class Totals:
         """Add up what there is now."""
         with self._database.read() as connection:
 
-            def by(query: str) -> dict[str, int]:
-                return {str(row[0]): int(row[1]) for row in connection.execute(query)}
+            def by(query: Select[str, int]) -> dict[str, int]:
+                return {name: count for name, count in connection.execute(query)}
 
-            models = connection.execute(
-                "SELECT model, coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0), coalesce(sum(usd), 0)"
-                " FROM replies GROUP BY model"
-            ).fetchall()
+            models = connection.execute(_MODELS).all()
             return StoreTotals(
-                runs=by("SELECT state, count(*) FROM runs GROUP BY state"),
-                jobs=by("SELECT state, count(*) FROM jobs GROUP BY state"),
-                candidates=by("SELECT coalesce(verdict, 'unjudged'), count(*) FROM candidates GROUP BY 1"),
+                runs=by(_RUNS),
+                jobs=by(_JOBS),
+                candidates=by(_CANDIDATES),
                 tokens={(row[0], "input"): int(row[1]) for row in models}
                 | {(row[0], "output"): int(row[2]) for row in models},
                 usd={row[0]: float(row[3]) for row in models},

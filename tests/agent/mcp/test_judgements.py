@@ -58,7 +58,7 @@ async def opened(home: Home, toolbox: FakeToolbox) -> AsyncGenerator[Judgements]
 
 def rows(home: Home) -> list[str]:
     with Store(home).jobs._database.read() as connection:  # pyright: ignore[reportPrivateUsage]
-        return [row["state"] for row in connection.execute("SELECT state FROM jobs")]
+        return [row["state"] for row in connection.exec_driver_sql("SELECT state FROM jobs").mappings()]
 
 
 @pytest.fixture

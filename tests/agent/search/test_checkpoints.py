@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from agent.home import Home
 from agent.search.checkpoints import checkpoints
 
 CONFIG = RunnableConfig(configurable={"thread_id": "a", "checkpoint_ns": "", "checkpoint_id": "1"})
@@ -18,8 +20,9 @@ CONFIG = RunnableConfig(configurable={"thread_id": "a", "checkpoint_ns": "", "ch
 async def test_a_write_under_way_at_the_end_is_committed_and_the_lock_is_given_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    path = tmp_path / "checkpoints.db"
-    async with checkpoints(path) as saver:
+    home = Home(tmp_path)
+    async with checkpoints(home) as saver:
+        assert isinstance(saver, AsyncSqliteSaver)
         await saver.setup()
         commit, reached = saver.conn.commit, asyncio.Event()
 
@@ -31,13 +34,13 @@ async def test_a_write_under_way_at_the_end_is_committed_and_the_lock_is_given_b
         monkeypatch.setattr(saver.conn, "commit", slowly)
         writing = asyncio.create_task(saver.aput_writes(CONFIG, [("channel", "value")], "task"))
         await reached.wait()
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+    with closing(sqlite3.connect(home.checkpoints, timeout=0, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert other.execute("SELECT count(*) FROM writes").fetchone() == (1,)
     await writing
 
 
 async def test_what_a_graph_writes_after_its_end_is_dropped_without_a_complaint(tmp_path: Path):
-    async with checkpoints(tmp_path / "checkpoints.db") as saver:
-        await saver.setup()
+    async with checkpoints(Home(tmp_path)) as saver:
+        await saver.threads()
     await saver.aput_writes(CONFIG, [("channel", "value")], "task")

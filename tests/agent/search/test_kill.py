@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
 from pathlib import Path
+
+import pytest
+from sqlalchemy import select
 
 from agent.home import Home
 from agent.results import RunState, SearchResult
 from agent.store import Store
+from agent.store.address import VARIABLE, database_of
+from agent.store.database import Database
+from agent.store.tables import replies
 from sandbox.verdict import Verdict
 from tests.agent.model_server import Answer, Question, serving
 from tests.agent.search_fakes import fenced, kernel
+from tests.postgres import cluster
 
 SCRIPT = Path(__file__).with_name("killed_search.py")
 ROOT = Path(__file__).parents[3]
@@ -30,6 +35,7 @@ def start(*words: str) -> subprocess.Popen[str]:
         "PYTHONPATH": str(ROOT),
         "NO_PROXY": "127.0.0.1",
         "LANGGRAPH_STRICT_MSGPACK": "true",
+        **{name: os.environ[name] for name in (VARIABLE,) if name in os.environ},
     }
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *words], env=environment, stdout=subprocess.PIPE, text=True
@@ -58,6 +64,13 @@ class Endpoint:
             self.held.set()
             self.let_go.wait(60)
         return fenced(kernel(f"LATENCY {60 - number}"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    if request.param == "postgresql":
+        monkeypatch.setenv(VARIABLE, cluster().database())
+    return Home(tmp_path / "home")
 
 
 def test_a_killed_search_resumes_without_asking_an_answered_question_again(home: Home, task_folder: Path):
@@ -96,7 +109,9 @@ def test_a_killed_search_resumes_without_asking_an_answered_question_again(home:
 
 def wait_for_replies(home: Home, wanted: int) -> None:
     """Wait until that many answers have been committed."""
-    pause = threading.Event()
-    with closing(sqlite3.connect(home.database)) as connection:
-        while connection.execute("SELECT count(*) FROM replies WHERE tokens_in > 0").fetchone()[0] < wanted:
-            pause.wait(0.01)
+    pause, database = threading.Event(), Database(database_of(home))
+    while True:
+        with database.read() as connection:
+            if len(connection.execute(select(replies.c.run).where(replies.c.tokens_in > 0)).all()) >= wanted:
+                return
+        pause.wait(0.01)

@@ -19,6 +19,7 @@ from agent.results import RunState, SearchResult, Stop
 from agent.search.starting import resume_search
 from agent.store import Store
 from agent.store.database import Database
+from agent.store.failures import StoreError
 from agent.store.migrations import MIGRATIONS, statements
 from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
@@ -27,6 +28,12 @@ from tests.agent.store.kept_home import FIXTURES, reply, unpack
 
 KEPT = sorted(FIXTURES.glob("before_version_*.tar.xz"))
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Files have grown by migrations; what PostgreSQL is made of is held beside them below."""
+    return Home(tmp_path / "home")
 
 
 @pytest.fixture(params=KEPT, ids=lambda kept: kept.name.partition(".")[0])
@@ -177,7 +184,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(home: Home) -> Non
     Store(home)
     broken = (*MIGRATIONS, statements("ALTER TABLE runs ADD COLUMN colour TEXT", "DROP TABLE nothing"))
     before = columns(home.database)
-    with pytest.raises(sqlite3.OperationalError, match="nothing"):
+    with pytest.raises(StoreError, match="nothing"):
         Database(home.database, broken)
     assert (version(home), columns(home.database)) == (len(MIGRATIONS), before)
 

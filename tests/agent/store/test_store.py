@@ -3,14 +3,13 @@ from __future__ import annotations
 import math
 import os
 import re
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from agent.candidates import CandidatePlan, Submission
 from agent.events import RoundPlanned
@@ -18,10 +17,13 @@ from agent.home import Home
 from agent.home import home as this_home
 from agent.results import RunState, SearchRequest, Stop
 from agent.store import NewRun, Store
+from agent.store.address import database_of
+from agent.store.database import Database
 from agent.store.files import KernelFiles, kernel_sha
 from agent.store.liveness import Owner, process_started, this_process
 from agent.store.records import dump_report, load_report
 from agent.store.replies import Reply, ReplyKey
+from agent.store.tables import runs
 from sandbox.device import Bottleneck, Fault
 from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
@@ -48,8 +50,8 @@ def judged(store: Store, run: str, candidate: int, latency: float | None, **more
 
 def orphaned(home: Home, run: str) -> None:
     """Make a run look as if the process that owns it were gone, its id given to another one."""
-    with closing(sqlite3.connect(home.database)) as connection, connection:
-        connection.execute("UPDATE runs SET pid_started = '1' WHERE id = ?", (run,))
+    with Database(database_of(home)).write(run) as connection:
+        connection.execute(update(runs).where(runs.c.id == run), {"pid_started": "1"})
 
 
 def test_runs_have_short_readable_names_of_their_own(store: Store):
@@ -198,8 +200,8 @@ def test_a_failed_transaction_leaves_nothing_behind(store: Store):
     run = store.create(NEW)
 
     def fail() -> None:
-        with store._database.write() as connection:
-            connection.execute("UPDATE runs SET error = 'half' WHERE id = ?", (run,))
+        with store._database.write(run) as connection:
+            connection.exec_driver_sql("UPDATE runs SET error = 'half'")
             raise ValueError("stop")
 
     with pytest.raises(ValueError, match="stop"):
