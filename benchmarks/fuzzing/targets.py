@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.importing.modules.example_inputs import examples_text
+from agent.importing.problems.definitions import read_definition, read_workloads
 from agent.models import reply
 from agent.store.replies import Reply
 from sandbox.errors import UsageError, WorkerProtocolError
@@ -25,6 +27,13 @@ _NSIGHT = (
     '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"\n'
     '"0","k","gpu__time_duration.sum","ns","1,2"\n'
 )
+_PUBLISHED = """{"name": "twice", "op_type": "elementwise",
+ "axes": {"n": {"type": "var"}, "d": {"type": "const", "value": 8}},
+ "inputs": {"x": {"shape": ["n", "d"], "dtype": "float32"}},
+ "outputs": {"y": {"shape": ["n", "d"], "dtype": "float32"}},
+ "reference": "def run(x):\\n    return 2 * x\\n"}\x1e
+{"uuid": "1", "axes": {"n": 4}, "inputs": {"x": {"type": "random"}}}
+"""
 _TASKS = ROOT / "examples" / "tasks"
 
 
@@ -71,6 +80,13 @@ def _host(data: bytes) -> object:
 
 def _expression(data: bytes) -> object:
     return expressions.parse(_text(data)).evaluate({"n": 7, "m": 12, "BLOCK": 128})
+
+
+def _published(data: bytes) -> object:
+    """A definition and its workloads, a character of their own between them."""
+    definition, _, workloads = _text(data).partition("\x1e")
+    read = read_definition(definition, "definition.json")
+    return read_workloads(workloads, read, "workload.jsonl")
 
 
 def _answers(data: bytes) -> object:
@@ -130,6 +146,13 @@ TARGETS = {
             ),
         ),
         Target("reply", _answers, (), _replies),
+        Target("published_problem", _published, (UsageError,), lambda: iter([_PUBLISHED])),
+        Target(
+            "example_inputs",
+            lambda data: examples_text(_text(data)),
+            (UsageError,),
+            lambda: iter(["float32[64,128], int32[64], 1e-5, true"]),
+        ),
         Target(
             "nsight_report",
             lambda data: counters.read(_text(data)),
