@@ -19,7 +19,7 @@ from tools.tasks.drafting import files_of, read_draft
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 
-FOLDER = Path(__file__).parents[3] / "benchmarks/importing/problems"
+FOLDER = Path(__file__).parents[4] / "benchmarks/importing/problems"
 CHOSEN = (
     "level1/conv_transposed_2d", "level2/conv_group_norm_pool_clamp", "level2/largest_less_mean_gelu",
     "level2/linear_dropout_softmax",
