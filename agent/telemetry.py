@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from sandbox.errors import MissingDependencyError, UsageError
@@ -32,6 +31,8 @@ def exporting() -> Generator[None]:
     if not asked_for():
         yield
         return
+    from importlib.metadata import version
+
     try:
         from opentelemetry import trace
         from opentelemetry.sdk.resources import Resource

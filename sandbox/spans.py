@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 OPERATION = "gen_ai.operation.name"
-PROVIDER = "gen_ai.provider.name"
 AGENT = "gen_ai.agent.name"
 CONVERSATION = "gen_ai.conversation.id"
 REQUEST_MODEL = "gen_ai.request.model"
@@ -24,13 +23,11 @@ ERROR = "error.type"
 
 TASK = "warpwright.task"
 DEVICE = "warpwright.device"
-STRATEGY = "warpwright.strategy"
 ROUND = "warpwright.round"
 CANDIDATE = "warpwright.candidate"
 ROLE = "warpwright.role"
 VERDICT = "warpwright.verdict"
 LATENCY_US = "warpwright.latency_us"
-PROVENANCE = "warpwright.provenance"
 USD = "warpwright.usd"
 SENT_BYTES = "warpwright.worker.sent_bytes"
 RECEIVED_BYTES = "warpwright.worker.received_bytes"

@@ -121,10 +121,8 @@ class Judged:
             check=check,
         )
 
-    def plain(self) -> dict[str, Any]:
-        """Return all of it as plain values, for JSON."""
-        from pydantic import TypeAdapter
-
+    def summary(self) -> dict[str, Any]:
+        """Return what came of it as plain values, without the report."""
         profile = None if self.report is None else self.report.profile
         return {
             "kernel": self.kernel.as_posix(),
@@ -134,10 +132,15 @@ class Judged:
             "latency_us": self.latency_us,
             "provenance": None if profile is None else str(profile.provenance),
             "slower": bool(self.slower),
-            "report": None
-            if self.report is None
-            else TypeAdapter(type(self.report)).dump_python(self.report, mode="json"),
         }
+
+    def plain(self) -> dict[str, Any]:
+        """Return all of it as plain values, for JSON."""
+        from pydantic import TypeAdapter
+
+        report = self.report
+        dumped = None if report is None else TypeAdapter(type(report)).dump_python(report, mode="json")
+        return self.summary() | {"report": dumped}
 
 
 async def judge_all(

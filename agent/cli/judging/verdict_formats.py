@@ -126,9 +126,9 @@ def rewards(judged: Sequence[Judged]) -> str:
     def told(one: Judged) -> dict[str, Any]:
         profile = None if one.report is None else one.report.profile
         speedup = None if profile is None else profile.speedup
-        plain = {key: value for key, value in one.plain().items() if key not in {"report", "slower"}}
         given = None if one.report is None else reward(one.verdict, speedup)
-        return plain | {"speedup": speedup, "reward": given, "reward_definition": NAME}
+        summary = {key: value for key, value in one.summary().items() if key != "slower"}
+        return summary | {"speedup": speedup, "reward": given, "reward_definition": NAME}
 
     return "\n".join(json.dumps(told(one)) for one in judged)
 

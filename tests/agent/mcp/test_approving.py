@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,11 @@ from agent.mcp.server import build_server
 from agent.search.planned import PlannedRound
 from agent.search.stored_approval import StoredApproval
 from agent.store import Store
+from tests.agent.mcp.calling import called, until
 from tests.agent.search.test_approval import PLAN
 from tests.agent.store.test_store import NEW
 
 in_both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
-
-
-async def called(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
-    answer = await client.call_tool(tool, arguments)
-    assert not answer.is_error, answer.content
-    assert answer.structured_content is not None
-    return answer.structured_content
-
-
-async def until(client: Client, run: str, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    async with asyncio.timeout(60):
-        while not enough(status := await called(client, "search_status", run=run, wait_s=5)):
-            pass
-    return status
 
 
 def waits(status: dict[str, Any]) -> bool:

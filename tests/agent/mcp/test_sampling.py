@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -26,6 +24,7 @@ from agent.store import Store
 from agent.store.client_questions import ClientAnswer
 from prompts import load_role
 from sandbox.errors import UsageError
+from tests.agent.mcp.calling import called, until
 from tests.agent.search_fakes import FakeToolbox
 from tests.agent.store.kept_home import reply
 from tests.agent.store.test_store import NEW
@@ -58,20 +57,6 @@ class ClientsModel:
 
 def connect(home: Path, mode: str, model: ClientsModel | None) -> Client:
     return Client(build_server(Home(home), "auto"), mode=mode, sampling_callback=model)
-
-
-async def called(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
-    answer = await client.call_tool(tool, arguments)
-    assert not answer.is_error, answer.content
-    assert answer.structured_content is not None
-    return answer.structured_content
-
-
-async def until(client: Client, run: str, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    async with asyncio.timeout(60):
-        while not enough(status := await called(client, "search_status", run=run, wait_s=2)):
-            pass
-    return status
 
 
 @in_both_modes

@@ -105,8 +105,8 @@ def _convolved(
     positions = [f"{windows}.shape[{axis}]" for axis in range(2, 2 + count)]
     window = [str(size) for size in sizes]
     apart = t.let("apart", f"{windows}.reshape({', '.join([n, str(groups), inside, *positions, *window])})")
-    each = f"{outside}" if not outside.isdigit() else str(int(outside) // groups)
-    each = each if outside.isdigit() else f"{number(SizeText(outside))} // {groups}"
+    fixed = outside.isdigit()
+    each = str(int(outside) // groups) if fixed else f"{number(SizeText(outside))} // {groups}"
     filters = t.let("filters", f"{weight}.reshape({', '.join([str(groups), each, inside, *window])})")
     text = f'np.einsum("ngc{place}{taps},goc{taps}->ngo{place}", {apart}, {filters})'
     joined = f"{t.let('groups', text)}.reshape({', '.join(t.result_shape())})"

@@ -14,7 +14,7 @@ from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
 from sandbox.torch_graphs.graph import ExportCall
 from sandbox.torch_graphs.service import TorchGraphs
-from tests.few_sizes import EXHAUSTIVE
+from tests.exhaustive import EXHAUSTIVE
 from tools.tasks.drafting import files_of, read_draft
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
