@@ -196,7 +196,6 @@ def beside(home: Home) -> dict[str, Callable[[str], object]]:
     store = Store(home)
     return {
         "credit, as a search begins": lambda _: store.credits.latest(),
-        "credit of all runs": lambda _: store.credits.earned(),
         "totals, for metrics": lambda _: store.totals(),
         "a kernel by its name": lambda _: store.runs.kernels("12345"),
     }
