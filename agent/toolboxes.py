@@ -16,13 +16,18 @@ def open_toolbox(device: str, remote: str | None, home: Home) -> Toolbox:
 
     Args:
         device: A device's name, or `auto`; what another machine judges on is its own choice.
-        remote: Address of an MCP server that lends its tools; None for this machine's own.
+        remote: Address of an MCP server that lends its tools, or of a machine that one is started on over SSH; None
+            for this machine's own.
         home: Where compiled programs are kept.
 
     Raises:
         UsageError: There is no such device.
         MissingDependencyError: This machine lacks the device, the compiler or its headers.
     """
+    if remote is not None and remote.startswith("ssh://"):
+        from tools.mcp.ssh_toolbox import SshToolbox
+
+        return SshToolbox(remote)
     if remote is not None:
         from tools.mcp.remote_toolbox import RemoteToolbox
 
