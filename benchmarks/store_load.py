@@ -9,6 +9,7 @@ names; it has to be empty.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 import statistics
@@ -251,7 +252,7 @@ def main(
             made.add_row(one.question, str(one.asked), *said)
         typer.echo(
             f"{load.engine}: {load.runs:,} runs, {load.candidates:,} candidates, written in {load.written_s:.0f} s,"
-            f" {load.stored_mb:,.0f} MB"
+            f" {load.stored_mb:,.0f} MB; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
         )
         Console(width=120, highlight=False).print(made)
     raise typer.Exit(int(bool(load.slow)))

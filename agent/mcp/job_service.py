@@ -18,6 +18,7 @@ from agent.supervisor import keys
 from agent.supervisor.presence import Starter
 from agent.supervisor.work import SEARCHES, OrderJob, ResumeJob, SearchJob
 from sandbox.errors import UsageError
+from sandbox.spans import carried
 from tools.mcp.named_orders import NamedOrder, called
 from tools.progress import Account
 from tools.tasks.catalogue import TaskCatalogue
@@ -48,8 +49,8 @@ class JobService:
     async def search(self, request: SearchRequest, device: str) -> str:
         """Start a search and return its run's name once it exists in the store."""
         ticket = await self._ticket(request.model)
-        job = SearchJob(request=request, ticket=ticket, place=this_place()).model_dump_json()
-        return await self._run_of(NewJob("search", job, device, request.tenant), ticket)
+        asked = SearchJob(request=request, ticket=ticket, place=this_place(), trace=carried())
+        return await self._run_of(NewJob("search", asked.model_dump_json(), device, request.tenant), ticket)
 
     async def resume(self, run: str) -> None:
         """Go on with a run; returns once it is under way."""
@@ -60,8 +61,9 @@ class JobService:
                 " start_search(task=...) begins another"
             )
         ticket = await self._ticket(stored.request.model)
-        job = ResumeJob(run=run, ticket=ticket, place=this_place()).model_dump_json()
-        await self._run_of(NewJob("resume", job, stored.device, stored.request.tenant), ticket)
+        asked = ResumeJob(run=run, ticket=ticket, place=this_place(), trace=carried())
+        new = NewJob("resume", asked.model_dump_json(), stored.device, stored.request.tenant)
+        await self._run_of(new, ticket)
 
     async def hand_over(
         self, order: NamedOrder, device: str, catalogue: TaskCatalogue, under_way: tuple[Work, Account]

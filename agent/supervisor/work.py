@@ -19,6 +19,7 @@ from agent.store import Store
 from agent.store.jobs import Job
 from agent.store.liveness import this_place
 from agent.supervisor import keys
+from sandbox.spans import going_on_below
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.named_orders import NamedOrder, carry_out
 from tools.tasks.catalogue import TaskCatalogue
@@ -34,10 +35,12 @@ class _ModelJob(BaseModel):
     Attributes:
         ticket: Names the keys that were left for it, where it asks any.
         place: Where they were left (`agent.store.liveness.this_place`).
+        trace: The span of the call that asked for it (`sandbox.spans.carried`).
     """
 
     ticket: str | None = None
     place: str = ""
+    trace: str = ""
 
 
 class SearchJob(_ModelJob):
@@ -121,13 +124,14 @@ class DeviceToolboxes:
         else:
             asked = ResumeJob.model_validate_json(job.request)
             begin = partial(resume_search, asked.run)
-        await begin(
-            home=self._home,
-            toolbox=await self.toolbox(job.device),
-            on_event=listen,
-            environment=await self.keys_of(job, asked),
-            approver=StoredApproval(Store(self._home)),
-        )
+        with going_on_below(asked.trace):
+            await begin(
+                home=self._home,
+                toolbox=await self.toolbox(job.device),
+                on_event=listen,
+                environment=await self.keys_of(job, asked),
+                approver=StoredApproval(Store(self._home)),
+            )
 
     async def keys_of(self, job: Job, asked: SearchJob | ResumeJob) -> dict[str, str] | None:
         """Return the keys that were left for a job; None for those of this process.
