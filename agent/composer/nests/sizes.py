@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
 from functools import cached_property, lru_cache
 
 from agent.composer.value import value
