@@ -142,7 +142,7 @@ async def test_a_worker_that_spoke_while_nobody_asked_is_replaced() -> None:
     ],
 )
 async def test_a_worker_over_its_memory_limit_says_so(isolation: Isolation, text: str) -> None:
-    async with WorkerPool(SPEC, isolation) as pool:
+    async with WorkerPool(WorkerSpec("reference", 384 << 20), isolation) as pool:
         with pytest.raises(WorkerMemoryError):
             await ask(pool, text)
         await ask(pool, GOOD)
