@@ -221,9 +221,16 @@ async def _measure(servers: list[_Server], plan: Plan, seen: Seen) -> list[str]:
                     "start_search", task=_TASK, candidates=1, depth=1, seed=number
                 )
                 for number in range(plan.searches)
-            )
+            ),
+            return_exceptions=True,
         )
-        runs = [one["run"] for one in begun]
+        for one in begun:
+            if isinstance(one, BaseException):
+                seen.lost += 1
+                sys.stderr.write(f"{one}\n")
+        runs = [one["run"] for one in begun if not isinstance(one, BaseException)]
+        if not runs:
+            raise SystemExit("no search began")
         until = time.monotonic() + plan.seconds
         await asyncio.gather(
             _restart(servers, plan, seen), *(_ask(one, runs, plan, until, seen) for one in asked)
