@@ -262,6 +262,7 @@ _MANY = statements(
     # Lists count candidates by the index alone: a row holds a report, and most of it is read past otherwise.
     "CREATE INDEX candidates_by_verdict ON candidates (run, round, verdict)",
     "CREATE INDEX kernels_by_sha ON candidates (sha)",
+    "CREATE INDEX best_by_sha ON runs (best_sha)",
     "CREATE INDEX jobs_by_state ON jobs (state, created)",
 )
 MIGRATIONS: tuple[Migration, ...] = (

@@ -49,8 +49,11 @@ _LIST = (
     .order_by(_C.created.desc(), _C.rowid.desc())
     .limit(bindparam("most"))
 )
+# A range, which an index finds, where a pattern would be held against every candidate.
+_BEGIN, _END = bindparam("start", type_=Words), bindparam("end", type_=Words)
 _KNOWN = union_all(
-    select(candidates.c.sha, candidates.c.run), select(_C.best_sha.label("sha"), _C.id.label("run"))
+    select(candidates.c.sha, candidates.c.run).where(candidates.c.sha >= _BEGIN, candidates.c.sha < _END),
+    select(_C.best_sha.label("sha"), _C.id.label("run")).where(_C.best_sha >= _BEGIN, _C.best_sha < _END),
 ).subquery("known")
 _NEWEST = (
     select(
@@ -60,7 +63,6 @@ _NEWEST = (
         .label("place"),
     )
     .join(runs, and_(_C.id == _KNOWN.c.run, _SEEN))
-    .where(_KNOWN.c.sha.startswith(bindparam("start")))
     .subquery("newest")
 )
 _KERNELS = (
@@ -118,7 +120,7 @@ class Runs:
 
     def kernels(self, start: str, limit: int = 100) -> list[tuple[str, str]]:
         """Return sha and run of stored kernels whose sha begins so (hexadecimal digits), newest runs first."""
-        values = {"tenant": self._tenant, "start": start, "most": limit}
+        values = {"tenant": self._tenant, "start": start, "end": f"{start}g", "most": limit}
         with self._database.read() as connection:
             return [(sha, run) for sha, run in connection.execute(_KERNELS, values)]
 

@@ -69,7 +69,8 @@ def reads_all(step: str) -> bool:
 
 def test_what_a_person_waits_for_reads_no_large_table_to_its_end(filled: Home) -> None:
     run = next(one.run for one in Store(filled).list_runs(RUNS + 1) if one.run.endswith("-1"))
-    for question, ask in questions(filled).items():
+    asked = questions(filled) | {"a kernel by its name": lambda _: Store(filled).runs.kernels("12345")}
+    for question, ask in asked.items():
         with plans() as steps:
             ask(run)
         assert steps, question
