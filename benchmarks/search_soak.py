@@ -17,6 +17,7 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -135,10 +136,8 @@ async def soak(home: Home, base_url: str, minutes: float, at_once: int) -> tuple
                 failed += stored.state != "completed"
         while len(waiting) < at_once:
             number += 1
-            new = _job(base_url, number)
-            waiting.add(
-                await asyncio.to_thread(lambda new=new: table_of_jobs.add(new, most=64, kinds=SEARCHES))
-            )
+            add = partial(table_of_jobs.add, _job(base_url, number), most=64, kinds=SEARCHES)
+            waiting.add(await asyncio.to_thread(add))
         await asyncio.sleep(_LOOK_S)
         if time.monotonic() - began > minutes * 60 * len(held) / 4:
             held.append(await asyncio.to_thread(_held, home, began))

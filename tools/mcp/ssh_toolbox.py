@@ -13,7 +13,7 @@ import shlex
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TextIO, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 from mcp import Client, MCPError, StdioServerParameters
@@ -179,7 +179,7 @@ class _Connection:
             args=SshAddress.of(self._url).command,
             env={name: os.environ[name] for name in _KEPT if name in os.environ},
         )
-        async with Client(stdio_client(server, said), mode=PROTOCOL) as client:
+        async with Client(stdio_client(server, cast("TextIO", said)), mode=PROTOCOL) as client:
             async with asyncio.timeout(_START_S):
                 await client.list_tools()  # the first answer says that the server is there
             self._client.set_result(client)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -104,9 +104,8 @@ async def test_a_kernel_is_judged_by_a_server_that_is_started_over_ssh(there: st
     ],
 )
 async def test_what_keeps_a_server_from_starting_over_ssh_is_said(
-    there: str, change: object, kind: type[WarpwrightError], said: str
+    there: str, change: Callable[[str], str], kind: type[WarpwrightError], said: str
 ) -> None:
-    assert callable(change)
     with pytest.raises(kind, match=said):
         async with SshToolbox(change(there)):
             pass
