@@ -272,11 +272,11 @@ class NestWriter:
         ]
         declared += [f"const int {name}" for name in texts.dims.values()]
         arguments = ", ".join([*texts.used, *texts.dims])
-        bounds, shape = threads, f"{grid}, {threads}"
+        bounds, shape, mode = threads, f"{grid}, {threads}", ""
         if tiled is not None:
-            bounds, shape = tiled.bounds, f"{grid}, {tiled.threads}, {tiled.shared}"
+            bounds, shape, mode = tiled.bounds, f"{grid}, {tiled.threads}, {tiled.shared}", tiled.mode
         head = f'extern "C" __global__ void __launch_bounds__({bounds})\n{self._name}({", ".join(declared)})'
-        launch = "\n".join([*before, f"//@ launch {self._name}<<<{shape}>>>({arguments})"])
+        launch = "\n".join([*before, f"//@ launch {mode}{self._name}<<<{shape}>>>({arguments})"])
         counter = f"__device__ unsigned int {self._name}_done;\n\n" if self._tail is not None else ""
         return WrittenKernel(
             f"{counter}{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros),
