@@ -97,9 +97,10 @@ class NestWriter:
         if sums := moments.moments_of(nest):
             return self._moments(sums)
         if back := looks_back(self._program, stage, options):
-            self._at.written += [stage.name, back.state]
+            self._at.written.append(stage.name)
             body = back.named(looking_back.body(back, texts, self._at.decoded))
-            return self._finished(body, back.grid, defines=back.directives())
+            made = self._finished(body, back.grid, defines=back.directives())
+            return replace(made, code=back.variables() + made.code)
         if scanned(stage):
             self._at.written.append(stage.name)
             body = self._head("blockIdx.x", "", "1", nest.points, scanning.body(stage, texts))
