@@ -2,8 +2,8 @@
 
 Decoupled look-back (Merrill and Garland, 2016) with fixed groups: a chunk adds up the totals of its group that come
 before it and the end of the group before, always in the same order: two runs agree bit by bit. State and value
-share one 64-bit word, which one access publishes. Words outlive a launch, and so no launch clears them: the state is the
-number of the launch, which chunks know by the number of the ticket that they take.
+share one 64-bit word, which one access publishes. Words outlive a launch, and so no launch clears them: the state is
+the number of the launch, which a block is told with its ticket.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from agent.composer.nests.sizes import Axis, Size, combinations
 from agent.composer.nests.texts import PackedTexts, Texts
 
 _GROUP = 256
+_ROOM = (256, 4096, 65536)
+"""Words that there are, as far as they do: the same code serves many sizes."""
+
 _WAVES = 264
 """Blocks between which a scan is divided before a thread takes more than one pack."""
 
@@ -60,10 +63,10 @@ class LookBack:
     @property
     def grid(self) -> str:
         """One block a chunk."""
-        return self.named("BLOCKS")
+        return self.named(f"{self._rows} * {self.chunks}")
 
     def variables(self) -> str:
-        """Declare the words, and how many tickets have been taken, in all launches: each takes one for each block."""
+        """Declare the words, and how many launches have taken all their tickets, and this one some, in one word."""
         return self.named(
             f"__device__ unsigned long long {self.state}[WORDS];\n"
             f"__device__ unsigned long long {self.stage.name}_tickets;\n\n"
@@ -71,18 +74,18 @@ class LookBack:
 
     def named(self, text: str) -> str:
         """The text with macros of this scan's own."""
-        return re.sub(r"\b(LANES|PACKS|CHUNK|BLOCKS|WORDS)\b", rf"SCAN_\1_{self.stage.name.upper()}", text)
+        return re.sub(r"\b(LANES|PACKS|CHUNK|WORDS)\b", rf"SCAN_\1_{self.stage.name.upper()}", text)
 
     def directives(self) -> tuple[str, ...]:
         """Sizes of the chunks, and how many words they have."""
         share = f"{self._rows} * ({self.along.extent.expression()}) // (BLOCK * LANES * {_WAVES})"
-        blocks = f"{self._rows} * {self.chunks}"
+        words = f"{self.grid} + {self._rows} * ceil_div({self.chunks}, {_GROUP})"
+        steps = " else ".join(f"{room} if {words} <= {room}" for room in _ROOM)
         lines = (
             width_macro("LANES", self.width, self.aligned),
             f"//@ define PACKS = min(8, max(1, {share}))",
             "//@ define CHUNK = BLOCK * LANES * PACKS",
-            f"//@ define BLOCKS = {blocks}",
-            f"//@ define WORDS = BLOCKS + {self._rows} * ceil_div({self.chunks}, {_GROUP})",
+            f"//@ define WORDS = {steps} else next_pow2({words})",
         )
         return tuple(map(self.named, lines))
 
@@ -176,6 +179,7 @@ def _ticket(
 ) -> str:
     """Take a chunk, in the order in which blocks begin: then all chunks before it have begun."""
     rows = texts.size(combinations(found.rows))
+    following = f"atomicAdd(&{found.stage.name}_tickets, (1ull << 32) - gridDim.x);\n"
     return (
         f"__shared__ {ctype} warps[BLOCK / 32];\n__shared__ {ctype} before;\n__shared__ int ticket;\n"
         "__shared__ unsigned int launch;\n"
@@ -184,8 +188,8 @@ def _ticket(
         f"unsigned long long* const ends = {found.state} + ({rows}) * chunks;\n"
         "if (threadIdx.x == 0) {\n"
         f"    const unsigned long long taken = atomicAdd(&{found.stage.name}_tickets, 1ull);\n"
-        "    ticket = static_cast<int>(taken % BLOCKS);\n"
-        "    launch = static_cast<unsigned int>(taken / BLOCKS) + 1;\n}\n"
+        "    ticket = static_cast<int>(taken);\n    launch = static_cast<unsigned int>(taken >> 32) + 1;\n"
+        f"    if (ticket == gridDim.x - 1) {{\n{indent(indent(following))}    }}\n}}\n"
         "__syncthreads();\nconst int row = ticket / chunks;\nconst int chunk = ticket % chunks;\n"
         f"const int lane = threadIdx.x % 32;\n{decoded('row', found.rows)}"
         "const int first = chunk * CHUNK + threadIdx.x / 32 * (32 * LANES * PACKS) + lane * LANES;\n"
