@@ -46,6 +46,7 @@ class SearchRequest(BaseModel):
     `target_us`, `target_speedup` and `target_roofline` end the search where all that are set are met; each takes the
     place of the task's own.
     `tools` is the address of an MCP server whose tools judge, None for this machine's own.
+    `workers` is the Ray cluster whose nodes judge, `ray://HOST:PORT` or `local-ray`; None for this machine's pool.
     `tenant` is whose run it is: the name of an access token on an HTTP server, empty for this machine's own.
     """
 
@@ -66,6 +67,7 @@ class SearchRequest(BaseModel):
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None
+    workers: str | None = None
     models: ModelSettings = Field(default_factory=ModelSettings)
     budget: SearchBudget = Field(default_factory=SearchBudget)
 

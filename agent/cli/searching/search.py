@@ -36,6 +36,7 @@ from agent.cli.options import (
     TargetUs,
     Temperature,
     ToolsUrl,
+    Workers,
 )
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
 from agent.strategy_names import StrategyName
@@ -93,6 +94,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     max_candidates: MaxCandidates = None,
     max_seconds: MaxSeconds = None,
     tools: ToolsUrl = None,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for a fast correct kernel, and keep the best.
@@ -149,6 +151,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             seed=seed,
             approve=approve,
             tools=tools,
+            workers=workers,
         )
         if request.asks_client:
             raise UsageError(
