@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.metadata
 import logging
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError, WorkerDiedError
@@ -64,16 +66,24 @@ class ClusterLink:
             self.close()
             raise
 
+    @property
+    def address(self) -> str:
+        """Of the cluster's head, for Ray's client."""
+        return self.workers if self._local is None else self._local.address
+
+    @property
+    def folder(self) -> Path | None:
+        """Where a Ray of this machine's own keeps what it writes."""
+        return None if self._local is None else self._local.folder
+
     def _connect(self) -> None:
         from ray.exceptions import RayError
 
         from tools.cluster.cluster_door import try_door
 
-        address, wait_s = (
-            (self.workers, _CONNECT_S) if self._local is None else (self._local.address, _START_S)
-        )
+        address = self.address
         try:
-            try_door(address, within_s=wait_s)
+            try_door(address, within_s=_CONNECT_S if self._local is None else _START_S)
             _require_ray().init(
                 address, namespace=_namespace(), log_to_driver=False, logging_level=logging.ERROR
             )
@@ -129,7 +139,7 @@ def _require_ray() -> Any:
     # Else the folder in which `uv run` started a search would be sent to every node.
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
     try:
-        import grpc  # noqa: F401 - Ray's client does not say that it needs it
+        importlib.import_module("grpc")  # which the core of Ray does without
         import ray
     except ImportError as error:
         raise MissingDependencyError(f"{error}: pip install 'warpwright[ray]'") from error

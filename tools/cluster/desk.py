@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from typing import Any, Protocol
 
@@ -77,7 +78,9 @@ class Desk:
     def figures(self) -> DeskFigures:
         """Say what was done so far."""
         places = tuple((facts.node, facts.pid) for facts in self._facts.values())
-        return DeskFigures(answered=self._answered, repeated=self._repeated, lost=self._lost, judges=places)
+        return DeskFigures(
+            answered=self._answered, repeated=self._repeated, lost=self._lost, judges=places, desk=os.getpid()
+        )
 
     async def _carry_out(self, asked: DeskOrder) -> ClusterAnswer:
         pool, said = self._pool(asked.group), ""

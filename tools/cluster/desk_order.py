@@ -32,7 +32,8 @@ class DeskFigures(BaseModel):
         answered: Orders that judges answered.
         repeated: Orders that were answered before, or were under way: nothing was done again.
         lost: Times that a judge ended with an order in its hands.
-        judges: Process ids of the judges that are there, by the node of each.
+        judges: Node and process id of each judge that is there.
+        desk: Process id of the desk.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,3 +41,4 @@ class DeskFigures(BaseModel):
     repeated: int = 0
     lost: int = 0
     judges: tuple[tuple[str, int], ...] = ()
+    desk: int = 0

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 _PASSED_ON = (
@@ -29,16 +30,16 @@ class LocalRay:
             cpus: Kernels judged at once on CPU slots; None for one a core.
         """
         # Short, for sockets lie below it; nobody else may look into it, for the token does too.
-        self._folder = Path(tempfile.mkdtemp(prefix="wwray-"))
-        self.token_path = self._folder / "token"
-        self.token_path.write_text(secrets.token_hex(32))
+        self.folder = Path(tempfile.mkdtemp(prefix="wwray-"))
+        self.token_path = self.folder / "token"
+        self.token_path.write_text(_token())
         port = _free_port()
         self.address = f"ray://127.0.0.1:{port}"
-        self._log = (self._folder / "log").open("wb")
+        self._log = (self.folder / "log").open("wb")
         argv = [
             "--port=0", f"--ray-client-server-port={port}", "--include-dashboard=false", "--disable-usage-stats",
             "--min-worker-port=0", "--max-worker-port=0", "--node-ip-address=127.0.0.1",
-            f"--temp-dir={self._folder}", f"--object-store-memory={_STORE_BYTES}",
+            f"--temp-dir={self.folder}", f"--object-store-memory={_STORE_BYTES}",
             f"--num-cpus={cpus or len(os.sched_getaffinity(0))}",
         ]  # fmt: skip
         self._process = subprocess.Popen(
@@ -49,7 +50,7 @@ class LocalRay:
     def _environment(self) -> dict[str, str]:
         known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         return known | {
-            "HOME": str(self._folder),
+            "HOME": str(self.folder),
             # With it every second process that the head forks for a client ends by SIGSEGV (grpcio 1.85).
             "GRPC_ENABLE_FORK_SUPPORT": "0",
             "RAY_AUTH_MODE": "token",
@@ -64,7 +65,7 @@ class LocalRay:
     @property
     def said(self) -> str:
         """The last that it printed."""
-        return (self._folder / "log").read_text(errors="replace")[-2000:].strip()
+        return (self.folder / "log").read_text(errors="replace")[-2000:].strip()
 
     def close(self) -> None:
         """End it, with all that runs on it."""
@@ -76,7 +77,13 @@ class LocalRay:
             self._process.kill()
             self._process.wait()
         self._log.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def _token() -> str:
+    """Return the token of every Ray that this process starts: Ray reads a process's token once."""
+    return secrets.token_hex(32)
 
 
 def _free_port() -> int:

@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
+from sandbox.errors import MissingDependencyError
 from sandbox.isolation.choose import VARIABLE
 from sandbox.spans import OPERATION, TOOL, VERDICT, span
 from tools.cluster.cluster_answer import ClusterAnswer
@@ -19,6 +20,8 @@ from tools.cluster.judge_group import JudgeGroup, cluster_device
 from tools.sent_orders import REPORTS, SentOrder, sent
 from tools.tasks.task import Task
 from tools.toolbox import AnyOrder, Order, Toolbox
+
+_LOCAL_S, _CLUSTER_S = 120.0, 900.0
 
 R = TypeVar("R")
 
@@ -31,7 +34,14 @@ class RayToolbox(Toolbox):
     """
 
     def __init__(
-        self, workers: str, device: str, *, cache: Path, tenant: str = "", cpus: int | None = None
+        self,
+        workers: str,
+        device: str,
+        *,
+        cache: Path,
+        tenant: str = "",
+        cpus: int | None = None,
+        patience_s: float | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -41,6 +51,7 @@ class RayToolbox(Toolbox):
             cache: Folder for compiled programs of this machine's own.
             tenant: Whose orders these are; empty for those of this user of this machine.
             cpus: Judges on CPU slots of a Ray of this machine's own; None for one a core.
+            patience_s: How long the first judge is awaited; None for as long as a cluster may take to add a node.
 
         Raises:
             UsageError: There is no such device, or that is no address of a cluster.
@@ -51,6 +62,7 @@ class RayToolbox(Toolbox):
         self._tenant = tenant or f"{getpass.getuser()}@{socket.gethostname()}"
         isolation = os.environ.get(VARIABLE) or "auto"
         self._group = JudgeGroup.of(self._device, isolation, str(cache) if workers == LOCAL else None)
+        self._patience_s = patience_s or (_LOCAL_S if workers == LOCAL else _CLUSTER_S)
         self._isolation = ""
 
     @property
@@ -102,7 +114,14 @@ class RayToolbox(Toolbox):
         """
         self._link = await asyncio.to_thread(join, self._workers, self._cpus)
         try:
-            self._isolation = await self._ask("isolation", self._tenant, self._group.model_dump_json())
+            async with asyncio.timeout(self._patience_s):
+                self._isolation = await self._ask("isolation", self._tenant, self._group.model_dump_json())
+        except TimeoutError:
+            await self.aclose()
+            wanted = f"a GPU for {self._device}" if self._group.gpu else "a CPU slot"
+            raise MissingDependencyError(
+                f"{self._workers} had no node with {wanted} within {self._patience_s:g} s"
+            ) from None
         except BaseException:
             await self.aclose()
             raise
