@@ -19,6 +19,7 @@ LOCAL = "local-ray"
 _SCHEME = "ray://"
 _START_S = 120.0
 _CONNECT_S = 10.0
+_TRIES = 3
 
 
 def checked(workers: str) -> str:
@@ -82,16 +83,16 @@ class ClusterLink:
         from tools.cluster.cluster_door import try_door
 
         address = self.address
+        try_door(address, within_s=_CONNECT_S if self._local is None else _START_S)
         try:
-            try_door(address, within_s=_CONNECT_S if self._local is None else _START_S)
-            _require_ray().init(
-                address, namespace=_namespace(), log_to_driver=False, logging_level=logging.ERROR
-            )
+            _connect_client(address)
             from tools.cluster.actors import desk_actor
 
             self._desk = desk_actor()
         except (ConnectionError, RuntimeError, RayError) as error:
-            raise MissingDependencyError(f"the cluster at {address} cannot be used: {error}") from error
+            raise MissingDependencyError(
+                f"the cluster at {address} cannot be used: {_last_line(error)}"
+            ) from error
 
     async def ask(self, method: str, *args: str) -> str:
         """Ask the desk.
@@ -106,8 +107,9 @@ class ClusterLink:
             call = await asyncio.to_thread(getattr(self._desk, method).remote, *args)
             return await asyncio.wrap_future(call.future())
         except (ConnectionError, RuntimeError, RayError) as error:
-            said = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            raise WorkerDiedError(f"the cluster at {self.workers} gave no answer: {said}") from error
+            raise WorkerDiedError(
+                f"the cluster at {self.workers} gave no answer: {_last_line(error)}"
+            ) from error
         except asyncio.CancelledError:
             if call is not None:
                 await asyncio.to_thread(_require_ray().cancel, call)
@@ -118,6 +120,24 @@ class ClusterLink:
         _require_ray().shutdown()
         if self._local is not None:
             self._local.close()
+
+
+def _connect_client(address: str) -> None:
+    """Connect; the head starts a process for each client, and on a busy machine that is not always there in time."""
+    ray = _require_ray()
+    for left in reversed(range(_TRIES)):
+        try:
+            ray.init(address, namespace=_namespace(), log_to_driver=False, logging_level=logging.ERROR)
+        except ConnectionError:
+            ray.shutdown()
+            if not left:
+                raise
+        else:
+            return
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _namespace() -> str:
