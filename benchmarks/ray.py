@@ -153,16 +153,29 @@ def _told(name: str, result: SearchResult, seconds: float) -> JudgedSearch:
     )
 
 
+async def kill_some(toolbox: RayToolbox, chance: random.Random, most: int = AT_ONCE) -> int:
+    """Kill workers that live, chosen at random; return how many."""
+    there = [pid for _, pid in (await toolbox.figures()).judges if _lives(pid)]
+    chosen = chance.sample(there, min(most, len(there)))
+    for pid in chosen:
+        os.kill(pid, signal.SIGKILL)
+    return len(chosen)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
 async def kill_now_and_then(
     toolbox: RayToolbox, every_s: float, chance: random.Random, killed: list[int]
 ) -> None:
-    """Kill two of the workers, chosen at random, every so many seconds; `killed` takes their process ids."""
+    """Kill two of the workers every so many seconds; `killed` takes how many each time."""
     while True:
         await asyncio.sleep(every_s)
-        there = [pid for _, pid in (await toolbox.figures()).judges]
-        for pid in chance.sample(there, min(AT_ONCE, len(there))):
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
+        killed.append(await kill_some(toolbox, chance))
 
 
 async def on_ray(
@@ -184,7 +197,7 @@ async def on_ray(
             await asyncio.wait({killer})
         figures = await toolbox.figures()
     return JudgedSearch(
-        **{**asdict(found), "kills": len(killed), "lost": figures.lost, "answered": figures.answered}
+        **{**asdict(found), "kills": sum(killed), "lost": figures.lost, "answered": figures.answered}
     )
 
 

@@ -7,11 +7,12 @@ import importlib
 import importlib.metadata
 import logging
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError, WorkerDiedError
+from sandbox.errors import MissingDependencyError, UsageError, WorkerDiedError
 from tools.cluster.local_ray import LocalRay
 
 LOCAL = "local-ray"
@@ -63,7 +64,7 @@ class ClusterLink:
             os.environ.pop("RAY_AUTH_TOKEN", None)
         try:
             self._connect()
-        except WarpwrightError:
+        except BaseException:
             self.close()
             raise
 
@@ -105,7 +106,9 @@ class ClusterLink:
         call: Any = None
         try:
             call = await asyncio.to_thread(getattr(self._desk, method).remote, *args)
-            return await asyncio.wrap_future(call.future())
+            answer = asyncio.wrap_future(call.future())
+            answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+            return await asyncio.shield(answer)  # Ray's client takes no future that somebody else cancelled
         except (ConnectionError, RuntimeError, RayError) as error:
             raise WorkerDiedError(
                 f"the cluster at {self.workers} gave no answer: {_last_line(error)}"
@@ -152,6 +155,10 @@ def _require_ray() -> Any:
         UsageError: The environment turns tokens off.
         MissingDependencyError: Ray is not installed.
     """
+    if "ray" in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        raise UsageError(
+            "Ray was imported before it was known that tokens are asked for: set RAY_AUTH_MODE=token"
+        )
     if os.environ.setdefault("RAY_AUTH_MODE", "token").lower() != "token":
         raise UsageError(
             "RAY_AUTH_MODE turns tokens off, and kernels are judged on clusters that ask for one alone"
