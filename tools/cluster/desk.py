@@ -125,8 +125,12 @@ class Desk:
             for known, judge in self._staff.known():
                 self._pool(known).await_(judge)
         if group not in self._pools:
-            self._pools[group] = JudgePool(partial(self._staff.hire, group), self._staff.fire, self._met)
+            self._pools[group] = JudgePool(partial(self._staff.hire, group), self._dismiss, self._met)
         return self._pools[group]
+
+    def _dismiss(self, judge: Actor) -> None:
+        self._facts.pop(judge, None)
+        self._staff.fire(judge)
 
     def _met(self, judge: Actor, facts: JudgeFacts) -> None:
         self._facts[judge] = facts

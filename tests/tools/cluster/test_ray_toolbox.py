@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ray import scripted_kernels, searched
+from benchmarks.ray import kill_some, scripted_kernels, searched
 from sandbox.errors import MissingDependencyError, UsageError
 from sandbox.verdict import Verdict
 from tests.agent.quick_task import quick_task
@@ -71,9 +71,7 @@ async def test_a_search_comes_to_the_same_as_on_the_local_pool_while_workers_are
         chance, kills = random.Random(5), 0
         while not at_work.done():
             await asyncio.wait({at_work}, timeout=1.0)
-            for _, pid in chance.sample(list((await toolbox.figures()).judges), k=1) if kills < 2 else []:
-                os.kill(pid, signal.SIGKILL)
-                kills += 1
+            kills += await kill_some(toolbox, chance, most=1) if kills < 2 else 0
         ray = await at_work
     assert ray.same(local)
     assert set(local.verdicts.values()) > {"pass", "wrong_result", "compile_error"}
@@ -87,8 +85,7 @@ async def test_an_order_whose_judge_was_killed_is_carried_out_by_another_and_nev
         before = await toolbox.figures()
         asked = asyncio.create_task(toolbox.do(order))
         await asyncio.sleep(0.2)
-        for _, pid in before.judges:
-            os.kill(pid, signal.SIGKILL)
+        await kill_some(toolbox, random.Random(0), most=9)
         report = await asked
         after = await toolbox.figures()
         again = await toolbox.do(order)
