@@ -152,6 +152,14 @@ ToolsUrl = Annotated[
         help="Judge with another machine's tools (`serve --http` there); the token is WARPWRIGHT_TOOLS_TOKEN.",
     ),
 ]
+AlsoOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also-on",
+        metavar="NAME",
+        help="A device on which kernels must pass as well; may be given several times.",
+    ),
+]
 Workers = Annotated[
     str | None,
     typer.Option(

@@ -180,6 +180,13 @@ async def _tools(
     if given is not None:
         yield given
         return
-    opened = open_toolbox(device, request.tools, home, workers=request.workers, tenant=request.tenant)
+    opened = open_toolbox(
+        device,
+        request.tools,
+        home,
+        workers=request.workers,
+        tenant=request.tenant,
+        also_on=request.also_on,
+    )
     async with opened as toolbox:
         yield toolbox

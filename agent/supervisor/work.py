@@ -83,8 +83,9 @@ class DeviceToolboxes:
         return self._open[device]
 
     async def _toolbox_of(self, request: SearchRequest, device: str) -> Toolbox | None:
-        """Return the toolbox of a device; None for a search that has kernels judged on a cluster, by its own."""
-        return await self.toolbox(device) if request.workers is None else None
+        """Return the toolbox of a device; None for a search that opens its own: a cluster's, or several."""
+        own = request.workers is not None or request.also_on
+        return None if own else await self.toolbox(device)
 
     async def carry_out(self, job: Job, listen: Listener) -> str | None:
         """Do a job and return its answer as JSON; None for a search, whose answer is its run.

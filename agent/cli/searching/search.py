@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.options import (
+    AlsoOn,
     Approve,
     AsJson,
     BaseUrl,
@@ -95,6 +96,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     max_seconds: MaxSeconds = None,
     tools: ToolsUrl = None,
     workers: Workers = None,
+    also_on: AlsoOn = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for a fast correct kernel, and keep the best.
@@ -152,6 +154,7 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             approve=approve,
             tools=tools,
             workers=workers,
+            also_on=tuple(also_on or ()),
         )
         if request.asks_client:
             raise UsageError(
