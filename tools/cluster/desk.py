@@ -20,6 +20,8 @@ TRIES = 8
 """Judges that an order may lose before nobody decides it."""
 _REMEMBERED = 512
 _TEND_S = 0.5
+_ADOPT_S = 5.0
+"""For so long a desk that begins waits to hear what judges have answered."""
 
 Actor = Any
 """A handle of Ray's."""
@@ -56,6 +58,7 @@ class Desk:
         self._known_by: dict[str, Actor] = {}
         self._answered = self._repeated = self._lost = 0
         self._tending: asyncio.Task[None] | None = None
+        self._adopted: list[asyncio.Task[None]] = []
 
     async def isolation(self, tenant: str, group: JudgeGroup) -> ClusterAnswer:
         """Say how workers of a group are confined, once there is a judge of it."""
@@ -84,6 +87,8 @@ class Desk:
 
     async def _carry_out(self, asked: DeskOrder) -> ClusterAnswer:
         pool, said = self._pool(asked.group), ""
+        if self._adopted:  # one of them may know the answer
+            await asyncio.wait(self._adopted, timeout=_ADOPT_S)
         for _ in range(TRIES):
             try:
                 judge = await pool.take(asked.tenant)
@@ -122,8 +127,7 @@ class Desk:
     def _pool(self, group: JudgeGroup) -> JudgePool:
         if self._tending is None:
             self._tending = asyncio.create_task(self._tend())
-            for known, judge in self._staff.known():
-                self._pool(known).await_(judge)
+            self._adopted = [self._pool(known).await_(judge) for known, judge in self._staff.known()]
         if group not in self._pools:
             self._pools[group] = JudgePool(partial(self._staff.hire, group), self._dismiss, self._met)
         return self._pools[group]

@@ -89,9 +89,11 @@ class JudgePool:
         self._ready -= 1
         self.await_(judge)
 
-    def await_(self, judge: Actor) -> None:
-        """Take a judge in once it is there."""
-        self._starting[judge] = asyncio.ensure_future(self._take_in(judge)), time.monotonic()
+    def await_(self, judge: Actor) -> asyncio.Task[None]:
+        """Take a judge in once it is there, which is when the task that is returned ends."""
+        task = asyncio.ensure_future(self._take_in(judge))
+        self._starting[judge] = task, time.monotonic()
+        return task
 
     def tend(self, *, others_short: bool) -> None:
         """Let judges go that have nothing to do, at once where another group lacks room."""
