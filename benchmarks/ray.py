@@ -15,7 +15,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -196,9 +196,7 @@ async def on_ray(
             killer.cancel()
             await asyncio.wait({killer})
         figures = await toolbox.figures()
-    return JudgedSearch(
-        **{**asdict(found), "kills": sum(killed), "lost": figures.lost, "answered": figures.answered}
-    )
+    return replace(found, kills=sum(killed), lost=figures.lost, answered=figures.answered)
 
 
 async def measure(every_s: float, seed: int, n: int) -> list[JudgedSearch]:

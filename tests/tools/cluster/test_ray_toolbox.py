@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.ray import kill_some, scripted_kernels, searched
-from sandbox.errors import MissingDependencyError, UsageError
+from sandbox.errors import MissingDependencyError, UsageError, WorkerError
 from sandbox.verdict import Verdict
 from tests.agent.quick_task import quick_task
 from tools.cluster.cluster_link import ClusterLink, join, leave
@@ -41,6 +41,7 @@ def link() -> Iterator[ClusterLink]:
             patch.setenv(name, SECRET)
         for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
             patch.delenv(name, raising=False)
+        patch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "3")  # seconds, for the last test
         found = join("local-ray", 3)
         yield found
         leave(found)
@@ -58,6 +59,21 @@ def task(tmp_path: Path) -> Task:
 
 def own_cluster(cache: Path) -> RayToolbox:
     return RayToolbox("local-ray", "sim:h200", cache=cache, tenant="tester")
+
+
+def processes_of(folder: Path) -> dict[int, str]:
+    """Return the environments of the processes of a Ray that keeps its files in this folder."""
+    found: dict[int, str] = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and process.name != str(os.getpid()):
+            try:
+                environment = (process / "environ").read_bytes().decode(errors="replace")
+                called = (process / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if str(folder) in called + environment:
+                found[int(process.name)] = environment
+    return found
 
 
 async def test_a_search_comes_to_the_same_as_on_the_local_pool_while_workers_are_killed(
@@ -132,20 +148,11 @@ async def test_a_gpu_that_the_cluster_lacks_is_said_to_be_missing_and_the_order_
 
 
 def test_nothing_of_the_callers_environment_is_on_any_node(link: ClusterLink):
-    folder = str(link.folder)
-    seen = 0
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and process.name != str(os.getpid()):
-            try:
-                environment = (process / "environ").read_bytes().decode(errors="replace")
-                called = (process / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if folder in called + environment:
-                seen += 1
-                assert SECRET not in environment
-    assert seen >= 4  # the head, its node and what judges there
-    for written in Path(folder).rglob("*"):
+    assert link.folder is not None
+    found = processes_of(link.folder)
+    assert len(found) >= 4  # the head, its node and what judges there
+    assert not [pid for pid, environment in found.items() if SECRET in environment]
+    for written in link.folder.rglob("*"):
         if written.is_file():
             assert SECRET.encode() not in written.read_bytes(), written
 
@@ -161,3 +168,12 @@ def test_a_head_lets_nobody_in_without_its_token(link: ClusterLink, monkeypatch:
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/nonexistent")
     with pytest.raises(UsageError, match="no token"):
         try_door(link.address, within_s=5)
+
+
+async def test_a_head_that_is_gone_is_said_and_is_no_wrong_kernel(link: ClusterLink, cache: Path, task: Task):
+    assert link.folder is not None
+    async with own_cluster(cache) as toolbox:
+        for pid in processes_of(link.folder):
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(WorkerError, match="gave no answer"):
+            await toolbox.do(CheckOrder(task, f"{task.baseline}\n// asked of nobody\n"))
