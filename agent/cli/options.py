@@ -152,6 +152,22 @@ ToolsUrl = Annotated[
         help="Judge with another machine's tools (`serve --http` there); the token is WARPWRIGHT_TOOLS_TOKEN.",
     ),
 ]
+AlsoOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also-on",
+        metavar="NAME",
+        help="A device on which kernels must pass as well; may be given several times.",
+    ),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        metavar="ray://HOST:PORT|local-ray",
+        help="Judge on a Ray cluster, or on a Ray of this machine's own; else by this machine's own pool.",
+    ),
+]
 TaskName = Annotated[
     str, typer.Option("--task", metavar="TASK|FOLDER", help="A task's name or folder.", show_default=False)
 ]

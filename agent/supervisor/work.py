@@ -82,6 +82,11 @@ class DeviceToolboxes:
             self._open[device] = await self._stack.enter_async_context(self._make(device))
         return self._open[device]
 
+    async def _toolbox_of(self, request: SearchRequest, device: str) -> Toolbox | None:
+        """Return the toolbox of a device; None for a search that opens its own: a cluster's, or several."""
+        own = request.workers is not None or request.also_on
+        return None if own else await self.toolbox(device)
+
     async def carry_out(self, job: Job, listen: Listener) -> str | None:
         """Do a job and return its answer as JSON; None for a search, whose answer is its run.
 
@@ -101,23 +106,23 @@ class DeviceToolboxes:
         from agent.search.stored_approval import StoredApproval
 
         approver = StoredApproval(Store(self._home))
-        toolbox = await self.toolbox(job.device)
         if job.kind == "search":
             search = SearchJob.model_validate_json(job.request)
             await start_search(
                 search.request,
                 home=self._home,
-                toolbox=toolbox,
+                toolbox=await self._toolbox_of(search.request, job.device),
                 on_event=listen,
                 environment=await self._keys(search.ticket),
                 approver=approver,
             )
         else:
             resume = ResumeJob.model_validate_json(job.request)
+            run = Store(self._home).get_run(resume.run)
             await resume_search(
                 resume.run,
                 home=self._home,
-                toolbox=toolbox,
+                toolbox=await self._toolbox_of(run.request, job.device),
                 on_event=listen,
                 environment=await self._keys(resume.ticket),
                 approver=approver,
