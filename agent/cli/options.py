@@ -149,7 +149,24 @@ ToolsUrl = Annotated[
     typer.Option(
         "--tools",
         metavar="URL",
-        help="Judge with another machine's tools (`serve --http` there); the token is WARPWRIGHT_TOOLS_TOKEN.",
+        help="Judge with another machine's tools: ssh://[USER@]HOST[:PORT], or http:// (`serve --http` there, the "
+        "token in WARPWRIGHT_TOOLS_TOKEN).",
+    ),
+]
+AlsoOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also-on",
+        metavar="NAME",
+        help="A device on which kernels must pass as well; may be given several times.",
+    ),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        metavar="ray://HOST:PORT|local-ray",
+        help="Judge on a Ray cluster, or on a Ray of this machine's own; else by this machine's own pool.",
     ),
 ]
 TaskName = Annotated[

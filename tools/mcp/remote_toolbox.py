@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Self, TypeVar, cast
 
 import httpx2
@@ -15,7 +16,6 @@ from mcp.types import INVALID_PARAMS, METHOD_NOT_FOUND, Request, Result
 from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError, WorkerDiedError
 from tools.mcp.remote_calls import (
     PROTOCOL,
-    REPORTS,
     About,
     AboutParams,
     AboutRequest,
@@ -25,8 +25,8 @@ from tools.mcp.remote_calls import (
     JudgeRequest,
     RemoteJudgement,
     WithdrawRequest,
-    params_of,
 )
+from tools.sent_orders import REPORTS, sent
 from tools.tasks.task import Task
 from tools.toolbox import AnyOrder, Order, Toolbox
 
@@ -75,7 +75,7 @@ class RemoteToolbox(Toolbox):
     async def do(self, order: Order[Task, R]) -> R:
         """Have an order carried out there and return its report; see `tools.toolbox.Toolbox`."""
         known = cast("AnyOrder[Task]", order)
-        params = await asyncio.to_thread(params_of, known)
+        params = await asyncio.to_thread(sent, known, JudgeParams)
         read = REPORTS[known.kind].validate_python
         try:
             return read(await self._report(params))
@@ -93,18 +93,30 @@ class RemoteToolbox(Toolbox):
         """Ask what judges there.
 
         Raises:
-            UsageError: The address is none, the token is not accepted, or that server is not warpwright's.
+            UsageError: The address is none, the token is not accepted, or that server is not warpwright's, or of a
+                version whose reports may be others.
             MissingDependencyError: Nothing answers there.
         """
-        if not self.url.startswith(("http://", "https://")):
-            msg = f"{self.url} is not the address of an MCP server: http://HOST:PORT/mcp was expected"
-            raise UsageError(msg)
+        self._require_address()
         try:
             self._about = await self._ask(AboutRequest(params=AboutParams()), About)
+            require_same(self.url, self._about.version)
         except WorkerDiedError as error:
+            await self.aclose()
             msg = f"{error}; start it there with: warpwright serve --http"
             raise MissingDependencyError(msg) from error
+        except WarpwrightError:
+            await self.aclose()
+            raise
         return self
+
+    def _require_address(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            msg = (
+                f"{self.url} is not the address of an MCP server: http://HOST:PORT/mcp was expected,"
+                " or ssh://HOST"
+            )
+            raise UsageError(msg)
 
     async def _report(self, params: JudgeParams) -> dict[str, Any]:
         try:
@@ -194,6 +206,16 @@ class RemoteToolbox(Toolbox):
                 return UsageError(f"the MCP server at {self.url} lends no tools: it is not warpwright's")
             case _:
                 return WorkerDiedError(f"the tools at {self.url} gave no answer: {error.message}")
+
+
+def require_same(url: str, there: str) -> None:
+    """Raise UsageError where another machine's version is not this one's, as far as reports depend on it."""
+    here = version("warpwright")
+    if there and there.split(".")[:2] != here.split(".")[:2]:
+        raise UsageError(
+            f"the tools at {url} are of warpwright {there}, and this is {here}: their reports may not be read here;"
+            " install the same version on both"
+        )
 
 
 def _only(group: BaseExceptionGroup[Any]) -> MCPError:
