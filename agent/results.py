@@ -46,6 +46,8 @@ class SearchRequest(BaseModel):
     `target_us`, `target_speedup` and `target_roofline` end the search where all that are set are met; each takes the
     place of the task's own.
     `tools` is the address of an MCP server whose tools judge, None for this machine's own.
+    `workers` is the Ray cluster whose nodes judge, `ray://HOST:PORT` or `local-ray`; None for this machine's pool.
+    `also_on` names devices on which a kernel must pass as well; `device` is the one that it is ranked by.
     `tenant` is whose run it is: the name of an access token on an HTTP server, empty for this machine's own.
     """
 
@@ -66,6 +68,8 @@ class SearchRequest(BaseModel):
     seed: int | None = None
     tenant: str = ""
     tools: str | None = None
+    workers: str | None = None
+    also_on: tuple[str, ...] = Field(default=(), max_length=8)
     models: ModelSettings = Field(default_factory=ModelSettings)
     budget: SearchBudget = Field(default_factory=SearchBudget)
 

@@ -1,17 +1,27 @@
-"""Opens what judges kernels: this machine's own tools, or those of another over MCP."""
+"""Opens what judges kernels: this machine's own tools, those of another over MCP, or a Ray cluster."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from agent.home import Home
+from sandbox.errors import UsageError
 from tools.toolbox import Toolbox
 
 TOKEN = "WARPWRIGHT_TOOLS_TOKEN"
 """The environment variable of the token for another machine's tools."""
 
 
-def open_toolbox(device: str, remote: str | None, home: Home) -> Toolbox:
+def open_toolbox(
+    device: str,
+    remote: str | None,
+    home: Home,
+    *,
+    workers: str | None = None,
+    tenant: str = "",
+    also_on: Sequence[str] = (),
+) -> Toolbox:
     """Return a toolbox to be entered.
 
     Args:
@@ -19,19 +29,39 @@ def open_toolbox(device: str, remote: str | None, home: Home) -> Toolbox:
         remote: Address of an MCP server that lends its tools, or of a machine that one is started on over SSH; None
             for this machine's own.
         home: Where compiled programs are kept.
+        workers: A Ray cluster whose nodes judge; None for this machine's own pool.
+        tenant: Whose turn it is there when a slot comes free.
+        also_on: Devices on which a kernel must pass as well.
 
     Raises:
-        UsageError: There is no such device.
+        UsageError: There is no such device, or another machine's tools are asked for with a cluster or more devices.
         MissingDependencyError: This machine lacks the device, the compiler or its headers.
     """
-    if remote is not None and remote.startswith("ssh://"):
-        from tools.mcp.ssh_toolbox import SshToolbox
-
-        return SshToolbox(remote)
     if remote is not None:
+        if workers is not None or also_on:
+            raise UsageError(
+                "another machine's tools judge on one device of theirs, and on no cluster of ours"
+            )
+        if remote.startswith("ssh://"):
+            from tools.mcp.ssh_toolbox import SshToolbox
+
+            return SshToolbox(remote)
         from tools.mcp.remote_toolbox import RemoteToolbox
 
         return RemoteToolbox(remote, os.environ.get(TOKEN))
+    first, *others = (_opened(name, home, workers, tenant) for name in (device, *also_on))
+    if not others:
+        return first
+    from tools.several_devices import SeveralDevices
+
+    return SeveralDevices(first, others)
+
+
+def _opened(device: str, home: Home, workers: str | None, tenant: str) -> Toolbox:
+    if workers is not None:
+        from tools.cluster.ray_toolbox import RayToolbox
+
+        return RayToolbox(workers, device, cache=home.compile_cache, tenant=tenant)
     from tools.local_toolbox import LocalToolbox
 
     return LocalToolbox(device, cache=home.compile_cache)

@@ -84,22 +84,23 @@ class ToolboxParts:
     ahead: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
-def local_parts(device: str, cache: Path, workers: int | None) -> ToolboxParts:
+def local_parts(device: str, cache: Path, workers: int | None, isolation: str | None = None) -> ToolboxParts:
     """Return the parts of a toolbox on this machine; nothing is started until it is used.
 
     Args:
         device: A device's name, or `auto`.
         cache: Folder for compiled programs.
         workers: Processes for each role; None for one a core, at most four.
+        isolation: By name; None for what the environment says.
 
     Raises:
         UsageError: There is no such device.
         MissingDependencyError: This machine lacks the device, the compiler or its headers.
     """
     width = workers or max(1, min(4, len(os.sched_getaffinity(0))))
-    isolation = choose_isolation()
-    opened = open_device(device, isolation, workers=width)
-    compiler = Compiler(isolation, cache=cache / "compiled", workers=width)
-    references = References(isolation)
+    confined = choose_isolation(isolation)
+    opened = open_device(device, confined, workers=width)
+    compiler = Compiler(confined, cache=cache / "compiled", workers=width)
+    references = References(confined)
     ahead = (references.warm, opened.warm) if isinstance(opened, SimulatedDevice) else ()
-    return ToolboxParts(compiler, references, opened, isolation.name, width, Prover(isolation), ahead)
+    return ToolboxParts(compiler, references, opened, confined.name, width, Prover(confined), ahead)

@@ -153,6 +153,22 @@ ToolsUrl = Annotated[
         "token in WARPWRIGHT_TOOLS_TOKEN).",
     ),
 ]
+AlsoOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also-on",
+        metavar="NAME",
+        help="A device on which kernels must pass as well; may be given several times.",
+    ),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        metavar="ray://HOST:PORT|local-ray",
+        help="Judge on a Ray cluster, or on a Ray of this machine's own; else by this machine's own pool.",
+    ),
+]
 TaskName = Annotated[
     str, typer.Option("--task", metavar="TASK|FOLDER", help="A task's name or folder.", show_default=False)
 ]

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 import time
-from pathlib import Path
 
 from agent.mcp.access.tenancy import tenant
 from agent.store import Store
 from agent.store.jobs import JUDGEMENT, Job, NewJob
 from agent.supervisor.working import JobRunner
 from sandbox.errors import UsageError
-from tools.mcp.remote_calls import JudgeParams, dump, order_of
-from tools.tasks import folder as task_folder
-from tools.tasks.task import Task
+from tools.mcp.remote_calls import JudgeParams
+from tools.sent_orders import dump, received
 from tools.toolbox import Toolbox
 
 MOST_AT_ONCE = 32
@@ -107,17 +104,5 @@ class Judgements:
 
     async def _carry_out(self, job: Job) -> str:
         params = JudgeParams.model_validate_json(job.request)
-        task = await asyncio.to_thread(_task, params)
-        return json.dumps(dump(await self._toolbox.do(order_of(params, task))))
-
-
-def _task(params: JudgeParams) -> Task:
-    """Read the task that came with a call, and see that it is the one that its client means."""
-    files = {"task.toml": params.task_toml, "reference.py": params.reference, "baseline.cu": params.baseline}
-    with tempfile.TemporaryDirectory(prefix="warpwright-task-") as name:
-        for file, text in files.items():
-            (Path(name) / file).write_bytes(text.encode())
-        task = task_folder.load(name)
-    if task.sha != params.sha:
-        raise UsageError("the task changed while it was sent; try once more")
-    return task
+        order = await asyncio.to_thread(received, params)
+        return json.dumps(dump(await self._toolbox.do(order)))

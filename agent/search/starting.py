@@ -70,7 +70,7 @@ async def start_search(
         raise UsageError("nobody is there to approve of rounds; leave `approve` out")
     store = Store(home)
     make = _proposers(request, proposer, environment, home)
-    async with _tools(request.device, request.tools, home, toolbox) as tools:
+    async with _tools(request, request.device, home, toolbox) as tools:
         new = NewRun(
             request=request,
             task=task.name,
@@ -118,7 +118,7 @@ async def resume_search(
         )
         raise UsageError(msg)
     make = _proposers(run.request, proposer, environment, home)
-    async with _tools(run.device, run.request.tools, home, toolbox) as tools:
+    async with _tools(run.request, run.device, home, toolbox) as tools:
         store.runs.take_over(run_id)
         session = _session(run, task, home, store, tools, make, on_event)
         return await work(replace(session, approver=approver), resumed=True)
@@ -175,10 +175,18 @@ def _ids(event: Event) -> Mapping[str, Any]:
 
 @asynccontextmanager
 async def _tools(
-    device: str, remote: str | None, home: Home, given: Toolbox | None
+    request: SearchRequest, device: str, home: Home, given: Toolbox | None
 ) -> AsyncGenerator[Toolbox, None]:
     if given is not None:
         yield given
         return
-    async with open_toolbox(device, remote, home) as toolbox:
+    opened = open_toolbox(
+        device,
+        request.tools,
+        home,
+        workers=request.workers,
+        tenant=request.tenant,
+        also_on=request.also_on,
+    )
+    async with opened as toolbox:
         yield toolbox

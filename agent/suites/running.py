@@ -43,7 +43,10 @@ async def work(
         await _SuiteWork(kept, home, toolbox, listen).all(at_once)
         return
     request = kept.record.request
-    async with open_toolbox(request.device, request.tools, home) as opened:
+    toolbox = open_toolbox(
+        request.device, request.tools, home, workers=request.workers, tenant=request.tenant
+    )
+    async with toolbox as opened:
         await _SuiteWork(kept, home, opened, listen).all(at_once)
 
 

@@ -97,6 +97,11 @@ class DeviceToolboxes:
             self._open[device] = await self._stack.enter_async_context(self._make(device))
         return self._open[device]
 
+    async def _toolbox_of(self, request: SearchRequest, device: str) -> Toolbox | None:
+        """Return the toolbox of a device; None for a search that opens its own: a cluster's, or several."""
+        own = request.workers is not None or request.also_on
+        return None if own else await self.toolbox(device)
+
     async def carry_out(self, job: Job, listen: Listener) -> str | None:
         """Do a job and return its answer as JSON; None for a search, whose answer is its run.
 
@@ -117,17 +122,17 @@ class DeviceToolboxes:
 
         if job.kind == "search":
             asked = SearchJob.model_validate_json(job.request)
+            request = asked.request
             # One that has a run was begun by a supervisor that ended.
-            begin = (
-                partial(start_search, asked.request) if job.run is None else partial(resume_search, job.run)
-            )
+            begin = partial(start_search, request) if job.run is None else partial(resume_search, job.run)
         else:
             asked = ResumeJob.model_validate_json(job.request)
+            request = Store(self._home).get_run(asked.run).request
             begin = partial(resume_search, asked.run)
         with going_on_below(asked.trace):
             await begin(
                 home=self._home,
-                toolbox=await self.toolbox(job.device),
+                toolbox=await self._toolbox_of(request, job.device),
                 on_event=listen,
                 environment=await self.keys_of(job, asked),
                 approver=StoredApproval(Store(self._home)),

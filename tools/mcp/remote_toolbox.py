@@ -16,7 +16,6 @@ from mcp.types import INVALID_PARAMS, METHOD_NOT_FOUND, Request, Result
 from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError, WorkerDiedError
 from tools.mcp.remote_calls import (
     PROTOCOL,
-    REPORTS,
     About,
     AboutParams,
     AboutRequest,
@@ -26,8 +25,8 @@ from tools.mcp.remote_calls import (
     JudgeRequest,
     RemoteJudgement,
     WithdrawRequest,
-    params_of,
 )
+from tools.sent_orders import REPORTS, sent
 from tools.tasks.task import Task
 from tools.toolbox import AnyOrder, Order, Toolbox
 
@@ -76,7 +75,7 @@ class RemoteToolbox(Toolbox):
     async def do(self, order: Order[Task, R]) -> R:
         """Have an order carried out there and return its report; see `tools.toolbox.Toolbox`."""
         known = cast("AnyOrder[Task]", order)
-        params = await asyncio.to_thread(params_of, known)
+        params = await asyncio.to_thread(sent, known, JudgeParams)
         read = REPORTS[known.kind].validate_python
         try:
             return read(await self._report(params))

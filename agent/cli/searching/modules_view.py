@@ -27,7 +27,8 @@ async def module_verdict(result: SearchResult, run: Run, home: Home) -> ModuleVe
     if result.best is None or not (run.task_folder / FILE).is_file():
         return None
     origin = read_origin(run.task_folder)
-    if origin is None or run.request.tools is not None:
+    elsewhere = run.request.workers is not None and run.device.startswith("cuda")
+    if origin is None or run.request.tools is not None or elsewhere:
         return None
     from agent.importing.modules.verifying import against_module
     from sandbox.isolation.choose import choose_isolation

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.options import (
+    AlsoOn,
     Approve,
     AsJson,
     BaseUrl,
@@ -36,6 +37,7 @@ from agent.cli.options import (
     TargetUs,
     Temperature,
     ToolsUrl,
+    Workers,
 )
 from agent.cli.outcome import ExitStatus, conclude, of_verdict
 from agent.strategy_names import StrategyName
@@ -93,6 +95,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
     max_candidates: MaxCandidates = None,
     max_seconds: MaxSeconds = None,
     tools: ToolsUrl = None,
+    workers: Workers = None,
+    also_on: AlsoOn = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for a fast correct kernel, and keep the best.
@@ -149,6 +153,8 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
             seed=seed,
             approve=approve,
             tools=tools,
+            workers=workers,
+            also_on=tuple(also_on or ()),
         )
         if request.asks_client:
             raise UsageError(

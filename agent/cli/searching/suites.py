@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import AsJson, BaseUrl, DeviceName, MaxUsd, Model, Strategy, ToolsUrl
+from agent.cli.options import AsJson, BaseUrl, DeviceName, MaxUsd, Model, Strategy, ToolsUrl, Workers
 from agent.cli.outcome import ExitStatus, conclude
 from agent.strategy_names import StrategyName
 
@@ -44,6 +44,7 @@ def suite(  # noqa: PLR0913 - they are the options of the command
         ),
     ] = None,
     tools: ToolsUrl = None,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for every task of a suite, several at once, and say what it adds up to.
@@ -77,6 +78,7 @@ def suite(  # noqa: PLR0913 - they are the options of the command
                 depth=depth,
                 strategy=strategy,
                 tools=tools,
+                workers=workers,
             )
             kept = record.begin(listed, request, seeds, found)
         begun.append(kept.record.id)

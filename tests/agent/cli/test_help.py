@@ -71,7 +71,7 @@ def test_help_loads_no_agent_framework_and_no_numpy() -> None:
         "from warpwright import main\n"
         "try:\n    main()\n"
         "except SystemExit:\n    pass\n"
-        "heavy = {'langgraph', 'langchain_core', 'langchain_openai', 'mcp', 'numpy', 'openai'}\n"
+        "heavy = {'langgraph', 'langchain_core', 'langchain_openai', 'mcp', 'numpy', 'openai', 'ray'}\n"
         "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -17,7 +17,8 @@ from agent.store import Store
 from agent.store.jobs import Job, JobProblem, JobState
 from sandbox.errors import MissingDependencyError, UsageError
 from tests.agent.search_fakes import FakeToolbox, kernel
-from tools.mcp.remote_calls import JudgeParams, params_of
+from tools.mcp.remote_calls import JudgeParams
+from tools.sent_orders import sent
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder, Order
@@ -67,7 +68,7 @@ def params(task_folder: Path) -> JudgeParams:
 
 
 def asked(folder: Path, mark: str) -> JudgeParams:
-    return params_of(CheckOrder(task_folder.load(folder), kernel(mark)))
+    return sent(CheckOrder(task_folder.load(folder), kernel(mark)), JudgeParams)
 
 
 async def until_stopped(toolbox: SlowToolbox) -> None:

@@ -22,9 +22,9 @@ from sandbox.verdict import Provenance, Verdict
 from tests.agent.mcp.http_serving import Served, http_server
 from tests.agent.quick_task import quick_task
 from tools.local_toolbox import LocalToolbox
-from tools.mcp.remote_calls import REPORTS, dump
 from tools.mcp.remote_toolbox import RemoteToolbox
 from tools.reports import CaseReport, CheckReport, Mismatch, TestReport
+from tools.sent_orders import REPORTS, dump
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder

@@ -1,0 +1,208 @@
+"""This process's connection to a cluster: one at a time, over Ray's client, with a token."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.metadata
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import MissingDependencyError, UsageError, WorkerDiedError
+from tools.cluster.local_ray import LocalRay
+
+LOCAL = "local-ray"
+"""What stands for a Ray of this machine's own."""
+_SCHEME = "ray://"
+_START_S = 120.0
+_CONNECT_S = 10.0
+_TRIES = 3
+
+
+def checked(workers: str) -> str:
+    """Return where kernels are judged.
+
+    Raises:
+        UsageError: It is no address of a cluster.
+    """
+    if workers == LOCAL or workers.startswith(_SCHEME):
+        return workers
+    raise UsageError(f"{workers!r} names no workers: {LOCAL}, or a cluster as ray://HOST:10001, was expected")
+
+
+class ClusterLink:
+    """A connection, and the Ray of this machine's own behind it where that was asked for."""
+
+    def __init__(self, workers: str, cpus: int | None = None) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            workers: `ray://HOST:PORT`, or `local-ray`.
+            cpus: Of a Ray of this machine's own; None for all.
+        """
+        self.workers = workers
+        self.users = 0
+        self._cpus = cpus
+        self._local: LocalRay | None = None
+        self._desk: Any = None
+
+    def open(self) -> None:
+        """Connect, which takes some seconds.
+
+        Raises:
+            UsageError: The cluster asks for no token, or not for this one.
+            MissingDependencyError: Ray is not installed, or nothing answers there.
+        """
+        _require_ray()
+        if self.workers == LOCAL:
+            self._local = LocalRay(self._cpus)
+            os.environ["RAY_AUTH_TOKEN_PATH"] = str(self._local.token_path)
+            os.environ.pop("RAY_AUTH_TOKEN", None)
+        try:
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def address(self) -> str:
+        """Of the cluster's head, for Ray's client."""
+        return self.workers if self._local is None else self._local.address
+
+    @property
+    def folder(self) -> Path | None:
+        """Where a Ray of this machine's own keeps what it writes."""
+        return None if self._local is None else self._local.folder
+
+    def _connect(self) -> None:
+        from ray.exceptions import RayError
+
+        from tools.cluster.cluster_door import try_door
+
+        address = self.address
+        try_door(address, within_s=_CONNECT_S if self._local is None else _START_S)
+        try:
+            _connect_client(address)
+            from tools.cluster.actors import desk_actor
+
+            self._desk = desk_actor()
+        except (ConnectionError, RuntimeError, RayError) as error:
+            raise MissingDependencyError(
+                f"the cluster at {address} cannot be used: {_last_line(error)}"
+            ) from error
+
+    async def ask(self, method: str, *args: str) -> str:
+        """Ask the desk.
+
+        Raises:
+            WorkerDiedError: It gave no answer: the cluster, its head or the connection is gone.
+        """
+        from ray.exceptions import RayError
+
+        call: Any = None
+        try:
+            call = await asyncio.to_thread(getattr(self._desk, method).remote, *args)
+            answer = asyncio.wrap_future(call.future())
+            answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+            return await asyncio.shield(answer)  # Ray's client takes no future that somebody else cancelled
+        except (ConnectionError, RuntimeError, RayError) as error:
+            raise WorkerDiedError(
+                f"the cluster at {self.workers} gave no answer: {_last_line(error)}"
+            ) from error
+        except asyncio.CancelledError:
+            if call is not None:
+                await asyncio.to_thread(_require_ray().cancel, call)
+            raise
+
+    def close(self) -> None:
+        """Disconnect, and end what was started here."""
+        _require_ray().shutdown()
+        if self._local is not None:
+            self._local.close()
+
+
+def _connect_client(address: str) -> None:
+    """Connect; the head starts a process for each client, and on a busy machine that is not always there in time."""
+    ray = _require_ray()
+    for left in reversed(range(_TRIES)):
+        try:
+            ray.init(address, namespace=_namespace(), log_to_driver=False, logging_level=logging.ERROR)
+        except ConnectionError:
+            ray.shutdown()
+            if not left:
+                raise
+        else:
+            return
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+
+
+def _namespace() -> str:
+    """Where this version's desk and judges are: another version's speak otherwise."""
+    return f"warpwright-{importlib.metadata.version('warpwright')}"
+
+
+def _require_ray() -> Any:
+    """Return Ray, after having said how this process is known to clusters, which Ray reads when it is imported.
+
+    Raises:
+        UsageError: The environment turns tokens off.
+        MissingDependencyError: Ray is not installed.
+    """
+    if "ray" in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        raise UsageError(
+            "Ray was imported before it was known that tokens are asked for: set RAY_AUTH_MODE=token"
+        )
+    if os.environ.setdefault("RAY_AUTH_MODE", "token").lower() != "token":
+        raise UsageError(
+            "RAY_AUTH_MODE turns tokens off, and kernels are judged on clusters that ask for one alone"
+        )
+    # Else the folder in which `uv run` started a search would be sent to every node.
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+    try:
+        importlib.import_module("grpc")  # which the core of Ray does without
+        import ray
+    except ImportError as error:
+        raise MissingDependencyError(f"{error}: pip install 'warpwright[ray]'") from error
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    return ray
+
+
+_links: dict[str, ClusterLink] = {}
+_joining = threading.Lock()
+
+
+def join(workers: str, cpus: int | None = None) -> ClusterLink:
+    """Return this process's connection to a cluster, open; whoever joined leaves it again. Takes some seconds.
+
+    Raises:
+        UsageError: That is no address, this process is connected to another cluster, or the token is not taken.
+        MissingDependencyError: Ray is not installed, or nothing answers there.
+    """
+    with _joining:
+        link = _links.get(workers)
+        if link is None:
+            if other := next(iter(_links), None):
+                raise UsageError(
+                    f"this process has its kernels judged at {other}; {workers} needs one of its own"
+                )
+            link = ClusterLink(workers, cpus)
+            link.open()
+            _links[workers] = link
+        link.users += 1
+        return link
+
+
+def leave(link: ClusterLink) -> None:
+    """Disconnect, once all who joined have left."""
+    with _joining:
+        link.users -= 1
+        if not link.users:
+            _links.pop(link.workers, None)
+            link.close()
