@@ -6,6 +6,7 @@
 # Run the MCP server over stdio:   docker run --rm -i warpwright serve
 # The same over HTTP, for those who have a token (`token add NAME` in the same volume prints one):
 #   docker run --rm -v warpwright:/home/warpwright -p 8000:8000 warpwright serve --http --host 0.0.0.0 --allow-host NAME
+# For several machines: --build-arg EXTRAS=postgres,observe,ray (examples/deploy).
 # Keep the runs between containers: docker run --rm -it -v warpwright:/home/warpwright warpwright optimize softmax
 #
 # BASE: an image with Python 3.11 or newer and its venv module, or one with apt-get to install them from.
@@ -21,10 +22,10 @@ RUN if ! python3 -c 'import ensurepip' 2>/dev/null; then \
 FROM python AS build
 ARG EXTRAS=""
 # PyCUDA ships as source only: the gpu extra needs a compiler and the CUDA headers while it is built.
-RUN if [ "${EXTRAS}" = gpu ]; then \
+RUN case ",${EXTRAS}," in *,gpu,*) \
         apt-get update && apt-get install -y --no-install-recommends g++ python3-dev cuda-nvcc-13-0 libcurand-dev-13-0 && \
-        rm -rf /var/lib/apt/lists/*; \
-    fi
+        rm -rf /var/lib/apt/lists/* ;; \
+    esac
 # The pattern makes the folder optional: COPY fails only where nothing at all is found.
 COPY pyproject.toml wheelhous[e] /wheelhouse/
 RUN if ls /wheelhouse/*.whl >/dev/null 2>&1; then \
@@ -32,7 +33,8 @@ RUN if ls /wheelhouse/*.whl >/dev/null 2>&1; then \
     fi && \
     python3 -m venv /opt/warpwright/venv && \
     PATH="/usr/local/cuda/bin:${PATH}" /opt/warpwright/venv/bin/pip install --no-cache-dir --target /opt/warpwright/site \
-        "numpy>=2" "ml_dtypes>=0.5" "cuda-bindings>=13.0,<13.1" ${EXTRAS:+"pycuda>=2025.1"} && \
+        "numpy>=2" "ml_dtypes>=0.5" "cuda-bindings>=13.0,<13.1" \
+        $(case ",${EXTRAS}," in *,gpu,*) echo "pycuda>=2025.1" ;; esac) && \
     python3 -c 'import pathlib; [file.unlink() for file in pathlib.Path("/opt/warpwright/site").rglob("*.cpp")]'
 
 FROM python AS sandbox

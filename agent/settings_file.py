@@ -31,14 +31,26 @@ class _StoreTable(BaseModel):
     database: str | None = None
 
 
+class _SupervisorTable(BaseModel):
+    """How much a home's supervisor does.
+
+    Attributes:
+        jobs_at_once: Jobs that share the workers of its machine; more would only make each other wait.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    jobs_at_once: int = Field(default=8, ge=1, le=256)
+
+
 class SettingsFile(BaseModel):
-    """What the files say: `[models]`, `[budget]`, `[store]` and `[prices."MODEL"]`."""
+    """What the files say: `[models]`, `[budget]`, `[store]`, `[supervisor]` and `[prices."MODEL"]`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     models: _ModelTable = Field(default_factory=_ModelTable)
     budget: SearchBudget = Field(default_factory=SearchBudget)
     prices: dict[str, TokenPrice] = Field(default_factory=dict[str, TokenPrice])
     store: _StoreTable = Field(default_factory=_StoreTable)
+    supervisor: _SupervisorTable = Field(default_factory=_SupervisorTable)
 
     def model_settings(self, **flags: object) -> ModelSettings:
         """Return how models are asked; flags that were given, which are not None, come first."""
@@ -96,7 +108,7 @@ def _tables(path: Path) -> dict[str, dict[str, Any]]:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:4])
         raise UsageError(
-            f'{path}: {wrong}; known are [models], [budget], [store] and [prices."MODEL"]'
+            f'{path}: {wrong}; known are [models], [budget], [store], [supervisor] and [prices."MODEL"]'
         ) from None
     return tables
 

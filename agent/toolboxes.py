@@ -26,7 +26,8 @@ def open_toolbox(
 
     Args:
         device: A device's name, or `auto`; what another machine judges on is its own choice.
-        remote: Address of an MCP server that lends its tools; None for this machine's own.
+        remote: Address of an MCP server that lends its tools, or of a machine that one is started on over SSH; None
+            for this machine's own.
         home: Where compiled programs are kept.
         workers: A Ray cluster whose nodes judge; None for this machine's own pool.
         tenant: Whose turn it is there when a slot comes free.
@@ -36,6 +37,10 @@ def open_toolbox(
         UsageError: There is no such device, or another machine's tools are asked for with a cluster or more devices.
         MissingDependencyError: This machine lacks the device, the compiler or its headers.
     """
+    if remote is not None and remote.startswith("ssh://"):
+        from tools.mcp.ssh_toolbox import SshToolbox
+
+        return SshToolbox(remote)
     if remote is not None:
         if workers is not None or also_on:
             raise UsageError(

@@ -27,7 +27,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 _ROOT = Path(__file__).resolve().parents[1]
-_TASKS = ("softmax", "reduction", "matmul", "transpose", "relu", "sigmoid", "dot_product", "vector_add")
+TASKS = ("softmax", "reduction", "matmul", "transpose", "relu", "sigmoid", "dot_product", "vector_add")
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ def _server(home: Path) -> Generator[_Server]:
             process.communicate(timeout=60)
 
 
-_TLS = ssl.create_default_context()
+TLS = ssl.create_default_context()
 """Made once: it takes longer than a request, and nothing here uses it."""
 
 
 @asynccontextmanager
 async def _client(url: str) -> AsyncGenerator[Client]:
     async with (
-        httpx2.AsyncClient(timeout=120, verify=_TLS) as http,
+        httpx2.AsyncClient(timeout=120, verify=TLS) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
     ):
         await client.list_tools()  # as clients do once they are connected, to know what there is
@@ -119,7 +119,7 @@ async def _measure(server: _Server, load: _Load) -> int:
         clients = [await stack.enter_async_context(_client(server.url)) for _ in range(load.clients)]
         runs: list[str] = []
         for number in range(load.searches):
-            task = _TASKS[number % len(_TASKS)]
+            task = TASKS[number % len(TASKS)]
             begun = await _call(clients[0], "start_search", task=task, candidates=4, depth=16)
             runs.append(begun["run"])
         memory: list[float] = []

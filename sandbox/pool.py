@@ -109,7 +109,7 @@ class WorkerPool(AsyncClosing):
         while self._idle:
             last = self._last.get(about)
             worker = self._idle.pop(self._idle.index(last) if last in self._idle else -1)
-            if worker.alive:
+            if worker.waiting:
                 return worker
             await worker.kill()
             self._forget(worker)

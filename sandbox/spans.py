@@ -107,3 +107,30 @@ def span(name: str, said: Mapping[str, Value] | None = None, *, below: Span | No
             current.set_attribute(ERROR, type(error).__qualname__)
             current.set_status(StatusCode.ERROR)
             raise
+
+
+def carried() -> str:
+    """Return the span that is open here as another process can go on below it (W3C's `traceparent`); "" for none."""
+    if not asked_for():
+        return ""
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+@contextmanager
+def going_on_below(traceparent: str) -> Generator[None]:
+    """Tell of what is done inside below a span of another process; of nothing else where `traceparent` is none."""
+    if not traceparent or not asked_for():
+        yield
+        return
+    from opentelemetry import context
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    token = context.attach(TraceContextTextMapPropagator().extract({"traceparent": traceparent}))
+    try:
+        yield
+    finally:
+        context.detach(token)

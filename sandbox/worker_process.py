@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 import time
@@ -109,6 +110,18 @@ class Worker:
         """Whether the process is still there."""
         return not self._reaped.done()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for a request: it is there, and its end of the socket is open and silent.
+
+        A container's process goes before the client that holds its socket is reaped.
+        """
+        if not self.alive or self._socket.fileno() < 0:
+            return False
+        heard = select.poll()
+        heard.register(self._socket, select.POLLIN | select.POLLRDHUP)
+        return not heard.poll(0)
+
     async def request(
         self,
         call: object,
@@ -182,11 +195,14 @@ class Worker:
             await self.kill()
             raise WorkerDeadlineError(f"no answer within {deadline_s:g} s") from error
         except (EndOfStreamError, ConnectionError) as error:
-            await self._end(grace_s=_REAP_SECONDS)
-            raise self._death() from error
+            by_itself = await self._end(grace_s=_CLOSE_SECONDS)
+            raise (self._death() if by_itself else self._silence()) from error
         except BaseException:
             await self.kill()
             raise
+
+    def _silence(self) -> WorkerError:
+        return WorkerDiedError(f"the worker closed its socket and did not end{self._said()}")
 
     def _death(self) -> WorkerError:
         status = self._process.returncode
@@ -203,8 +219,11 @@ class Worker:
             )
         if memory:
             return WorkerMemoryError("the worker ran out of memory")
-        said = f"; it printed: {printed[-2000:]}" if printed else ""
-        return WorkerDiedError(f"the worker ended before it answered (status {status}){said}")
+        return WorkerDiedError(f"the worker ended before it answered (status {status}){self._said()}")
+
+    def _said(self) -> str:
+        printed = self._output.text()
+        return f"; it printed: {printed[-2000:]}" if printed else ""
 
     async def kill(self) -> None:
         """Kill the process and all it started, and reap it; safe to call twice."""
@@ -232,17 +251,20 @@ class Worker:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    async def _end(self, *, grace_s: float) -> None:
+    async def _end(self, *, grace_s: float) -> bool:
+        """Close all; return whether it had ended by itself within the grace."""
         self.ended = True
         try:
             if grace_s and self.alive:
                 await asyncio.wait({self._reaped}, timeout=grace_s)
         finally:
+            by_itself = not self.alive
             self._socket.close()
             self.signal()
             self._output.close()
         if self.alive:  # the kernel may need long to free gigabytes; that must not delay the answer
             await asyncio.wait({self._reaped}, timeout=_REAP_SECONDS)
+        return by_itself
 
 
 class _Output:

@@ -10,14 +10,19 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from sandbox import quiet
 from tests import postgres
 from tests.compiling import SHARED
+from tests.exhaustive import EXHAUSTIVE
 
 FOLDER = pytest.StashKey[str]()
 GARBAGE = 50_000
 """Objects made between two searches for cycles, as in a worker; the default of 700 costs 6 percent more."""
+
+settings.register_profile("warpwright", max_examples=100 if EXHAUSTIVE else 40, deadline=None)
+settings.load_profile("warpwright")
 
 
 def pytest_configure(config: pytest.Config) -> None:

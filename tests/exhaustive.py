@@ -8,4 +8,4 @@ EXHAUSTIVE = os.environ.get("WARPWRIGHT_EXHAUSTIVE") == "1"
 """Whether every case runs, also those that others cover."""
 
 IDIOM_SEEDS = int(os.environ.get("WARPWRIGHT_IDIOM_SEEDS", "0"))
-"""Seeds that every idiom is judged under; 0 for what its suite does by itself."""
+"""Seeds that every idiom and honest kernel is judged under; 0 for what its suite does by itself."""

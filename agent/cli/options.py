@@ -149,7 +149,8 @@ ToolsUrl = Annotated[
     typer.Option(
         "--tools",
         metavar="URL",
-        help="Judge with another machine's tools (`serve --http` there); the token is WARPWRIGHT_TOOLS_TOKEN.",
+        help="Judge with another machine's tools: ssh://[USER@]HOST[:PORT], or http:// (`serve --http` there, the "
+        "token in WARPWRIGHT_TOOLS_TOKEN).",
     ),
 ]
 AlsoOn = Annotated[

@@ -6,10 +6,12 @@ Trees are compared and hashed by value, so equal subexpressions are one key; the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from agent.composer.value import value
 
 
-@dataclass(frozen=True)
+@value
 class Node:
     """Base of every node; knows how large and how deep the tree below it is."""
 
@@ -27,21 +29,21 @@ class Node:
         return ()
 
 
-@dataclass(frozen=True)
+@value
 class Literal(Node):
     """A number; an int stays one, because NumPy keeps integer arrays integer beside it."""
 
     value: int | float
 
 
-@dataclass(frozen=True)
+@value
 class Dim(Node):
     """A size: an expression in dims."""
 
     text: str
 
 
-@dataclass(frozen=True)
+@value
 class Leaf(Node):
     """A task argument. `shape` is set by the shape pass and may hold added axes of extent "1"."""
 
@@ -50,7 +52,7 @@ class Leaf(Node):
     transposed: bool = False
 
 
-@dataclass(frozen=True)
+@value
 class _OneOperand(Node):
     operand: Node
 
@@ -60,7 +62,7 @@ class _OneOperand(Node):
         return (self.operand,)
 
 
-@dataclass(frozen=True)
+@value
 class _TwoOperands(Node):
     left: Node
     right: Node
@@ -71,21 +73,21 @@ class _TwoOperands(Node):
         return (self.left, self.right)
 
 
-@dataclass(frozen=True)
+@value
 class Unary(_OneOperand):
     """A function of one value: neg, not, real (to floating point), exp, log, sqrt, tanh, abs, floor, ..."""
 
     op: str
 
 
-@dataclass(frozen=True)
+@value
 class Binary(_TwoOperands):
     """A function of two values: + - * / ** max min < <= > >= == != & |."""
 
     op: str
 
 
-@dataclass(frozen=True)
+@value
 class Where(Node):
     """`yes` where the condition holds, else `no`."""
 
@@ -99,7 +101,7 @@ class Where(Node):
         return (self.condition, self.yes, self.no)
 
 
-@dataclass(frozen=True)
+@value
 class Reduce(_OneOperand):
     """sum, max, min or mean over one axis, or over everything where `axis` is None."""
 
@@ -108,34 +110,34 @@ class Reduce(_OneOperand):
     keepdims: bool = False
 
 
-@dataclass(frozen=True)
+@value
 class Transpose(_OneOperand):
     """The axes in reverse order."""
 
 
-@dataclass(frozen=True)
+@value
 class Matmul(_TwoOperands):
     """`left @ right`."""
 
 
-@dataclass(frozen=True)
+@value
 class Expand(_OneOperand):
     """`x[:, None]` and the like: one entry per resulting axis, True for a new one."""
 
     new: tuple[bool, ...]
 
 
-@dataclass(frozen=True)
+@value
 class Flatten(_OneOperand):
     """All elements in one axis."""
 
 
-@dataclass(frozen=True)
+@value
 class One(_OneOperand):
     """A single value as an array of one element."""
 
 
-@dataclass(frozen=True)
+@value
 class Extent(_OneOperand):
     """Length along one axis, or number of elements where `axis` is None."""
 

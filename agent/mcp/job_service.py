@@ -10,18 +10,19 @@ from collections.abc import Callable
 from agent.home import Home
 from agent.mcp.handed_over import HandedOver, Work
 from agent.results import SearchRequest
+from agent.settings_file import read_settings
 from agent.store import Store
 from agent.store.jobs import Job, JobState, NewJob
+from agent.store.liveness import this_place
 from agent.supervisor import keys
 from agent.supervisor.presence import Starter
 from agent.supervisor.work import SEARCHES, OrderJob, ResumeJob, SearchJob
 from sandbox.errors import UsageError
+from sandbox.spans import carried
 from tools.mcp.named_orders import NamedOrder, called
 from tools.progress import Account
 from tools.tasks.catalogue import TaskCatalogue
 
-MOST_SEARCHES = 8
-"""Searches of one home at a time; more would only make each other wait."""
 MOST_ORDERS = 8
 """Orders of a kind that wait for one home's supervisor at a time."""
 _START_S = 40.0
@@ -48,8 +49,8 @@ class JobService:
     async def search(self, request: SearchRequest, device: str) -> str:
         """Start a search and return its run's name once it exists in the store."""
         ticket = await self._ticket(request.model)
-        job = SearchJob(request=request, ticket=ticket).model_dump_json()
-        return await self._run_of(NewJob("search", job, device, request.tenant), ticket)
+        asked = SearchJob(request=request, ticket=ticket, place=this_place(), trace=carried())
+        return await self._run_of(NewJob("search", asked.model_dump_json(), device, request.tenant), ticket)
 
     async def resume(self, run: str) -> None:
         """Go on with a run; returns once it is under way."""
@@ -60,8 +61,9 @@ class JobService:
                 " start_search(task=...) begins another"
             )
         ticket = await self._ticket(stored.request.model)
-        job = ResumeJob(run=run, ticket=ticket).model_dump_json()
-        await self._run_of(NewJob("resume", job, stored.device, stored.request.tenant), ticket)
+        asked = ResumeJob(run=run, ticket=ticket, place=this_place(), trace=carried())
+        new = NewJob("resume", asked.model_dump_json(), stored.device, stored.request.tenant)
+        await self._run_of(new, ticket)
 
     async def hand_over(
         self, order: NamedOrder, device: str, catalogue: TaskCatalogue, under_way: tuple[Work, Account]
@@ -96,6 +98,22 @@ class JobService:
         """Stop the job that works on a run, where there is one."""
         await asyncio.to_thread(self._store.jobs.cancel_run, run)
 
+    async def withdraw_run(self, run: str) -> None:
+        """Cancel the job that waits to work on a run, where there is one."""
+        await asyncio.to_thread(self._store.jobs.withdraw_run, run)
+
+    def run_waits(self, run: str) -> bool:
+        """Whether a job waits to go on with a run; it gets a supervisor."""
+        waits = self._store.jobs.run_waits(run)
+        if waits:
+            self._starter.ensure()
+        return waits
+
+    async def take_up(self) -> None:
+        """Have done what a supervisor left that ended, or a server that could not wait."""
+        if await asyncio.to_thread(self._store.jobs.any_waits):
+            await asyncio.to_thread(self._starter.ensure)
+
     async def until(self, job: str, enough: Callable[[Job], bool], seconds: float) -> Job:
         """Wait until a job is as wanted, at most so long, and return it as it is then."""
         deadline = time.monotonic() + seconds
@@ -117,7 +135,10 @@ class JobService:
 
     async def _run_of(self, new: NewJob, ticket: str | None) -> str:
         try:
-            job = await self._add(new, MOST_SEARCHES, SEARCHES)
+            most = (
+                await asyncio.to_thread(read_settings, self._home, self._home.root)
+            ).supervisor.jobs_at_once
+            job = await self._add(new, most, SEARCHES)
             stored = await self.until(job, lambda now: now.run is not None or now.state.ended, _START_S)
             if stored.run is None and not stored.state.ended:
                 await self.cancel(job)

@@ -45,12 +45,14 @@ class RunTotals(Collector):
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._store: Store | None = None
 
     def collect(self) -> Iterator[Metric]:
         """Give the totals; none while the store cannot be read, for a reading must not fail."""
         totals = None
         with suppress(StoreError, OSError):
-            totals = Store(self._home).totals()
+            self._store = self._store or Store(self._home)
+            totals = self._store.totals()
         up = GaugeMetricFamily("warpwright_store_up", "Whether the store of runs can be read.")
         up.add_metric([], 0 if totals is None else 1)
         yield up

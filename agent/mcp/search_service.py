@@ -25,6 +25,7 @@ from tools.mcp import limits
 from tools.toolbox import Toolbox
 
 _CANCEL_GRACE_S = 10.0
+_RESUMABLE = (RunState.CANCELLED, RunState.INTERRUPTED)
 
 
 class SearchService:
@@ -115,6 +116,7 @@ class SearchService:
     async def cancel(self, run: str) -> SearchStatus:
         """Ask a run to stop, wherever it works, and give it a moment to do so."""
         await asyncio.to_thread(self._store.mark_cancelled, run)
+        await self.jobs.withdraw_run(run)
         deadline = time.monotonic() + _CANCEL_GRACE_S
         status = await self.status(run)
         while status.state is RunState.RUNNING and time.monotonic() < deadline:
@@ -145,9 +147,12 @@ class SearchService:
 
     def _status(self, run: str) -> SearchStatus:
         stored = self._store.get_run(run)
+        state, error = stored.state, stored.error
+        if state in _RESUMABLE and self.jobs.run_waits(run):
+            state, error = RunState.RUNNING, "waits for a supervisor, which goes on with it"
         followed = self._progress.of(self._store, run)
         best = self._store.candidates.best(run)
-        status = followed.status(run, stored.state, stored.error, None if best is None else best[0])
+        status = followed.status(run, state, error, None if best is None else best[0])
         planned = waiting_round(self._store, stored)
         return status if planned is None else with_plans(status, planned)
 

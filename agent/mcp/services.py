@@ -142,6 +142,7 @@ async def open_services(
         judgements = Judgements(store, toolbox)
         judgements.open()
         searches.jobs.handed_over.open()
+        await searches.jobs.take_up()
         try:
             yield Services(toolbox, searches, judgements, home, store, others)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
@@ -49,7 +50,7 @@ def _services(ctx: _Ctx) -> Services:
 
 async def _about(ctx: _Ctx, params: AboutParams) -> About:
     toolbox = _services(ctx).toolbox
-    return About(device=toolbox.device, isolation=toolbox.isolation)
+    return About(device=toolbox.device, isolation=toolbox.isolation, version=version("warpwright"))
 
 
 async def _judge(ctx: _Ctx, params: JudgeParams) -> RemoteJudgement:

@@ -39,6 +39,8 @@ class Watch:
     async def _until_changed(self, run: str) -> None:
         deadline = time.monotonic() + _LONGEST_S
         first = await asyncio.to_thread(self._mark, run)
+        if first[0] is not RunState.RUNNING:  # it has ended since, or waits to be gone on with
+            await asyncio.sleep(_POLL_S)
         while first[0] is RunState.RUNNING and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_S)
             if await asyncio.to_thread(self._mark, run) != first:

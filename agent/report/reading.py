@@ -51,7 +51,7 @@ def read_run(store: Store, run: str) -> StoredRun:
         best=kept.best,
         parent=kept.parent,
         attempts=kept.attempts,
-        lines=store.candidates.lines(run, first=0, through=2**31),
+        lines=store.candidates.lines(run, first=0),
         critiques=[(one.round, one.critique) for one in events if isinstance(one, RoundFinished)],
         notices=[one.message for one in events if isinstance(one, Noticed)],
         roles=store.replies(run).costs(),

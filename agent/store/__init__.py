@@ -34,9 +34,6 @@ from tools.reports import ProfileReport
 
 __all__ = ["BackupContent", "NewRun", "Run", "RunSummary", "Store", "StoredEvent"]
 
-_EVERY = 2**31 - 1
-"""A round that no run reaches."""
-
 
 class Store:
     """Everything that is remembered of runs, below one home."""
@@ -123,7 +120,7 @@ class Store:
         trials, best_of_all = self.candidates.found(run)
         best = None if best_of_all is None else self._best(run, *best_of_all)
         last = trials[-1].verdict if trials else None
-        lines = self.candidates.lines(run, first=0, through=_EVERY)
+        lines = self.candidates.lines(run, first=0)
         start = next((line for line in lines if line.round == 0), None)
         told = exploration([line for line in lines if line.round > 0], start)
         cost = self.ledger(run, SearchBudget()).cost()

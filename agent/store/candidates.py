@@ -56,11 +56,9 @@ _LINES = (
     .where(_JUDGED, _ROUNDS)
     .order_by(*_IN_ORDER)
 )
-_ATTEMPTS = (
-    select(*(column for column in _C if column is not _C.report), null().label("report"))
-    .where(_OF_RUN)
-    .order_by(*_IN_ORDER)
-)
+_WITHOUT_REPORT = (*(column for column in _C if column is not _C.report), null().label("report"))
+_ATTEMPTS = select(*_WITHOUT_REPORT).where(_OF_RUN).order_by(*_IN_ORDER)
+_FOUND = select(*_WITHOUT_REPORT).where(_JUDGED, _ROUNDS).order_by(*_IN_ORDER)
 _ONE = select(candidates).where(_KEY)
 _TRIALS = select(candidates).where(_JUDGED, _ROUNDS).order_by(*_IN_ORDER)
 _ROUND = select(candidates).where(_OF_RUN, _C.round == bindparam("at_round")).order_by(_C.candidate)
@@ -182,9 +180,10 @@ class Candidates:
         last = _LAST if through is None else through
         return [of.trial(row) for row in self._all(_TRIALS, {"of": run, "first": first, "last": last})]
 
-    def lines(self, run: str, *, first: int = 1, through: int) -> list[Line]:
+    def lines(self, run: str, *, first: int = 1, through: int | None = None) -> list[Line]:
         """Return the judged candidates of these rounds in a line each, in order; no report is read."""
-        return [of.line(row) for row in self._all(_LINES, {"of": run, "first": first, "last": through})]
+        last = _LAST if through is None else through
+        return [of.line(row) for row in self._all(_LINES, {"of": run, "first": first, "last": last})]
 
     def attempts(self, run: str) -> list[tuple[Submission, Trial | None]]:
         """Return every candidate, the baseline first, with what became of it so far; no report is read."""
@@ -253,9 +252,12 @@ class Candidates:
         return [of.trial(row) for row in rows]
 
     def found(self, run: str) -> tuple[list[Trial], tuple[Trial, str] | None]:
-        """Return the judged candidates and the best one with the sha of its `best.cu`, as of one moment."""
+        """Return the judged candidates and the best one with the sha of its `best.cu`, as of one moment.
+
+        Of reports, which are most of a candidate, only the best one's is read.
+        """
         with self._database.read() as connection:
-            rows = connection.execute(_TRIALS, {"of": run, "first": 1, "last": _LAST}).mappings().all()
+            rows = connection.execute(_FOUND, {"of": run, "first": 1, "last": _LAST}).mappings().all()
             best = connection.execute(_BEST, {"of": run}).mappings().first()
         return [of.trial(row) for row in rows], None if best is None else (of.trial(best), best["best_sha"])
 

@@ -7,14 +7,17 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import RowMapping, and_, bindparam, case, func, select, update
+from sqlalchemy import RowMapping, Select, and_, bindparam, case, func, select, update
 
 from agent.store.database import Database
 from agent.store.tables import Words, candidates, replies, runs
 from sandbox.verdict import Provenance, Verdict
 
+LATEST = 200
+"""Runs that a search begins with the credit of: what it takes to add it up must not grow with the store."""
 _MINE = candidates.alias("mine")
 _PARENT, _BASE = candidates.alias("parent"), candidates.alias("base")
 _OF_BASE = and_(_BASE.c.run == _MINE.c.run, _BASE.c.round == 0)
@@ -43,6 +46,12 @@ _COUNTS = and_(
     *(_MINE.c.round > 0, _MINE.c.verdict.is_not(None), _MINE.c.lost == 0),
     _MINE.c.verdict.not_in([Verdict.UNDECIDED, Verdict.UNSUPPORTED]),
     runs.c.tenant == func.coalesce(bindparam("tenant", type_=Words), runs.c.tenant),
+)
+_LATEST_RUNS = (
+    select(runs.c.id)
+    .where(runs.c.tenant == func.coalesce(bindparam("tenant", type_=Words), runs.c.tenant))
+    .order_by(runs.c.created.desc(), runs.c.rowid.desc())
+    .limit(LATEST)
 )
 _JUDGED = (
     select(
@@ -84,6 +93,7 @@ _WRITTEN = (
     )
     .where(_COUNTS, _MINE.c.origin != "start")
 )
+_JUDGED_LATELY = _JUDGED.where(runs.c.id.in_(_LATEST_RUNS))
 _BEGAN_WITH = select(runs.c.credit).where(runs.c.id == bindparam("of"))
 _BEGIN_WITH = update(runs).where(runs.c.id == bindparam("of"))
 
@@ -171,8 +181,17 @@ class Credits:
 
     def earned(self, *, without: str | None = None, tenant: str | None = None) -> tuple[Earned, ...]:
         """Return what every feature has earned, but for one run's part; by name, kind and architecture."""
+        return self._added_up(_JUDGED, tenant, without)
+
+    def latest(self, *, without: str | None = None, tenant: str | None = None) -> tuple[Earned, ...]:
+        """Return what every feature has earned in the latest runs that may be seen; `LATEST` says how many."""
+        return self._added_up(_JUDGED_LATELY, tenant, without)
+
+    def _added_up(
+        self, query: Select[*tuple[Any, ...]], tenant: str | None, without: str | None
+    ) -> tuple[Earned, ...]:
         found: dict[tuple[str, str, str, str], Earned] = {}
-        for row in self._judged(self._tenant if tenant is None else tenant, without):
+        for row in self._judged(query, self._tenant if tenant is None else tenant, without):
             put_in, left_out = json.loads(row["features"]), json.loads(row["without"])
             # What a kernel loses by a feature that is taken out is what that feature is worth; a failure says
             # nothing of it.
@@ -187,7 +206,7 @@ class Credits:
         """Return the correct kernels that were to try a feature, the one that gained most first."""
         found = [
             Example(row["run"], row["sha"], row["why"], row["before_us"] / row["latency_us"])
-            for row in self._judged(self._tenant, None)
+            for row in self._judged(_JUDGED, self._tenant, None)
             if feature in json.loads(row["features"])
             and row["verdict"] == Verdict.PASS
             and row["latency_us"]
@@ -203,10 +222,12 @@ class Credits:
         """Return how candidates did by the way in which their coders were asked, the most used first."""
         return _tallied("prompt", [row for row in self._written() if row["asked"]])
 
-    def _judged(self, tenant: str | None, without: str | None) -> Sequence[RowMapping]:
+    def _judged(
+        self, query: Select[*tuple[Any, ...]], tenant: str | None, without: str | None
+    ) -> Sequence[RowMapping]:
         with self._database.read() as connection:
             values = {"tenant": tenant, "without": without}
-            return connection.execute(_JUDGED, values).mappings().all()
+            return connection.execute(query, values).mappings().all()
 
     def _written(self) -> Sequence[RowMapping]:
         with self._database.read() as connection:
@@ -218,7 +239,7 @@ class Credits:
             text = connection.execute(_BEGAN_WITH, {"of": run}).scalar_one()
         if text is not None:
             return _EARNED.validate_json(text)
-        found = self.earned(without=run, tenant=tenant)
+        found = self.latest(without=run, tenant=tenant)
         with self._database.write(run) as connection:
             connection.execute(_BEGIN_WITH, {"of": run, "credit": _EARNED.dump_json(found).decode()})
         return found

@@ -73,6 +73,8 @@ _LEAVE = (
 _SAID = update(jobs).where(_OF, _RUNNING)
 _CANCEL_WAITING = update(jobs).where(_OF, _WAITS).values(state=JobState.CANCELLED)
 _CANCEL_RUN = update(jobs).where(_J.run == bindparam("of"), _RUNNING).values(cancel_asked=1)
+_WITHDRAW_RUN = update(jobs).where(_J.run == bindparam("of"), _WAITS).values(state=JobState.CANCELLED)
+_RUN_WAITS = select(literal(1)).where(_WAITS, _J.run == bindparam("of")).limit(1)
 _CANCELS = select(_J.id).where(_RUNNING, _J.cancel_asked == 1)
 _BEAT = update(jobs).where(_RUNNING, _BY)
 
@@ -124,7 +126,7 @@ class JobTable:
 
         Args:
             new: What is asked for.
-            most: Jobs of these kinds that may wait or run at a time.
+            most: Jobs of these kinds that may wait anywhere, or run on this machine, at a time.
             kinds: The kinds that are counted.
 
         Raises:
@@ -132,7 +134,7 @@ class JobTable:
         """
         with self._database.write(_TABLE) as connection:
             connection.execute(_FORGET_OLD, {"before": time.time() - _KEPT_S})
-            _refuse_more(connection, kinds, most)
+            _refuse_more(connection, kinds, most, elsewhere=False)
             return _insert(connection, new)
 
     def begin(self, new: NewJob, *, most: int) -> Job:
@@ -224,9 +226,21 @@ class JobTable:
             connection.execute(_SET, {"of": job, "cancel_asked": 1})
 
     def cancel_run(self, run: str) -> None:
-        """Ask whatever job works on a run to stop."""
+        """Ask whatever job works on a run to stop; one that waits to is cancelled at once."""
         with self._database.write(_TABLE) as connection:
+            connection.execute(_WITHDRAW_RUN, {"of": run})
             connection.execute(_CANCEL_RUN, {"of": run})
+
+    def withdraw_run(self, run: str) -> None:
+        """Cancel a job that waits to work on a run; nothing where none does."""
+        if self.run_waits(run):
+            with self._database.write(_TABLE) as connection:
+                connection.execute(_WITHDRAW_RUN, {"of": run})
+
+    def run_waits(self, run: str) -> bool:
+        """Whether a job waits for a supervisor that goes on with a run; takes no lock."""
+        with self._database.read() as connection:
+            return connection.execute(_RUN_WAITS, {"of": run}).first() is not None
 
     def cancels_asked(self) -> set[str]:
         """Return the running jobs that someone asked to stop."""
@@ -267,11 +281,21 @@ def _by_this() -> dict[str, object]:
 
 
 def _refuse_more(
-    connection: Connection, kinds: tuple[str, ...], most: int, tenant: str | None = None
+    connection: Connection,
+    kinds: tuple[str, ...],
+    most: int,
+    tenant: str | None = None,
+    *,
+    elsewhere: bool = True,
 ) -> None:
-    """Raise UsageError where so many jobs of these kinds, of one tenant or of all, wait or run."""
+    """Raise UsageError where so many jobs of these kinds, of one tenant or of all, wait or run.
+
+    Those that run on other machines count where `elsewhere` says so.
+    """
     rows = connection.execute(_BUSY).mappings().all()
     busy = [row for row in rows if row["kind"] in kinds and tenant in (None, row["tenant"])]
+    if not elsewhere:
+        busy = [row for row in busy if Owner(row["pid"], row["pid_started"], row["place"]).here]
     if sum(not _state(row).ended for row in busy) >= most:
         raise UsageError(f"{most} jobs like this are at work already; wait until one ends, or cancel one")
 

@@ -258,5 +258,14 @@ _PLACES = statements(
     "ALTER TABLE jobs ADD COLUMN place TEXT NOT NULL DEFAULT ''",
     "CREATE INDEX runs_by_created ON runs (created)",
 )
-MIGRATIONS: tuple[Migration, ...] = (_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS, _PLANS, _PLACES)
+_MANY = statements(
+    # Lists count candidates by the index alone: a row holds a report, and most of it is read past otherwise.
+    "CREATE INDEX candidates_by_verdict ON candidates (run, round, verdict)",
+    "CREATE INDEX kernels_by_sha ON candidates (sha)",
+    "CREATE INDEX jobs_by_state ON jobs (state, created)",
+)
+MIGRATIONS: tuple[Migration, ...] = (
+    *(_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS, _PLANS, _PLACES),
+    _MANY,
+)
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

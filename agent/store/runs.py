@@ -33,10 +33,9 @@ _LIST = (
         *(_C.id, _C.task, _C.device, _C.model, _C.state, _C.stopped, _C.created, _C.error),
         *(_C.pid, _C.pid_started, _C.place, _C.beat, _BEST.c.latency_us, _BEST.c.speedup),
         func.coalesce(_BEST.c.provenance, Provenance.ESTIMATED.value).label("provenance"),
-        select(func.coalesce(func.max(_ITS.c.round), 0))
-        .where(_ITS.c.run == _C.id)
-        .scalar_subquery()
-        .label("rounds"),
+        func.coalesce(select(func.max(_ITS.c.round)).where(_ITS.c.run == _C.id).scalar_subquery(), 0).label(
+            "rounds"
+        ),
         select(func.count())
         .where(_ITS.c.run == _C.id, _ITS.c.round > 0, _ITS.c.verdict.is_not(None))
         .scalar_subquery()

@@ -144,6 +144,9 @@ client_questions = Table(
 )
 
 Index("runs_by_created", runs.c.created)
+Index("candidates_by_verdict", candidates.c.run, candidates.c.round, candidates.c.verdict)
+Index("kernels_by_sha", candidates.c.sha)
+Index("jobs_by_state", jobs.c.state, jobs.c.created)
 Index("candidates_by_sha", candidates.c.run, candidates.c.sha)
 Index("candidates_by_identity", candidates.c.run, candidates.c.identity)
 Index(

@@ -27,13 +27,13 @@ def hand_over(home: Home, ticket: str, environment: Mapping[str, str] = os.envir
         json.dump(kept, file)
 
 
-def take(home: Home, ticket: str) -> dict[str, str]:
-    """Return the keys that were left for a ticket, and remove them."""
+def take(home: Home, ticket: str) -> dict[str, str] | None:
+    """Return the keys that were left for a ticket, and remove them; None where none lie here."""
     path = _path(home, ticket)
     try:
         found: object = json.loads(path.read_text())
     except (OSError, ValueError):
-        return {}
+        return None
     finally:
         forget(home, ticket)
     items = cast("dict[str, object]", found).items() if isinstance(found, dict) else ()

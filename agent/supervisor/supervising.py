@@ -7,13 +7,12 @@ import time
 
 from agent.events import Event
 from agent.home import Home
+from agent.settings_file import read_settings
 from agent.store import Store
 from agent.store.jobs import Job, JobTable
 from agent.supervisor.work import DeviceToolboxes, ToolboxMaker
 from agent.supervisor.working import JobRunner
 
-MOST_AT_ONCE = 8
-"""Jobs that share the workers; more would only make each other wait."""
 IDLE_S = 120.0
 _POLL_S = 0.2
 
@@ -23,20 +22,24 @@ async def supervise(
 ) -> None:
     """Do the jobs of a home until `stop` is set, or none has been there for so many seconds.
 
-    However it ends, the jobs that were at work are cancelled in order, their workers are gone, and the store
-    says so; after a kill they read as interrupted.
+    However it ends, what was at work is stopped in order, its workers are gone, and it waits for the next supervisor,
+    which goes on with it: be that another machine's, or the one that is started in this one's place. After a kill it
+    reads as interrupted.
     """
     async with DeviceToolboxes(home, make) as bench:
-        supervisor = _Supervisor(Store(home).jobs, bench)
+        table = Store(home).jobs
+        supervisor = _Supervisor(table, bench, read_settings(home, home.root).supervisor.jobs_at_once)
         try:
             await supervisor.run(stop, idle_s)
         finally:
-            await supervisor.runner.aclose()
+            for job in await supervisor.runner.aclose():
+                await asyncio.to_thread(table.leave, job)
 
 
 class _Supervisor:
-    def __init__(self, table: JobTable, bench: DeviceToolboxes) -> None:
+    def __init__(self, table: JobTable, bench: DeviceToolboxes, most: int) -> None:
         self._table = table
+        self._most = most
         self._bench = bench
         self.runner = JobRunner(table, self._carry_out)
 
@@ -53,7 +56,7 @@ class _Supervisor:
                 continue
 
     async def _take_jobs(self) -> None:
-        while len(self.runner) < MOST_AT_ONCE and await asyncio.to_thread(self._table.any_waits):
+        while len(self.runner) < self._most and await asyncio.to_thread(self._table.any_waits):
             job = await asyncio.to_thread(self._table.claim)
             if job is None:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,9 @@ from agent.home import Home
 from agent.results import SearchRequest
 from agent.store import Store
 from agent.store.jobs import Job
+from agent.store.liveness import this_place
 from agent.supervisor import keys
+from sandbox.spans import going_on_below
 from tools.local_toolbox import LocalToolbox
 from tools.mcp.named_orders import NamedOrder, carry_out
 from tools.tasks.catalogue import TaskCatalogue
@@ -26,18 +29,30 @@ SEARCHES = ("search", "resume")
 """Kinds of job that work on a run."""
 
 
-class SearchJob(BaseModel):
-    """A search to start; `ticket` names the keys that were left for it."""
+class _ModelJob(BaseModel):
+    """A job that may ask models.
+
+    Attributes:
+        ticket: Names the keys that were left for it, where it asks any.
+        place: Where they were left (`agent.store.liveness.this_place`).
+        trace: The span of the call that asked for it (`sandbox.spans.carried`).
+    """
+
+    ticket: str | None = None
+    place: str = ""
+    trace: str = ""
+
+
+class SearchJob(_ModelJob):
+    """A search to start."""
 
     request: SearchRequest
-    ticket: str | None = None
 
 
-class ResumeJob(BaseModel):
+class ResumeJob(_ModelJob):
     """A run to go on with."""
 
     run: str
-    ticket: str | None = None
 
 
 class OrderJob(BaseModel):
@@ -105,28 +120,31 @@ class DeviceToolboxes:
         from agent.search.starting import resume_search, start_search
         from agent.search.stored_approval import StoredApproval
 
-        approver = StoredApproval(Store(self._home))
         if job.kind == "search":
-            search = SearchJob.model_validate_json(job.request)
-            await start_search(
-                search.request,
-                home=self._home,
-                toolbox=await self._toolbox_of(search.request, job.device),
-                on_event=listen,
-                environment=await self._keys(search.ticket),
-                approver=approver,
-            )
+            asked = SearchJob.model_validate_json(job.request)
+            request = asked.request
+            # One that has a run was begun by a supervisor that ended.
+            begin = partial(start_search, request) if job.run is None else partial(resume_search, job.run)
         else:
-            resume = ResumeJob.model_validate_json(job.request)
-            run = Store(self._home).get_run(resume.run)
-            await resume_search(
-                resume.run,
+            asked = ResumeJob.model_validate_json(job.request)
+            request = Store(self._home).get_run(asked.run).request
+            begin = partial(resume_search, asked.run)
+        with going_on_below(asked.trace):
+            await begin(
                 home=self._home,
-                toolbox=await self._toolbox_of(run.request, job.device),
+                toolbox=await self._toolbox_of(request, job.device),
                 on_event=listen,
-                environment=await self._keys(resume.ticket),
-                approver=approver,
+                environment=await self.keys_of(job, asked),
+                approver=StoredApproval(Store(self._home)),
             )
 
-    async def _keys(self, ticket: str | None) -> dict[str, str] | None:
-        return None if ticket is None else await asyncio.to_thread(keys.take, self._home, ticket)
+    async def keys_of(self, job: Job, asked: SearchJob | ResumeJob) -> dict[str, str] | None:
+        """Return the keys that were left for a job; None for those of this process.
+
+        Those are for what comes from another machine, or was begun by another supervisor, which took the keys.
+        """
+        if asked.ticket is None:
+            return None
+        found = await asyncio.to_thread(keys.take, self._home, asked.ticket)
+        elsewhere = asked.place not in ("", this_place())
+        return None if found is None and (elsewhere or job.run is not None) else found or {}

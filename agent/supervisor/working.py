@@ -72,13 +72,14 @@ class JobRunner:
                 self._recorded[job] = said
                 await asyncio.to_thread(self._table.said, job, said)
 
-    async def aclose(self) -> None:
-        """Cancel every job, and return once their work has ended."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
+    async def aclose(self) -> list[str]:
+        """Cancel every job, and return those that were at work once their work has ended."""
+        at_work = dict(self._tasks)
+        for task in at_work.values():
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if at_work:
+            await asyncio.wait(at_work.values())
+        return list(at_work)
 
     async def _work(self, job: Job) -> None:
         end = partial(self._table.end, job.id)

@@ -176,7 +176,7 @@ def _limited(reached: LimitReached, cpu_s: float) -> CompileResult:
 
 
 def _identity(toolkit: Toolkit) -> str:
-    supplied = json.dumps([OPTIONS, headers.in_memory()])
+    supplied = json.dumps([OPTIONS, headers.in_memory()], sort_keys=True)
     return f"{toolkit.version} {hashlib.sha256(supplied.encode()).hexdigest()}"
 
 

@@ -57,7 +57,7 @@ def standard() -> dict[str, str]:
     found = {name: _in_std(f"#include <cuda/std/{name}>\n") for name in _TWINS}
     found["algorithm"] = _in_std(algorithms + "#include <cuda/std/utility>\n") + _guarded(_LEAST_AND_MOST)
     found["new"] = _NEW
-    return found | dict.fromkeys(HOST_HEADERS, "\n")
+    return found | dict.fromkeys(sorted(HOST_HEADERS), "\n")
 
 
 def _in_std(includes: str) -> str:

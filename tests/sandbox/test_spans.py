@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from sandbox.spans import ROUND, begin, span
+from sandbox.spans import ROUND, begin, carried, going_on_below, span
 
 kept = InMemorySpanExporter()
 provider = TracerProvider()
@@ -31,6 +31,16 @@ worker, write, round_1 = kept.get_finished_spans()
 assert write.parent.span_id == round_1.context.span_id and worker.parent.span_id == write.context.span_id
 assert dict(write.attributes) == {"warpwright.candidate": 2, "error.type": "ValueError"}
 assert "sk-planted" not in "".join(one.to_json() for one in (worker, write, round_1))
+kept.clear()
+with span("tools/call"):
+    sent = carried()
+with going_on_below(sent), span("search"):
+    pass
+with going_on_below(""), span("another"):
+    pass
+call, search, another = kept.get_finished_spans()
+assert search.parent.span_id == call.context.span_id and search.context.trace_id == call.context.trace_id
+assert another.parent is None
 """
 
 

@@ -26,11 +26,12 @@ class AboutRequest(Request[AboutParams, Literal["warpwright/toolbox"]]):
 
 
 class About(Result):
-    """What judges there."""
+    """What judges there; earlier servers do not say their version."""
 
     result_type: Literal["complete"] = "complete"
     device: str
     isolation: str
+    version: str = ""
 
 
 class JudgeParams(SentOrder, RequestParams):

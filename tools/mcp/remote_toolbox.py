@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Self, TypeVar, cast
 
 import httpx2
@@ -92,18 +93,30 @@ class RemoteToolbox(Toolbox):
         """Ask what judges there.
 
         Raises:
-            UsageError: The address is none, the token is not accepted, or that server is not warpwright's.
+            UsageError: The address is none, the token is not accepted, or that server is not warpwright's, or of a
+                version whose reports may be others.
             MissingDependencyError: Nothing answers there.
         """
-        if not self.url.startswith(("http://", "https://")):
-            msg = f"{self.url} is not the address of an MCP server: http://HOST:PORT/mcp was expected"
-            raise UsageError(msg)
+        self._require_address()
         try:
             self._about = await self._ask(AboutRequest(params=AboutParams()), About)
+            require_same(self.url, self._about.version)
         except WorkerDiedError as error:
+            await self.aclose()
             msg = f"{error}; start it there with: warpwright serve --http"
             raise MissingDependencyError(msg) from error
+        except WarpwrightError:
+            await self.aclose()
+            raise
         return self
+
+    def _require_address(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            msg = (
+                f"{self.url} is not the address of an MCP server: http://HOST:PORT/mcp was expected,"
+                " or ssh://HOST"
+            )
+            raise UsageError(msg)
 
     async def _report(self, params: JudgeParams) -> dict[str, Any]:
         try:
@@ -193,6 +206,16 @@ class RemoteToolbox(Toolbox):
                 return UsageError(f"the MCP server at {self.url} lends no tools: it is not warpwright's")
             case _:
                 return WorkerDiedError(f"the tools at {self.url} gave no answer: {error.message}")
+
+
+def require_same(url: str, there: str) -> None:
+    """Raise UsageError where another machine's version is not this one's, as far as reports depend on it."""
+    here = version("warpwright")
+    if there and there.split(".")[:2] != here.split(".")[:2]:
+        raise UsageError(
+            f"the tools at {url} are of warpwright {there}, and this is {here}: their reports may not be read here;"
+            " install the same version on both"
+        )
 
 
 def _only(group: BaseExceptionGroup[Any]) -> MCPError:

@@ -97,9 +97,10 @@ class NestWriter:
         if sums := moments.moments_of(nest):
             return self._moments(sums)
         if back := looks_back(self._program, stage, options):
-            self._at.written += [stage.name, back.state]
+            self._at.written.append(stage.name)
             body = back.named(looking_back.body(back, texts, self._at.decoded))
-            return self._finished(body, back.grid, defines=back.directives())
+            made = self._finished(body, back.grid, defines=back.directives())
+            return replace(made, code=back.variables() + made.code)
         if scanned(stage):
             self._at.written.append(stage.name)
             body = self._head("blockIdx.x", "", "1", nest.points, scanning.body(stage, texts))
@@ -272,11 +273,11 @@ class NestWriter:
         ]
         declared += [f"const int {name}" for name in texts.dims.values()]
         arguments = ", ".join([*texts.used, *texts.dims])
-        bounds, shape = threads, f"{grid}, {threads}"
+        bounds, shape, mode = threads, f"{grid}, {threads}", ""
         if tiled is not None:
-            bounds, shape = tiled.bounds, f"{grid}, {tiled.threads}, {tiled.shared}"
+            bounds, shape, mode = tiled.bounds, f"{grid}, {tiled.threads}, {tiled.shared}", tiled.mode
         head = f'extern "C" __global__ void __launch_bounds__({bounds})\n{self._name}({", ".join(declared)})'
-        launch = "\n".join([*before, f"//@ launch {self._name}<<<{shape}>>>({arguments})"])
+        launch = "\n".join([*before, f"//@ launch {mode}{self._name}<<<{shape}>>>({arguments})"])
         counter = f"__device__ unsigned int {self._name}_done;\n\n" if self._tail is not None else ""
         return WrittenKernel(
             f"{counter}{head} {{\n{indent(body)}}}\n", launch, frozenset(texts.macros),

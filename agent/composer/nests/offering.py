@@ -14,6 +14,7 @@ from agent.composer.nests.options import (
     NestOptions,
     covers,
     is_coarse,
+    is_deep,
     last_block,
     looks_back,
     slides,
@@ -115,6 +116,7 @@ def _useful() -> Iterator[tuple[str, Callable[[NestProgram], bool]]]:
     yield "mma_bf16", _multiplies("mma_bf16")
     for name in ("shared_memory_tiling", "register_blocking", "register_prefetch", "async_copy_pipeline"):
         yield name, _tiles
+    yield "cluster_shared_memory", lambda program: any(is_deep(program, one) for one in _products(program))
     for name in ("sliced_k", "launch_bounds"):
         yield name, _tiles
 

@@ -36,6 +36,9 @@ _LONG = 64
 _TAIL = 4
 """Points that the last block of a launch works on, one after the other."""
 
+_DEEP = 256
+"""Elements of a sum that are worth being shared by blocks."""
+
 _NEAR = 8
 """Elements between neighbours that still come in a few accesses."""
 
@@ -45,7 +48,7 @@ _TENSOR = {"float16": "mma_half", "bfloat16": "mma_bf16"}
 
 _TILES = frozenset({
     "register_blocking", "register_prefetch", "async_copy_pipeline", "sliced_k", "launch_bounds",
-    "mma_half", "mma_bf16",
+    "mma_half", "mma_bf16", "cluster_shared_memory",
 })  # fmt: skip
 """What only tiles of a product have."""
 
@@ -75,6 +78,7 @@ class NestOptions(Options):
     last_block_reduction: bool = False
     privatized_histogram: bool = False
     stencil_halo_tile: bool = False
+    cluster_shared_memory: bool = False
 
     def settled(self) -> NestOptions:
         """A block puts its results together by shuffles; what tiles have brings them; tiles come in one way."""
@@ -99,6 +103,11 @@ def tensor_feature(program: NestProgram, product: Product) -> str | None:
     return _TENSOR.get(dtypes.pop()) if len(dtypes) == 1 and is_float else None
 
 
+def is_deep(program: NestProgram, product: Product) -> bool:
+    """Whether blocks of a cluster find enough to share in what a product sums."""
+    return program.count(combinations(product.left.depth)) >= _DEEP
+
+
 def tile_choices(program: NestProgram, product: Product, options: NestOptions) -> TileChoices:
     """How a product is written."""
     name = tensor_feature(program, product)
@@ -106,7 +115,7 @@ def tile_choices(program: NestProgram, product: Product, options: NestOptions) -
     return TileChoices(
         tensor=name is not None and name in options.features, side=8 if options.register_blocking else 4,
         vectors=options.vectorized_loads, pipeline=pipeline, bounded=options.launch_bounds,
-        constant=options.constant_dimensions,
+        constant=options.constant_dimensions, clustered=options.cluster_shared_memory and is_deep(program, product),
     )  # fmt: skip
 
 

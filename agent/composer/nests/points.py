@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from agent.composer.expressions import WRAPPING, Kind
 from agent.composer.folding import binary, unary
 from agent.composer.ir import Binary, Literal, Node, Unary, Where
 from agent.composer.nests.sizes import ZERO, Atom, Axis, Extreme, Quotient, Remainder, Size
+from agent.composer.value import value
 
 
-@dataclass(frozen=True)
+@value
 class Number(Node):
     """A whole number that follows from dims and indices."""
 
@@ -22,7 +23,7 @@ Index = Size | Node
 """Where an array is read: counted, or itself read from an array."""
 
 
-@dataclass(frozen=True)
+@value
 class At(Node):
     """An element of a buffer.
 
@@ -39,7 +40,7 @@ class At(Node):
     dtype: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True)
+@value
 class Fold(Node):
     """sum, max, min or prod of a value over some axes."""
 
@@ -53,7 +54,7 @@ class Fold(Node):
         return (self.body,)
 
 
-@dataclass(frozen=True)
+@value
 class Ordered(Fold):
     """The element of a rank, in `ascending` or `descending` order along an axis.
 
@@ -305,13 +306,15 @@ def guarded(node: Node, condition: Node) -> Node:
 
 
 def parts(node: Node) -> Iterator[Node]:
-    """The node and everything in it, indices and guards too."""
-    yield node
-    if isinstance(node, At):
-        for inner in (*(one for one in node.indices if isinstance(one, Node)), *node.guards):
-            yield from parts(inner)
-    for child in node.children:
-        yield from parts(child)
+    """The node and everything in it, indices and guards too, each before what is in it."""
+    ahead = [node]
+    while ahead:
+        part = ahead.pop()
+        yield part
+        ahead += reversed(part.children)
+        if isinstance(part, At):
+            ahead += reversed(part.guards)
+            ahead += [one for one in reversed(part.indices) if isinstance(one, Node)]
 
 
 def loads(node: Node) -> Iterator[At]:

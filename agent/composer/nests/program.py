@@ -102,7 +102,6 @@ class NestProgram:
         stages = [stage for nest in self.nests for stage in nest.stages]
         made = {stage.name: wide[stage.kind] for stage in stages}
         systems = {system(stage): wide[Kind.REAL] for stage in stages if solved(stage)}
-        states = {f"{stage.name}_state": "uint64" for stage in stages if scanned(stage)}
         orders = [order for stage in stages if (order := order_of(stage))]
         runs = {order.runs: order.words(self.types)[0] for order in orders}
         sums = [found for nest in self.nests if (found := moments_of(nest))]
@@ -110,7 +109,6 @@ class NestProgram:
         return (
             made
             | systems
-            | states
             | runs
             | parts_
             | {argument.name: argument.dtype for argument in self.task.arguments}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+
+from agent.composer.value import value
 
 
-@dataclass(frozen=True)
+@value
 class Axis:
     """An index that runs from 0 up to an extent; it is known by its number."""
 
@@ -21,7 +22,7 @@ class Axis:
         return f"i{self.number}"
 
 
-@dataclass(frozen=True)
+@value
 class Quotient:
     """`over // by`, rounded down; `by` is positive."""
 
@@ -29,7 +30,7 @@ class Quotient:
     by: Size
 
 
-@dataclass(frozen=True)
+@value
 class Remainder:
     """`over % by`, at least 0; `by` is positive."""
 
@@ -37,7 +38,7 @@ class Remainder:
     by: Size
 
 
-@dataclass(frozen=True)
+@value
 class Extreme:
     """`max` or `min` of two."""
 
@@ -50,7 +51,7 @@ Atom = str | Axis | Quotient | Remainder | Extreme
 """A dim by its name, an index, or what is no polynomial."""
 
 
-@dataclass(frozen=True)
+@value
 class Size:
     """A sum of products of atoms, each with a whole factor; terms are in one order."""
 
@@ -83,8 +84,11 @@ class Size:
         return (atom for atom in self.atoms if isinstance(atom, Axis))
 
     def __add__(self, other: Size | int) -> Size:
+        added = Size.of(other)
+        if not (self.terms and added.terms):
+            return added if added.terms else self
         total: Counter[tuple[Atom, ...]] = Counter(dict(self.terms))
-        for atoms, factor in Size.of(other).terms:
+        for atoms, factor in added.terms:
             total[atoms] += factor
         return _made(total)
 
@@ -95,9 +99,12 @@ class Size:
         return self + -Size.of(other)
 
     def __mul__(self, other: Size | int) -> Size:
+        by = Size.of(other)
+        if (times := by.constant) is not None:
+            return Size(tuple((atoms, factor * times) for atoms, factor in self.terms)) if times else ZERO
         total: Counter[tuple[Atom, ...]] = Counter()
         for atoms, factor in self.terms:
-            for more, times in Size.of(other).terms:
+            for more, times in by.terms:
                 total[tuple(sorted((*atoms, *more), key=_order))] += factor * times
         return _made(total)
 
@@ -210,6 +217,7 @@ def _atoms(size: Size) -> Iterator[Atom]:
                     yield atom
 
 
+@lru_cache(maxsize=1 << 14)
 def _order(atom: Atom) -> tuple[int, str]:
     """Dims come before axes, by name; what is no polynomial comes last."""
     return (0 if isinstance(atom, str) else 1 if isinstance(atom, Axis) else 2, _text(atom, _named, "//"))

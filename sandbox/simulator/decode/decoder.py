@@ -11,6 +11,7 @@ from sandbox.simulator.decode.slots import SlotTable
 from sandbox.simulator.decode.waiting import load_uses
 from sandbox.simulator.instructions.catalogue import FORMULAS, STEPS, Formula, Modifiers, UnsupportedError
 from sandbox.simulator.machine.faults import FaultError
+from sandbox.simulator.machine.lanes import some
 from sandbox.simulator.machine.state import Machine, Step
 from sandbox.simulator.ptx.kinds import (
     BLOCK_BARRIERS,
@@ -284,7 +285,7 @@ def _guarded(step: Step, predicate: int, negated: bool) -> Step:
             return
         mask, merge, force = machine.mask, machine.merge, machine.force
         active = chosen if mask is None else chosen & mask
-        if active.any():
+        if some(active):
             machine.mask = machine.merge = active
             machine.force = True
             step(machine)

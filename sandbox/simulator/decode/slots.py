@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -111,6 +112,7 @@ class SlotTable:
         return slot
 
 
+@cache
 def _never_written(kind: PtxType) -> Array:
     if kind.name == "pred":
         return constant(False, kind.dtype)

@@ -9,7 +9,8 @@ opens when every live thread of the cluster has arrived as often as the waiting 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,9 +27,10 @@ SIDES = 4
 """How many ranks warps may have, of which the lower ones run first."""
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """Where a group of lanes stands; groups sort by side, then innermost call first, then by block.
+
+    A tuple, for one is made and looked up at every basic block.
 
     Attributes:
         side: Warps of a higher one are held back until those of lower ones wait or have ended. Lanes that are held
@@ -48,16 +50,16 @@ class Position:
     @property
     def late(self) -> Position:
         """Where lanes stand that are held back from their warps."""
-        return replace(self, side=self.side % SIDES + SIDES)
+        return self._replace(side=self.side % SIDES + SIDES)
 
     @property
     def together(self) -> Position:
         """Where lanes stand that wait for the rest of their warps."""
-        return self if self.side < SIDES else replace(self, side=self.side - SIDES)
+        return self if self.side < SIDES else self._replace(side=self.side - SIDES)
 
     def on(self, side: int) -> Position:
         """Where lanes stand whose warps are of another side now."""
-        return replace(self, side=side + self.side // SIDES * SIDES)
+        return self._replace(side=side + self.side // SIDES * SIDES)
 
 
 @dataclass
@@ -123,7 +125,8 @@ class Barriers:
     def _plain(self, barrier: Barrier) -> bool:
         """A barrier that all live threads together open, whatever its number."""
         registers = self._machine.registers
-        if self._machine.arrivals.numbered is not None or np.ptp(registers[barrier.number].view(U32)):
+        number = registers[barrier.number]
+        if self._machine.arrivals.numbered is not None or (number.size > 1 and np.ptp(number.view(U32))):
             return False
         if barrier.threads is None:
             return True

@@ -8,7 +8,6 @@ a loop cannot starve them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from sandbox.simulator.machine.lanes import (
     covers,
     from_warps,
     missing,
+    some,
     union,
 )
 from sandbox.simulator.machine.mbarriers import deadlock
@@ -67,6 +67,7 @@ class Scheduler:
     ) -> None:
         self._calls = CallStack(setup, machine)
         self._machine = machine
+        self._lanes = machine.batch.geometry.threads * machine.blocks
         self._listener = listener
         self._effort = effort or Effort()
         self._schedule = schedule
@@ -122,7 +123,7 @@ class Scheduler:
     @property
     def lanes(self) -> int:
         """Threads of the batch."""
-        return self._machine.batch.geometry.threads * self._machine.blocks
+        return self._lanes
 
     @property
     def deeds(self) -> int:
@@ -155,7 +156,7 @@ class Scheduler:
             position = position.together
             mask = union(mask, self._waiting.pop(position)) if position in self._waiting else mask
             mask = self._synchronise(position, block, mask)
-            if mask is not None and not mask.any():
+            if mask is not None and not some(mask):
                 return
         if block.polls and self._polling.came(position, mask):
             self._look_for_deadlock(position, mask)
@@ -194,7 +195,7 @@ class Scheduler:
         if self._listener is not None:
             self._listener(self._machine, block)
         self._deeds += 1
-        self._barriers.wait(replace(position, side=0), barrier, mask)
+        self._barriers.wait(position._replace(side=0), barrier, mask)
 
     def _set_lanes(self, mask: Mask) -> None:
         machine = self._machine
@@ -206,7 +207,7 @@ class Scheduler:
     def _resume(self, position: Position, mask: Mask) -> None:
         """A barrier opened: go on behind it."""
         block = self._calls.block(position.frame, position.block)
-        self._start(replace(position, block=block.jump.targets[0]), mask)
+        self._start(position._replace(block=block.jump.targets[0]), mask)
 
     def _start(self, position: Position, mask: Mask) -> None:
         """Let lanes go on together, or each side on its own."""
@@ -215,7 +216,7 @@ class Scheduler:
         for side, lanes in enumerate(self._sides):
             chosen = lanes if mask is None else mask & lanes
             if chosen.any():
-                self._add(replace(position, side=side), chosen)
+                self._add(position._replace(side=side), chosen)
 
     def _hold_others(self, sides: tuple[Array, ...]) -> None:
         """Let other warps run first from here on."""
@@ -244,7 +245,7 @@ class Scheduler:
 
     def _spend(self, block: BasicBlock, mask: Mask) -> None:
         machine = self._machine
-        threads = self.lanes
+        threads = self._lanes
         if mask is not None:
             threads = int(np.count_nonzero(mask)) * (threads // mask.size)
         exhausted = self._effort.spend(len(block.instructions), threads)
@@ -275,10 +276,11 @@ class Scheduler:
             return
         chosen = ~predicate if jump.negated else predicate
         taken = chosen if mask is None else chosen & mask
-        rest = ~chosen if mask is None else mask & ~chosen
-        if not taken.any():
+        if not some(taken):
             self._go(at, jump.targets[-1], mask)
-        elif not rest.any():
+            return
+        rest = ~chosen if mask is None else np.greater(mask, chosen)
+        if not some(rest):
             self._take(at, jump, mask)
         else:
             held = self._schedule.stray() if self._schedule is not None else None
@@ -335,7 +337,7 @@ class Scheduler:
             if parked.any():
                 self._waiting[position] = parked
                 mask = mask & ~held
-        if mask is None or mask.any():
+        if mask is None or some(mask):
             self._set_lanes(mask)
             self._pass(block)
         return mask

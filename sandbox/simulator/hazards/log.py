@@ -13,7 +13,7 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.machine.access import MemoryAccess
-from sandbox.simulator.machine.lanes import EVERYONE, WARP
+from sandbox.simulator.machine.lanes import EVERYONE, WARP, common_shape, some, spread
 from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.kinds import WHOLE_WARP
 from sandbox.simulator.ptx.syntax import Instruction
@@ -41,7 +41,7 @@ class LoggedAccess:
 def entries(machine: Machine, access: MemoryAccess, granularity: int, per_block: bool) -> list[LoggedAccess]:
     """Flatten an access into units; a wide access becomes one entry for each unit it spans."""
     mask = EVERYONE if access.mask is None else access.mask
-    shape: tuple[int, ...] = np.broadcast_shapes(access.offsets.shape, mask.shape)
+    shape = common_shape(access.offsets, mask)
     if per_block:
         shape = (shape[0], shape[1], machine.blocks)
     if access.kind == "store" and access.values:
@@ -52,9 +52,10 @@ def entries(machine: Machine, access: MemoryAccess, granularity: int, per_block:
     if access.kind == "load" and access.instruction.opcode in WHOLE_WARP:
         # A matrix load gives every lane of the warp a part of what each address holds.
         low, high = low & -WARP, high | (WARP - 1)
-    where = None if access.mask is None else mask if mask.shape == shape else np.broadcast_to(mask, shape)
+    where = None if access.mask is None else spread(mask, shape)
     base = _flat(access.offsets // granularity, shape, where)
-    low, high = _flat(low, shape, where), _flat(high, shape, where)
+    same, low = high is low, _flat(low, shape, where)
+    high = low if same else _flat(high, shape, where)
     block = _flat(np.arange(shape[2]), shape, where) if per_block else None
     found: list[LoggedAccess] = []
     for k in range(max(1, access.size // granularity)):
@@ -67,7 +68,7 @@ def entries(machine: Machine, access: MemoryAccess, granularity: int, per_block:
 
 
 def _flat(value: Array, shape: tuple[int, ...], where: Array | None) -> Array:
-    full = value if value.shape == shape else np.broadcast_to(value, shape)
+    full = spread(value, shape)
     return full.reshape(-1) if where is None else full[where]
 
 
@@ -82,6 +83,9 @@ def _range(rows: int, columns: int, rows_present: int, columns_present: int) -> 
     row_low, row_high = _axis(rows, rows_present)
     column_low, column_high = _axis(columns, columns_present)
     low = (row_low[:, None] * columns + column_low[None, :])[:, :, None]
+    if row_high is row_low and column_high is column_low:
+        low.flags.writeable = False
+        return low, low
     high = (row_high[:, None] * columns + column_high[None, :])[:, :, None]
     low.flags.writeable = high.flags.writeable = False
     return low, high
@@ -100,7 +104,7 @@ def _stored(access: MemoryAccess, position: int, shape: tuple[int, ...], where: 
         return None
     size = int(access.values[0].dtype.itemsize)
     value: Array = access.values[min(position // size, len(access.values) - 1)]
-    full = np.broadcast_to(value, np.broadcast_shapes(value.shape, shape))
+    full = spread(value, np.broadcast_shapes(value.shape, shape))
     full = full.view(f"uint{size * 8}").astype(np.uint64)
     if full.shape[2] == shape[2]:
         return _flat(full, shape, where)
@@ -110,3 +114,50 @@ def _stored(access: MemoryAccess, position: int, shape: tuple[int, ...], where: 
 def warps(threads: Array) -> Array:
     """Warp of a linear thread index."""
     return threads // WARP
+
+
+def joined(log: list[LoggedAccess]) -> tuple[Array, Array, Array]:
+    """Units of all entries, and the first and the last agent behind each element."""
+    if len(log) == 1:
+        return log[0].unit, log[0].low, log[0].high
+    unit = np.concatenate([entry.unit for entry in log])
+    low = np.concatenate([entry.low for entry in log])
+    if all(entry.high is entry.low for entry in log):
+        return unit, low, low
+    return unit, low, np.concatenate([entry.high for entry in log])
+
+
+def apart(unit: Array, low: Array, high: Array) -> bool:
+    """Whether no unit has two agents, whatever they do: what almost every interval between barriers is like."""
+    if high is not low and some(low != high):
+        return False
+    agent = np.zeros(int(unit.max(initial=0)) + 1, dtype=np.int16)
+    agent[unit] = low
+    return not some(agent.take(unit) != low)
+
+
+def conflicting(unit: Array, low: Array, high: Array, kinds: Array) -> Array:
+    """Units with conflicting accesses: two agents, and a plain write or an atomic against a plain read.
+
+    Args:
+        unit: Unit of each access, int64.
+        low: First agent (thread or warp) behind it.
+        high: Last agent behind it.
+        kinds: 0 load, 1 store, 2 atomic.
+    """
+    size = int(unit.max(initial=0)) + 1
+
+    def accessed(kind: int) -> Array:
+        found = np.zeros(size, dtype=np.bool_)
+        found[unit[kinds == kind]] = True
+        return found
+
+    keep = (accessed(1) | (accessed(2) & accessed(0)))[unit]
+    unit, low, high = unit[keep], low[keep], high[keep]
+    if not unit.size:
+        return unit
+    order = np.argsort(unit, kind="stable")
+    unit, low, high = unit[order], low[order], high[order]
+    starts = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]]))
+    several = np.minimum.reduceat(low, starts) != np.maximum.reduceat(high, starts)
+    return unit[starts[several]]

@@ -42,7 +42,7 @@ def check_members(machine: Machine, instruction: Instruction, members: Array) ->
             f"{instruction.mnemonic} by a lane that its member mask {_first(masks, outside):#010x} leaves out"
         )
         _stop(machine, instruction, outside, what)
-    if members.size == 1:
+    if members.size == 1 or _one_a_warp(masks, active):
         return
     first, other = masks[:, :, None, :], masks[:, None, :, :]
     named = (first >> _LANE.reshape(1, 1, WARP, 1) & U32.type(1)).astype(np.bool_)
@@ -51,6 +51,13 @@ def check_members(machine: Machine, instruction: Instruction, members: Array) ->
         mask = f"{_first(masks, differ):#010x}"
         what = f"{instruction.mnemonic} with mask {mask}, while a lane that it names has another mask"
         _stop(machine, instruction, differ, what)
+
+
+def _one_a_warp(masks: Array, active: Array) -> bool:
+    """Whether no two active lanes of a warp have different masks; most warps are so, and this is soon told."""
+    least = np.where(active, masks, U32.type(_FULL)).min(axis=1)
+    most = np.where(active, masks, U32.type(0)).max(axis=1)
+    return bool((most <= least).all())
 
 
 def _first(masks: Array, lanes: Array) -> int:

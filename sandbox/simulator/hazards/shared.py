@@ -8,7 +8,7 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.hazards.findings import Findings
-from sandbox.simulator.hazards.log import LoggedAccess, entries, warps
+from sandbox.simulator.hazards.log import LoggedAccess, apart, conflicting, entries, joined, warps
 from sandbox.simulator.hazards.strength import Strengths
 from sandbox.simulator.hazards.touches import shared_place
 from sandbox.simulator.machine.access import MemoryAccess
@@ -167,15 +167,16 @@ class SharedHazards(Observer):
             self._judge(machine, self._log, within_warp=False)
 
     def _judge(self, machine: Machine, log: list[LoggedAccess], *, within_warp: bool) -> None:
-        unit = np.concatenate([entry.unit for entry in log])
-        low = np.concatenate([entry.low for entry in log])
-        high = np.concatenate([entry.high for entry in log])
-        kinds = np.repeat([self._kind(entry) for entry in log], [entry.unit.size for entry in log])
+        unit, low, high = joined(log)
         if within_warp:
             # Elements that span warps hold a whole warp's worth of threads, or more, in each.
             unit = unit * _WARPS + warps(low)
         else:
-            low, high = warps(low), warps(high)
+            same, low = high is low, warps(low)
+            high = low if same else warps(high)
+        if apart(unit, low, high):
+            return
+        kinds = np.repeat([self._kind(entry) for entry in log], [entry.unit.size for entry in log])
         suspects = conflicting(unit, low, high, kinds)
         if suspects.size:
             self._report(machine, log, unit, suspects)
@@ -217,33 +218,6 @@ class SharedHazards(Observer):
 
 _KIND = {"load": 0, "store": 1, "atomic": 2}
 _WARPS = 64
-
-
-def conflicting(unit: Array, low: Array, high: Array, kinds: Array) -> Array:
-    """Units with conflicting accesses: two agents, and a plain write or an atomic against a plain read.
-
-    Args:
-        unit: Unit of each access, int64.
-        low: First agent (thread or warp) behind it.
-        high: Last agent behind it.
-        kinds: 0 load, 1 store, 2 atomic.
-    """
-    size = int(unit.max(initial=0)) + 1
-
-    def accessed(kind: int) -> Array:
-        found = np.zeros(size, dtype=np.bool_)
-        found[unit[kinds == kind]] = True
-        return found
-
-    keep = (accessed(1) | (accessed(2) & accessed(0)))[unit]
-    unit, low, high = unit[keep], low[keep], high[keep]
-    if not unit.size:
-        return unit
-    order = np.argsort(unit, kind="stable")
-    unit, low, high = unit[order], low[order], high[order]
-    starts = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]]))
-    several = np.minimum.reduceat(low, starts) != np.maximum.reduceat(high, starts)
-    return unit[starts[several]]
 
 
 def _by_block(entry: LoggedAccess, blocks: Array) -> LoggedAccess:

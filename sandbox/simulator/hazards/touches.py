@@ -16,7 +16,7 @@ from sandbox.simulator.hazards.clocks import Clocks
 from sandbox.simulator.hazards.findings import Side, told
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.faults import Batch
-from sandbox.simulator.machine.lanes import EVERYONE, WARP
+from sandbox.simulator.machine.lanes import EVERYONE, WARP, spread
 from sandbox.simulator.machine.spaces import plain_name
 from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.syntax import Instruction
@@ -281,7 +281,7 @@ def by_thread(machine: Machine, values: Array | None) -> Array:
     """A lane-shaped value as (blocks or 1, T); None is true everywhere."""
     geometry = machine.batch.geometry
     full = EVERYONE if values is None else values
-    full = np.broadcast_to(full, (geometry.rows, geometry.columns, full.shape[2]))
+    full = spread(full, (geometry.rows, geometry.columns, full.shape[2]))
     return full.reshape(geometry.threads, -1).T
 
 

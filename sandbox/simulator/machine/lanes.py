@@ -183,6 +183,24 @@ def compress(value: Array) -> Array:
     return value
 
 
+def spread(value: Array, shape: tuple[int, ...]) -> Array:
+    """A value at its full shape, to be read only: `np.broadcast_to`, which is slow where there is nothing to do."""
+    return value if value.shape == shape else np.broadcast_to(value, shape)
+
+
+def common_shape(first: Array, *others: Array) -> tuple[int, ...]:
+    """The shape that all of these broadcast to; at once where they have it."""
+    shape = first.shape
+    if all(other.shape == shape for other in others):
+        return shape
+    return np.broadcast_shapes(shape, *(other.shape for other in others))
+
+
+def some(lanes: Array) -> bool:
+    """Whether any element of a bool array is true, several times as fast as `any()` for a few thousand lanes."""
+    return bool(np.count_nonzero(lanes))
+
+
 def by_warp(value: Array, geometry: Geometry, fill: int | bool = 0) -> Array:
     """View as (warps, 32, blocks), the thread axes spelled out; a partial last warp is padded with `fill`.
 
@@ -190,7 +208,7 @@ def by_warp(value: Array, geometry: Geometry, fill: int | bool = 0) -> Array:
     """
     rows, columns = geometry.rows, geometry.columns
     blocks = value.shape[2]
-    flat = np.broadcast_to(value, (rows, columns, blocks)).reshape(geometry.threads, blocks)
+    flat = spread(value, (rows, columns, blocks)).reshape(geometry.threads, blocks)
     padding = geometry.warps * WARP - geometry.threads
     if padding:
         flat = np.concatenate([flat, np.full((padding, blocks), fill, dtype=value.dtype)])
@@ -211,13 +229,15 @@ def union(a: Mask, b: Mask) -> Mask:
 
 def missing(live: Mask, mask: Array) -> Array:
     """Live lanes that are not in a mask."""
-    absent: Array = ~mask
-    return absent if live is None else live & absent
+    absent: Array = ~mask if live is None else np.greater(live, mask)
+    return absent
 
 
 def covers(live: Mask, mask: Mask) -> bool:
     """Whether a mask holds every lane that is alive."""
-    return mask is None or not bool(missing(live, mask).any())
+    if live is None:
+        return mask is None or int(np.count_nonzero(mask)) == mask.size
+    return mask is None or not some(missing(live, mask))
 
 
 def count_threads(geometry: Geometry, live: Mask, lanes: Array) -> Array:

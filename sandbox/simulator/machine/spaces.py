@@ -10,7 +10,7 @@ from sandbox.device import Array, Fault
 from sandbox.simulator.machine.access import MemoryAccess
 from sandbox.simulator.machine.clusters import in_cluster, reaches_out
 from sandbox.simulator.machine.faults import FaultError
-from sandbox.simulator.machine.lanes import EVERYONE
+from sandbox.simulator.machine.lanes import EVERYONE, common_shape, some, spread
 from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.types import S64, U32, U64, Dtype
 from sandbox.verdict import Verdict
@@ -28,16 +28,16 @@ def checked_global(machine: Machine, access: MemoryAccess) -> MemoryAccess:
         FaultError: A lane touches memory outside every allocation, or misaligned.
     """
     offsets, size = access.offsets, access.size
-    low, high = int(offsets.min()), int(offsets.max())
+    low, high = _bounds(offsets)
     arena = machine.arena
     if access.mask is not None and not arena.contains(low, high + size):
         offsets = _of_active(offsets, access.mask)
-        low, high = int(offsets.min()), int(offsets.max())
+        low, high = _bounds(offsets)
     inside = arena.contains(low, high + size)
     if not inside:
         outside = arena.outside(offsets, size)
         active = outside if access.mask is None else outside & access.mask
-        if active.any():
+        if some(active):
             raise FaultError(_global_fault(machine, access, active))
         offsets = _replace(offsets, outside, access.mask)
     offsets = arena.locate(_aligned(machine, access, offsets))
@@ -57,18 +57,24 @@ def checked_shared(machine: Machine, access: MemoryAccess, limit: int, what: str
         FaultError: A lane touches memory outside it, or misaligned.
     """
     offsets, size = access.offsets, access.size
-    low, high = int(offsets.min()), int(offsets.max()) + size
+    low, high = _bounds(offsets)
+    high += size
     shared = machine.shared if what == _SHARED and machine.shared.regions else None
     if not shared.contains(low, high) if shared else low < 0 or high > limit:
         if what == _SHARED and reaches_out(machine, access, high):
             return checked_shared(machine, in_cluster(machine, access), limit, what)
         outside = shared.outside(offsets, size) if shared else (offsets < 0) | (offsets + size > limit)
         active = outside if access.mask is None else outside & access.mask
-        if active.any():
+        if some(active):
             raise FaultError(_window_fault(machine, access, active, limit, what))
         offsets = _replace(offsets, outside, access.mask)
     offsets = _aligned(machine, access, offsets)
     return access if offsets is access.offsets else _moved(access, offsets)
+
+
+def _bounds(offsets: Array) -> tuple[int, int]:
+    """The least and the largest of them."""
+    return int(np.minimum.reduce(offsets, axis=None)), int(np.maximum.reduce(offsets, axis=None))
 
 
 def _moved(access: MemoryAccess, offsets: Array) -> MemoryAccess:
@@ -78,9 +84,9 @@ def _moved(access: MemoryAccess, offsets: Array) -> MemoryAccess:
 def _replace(offsets: Array, wrong: Array, mask: Array | None) -> Array:
     """Send lanes that do not take part to the address of one that does."""
     taking_part = ~wrong if mask is None else np.logical_and(mask, ~wrong)
-    full = np.broadcast_to(offsets, np.broadcast_shapes(offsets.shape, taking_part.shape))
-    position = int(np.argmax(np.broadcast_to(taking_part, full.shape)))
-    return np.where(wrong, full.reshape(-1)[position], offsets)
+    shape = common_shape(offsets, taking_part)
+    position = int(np.argmax(spread(taking_part, shape)))
+    return np.where(wrong, spread(offsets, shape).flat[position], offsets)
 
 
 def _of_active(offsets: Array, mask: Array) -> Array:
@@ -173,23 +179,17 @@ def store_global(machine: Machine, access: MemoryAccess, values: list[Array]) ->
     for k, value in enumerate(values):
         bits = value.view(view.dtype)
         if access.mask is None:
-            view[_spread(index + k, bits)] = bits
+            view[spread(index + k, common_shape(index, bits))] = bits
         else:
             where, element = select(access.mask, index + k, bits)
             view[where] = element
 
 
-def _spread(index: Array, value: Array) -> Array:
-    """Broadcast an index so that a value of more axes can be assigned through it."""
-    shape = np.broadcast_shapes(index.shape, value.shape)
-    return index if index.shape == shape else np.broadcast_to(index, shape)
-
-
 def select(mask: Array, *values: Array) -> tuple[Array, ...]:
     """The values in the lanes of a mask, flat, all of one length."""
-    shape = np.broadcast_shapes(mask.shape, *(value.shape for value in values))
-    full = np.broadcast_to(mask, shape)
-    return tuple(np.broadcast_to(value, shape)[full] for value in values)
+    shape = common_shape(mask, *values)
+    full = spread(mask, shape)
+    return tuple(spread(value, shape)[full] for value in values)
 
 
 def load_shared(machine: Machine, access: MemoryAccess, dtype: Dtype, count: int) -> list[Array]:
@@ -272,12 +272,12 @@ def store_element(
 def _store_rows(view: Array, row: Array, value: Array, mask: Array | None) -> None:
     """The common case: the address does not depend on the block, so one row serves every block."""
     lead = np.broadcast_shapes(row.shape, value.shape[:2], mask.shape[:2] if mask is not None else (1, 1))
-    rows = np.broadcast_to(row, lead)
-    elements = np.broadcast_to(value, (*lead, value.shape[2]))
+    rows = spread(row, lead)
+    elements = spread(value, (*lead, value.shape[2]))
     if mask is None:
         view[rows] = elements
     else:
-        active = np.broadcast_to(mask[:, :, 0], lead)
+        active = spread(mask[:, :, 0], lead)
         view[rows[active]] = elements[active]
 
 

@@ -16,7 +16,8 @@ from typing import TypeVar
 import pytest
 
 from agent.home import Home
-from agent.mcp.job_service import MOST_SEARCHES, JobService
+from agent.mcp.job_service import JobService
+from agent.mcp.search_service import SearchService
 from agent.results import RunState, SearchRequest
 from agent.store import Store, jobs
 from agent.store.jobs import Job, JobState, NewJob
@@ -24,7 +25,7 @@ from agent.store.liveness import Owner
 from agent.supervisor import keys
 from agent.supervisor.presence import Starter, presence, supervisor_of
 from agent.supervisor.supervising import supervise
-from agent.supervisor.work import OrderJob
+from agent.supervisor.work import DeviceToolboxes, OrderJob, ResumeJob
 from sandbox.errors import UsageError
 from tests.agent.search_fakes import FakeToolbox, kernel, write_task
 from tests.agent.supervisors import end_supervisor
@@ -143,15 +144,38 @@ async def test_a_job_is_cancelled_while_it_waits_and_while_it_works(
     assert toolbox.stopped.is_set()
 
 
-async def test_what_is_at_work_when_the_supervisor_is_told_to_end_is_cancelled_in_order(
+async def test_what_is_at_work_when_the_supervisor_is_told_to_end_is_stopped_and_done_by_the_next(
     home: Home, service: JobService, task_folder: Path
 ) -> None:
     toolbox = SlowToolbox()
     async with supervised(home, toolbox):
-        job = await left(home, TestOrder(str(task_folder), ""), TaskCatalogue())
+        job = await left(home, order(task_folder, kernel("LATENCY 5.0")), TaskCatalogue())
         await asyncio.wait_for(toolbox.waiting.wait(), 20)
-    assert (await service.get(job)).state is JobState.CANCELLED
+    assert (await service.get(job)).state is JobState.WAITING
     assert toolbox.stopped.is_set()
+    async with supervised(home, FakeToolbox()):
+        assert (await service.until(job, ended, 20)).state is JobState.COMPLETED
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_search_whose_supervisor_is_told_to_end_is_gone_on_with_by_the_next_unless_it_is_cancelled(
+    home: Home, service: JobService, store: Store, *, wanted: bool
+) -> None:
+    request = SearchRequest(task=str(write_task(home.tasks / "twice")), candidates=1, depth=1, seed=7)
+    toolbox = SlowToolbox()
+    async with supervised(home, toolbox):
+        run = await service.search(request, "sim:fake")
+        await asyncio.wait_for(toolbox.waiting.wait(), 20)
+    searches = SearchService(home, toolbox)
+    assert (await searches.status(run)).state is RunState.RUNNING
+    if not wanted:
+        assert (await searches.cancel(run)).state is RunState.CANCELLED
+    async with supervised(home, FakeToolbox(), idle_s=1) as stop:
+        while wanted and store.get_run(run).state is not RunState.COMPLETED:
+            await asyncio.sleep(0.05)
+        stop.set()
+    assert store.get_run(run).state is (RunState.COMPLETED if wanted else RunState.CANCELLED)
+    assert len(store.list_runs()) == 1
 
 
 async def test_a_mistake_of_ours_fails_one_job_and_not_the_supervisor(
@@ -200,15 +224,41 @@ def test_keys_go_through_a_file_of_the_owners_alone_that_is_gone_once_read(home:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert keys.take(home, "t") == {"OPENAI_API_KEY": "secret"}
     assert not path.exists()
-    assert keys.take(home, "t") == {}
+    assert keys.take(home, "t") is None
 
 
 def test_too_many_searches_at_once_are_refused_with_advice(store: Store) -> None:
     new = NewJob("search", "{}", "sim:fake")
-    for _ in range(MOST_SEARCHES):
-        store.jobs.add(new, most=MOST_SEARCHES, kinds=("search",))
+    for _ in range(2):
+        store.jobs.add(new, most=2, kinds=("search",))
     with pytest.raises(UsageError, match="wait until one ends, or cancel one"):
-        store.jobs.add(new, most=MOST_SEARCHES, kinds=("search",))
+        store.jobs.add(new, most=2, kinds=("search",))
+
+
+def test_searches_that_another_machine_does_leave_room_for_those_of_this_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = NewJob("search", "{}", "sim:fake")
+    store.jobs.add(new, most=1, kinds=("search",))
+    monkeypatch.setattr(jobs, "this_process", lambda: Owner(1, "1", "elsewhere"))
+    assert store.jobs.claim() is not None
+    store.jobs.add(new, most=1, kinds=("search",))
+    with pytest.raises(UsageError, match="wait until one ends"):
+        store.jobs.add(new, most=1, kinds=("search",))
+
+
+@pytest.mark.parametrize(
+    ("place", "run", "found"), [("", None, {}), ("elsewhere", None, None), ("", "r", None)]
+)
+async def test_keys_that_are_left_on_another_machine_or_were_taken_are_the_supervisors_own(
+    home: Home, place: str, run: str | None, found: dict[str, str] | None
+) -> None:
+    asked = ResumeJob(run="r", ticket="t", place=place)
+    job = Job("resume", asked.model_dump_json(), "sim:fake", run=run)
+    async with DeviceToolboxes(home) as bench:
+        keys.hand_over(home, "t", {"OPENAI_API_KEY": "secret"})
+        assert await bench.keys_of(job, asked) == {"OPENAI_API_KEY": "secret"}
+        assert await bench.keys_of(job, asked) == found
 
 
 def test_a_job_is_seen_by_its_tenant_only(store: Store) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,23 @@ async def test_every_part_of_a_request_is_part_of_its_key(bubblewrapped: Isolati
         ]  # fmt: skip
         assert len({compiler.key(request) for request in requests}) == len(requests)
         assert compiler.key(requests[0]) == compiler.key(CompileRequest("a", "sm_90"))
+
+
+def test_every_process_looks_under_the_same_key() -> None:
+    code = (
+        "from sandbox.compiler.service import Compiler\n"
+        "from sandbox.isolation.process import ProcessIsolation\n"
+        "from sandbox.program import CompileRequest\n"
+        "print(Compiler(ProcessIsolation()).key(CompileRequest('a', 'sm_90')))"
+    )
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(keys) == 1

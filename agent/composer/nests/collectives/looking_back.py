@@ -2,7 +2,8 @@
 
 Decoupled look-back (Merrill and Garland, 2016) with fixed groups: a chunk adds up the totals of its group that come
 before it and the end of the group before, always in the same order: two runs agree bit by bit. State and value
-share one 64-bit word, which one access publishes.
+share one 64-bit word, which one access publishes. Words outlive a launch, and so no launch clears them: the state is
+the number of the launch, which a block is told with its ticket.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from agent.composer.nests.sizes import Axis, Size, combinations
 from agent.composer.nests.texts import PackedTexts, Texts
 
 _GROUP = 256
+_ROOM = (256, 4096, 65536)
+"""Words that there are, as far as they do: the same code serves many sizes."""
+
 _WAVES = 264
 """Blocks between which a scan is divided before a thread takes more than one pack."""
 
@@ -44,7 +48,7 @@ class LookBack:
 
     @property
     def state(self) -> str:
-        """Name of the buffer with the states of chunks, the ends of groups, and the ticket."""
+        """Name of the words: the states of chunks, and the ends of groups."""
         return f"{self.stage.name}_state"
 
     @property
@@ -61,20 +65,27 @@ class LookBack:
         """One block a chunk."""
         return self.named(f"{self._rows} * {self.chunks}")
 
+    def variables(self) -> str:
+        """Declare the words, and how many launches have taken all their tickets, and this one some, in one word."""
+        return self.named(
+            f"__device__ unsigned long long {self.state}[WORDS];\n"
+            f"__device__ unsigned long long {self.stage.name}_tickets;\n\n"
+        )
+
     def named(self, text: str) -> str:
         """The text with macros of this scan's own."""
-        return re.sub(r"\b(LANES|PACKS|CHUNK)\b", rf"SCAN_\1_{self.stage.name.upper()}", text)
+        return re.sub(r"\b(LANES|PACKS|CHUNK|WORDS)\b", rf"SCAN_\1_{self.stage.name.upper()}", text)
 
     def directives(self) -> tuple[str, ...]:
-        """Sizes of the chunks, and the scratch with their states."""
+        """Sizes of the chunks, and how many words they have."""
         share = f"{self._rows} * ({self.along.extent.expression()}) // (BLOCK * LANES * {_WAVES})"
-        words = f"{self.grid} + {self._rows} * ceil_div({self.chunks}, {_GROUP}) + 1"
+        words = f"{self.grid} + {self._rows} * ceil_div({self.chunks}, {_GROUP})"
+        steps = " else ".join(f"{room} if {words} <= {room}" for room in _ROOM)
         lines = (
             width_macro("LANES", self.width, self.aligned),
             f"//@ define PACKS = min(8, max(1, {share}))",
             "//@ define CHUNK = BLOCK * LANES * PACKS",
-            f"//@ scratch {self.state}: uint64[{words}]",
-            f"//@ zero {self.state}",
+            f"//@ define WORDS = {steps} else next_pow2({words})",
         )
         return tuple(map(self.named, lines))
 
@@ -121,18 +132,18 @@ __device__ __forceinline__ {ctype} scan_warp_{op}({ctype} value) {{
 }}
 """,
         f"""\
-// The upper half of a word says that the lower half holds a value.
-__device__ __forceinline__ void publish(unsigned long long* place, {ctype} value) {{
-    const unsigned long long word = 1ull << 32 | {to_bits};
+// The upper half of a word says for which launch the lower half holds a value.
+__device__ __forceinline__ void publish(unsigned long long* place, unsigned int launch, {ctype} value) {{
+    const unsigned long long word = static_cast<unsigned long long>(launch) << 32 | {to_bits};
     asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" :: "l"(place), "l"(word) : "memory");
 }}
 """,
         f"""\
-__device__ __forceinline__ {ctype} awaited_{ctype}(const unsigned long long* place) {{
+__device__ __forceinline__ {ctype} awaited_{ctype}(const unsigned long long* place, unsigned int launch) {{
     unsigned long long word;
     do {{
         asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(word) : "l"(place) : "memory");
-    }} while (word >> 32 == 0);
+    }} while (word >> 32 != launch);
     return {of_bits};
 }}
 """,
@@ -157,7 +168,7 @@ def body(found: LookBack, texts: Texts, decoded: Callable[[str, tuple[Axis, ...]
         _ticket(found, texts, ctype, decoded)
         + _loads(found, texts, ctype, neutral)
         + _sums(op, ctype, neutral, both)
-        + _waiting(op, ctype, neutral, texts.buffer(found.state), both)
+        + _waiting(op, ctype, neutral, found.state, both)
         + f"const {ctype} start = {both('before', 'warps[threadIdx.x / 32]')};\n"
         + _stores(found, texts, kind, both)
     )
@@ -167,14 +178,18 @@ def _ticket(
     found: LookBack, texts: Texts, ctype: str, decoded: Callable[[str, tuple[Axis, ...]], str]
 ) -> str:
     """Take a chunk, in the order in which blocks begin: then all chunks before it have begun."""
-    rows, state = texts.size(combinations(found.rows)), texts.buffer(found.state)
+    rows = texts.size(combinations(found.rows))
+    following = f"atomicAdd(&{found.stage.name}_tickets, (1ull << 32) - gridDim.x);\n"
     return (
         f"__shared__ {ctype} warps[BLOCK / 32];\n__shared__ {ctype} before;\n__shared__ int ticket;\n"
+        "__shared__ unsigned int launch;\n"
         f"const int chunks = ({texts.size(found.along.extent)} - 1) / CHUNK + 1;\n"
         f"const int groups = (chunks - 1) / {_GROUP} + 1;\n"
-        f"unsigned long long* ends = {state} + ({rows}) * chunks;\n"
+        f"unsigned long long* const ends = {found.state} + ({rows}) * chunks;\n"
         "if (threadIdx.x == 0) {\n"
-        f"    ticket = atomicAdd(reinterpret_cast<unsigned int*>(ends + ({rows}) * groups), 1u);\n}}\n"
+        f"    const unsigned long long taken = atomicAdd(&{found.stage.name}_tickets, 1ull);\n"
+        "    ticket = static_cast<int>(taken);\n    launch = static_cast<unsigned int>(taken >> 32) + 1;\n"
+        f"    if (ticket == gridDim.x - 1) {{\n{indent(indent(following))}    }}\n}}\n"
         "__syncthreads();\nconst int row = ticket / chunks;\nconst int chunk = ticket % chunks;\n"
         f"const int lane = threadIdx.x % 32;\n{decoded('row', found.rows)}"
         "const int first = chunk * CHUNK + threadIdx.x / 32 * (32 * LANES * PACKS) + lane * LANES;\n"
@@ -208,18 +223,18 @@ def _waiting(op: str, ctype: str, neutral: str, state: str, both: Both) -> str:
         f"const {ctype} prior = __shfl_up_sync(0xffffffff, up_to, 1);\n"
         f"const {ctype} total = __shfl_sync(0xffffffff, up_to, 31);\n"
         f"unsigned long long* totals = {state} + row * chunks;\n"
-        "if (lane == 0) {\n    publish(totals + chunk, total);\n}\n"
+        "if (lane == 0) {\n    publish(totals + chunk, launch, total);\n}\n"
         f"if (lane < BLOCK / 32) {{\n    warps[lane] = lane ? prior : {neutral};\n}}\n"
         f"const int group = chunk / {_GROUP}, place = chunk % {_GROUP};\n"
         f"{ctype} earlier = {neutral};\n"
         f"for (int i = lane; i < place; i += 32) {{\n"
-        f"    earlier = {both('earlier', f'awaited_{ctype}(totals + group * {_GROUP} + i)')};\n}}\n"
+        f"    earlier = {both('earlier', f'awaited_{ctype}(totals + group * {_GROUP} + i, launch)')};\n}}\n"
         "#pragma unroll\nfor (int offset = 16; offset > 0; offset /= 2) {\n"
         f"    earlier = {both('earlier', '__shfl_xor_sync(0xffffffff, earlier, offset)')};\n}}\n"
         "if (lane == 0) {\n"
         "    unsigned long long* end = ends + row * groups + group;\n"
-        f"    if (group > 0) {{\n        earlier = {both(f'awaited_{ctype}(end - 1)', 'earlier')};\n    }}\n"
-        f"    if (place == {_GROUP} - 1) {{\n        publish(end, {both('earlier', 'total')});\n    }}\n"
+        f"    if (group > 0) {{\n        earlier = {both(f'awaited_{ctype}(end - 1, launch)', 'earlier')};\n    }}\n"
+        f"    if (place == {_GROUP} - 1) {{\n        publish(end, launch, {both('earlier', 'total')});\n    }}\n"
         "    before = earlier;\n}\n"
     )
     return f"if (threadIdx.x < 32) {{\n{indent(inside)}}}\n__syncthreads();\n"

@@ -22,6 +22,7 @@ import pytest
 from sandbox import budget
 from sandbox.verdict import Verdict
 from tests import few_sizes
+from tests.exhaustive import IDIOM_SEEDS
 from tests.sandbox.simulator.in_process import Compiles, Simulator, frozen_once, toolbox
 from tools.awaiting import together
 from tools.local_toolbox import LocalToolbox
@@ -134,9 +135,13 @@ def kernel_of(row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> 
 async def judge(
     box: LocalToolbox, judged: Iterable[Entry], of: Callable[[str], Task] = task
 ) -> dict[Entry, str | None]:
-    """What is wrong with each report; None where nothing is."""
-    reports = {one: await box.do(CheckOrder(of(one.task), one.kernel, profile=one.benches)) for one in judged}
-    return {one: missed(one, report) for one, report in reports.items()}
+    """What is wrong with each report, an honest kernel's under many seeds where asked for; None where nothing is."""
+    found: dict[Entry, str | None] = {}
+    for one in judged:
+        for seed in range(IDIOM_SEEDS) if one.kind == "honest" and IDIOM_SEEDS else (None,):
+            report = await box.do(CheckOrder(of(one.task), one.kernel, seed=seed, profile=one.benches))
+            found[one] = found.get(one) or missed(one, report)
+    return found
 
 
 def missed(entry: Entry, report: CheckReport) -> str | None:

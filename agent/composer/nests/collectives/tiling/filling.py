@@ -43,6 +43,7 @@ class Filler:
         macro: Name of the define that says how many elements move at a time.
         vectors: Whether packs may move.
         constant: Whether dims are constants of the code, so that edges that no tile has cost nothing.
+        parts: Parts that what is summed has, in the code; each is a tile deep at a time.
     """
 
     tile: TileLayout
@@ -51,6 +52,7 @@ class Filler:
     macro: str
     vectors: bool
     constant: bool
+    parts: str
 
     @cached_property
     def packed(self) -> str | None:
@@ -139,7 +141,7 @@ class Filler:
         factor = self.tile.factor
         found = [
             self._within("across", combinations(factor.outer), self.tile.across),
-            self._within("flat", combinations(factor.depth), f"({self.tile.deep} * GROUPS)"),
+            self._within("flat", combinations(factor.depth), f"({self.tile.deep} * {self.parts})"),
         ]
         return " && ".join(found)
 

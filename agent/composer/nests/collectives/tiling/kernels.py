@@ -14,6 +14,7 @@ from agent.composer.nests.collectives.tiling.geometry import TileLayout, ended, 
 from agent.composer.nests.collectives.tiling.multiplying import Converted, Multiplier
 from agent.composer.nests.collectives.tiling.packing import width
 from agent.composer.nests.collectives.tiling.products import Factor, Product
+from agent.composer.nests.collectives.tiling.splitting import Splitting
 from agent.composer.nests.collectives.tiling.tensor import TensorMultiplier
 from agent.composer.nests.points import At, kind_of
 from agent.composer.nests.sizes import Axis, combinations
@@ -31,6 +32,7 @@ class TileChoices:
         pipeline: How the next tiles come: `` (after the present ones), `ahead` in registers, or `async`.
         bounded: A thread has 128 registers at most.
         constant: Dims are constants of the code.
+        clustered: The blocks of a cluster share what is summed.
     """
 
     tensor: bool
@@ -39,6 +41,7 @@ class TileChoices:
     pipeline: str
     bounded: bool
     constant: bool
+    clustered: bool
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class TiledKernel:
         threads: Threads of a block.
         bounds: What `__launch_bounds__` is told.
         shared: Bytes of dynamic shared memory.
+        mode: What the launch says before the kernel's name.
         directives: Defines that it goes by.
         functions: Device functions that it calls.
     """
@@ -59,6 +63,7 @@ class TiledKernel:
     threads: str
     bounds: str
     shared: str
+    mode: str
     directives: list[str]
     functions: list[str]
 
@@ -87,10 +92,15 @@ class TiledWriter:
 
     def written(self) -> TiledKernel:
         """Write it."""
+
+        def named(text: str) -> str:
+            return ended(text, self.ending)
+
         body = f"{self._head()}{self._multiplier.declared()}{self._loop()}{self._results()}"
         fillers = [self._left, self._right]
         macros = [f"//@ define {one.macro} = {one.packed}" for one in fillers if one.packed]
         macros += [f"//@ define {self._out} = {self._packed_out}"] if self._packed_out else []
+        macros += [named(self._splitting.directive(self._count))] if self._splitting else []
         functions = [SIZED_PACK, *([ASYNC_COPY] if self.choices.pipeline == "async" else [])]
         functions += self._multiplier.functions if isinstance(self._multiplier, TensorMultiplier) else []
         stages = f"GROUPS * STAGES * ({self._left.tile.bytes} + {self._right.tile.bytes})"
@@ -100,12 +110,18 @@ class TiledWriter:
         )
         bounds = f"{threads}, (512 + {threads} - 1) / ({threads})" if self.choices.bounded else threads
 
-        def named(text: str) -> str:
-            return ended(text, self.ending)
-
         return TiledKernel(
-            named(body), named(self._grid), named(threads), named(bounds), named(shared), macros, functions
-        )
+            named(body), named(self._grid), named(threads), named(bounds), named(shared),
+            self._splitting.mode if self._splitting else "", macros, functions,
+        )  # fmt: skip
+
+    @cached_property
+    def _splitting(self) -> Splitting | None:
+        return Splitting(f"splits_{self.name}".upper()) if self.choices.clustered else None
+
+    @property
+    def _parts(self) -> str:
+        return self._splitting.parts if self._splitting else "GROUPS"
 
     @property
     def _ctype(self) -> str:
@@ -124,7 +140,9 @@ class TiledWriter:
         dtype = None if at is None else self.texts.dtypes[at.buffer]
         tile = layout(factor, dtype, self.texts.types, "BK")
         macro = f"{factor.side}_width_{self.name}".upper()
-        return Filler(tile, self.texts, self.decoded, macro, self.choices.vectors, self.choices.constant)
+        return Filler(
+            tile, self.texts, self.decoded, macro, self.choices.vectors, self.choices.constant, self._parts
+        )
 
     @cached_property
     def _multiplier(self) -> Multiplier | TensorMultiplier:
@@ -160,8 +178,13 @@ class TiledWriter:
     @property
     def _grid(self) -> str:
         across, down = self._tiles
-        if not self.product.batch:
-            return f"({across}, {down})"
+        tiles = self._count if self.product.batch else f"({across}, {down})"
+        return self._splitting.grid(tiles) if self._splitting else tiles
+
+    @property
+    def _count(self) -> str:
+        """How many tiles the result has, as an expression of kernel files."""
+        across, down = self._tiles
         return f"{across} * {down} * ({combinations(self.product.batch).expression()})"
 
     def _head(self) -> str:
@@ -192,8 +215,10 @@ class TiledWriter:
     def _loop(self) -> str:
         """Go along what is summed, tile by tile."""
         depth = self.texts.size(combinations(self.product.left.depth))
-        steps = f"const int steps = ({depth} + BK * GROUPS - 1) / (BK * GROUPS);\n"
-        k0 = "const int k0 = (step * GROUPS + group) * BK;\n"
+        parts = self._parts
+        own = self._splitting.part if self._splitting else "group"
+        steps = f"const int steps = ({depth} + BK * {parts} - 1) / (BK * {parts});\n"
+        k0 = f"const int k0 = (step * {parts} + {own}) * BK;\n"
         both = [self._left, self._right]
         multiply, turn = self._multiplier.step(), "for (int step = 0; step < steps; ++step) {\n"
         match self.choices.pipeline:
@@ -254,29 +279,38 @@ class TiledWriter:
     def _results(self) -> str:
         """Sum up the groups in shared memory, and store what follows from the sums, neighbours side by side."""
         handed = f"if (group == g) {{\n{indent(self._multiplier.handed_over())}}}\n__syncthreads();\n"
-        many = self._out if self._packed_out else "1"
+        split, many = self._splitting, self._out if self._packed_out else "1"
         each = f"(BN / {many})" if self._packed_out else "BN"
         across = f"e % {each} * {many}" if self._packed_out else f"e % {each}"
         left, right = self.product.left, self.product.right
         rows, columns = (self.texts.size(combinations(factor.outer)) for factor in (left, right))
         inside = f"across < {rows} && along < {columns}"
         kept = with_declared(self.decoded("across", left.outer), self._kept(right.outer))
+        row = f"e / {each} + {split.first_row}" if split else f"e / {each}"
         at = (
-            f"const int to_row = e / {each};\nconst int to_col = {across};\n"
+            f"const int to_row = {row};\nconst int to_col = {across};\n"
             "const int across = first_row + to_row;\nconst int along = first_col + to_col;\n"
-            f"if ({inside}) {{\n{indent(kept)}}}\n"
+            f"if ({inside}) {{\n{indent(self._sum(many) + kept)}}}\n"
         )
         return (
             f"{self._ctype}* const results = reinterpret_cast<{self._ctype}*>(shared);\n"
             f"#pragma unroll\nfor (int g = 0; g < GROUPS; ++g) {{\n{indent(handed)}}}\n"
-            f"for (int e = threadIdx.x; e < BM * {each}; e += LANES * GROUPS) {{\n{indent(at)}}}\n"
+            f"{split.gathered(self._ctype) if split else ''}"
+            f"for (int e = threadIdx.x; e < {split.rows if split else 'BM'} * {each}; e += LANES * GROUPS) "
+            f"{{\n{indent(at)}}}\n{split.left() if split else ''}"
         )
+
+    def _sum(self, many: str) -> str:
+        """Read one pack of results."""
+        pack, place = f"Pack<{self._ctype}, {many}>", f"to_row * {self._multiplier.pitch} + to_col"
+        if self._splitting:
+            return self._splitting.added(pack, many, place)
+        return f"const {pack} sum = *reinterpret_cast<const {pack}*>(results + {place});\n"
 
     def _kept(self, columns: tuple[Axis, ...]) -> str:
         """Compute and store one pack of results."""
-        place = "results[to_row * " + self._multiplier.pitch + " + to_col{}]"
         kind = kind_of(self.product.fold)
-        self.texts.known[self.product.fold] = Value(place.format(" + j" if self._packed_out else ""), kind)
+        self.texts.known[self.product.fold] = Value(f"sum.lane[{'j' if self._packed_out else '0'}]", kind)
         lines = self.texts.lines(self.stage.value)
         (value,) = lines.values
         before = "".join(f"{line}\n" for line in lines.lines)

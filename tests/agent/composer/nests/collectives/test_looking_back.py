@@ -37,6 +37,21 @@ def test_a_scan_goes_on_from_one_group_of_chunks_to_the_next(bench: Any) -> None
     bench.check(task, one_pass(task), dims, lambda x, n: {"y": np.cumsum(x)}, {"BLOCK": 128})
 
 
+def test_a_second_launch_takes_no_word_of_the_first_whatever_its_size(bench: Any) -> None:
+    task, launch = running_sum(bench), "//@ launch nest<<<(1) * ceil_div(n, SCAN_CHUNK_Y), BLOCK>>>(x, y, n)"
+    text = one_pass(task)
+    assert launch in text
+    shorter = launch.replace("(n, ", "(n - 600, ").replace("y, n)", "y, n - 600)")
+    dims = {"n": 3 * CHUNK + 5}
+    bench.check(
+        task,
+        text.replace(launch, f"{shorter}\n{launch}"),
+        dims,
+        lambda x, n: {"y": np.cumsum(x)},
+        {"BLOCK": 128},
+    )
+
+
 def test_each_row_is_scanned_by_itself_whether_packs_are_aligned_or_not(bench: Any) -> None:
     task = replace(running_sum(bench, axis=", axis=1"), benches=(Case({"rows": 2, "n": 1 << 20}),))
     text = one_pass(task)

@@ -1,5 +1,6 @@
 """Sums of products by tiles: over many tiles, steps and groups, with factors that lie in every way."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from agent.composer.nests.program import NestProgram
 from agent.composer.nests.reading.following import follow
 from agent.composer.nests.sizes import Axis, Size
 from agent.composer.nests.writing import emit
-from tools.tasks.task import Task
+from tools.tasks.task import Case, Task
 
 FAST = ("vectorized_loads", "async_copy_pipeline", "sliced_k", "launch_bounds")
 
@@ -42,6 +43,8 @@ def program(task: Task) -> NestProgram:
         ("float16", "a.T", "b.T", ("mma_half", "register_blocking", "async_copy_pipeline"), (40, 65, 80)),
         ("bfloat16", "a", "b.T", ("mma_bf16", "register_prefetch", "vectorized_loads"), (40, 72, 136)),
         ("bfloat16", "a.T", "b", ("mma_bf16",), (41, 34, 67)),
+        ("float16", "a", "b", ("mma_half", "cluster_shared_memory", "async_copy_pipeline"), (65, 72, 264)),
+        ("float32", "a.T", "b.T", ("cluster_shared_memory", "sliced_k"), (33, 65, 41)),
     ],
 )
 def test_products_of_many_tiles_are_right_at_odd_sizes(
@@ -82,6 +85,14 @@ def test_tensor_cores_are_offered_for_sixteen_bits_alone(bench: Any) -> None:
     assert offered == {
         "float16": {"mma_half"}, "bfloat16": {"mma_bf16"}, "float32": set(), "float64": set(), "int32": set(),
     }  # fmt: skip
+
+
+def test_blocks_of_a_cluster_share_only_what_is_long(bench: Any) -> None:
+    for depth, offered in ((64, False), (1024, True)):
+        task = replace(product(bench, "float32"), benches=(Case({"m": 512, "n": 512, "k": depth}),))
+        assert ("cluster_shared_memory" in features(program(task))) is offered
+        text = emit(program(task), NestOptions.of(["cluster_shared_memory"]))
+        assert ("cluster.sync();" in text) is offered
 
 
 def test_packs_move_only_where_every_row_is_aligned() -> None:
