@@ -18,7 +18,7 @@ from tools.cluster.local_ray import LocalRay
 LOCAL = "local-ray"
 """What stands for a Ray of this machine's own."""
 _SCHEME = "ray://"
-_START_S = 120.0
+_START_S = 300.0
 _CONNECT_S = 10.0
 _TRIES = 3
 
@@ -83,8 +83,11 @@ class ClusterLink:
 
         from tools.cluster.cluster_door import try_door
 
-        address = self.address
-        try_door(address, within_s=_CONNECT_S if self._local is None else _START_S)
+        address, local = self.address, self._local
+        if local is None:
+            try_door(address, within_s=_CONNECT_S)
+        else:
+            try_door(address, within_s=_START_S, ended=lambda: local.ended)
         try:
             _connect_client(address)
             from tools.cluster.actors import desk_actor
