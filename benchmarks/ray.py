@@ -235,7 +235,11 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
     """Search three times, and say whether it came to the same."""
-    say = (lambda one: None) if as_json else (lambda one: typer.echo(told(one)))
+
+    def say(one: JudgedSearch) -> None:
+        if not as_json:
+            typer.echo(told(one))
+
     found = asyncio.run(measure(every, seed, elements, say))
     same = all(one.same(found[0]) for one in found[1:])
     if as_json:
