@@ -34,17 +34,26 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def link() -> Iterator[ClusterLink]:
-    """Three slots on a Ray that is there for the whole module."""
+def held() -> Iterator[list[ClusterLink]]:
+    """The Ray that is there for the whole module, once a test has asked for it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("OPENAI_API_KEY", "WARPWRIGHT_TOOLS_TOKEN", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, SECRET)
         for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
             patch.delenv(name, raising=False)
-        patch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "3")  # seconds, for the last test
-        found = join("local-ray", 3)
+        patch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "3")  # seconds, for the test that ends the head
+        found: list[ClusterLink] = []
         yield found
-        leave(found)
+        for one in found:
+            leave(one)
+
+
+@pytest.fixture
+def link(held: list[ClusterLink]) -> ClusterLink:
+    """Three slots."""
+    if not held:
+        held.append(join("local-ray", 3))
+    return held[0]
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +179,13 @@ def test_a_head_lets_nobody_in_without_its_token(link: ClusterLink, monkeypatch:
         try_door(link.address, within_s=5)
 
 
-async def test_a_head_that_is_gone_is_said_and_is_no_wrong_kernel(link: ClusterLink, cache: Path, task: Task):
+async def test_a_head_that_is_gone_is_said_and_is_no_wrong_kernel(
+    link: ClusterLink, held: list[ClusterLink], cache: Path, task: Task
+):
     assert link.folder is not None
     async with own_cluster(cache) as toolbox:
         for pid in processes_of(link.folder):
             os.kill(pid, signal.SIGKILL)
         with pytest.raises(WorkerError, match="gave no answer"):
             await toolbox.do(CheckOrder(task, f"{task.baseline}\n// asked of nobody\n"))
+    leave(held.pop())
