@@ -17,7 +17,7 @@ from tools.cluster.judge_group import JudgeGroup
 from tools.cluster.judge_pool import JudgePool
 
 TRIES = 20
-"""Judges that an order may lose before nobody decides it: bad luck is not to be taken for an order that kills."""
+"""Judges that an order may lose before nobody decides it: an unlucky one is not to be taken for one that kills."""
 _REMEMBERED = 512
 _TEND_S = 0.5
 _ADOPT_S = 5.0
