@@ -19,6 +19,7 @@ from tests.agent.quick_task import quick_task
 from tools.cluster.cluster_link import ClusterLink, join, leave
 from tools.cluster.ray_toolbox import RayToolbox
 from tools.local_toolbox import LocalToolbox
+from tools.several_devices import SeveralDevices
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder, TestOrder
@@ -134,6 +135,16 @@ async def test_a_desk_that_was_killed_is_there_again_and_learns_what_its_judges_
     assert again == report
     assert after.desk != before.desk
     assert set(after.judges) & set(before.judges)
+
+
+async def test_one_order_is_judged_on_two_simulated_gpus_at_once(link: ClusterLink, cache: Path, task: Task):
+    second = RayToolbox("local-ray", "sim:l4", cache=cache, tenant="tester")
+    async with SeveralDevices(own_cluster(cache), [second]) as toolbox:
+        report = await toolbox.do(CheckOrder(task, task.baseline, benches=False))
+    assert report.verdict is Verdict.PASS
+    assert report.device == "sim:h200"
+    assert report.stages[-1].name == "sim:l4"
+    assert report.stages[-1].verdict is Verdict.PASS
 
 
 async def test_a_cancelled_order_frees_its_judge(link: ClusterLink, cache: Path, task: Task):
