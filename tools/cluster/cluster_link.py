@@ -133,7 +133,7 @@ def _connect_client(address: str) -> None:
     ray = _require_ray()
     for left in reversed(range(_TRIES)):
         try:
-            ray.init(address, namespace=_namespace(), log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address, namespace=_namespace(), log_to_driver=False, logging_level=logging.CRITICAL)
         except ConnectionError:
             ray.shutdown()
             if not left:
@@ -173,7 +173,7 @@ def _require_ray() -> Any:
         import ray
     except ImportError as error:
         raise MissingDependencyError(f"{error}: pip install 'warpwright[ray]'") from error
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters is raised
     return ray
 
 
