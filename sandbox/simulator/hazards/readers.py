@@ -187,7 +187,7 @@ def _judge_everyone(
     readers: Array,
     manners: frozenset[int],
 ) -> tuple[Array, Array] | None:
-    """Writers of what too many read to be listed must know the last reading of every block that reads the buffer so."""
+    """Writers of what too many read to be listed must know the last reading of every block that is one of those."""
     everyone = readers == ALL
     if manners:
         everyone &= ~np.isin(watched.reading.take(unit), list(manners))
