@@ -26,8 +26,10 @@ def mapa(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     def run(machine: Machine) -> None:
         base = _base(m, machine)
         offset = (machine.registers[origin].astype(S64) - base) % RANK_UNIT
-        ranked = offset + (machine.registers[wanted].view(U32).astype(S64) + 1) * RANK_UNIT + base
-        machine.write(destination, ranked.astype(m.type.dtype))
+        unit = machine.registers[wanted].view(U32).astype(S64) + 1
+        if machine.batch.geometry.cluster_size == 1:
+            unit = np.where(unit == 1, 0, unit)  # of a block alone the window of the cluster is its own
+        machine.write(destination, (offset + unit * RANK_UNIT + base).astype(m.type.dtype))
 
     return run
 

@@ -12,9 +12,13 @@ from sandbox.device import Array
 from sandbox.simulator.numerics.exact import hard_lanes, settle, two_product, two_sum
 from sandbox.simulator.ptx.types import F32, F64, U32, U64
 
-_LOW29 = np.uint64(0x1FFFFFFF)
-_TIE29 = np.uint64(0x10000000)
+_ABOVE29 = np.uint64(64 - 29)
+_TIE29 = np.uint64(1 << 63)
+"""The lowest 29 bits, moved to the top, of what lies halfway between two float32."""
 _ONE64 = np.uint64(1)
+_LEAST32 = np.float32(2.0**-126)
+_MANY = 2048
+"""Values from which on integers are quicker than `np.nextafter`."""
 _TINY32 = np.uint64((np.array(2.0**-126).view(np.uint64).item() << 1) - 1)
 """Twice the bits of the smallest normal float32 as a float64, less one: twice those of smaller ones, less one, are
 below it, and those of zero are not."""
@@ -45,8 +49,10 @@ def fma32(a: Array, b: Array, c: Array) -> Array:
     product = np.multiply(a, b, dtype=F64)
     wide = product + c
     bits = wide.view(U64)
-    again = ((bits & _LOW29) == _TIE29) | ((bits << _ONE64) - _ONE64 < _TINY32)
+    again = (bits << _ABOVE29) == _TIE29
     result: Array = wide.astype(F32)
+    if np.count_nonzero(np.abs(result) <= _LEAST32):  # zeros too, which is why the next line looks closer
+        again |= (bits << _ONE64) - _ONE64 < _TINY32
     if np.count_nonzero(again):
         lanes = (np.broadcast_to(value, wide.shape)[again].astype(F64) for value in (product, c))
         result[again] = _to_odd(*two_sum(*lanes)).astype(F32)
@@ -72,21 +78,34 @@ def directed(nearest: Array, exact: Array, error: Array, mode: str) -> Array:
     Args:
         nearest: The result rounded to nearest in the final type.
         exact: Float64 value near the true result.
-        error: The true result minus `exact`; only its sign matters.
+        error: The true result minus `exact`; only its sign matters. 0 or NaN where `exact` is infinite.
         mode: rz, rm (down) or rp (up).
     """
-    wide, inf = nearest.astype(F64), nearest.dtype.type(np.inf)
-    if mode == "rm":
-        above = (wide > exact) | ((wide == exact) & (error < 0))
-        return np.where(above, np.nextafter(nearest, -inf), nearest)
-    below = (wide < exact) | ((wide == exact) & (error > 0))
-    up = np.nextafter(nearest, inf)
+    wide = nearest.astype(F64)
+    equal = wide == exact
     if mode == "rp":
-        return np.where(below, up, nearest)
-    above = (wide > exact) | ((wide == exact) & (error < 0))
-    down = np.nextafter(nearest, -inf)
+        return _moved(nearest, (wide < exact) | (equal & (error > 0)), up=True)
+    above = (wide > exact) | (equal & (error < 0))
+    if mode == "rm":
+        return _moved(nearest, above, up=False)
+    below = (wide < exact) | (equal & (error > 0))
     positive = exact > 0
-    return np.where(above & positive, down, np.where(below & ~positive, up, nearest))
+    return _moved(_moved(nearest, above & positive, up=False), below & ~positive, up=True)
+
+
+def _moved(value: Array, where: Array, *, up: bool) -> Array:
+    """Move some lanes to the next float: `np.nextafter`, by integers where there are many and no zero among them.
+
+    The bits of floats of one sign are in order, and the one after the largest is infinity (IEEE 754-2019, 3.4).
+    """
+    signed = np.dtype(f"int{value.itemsize * 8}")
+    bits = value.view(signed)
+    zero = np.iinfo(signed).min if up else 0  # of the sign that the step leaves
+    if value.size < _MANY or np.count_nonzero((bits == zero) & where):
+        return np.where(where, np.nextafter(value, value.dtype.type(np.inf if up else -np.inf)), value)
+    step = bits >> signed.type(value.itemsize * 8 - 1) | signed.type(1)  # -1 for negative values
+    step = step * where
+    return (bits + step if up else bits - step).view(value.dtype)
 
 
 def flush(value: Array) -> Array:

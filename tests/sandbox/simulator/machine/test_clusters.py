@@ -48,6 +48,22 @@ def test_a_histogram_over_the_shared_memory_of_a_cluster(cuda, syncs):
     assert result.outputs["y"].tolist() == np.concatenate(expected).tolist()
 
 
+@pytest.mark.parametrize("cluster", ["__cluster_dims__(1, 1, 1) ", ""])
+def test_a_block_alone_is_a_cluster_of_its_own(cuda, cluster):
+    text = HISTOGRAM.format(size=1).replace("__cluster_dims__(1, 1, 1) ", cluster)
+    result = cuda(text).run(2, 64, {"x": X, "y": ("int32", 64), "each": 1024, "syncs": 3})
+    assert result.fault is None, result.fault
+    expected = [np.bincount(half & 31, minlength=32) for half in X.reshape(2, 1024)]
+    assert result.outputs["y"].tolist() == np.concatenate(expected).tolist()
+
+
+def test_a_block_alone_has_no_neighbours(cuda):
+    beyond = HISTOGRAM.format(size=1).replace("bin / 32", "bin / 32 + 1")
+    result = cuda(beyond).run(2, 64, {"x": X, "y": ("int32", 64), "each": 1024, "syncs": 3})
+    assert result.fault is not None
+    assert result.fault.verdict is Verdict.MEMORY_FAULT
+
+
 EXCHANGE = """extern "C" __global__ void k(const int* x, int* y, int n) {{
   __shared__ int s[64]; int t = threadIdx.x, me = rank(), block = blockIdx.x + gridDim.x * blockIdx.y;
   {body} }}"""
