@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -34,12 +35,13 @@ def token() -> str:
         raise UsageError(f"no token for the cluster: {_SOURCES} holds it") from None
 
 
-def try_door(address: str, *, within_s: float) -> None:
+def try_door(address: str, *, within_s: float, ended: Callable[[], bool] = lambda: False) -> None:
     """Return where the head of a cluster lets this process in, and nobody without a token.
 
     Args:
         address: `ray://HOST:PORT`.
         within_s: For so long it may be silent.
+        ended: Whether it is known that it will not answer any more.
 
     Raises:
         UsageError: It asks for no token, or for another one.
@@ -50,7 +52,7 @@ def try_door(address: str, *, within_s: float) -> None:
     known = token()
     with grpc.insecure_channel(urlsplit(address).netloc) as channel:
         head = cast("Any", services).RayletDriverStub(channel)
-        if _first_answer(head, address, within_s) is not grpc.StatusCode.UNAUTHENTICATED:
+        if _first_answer(head, address, within_s, ended) is not grpc.StatusCode.UNAUTHENTICATED:
             raise UsageError(
                 f"the cluster at {address} asks for no token, so whoever reaches it runs programs there; start it"
                 " with RAY_AUTH_MODE=token"
@@ -64,10 +66,10 @@ def try_door(address: str, *, within_s: float) -> None:
             raise MissingDependencyError(f"the cluster at {address} gives no answer: {said.name.lower()}")
 
 
-def _first_answer(head: Any, address: str, within_s: float) -> grpc.StatusCode:
+def _first_answer(head: Any, address: str, within_s: float, ended: Callable[[], bool]) -> grpc.StatusCode:
     until = time.monotonic() + within_s
     while (said := _answer(head, None)) is grpc.StatusCode.UNAVAILABLE:
-        if time.monotonic() > until:
+        if time.monotonic() > until or ended():
             raise MissingDependencyError(f"no cluster answers at {address}")
         time.sleep(_AGAIN_S)
     return said

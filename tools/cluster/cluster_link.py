@@ -18,7 +18,7 @@ from tools.cluster.local_ray import LocalRay
 LOCAL = "local-ray"
 """What stands for a Ray of this machine's own."""
 _SCHEME = "ray://"
-_START_S = 120.0
+_START_S = 300.0
 _CONNECT_S = 10.0
 _TRIES = 3
 
@@ -83,8 +83,11 @@ class ClusterLink:
 
         from tools.cluster.cluster_door import try_door
 
-        address = self.address
-        try_door(address, within_s=_CONNECT_S if self._local is None else _START_S)
+        address, local = self.address, self._local
+        if local is None:
+            try_door(address, within_s=_CONNECT_S)
+        else:
+            try_door(address, within_s=_START_S, ended=lambda: local.ended)
         try:
             _connect_client(address)
             from tools.cluster.actors import desk_actor
@@ -130,7 +133,7 @@ def _connect_client(address: str) -> None:
     ray = _require_ray()
     for left in reversed(range(_TRIES)):
         try:
-            ray.init(address, namespace=_namespace(), log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address, namespace=_namespace(), log_to_driver=False, logging_level=logging.CRITICAL)
         except ConnectionError:
             ray.shutdown()
             if not left:
@@ -170,7 +173,7 @@ def _require_ray() -> Any:
         import ray
     except ImportError as error:
         raise MissingDependencyError(f"{error}: pip install 'warpwright[ray]'") from error
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters is raised
     return ray
 
 

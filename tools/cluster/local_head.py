@@ -7,16 +7,18 @@ each process with the thread that began it, and a thread of the head begins one 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 _END_S = 5.0
+_FOLDER = "--temp-dir="
 
 
 def main() -> None:
-    """Run `ray start` with the arguments that are given, and end what it started once standard input is closed."""
+    """Run `ray start` with the arguments that are given; end what it started, and its folder, once no input comes."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     argv = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", *sys.argv[1:]]
@@ -28,6 +30,9 @@ def main() -> None:
     until = time.monotonic() + _END_S
     while _others_left() and time.monotonic() < until:
         time.sleep(0.05)
+    for word in sys.argv:
+        if word.startswith(_FOLDER):
+            shutil.rmtree(word.removeprefix(_FOLDER), ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 

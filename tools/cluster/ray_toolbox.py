@@ -21,7 +21,7 @@ from tools.sent_orders import REPORTS, SentOrder, sent
 from tools.tasks.task import Task
 from tools.toolbox import AnyOrder, Order, Toolbox
 
-_LOCAL_S, _CLUSTER_S = 120.0, 900.0
+_LOCAL_S, _LOCAL_GPU_S, _CLUSTER_S = 300.0, 60.0, 900.0
 
 R = TypeVar("R")
 
@@ -62,7 +62,8 @@ class RayToolbox(Toolbox):
         self._tenant = tenant or f"{getpass.getuser()}@{socket.gethostname()}"
         isolation = os.environ.get(VARIABLE) or "auto"
         self._group = JudgeGroup.of(self._device, isolation, str(cache) if workers == LOCAL else None)
-        self._patience_s = patience_s or (_LOCAL_S if workers == LOCAL else _CLUSTER_S)
+        local_s = _LOCAL_GPU_S if self._group.gpu else _LOCAL_S
+        self._patience_s = patience_s or (local_s if workers == LOCAL else _CLUSTER_S)
         self._isolation = ""
 
     @property

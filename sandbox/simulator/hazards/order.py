@@ -256,17 +256,6 @@ class LaunchOrder:
         known[left] = True
         return known
 
-    def everyone_known(self, before: np.int64, agent: Array) -> Array:
-        """Whether agents know of all that any block did up to the tick of an earlier agent."""
-        time = int(before) >> _THREAD_BITS & _TIMES
-        known = np.ones(len(agent), np.bool_)
-        for block in range(self.geometry.blocks):
-            one = np.full(len(agent), np.int64(block) << BLOCK_SHIFT | np.int64(time) << _THREAD_BITS)
-            known &= self.group_known(one, agent, np.full(len(agent), 2))
-            if not known.any():
-                break
-        return known
-
     def _inside(self, block: Array, thread: Array, own: Array, time: Array) -> Array:
         position = self._position[block]
         if self._batch.clocks is not None:

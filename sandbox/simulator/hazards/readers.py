@@ -8,7 +8,7 @@ import numpy as np
 
 from sandbox.device import Array
 from sandbox.simulator.hazards.order import NOBODY, OBSERVED, LaunchOrder, block_of, warp_of
-from sandbox.simulator.hazards.shadow import ALL, MANY, Watched
+from sandbox.simulator.hazards.shadow import ALL, MANY, MIXED, Watched
 
 _MOST = 1 << 18
 """Readers of several blocks that are listed; beyond it, writers must know of everybody."""
@@ -89,10 +89,13 @@ def _list(watched: Watched, reads: Reads, apart: Array, last: Array) -> None:
         first, by = watched.reading[single], watched.read_by[single]
         still = now >= 0
         listed.append(_rows(single[still], now[still], watched.crowd[single][still], first[still], by[still]))
-    watched.latest = max(watched.latest, reads.agent.max(), key=lambda value: int(value) & (1 << 38) - 1)
     everyone = watched.reader[unit] == ALL
     watched.reader[unit[~everyone]] = MANY
-    watched.others = np.concatenate([watched.others, *listed], axis=1)
+    mixed = unit[everyone & (watched.reading[unit] != reads.reading)]
+    watched.reading[mixed] = MIXED
+    rows = np.concatenate(listed, axis=1)
+    watched.note_latest(block_of(rows[1]), rows[1])
+    watched.others = np.concatenate([watched.others, rows], axis=1)
     if watched.others.shape[1] > _MOST:
         _shorten(watched)
 
@@ -111,8 +114,16 @@ def _shorten(watched: Watched) -> None:
     key = others[0] << 36 | block_of(others[1]) << 10 | others[1] & 1023
     watched.others = others[:, np.sort(np.unique(key, return_index=True)[1])][:, ::-1]
     if watched.others.shape[1] > _MOST // 2:
-        watched.reader[watched.others[0]] = ALL
+        _count_as_everyone(watched)
         watched.others = watched.others[:, :0]
+
+
+def _count_as_everyone(watched: Watched) -> None:
+    unit, _, reading, by = watched.others[:, watched.reader[watched.others[0]] != ALL]
+    watched.reader[unit] = ALL
+    watched.read_by[unit] = by
+    watched.reading[unit] = reading & 255
+    watched.reading[unit[watched.reading[unit] != reading & 255]] = MIXED
 
 
 def judge(
@@ -134,8 +145,11 @@ def judge(
     manners, _ = excused
     unit, agent, readers = unit[there], agent[there], readers[there]
     found = _judge_single(watched, order, unit, agent, readers, excused)
+    if found is None:
+        found = _judge_everyone(watched, order, unit, agent, readers, manners)
     if found is not None:
-        return Found(there[found], readers[found], watched.read_by.take(unit[found]))
+        where, reader = found
+        return Found(there[where], reader, watched.read_by.take(unit[where]))
     many = np.flatnonzero(readers == MANY)
     if many.size:
         return _judge_listed(watched, order, (unit[many], agent[many], there[many]), manners)
@@ -149,7 +163,7 @@ def _judge_single(
     agent: Array,
     readers: Array,
     excused: tuple[frozenset[int], bool],
-) -> Array | None:
+) -> tuple[Array, Array] | None:
     manners, observed = excused
     reading = watched.reading.take(unit)
     free = np.isin(reading, list(manners)) if manners else np.zeros(len(unit), np.bool_)
@@ -161,10 +175,29 @@ def _judge_single(
     wide = np.flatnonzero((readers >= 0) & (crowd > 0) & ~free & ~racing)
     if wide.size:
         racing[wide] |= ~order.group_known(readers[wide], agent[wide], crowd[wide])
+    which = np.flatnonzero(racing)
+    return (which, readers[which]) if which.size else None
+
+
+def _judge_everyone(
+    watched: Watched,
+    order: LaunchOrder,
+    unit: Array,
+    agent: Array,
+    readers: Array,
+    manners: frozenset[int],
+) -> tuple[Array, Array] | None:
+    """Writers of what too many read to be listed must know the last reading of every block that is one of those."""
     everyone = readers == ALL
-    if everyone.any():
-        racing[everyone] |= ~order.everyone_known(watched.latest, agent[everyone])
-    return np.flatnonzero(racing) if racing.any() else None
+    if manners:
+        everyone &= ~np.isin(watched.reading.take(unit), list(manners))
+    left = np.flatnonzero(everyone)
+    for latest in watched.latest[watched.latest != NOBODY] if left.size else ():
+        last = np.full(left.size, latest)
+        unknown = left[~order.group_known(last, agent[left], np.full(left.size, 2))]
+        if unknown.size:
+            return unknown, np.full(unknown.size, latest)
+    return None
 
 
 def _judge_listed(

@@ -15,6 +15,8 @@ MANY = np.int64(-2)
 """In place of a reader: threads of several blocks, which `Watched.others` lists."""
 ALL = np.int64(-3)
 """In place of a reader: too many to list."""
+MIXED = np.uint8(255)
+"""In place of how they read, where they did so in several ways."""
 NONE, SEVERAL = -1, -2
 WEAK, LOOK, STRONG, WAITS, CHANGE, ADDS, SETS = 0, 1, 2, 5, 8, 16, 32
 """How an access was made: STRONG plus its scope (WAITS for loads that a loop waits for), CHANGE more for `atom` and
@@ -29,6 +31,7 @@ class Watched:
         writer: The last agent to write in this launch.
         written: Whether anything was written in this run.
         others: Readers of units that threads of several blocks read: unit, agent, how and by which instruction.
+        latest: Each block's last agent among `others`, also those that were too many to list; NOBODY for none.
         strong: Whether any unit was written by a strong access in this launch: `manner` and `second` count only then.
         read: Whether anything was read in this launch: `reader` and what is beside it count only then.
         itemsize: Bytes of an element, for messages.
@@ -42,7 +45,7 @@ class Watched:
     itemsize: int
     replicas: int = 1
     others: Array = field(default_factory=lambda: np.zeros((4, 0), np.int64))
-    latest: np.int64 = NOBODY
+    latest: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     strong: bool = False
     read: bool = False
     _only_writer: int | None = None
@@ -117,6 +120,13 @@ class Watched:
         assert self._only_writer is not None, "somebody wrote it"
         return int(self._written_by[unit]) if self._only_writer == SEVERAL else self._only_writer
 
+    def note_latest(self, block: Array, agent: Array) -> None:
+        """Agents of blocks have read what others read too."""
+        missing = int(block.max(initial=-1)) + 1 - len(self.latest)
+        if missing > 0:
+            self.latest = np.append(self.latest, np.full(missing, NOBODY))
+        np.maximum.at(self.latest, block, agent)
+
     def start_launch(self) -> None:
         """Launches are ordered: forget who did what, not what was written."""
         if self._only_writer is not None:
@@ -124,7 +134,7 @@ class Watched:
         for name in _MADE_WHERE_ASKED_FOR:
             vars(self).pop(name, None)
         self.others = self.others[:, :0]
-        self.latest = NOBODY
+        self.latest = self.latest[:0]
         self.strong = self.read = False
         self._only_writer = None
 

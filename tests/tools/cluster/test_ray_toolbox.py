@@ -19,6 +19,7 @@ from tests.agent.quick_task import quick_task
 from tools.cluster.cluster_link import ClusterLink, join, leave
 from tools.cluster.ray_toolbox import RayToolbox
 from tools.local_toolbox import LocalToolbox
+from tools.several_devices import SeveralDevices
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder, TestOrder
@@ -34,17 +35,26 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def link() -> Iterator[ClusterLink]:
-    """Three slots on a Ray that is there for the whole module."""
+def held() -> Iterator[list[ClusterLink]]:
+    """The Ray that is there for the whole module, once a test has asked for it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("OPENAI_API_KEY", "WARPWRIGHT_TOOLS_TOKEN", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, SECRET)
         for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
             patch.delenv(name, raising=False)
-        patch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "3")  # seconds, for the last test
-        found = join("local-ray", 3)
+        patch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "3")  # seconds, for the test that ends the head
+        found: list[ClusterLink] = []
         yield found
-        leave(found)
+        for one in found:
+            leave(one)
+
+
+@pytest.fixture
+def link(held: list[ClusterLink]) -> ClusterLink:
+    """Three slots."""
+    if not held:
+        held.append(join("local-ray", 3))
+    return held[0]
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +137,16 @@ async def test_a_desk_that_was_killed_is_there_again_and_learns_what_its_judges_
     assert set(after.judges) & set(before.judges)
 
 
+async def test_one_order_is_judged_on_two_simulated_gpus_at_once(link: ClusterLink, cache: Path, task: Task):
+    second = RayToolbox("local-ray", "sim:l4", cache=cache, tenant="tester")
+    async with SeveralDevices(own_cluster(cache), [second]) as toolbox:
+        report = await toolbox.do(CheckOrder(task, task.baseline, benches=False))
+    assert report.verdict is Verdict.PASS
+    assert report.device == "sim:h200"
+    assert report.stages[-1].name == "sim:l4"
+    assert report.stages[-1].verdict is Verdict.PASS
+
+
 async def test_a_cancelled_order_frees_its_judge(link: ClusterLink, cache: Path, task: Task):
     async with own_cluster(cache) as toolbox:
         orders = [CheckOrder(task, f"{task.baseline}\n// {number} of many\n") for number in range(6)]
@@ -170,10 +190,13 @@ def test_a_head_lets_nobody_in_without_its_token(link: ClusterLink, monkeypatch:
         try_door(link.address, within_s=5)
 
 
-async def test_a_head_that_is_gone_is_said_and_is_no_wrong_kernel(link: ClusterLink, cache: Path, task: Task):
+async def test_a_head_that_is_gone_is_said_and_is_no_wrong_kernel(
+    link: ClusterLink, held: list[ClusterLink], cache: Path, task: Task
+):
     assert link.folder is not None
     async with own_cluster(cache) as toolbox:
         for pid in processes_of(link.folder):
             os.kill(pid, signal.SIGKILL)
         with pytest.raises(WorkerError, match="gave no answer"):
             await toolbox.do(CheckOrder(task, f"{task.baseline}\n// asked of nobody\n"))
+    leave(held.pop())
