@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 from agent.candidates import Parent
@@ -67,6 +69,7 @@ class Space:
             return self
         smaller = copy(self)
         smaller.features = left
+        smaller.__dict__.pop("by_sha", None)  # it has fewer
         return smaller
 
     def settle(self, features: Iterable[str]) -> Features:
@@ -100,6 +103,16 @@ class Space:
             return self._written.get(sha or "")
         features = self.settle(used)
         return features if kernel_sha(self.text(features)) == sha else None
+
+    @cached_property
+    def by_sha(self) -> dict[str, Features]:
+        """The settled features of every variant, by the sha256 of its kernel file: all are written for it."""
+        found: dict[str, Features] = {}
+        for count in range(len(self.features) + 1):
+            for chosen in combinations(self.features, count):
+                features = self.settle(chosen)
+                found.setdefault(kernel_sha(self.text(features)), features)
+        return found
 
 
 def _family(task: Task) -> Family | NestProgram:

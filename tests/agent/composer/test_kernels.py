@@ -236,15 +236,8 @@ def covering(space: Space) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(chosen))
 
 
-def all_of(space: Space) -> list[tuple[str, ...]]:
-    """The features of every kernel that can be written, each kernel once."""
-    asked = (few for count in range(len(space.features) + 1) for few in combinations(space.features, count))
-    by_text = {space.text(features): features for features in map(space.settle, asked)}
-    return list(by_text.values())
-
-
 def variants(space: Space) -> list[tuple[str, ...]]:
-    return all_of(space) if EXHAUSTIVE else covering(space)
+    return list(space.by_sha.values()) if EXHAUSTIVE else covering(space)
 
 
 @pytest.mark.parametrize(("example", "expected"), EXAMPLES, ids=[example.name for example, _ in EXAMPLES])
@@ -307,14 +300,16 @@ def test_no_two_variants_of_a_family_of_its_own_are_the_same_text(bench: Any) ->
         space = Space(bench.task(example.reference, example.arguments, example.dims))
         if space.family not in ("row program", "transpose"):
             continue
-        codes = [text.split("\n", 2)[2] for text in (space.text(features) for features in all_of(space))]
+        codes = [
+            text.split("\n", 2)[2] for text in (space.text(features) for features in space.by_sha.values())
+        ]
         assert len(set(codes)) == len(codes), example.name
 
 
 def test_a_deterministic_task_gets_no_floating_point_atomics(bench: Any) -> None:
     example = next(example for example, _ in EXAMPLES if example.name == "sum")
     space = Space(bench.task(example.reference, example.arguments, example.dims, deterministic=True))
-    lines = [line for features in all_of(space) for line in space.text(features).splitlines()]
+    lines = [line for features in space.by_sha.values() for line in space.text(features).splitlines()]
     atomics = [line for line in lines if "atomicAdd" in line]
     assert atomics
     assert all("_done, 1u)" in line for line in atomics), "they count blocks"
@@ -340,10 +335,7 @@ def test_arguments_named_like_words_of_the_kernel_are_renamed(bench: Any) -> Non
 def test_the_name_of_a_task_changes_nothing(bench: Any) -> None:
     example, _ = EXAMPLES[0]
     task = bench.task(example.reference, example.arguments, example.dims)
-    one, other = Space(replace(task, name="softmax")), Space(replace(task, name="other"))
-    assert [one.text(features) for features in all_of(one)] == [
-        other.text(features) for features in all_of(other)
-    ]
+    assert Space(replace(task, name="softmax")).by_sha == Space(replace(task, name="other")).by_sha
 
 
 @pytest.mark.parametrize(("cols", "alone"), [(4096, False), (16, True)])
@@ -353,7 +345,7 @@ def test_a_thread_takes_a_row_of_its_own_only_where_rows_are_short(
     example, _ = EXAMPLES[3]
     task = bench.task(example.reference, example.arguments, example.dims)
     space = Space(replace(task, benches=(Case({"rows": 4096, "cols": cols}),)))
-    texts = [space.text(features) for features in all_of(space)]
+    texts = [space.text(features) for features in space.by_sha.values()]
     assert any("a thread works on a row" in text for text in texts) is alone
 
 
