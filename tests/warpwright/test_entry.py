@@ -54,8 +54,14 @@ def test_workers_compile_and_run_a_kernel_beside_packages_of_our_names(
 
 def test_nothing_but_our_own_names_is_found_differently(impostors: Path, tmp_path: Path) -> None:
     (impostors / "typer.py").write_text("raise SystemExit('a typer of the project')\n")
-    finished = run([sys.executable, ENTRY, "--version"], impostors, tmp_path)
+    finished = run([sys.executable, ENTRY, "runs"], impostors, tmp_path)
     assert "a typer of the project" in finished.stderr
+
+
+def test_the_version_is_said_without_the_command_line(impostors: Path, tmp_path: Path) -> None:
+    (impostors / "typer.py").write_text("raise SystemExit('a typer of the project')\n")
+    finished = run([sys.executable, ENTRY, "--version"], impostors, tmp_path)
+    assert (finished.returncode, finished.stdout) == (0, f"warpwright {warpwright.__version__}\n")
 
 
 def test_ctrl_c_before_a_command_began_is_one_line(impostors: Path, tmp_path: Path) -> None:
