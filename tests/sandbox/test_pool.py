@@ -101,10 +101,13 @@ async def test_a_worker_that_was_killed_while_idle_is_replaced(
 ) -> None:
     async with WorkerPool(SPEC, isolation) as pool:
         await pool.warm()
-        for pid in worker_pids():
+        killed = worker_pids()
+        for pid in killed:
             with contextlib.suppress(ProcessLookupError):  # the first of them takes the others with it
                 os.kill(pid, signal.SIGKILL)
-        while worker_pids() or _container_clients():
+        while (
+            any(Path(f"/proc/{pid}").exists() for pid in killed) or _container_clients()
+        ):  # also until reaped
             await asyncio.sleep(0.01)
         await ask(pool, GOOD)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -111,7 +112,7 @@ async def test_a_restored_search_goes_on_without_its_checkpoints(
     before = Store(there).candidates.trials(line.run)
     result = await resume_search(line.run, home=there, toolbox=FakeToolbox())
     assert (result.verdict, result.rounds) == (Verdict.PASS, 2)
-    assert result.candidates[: len(before)] == before
+    assert result.candidates[: len(before)] == [one.model_copy(update={"report": None}) for one in before]
 
 
 def stopping_in_round_2(event: object) -> None:
@@ -153,7 +154,7 @@ async def test_a_backup_of_an_earlier_version_is_restored(
         (lambda file: changed(file, lambda name, content: b"{}"), "is no backup of warpwright"),
         (
             lambda file: changed(
-                file, lambda name, content: content.replace(b'"version":6', b'"version":99')
+                file, lambda name, content: re.sub(rb'"version":\d+', b'"version":99', content)
             ),
             "newer warpwright",
         ),
