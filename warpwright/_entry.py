@@ -58,7 +58,9 @@ def print_version() -> None:
 
 def main() -> None:
     """Run the `warpwright` command and exit with its status."""
-    if sys.argv[1:] == ["--version"]:  # asked by scripts before every use; reading all commands takes twice as long
+    if sys.argv[1:] == [
+        "--version"
+    ]:  # asked by scripts before every use; reading all commands takes twice as long
         print_version()
         return
     find_own_first()

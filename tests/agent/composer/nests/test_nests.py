@@ -51,6 +51,9 @@ def test_what_people_write_is_computed(bench: Any, written: Written) -> None:
     program = lowered(task, follow(task))
     dims = dict(zip(written.dims.split(), written.sizes, strict=True))
     below = int(written.whole) if written.whole.isdigit() else dims.get(written.whole)
+    if not EXHAUSTIVE and CORPUS.index(written) % 4 > 1:
+        assert "__global__" in emit(program, EVERYTHING)  # its like is run
+        return
     for options in sets(written):
         bench.check(task, emit(program, options), dims, numpy_of(written), None, below)
 
