@@ -24,6 +24,7 @@ from tools.mcp.remote_calls import (
     JudgeParams,
     RemoteJudgement,
 )
+from tools.order_problem import OrderProblem
 
 _Ctx = ServerRequestContext[Any, Any]
 
@@ -72,7 +73,7 @@ async def _withdraw(ctx: _Ctx, params: JobParams) -> RemoteJudgement:
         await _services(ctx).judgements.withdraw(params.job)
     except UsageError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
-    return RemoteJudgement(job=params.job, state="failed", problem="worker", message="withdrawn")
+    return RemoteJudgement(job=params.job, state="failed", problem=OrderProblem.WORKER, message="withdrawn")
 
 
 def _told(job: Job) -> RemoteJudgement:
@@ -80,7 +81,7 @@ def _told(job: Job) -> RemoteJudgement:
         return RemoteJudgement(job=job.id, state="working")
     if job.state is JobState.COMPLETED:
         return RemoteJudgement(job=job.id, state="done", report=json.loads(job.answer or ""))
-    problem = "worker" if job.problem is None else job.problem.value
+    said = job.error or "the judgement was stopped"
     return RemoteJudgement(
-        job=job.id, state="failed", problem=problem, message=job.error or "the judgement was stopped"
+        job=job.id, state="failed", problem=job.problem or OrderProblem.WORKER, message=said
     )

@@ -14,6 +14,7 @@ from agent.store.database import Database
 from agent.store.liveness import SILENT_S, Owner, this_process
 from agent.store.tables import Words, jobs
 from sandbox.errors import UsageError
+from tools.order_problem import OrderProblem
 
 JUDGEMENT = "judgement"
 """The kind of a job that a server does itself, for the toolbox of another machine."""
@@ -35,17 +36,6 @@ class JobState(StrEnum):
     def ended(self) -> bool:
         """Whether nothing more comes of it."""
         return self not in (JobState.WAITING, JobState.RUNNING)
-
-
-class JobProblem(StrEnum):
-    """Whose fault a failure is."""
-
-    USAGE = "usage"
-    """Of what was given."""
-    MISSING = "missing"
-    """Of a machine that lacks something."""
-    WORKER = "worker"
-    """Of the environment."""
 
 
 _J = jobs.c
@@ -109,7 +99,7 @@ class Job(NewJob):
     run: str | None = None
     answer: str | None = None
     error: str = ""
-    problem: JobProblem | None = None
+    problem: OrderProblem | None = None
     created: float = 0.0
 
 
@@ -211,7 +201,7 @@ class JobTable:
         *,
         answer: str | None = None,
         error: str = "",
-        problem: JobProblem | None = None,
+        problem: OrderProblem | None = None,
     ) -> None:
         """Record how a job ended."""
         kept = answer if problem is None else json.dumps({"problem": problem})
@@ -330,6 +320,6 @@ def _job(row: RowMapping) -> Job:
         run=row["run"],
         answer=row["answer"] if state is JobState.COMPLETED else None,
         error=row["error"],
-        problem=JobProblem(json.loads(row["answer"])["problem"]) if failed else None,
+        problem=OrderProblem(json.loads(row["answer"])["problem"]) if failed else None,
         created=row["created"],
     )

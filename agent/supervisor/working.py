@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from agent.logs import about
-from agent.store.jobs import Job, JobProblem, JobState, JobTable
-from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError
+from agent.store.jobs import Job, JobState, JobTable
+from sandbox.errors import WarpwrightError
 from tools import progress
+from tools.order_problem import OrderProblem
 from tools.progress import Account
 
 _BEAT_S = 5.0
@@ -89,7 +90,7 @@ class JobRunner:
             end(JobState.CANCELLED, error="cancelled")
             raise
         except WarpwrightError as error:
-            end = partial(end, JobState.FAILED, error=str(error), problem=_problem(error))
+            end = partial(end, JobState.FAILED, error=str(error), problem=OrderProblem.of(error))
         await asyncio.to_thread(end)
 
     def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
@@ -98,14 +99,4 @@ class JobRunner:
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("a job failed", exc_info=error, extra=about(job=job.id))
             said = f"{type(error).__name__}: a mistake of warpwright's; supervisor.log says more"
-            self._table.end(job.id, JobState.FAILED, error=said, problem=JobProblem.WORKER)
-
-
-def _problem(error: WarpwrightError) -> JobProblem:
-    match error:
-        case UsageError():
-            return JobProblem.USAGE
-        case MissingDependencyError():
-            return JobProblem.MISSING
-        case _:
-            return JobProblem.WORKER
+            self._table.end(job.id, JobState.FAILED, error=said, problem=OrderProblem.WORKER)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from sandbox.errors import MissingDependencyError, UsageError, WarpwrightError, WorkerDiedError
+from sandbox.errors import WarpwrightError
 from sandbox.verdict import Verdict
+from tools.order_problem import OrderProblem
 
 
 class ClusterAnswer(BaseModel):
@@ -15,27 +16,28 @@ class ClusterAnswer(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     report: dict[str, Any] | None = None
-    problem: Literal["usage", "missing", "worker"] | None = None
+    problem: OrderProblem | None = None
     message: str = ""
 
     @classmethod
     def of(cls, error: WarpwrightError) -> ClusterAnswer:
         """Return what an exception becomes on its way."""
-        if isinstance(error, UsageError):
-            return cls(problem="usage", message=str(error))
-        missing = isinstance(error, MissingDependencyError)
-        return cls(problem="missing" if missing else "worker", message=str(error))
+        return cls(problem=OrderProblem.of(error), message=str(error))
 
     @property
     def error(self) -> WarpwrightError:
         """The exception again."""
-        kinds = {"usage": UsageError, "missing": MissingDependencyError}
-        return kinds.get(self.problem or "", WorkerDiedError)(self.message)
+        return (self.problem or OrderProblem.WORKER).error(self.message)
 
     @property
     def kept(self) -> bool:
         """Whether it is given to whoever asks the same: what nobody could decide is tried anew."""
         return self.report is not None and self.report["verdict"] != Verdict.UNDECIDED
+
+
+def last_line(error: BaseException) -> str:
+    """Return what an exception of Ray's says in the end: a remote traceback comes before it."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 class JudgeFacts(BaseModel):

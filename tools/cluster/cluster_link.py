@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.errors import MissingDependencyError, UsageError, WorkerDiedError
+from tools.cluster.cluster_answer import last_line
 from tools.cluster.local_ray import LocalRay
 
 LOCAL = "local-ray"
@@ -95,7 +96,7 @@ class ClusterLink:
             self._desk = desk_actor()
         except (ConnectionError, RuntimeError, RayError) as error:
             raise MissingDependencyError(
-                f"the cluster at {address} cannot be used: {_last_line(error)}"
+                f"the cluster at {address} cannot be used: {last_line(error)}"
             ) from error
 
     async def ask(self, method: str, *args: str) -> str:
@@ -114,7 +115,7 @@ class ClusterLink:
             return await asyncio.shield(answer)  # Ray's client takes no future that somebody else cancelled
         except (ConnectionError, RuntimeError, RayError) as error:
             raise WorkerDiedError(
-                f"the cluster at {self.workers} gave no answer: {_last_line(error)}"
+                f"the cluster at {self.workers} gave no answer: {last_line(error)}"
             ) from error
         except asyncio.CancelledError:
             if call is not None:
@@ -140,10 +141,6 @@ def _connect_client(address: str) -> None:
                 raise
         else:
             return
-
-
-def _last_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _namespace() -> str:

@@ -11,10 +11,11 @@ from ray.exceptions import RayError, RayTaskError
 
 from sandbox.errors import WarpwrightError
 from tools.awaiting import Memo
-from tools.cluster.cluster_answer import ClusterAnswer, JudgeFacts
+from tools.cluster.cluster_answer import ClusterAnswer, JudgeFacts, last_line
 from tools.cluster.desk_order import DeskFigures, DeskOrder
 from tools.cluster.judge_group import JudgeGroup
 from tools.cluster.judge_pool import JudgePool
+from tools.order_problem import OrderProblem
 
 TRIES = 20
 """Judges that an order may lose before nobody decides it: an unlucky one is not to be taken for one that kills."""
@@ -99,10 +100,12 @@ class Desk:
                 answer = await self._asked(knows, asked)
             except RayTaskError as error:
                 pool.give(judge, asked.tenant)
-                return ClusterAnswer(problem="worker", message=f"a judge failed: {_last_line(error)}")
+                return ClusterAnswer(
+                    problem=OrderProblem.WORKER, message=f"a judge failed: {last_line(error)}"
+                )
             except RayError as error:
                 self._lost += 1
-                said = _last_line(error)
+                said = last_line(error)
                 (pool.lost if knows is judge else pool.give)(judge, asked.tenant)
                 self._facts.pop(judge, None)
                 continue
@@ -113,7 +116,7 @@ class Desk:
             self._answered += 1
             return answer
         return ClusterAnswer(
-            problem="worker", message=f"{TRIES} judges were lost with it; of the last: {said}"
+            problem=OrderProblem.WORKER, message=f"{TRIES} judges were lost with it; of the last: {said}"
         )
 
     async def _asked(self, judge: Actor, asked: DeskOrder) -> ClusterAnswer:
@@ -145,7 +148,3 @@ class Desk:
             await asyncio.sleep(_TEND_S)
             for pool in self._pools.values():
                 pool.tend(others_short=any(one.short for one in self._pools.values() if one is not pool))
-
-
-def _last_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

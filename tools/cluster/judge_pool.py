@@ -11,6 +11,7 @@ from ray.exceptions import ActorDiedError, RayError
 
 from tools.cluster.cluster_answer import ClusterAnswer, JudgeFacts
 from tools.cluster.fair_queue import FairQueue
+from tools.order_problem import OrderProblem
 
 _IDLE_S = 60.0
 """A judge that had nothing to do for so long is let go: its node may be needed no more."""
@@ -136,7 +137,7 @@ class JudgePool:
         self._failures += 1
         if not self._ready and self._failures >= _FAILURES:
             known = None if facts is None else facts.problem
-            told = known or ClusterAnswer(problem="worker", message="judges end before they begin")
+            told = known or ClusterAnswer(problem=OrderProblem.WORKER, message="judges end before they begin")
             self._failures = 0
             self._queue.fail(told.error)
         await asyncio.sleep(min(self._failures, _LONGEST_S))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from mcp.types import Request, RequestParams, Result
 from pydantic import Field, StringConstraints
 
+from tools.order_problem import OrderProblem
 from tools.sent_orders import SentOrder
 
 EXTENSION = "io.github.warpwright/toolbox"
@@ -70,5 +71,5 @@ class RemoteJudgement(Result):
     job: str
     state: Literal["working", "done", "failed"]
     report: dict[str, Any] | None = None
-    problem: Literal["usage", "missing", "worker"] | None = None
+    problem: OrderProblem | None = None
     message: str = ""

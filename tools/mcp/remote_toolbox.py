@@ -26,6 +26,7 @@ from tools.mcp.remote_calls import (
     RemoteJudgement,
     WithdrawRequest,
 )
+from tools.order_problem import OrderProblem
 from tools.sent_orders import REPORTS, sent
 from tools.tasks.task import Task
 from tools.toolbox import AnyOrder, Order, Toolbox
@@ -137,8 +138,7 @@ class RemoteToolbox(Toolbox):
                 )
             raise
         if begun.report is None:
-            kinds = {"usage": UsageError, "missing": MissingDependencyError}
-            raise kinds.get(begun.problem or "", WorkerDiedError)(begun.message)
+            raise (begun.problem or OrderProblem.WORKER).error(begun.message)
         return begun.report
 
     async def _ask(self, request: Request[Any, Any], kind: type[ResultT]) -> ResultT:

@@ -14,10 +14,11 @@ from agent.home import Home
 from agent.mcp import judgements
 from agent.mcp.judgements import Judgements
 from agent.store import Store
-from agent.store.jobs import Job, JobProblem, JobState
+from agent.store.jobs import Job, JobState
 from sandbox.errors import MissingDependencyError, UsageError
 from tests.agent.search_fakes import FakeToolbox, kernel
 from tools.mcp.remote_calls import JudgeParams
+from tools.order_problem import OrderProblem
 from tools.sent_orders import sent
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task
@@ -101,9 +102,9 @@ async def test_a_failure_says_whose_fault_it_is(home: Home, params: JudgeParams,
     async with opened(home, LackingToolbox()) as judging:
         missing = await ended(judging, await judging.start(params))
     assert [one.problem for one in (usage, worker, missing)] == [
-        JobProblem.USAGE,
-        JobProblem.WORKER,
-        JobProblem.MISSING,
+        OrderProblem.USAGE,
+        OrderProblem.WORKER,
+        OrderProblem.MISSING,
     ]
     assert {one.state for one in (usage, worker, missing)} == {JobState.FAILED}
     assert "changed while it was sent" in usage.error
