@@ -49,22 +49,17 @@ def find_own_first() -> None:
     sys.meta_path.insert(0, _OwnFirst())
 
 
-def print_version() -> None:
-    """Print the program's name and version."""
-    from warpwright import __version__
-
-    sys.stdout.write(f"warpwright {__version__}\n")
-
-
 def main() -> None:
     """Run the `warpwright` command and exit with its status."""
-    if sys.argv[1:] == [
-        "--version"
-    ]:  # asked by scripts before every use; reading all commands takes twice as long
-        print_version()
-        return
     find_own_first()
     try:
+        if sys.argv[1:] == [
+            "--version"
+        ]:  # scripts ask it before every use, and reading all commands takes long
+            from agent.cli.version import print_version
+
+            print_version()
+            return
         from agent.cli.app import app
 
         app(prog_name="warpwright")

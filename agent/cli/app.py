@@ -11,7 +11,7 @@ from agent.cli.machine import doctor, install, serve, supervise, token, ui
 from agent.cli.runs import export, keeping, report, runs, stats, trajectories
 from agent.cli.searching import chat, search, suites
 from agent.cli.tasks import import_flashinfer, importing, init, listing
-from warpwright._entry import print_version
+from agent.cli.version import print_version
 
 app = typer.Typer(
     name="warpwright",
