@@ -266,7 +266,12 @@ _MANY = statements(
     "CREATE INDEX jobs_by_state ON jobs (state, created)",
 )
 MIGRATIONS: tuple[Migration, ...] = (
-    *(_before_versions, _STRATEGIES, _MODEL_CALLS, _QUESTIONS, _PLANS, _PLACES),
+    _before_versions,
+    _STRATEGIES,
+    _MODEL_CALLS,
+    _QUESTIONS,
+    _PLANS,
+    _PLACES,
     _MANY,
 )
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

@@ -91,8 +91,8 @@ def _list(watched: Watched, reads: Reads, apart: Array, last: Array) -> None:
         listed.append(_rows(single[still], now[still], watched.crowd[single][still], first[still], by[still]))
     everyone = watched.reader[unit] == ALL
     watched.reader[unit[~everyone]] = MANY
-    mixed = unit[everyone & (watched.reading[unit] != reads.reading)]
-    watched.reading[mixed] = MIXED
+    if everyone.any():
+        watched.reading[unit[everyone & (watched.reading[unit] != reads.reading)]] = MIXED
     rows = np.concatenate(listed, axis=1)
     watched.note_latest(block_of(rows[1]), rows[1])
     watched.others = np.concatenate([watched.others, rows], axis=1)

@@ -6,7 +6,6 @@ Of up to 16 unknowns a warp has an equation a lane, in registers, and takes pivo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from agent.composer.expressions import Kind
 from agent.composer.ir import Node
@@ -14,6 +13,7 @@ from agent.composer.kernel_text import indent
 from agent.composer.nests.arrays import FilledBuffer
 from agent.composer.nests.points import At
 from agent.composer.nests.texts import Texts
+from agent.composer.value import value
 
 _LANES = 16
 """Unknowns up to which a warp has all equations in registers."""
@@ -22,7 +22,7 @@ _SHARED = 4096
 """Elements of a system that shared memory holds."""
 
 
-@dataclass(frozen=True)
+@value
 class Solved(Node):
     """An unknown of the equations `matrix` times unknowns equals `right`; both are whole buffers."""
 
