@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tools.judge.error_bound import Array
+from tools.judge.error_bound import SLICE, Array
 from tools.reports import LAX_RATIO, LAX_TOLERANCE, Closeness
 
 
@@ -20,19 +20,24 @@ def closeness(got: Array, expected: Array) -> Closeness:
     """
     if got.size == 0:
         return Closeness(0.0, 0.0, 0.0, 0.0)
+    needed = np.empty(got.size)
+    absolute, relative = 0.0, 0.0
     with np.errstate(invalid="ignore", over="ignore"):
-        mine, theirs = got.astype(np.float64), expected.astype(np.float64)
-        error = np.abs(mine - theirs)
-        # The rules know no infinities that agree, nor NaN: what is not finite is beyond every tolerance.
-        error[~np.isfinite(error)] = math.inf
-        size = np.abs(theirs)
-        needed = np.where(np.isfinite(size), error / (1.0 + size), math.inf)
-        relative = error / np.maximum(size, LAX_TOLERANCE)
+        for start in range(0, got.size, SLICE):
+            here = slice(start, start + SLICE)
+            theirs = expected[here].astype(np.float64, copy=False)
+            error = np.abs(got[here].astype(np.float64) - theirs)
+            # The rules know no infinities that agree, nor NaN: what is not finite is beyond every tolerance.
+            error[~np.isfinite(error)] = math.inf
+            size = np.abs(theirs)
+            needed[here] = np.where(np.isfinite(size), error / (1.0 + size), math.inf)
+            absolute = max(absolute, float(error.max()))
+            relative = max(relative, _greatest(error / np.maximum(size, LAX_TOLERANCE)))
+    all_of_them = float(needed.max())
     matched = math.ceil(LAX_RATIO * got.size)
-    most = float(np.partition(needed, matched - 1)[matched - 1])
-    return Closeness(
-        *(_finite(one) for one in (error.max(), _greatest(relative), needed.max(), most)),
-    )
+    needed.partition(matched - 1)
+    most = float(needed[matched - 1])
+    return Closeness(*(_finite(one) for one in (absolute, relative, all_of_them, most)))
 
 
 def worst_of(several: Iterable[Closeness | None]) -> Closeness | None:

@@ -11,10 +11,9 @@ import numpy as np
 from sandbox.dtypes import FLOATS, numpy_dtype
 from sandbox.poison import Bytes
 from tools.judge.closeness import closeness
-from tools.judge.error_bound import Array, ErrorBound, Float64s, error_bound
+from tools.judge.error_bound import SLICE, Array, ErrorBound, Float64s, error_bound
 from tools.reports import Closeness, Mismatch
 
-_SLICE = 1 << 16
 SHOWN = 5
 """How many wrong elements a comparison keeps."""
 
@@ -138,8 +137,8 @@ def _judge_floats(got: Array, expectation: Expectation, constant: float) -> _Jud
     expected = expectation.values.reshape(-1).astype(np.float64, copy=False)
     terms = None if expectation.magnitude is None else expectation.magnitude.reshape(-1)
     parts: list[_Judged] = []
-    for start in range(0, max(1, got.size), _SLICE):
-        here = slice(start, start + _SLICE)
+    for start in range(0, max(1, got.size), SLICE):
+        here = slice(start, start + SLICE)
         scale = None if terms is None else terms[here].astype(np.float64, copy=False)
         bound = error_bound(expected[here], scale, expectation.dtype)
         parts.append(_judge_slice(got[here], expected[here], bound, expectation.dtype, constant))
@@ -156,19 +155,26 @@ def _judge_slice(got: Array, expected: Float64s, bound: ErrorBound, dtype: str, 
     values = _widened(got)
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs(values - expected)
-        overflow = FLOATS[dtype].overflow
-        settled = (
-            (values == expected)
-            | (np.isnan(values) & np.isnan(expected))
-            | (
-                np.isinf(values)
-                & (np.sign(values) == np.sign(expected))
-                & (np.abs(expected) + limit >= overflow)
+        settled = _settled(values, expected, limit, dtype)
+        if settled is None:
+            return _Judged(
+                expected, error > limit, _largest(error / limit), _least_constant(error, bound, error == 0)
             )
-        )
         wrong = ~(settled | (np.isfinite(expected) & (error <= limit)))
         ratio = np.where(settled, 0.0, error / limit)
     return _Judged(expected, wrong, _largest(ratio), _least_constant(error, bound, settled))
+
+
+def _settled(values: Float64s, expected: Float64s, limit: Float64s, dtype: str) -> Array | None:
+    """Where a result is right whatever its error is; None where all are finite, and their errors decide."""
+    if np.isfinite(values).all() and np.isfinite(expected).all():
+        return None
+    overflow = np.abs(expected) + limit >= FLOATS[dtype].overflow
+    return (
+        (values == expected)
+        | (np.isnan(values) & np.isnan(expected))
+        | (np.isinf(values) & (np.sign(values) == np.sign(expected)) & overflow)
+    )
 
 
 def _widened(values: Array) -> Float64s:
