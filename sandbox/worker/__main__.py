@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 
@@ -14,6 +15,9 @@ def main() -> None:
 
     del settings["paths"]
     serve(Settings(**settings))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # nothing is left to be tidied, and to free gigabytes object by object takes long
 
 
 if __name__ == "__main__":
