@@ -216,8 +216,10 @@ def load_inline_seconds() -> float | None:
     """Seconds in which PyTorch compiles one small kernel; None where PyTorch or a compiler is not installed."""
     if find_spec("torch") is None or shutil.which("nvcc") is None or shutil.which("c++") is None:
         return None
-    from torch.utils.cpp_extension import load_inline  # pyright: ignore
+    from torch.utils.cpp_extension import CUDA_HOME, load_inline  # pyright: ignore
 
+    if CUDA_HOME is None:  # an nvcc of some wheel, without the rest of a toolkit
+        return None
     cuda = (
         "__global__ void f(float* x) { x[threadIdx.x] *= 2; }\n"
         "void g(torch::Tensor x) { f<<<1, 32>>>(x.data_ptr<float>()); }"
