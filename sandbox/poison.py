@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-_SLICE = 1 << 20
+_SLICE = 1 << 14
 
 
 def poison_bytes(seed: int, name: str, nbytes: int) -> Bytes:

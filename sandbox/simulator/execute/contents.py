@@ -37,7 +37,7 @@ def fill(
                 row[:] = np.ascontiguousarray(own[buffer.name]).reshape(-1).view(np.uint8)
         else:
             poison = poison_bytes(surroundings.seed, buffer.name, buffer.nbytes)
-            target[:] = poison ^ (0xFF if inverted else 0)
+            np.bitwise_xor(poison, np.uint8(0xFF if inverted else 0), out=target)
     initialise_globals(arena, loaded)
     for variable in loaded.device_variables:
         rows = arena.buffers(f"{variable.name}@module")

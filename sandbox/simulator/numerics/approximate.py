@@ -17,9 +17,23 @@ from sandbox.device import Array
 
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
 _EXPONENT = np.uint64(0x7FF0000000000000)
+_FRACTION = np.uint64(0x000FFFFFFFFFFFFF)
 _HUGE = 2.0**1023
 _TURN = 2 * np.pi
 _INFINITE = float("inf")
+
+
+def _end(operand: Array) -> Array:
+    return (operand == 0) | np.isinf(operand)
+
+
+def _integral(operand: Array) -> Array:
+    return operand == np.trunc(operand)
+
+
+def _power_of_two(operand: Array) -> Array:
+    """Of normal float64; zeros and infinities have no fraction either."""
+    return (operand.view(np.uint64) & _FRACTION) == 0
 
 
 @dataclass(frozen=True)
@@ -33,8 +47,8 @@ class Accuracy:
         absolute: By the magnitude of the operand up to which it holds, ascending; the last one also beyond.
         from_one: The range around 1 in which twice `relative` is an absolute error.
         most: The largest magnitude of a result; approximations keep to it.
-        exact_at: Operands whose result has no error: CUDA's own math functions are only as accurate as the CUDA C++
-            Programming Guide says if powers of two come out exactly.
+        exact_at: Operands whose result has no error, zeros and infinities among them: CUDA's own math functions are
+            only as accurate as the CUDA C++ Programming Guide says if powers of two come out exactly.
     """
 
     section: str
@@ -43,10 +57,10 @@ class Accuracy:
     absolute: tuple[tuple[float, float], ...] = ()
     from_one: tuple[float, float] = (1.0, 1.0)
     most: float = _INFINITE
-    exact_at: Callable[[Array], Array] | None = None
+    exact_at: Callable[[Array], Array] = _end
 
     def limit(self, exact: Array, operand: Array, ulp: Array) -> Array:
-        """The largest error, float64, of true values in float64; 0 where the first operand is, or is infinite."""
+        """The largest error, float64, of true values in float64."""
         limit = self.ulps * ulp
         if self.relative:
             low, high = self.from_one
@@ -56,18 +70,7 @@ class Accuracy:
             limit = self.relative * size + limit
         for reach, error in reversed(self.absolute):
             limit = np.where(np.abs(operand) <= reach, error, np.maximum(limit, error))
-        exactly = (operand == 0) | np.isinf(operand)
-        if self.exact_at is not None:
-            exactly |= self.exact_at(operand)
-        return np.where(exactly, 0.0, limit)
-
-
-def _integral(operand: Array) -> Array:
-    return operand == np.trunc(operand)
-
-
-def _power_of_two(operand: Array) -> Array:
-    return np.abs(np.frexp(operand)[0]) == 0.5
+        return np.where(self.exact_at(operand), 0.0, limit)
 
 
 _CIRCULAR = ((_TURN, 2.0**-20.5), (50 * _TURN, 2.0**-14.7))
@@ -131,13 +134,14 @@ class Approximation:
         ulp = np.minimum(np.maximum(below, 2.0**self.least), _HUGE) * 2.0**-self.fraction * (exact != 0)
         limit = accuracy.limit(exact, wide[0], ulp)
         moved = exact + limit * self._deviation(seed, operands)
-        moved = np.where(np.signbit(moved) == np.signbit(exact), moved, np.copysign(0.0, exact))
+        crossed = np.signbit(moved) != np.signbit(exact)
+        if np.count_nonzero(crossed):
+            moved = np.where(crossed, np.copysign(0.0, exact), moved)
         if accuracy.most < _INFINITE:
             moved = np.clip(moved, -accuracy.most, accuracy.most)
         result = self.narrow(moved)
         # Rounded to the format a value may lie beyond the limit; the nearest one never does.
-        kept = (np.abs(self.widen(result) - exact) <= limit) & (limit > 0)
-        return np.where(kept, result, self.narrow(exact))
+        return np.where(np.abs(self.widen(result) - exact) <= limit, result, self.narrow(exact))
 
     def _deviation(self, seed: int, operands: tuple[Array, ...]) -> Array:
         """A number in [-1, 1) that follows from the seed, the instruction and the operands."""
@@ -145,7 +149,7 @@ class Approximation:
             (1, 1, 1), (seed ^ zlib.crc32(self.name.encode())) & 0xFFFFFFFF, dtype=np.uint32
         )
         for operand in operands:
-            mixed = (mixed ^ operand.view(self.bits).astype(np.uint32)) * _FIRST
+            mixed = (mixed ^ operand.view(self.bits).astype(np.uint32, copy=False)) * _FIRST
             mixed = mixed ^ mixed >> np.uint32(15)
         mixed = mixed * _SECOND
         mixed = mixed ^ mixed >> np.uint32(13)
