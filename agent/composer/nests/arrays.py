@@ -261,14 +261,6 @@ class Tracer:
         indices = tuple(Size.of(axis) for axis in (*within, *axes))
         return Array(axes, At(name, indices, kind, dtype=dtype_of(value)), None, self)
 
-    def scattered(self, axes: tuple[Axis, ...], value: Node, place: tuple[Index, ...]) -> Array:
-        """Fill a buffer whose extents are the axes', each element at a place of its own."""
-        result = self.kept(axes, value)
-        self.stages[-1] = replace(
-            self.stages[-1], place=(*map(Size.of, self.stages[-1].axes[: -len(axes)]), *place)
-        )
-        return result
-
     def _folded(self, op: str, kept: tuple[Axis, ...], over: tuple[Axis, ...], body: Node) -> Array:
         """Fold elements; the extreme of truths is a truth."""
         if kind_of(body) is not Kind.BOOL or op not in ("max", "min"):
