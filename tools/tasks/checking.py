@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from sandbox.dtypes import DTYPE_BYTES
 from tools import expressions
 from tools.expressions import CASTS, FUNCTION_NAMES, ExpressionError
+from tools.tasks.captured import file_problem
 from tools.tasks.errors import GeneratorError, TaskError
 from tools.tasks.generators import check_call
 from tools.tasks.table import KeyLines, Place
@@ -54,6 +55,9 @@ class _Checker:
             self._case(case, place)
         for index, case in enumerate(spec.tests):
             self._affordable(case, Place("test", index))
+        for index, case in enumerate(spec.captured):
+            if problem := file_problem(case.file):
+                raise self._error(problem, Place("captured", index), "file")
         for key, text in (("flops", spec.flops), ("bytes", spec.bytes)):
             self._cost(text, key)
 
@@ -62,6 +66,7 @@ class _Checker:
             ("test", self._spec.tests),
             ("bench", self._spec.benches),
             ("final", self._spec.finals),
+            ("captured", self._spec.captured),
         ):
             for index, case in enumerate(cases):
                 yield Place(section, index), case
