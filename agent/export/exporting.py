@@ -163,7 +163,7 @@ async def _compiled(
     wanted: ExportRequest,
     home: Home,
 ) -> tuple[ExportedKernel, ...]:
-    sizes = [*wanted.sizes, *(case.dims for case in (*task.benches, *task.finals, *task.tests))]
+    sizes = [*wanted.sizes, *(case.dims for case in (*task.benches, *task.finals, *task.judged_cases))]
     async with AsyncExitStack() as stack:
         compiler = await stack.enter_async_context(
             Compiler(choose_isolation(), cache=home.compile_cache / "compiled")

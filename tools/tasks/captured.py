@@ -19,7 +19,6 @@ from numpy.lib import format as npy
 
 from sandbox.dtypes import FLOATS, numpy_dtype
 from tools.tasks.errors import TaskError
-from tools.tasks.table import KeyLines, Place
 from tools.tasks.task import CapturedCase, Case, TaskArgument, TaskSpec, WholeTask, argument_size
 
 Array = np.ndarray[Any, Any]
@@ -134,38 +133,35 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-def check_captured(spec: TaskSpec, files: Mapping[str, str], lines: KeyLines) -> None:
-    """Hold the captured files against what a task says of them.
+def captured_problem(spec: TaskSpec, case: CapturedCase, files: Mapping[str, str]) -> tuple[str, str] | None:
+    """Hold the file of a captured case against what its task says of it.
 
     Args:
-        spec: The task, checked but for this.
-        files: Their contents by name, in base64; all that it names.
-        lines: Where it says so.
+        spec: The task.
+        case: One of its captured cases.
+        files: The contents of all its captured files by name, in base64.
+
+    Returns:
+        The key at fault and what was expected, where the file is spoilt or not the one that is meant, or an array is
+        missing, has another dtype or shape, or holds NaN; else None.
 
     Raises:
-        TaskError: A file is spoilt, or is not the one that is meant; an array is missing, or has another dtype or
-            shape; a number is NaN.
+        TaskError: A content is no base64.
     """
     total = sum(len(as_bytes(text)) for text in files.values())
-    for index, case in enumerate(spec.captured):
-        place = Place("captured", index)
-        if total > MAX_BYTES:
-            found = f"found {total / 2**20:.1f}"
-            raise lines.error(
-                f"expected at most {MAX_BYTES >> 20} MiB of captured files, {found}", place, "file"
-            )
-        data = as_bytes(files[case.file])
-        digest = hashlib.sha256(data).hexdigest()
-        if digest != case.sha256:
-            found = case.sha256 or "nothing"
-            reason = f'expected "{digest}", which is that of {case.file}, found {found}'
-            raise lines.error(reason, place, "sha256")
-        try:
-            problem = _problem(spec, case, unpack(data))
-        except TaskError as error:
-            problem = str(error)
-        if problem:
-            raise lines.error(f"{case.file}: {problem}", place, "file")
+    if total > MAX_BYTES:
+        found = f"found {total / 2**20:.1f}"
+        return "file", f"expected at most {MAX_BYTES >> 20} MiB of captured files, {found}"
+    data = as_bytes(files[case.file])
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != case.sha256:
+        found = case.sha256 or "nothing"
+        return "sha256", f'expected "{digest}", which is that of {case.file}, found {found}'
+    try:
+        problem = _problem(spec, case, unpack(data))
+    except TaskError as error:
+        problem = str(error)
+    return ("file", f"{case.file}: {problem}") if problem else None
 
 
 def _problem(spec: TaskSpec, case: CapturedCase, arrays: Mapping[str, Array]) -> str:

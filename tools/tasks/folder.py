@@ -10,8 +10,8 @@ from pathlib import Path
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
 from tools.kernel.inclusion import with_included
-from tools.tasks.captured import MAX_BYTES, as_bytes, as_text, check_captured
-from tools.tasks.checking import check_spec
+from tools.tasks.captured import MAX_BYTES, as_bytes, as_text
+from tools.tasks.checking import check_captured, check_spec
 from tools.tasks.errors import TaskError, TaskNotFoundError
 from tools.tasks.table import KeyLines, Place, read_table
 from tools.tasks.task import Task, TaskSpec, WholeTask
