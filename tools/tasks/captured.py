@@ -44,6 +44,22 @@ def pack(arrays: Mapping[str, Array]) -> bytes:
     return made.getvalue()
 
 
+def captured_case(
+    file: str, dims: Mapping[str, int], arrays: Mapping[str, Array], data: Mapping[str, str]
+) -> tuple[CapturedCase, str]:
+    """Return a case with these arrays, and the content of its file in base64.
+
+    Args:
+        file: What the file is called.
+        dims: The sizes.
+        arrays: By argument.
+        data: Generator calls of the other inputs.
+    """
+    packed = pack(arrays)
+    digest = hashlib.sha256(packed).hexdigest()
+    return CapturedCase(dict(dims), dict(data), file=file, sha256=digest), as_text(packed)
+
+
 def as_text(data: bytes) -> str:
     """Return a captured file's content as drafts hold it."""
     return base64.b64encode(data).decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from sandbox.torch_graphs.graph import (
 )
 from sandbox.torch_graphs.service import TorchGraphs
 from tools.expressions import parse
-from tools.tasks.captured import MAX_BYTES, array_problem, as_text, pack
+from tools.tasks.captured import MAX_BYTES, array_problem, captured_case
 from tools.tasks.generators import generate
 from tools.tasks.task import CapturedCase, WholeTask, argument_size
 
@@ -100,8 +99,8 @@ class Capturing:
                 f"they are too much for a test, and of their first elements the module says: {found.message}"
             )
             return CapturedData(task, (_left_out(module, said),))
-        case, data = _case(task, found, sizes, module.captured.file)
-        held = replace(task, captured=(case,), captured_files={FILE: as_text(data)})
+        case, content = _case(task, found, sizes, module.captured.file)
+        held = replace(task, captured=(case,), captured_files={FILE: content})
         outputs = () if module.part is module.graph else module.part.outputs
         tried = replace(held, tests=())
         wrong = await self._holding.both(
@@ -190,15 +189,13 @@ def _drawn(
 
 def _case(
     task: WholeTask, arrays: Mapping[str, Array], sizes: Mapping[str, int], file: str
-) -> tuple[CapturedCase, bytes]:
+) -> tuple[CapturedCase, str]:
     arguments = {one.name: one for one in task.arguments}
     for name, array in arrays.items():
         if problem := array_problem(arguments[name], array, sizes):
             raise UsageError(f"{file}: {problem}")
-    data = pack(arrays)
     drawn = {one.name: one.data for one in task.arguments if one.data is not None and one.name not in arrays}
-    digest = hashlib.sha256(data).hexdigest()
-    return CapturedCase(dict(sizes), drawn, file=FILE, sha256=digest), data
+    return captured_case(FILE, sizes, arrays, drawn)
 
 
 def _said(

@@ -13,9 +13,14 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from sandbox.errors import UsageError
 from tests.agent.search_fakes import write_task
+from tools.mcp.drafts import NewTask
+from tools.mcp.reading import text_of
+from tools.mcp.task_form import TaskChanges
+from tools.mcp.translation import describe_task
 from tools.sent_orders import SentOrder, received, sent
 from tools.tasks.captured import MAX_BYTES, all_captured, pack, unpack
 from tools.tasks.drafting import write_folder
@@ -196,3 +201,25 @@ def test_a_scalar_is_an_array_without_an_axis(tmp_path: Path) -> None:
     drawn = load(folder)
     assert inputs_for(drawn, drawn.captured[0], 3)["x"].tolist() == [2.0] * 17
     assert not all_captured(drawn, drawn.captured[0])
+
+
+def test_whoever_asks_for_a_task_is_told_of_its_data_but_not_their_values(tmp_path: Path) -> None:
+    details = describe_task(task_of(tmp_path, x=X))
+    assert details.captured == ["x.npz at n=17"]
+    assert "captured in x.npz at n=17" in text_of(details)
+    assert len(details.model_dump_json()) == len(
+        describe_task(load(write_task(tmp_path / "plain")))
+        .model_copy(update={"captured": details.captured})
+        .model_dump_json()
+    )
+
+
+def test_changes_of_a_task_keep_its_data(tmp_path: Path) -> None:
+    task = task_of(tmp_path, x=X)
+    adapter = TypeAdapter(NewTask)
+    changed = TaskChanges(summary="Two times a vector.").applied(task)
+    travelled = adapter.validate_json(adapter.dump_json(changed))
+    write_folder(travelled, tmp_path / "changed")
+    kept = load(tmp_path / "changed")
+    assert kept.summary == "Two times a vector."
+    assert (kept.captured, kept.captured_files) == (task.captured, task.captured_files)
