@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent.cli.searching.sources import SearchInput, search_source
 from agent.home import Home
 from agent.importing.graphs.importer import Importer
 from agent.importing.modules.captured_inputs import CapturedInputs, names_a_file, read_inputs
@@ -112,6 +113,8 @@ class MadeOfTensors:
     made: dict[str, ModuleAsTask]
     verdicts: dict[str, ModuleVerdict]
     faults: dict[tuple[str, str], str]
+    searched: str
+    said: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +155,10 @@ async def _made(folder: Path) -> MadeOfTensors:
             with pytest.raises(UsageError) as raised:
                 await task(target, file)
             faults[target, file] = str(raised.value)
-    return MadeOfTensors(folder, made, verdicts, faults)
+    said: list[str] = []
+    asked = SearchInput(f"{folder / 'mine.py'}:scaled", (), str(folder / "whole.npz"), "sim:h200")
+    source = await search_source(asked, home, said.append)
+    return MadeOfTensors(folder, made, verdicts, faults, source.task, said)
 
 
 async def beside_the_module(made: ModuleAsTask, graphs: TorchGraphs, home: Home) -> ModuleVerdict:
@@ -183,6 +189,12 @@ def test_captured_tensors_are_a_case_of_the_task_beside_those_that_are_drawn(fou
 @needs_torch
 def test_the_same_tensors_are_the_same_task(found: MadeOfTensors) -> None:
     assert found.made["again"].task == found.made["whole.npz"].task
+
+
+@needs_torch
+def test_the_command_takes_the_file_and_says_what_it_is_for(found: MadeOfTensors) -> None:
+    assert found.searched == str(found.made["whole.npz"].task.folder)
+    assert any("every kernel is judged on weight, x as captured in" in line for line in found.said)
 
 
 @needs_torch
