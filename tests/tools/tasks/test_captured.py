@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from agent.mcp.access.http import LARGEST_BODY
 from sandbox.errors import UsageError
 from tests.agent.search_fakes import write_task
 from tools.mcp.drafts import NewTask
@@ -22,7 +23,7 @@ from tools.mcp.reading import text_of
 from tools.mcp.task_form import TaskChanges
 from tools.mcp.translation import describe_task
 from tools.sent_orders import SentOrder, received, sent
-from tools.tasks.captured import MAX_BYTES, all_captured, pack, unpack
+from tools.tasks.captured import MAX_BYTES, all_captured, as_text, pack, unpack
 from tools.tasks.drafting import write_folder
 from tools.tasks.errors import TaskError
 from tools.tasks.folder import load
@@ -223,3 +224,7 @@ def test_changes_of_a_task_keep_its_data(tmp_path: Path) -> None:
     kept = load(tmp_path / "changed")
     assert kept.summary == "Two times a vector."
     assert (kept.captured, kept.captured_files) == (task.captured, task.captured_files)
+
+
+def test_a_task_with_all_the_data_it_may_have_travels_in_one_request() -> None:
+    assert len(as_text(bytes(MAX_BYTES))) < LARGEST_BODY - (1 << 20)
