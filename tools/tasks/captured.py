@@ -8,6 +8,8 @@ import hashlib
 import io
 import math
 import re
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -121,7 +123,16 @@ def unpack(data: bytes) -> dict[str, Array]:
             if size > MAX_BYTES:
                 raise TaskError(f"expected at most {MAX_BYTES >> 20} MiB of arrays, found {size / 2**20:.1f}")
             return {one.filename.removesuffix(".npy"): _member(archive, one) for one in members}
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+    ):
         raise TaskError("expected a .npz file, as numpy.savez writes it") from None
 
 
@@ -129,19 +140,20 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise TaskError(f"{member.filename}: expected an array that is stored or deflated")
     with archive.open(member) as packed:
-        stream = io.BytesIO(
-            packed.read(member.file_size)
-        )  # without a number it unpacks what is said to be less
+        # Without a number it would unpack more than it is said to hold.
+        stream = io.BytesIO(packed.read(member.file_size))
     try:
         version = npy.read_magic(stream)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
         shape, fortran, dtype = read(stream, max_header_size=_HEADER)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, SyntaxError, tokenize.TokenError):
         raise TaskError(f"{member.filename}: expected an array as numpy.save writes it") from None
-    if dtype.hasobject or dtype.fields is not None or not dtype.isnative:
+    if dtype.hasobject or dtype.fields is not None or dtype.subdtype is not None or not dtype.isnative:
         raise TaskError(f"{member.filename}: expected plain numbers, found dtype {dtype}")
     content = stream.read()
-    if len(content) != math.prod(shape) * dtype.itemsize or not content:
+    if any(type(side) is not int or side < 1 for side in shape):
+        raise TaskError(f"{member.filename}: expected sides of at least 1, found shape {shape}")
+    if len(content) != math.prod(shape) * dtype.itemsize or not dtype.itemsize:
         raise TaskError(
             f"{member.filename}: expected an array of shape {shape}, found another number of bytes"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import zipfile
@@ -13,6 +14,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from agent.mcp.access.http import LARGEST_BODY
@@ -228,3 +231,42 @@ def test_changes_of_a_task_keep_its_data(tmp_path: Path) -> None:
 
 def test_a_task_with_all_the_data_it_may_have_travels_in_one_request() -> None:
     assert len(as_text(bytes(MAX_BYTES))) < LARGEST_BODY - (1 << 20)
+
+
+FILE = pack({"x": X.reshape(1, 17), "b": np.arange(4, dtype=ml_dtypes.bfloat16)})
+
+
+@given(st.lists(st.tuples(st.integers(0, len(FILE) - 1), st.integers(0, 255)), min_size=1, max_size=6))
+def test_a_file_that_was_damaged_is_read_or_refused_and_nothing_else(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(FILE)
+    for place, value in changes:
+        data[place] = value
+    with contextlib.suppress(TaskError):
+        unpack(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-3, -4), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 12), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }",
+        "{'descr': ('<f4', (2,)), 'fortran_order': False, 'shape': (6,), }",
+        "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (12,), }",
+        "{'descr': '|V0', 'fortran_order': False, 'shape': (12,), }",
+        "{'descr': '>f4', 'fortran_order': False, 'shape': (12,), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (13,), }",
+        "__import__('os')",
+        "(((",
+        "[" * 300,
+        " " * 5000,
+    ],
+)
+@pytest.mark.parametrize("version", [b"\x01\x00", b"\x02\x00", b"\x03\x00"])
+def test_a_header_that_says_something_else_than_plain_numbers_is_refused(header: str, version: bytes) -> None:
+    length = len(header).to_bytes(2 if version[0] == 1 else 4, "little")
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY" + version + length + header.encode() + bytes(48))
+    with pytest.raises(TaskError, match=r"x\.npy: expected"):
+        unpack(written.getvalue())
