@@ -21,7 +21,9 @@ UNPICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "
 EXECUTES = ("sandbox/reference/", "sandbox/torch_graphs/")
 """Where references, and files that define PyTorch modules, are executed: inside workers, which are for that."""
 PARSES = "sandbox/syntax_trees.py"
-SUSPECT = re.compile(rf"{'|'.join(UNPICKLING)}|eval|exec|os\.|ast\.|shell|except\s*:")
+SUSPECT = re.compile(
+    rf"{'|'.join(UNPICKLING)}|eval|exec|os\.|ast\.|shell|torch\.load|allow_pickle|except\s*:"
+)
 """What a text holds that may breach a rule; syntax trees take long."""
 
 
@@ -37,6 +39,21 @@ def called(node: ast.Call) -> str:
 
 def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+def says(value: ast.expr | None, wanted: bool) -> bool:
+    """Whether a keyword is not given, or has this very value."""
+    return value is None or (isinstance(value, ast.Constant) and value.value is wanted)
+
+
+def asked_of(call: ast.Call, name: str) -> str:
+    """What a call asks for by keyword that none may; empty where it asks for nothing such."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    if "shell" in given or not says(given.get("allow_pickle"), False):
+        return "asks for a shell or for pickles"
+    if name == "torch.load" and ("weights_only" not in given or not says(given["weights_only"], True)):
+        return "unpickles"
+    return ""
 
 
 def breaches(path: Path, text: str) -> Iterator[str]:
@@ -58,8 +75,8 @@ def breaches(path: Path, text: str) -> Iterator[str]:
                     yield f"line {node.lineno} calls {name}"
                 if name == "ast.parse" and relative(path) != PARSES:
                     yield f"line {node.lineno} calls {name}, which 3.11 cannot in two threads"
-                if any(keyword.arg in {"shell", "allow_pickle"} for keyword in node.keywords):
-                    yield f"line {node.lineno} asks for a shell or for pickles"
+                if problem := asked_of(node, name):
+                    yield f"line {node.lineno} {problem}"
             case ast.ExceptHandler(type=None):
                 yield f"line {node.lineno} catches everything"
             case _:
@@ -81,10 +98,15 @@ def test_the_rules_find_what_they_forbid() -> None:
         "exec(x)",
         "ast.parse(x)",
         "f(shell=True)",
+        "np.load(f, allow_pickle=True)",
+        "np.load(f, allow_pickle=allowed)",
+        "torch.load(f)",
+        "torch.load(f, weights_only=False)",
         "try: f()\nexcept: g()",
     )
     for text in bad:
         assert [*breaches(path, text)], text
+    assert not [*breaches(path, "np.load(f, allow_pickle=False)\ntorch.load(f, weights_only=True)")]
 
 
 def test_modules_are_named_for_what_they_do_and_stay_small() -> None:

@@ -13,6 +13,7 @@ from sandbox.errors import UsageError
 from tools.judge.sizes import COUNT
 from tools.kernel.file import MAX_BYTES
 from tools.reports import AnyReport, CheckReport, CompileReport, ProfileReport, TestReport
+from tools.tasks import captured
 from tools.tasks import folder as task_folder
 from tools.tasks.task import Task, TaskError
 from tools.toolbox import AnyOrder, CheckOrder, CompileOrder, Order, ProfileOrder, TestOrder
@@ -28,6 +29,9 @@ REPORTS: dict[Call, TypeAdapter[Any]] = {
 """Reads what `dump` wrote; numbers that JSON lacks travel as text, which these read as numbers."""
 
 _File = Annotated[str, StringConstraints(max_length=256 * 1024)]
+_Name = Annotated[str, StringConstraints(max_length=64)]
+_Captured = Annotated[str, StringConstraints(max_length=4 * (captured.MAX_BYTES // 3 + 1))]
+"""A captured file, in base64."""
 
 
 class SentOrder(BaseModel):
@@ -37,6 +41,7 @@ class SentOrder(BaseModel):
     task_toml: _File
     reference: _File
     baseline: _File
+    captured: dict[_Name, _Captured] = Field(default_factory=dict[str, str], max_length=8)
     sha: str
     kernel: Annotated[str, StringConstraints(max_length=4 * MAX_BYTES)]
     tune: dict[str, int] | None = Field(default=None, max_length=64)
@@ -77,6 +82,7 @@ def sent(order: AnyOrder[Task], kind: type[S]) -> S:
             "task_toml": toml,
             "reference": order.task.reference,
             "baseline": order.task.baseline,
+            "captured": order.task.captured_files,
             "sha": order.task.sha,
             "kernel": order.kernel.encode(errors="replace").decode(),
         }
@@ -103,6 +109,10 @@ def _task(order: SentOrder) -> Task:
     with tempfile.TemporaryDirectory(prefix="warpwright-task-") as name:
         for file, text in files.items():
             (Path(name) / file).write_bytes(text.encode())
+        for file, content in order.captured.items():
+            if problem := captured.file_problem(file):
+                raise UsageError(problem)
+            (Path(name) / file).write_bytes(captured.as_bytes(content))
         task = task_folder.load(name)
     for meant in (task, task.at_finals):
         if meant.sha == order.sha:

@@ -24,7 +24,7 @@ from tools.kernel.file import parse
 from tools.preference import RESOLUTION
 from tools.reports import CheckReport
 from tools.stages.compiling import CompileStage
-from tools.tasks.folder import FILES, load
+from tools.tasks.folder import FILES, captured_bytes, load
 from tools.tasks.task import Task
 from tools.toolbox import CheckOrder
 
@@ -152,7 +152,7 @@ async def packaged(
 
 def _task_files(task: Task) -> dict[str, bytes]:
     """Return what a task's folder holds; a baseline in several files is one, as it was read."""
-    found = {name: (task.folder / name).read_bytes() for name in FILES}
+    found = {name: (task.folder / name).read_bytes() for name in FILES} | captured_bytes(task)
     return found | {"baseline.cu": task.baseline.encode()}
 
 
@@ -163,7 +163,7 @@ async def _compiled(
     wanted: ExportRequest,
     home: Home,
 ) -> tuple[ExportedKernel, ...]:
-    sizes = [*wanted.sizes, *(case.dims for case in (*task.benches, *task.finals, *task.tests))]
+    sizes = [*wanted.sizes, *(case.dims for case in (*task.benches, *task.finals, *task.judged_cases))]
     async with AsyncExitStack() as stack:
         compiler = await stack.enter_async_context(
             Compiler(choose_isolation(), cache=home.compile_cache / "compiled")

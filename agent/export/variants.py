@@ -141,7 +141,7 @@ def _by_values(
 def _drawn(task: Task) -> Iterator[dict[str, int]]:
     """Return sizes of all magnitudes up to a dim's limit, else twice its largest case; always the same ones."""
     draw = random.Random(0)
-    cases = [case.dims for case in (*task.benches, *task.finals, *task.tests)]
+    cases = [case.dims for case in (*task.benches, *task.finals, *task.judged_cases)]
     ranges = {
         name: (limits.min or 1, limits.max or 2 * max(dims[name] for dims in cases), limits.multiple_of or 1)
         for name in task.dims

@@ -27,7 +27,8 @@ def kept_task(draft: WholeTask, home: Home, beside: Mapping[str, str] | None = N
         UsageError: A field of it cannot be used; nothing is kept.
     """
     more = dict(beside or {})
-    digest = hashlib.sha256("\0".join([*files_of(draft).values(), *more.values()]).encode()).hexdigest()
+    texts = [*files_of(draft).values(), *draft.captured_files.values(), *more.values()]
+    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
     target = home.imported / f"{draft.name}-{digest[:12]}"
     if target.is_dir():
         return task_folder.load(target)

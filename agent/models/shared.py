@@ -65,13 +65,17 @@ def task_text(task: Task) -> str:
             f"# Task: {task.name}\n\n{task.summary}\n",
             f"Dims: {', '.join(task.dims)}. {determinism}\n",
             f"Arguments:\n{arguments}\n",
-            f"Tested at: {_cases(task.tests)}.",
+            f"Tested at: {_cases(task.tests)}{_on_captured(task)}.",
             f"Timed at: {_cases(task.benches)}.",
             f"Least work: {task.flops} operations, {task.bytes} bytes.\n",
             f"The reference:\n\n{fenced('python', task.reference)}\n",
             f"The baseline, a correct kernel file:\n\n{fenced('cuda', task.baseline)}",
         )
     )
+
+
+def _on_captured(task: Task) -> str:
+    return f"; on captured data at {_cases(task.captured)}" if task.captured else ""
 
 
 def fenced(language: str, text: str) -> str:

@@ -127,6 +127,7 @@ class TorchGraph:
         symbols: By name.
         integers: Whole numbers that the file names at its top level: what people call the sizes.
         notes: What the graph leaves out, or takes for something else.
+        examples: What the function calls its example inputs, in order, those among them that are no tensors.
     """
 
     inputs: tuple[GraphInput, ...]
@@ -135,6 +136,7 @@ class TorchGraph:
     symbols: Mapping[str, SizeSymbol]
     integers: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ class ExportCall:
         text: The whole of a Python file. Its code runs in the worker, and nowhere else.
         file: Its name, for messages.
         target: What is exported: the name of a function, of a module, or of a class of modules.
-        inputs: Name of a function without arguments that returns a list of example inputs.
+        inputs: Name of a function without arguments that returns a list of example inputs, or a dict of them and of
+            parameters by name.
         settings: Name of a function that returns the list of a class's arguments (or arguments and keywords); empty
             for none.
         fixed: Every size is the example's own.
@@ -209,3 +212,38 @@ class FittingSizes:
     """For each of several sizes, whether the graph takes it."""
 
     fits: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class CapturedCall:
+    """Role `torch`: read a file of captured tensors; the reply is a `CapturedTensors` or an `ExportFault`.
+
+    Attributes:
+        file: Its name; the ending says what it is.
+        data: All of it.
+    """
+
+    file: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class CapturedTensor:
+    """One tensor or number of a file.
+
+    Attributes:
+        name: Its own, or its place in the file's list.
+        plain: Whether it is a number of Python; NumPy's files do not tell it from a tensor without axes.
+    """
+
+    name: str
+    values: Array
+    plain: bool = False
+
+
+@dataclass(frozen=True)
+class CapturedTensors:
+    """What a file holds, in order; `named` where the names are the file's own."""
+
+    tensors: tuple[CapturedTensor, ...]
+    named: bool

@@ -98,7 +98,7 @@ def load(call: ExportCall) -> LoadedTarget:
     if isinstance(target, torch.nn.Module):
         notes += _without_dropout(target)
     held = _held(target, mode) if isinstance(target, torch.nn.Module) else []
-    given = _given(_named(module, call.inputs, call), target, call, mode)
+    given = _given(_named(module, call.inputs, call), target, call, mode, held)
     found = {name: value for name, value in vars(module).items() if type(value) is int and value > 1}
     return LoadedTarget(target, mode, tuple(held), tuple(given), found, tuple(notes))
 
@@ -224,7 +224,7 @@ def constant(tensor: Any, path: str) -> Array:
     return np.array(wide.cpu().numpy())
 
 
-def _given(make: Any, target: Any, call: ExportCall, mode: Any) -> list[Given]:
+def _given(make: Any, target: Any, call: ExportCall, mode: Any, held: list[Held]) -> list[Given]:
     """The examples, named as the function names them."""
     drawing = Drawing()
 
@@ -233,6 +233,9 @@ def _given(make: Any, target: Any, call: ExportCall, mode: Any) -> list[Given]:
             return make()
 
     found: object = attempt(call, examples, f"calling {call.inputs}")
+    if isinstance(found, dict):
+        named = _by_name(cast("dict[str, Any]", found), _parameters(target, call), call, held)
+        return [_example(name, value, drawing, mode) for name, value in named.items()]
     if not isinstance(found, list | tuple):
         raise FileFault(f"expected a list of inputs from {call.inputs}, found {type(found).__name__}")
     values = list(cast("list[Any]", found))
@@ -259,14 +262,46 @@ def _example(name: str, value: Any, drawing: Drawing, mode: Any) -> Given:
     return Given(name, value.detach(), "" if drawn is None else drawn.data(dtype))
 
 
-def _names(target: Any, count: int, call: ExportCall) -> list[str]:
+def _parameters(target: Any, call: ExportCall) -> list[inspect.Parameter]:
     function = target.forward if isinstance(target, torch.nn.Module) else target
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         raise FileFault(
             f"expected a function or a module, found {type(target).__name__} for {call.target}"
         ) from None
+
+
+def _by_name(
+    found: dict[str, Any], parameters: list[inspect.Parameter], call: ExportCall, held: list[Held]
+) -> dict[str, Any]:
+    """The inputs in the function's order, from what names them and parameters of the module."""
+    takes = {
+        one.name: one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    }
+    own = {one.path: one for one in held}
+    for name, value in found.items():
+        if name not in takes and name not in own:
+            known = ", ".join([*takes, *own])
+            raise FileFault(f"expected inputs and parameters of {call.target} ({known[:300]}), found {name}")
+        wanted = None if name in takes else own[name].fake
+        if wanted is not None and (tuple(value.shape), value.dtype) != (tuple(wanted.shape), wanted.dtype):
+            is_, was = (f"{one.dtype}{list(one.shape)}".removeprefix("torch.") for one in (wanted, value))
+            raise FileFault(f"expected {is_} for {name}, found {was}")
+    last = max((place for place, name in enumerate(takes) if name in found), default=-1)
+    given: dict[str, Any] = {}
+    for place, (name, one) in enumerate(takes.items()):
+        if name not in found and one.default is one.empty:
+            raise FileFault(
+                f"expected an input {name} of {call.target}, found {', '.join(found) or 'nothing'}"
+            )
+        if place <= last:
+            given[name] = found.get(name, one.default)
+    return given
+
+
+def _names(target: Any, count: int, call: ExportCall) -> list[str]:
+    parameters = _parameters(target, call)
     positional = [
         one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
     ]

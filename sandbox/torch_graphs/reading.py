@@ -62,6 +62,7 @@ class _GraphReader:
             self._sizing.symbols,
             self._loaded.integers,
             tuple(notes),
+            tuple(one.name for one in self._loaded.given),
         )
 
     def _changes(self, nodes: list[Any]) -> list[str]:

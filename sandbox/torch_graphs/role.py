@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.torch_graphs.captured import read_captured
 from sandbox.torch_graphs.exporting import ExportedProgram, export, run, run_part
 from sandbox.torch_graphs.graph import (
+    CapturedCall,
+    CapturedTensors,
     EvaluateCall,
     Evaluated,
     ExportCall,
@@ -33,15 +36,17 @@ _REMEMBERED = 4
 class TorchRole:
     """Role `torch`: exports PyTorch functions, and computes what was exported."""
 
-    accepts: tuple[type[Any], ...] = (ExportCall, EvaluateCall, SizesCall)
+    accepts: tuple[type[Any], ...] = (ExportCall, EvaluateCall, SizesCall, CapturedCall)
     known: dict[ExportCall, tuple[ExportedProgram, Sizing]] = field(default_factory=dict[Any, Any])
 
     def answer(
-        self, call: ExportCall | EvaluateCall | SizesCall
-    ) -> TorchGraph | Evaluated | FittingSizes | ExportFault:
-        """Export, compute, or say which sizes fit; what the file does wrong is an answer."""
+        self, call: ExportCall | EvaluateCall | SizesCall | CapturedCall
+    ) -> TorchGraph | Evaluated | FittingSizes | CapturedTensors | ExportFault:
+        """Export, compute, say which sizes fit, or read tensors; what the file does wrong is an answer."""
         warnings.simplefilter("ignore")
         try:
+            if isinstance(call, CapturedCall):
+                return read_captured(call)
             if isinstance(call, ExportCall):
                 exported, sizing = self._exported(call)
                 return read(exported, sizing, call.file)

@@ -11,6 +11,8 @@ from sandbox.errors import MissingDependencyError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.torch_graphs.graph import (
+    CapturedCall,
+    CapturedTensors,
     EvaluateCall,
     Evaluated,
     ExportCall,
@@ -21,7 +23,7 @@ from sandbox.torch_graphs.graph import (
 )
 from sandbox.worker_process import WorkerFailedError
 
-T = TypeVar("T", TorchGraph, Evaluated, FittingSizes)
+T = TypeVar("T", TorchGraph, Evaluated, FittingSizes, CapturedTensors)
 
 MEMORY_BYTES = 12 << 30
 CPU_S = 40.0
@@ -69,11 +71,11 @@ class TorchGraphs(AsyncClosing):
             WorkerError: The environment failed.
         """
         self._exported += 1
-        found = await self._ask(call, TorchGraph, call)
+        found = await self._ask(call, TorchGraph, call.file)
         if self._exported > 1 and isinstance(found, ExportFault) and found.message.startswith("exporting"):
             await self._pool.aclose()
             self._pool, self._exported = WorkerPool(self._spec, self._isolation), 1
-            found = await self._ask(call, TorchGraph, call)
+            found = await self._ask(call, TorchGraph, call.file)
         return found
 
     async def evaluate(self, call: EvaluateCall) -> Evaluated | ExportFault:
@@ -82,7 +84,7 @@ class TorchGraphs(AsyncClosing):
         Raises:
             WorkerError: The environment failed.
         """
-        return await self._ask(call, Evaluated, call.exported)
+        return await self._ask(call, Evaluated, call.exported.file)
 
     async def fitting(self, call: SizesCall) -> FittingSizes | ExportFault:
         """Say which sizes an exported graph takes.
@@ -90,15 +92,23 @@ class TorchGraphs(AsyncClosing):
         Raises:
             WorkerError: The environment failed.
         """
-        return await self._ask(call, FittingSizes, call.exported)
+        return await self._ask(call, FittingSizes, call.exported.file)
+
+    async def captured(self, call: CapturedCall) -> CapturedTensors | ExportFault:
+        """Read a file of tensors.
+
+        Raises:
+            WorkerError: The environment failed.
+        """
+        return await self._ask(call, CapturedTensors, call.file)
 
     async def aclose(self) -> None:
         """Stop the worker; safe to call twice."""
         await self._pool.aclose()
 
-    async def _ask(self, call: Any, kind: type[T], exported: ExportCall) -> T | ExportFault:
+    async def _ask(self, call: Any, kind: type[T], file: str) -> T | ExportFault:
         try:
-            found = await ask_within(self._cpu_s, self._pool, call, kind, ExportFault, about=exported.file)
+            found = await ask_within(self._cpu_s, self._pool, call, kind, ExportFault, about=file)
         except WorkerFailedError as error:
             return ExportFault(f"the export itself failed: {str(error).strip().splitlines()[-1]}", None)
         except WorkerDiedError as error:

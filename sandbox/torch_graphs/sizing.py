@@ -105,7 +105,10 @@ class Sizing:
             }
             found = run(self._program, arguments)
             wanted = [node.meta["val"] for node in _outputs(self._program)]
-            return all(list(one.shape) == shaped(value) for one, value in zip(found, wanted, strict=True))
+            return all(
+                one.numel() and list(one.shape) == shaped(value)
+                for one, value in zip(found, wanted, strict=True)
+            )
         except Exception:  # noqa: BLE001  whatever PyTorch has against a size, it is none
             return False
 

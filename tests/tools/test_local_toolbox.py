@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,11 +22,13 @@ from sandbox.reference.service import References
 from sandbox.verdict import Provenance, Verdict
 from tests.tools.function_device import FunctionDevice
 from tools.awaiting import together
+from tools.judge.freezing import BaselineError
 from tools.judge.sizes import COUNT
 from tools.judge.stress import EXTREMES, FAMILIES
 from tools.local_toolbox import LocalToolbox
 from tools.parts import Limits, ToolboxParts
-from tools.tasks.task import Task
+from tools.tasks.captured import as_text, pack
+from tools.tasks.task import CapturedCase, Task
 from tools.toolbox import CheckOrder, CompileOrder, ProfileOrder, TestOrder, Toolbox
 
 Buffers = dict[str, np.ndarray[Any, Any]]
@@ -193,3 +196,48 @@ async def test_compile_and_profile_stand_alone(tmp_path: Path, doubling: Task) -
         profiled = await box.do(ProfileOrder(doubling, doubling.baseline, {"BLOCK": 64}))
         assert (compiled.verdict, profiled.verdict) == (Verdict.PASS, Verdict.PASS)
         assert not device.poisons
+
+
+ODD = np.array([0.125, 777.0, -3.0], np.float32)
+
+
+@pytest.fixture
+def with_captured(doubling: Task) -> Task:
+    data = pack({"x": ODD})
+    case = CapturedCase({"n": 3}, file="x.npz", sha256=hashlib.sha256(data).hexdigest())
+    return replace(doubling, captured=(case,), captured_files={"x.npz": as_text(data)}, sha="0ca9" * 16)
+
+
+async def test_a_kernel_is_judged_on_captured_data_beside_all_else(
+    tmp_path: Path, doubling: Task, with_captured: Task
+) -> None:
+    def wrong_there(program: Program, plan: Plan, buffers: Buffers) -> None:
+        doubles(program, plan, buffers)
+        # The baseline, under its own name, is right: the task is frozen.
+        if "lies" in program.ptx:
+            buffers["y"][buffers["x"] == 777] = 0
+
+    lying = doubling.baseline.replace("twice", "lies")
+    async with toolbox(tmp_path, wrong_there) as (box, _):
+        passed = await box.do(TestOrder(with_captured, doubling.baseline))
+        without = await box.do(TestOrder(doubling, lying))
+        failed = await box.do(TestOrder(with_captured, lying))
+    assert passed.verdict is Verdict.PASS
+    assert passed.message.startswith("All ")
+    assert "what was captured in x.npz among them" in passed.message
+    captured = [case for case in passed.cases if case.dims == {"n": 3}]
+    assert len(captured) == 1, "its input is the same for every seed"
+    assert without.verdict is Verdict.PASS
+    assert "captured" not in without.message
+    assert failed.verdict is Verdict.WRONG_RESULT
+    assert "n=3 with what was captured in x.npz" in failed.message
+
+
+async def test_a_baseline_must_be_right_on_captured_data(tmp_path: Path, with_captured: Task) -> None:
+    def wrong_there(program: Program, plan: Plan, buffers: Buffers) -> None:
+        doubles(program, plan, buffers)
+        buffers["y"][buffers["x"] == 777] = 0
+
+    async with toolbox(tmp_path, wrong_there) as (box, _):
+        with pytest.raises(BaselineError, match=r"captured in x\.npz"):
+            await box.do(TestOrder(with_captured, with_captured.baseline))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tools.judge.comparison import Comparison
 from tools.tasks.generators import parse_call
-from tools.tasks.task import Case, Task
+from tools.tasks.task import CapturedCase, Case, Task
 
 LIMIT = 1500
 """Characters of a message at most."""
@@ -34,15 +34,23 @@ def shorten(text: str, limit: int = LIMIT) -> str:
 def describe_case(task: Task, case: Case, seed: int) -> str:
     """Return a case's sizes, generators and seed, as in `n=33 with x ~ normal(0, 1), seed 5`."""
     sizes = ", ".join(f"{name}={size}" for name, size in case.dims.items())
-    generators = {argument.name: case.data.get(argument.name, argument.data) for argument in task.arguments}
-    data = ", ".join(f"{name} ~ {call}" for name, call in generators.items() if call is not None)
+    data = ", ".join(f"{name} ~ {call}" for name, call in _drawn(task, case).items())
+    if isinstance(case, CapturedCase):
+        data = f"what was captured in {case.file}{f', {data}' if data else ''}"
     return f"{sizes or 'the only case'}{f' with {data}' if data else ''}, seed {seed}"
 
 
 def shows_omissions(task: Task, case: Case) -> bool:
     """Whether some input's values are made to show that one of them was left out."""
-    generators = (case.data.get(argument.name, argument.data) for argument in task.arguments)
-    return any(call is not None and parse_call(call)[0] in _TELLING for call in generators)
+    return any(parse_call(call)[0] in _TELLING for call in _drawn(task, case).values())
+
+
+def _drawn(task: Task, case: Case) -> dict[str, str]:
+    """The generator calls of a case by argument."""
+    if isinstance(case, CapturedCase):
+        return dict(case.data)
+    calls = {argument.name: case.data.get(argument.name, argument.data) for argument in task.arguments}
+    return {name: call for name, call in calls.items() if call is not None}
 
 
 def explain(comparisons: Sequence[Comparison], where: str, *, omissions: bool = False) -> str:

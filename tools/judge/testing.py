@@ -17,7 +17,7 @@ from tools.judge.questions import Oracle
 from tools.judge.subjects import Rules, Subject, size_key
 from tools.judge.trying import SEED_BITS, InputOutcome, InputTrial, Trying
 from tools.reports import CaseReport, TestReport
-from tools.tasks.task import Case, Task, case_elements
+from tools.tasks.task import CapturedCase, Case, Task, case_elements
 
 _ELEMENTS_AT_ONCE = 1 << 18
 """Of all arguments of the inputs that are tried together: larger ones gain nothing by it and fill the memory."""
@@ -127,9 +127,16 @@ def _judgement(outcomes: Sequence[tuple[InputTrial, InputOutcome]], total: int) 
             return JudgedResults(report, constants, trial.subject.case)
     ratios = [case.worst_ratio for case in cases if case.worst_ratio is not None]
     worst = f"; largest error {max(ratios):.2g} of its bound" if ratios else ""
-    message = f"All {total} inputs passed{worst}.{note}"
+    message = f"All {total} inputs passed{_captured(outcomes)}{worst}.{note}"
     report = TestReport(Verdict.PASS, message, tuple(cases), total)
     return JudgedResults(report, constants, works=works)
+
+
+def _captured(outcomes: Sequence[tuple[InputTrial, InputOutcome]]) -> str:
+    """Name the captured files among what was tried; empty where there is none."""
+    cases = (trial.subject.case for trial, _ in outcomes)
+    files = dict.fromkeys(case.file for case in cases if isinstance(case, CapturedCase))
+    return f", what was captured in {', '.join(files)} among them" if files else ""
 
 
 def _through_the_first_failure(

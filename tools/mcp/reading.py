@@ -124,7 +124,8 @@ def _(answer: TaskDetails) -> str:
             f"# {answer.name}\n{answer.summary}",
             table(("argument", "role", "dtype", "shape", "data"), rows),
             f"Tested at: {'; '.join(map(_case_text, answer.tests))}, and at fresh sizes."
-            f"\nTimed at: {'; '.join(map(_case_text, answer.benches))}."
+            + "".join(f"\nAnd on what was captured in {one}." for one in answer.captured)
+            + f"\nTimed at: {'; '.join(map(_case_text, answer.benches))}."
             f"\nLeast work: {answer.flops} operations, {answer.bytes} bytes."
             + (f"\nSizes: {limits}." if limits else "")
             + ("" if answer.deterministic else "\nTwo runs need not agree bit for bit."),

@@ -14,6 +14,7 @@ from tools.mcp.answers import NamedNumber, Numbers
 from tools.mcp.drafts import NewTask
 from tools.tasks.drafting import NAME
 from tools.tasks.task import (
+    CapturedCase,
     Case,
     DimLimits,
     Target,
@@ -139,6 +140,7 @@ class TaskDetails(TaskForm):
     """Everything needed to write a kernel for a task, in the form that create_task takes."""
 
     name: str = ""
+    captured: list[str] = Field(default_factory=list[str], description="Data that it is judged on too.")
     kernel_file_rules: str = Field(description="How a kernel file is written.")
     sha: str
 
@@ -161,6 +163,7 @@ def _told(task: WholeTask) -> dict[str, Any]:
         "arguments": [asdict(one) for one in task.arguments],
         "tests": [_form_case(one) for one in task.tests],
         "benches": [_form_case(one) for one in task.benches],
+        "captured": [_told_captured(one) for one in task.captured],
         "target": asdict(task.target),
         "limits": [{"name": name, **asdict(one)} for name, one in task.limits.items()],
     }
@@ -169,6 +172,11 @@ def _told(task: WholeTask) -> dict[str, Any]:
 def _form_case(case: Case) -> Mapping[str, Any]:
     data = [NamedCall(name=name, value=call) for name, call in case.data.items()]
     return {"dims": case.dims, "data": data}
+
+
+def _told_captured(case: CapturedCase) -> str:
+    sizes = ", ".join(f"{name}={size}" for name, size in case.dims.items())
+    return f"{case.file} at {sizes}"
 
 
 def _plain(form: TaskForm | TaskChanges) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class CompileStage:
         """
         compiled = await together(
             self.compile(task, kernel, case.dims, tune, assembled=position == 0)
-            for position, case in enumerate(task.tests)
+            for position, case in enumerate(task.judged_cases)
         )
         failed = next((one for one in compiled if one.build is None), None)
         builds = tuple(one.build for one in compiled if one.build is not None)

@@ -53,7 +53,8 @@ class HazardStage:
 
     def _chosen(self, task: Task, builds: Sequence[Build]) -> list[tuple[Case, Build]]:
         sized = [
-            (_elements(task, build), case, build) for case, build in zip(task.tests, builds, strict=True)
+            (_elements(task, build), case, build)
+            for case, build in zip(task.judged_cases, builds, strict=True)
         ]
         small = [one for one in sized if one[0] <= LARGEST]
         largest = sorted(small, key=lambda one: one[0], reverse=True)[: self.cases]

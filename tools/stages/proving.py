@@ -35,7 +35,7 @@ async def opinion_on(task: Task, compiled: CompiledCases, prover: Proves) -> Pro
         return None
     plans = [
         (case, build, build.plan(any_scalars(task)))
-        for case, build in zip(task.tests, compiled.builds, strict=True)
+        for case, build in zip(task.judged_cases, compiled.builds, strict=True)
     ]
     several = [one for one in plans if any(math.prod(launch.grid) > 1 for launch in one[2].launches)]
     case, build, plan = min(several or plans, key=lambda one: sum(map(_threads, one[2].launches)))

@@ -19,6 +19,7 @@ from tools.judge.testing import fresh_seed
 from tools.reports import TestReport
 from tools.stages.compiling import CompiledCases, CompileStage
 from tools.stages.fresh_sizes import FreshSizes
+from tools.tasks.captured import all_captured
 from tools.tasks.task import Task
 
 
@@ -107,14 +108,14 @@ class ResultStage:
 
 def _subjects(task: Task, compiled: CompiledCases) -> list[Subject]:
     return [
-        Subject(case, build.program, build.plan)
-        for case, build in zip(task.tests, compiled.builds, strict=True)
+        Subject(case, build.program, build.plan, once=all_captured(task, case))
+        for case, build in zip(task.judged_cases, compiled.builds, strict=True)
     ]
 
 
 def _stress(task: Task, compiled: CompiledCases, families: Sequence[str]) -> dict[str, Subject]:
     """The kernel on the values of each family that suits the task."""
-    builds = {repr(case.dims): build for case, build in zip(task.tests, compiled.builds, strict=True)}
+    builds = {repr(case.dims): build for case, build in zip(task.judged_cases, compiled.builds, strict=True)}
     subjects: dict[str, Subject] = {}
     for family in families:
         case = stress_case(task, family)

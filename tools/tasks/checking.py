@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sandbox.dtypes import DTYPE_BYTES
 from tools import expressions
 from tools.expressions import CASTS, FUNCTION_NAMES, ExpressionError
+from tools.tasks.captured import captured_problem, file_problem
 from tools.tasks.errors import GeneratorError, TaskError
 from tools.tasks.generators import check_call
 from tools.tasks.table import KeyLines, Place
@@ -33,6 +34,19 @@ def check_spec(spec: TaskSpec, lines: KeyLines) -> None:
     _Checker(spec, lines).check()
 
 
+def check_captured(spec: TaskSpec, files: Mapping[str, str], lines: KeyLines) -> None:
+    """Hold the captured files of a task.toml, by name and in base64, against what it says of them.
+
+    Raises:
+        TaskError: One is not what it says; the text names file, line and what was expected.
+    """
+    for index, case in enumerate(spec.captured):
+        found = captured_problem(spec, case, files)
+        if found is not None:
+            key, reason = found
+            raise lines.error(reason, Place("captured", index), key)
+
+
 class _Checker:
     def __init__(self, spec: TaskSpec, lines: KeyLines) -> None:
         self._spec = spec
@@ -54,6 +68,9 @@ class _Checker:
             self._case(case, place)
         for index, case in enumerate(spec.tests):
             self._affordable(case, Place("test", index))
+        for index, case in enumerate(spec.captured):
+            if problem := file_problem(case.file):
+                raise self._error(problem, Place("captured", index), "file")
         for key, text in (("flops", spec.flops), ("bytes", spec.bytes)):
             self._cost(text, key)
 
@@ -62,6 +79,7 @@ class _Checker:
             ("test", self._spec.tests),
             ("bench", self._spec.benches),
             ("final", self._spec.finals),
+            ("captured", self._spec.captured),
         ):
             for index, case in enumerate(cases):
                 yield Place(section, index), case

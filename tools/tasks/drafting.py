@@ -17,6 +17,7 @@ from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tools.reports import CheckReport
 from tools.tasks import folder as task_folder
+from tools.tasks.captured import file_problem
 from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.table import to_table
 from tools.tasks.task import Task, TaskSpec, WholeTask
@@ -212,12 +213,16 @@ def write_folder(draft: WholeTask, folder: Path) -> None:
     try:
         for name, text in files_of(draft).items():
             (folder / name).write_bytes(text.encode())
+        for name, data in task_folder.captured_bytes(draft).items():
+            if problem := file_problem(name):
+                raise UsageError(problem)
+            (folder / name).write_bytes(data)
     except UnicodeEncodeError as error:
         raise UsageError(f"expected text that UTF-8 can hold: {error.reason}") from None
 
 
 def files_of(draft: WholeTask) -> dict[str, str]:
-    """Return the texts of a draft's files by their names.
+    """Return the texts of a draft's files by their names; captured ones are not among them.
 
     Raises:
         UsageError: It limits what is no dim of it.

@@ -10,14 +10,15 @@ from pathlib import Path
 from tools.kernel import file as kernel_file
 from tools.kernel import planning
 from tools.kernel.inclusion import with_included
-from tools.tasks.checking import check_spec
+from tools.tasks.captured import MAX_BYTES, as_bytes, as_text
+from tools.tasks.checking import check_captured, check_spec
 from tools.tasks.errors import TaskError, TaskNotFoundError
-from tools.tasks.table import read_table
-from tools.tasks.task import Task
+from tools.tasks.table import KeyLines, Place, read_table
+from tools.tasks.task import Task, TaskSpec, WholeTask
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 FILES = ("task.toml", "reference.py", "baseline.cu")
-"""What a task's folder holds."""
+"""What every task's folder holds; captured files beside them are named in task.toml."""
 _MAX_BYTES = 256 * 1024
 
 
@@ -99,10 +100,40 @@ def load(folder: str | Path) -> Task:
     texts["baseline.cu"] = with_included(texts["baseline.cu"], [folder], str(folder / "baseline.cu"))
     spec, lines = read_table(texts["task.toml"], str(folder / "task.toml"))
     check_spec(spec, lines)
-    reference, baseline = texts["reference.py"], texts["baseline.cu"]
-    task = Task(**vars(spec), reference=reference, baseline=baseline, folder=folder, sha=_sha(texts))
+    captured = _captured_files(spec, folder, lines)
+    check_captured(spec, captured, lines)
+    task = Task(
+        **vars(spec),
+        reference=texts["reference.py"],
+        baseline=texts["baseline.cu"],
+        captured_files=captured,
+        folder=folder,
+        sha=_sha(texts),
+    )
     _check_baseline(task)
     return task
+
+
+def captured_bytes(task: WholeTask) -> dict[str, bytes]:
+    """Return the contents of a task's captured files by name."""
+    return {name: as_bytes(text) for name, text in task.captured_files.items()}
+
+
+def _captured_files(spec: TaskSpec, folder: Path, lines: KeyLines) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for index, case in enumerate(spec.captured):
+        path, place = folder / case.file, Place("captured", index)
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            raise lines.error(
+                f"expected a file {case.file} beside task.toml, found none", place, "file"
+            ) from None
+        except OSError as error:
+            raise TaskError(f"{path}: cannot be read: {error.strerror}") from None
+        found[case.file] = as_text(data)
+    return found
 
 
 def _text(path: Path) -> str:
@@ -135,5 +166,5 @@ def _check_baseline(task: Task) -> None:
     file = str(task.folder / "baseline.cu")
     baseline = kernel_file.parse(task.baseline, file)
     scalars = {argument.name: 0 for argument in task.arguments if argument.is_scalar}
-    for case in task.tests + task.benches + task.finals:
+    for case in (*task.judged_cases, *task.benches, *task.finals):
         planning.plan(baseline, task, case.dims, scalars=scalars)

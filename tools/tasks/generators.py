@@ -8,8 +8,9 @@ import zlib
 import numpy as np
 
 from sandbox.dtypes import DTYPE_BYTES, numpy_dtype
+from tools.tasks.captured import captured_values
 from tools.tasks.errors import GeneratorError, TaskError
-from tools.tasks.task import Case, TaskArgument, TaskSpec, argument_size
+from tools.tasks.task import Case, TaskArgument, TaskSpec, WholeTask, argument_size
 from tools.tasks.value_families import FAMILIES, Array, Filling, Number, rounded
 
 _MAX_CALL = 120
@@ -92,8 +93,8 @@ def check_call(call: str, dtype: str) -> None:
     generate(call, (1,), dtype, np.random.default_rng(0))
 
 
-def inputs_for(task: TaskSpec, case: Case, seed: int) -> dict[str, Array]:
-    """Make the inputs of a case.
+def inputs_for(task: WholeTask, case: Case, seed: int) -> dict[str, Array]:
+    """Make the inputs of a case; those that were captured are as they were.
 
     Args:
         task: Whose in and inout arguments to fill.
@@ -103,9 +104,12 @@ def inputs_for(task: TaskSpec, case: Case, seed: int) -> dict[str, Array]:
     Returns:
         Arrays by argument name, in the arguments' shapes and dtypes, C order; scalars are not among them.
     """
+    captured = captured_values(task, case)
     return {
-        argument.name: _fill(argument, case, seed, argument_size(argument, case.dims))
-        for argument in _inputs(task)
+        one.name: captured[one.name].copy()
+        if one.name in captured
+        else _fill(one, case, seed, argument_size(one, case.dims))
+        for one in _inputs(task)
     }
 
 
@@ -129,13 +133,15 @@ def samples_for(task: TaskSpec, case: Case, seed: int, limit: int) -> dict[str, 
     return samples
 
 
-def scalars_for(task: TaskSpec, case: Case, seed: int) -> dict[str, Number]:
+def scalars_for(task: WholeTask, case: Case, seed: int) -> dict[str, Number]:
     """Make the values of the task's scalars for a case, rounded into their dtypes."""
-    return {
-        argument.name: _plain(_fill(argument, case, seed, ()).astype(object).item())
-        for argument in task.arguments
-        if argument.is_scalar
+    scalars = [argument for argument in task.arguments if argument.is_scalar]
+    captured = captured_values(task, case) if scalars else dict[str, Array]()
+    values = {
+        one.name: captured[one.name] if one.name in captured else _fill(one, case, seed, ())
+        for one in scalars
     }
+    return {name: _plain(value.astype(object).item()) for name, value in values.items()}
 
 
 def _plain(value: Number) -> Number:

@@ -25,6 +25,7 @@ from tools.tasks.errors import TaskError
 from tools.tasks.value_families import FAMILIES
 
 __all__ = [
+    "CapturedCase",
     "Case",
     "DimLimits",
     "Target",
@@ -99,6 +100,24 @@ class Case:
     dims: dict[str, int] = field(metadata={"max_length": 16, "items": "a size of at least 1"})
     data: dict[str, str] = field(
         default_factory=dict[str, str], metadata={"max_length": 32, "items": "a generator call"}
+    )
+
+
+@dataclass(frozen=True)
+class CapturedCase(Case):
+    """A case whose data were captured: a file of the task's folder holds them; `data` draws what it does not hold."""
+
+    file: str = field(
+        kw_only=True,
+        metadata=_says(
+            "A .npz file beside task.toml, as numpy.savez writes it: arrays by the arguments' names.",
+            max_length=64,
+        ),
+    )
+    sha256: str = field(
+        default="",
+        kw_only=True,
+        metadata=_says("Of that file, in hexadecimal: other data are another task.", max_length=64),
     )
 
 
@@ -192,6 +211,20 @@ class TaskSpec:
             toml="final",
         ),
     )
+    captured: tuple[CapturedCase, ...] = field(
+        default=(),
+        metadata=_says(
+            "Data that were captured, of fixed sizes: every kernel is judged on them beside the tests, and nothing is"
+            " timed on them.",
+            max_length=8,
+            toml="captured",
+        ),
+    )
+
+    @property
+    def judged_cases(self) -> tuple[Case, ...]:
+        """What every kernel is run on in full: the tests, then what was captured."""
+        return (*self.tests, *self.captured)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +247,11 @@ class WholeTask(TaskSpec):
             max_length=_TEXT,
         )
     )
+    captured_files: dict[str, str] = field(
+        default_factory=dict[str, str],
+        repr=False,
+        metadata=_says("The files of captured cases by name, in base64.", max_length=8),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +260,8 @@ class Task(WholeTask):
 
     Attributes:
         folder: Where it lies.
-        sha: sha256 over the folder's three files; stored with every run.
+        sha: sha256 over the folder's three files, of which task.toml has the hashes of all others; stored with every
+            run.
     """
 
     folder: Path

@@ -81,8 +81,9 @@ def optimize(  # noqa: PLR0913 - they are the options of the command
         str | None,
         typer.Option(
             "--example-inputs",
-            metavar="FUNCTION|TENSORS",
-            help="Of FILE.py:NAME: its function that returns them, else get_inputs; or as `float32[64,128], 1e-5`.",
+            metavar="FUNCTION|TENSORS|FILE",
+            help="Of FILE.py:NAME: its function that returns them, else get_inputs; or as `float32[64,128], 1e-5`; or"
+            " a file of tensors that you captured (.npz, .npy, .pt): they become test data too.",
         ),
     ] = None,
     approve: Approve = False,

@@ -85,17 +85,23 @@ async def _of_module(
     file: str, target: str, asked: SearchInput, home: Home, say: Callable[[str], None], start: tuple[str, ...]
 ) -> SearchSource:
     from agent.importing.graphs.importer import Importer
+    from agent.importing.modules.captured_inputs import names_a_file, read_inputs
     from agent.importing.modules.tasks import module_call, task_of_module
     from sandbox.isolation.choose import choose_isolation
     from sandbox.reference.service import References
     from sandbox.torch_graphs.service import TorchGraphs
 
-    call = module_call(Path(file), target, asked.examples)
+    from_file = names_a_file(asked.examples)
+    call = module_call(Path(file), target, None if from_file else asked.examples)
     TorchGraphs.check()
     say(f"exporting {target} of {file} ...")
     isolation = choose_isolation()
     async with TorchGraphs(isolation) as graphs, References(isolation) as references:
-        made = await task_of_module(call, graphs, Importer(graphs, references), home, asked.device)
+        captured = await read_inputs(Path(asked.examples or ""), graphs) if from_file else None
+        if captured is not None:
+            call = module_call(Path(file), target, captured)
+        importer = Importer(graphs, references)
+        made = await task_of_module(call, graphs, importer, home, asked.device, captured)
     _tell(f"{file}:{target}", made.task, made.notes, say)
     return SearchSource(str(made.task.folder), start, made.task)
 

@@ -46,11 +46,14 @@ def init(
 
 def _copy(like: str, target: Path, name: str) -> list[str]:
     from agent.home import home
-    from tools.tasks.folder import FILES, find
+    from tools.tasks.folder import FILES, captured_bytes, find
 
     known = find(like, home().tasks)
     texts = {file: (known.folder / file).read_text(encoding="utf-8") for file in FILES}
     texts["task.toml"] = re.sub(r'(?m)^name = ".*"$', f'name = "{name}"', texts["task.toml"], count=1)
+    target.mkdir(parents=True, exist_ok=True)
+    for file, data in captured_bytes(known).items():
+        (target / file).write_bytes(data)
     _write(target, texts)
     return [f"a copy of {known.name}: {known.summary}"]
 

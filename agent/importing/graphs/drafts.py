@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agent.importing.graphs import costs
 from agent.importing.graphs.constants import constant_text
+from agent.importing.graphs.indexed import indexed_sizes
 from agent.importing.graphs.naming import argument_names, dim_names, output_names
 from agent.importing.graphs.sizes import DimChoice
 from agent.importing.graphs.translation import NotTranslated, Operand, Translator
@@ -94,8 +95,8 @@ def draft(graph: TorchGraph, summary: str) -> GraphDraft:
 
 
 def _pinned(graph: TorchGraph) -> dict[str, int]:
-    """Sizes that stay the example's: what labels count up to, and the smallest of too many."""
-    pinned: dict[str, int] = {}
+    """Sizes that stay the example's: what labels count up to, what indices point into, the smallest of too many."""
+    pinned = indexed_sizes(graph)
     for one in graph.inputs:
         bound = _UPPER.fullmatch(one.data)
         if one.origin is InputOrigin.GIVEN and bound and one.tensor.dtype != "bool":

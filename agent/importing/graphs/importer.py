@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-import numpy as np
 
 from agent.composer import Composer
 from agent.importing.graphs import costs, operators
-from agent.importing.graphs.comparing import Answered, all_finite, difference, trivial
+from agent.importing.graphs.comparing import all_finite, trivial
 from agent.importing.graphs.drafts import GraphDraft, draft
+from agent.importing.graphs.holding import Holding, NotImported, somewhere
 from agent.importing.graphs.sizes import MOST_WORK, candidates
 from agent.importing.graphs.translation import NotTranslated
-from sandbox.device import Array
 from sandbox.errors import UsageError
 from sandbox.reference.service import References
 from sandbox.torch_graphs.graph import (
-    EvaluateCall,
     ExportCall,
     ExportFault,
     InputOrigin,
@@ -27,9 +22,7 @@ from sandbox.torch_graphs.graph import (
     TorchGraph,
 )
 from sandbox.torch_graphs.service import TorchGraphs
-from tools.judge.oracle import TaskOracle
-from tools.judge.questions import Question
-from tools.tasks.task import Case, DimLimits, Task, WholeTask
+from tools.tasks.task import Case, DimLimits, WholeTask
 
 __all__ = ["Imported", "Importer", "NotImported"]
 
@@ -59,25 +52,13 @@ class Imported:
     compared: int
 
 
-@dataclass(frozen=True)
-class NotImported:
-    """Why there is no task.
-
-    Attributes:
-        line: Of the file, where known.
-    """
-
-    reason: str
-    line: int | None = None
-
-
 class Importer:
     """Makes tasks of PyTorch functions and modules, in workers of its own."""
 
     def __init__(self, graphs: TorchGraphs, references: References) -> None:
         """Use these workers; whoever made them ends them."""
         self._graphs = graphs
-        self._references = references
+        self.holding = Holding(graphs, references)
 
     async def make(self, call: ExportCall, name: str, summary: str = "") -> Imported | NotImported:
         """Make a task.
@@ -129,7 +110,7 @@ class Importer:
         except UsageError as error:
             return NotImported(str(error))
         example = {symbol: one.size for symbol, one in graph.symbols.items()}
-        found = await self._both(call, made, task, part.outputs, example)
+        found = await self.holding.both(call, made, task, part.outputs, example)
         if isinstance(found, NotImported):
             return found
         return Imported(task, "composer", made.operators, made.notes, len(found))
@@ -175,55 +156,21 @@ class Importer:
     ) -> Imported | NotImported:
         """Hold the reference against the module, and look at what the outputs are."""
         stronger = _stronger(task, graph, made)
-        found = await self._both(call, made, stronger)
+        found = await self.holding.both(call, made, stronger)
         if stronger is not task and (isinstance(found, NotImported) or not all_finite(found)):
             stronger = task
-            found = await self._both(call, made, task)
+            found = await self.holding.both(call, made, task)
         if isinstance(found, NotImported):
             return found
         whole, notes = trivial(stronger, found)
         if notes and any(one.trivial for one in whole.arguments):
             wider = _wider(stronger)
-            again = await self._both(call, made, wider)
+            again = await self.holding.both(call, made, wider)
             if not isinstance(again, NotImported) and all_finite(again):
                 other, said = trivial(wider, again)
                 if not any(one.trivial for one in other.arguments):
                     found, whole, notes = again, other, [_WEAK, *said]
         return Imported(whole, "composer", made.operators, (*made.notes, *notes), len(found))
-
-    async def _both(
-        self,
-        call: ExportCall,
-        made: GraphDraft,
-        task: WholeTask,
-        outputs: tuple[str, ...] = (),
-        example: Mapping[str, int] | None = None,
-    ) -> Answered | NotImported:
-        """Answers of the reference and of the module, for the same inputs; they must be the same.
-
-        Of a part of the module `outputs` are the nodes that it computes, and `example` sizes for what it leaves open.
-        """
-        oracle = TaskOracle(_somewhere(task), self._references)
-        found: list[tuple[Question, tuple[Array, ...]]] = []
-        for case in task.tests[:3]:
-            for seed in _SEEDS:
-                try:
-                    question = await oracle.question(case, seed)
-                except UsageError as error:
-                    return NotImported(f"its translation fails at {_at(case)}: {error}")
-                inputs = {made.inputs[name]: _wide(array) for name, array in _given(question, task).items()}
-                sizes = {**(example or {}), **made.symbol_sizes(case.dims)}
-                answer = await self._graphs.evaluate(EvaluateCall(call, sizes, inputs, outputs))
-                if isinstance(answer, ExportFault):
-                    return NotImported(answer.message, answer.line)
-                for expected, got in zip(question.expected, answer.outputs, strict=True):
-                    fault = difference(expected.values, got, expected.magnitude)
-                    if fault:
-                        return NotImported(
-                            f"its translation computes something else than the module at {_at(case)}: {fault}"
-                        )
-                found.append((question, answer.outputs))
-        return found
 
 
 def _summary(graph: TorchGraph) -> str:
@@ -265,19 +212,13 @@ def _task(made: GraphDraft, name: str, summary: str, sizes: Sequence[dict[str, i
     )
 
 
-def _somewhere(task: WholeTask) -> Task:
-    """The same task as one that was read from a folder."""
-    sha = hashlib.sha256(repr(task).encode()).hexdigest()
-    return Task(**vars(task), folder=Path(), sha=sha)
-
-
 def _with_baseline(task: WholeTask) -> WholeTask:
     """Add the composer's kernel without any feature.
 
     Raises:
         UsageError: The composer does not express the reference.
     """
-    return replace(task, baseline=Composer().space(_somewhere(task)).text(()))
+    return replace(task, baseline=Composer().space(somewhere(task)).text(()))
 
 
 def _stronger(task: WholeTask, graph: TorchGraph, made: GraphDraft) -> WholeTask:
@@ -309,16 +250,3 @@ def _wider(task: WholeTask) -> WholeTask:
         for one in task.arguments
     )
     return replace(task, arguments=arguments)
-
-
-def _given(question: Question, task: WholeTask) -> dict[str, Array]:
-    scalars = {name: np.asarray(value) for name, value in question.scalars.items()}
-    return {**question.inputs, **scalars}
-
-
-def _wide(array: Array) -> Array:
-    return array.astype(np.float64) if array.dtype.kind not in "iub" else array
-
-
-def _at(case: Case) -> str:
-    return ", ".join(f"{name}={size}" for name, size in case.dims.items())

@@ -54,11 +54,15 @@ def _size(dim: DimChoice, steps: int) -> int:
 
 def _cheaper(dims: tuple[DimChoice, ...], sizes: dict[str, int], work: Work, limit: int) -> dict[str, int]:
     """Halve what is farthest from its least until the work is small."""
-    sizes = dict(sizes)
-    while work(sizes) > limit:
-        far = {one: (sizes[one.name] - one.least) // one.step for one in dims}
-        largest = max(far, key=lambda one: far[one] * one.step, default=None)
-        if largest is None or not far[largest]:
-            break
-        sizes[largest.name] = largest.least + largest.step * (far[largest] // 2)
+    while work(sizes) > limit and (smaller := halved(dims, sizes)) is not None:
+        sizes = smaller
     return sizes
+
+
+def halved(dims: tuple[DimChoice, ...], sizes: Mapping[str, int]) -> dict[str, int] | None:
+    """Return sizes of which the one that is farthest from its least is half as far; None where all are the least."""
+    far = {one: (sizes[one.name] - one.least) // one.step for one in dims}
+    largest = max(far, key=lambda one: far[one] * one.step, default=None)
+    if largest is None or not far[largest]:
+        return None
+    return {**sizes, largest.name: largest.least + largest.step * (far[largest] // 2)}

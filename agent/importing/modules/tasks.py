@@ -10,6 +10,8 @@ from agent.home import Home
 from agent.importing.graphs.drafts import GraphDraft, draft
 from agent.importing.graphs.importer import Imported, Importer, NotImported
 from agent.importing.keeping import kept_task
+from agent.importing.modules.captured_inputs import CapturedInputs
+from agent.importing.modules.capturing import CapturedModule, Capturing
 from agent.importing.modules.example_inputs import FUNCTION, examples_text
 from agent.importing.modules.module_origin import FILE, ModuleOrigin, machine_rates
 from agent.importing.modules.node_times import node_times, plain_name
@@ -38,13 +40,14 @@ class ModuleAsTask:
     notes: tuple[str, ...]
 
 
-def module_call(path: Path, target: str, examples: str | None) -> ExportCall:
+def module_call(path: Path, target: str, examples: str | CapturedInputs | None) -> ExportCall:
     """Return what exports a function, a module, or a class of modules of a file.
 
     Args:
         path: The file.
         target: The name.
-        examples: A function of the file that returns example inputs, or those inputs in short; None for `get_inputs`.
+        examples: A function of the file that returns example inputs, those inputs in short, or tensors that were
+            captured; None for `get_inputs`.
 
     Raises:
         UsageError: The file cannot be read, or the examples say nothing.
@@ -59,13 +62,20 @@ def module_call(path: Path, target: str, examples: str | None) -> ExportCall:
         raise UsageError(f"{path}:{data.count(10, 0, error.start) + 1}: expected UTF-8 text") from None
     if len(data) > _MOST_BYTES:
         raise UsageError(f"{path}: expected at most {_MOST_BYTES >> 20} MiB of Python")
+    if isinstance(examples, CapturedInputs):
+        return ExportCall(text.rstrip() + "\n" + examples.examples, str(path), target, FUNCTION)
     if examples is None or examples.isidentifier():
         return ExportCall(text, str(path), target, examples or "get_inputs")
     return ExportCall(text.rstrip() + "\n" + examples_text(examples), str(path), target, FUNCTION)
 
 
 async def task_of_module(
-    call: ExportCall, graphs: TorchGraphs, importer: Importer, home: Home, device: str
+    call: ExportCall,
+    graphs: TorchGraphs,
+    importer: Importer,
+    home: Home,
+    device: str,
+    captured: CapturedInputs | None = None,
 ) -> ModuleAsTask:
     """Make a task and keep it, with what it keeps of the module.
 
@@ -77,6 +87,7 @@ async def task_of_module(
         importer: Translates what was exported, and holds it against the module.
         home: Where the task is kept.
         device: The GPU whose rates say which part takes how long.
+        captured: Tensors that become test data of the task; the call's examples are of their sizes.
 
     Raises:
         UsageError: No task can be made of it; the text names the file, the line where known, and why.
@@ -86,7 +97,8 @@ async def task_of_module(
     graph = await graphs.export(call)
     if isinstance(graph, ExportFault):
         hint = "; say with --example-inputs what it is called with" if "get_inputs" in graph.message else ""
-        raise UsageError(f"{_at(call, graph.line)}: {graph.message}{hint}")
+        where = "" if captured is None else f" (called with what {captured.file} holds)"
+        raise UsageError(f"{_at(call, graph.line)}: {graph.message}{hint}{where}")
     sizes = {symbol: one.size for symbol, one in graph.symbols.items()}
     known, rates = machine_rates(device, tuple(sorted({one.tensor.dtype for one in graph.inputs})))
     times = node_times(graph, sizes, rates)
@@ -100,8 +112,14 @@ async def task_of_module(
             raise UsageError(f"{_at(call, why.line)}: {why.reason}")
     drafted = draft(taken.graph, "")
     origin = _origin(call, drafted, (taken, everything), graph, known)
-    task = kept_task(made.task, home, {FILE: origin.model_dump_json(indent=2) + "\n"})
-    return ModuleAsTask(task, origin, (*made.notes, *_said(origin, made, graph, taken)))
+    whole_task, notes = made.task, (*made.notes, *_said(origin, made, graph, taken))
+    if captured is not None:
+        part = graph if taken is everything else taken.graph
+        module = CapturedModule(call, captured, graph, part, drafted)
+        held = await Capturing(graphs, importer.holding).added(whole_task, module)
+        whole_task, notes = held.task, (*notes, *held.notes)
+    task = kept_task(whole_task, home, {FILE: origin.model_dump_json(indent=2) + "\n"})
+    return ModuleAsTask(task, origin, notes)
 
 
 async def _part(

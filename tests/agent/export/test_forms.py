@@ -11,7 +11,7 @@ from agent.export.packages import KernelPackage
 from tests.agent.export.exporting import array, launched, package, plan_module, planned, small_task
 from tests.agent.export.test_plan import HARD, hard
 from tests.agent.report.stored_search import report
-from tools.tasks.task import Task, TaskArgument
+from tools.tasks.task import CapturedCase, Task, TaskArgument
 
 TYPES = """\
 #include <cuda_fp16.h>
@@ -95,3 +95,17 @@ def test_code_that_no_judgement_ran_is_named() -> None:
     told = package_files(made, Form.CUPY)["VERIFICATION.md"].decode()
     assert "code for (WIDTH) = (1,), (2,)" in told
     assert "No judgement ran the code for (1,): these were compiled" in told
+
+
+def test_captured_data_are_named_with_their_hash() -> None:
+    case = CapturedCase({"n": 8}, file="x.npz", sha256="ab" * 32)
+    task = replace(small_task([{"n": 8}], array("x", "in", "n"), array("out", "out", "n")), captured=(case,))
+    text = (
+        "//@ launch copy<<<ceil_div(n, 64), 64>>>(x, out, n)\n"
+        'extern "C" __global__ void copy(const float* x, float* out, int n) {\n'
+        "    int i = blockIdx.x * 64 + threadIdx.x;\n    if (i < n) out[i] = x[i];\n}\n"
+    )
+    made = package(task, text)
+    made = replace(made, kernels=(replace(made.kernels[0], judgements=(report(1.0, 1.0),)),))
+    told = package_files(made, Form.CUPY)["VERIFICATION.md"].decode()
+    assert f"- Captured data among them: `task/x.npz` at n=8, sha256 `{'ab' * 32}`." in told

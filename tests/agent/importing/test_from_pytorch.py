@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
 import importlib.util
 import json
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -35,6 +37,7 @@ from tests.sandbox.simulator import in_process
 from tools import local_toolbox
 from tools.local_toolbox import LocalToolbox
 from tools.parts import ToolboxParts
+from tools.tasks.captured import pack
 from tools.tasks.drafting import files_of
 
 pytestmark = pytest.mark.skipif(
@@ -79,6 +82,15 @@ RMS = {
         "    return X * torch.rsqrt(X.pow(power).mean(-1, keepdim=True) + eps) * weight\n"
     ),
 }  # fmt: skip
+
+
+CAPTURED = """
+[[captured]]
+dims = {{ batch = 3, hidden = 8 }}
+file = "seen.npz"
+sha256 = "{}"
+data = {{ eps = "constant(0.5)" }}
+"""
 
 
 def rms_workloads() -> list[dict[str, Any]]:
@@ -209,6 +221,10 @@ def test_the_round_trip_of_a_problem_ends_with_a_pass(
     task.mkdir()
     for name, text in {**files_of(made.task), **problem_files(problem, made.names)}.items():
         (task / name).write_text(text)
+    data = pack({"x": np.full((3, 8), -2.5, np.float32), "weight": np.arange(8, dtype=np.float32)})
+    (task / "seen.npz").write_bytes(data)
+    with (task / "task.toml").open("a") as table:
+        table.write(CAPTURED.format(hashlib.sha256(data).hexdigest()))
 
     def warpwright(*arguments: object) -> str:
         found = CliRunner().invoke(app, [str(one) for one in arguments])
@@ -223,6 +239,7 @@ def test_the_round_trip_of_a_problem_ends_with_a_pass(
     warpwright("export", searched["run"], "--to", "flashinfer-bench", "-o", package)
     again = warpwright("check", package / "kernels/kernel.cu", "--task", package / "task", "--json")
     assert json.loads(again)["verdict"] == "pass"
+    assert "what was captured in seen.npz among them" in json.loads(again)["test"]["message"]
     traces = [json.loads(line) for line in (package / "traces.jsonl").read_text().splitlines()]
     judged = [one["workload"]["uuid"] for one in traces if one["evaluation"] is not None]
     assert judged == ["w1", "w16", "w33", "w200"]

@@ -26,6 +26,9 @@ def get_inputs():
     return [torch.randn(64, 32) * 2]
 """
 GOOD = MODULE.format(body="return torch.relu(x) + 1")
+SHRUNK = MODULE.format(
+    body="return torch.nn.functional.conv_transpose1d(x[:, None], torch.ones(1, 1, 2), stride=2, padding=1)"
+)
 BRANCH = MODULE.format(body="return x * 2 if x.shape[0] > 40 else x")
 CHANGE = MODULE.format(body="return x.add_(1) * 2")
 FAULTS: tuple[tuple[str, str, int | None], ...] = (
@@ -56,6 +59,9 @@ async def test_what_a_file_does_wrong_is_said_with_its_line_and_the_next_file_is
             assert said in fault.message
             assert fault.line == line, text
         await a_graph_is_data_and_computes(graphs)
+        # A window of two with one taken from either end leaves nothing of one column.
+        shrunk = await exported(graphs, SHRUNK)
+        assert sorted(symbol.least for symbol in shrunk.symbols.values()) == [1, 2]
         branch = await exported(graphs, BRANCH)
         assert sorted(symbol.least for symbol in branch.symbols.values()) == [1, 41]
         change = await exported(graphs, CHANGE)

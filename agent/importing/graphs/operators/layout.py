@@ -92,6 +92,22 @@ def stack(t: Translator, parts: Sequence[Operand], dim: int = 0) -> str:
     return f"np.stack([{', '.join(map(str, parts))}], axis={dim % (parts[0].rank + 1)})"
 
 
+@operator("meshgrid")
+def meshgrid(t: Translator, axes: Sequence[Operand], indexing: str = "ij") -> list[str]:
+    """Each axis along one of several, the same along the others; `xy` exchanges the first two."""
+    order = list(range(len(axes)))
+    if indexing == "xy" and len(order) > 1:
+        order[:2] = [1, 0]
+    shape = tuple_text(t.result_shape())
+    sides = [["1"] * len(axes) for _ in axes]
+    for number_of, place in enumerate(order):
+        sides[number_of][place] = axes[number_of].shape[0] if axes[number_of].rank else "1"
+    return [
+        f"np.broadcast_to({one}.reshape({', '.join(side)}), {shape})"
+        for one, side in zip(axes, sides, strict=True)
+    ]
+
+
 @operator("split", "split_with_sizes", "chunk", "tensor_split")
 def split(t: Translator, x: Operand, sizes: Any, dim: int = 0) -> list[str]:
     """Parts of an axis."""

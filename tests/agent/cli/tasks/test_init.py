@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import Result
 
+from tests.agent.search_fakes import write_task
 from tools.tasks import folder as task_folder
+from tools.tasks.captured import pack
 
 Warpwright = Callable[..., Result]
 KERNEL = """\
@@ -28,6 +32,17 @@ def test_a_copy_has_the_name_of_its_folder_and_checks_at_once(
     assert "needs a model" not in made.stdout
     assert task_folder.load(tmp_path / "My-Add").name == "my_add"
     assert warpwright("check", tmp_path / "My-Add").exit_code == 0
+
+
+def test_a_copy_takes_captured_data_along(warpwright: Warpwright, tmp_path: Path) -> None:
+    data = pack({"x": np.arange(5, dtype=np.float32)})
+    digest = hashlib.sha256(data).hexdigest()
+    case = f'\n[[captured]]\ndims = {{ n = 5 }}\nfile = "x.npz"\nsha256 = "{digest}"\n'
+    (write_task(tmp_path / "one", case) / "x.npz").write_bytes(data)
+    made = warpwright("init", tmp_path / "two", "--like", tmp_path / "one")
+    assert made.exit_code == 0, made.output
+    assert (tmp_path / "two/x.npz").read_bytes() == data
+    assert task_folder.load(tmp_path / "two").captured == task_folder.load(tmp_path / "one").captured
 
 
 def test_a_task_from_a_plain_kernel_checks_at_once(warpwright: Warpwright, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from agent.importing.graphs import operators
 from agent.importing.graphs.drafts import draft
 from agent.importing.graphs.translation import OPERATORS, NotTranslated
 from sandbox.torch_graphs.graph import GraphInput, GraphTensor, InputOrigin
-from tests.agent.importing.exported_graphs import Named, given, graph, node
+from tests.agent.importing.exported_graphs import Named, argument, given, graph, node
 
 assert operators
 
@@ -109,3 +110,46 @@ def test_more_arguments_than_a_task_holds_are_refused() -> None:
 
 def test_two_hundred_operators_are_known() -> None:
     assert len(OPERATORS) > 200
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        ("index.Tensor", ([Named("ids")],)),
+        ("embedding.default", (Named("ids"),)),
+        ("index_select.default", (0, Named("ids"))),
+    ],
+)
+def test_what_indices_point_into_is_no_size(operator: str, arguments: tuple[Any, ...]) -> None:
+    found = draft(
+        graph(
+            [given("table", "s0, s1"), given("ids", "s2", "int64", "integers(0, 40)")],
+            [node("found", operator, Named("table"), *arguments, shape="s2, s1")],
+            ["found"],
+            s0=64, s1=8, s2=30,
+        ),
+        "",
+    )  # fmt: skip
+    assert found.pinned == {"s0": 64}
+    assert next(one for one in found.arguments if one.name == "table").shape == ("64", "table_1")
+
+
+@pytest.mark.parametrize("indexing", ["ij", "xy"])
+def test_axes_of_a_mesh_are_repeated_along_the_others(indexing: str) -> None:
+    shape = "s0, s1" if indexing == "ij" else "s1, s0"
+    mesh = replace(
+        node("mesh", "meshgrid.indexing", [Named("a"), Named("b")], shape=shape),
+        keywords={"indexing": argument(indexing)},
+        results=(GraphTensor("float32", tuple(shape.split(", "))),) * 2,
+    )
+    nodes = [mesh, *(node(f"m{at}", "getitem", Named("mesh"), at, shape=shape) for at in (0, 1))]
+    nodes = [
+        replace(one, operator=one.operator.removeprefix("aten.")) if at else one
+        for at, one in enumerate(nodes)
+    ]
+    found = draft(graph([given("a", "s0"), given("b", "s1")], nodes, ["m0", "m1"], s0=3, s1=4), "")
+    a, b = np.arange(3.0), np.arange(4.0)
+    sizes = {name: size for name, size in zip(("a_0", "b_0"), (3, 4), strict=True)}
+    got = computed(found.reference, a=a, b=b, **sizes)
+    for mine, wanted in zip(got.values(), np.meshgrid(a, b, indexing=indexing), strict=True):  # type: ignore[arg-type]
+        assert np.array_equal(mine, wanted)
