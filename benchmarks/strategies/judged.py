@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from agent.composer.space import Space
 from agent.niches import Niche, niche_of
 from sandbox.verdict import Provenance, Verdict
+from tools.awaiting import together
 from tools.kernel.file import parse, sweep
 from tools.reports import CheckReport, ProfileReport
 from tools.tasks.task import Task
@@ -65,12 +66,9 @@ async def complete(task: Task, toolbox: Toolbox, path: Path, say: Callable[[str]
 async def _judge(
     task: Task, toolbox: Toolbox, sha: str, features: tuple[str, ...], text: str
 ) -> JudgedKernel:
-    reports = [
-        report
-        for tune in _settings(text)
-        if (report := await toolbox.do(ProfileOrder(task, text, tune=tune))).latency_us is not None
-    ]
-    best = min(reports, key=lambda report: report.latency_us or 0.0, default=None)
+    reports = await together(toolbox.do(ProfileOrder(task, text, tune=tune)) for tune in _settings(text))
+    timed = (report for report in reports if report.latency_us is not None)
+    best = min(timed, key=lambda report: report.latency_us or 0.0, default=None)
     return JudgedKernel(
         task.name,
         sha,
