@@ -6,7 +6,8 @@ Honest kernels are the tasks' baselines, the kernels of `benchmarks.ranking` and
 `benchmarks.error_corpus`: none may be refused. They are judged
 
 - at test sizes on the simulator, with the families of values, for every seed;
-- at benchmark sizes on the simulator, for one seed, where the run ends within a limit; and
+- at benchmark sizes on the simulator, for one seed, with the task's constants of the bound, where the run ends within
+  a limit; and
 - at benchmark sizes as the reference itself computed in float32 by NumPy, for every seed (for two beyond 4 million
   elements), with the least constant of the bound: this is honest arithmetic too, and costs little.
 
@@ -38,7 +39,7 @@ from sandbox.dtypes import numpy_dtype
 from sandbox.reference.running_error.trace import load
 from sandbox.verdict import Verdict
 from tools.judge.comparison import compare
-from tools.judge.freezing import FLOORS, load_frozen
+from tools.judge.freezing import FLOORS, Frozen, load_frozen
 from tools.judge.oracle import TaskOracle
 from tools.judge.subjects import Rules, Subject
 from tools.judge.testing import judge_results
@@ -169,12 +170,12 @@ async def measure(seeds: int, only: str, at: frozenset[str], kept: KeptRows) -> 
     with tempfile.TemporaryDirectory() as cache:
         corpus = Corpus(Path(cache) / "tasks")
         parts = local_parts(DEVICE, Path(cache), None)
-        bench = Bench(parts)
         async with LocalToolbox(DEVICE, cache=Path(cache), parts=parts) as box:
+            bench = Bench(parts, box, Path(cache))
             for task, sample in kernels(corpus, only):
                 found = kept.of(task, sample.text)
                 if found is None:
-                    found = await _judged(box, bench, task, sample, seeds, at)
+                    found = await _judged(bench, task, sample, seeds, at)
                     kept.keep(task, sample.text, found)
                 for row in found:
                     typer.echo(
@@ -182,16 +183,16 @@ async def measure(seeds: int, only: str, at: frozenset[str], kept: KeptRows) -> 
                     )
                 rows += found
             if "test" in at:
-                rows += await _lazy_outputs(box, bench, only, Path(cache))
+                rows += await _lazy_outputs(bench, only)
     return rows
 
 
-async def _judged(
-    box: LocalToolbox, bench: Bench, task: Task, sample: Sample, seeds: int, at: frozenset[str]
-) -> list[Row]:
+async def _judged(bench: Bench, task: Task, sample: Sample, seeds: int, at: frozenset[str]) -> list[Row]:
     rows: list[Row] = []
     if "test" in at:
-        rows.append(await at_tests(box, task, sample, max(1, seeds // 2) if sample.honest else _LOST_SEEDS))
+        rows.append(
+            await at_tests(bench.box, task, sample, max(1, seeds // 2) if sample.honest else _LOST_SEEDS)
+        )
     if sample.honest and "bench" in at:
         rows += [await bench.simulated(task, sample, case) for case in task.benches]
     if sample.kernel in ("plain", "baseline") and "numpy" in at:
@@ -199,12 +200,9 @@ async def _judged(
     return rows
 
 
-async def _lazy_outputs(box: LocalToolbox, bench: Bench, only: str, cache: Path) -> list[Row]:
+async def _lazy_outputs(bench: Bench, only: str) -> list[Row]:
     tasks = [task_folder.find(name) for name in task_folder.names() if name.startswith(only)]
-    for task in tasks:
-        if load_frozen(cache, task, DEVICE) is None:  # its rows were kept, its constants not
-            await box.do(TestOrder(task, task.baseline, seed=1))
-    return [row for task in tasks for row in await lazy(task, bench.oracle(task), cache)]
+    return [row for task in tasks for row in await lazy(task, bench.oracle(task), await bench.frozen(task))]
 
 
 def kernels(corpus: Corpus, only: str = "") -> Iterator[tuple[Task, Sample]]:
@@ -240,21 +238,31 @@ async def at_tests(box: LocalToolbox, task: Task, sample: Sample, judgements: in
 class Bench:
     """Judges kernels at benchmark sizes."""
 
-    def __init__(self, parts: ToolboxParts) -> None:
-        """Use the parts of a toolbox."""
+    def __init__(self, parts: ToolboxParts, box: LocalToolbox, cache: Path) -> None:
+        """Use a toolbox, its parts and its cache."""
+        self.box = box
         self._parts = parts
+        self._cache = cache
         self._compiling = CompileStage(parts.compiler, parts.device.architecture, 60.0)
+
+    async def frozen(self, task: Task) -> Frozen:
+        """What candidates for a task are judged by."""
+        if load_frozen(self._cache, task, DEVICE) is None:
+            await self.box.do(TestOrder(task, task.baseline, seed=1))
+        frozen = load_frozen(self._cache, task, DEVICE)
+        assert frozen is not None, "its baseline passes"
+        return frozen
 
     def oracle(self, task: Task) -> TaskOracle:
         """Who knows the answers."""
         return TaskOracle(task, self._parts.answers)
 
     async def simulated(self, task: Task, sample: Sample, case: Case) -> Row:
-        """Run a kernel once on the simulator, with the least constant of the bound."""
+        """Run a kernel once on the simulator."""
         compiled = await self._compiling.compile(task, sample.text, case.dims, None)
         assert compiled.build is not None, compiled.report.message
         subject = Subject(case, compiled.build.program, compiled.build.plan, once=True)
-        rules = Rules(_least(task), seeds=1, seconds=_BENCH_S)
+        rules = Rules((await self.frozen(task)).constants, seeds=1, seconds=_BENCH_S)
         found = await judge_results(task, self._parts.device, self.oracle(task), [subject], rules, seed=1)
         report = found.report
         ratio = report.cases[0].worst_ratio
@@ -282,10 +290,6 @@ class Bench:
         return Row(task.name, "float32 NumPy", True, "bench, NumPy", seeds, worst, worst <= 1)
 
 
-def _least(task: Task) -> dict[str, float]:
-    return {argument.name: FLOORS[argument.dtype] for argument in task.arguments if argument.dtype in FLOORS}
-
-
 def _in_float32(task: Task, case: Case, inputs: dict[str, Any]) -> dict[str, Any]:
     reference = load(task.reference).__dict__["reference"]
     single = {
@@ -296,10 +300,8 @@ def _in_float32(task: Task, case: Case, inputs: dict[str, Any]) -> dict[str, Any
         return reference(**single, **case.dims)
 
 
-async def lazy(task: Task, oracle: TaskOracle, cache: Path) -> list[Row]:
+async def lazy(task: Task, oracle: TaskOracle, frozen: Frozen) -> list[Row]:
     """What an output of zeros, or of one constant, would need at the task's largest test case."""
-    frozen = load_frozen(cache, task, DEVICE)
-    assert frozen is not None, "its baseline passes"
     question = await oracle.question(task.tests[-1], 1)
     rows: list[Row] = []
     for answer in question.expected:

@@ -11,7 +11,7 @@ from benchmarks.error_bound import Bench, KeptRows, Row, at_tests, summary
 from benchmarks.error_corpus import Corpus
 from tests.sandbox.simulator import in_process
 from tools.local_toolbox import LocalToolbox
-from tools.parts import ToolboxParts, local_parts
+from tools.parts import local_parts
 
 JUDGED = {
     ("product_of_mixed_magnitudes", "float32"): ["plain", "tf32", "dropped_tail"],
@@ -27,10 +27,10 @@ def corpus(tmp_path: Path) -> Corpus:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path) -> AsyncIterator[ToolboxParts]:
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     opened = local_parts("sim:h200", tmp_path, 1)
-    async with LocalToolbox("sim:h200", cache=tmp_path, parts=opened):
-        yield opened
+    async with LocalToolbox("sim:h200", cache=tmp_path, parts=opened) as box:
+        yield Bench(opened, box, tmp_path)
 
 
 def test_the_corpus_is_large_enough(corpus: Corpus) -> None:
@@ -58,10 +58,10 @@ async def test_honest_kernels_pass_and_lost_precision_does_not(tmp_path: Path, c
 
 
 async def test_float32_arithmetic_stays_within_the_bound_at_benchmark_sizes(
-    corpus: Corpus, parts: ToolboxParts
+    corpus: Corpus, bench: Bench
 ) -> None:
     task = corpus.task("jacobi", "float32")
-    row = await Bench(parts).by_numpy(task, task.benches[0], 1)
+    row = await bench.by_numpy(task, task.benches[0], 1)
     assert row.passed
     assert 0 < row.ratio < 1
 
