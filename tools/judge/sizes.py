@@ -57,7 +57,7 @@ def fresh_cases(task: Task, seed: int, count: int = COUNT) -> list[Case]:
 
 
 def large_case(task: Task, seed: int) -> Case | None:
-    """Draw a size between half and all of what the task allows, where that is beyond its benchmark shapes.
+    """Draw a size beyond those of all cases, from half of what the task allows up.
 
     Only a limit that the task names says so. What no case comes near, a kernel may get wrong unseen.
 
@@ -70,14 +70,11 @@ def large_case(task: Task, seed: int) -> Case | None:
     """
     draw = random.Random(f"{seed}:large")
     dims = _dims(task)
-    if not any(dim.high > max(dim.sizes) for dim in dims):
-        return None
     largest = max(task.benches or task.tests, key=lambda case: _elements(task, case.dims))
-    beyond = {
-        dim.name: dim.near(dim.high * draw.uniform(0.5, 1.0), draw.randrange(8), draw)
-        for dim in dims
-        if dim.leader(dims) is dim and dim.high > max(dim.sizes)
-    }
+    grow = [dim for dim in dims if dim.leader(dims) is dim and dim.high > max(dim.sizes)]
+    beyond = {dim.name: size for dim in grow if (size := dim.beyond(draw)) is not None}
+    if not beyond:
+        return None
     whole = {dim.name: beyond.get(dim.leader(dims).name, largest.dims[dim.name]) for dim in dims}
     return Case(whole) if _elements(task, whole) <= _MOST else None
 
@@ -129,6 +126,15 @@ class _Dim:
             units += (residue - units) % 8
             units = _notable(units, draw) if draw.randrange(2) else units
         return max(self.low, min(units * self.unit, self.high))
+
+    def beyond(self, draw: random.Random) -> int | None:
+        """A size above those of all cases, from half of what is allowed up; None where none came."""
+        most = max(self.sizes)
+        for _ in range(_TRIES):
+            wanted = draw.uniform(max(self.high / 2, most), self.high)
+            if (size := self.near(wanted, draw.randrange(8), draw)) > most:
+                return size
+        return None
 
 
 def _dims(task: Task) -> list[_Dim]:

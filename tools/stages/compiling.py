@@ -257,9 +257,7 @@ def _unsupported(parsed: KernelFile, result: CompileResult, architecture: str) -
     lines = enumerate(parsed.source.split("\n"), start=1)
     line = next((number for number, text in lines if name in text), None)
     place = f", line {line}" if line else ""
-    message = (
-        f"unsupported: {name}{place}: {architecture}, which this device is compiled for, does not have it"
-    )
+    message = f"{name}{place}: {architecture}, which this device is compiled for, does not have it"
     return CompileReport(
         Verdict.UNSUPPORTED, message, result.diagnostics, architecture=architecture, cached=result.cached
     )

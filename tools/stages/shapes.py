@@ -193,7 +193,7 @@ class ShapeStage:
         ):  # compared, and short
             return _Found(replace(report, message=shorten(f"Not timed. {report.message}")))
         if report.verdict in _TELLS_NOTHING:
-            return _Found(_NOTHING, why=f"{why} {report.message}")
+            return _Found(_NOTHING, why=why if report.message == why else f"{why} {report.message}")
         return _Found(report, blocks)
 
     async def _judged(self, context: CheckContext, case: Case, blocks: int = 0) -> JudgedResults:

@@ -267,7 +267,9 @@ def _formula(opcode: str, modifiers: Modifiers) -> Formula:
 
 
 def _refusal(instruction: Instruction, reason: str) -> Step:
-    what = f"unsupported: {instruction.mnemonic}" + ("" if reason in instruction.mnemonic else f" ({reason})")
+    what = f"the simulator has no {instruction.mnemonic}" + (
+        "" if reason in instruction.mnemonic else f" ({reason})"
+    )
 
     def refuse(machine: Machine) -> None:
         raise FaultError(machine.batch.fault(Verdict.UNSUPPORTED, what, instruction))

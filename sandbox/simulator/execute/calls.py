@@ -91,7 +91,7 @@ class CallStack:
             BUILTINS[name](self._machine, jump)
             return None
         if name not in self._setup.loaded.module.functions:
-            what = f"unsupported: call of {name}"
+            what = f"the simulator has no function {name}, which is called here"
             raise FaultError(self._machine.batch.fault(Verdict.UNSUPPORTED, what, jump.instruction))
         callee = self._frame_for(frame, jump, name)
         names = [parameter.name for parameter in self._codes[callee].function.parameters]

@@ -128,7 +128,7 @@ class LaunchSetup:
         if name in self.code.shared:
             return self.arena.windows.shared_start + self.code.shared[name]
         if name not in self.symbols:
-            message = f"unsupported: the name {name} in {self.launch.kernel}"
+            message = f"the simulator does not know the name {name} in {self.launch.kernel}"
             raise FaultError(Fault(Verdict.UNSUPPORTED, message, kernel=self.launch.kernel))
         return self.symbols[name]
 

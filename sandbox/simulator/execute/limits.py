@@ -28,7 +28,9 @@ def check_whole(setup: LaunchSetup) -> None:
     """
     launch, blocks = setup.launch, setup.geometry.blocks
     if blocks > MAX_WHOLE:
-        what = f"unsupported: a grid of {blocks} blocks at line {launch.line}; {MAX_WHOLE} can be run whole"
+        what = (
+            f"the grid at line {launch.line} has {blocks} blocks; the simulator runs {MAX_WHOLE} of a launch"
+        )
         raise FaultError(Fault(Verdict.UNSUPPORTED, what, kernel=launch.kernel, line=launch.line))
 
 

@@ -25,7 +25,7 @@ class LoadedProgram:
         try:
             self.module: Module = parse(program.ptx)
         except PtxSyntaxError as error:
-            fault = Fault(Verdict.UNSUPPORTED, f"unsupported: the simulator cannot read this PTX: {error}")
+            fault = Fault(Verdict.UNSUPPORTED, f"the simulator cannot read this PTX: {error}")
             raise FaultError(fault) from error
         self._codes: dict[str, Code] = {}
         self._governing: dict[str, Governing] = {}

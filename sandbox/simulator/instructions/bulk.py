@@ -149,7 +149,7 @@ def _shared(machine: Machine, access: MemoryAccess) -> MemoryAccess:
         assert access.mask is not None
         away = access.mask & (access.owner != machine.shared.block_index)
         if away.any():
-            what = f"unsupported: {access.instruction.mnemonic} to the shared memory of another block"
+            what = f"the simulator has no {access.instruction.mnemonic} to the shared memory of another block"
             raise FaultError(machine.batch.fault(Verdict.UNSUPPORTED, what, access.instruction, away))
     return access
 

@@ -55,7 +55,7 @@ def mbarrier_objects(i: Instruction, m: Modifiers, address: Operand, slots: Slot
         if access.owner is not None:
             away = active & (access.owner != machine.shared.block_index)
             if away.any() and remote is None:
-                what = f"unsupported: {i.mnemonic} on an mbarrier of another block"
+                what = f"the simulator has no {i.mnemonic} on an mbarrier of another block"
                 raise FaultError(machine.batch.fault(Verdict.UNSUPPORTED, what, i, away))
             for offset in np.unique(np.broadcast_to(access.offsets, machine.shape)[away]).tolist():
                 assert remote is not None

@@ -15,7 +15,7 @@ from sandbox.simulator.machine.state import Machine
 from sandbox.simulator.ptx.types import S64, U32, U64, Dtype
 from sandbox.verdict import Verdict
 
-_SHARED = "shared memory"
+_GLOBAL, _SHARED = "global memory", "shared memory"
 _VERBS = {"load": "read", "store": "write", "atomic": "atomic", "copy": "copy"}
 
 
@@ -40,7 +40,7 @@ def checked_global(machine: Machine, access: MemoryAccess) -> MemoryAccess:
         if some(active):
             raise FaultError(_global_fault(machine, access, active))
         offsets = _replace(offsets, outside, access.mask)
-    offsets = arena.locate(_aligned(machine, access, offsets))
+    offsets = arena.locate(_aligned(machine, access, offsets, _GLOBAL))
     if machine.memory is not None:
         offsets = offsets + machine.memory
     if inside:
@@ -68,7 +68,7 @@ def checked_shared(machine: Machine, access: MemoryAccess, limit: int, what: str
         if some(active):
             raise FaultError(_window_fault(machine, access, active, limit, what))
         offsets = _replace(offsets, outside, access.mask)
-    offsets = _aligned(machine, access, offsets)
+    offsets = _aligned(machine, access, offsets, what)
     return access if offsets is access.offsets else _moved(access, offsets)
 
 
@@ -98,7 +98,7 @@ def _of_active(offsets: Array, mask: Array) -> Array:
     return np.where(mask, offsets, offsets[place])
 
 
-def _aligned(machine: Machine, access: MemoryAccess, offsets: Array) -> Array:
+def _aligned(machine: Machine, access: MemoryAccess, offsets: Array, what: str) -> Array:
     low_bits = access.size - 1
     if not low_bits or not int(np.bitwise_or.reduce(offsets, axis=None)) & low_bits:
         return offsets
@@ -106,11 +106,22 @@ def _aligned(machine: Machine, access: MemoryAccess, offsets: Array) -> Array:
     active = wrong if access.mask is None else wrong & access.mask
     if active.any():
         index, *_ = machine.batch.first(active)
-        address = int(np.broadcast_to(offsets, machine.shape)[index])
+        name, label, offset = _place(machine, int(np.broadcast_to(offsets, machine.shape)[index]), what)
         verb = f"misaligned {access.size}-byte {_VERBS[access.kind]}"
-        what = f"{verb}: offset {address} is not a multiple of {access.size}"
-        raise FaultError(machine.batch.fault(Verdict.MEMORY_FAULT, what, access.instruction, active))
+        text = f"{verb} at byte {offset} of {label}: its address is no multiple of {access.size}"
+        fault = machine.batch.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
+        raise FaultError(_with_buffer(fault, name, offset))
     return _replace(offsets, wrong, access.mask)
+
+
+def _place(machine: Machine, offset: int, what: str) -> tuple[str, str, int]:
+    """What lies at an offset of a memory, what people call it, and the offset within it, bytes."""
+    if what == _GLOBAL and (near := machine.arena.nearest(offset)) is not None:
+        return near.name, near.label, offset - near.start
+    if what == _SHARED and (region := machine.shared.region(offset)) is not None:
+        label = f"shared variable {plain_name(region[0])}"
+        return label, label, offset - region[1]
+    return what, what, offset
 
 
 def _global_fault(machine: Machine, access: MemoryAccess, active: Array) -> Fault:
@@ -143,8 +154,8 @@ def _window_fault(machine: Machine, access: MemoryAccess, active: Array, limit: 
     offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
     region = machine.shared.region(offset) if what == _SHARED else None
     if region is not None:
-        name, start, end = region
-        offset, limit, what = offset - start, end - start, f"shared variable {plain_name(name)}"
+        limit = region[2] - region[1]
+    what, _, offset = _place(machine, offset, what)
     text = (
         f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
     )

@@ -144,6 +144,16 @@ def test_a_limit_beyond_every_case_is_tried_from_half_of_it_up() -> None:
     assert len({size % 8 for size in sizes}) == 8
 
 
+@pytest.mark.parametrize("most", [(1 << 18) + 64, 1 << 19, 1 << 22])
+def test_a_size_beyond_every_case_is_larger_than_all_of_them(most: int) -> None:
+    cases = with_cases(find("vector_add"), [{"n": 63}], [{"n": 1 << 18}])
+    task = replace(cases, limits={"n": DimLimits(max=most)})
+    drawn = [large_case(task, seed) for seed in SEEDS]
+    sizes = [case.dims["n"] for case in drawn if case is not None]
+    assert len(sizes) > len(SEEDS) / 2
+    assert min(sizes) > 1 << 18
+
+
 def test_what_no_limit_allows_or_costs_too_much_is_not_tried() -> None:
     task = with_cases(find("vector_add"), [{"n": 64}], [{"n": 4096}])
     assert large_case(task, 1) is None

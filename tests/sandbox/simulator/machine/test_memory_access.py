@@ -143,3 +143,23 @@ def test_printf_formats_every_conversion_as_c_does(cuda):
     first = "-42|  -42|42   |0002a|FF|10|-5000000000|18446744073709551615|q|text|    text|%"
     second = "3.141593|3.142|  6.02e+23|6.02e+23|3.14159|+7|0xff|     3|3.14|-5000000000|8|-42"
     assert result.printed.splitlines() == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("x + 33", "misaligned 16-byte read at byte 132 of x"),
+        ("second + 1", "misaligned 16-byte read at byte 4 of shared variable second"),
+    ],
+)
+def test_a_misaligned_access_names_what_it_reads_and_where(cuda, place: str, said: str) -> None:
+    source = (
+        'extern "C" __global__ void k(const float* x, float4* out) { __shared__ __align__(16) float first[4];'
+        " __shared__ __align__(16) float second[12]; first[threadIdx.x % 4] = 0; second[threadIdx.x] = 0;"
+        f" __syncthreads(); out[0] = *reinterpret_cast<const float4*>({place}); out[0].x += first[0]; }}"
+    )
+    x = np.zeros(64, np.float32)
+    fault = cuda(source).run(1, 1, {"x": x, "out": ("float32", 4)}).fault
+    assert fault is not None
+    assert said in fault.message
+    assert "its address is no multiple of 16 (kernel k, line 1" in fault.message
