@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -133,7 +134,9 @@ async def soak(home: Home, base_url: str, minutes: float, at_once: int) -> tuple
             stored = await asyncio.to_thread(table_of_jobs.get, job)
             if stored.state.ended:
                 waiting.remove(job)
-                failed += stored.state != "completed"
+                if stored.state != "completed":
+                    failed += 1
+                    sys.stderr.write(f"job {job} {stored.state}: {stored.error}\n")
         while len(waiting) < at_once:
             number += 1
             add = partial(table_of_jobs.add, _job(base_url, number), most=64, kinds=SEARCHES)
