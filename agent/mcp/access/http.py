@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 from agent.home import Home
 from agent.mcp.access.beside import Beside, PageMaker, PagesOf, WebSite
 from agent.mcp.access.callers import open_access
-from agent.mcp.access.connections import PunctualConnection
+from agent.mcp.access.connections import PunctualConnection, room_for
 from agent.mcp.access.json_errors import JsonErrors
 from agent.mcp.access.oauth import OAuth
 from agent.mcp.access.rates import RateLimits
@@ -129,6 +129,7 @@ async def serve_http(  # noqa: PLR0913 - what a server is made of
         MissingDependencyError: This machine lacks the device, the compiler or its headers; or the OAuth issuer
             does not answer.
     """
+    room_for(MOST_CONNECTIONS)
     async with required(home, device, workers):
         tokens = TokenFile(home.tokens)
         guarded = oauth is not None or any(True for _ in tokens)
