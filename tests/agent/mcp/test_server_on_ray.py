@@ -32,7 +32,7 @@ pytestmark = [
 @pytest.fixture
 def link(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterLink]:
     """A cluster of two slots, which servers reach by its address and its token."""
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     found = join("local-ray", 2)
     yield found

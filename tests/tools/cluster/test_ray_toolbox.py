@@ -40,7 +40,7 @@ def held() -> Iterator[list[ClusterLink]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("OPENAI_API_KEY", "WARPWRIGHT_TOOLS_TOKEN", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, SECRET)
-        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
             patch.delenv(name, raising=False)
         patch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "3")  # seconds, for the test that ends the head
         found: list[ClusterLink] = []
