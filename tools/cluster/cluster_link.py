@@ -159,9 +159,8 @@ def _connect_client(address: str) -> None:
 
 def _connected() -> bool:
     """Whether this process still has a connection."""
-    from ray.util.client import ray as client
-
-    return client.is_connected()
+    client: Any = importlib.import_module("ray.util.client").ray
+    return bool(client.is_connected())
 
 
 def _namespace() -> str:
