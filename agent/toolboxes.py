@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from agent.home import Home
 from sandbox.errors import UsageError
@@ -19,7 +19,7 @@ def open_toolbox(
     home: Home,
     *,
     workers: str | None = None,
-    tenant: str = "",
+    tenant: str | Callable[[], str] = "",
     also_on: Sequence[str] = (),
 ) -> Toolbox:
     """Return a toolbox to be entered.
@@ -30,7 +30,7 @@ def open_toolbox(
             for this machine's own.
         home: Where compiled programs are kept.
         workers: A Ray cluster whose nodes judge; None for this machine's own pool.
-        tenant: Whose turn it is there when a slot comes free.
+        tenant: Whose turn it is there when a slot comes free, or what tells whose order the one at hand is.
         also_on: Devices on which a kernel must pass as well.
 
     Raises:
@@ -57,7 +57,7 @@ def open_toolbox(
     return SeveralDevices(first, others)
 
 
-def _opened(device: str, home: Home, workers: str | None, tenant: str) -> Toolbox:
+def _opened(device: str, home: Home, workers: str | None, tenant: str | Callable[[], str]) -> Toolbox:
     if workers is not None:
         from tools.cluster.ray_toolbox import RayToolbox
 

@@ -20,7 +20,7 @@ JUDGE_S = 0.20
 """Processor seconds of a check on the simulator: the mean of eight tasks (docs/turnaround.md)."""
 SEARCH_S = 0.033
 """Processor seconds of a candidate beside its kernel, at the end of a search of 2,048 (benchmarks.long_search)."""
-STORED_KB = 24.5
+STORED_KB = 8.0
 """What a candidate takes in SQLite, kB (benchmarks.store_load); its kernel's file and a model's words come on top."""
 _HOUR, _DAY = 3600.0, 86_400.0
 

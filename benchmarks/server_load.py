@@ -2,7 +2,8 @@
 
     python -m benchmarks.server_load [--clients 500] [--searches 16] [--servers 2] [--restarts 1] [--json]
 
-The servers share one home and one store: a file, or the database that WARPWRIGHT_DATABASE names. A client asks each
+The servers share one home and one store: a file, or the database that WARPWRIGHT_DATABASE names. Searches ask a model
+that is a script, and are judged by a stand-in, so that nothing waits for kernels. A client asks each
 question of the next server, and of the one after it where that one is gone, as a load balancer would have it: for the
 status of searches, whichever server was asked to begin them, for their results and for their list. Meanwhile each
 server is told to end and started anew, one after the other. Printed is how many questions got no answer, how many
@@ -16,12 +17,12 @@ import itertools
 import json
 import os
 import random
-import signal
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -39,8 +40,9 @@ from agent.store import Store
 from agent.store.address import database_of
 from agent.store.database import Database
 from agent.store.tables import jobs
-from agent.supervisor.presence import supervisor_of
 from benchmarks.clients import TLS
+from benchmarks.kills.endpoint import serving
+from benchmarks.scripted_supervisor import scripted_supervisor
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PROTOCOL = "2026-07-28"
@@ -62,12 +64,14 @@ class Plan:
         pause: Seconds between two questions of a client.
         wait: Seconds that a status may be held for, at most.
         restarts: Of each server.
+        rounds: Of each search, of four candidates each.
     """
 
     clients: int
     searches: int
     servers: int
     restarts: int
+    rounds: int
     seconds: float
     pause: float
     wait: float
@@ -101,18 +105,19 @@ class Seen:
 class _Server:
     """A server process on a port that it keeps over restarts."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, base_url: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/mcp"
-        self._home = home
+        self._home, self._base_url = home, base_url
         self._process: subprocess.Popen[str] | None = None
+        self.said: list[str] = []
 
     def start(self) -> None:
         command = [sys.executable, "-m", "warpwright", "serve", "--http", "--device", "sim:h200"]
         self._process = subprocess.Popen(
-            [*command, "--port", str(self.port)],
+            [*command, "--port", str(self.port), "--base-url", self._base_url],
             env={**os.environ, "WARPWRIGHT_HOME": str(self._home), "PYTHONPATH": str(_ROOT)},
             stderr=subprocess.PIPE,
             text=True,
@@ -120,11 +125,13 @@ class _Server:
         assert self._process.stderr is not None
         if not any(line.startswith("listening on ") for line in self._process.stderr):
             raise SystemExit("a server did not start")
+        # Or it would wait for a reader, once it has said as much as a pipe holds.
+        threading.Thread(target=self.said.extend, args=(self._process.stderr,), daemon=True).start()
 
     def end(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.communicate(timeout=120)
+            self._process.wait(timeout=120)
 
 
 class Balanced:
@@ -218,7 +225,7 @@ async def _measure(servers: list[_Server], plan: Plan, seen: Seen) -> list[str]:
         begun = await asyncio.gather(
             *(
                 asked[number % len(asked)].call(
-                    "start_search", task=_TASK, candidates=1, depth=1, seed=number
+                    "start_search", task=_TASK, model="m", seed=number, candidates=4, depth=plan.rounds
                 )
                 for number in range(plan.searches)
             ),
@@ -245,15 +252,15 @@ async def _measure(servers: list[_Server], plan: Plan, seen: Seen) -> list[str]:
     return runs
 
 
-def load(home: Home, plan: Plan) -> Seen:
-    """Start servers on one home, ask and restart them, and return what clients saw."""
+def load(home: Home, plan: Plan, base_url: str) -> Seen:
+    """Start servers on one home and an endpoint of models, ask and restart them, and return what clients saw."""
     home.root.mkdir(parents=True, exist_ok=True)
     (home.root / NAME).write_text(f"[supervisor]\njobs_at_once = {max(8, plan.searches)}\n")
     database = Database(database_of(home))
     seen = Seen("sqlite" if database.is_file else "postgresql")
-    servers = [_Server(home.root) for _ in range(plan.servers)]
+    servers = [_Server(home.root, base_url) for _ in range(plan.servers)]
     with ExitStack() as stack:
-        stack.callback(_end_supervisor, home)
+        stack.enter_context(scripted_supervisor(home))
         for server in servers:
             stack.callback(server.end)
             server.start()
@@ -267,25 +274,22 @@ def load(home: Home, plan: Plan) -> Seen:
     return seen
 
 
-def _end_supervisor(home: Home) -> None:
-    if (pid := supervisor_of(home)) is not None:
-        os.kill(pid, signal.SIGTERM)
-
-
 def main(  # noqa: PLR0913 - they are the options of the command
     clients: Annotated[int, typer.Option(min=1)] = 500,
     searches: Annotated[int, typer.Option(min=1, max=256)] = 16,
     servers: Annotated[int, typer.Option(min=2)] = 2,
     restarts: Annotated[int, typer.Option(min=0, help="Of each server.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, max=64, help="Of each search.")] = 16,
     seconds: Annotated[float, typer.Option(help="That clients ask for.")] = 60.0,
     pause: Annotated[float, typer.Option(help="Seconds between two questions of one client.")] = 5.0,
     wait: Annotated[float, typer.Option(help="Seconds that one question in ten is held for.")] = 4.0,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Ask several servers at once while they are restarted; fails where an answer or a search is lost."""
-    plan = Plan(clients, searches, servers, restarts, seconds, pause, wait)
-    with tempfile.TemporaryDirectory(prefix="warpwright-servers-") as folder:
-        seen = load(Home(Path(folder)), plan)
+    plan = Plan(clients, searches, servers, restarts, rounds, seconds, pause, wait)
+    os.environ |= {"NO_PROXY": "127.0.0.1", "OPENAI_API_KEY": "none"}
+    with tempfile.TemporaryDirectory(prefix="warpwright-servers-") as folder, serving() as endpoint:
+        seen = load(Home(Path(folder)), plan, endpoint.url)
     if as_json:
         print_json({key: value for key, value in asdict(seen).items() if key != "latencies"})
     else:

@@ -27,6 +27,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    LargeBinary,
     Table,
     Text,
     case,
@@ -37,6 +38,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
 
 from agent.cli.output import print_json, table
@@ -49,7 +51,7 @@ from agent.search.starting import start_search
 from agent.store import Store
 from agent.store.address import database_of
 from agent.store.database import Database
-from agent.store.tables import candidates, events, runs
+from agent.store.tables import candidates, events, reports, runs
 from benchmarks.long_search import StandIn
 from tools.toolbox import Toolbox
 
@@ -132,6 +134,13 @@ def _write(connection: Connection, run: str, of: tuple[int, int], rounds: int) -
         },
         (candidates.c.run == run) & or_(candidates.c.round > 0, more == 0),
     )
+    _copy(
+        connection,
+        reports.join(runs_made, true()).join(rounds_made, true()),
+        reports,
+        {"run": name, "round": reports.c.round + more, "report": type_coerce(reports.c.report, LargeBinary)},
+        (reports.c.run == run) & or_(reports.c.round > 0, more == 0),
+    )
     last = select(func.max(events.c.number)).where(events.c.run == run).scalar_subquery()
     said = func.replace(events.c.event, run, name)
     _copy(
@@ -199,6 +208,11 @@ def beside(home: Home) -> dict[str, Callable[[str], object]]:
         "credit, as a search begins": lambda _: store.credits.latest(),
         "totals, for metrics": lambda _: store.totals(),
         "a kernel by its name": lambda _: store.runs.kernels("12345"),
+        "warpwright stats": lambda _: (
+            store.credits.earned(),
+            store.credits.models(),
+            store.credits.prompts(),
+        ),
     }
 
 

@@ -93,25 +93,38 @@ class Followed:
         )
 
 
+@dataclass
+class _Read:
+    """A run as far as its events were read; who reads on holds the lock, and nobody waits for another run's."""
+
+    followed: Followed = field(default_factory=Followed)
+    number: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class Progress:
     """What is known of the runs that were asked for lately; each event is read once. Safe to use from threads."""
 
     def __init__(self, capacity: int = 256) -> None:
-        self._known: OrderedDict[str, tuple[int, Followed]] = OrderedDict()
+        self._known: OrderedDict[str, _Read] = OrderedDict()
         self._capacity = capacity
         self._lock = threading.Lock()
 
     def of(self, store: Store, run: str) -> Followed:
         """Return a run as its events tell it up to now; raise UsageError where the store shows no such run."""
         with self._lock:
-            number, followed = self._known.pop(run, (0, Followed()))
-            for entry in store.events_since(run, number):
-                followed.take(entry.event)
-                number = entry.number
-            self._known[run] = number, followed
+            known = self._known.get(run) or _Read()
+        with known.lock:
+            for entry in store.events_since(run, known.number):
+                known.followed.take(entry.event)
+                known.number = entry.number
+            found = replace(known.followed, judged=set(known.followed.judged))
+        with self._lock:
+            self._known[run] = known
+            self._known.move_to_end(run)
             if len(self._known) > self._capacity:
                 self._known.popitem(last=False)
-            return replace(followed, judged=set(followed.judged))
+        return found
 
 
 def _in_words(event: Event) -> str:

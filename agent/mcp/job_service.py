@@ -32,17 +32,21 @@ _POLL_S = 0.1
 class JobService:
     """Hands jobs over and waits for them. Methods raise UsageError with a text that a client can act on."""
 
-    def __init__(self, home: Home, store: Store, seen: Callable[[], Store]) -> None:
+    def __init__(
+        self, home: Home, store: Store, seen: Callable[[], Store], workers: str | None = None
+    ) -> None:
         """Start nothing yet.
 
         Args:
             home: Whose supervisor does the work.
             store: Of that home, the whole.
             seen: Returns the store as the caller of the request at hand may see it.
+            workers: The Ray cluster on which orders are carried out; None for the machine's own pool.
         """
         self._home = home
         self._store = store
         self._seen = seen
+        self._workers = workers
         self._starter = Starter(home)
         self.handed_over = HandedOver(store)
 
@@ -69,9 +73,7 @@ class JobService:
         self, order: NamedOrder, device: str, catalogue: TaskCatalogue, under_way: tuple[Work, Account]
     ) -> str:
         """Make an order that is being carried out a job, and return its id at once."""
-        asked = OrderJob(order=order, own=catalogue.own, paths=catalogue.paths).model_dump_json()
-        new = NewJob(called(order), asked, device, self._seen().tenant or "")
-        return await self.handed_over.take(new, *under_way)
+        return await self.handed_over.take(self._order(order, device, catalogue), *under_way)
 
     async def queue(self, order: NamedOrder, device: str, catalogue: TaskCatalogue) -> str:
         """Have the supervisor carry out an order, and return the job's id at once.
@@ -79,9 +81,11 @@ class JobService:
         Raises:
             UsageError: As many orders of that kind as one may have wait or are at work already.
         """
-        asked = OrderJob(order=order, own=catalogue.own, paths=catalogue.paths).model_dump_json()
-        new = NewJob(called(order), asked, device, self._seen().tenant or "")
-        return await self._add(new, MOST_ORDERS, (called(order),))
+        return await self._add(self._order(order, device, catalogue), MOST_ORDERS, (called(order),))
+
+    def _order(self, order: NamedOrder, device: str, catalogue: TaskCatalogue) -> NewJob:
+        asked = OrderJob(order=order, own=catalogue.own, paths=catalogue.paths, workers=self._workers)
+        return NewJob(called(order), asked.model_dump_json(), device, self._seen().tenant or "")
 
     async def get(self, job: str) -> Job:
         """Return a job that the caller may see; one that waits gets a supervisor."""
@@ -121,6 +125,14 @@ class JobService:
             await asyncio.sleep(_POLL_S)
         return stored
 
+    def _refuse_to_wait_for_nodes(self) -> None:
+        """Let a search wait that a cluster has no room for yet, and say so: a node more takes it minutes."""
+        if self._workers is not None:
+            raise UsageError(
+                f"{self._workers} has had no slot for the search yet; it begins once there is one, without another"
+                " start_search: list_searches will name it"
+            )
+
     async def _ticket(self, model: str | None) -> str | None:
         if model is None:
             return None
@@ -141,6 +153,7 @@ class JobService:
             job = await self._add(new, most, SEARCHES)
             stored = await self.until(job, lambda now: now.run is not None or now.state.ended, _START_S)
             if stored.run is None and not stored.state.ended:
+                self._refuse_to_wait_for_nodes()
                 await self.cancel(job)
         finally:
             if ticket is not None:

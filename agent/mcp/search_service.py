@@ -32,13 +32,20 @@ class SearchService:
     """Answers the search tools. Methods raise WarpwrightError with a text that a client can act on."""
 
     def __init__(
-        self, home: Home, toolbox: Toolbox, base_url: str | None = None, *, tells_paths: bool = True
+        self,
+        home: Home,
+        toolbox: Toolbox,
+        base_url: str | None = None,
+        *,
+        workers: str | None = None,
+        tells_paths: bool = True,
     ) -> None:
         """Answer for one home.
 
         Args:
             home: Where the runs are.
-            toolbox: What every search of this server uses; stays the caller's.
+            toolbox: What this server judges with; stays the caller's.
+            workers: The Ray cluster that every search of this server is judged on; None for the machine's own pool.
             tells_paths: Whether those who call are on this machine, and may know where files lie.
             base_url: Endpoint of chat models. Clients cannot choose it: whoever could would be sent the key.
         """
@@ -47,7 +54,8 @@ class SearchService:
         self._home = home
         self._toolbox = toolbox
         self._all_runs = Store(home)
-        self.jobs = JobService(home, self._all_runs, lambda: self._store)
+        self._workers = workers
+        self.jobs = JobService(home, self._all_runs, lambda: self._store, workers)
         self._watch = Watch(self._all_runs)
         self._progress = Progress()
 
@@ -71,6 +79,7 @@ class SearchService:
             update={
                 "model": request.model or os.environ.get("WARPWRIGHT_MODEL") or kept.models.model,
                 "base_url": self.base_url or kept.models.base_url,
+                "workers": self._workers,
                 "models": kept.model_settings(),
                 "budget": kept.limits(),
             }

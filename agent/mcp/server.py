@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -30,7 +30,7 @@ from agent.mcp.stdin import interruptible_stdin
 from agent.mcp.tasks_extension import SearchTasks
 from agent.mcp.toolbox_extension import ToolboxExtension
 from agent.store import Store
-from tools.local_toolbox import LocalToolbox
+from agent.toolboxes import open_toolbox
 
 _INSTRUCTIONS = """\
 warpwright writes fast CUDA kernels and proves them correct.
@@ -59,7 +59,7 @@ class KernelServer(MCPServer[Services]):
             raise MCPError(INVALID_PARAMS, f"prompt {name[:100]}: {error}") from error
 
 
-def build_server(
+def build_server(  # noqa: PLR0913 - what a server is made of
     home: Home,
     device: str,
     base_url: str | None = None,
@@ -67,6 +67,7 @@ def build_server(
     auth: AuthSettings | None = None,
     offer: Offer | None = None,
     opened: Callable[[Services], None] = lambda _: None,
+    workers: str | None = None,
 ) -> MCPServer[Services]:
     """Return a server; each time it is served it opens a toolbox of its own.
 
@@ -78,12 +79,14 @@ def build_server(
         auth: What callers are told of how to authenticate; given where `token_verifier` is.
         offer: What of all that is served; None for everything, to someone on this machine.
         opened: Is told of the toolbox and the searches once they are there.
+        workers: The Ray cluster that judges; None for this machine's own pool.
     """
     offer = offer or Offer()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Services]) -> AsyncGenerator[Services, None]:
-        async with open_services(home, device, base_url, tells_paths=offer.tells_paths) as services:
+        asked = open_services(home, device, base_url, workers=workers, tells_paths=offer.tells_paths)
+        async with asked as services:
             opened(services)
             yield services
 
@@ -106,19 +109,33 @@ def build_server(
     return server
 
 
-def require(home: Home, device: str) -> None:
-    """Raise here what in the server's task group would no longer be one clear message; starts nothing.
+@asynccontextmanager
+async def required(home: Home, device: str, workers: str | None = None) -> AsyncGenerator[None, None]:
+    """Raise here what in the server's task group would no longer be one clear message.
+
+    Nothing is started but the connection to a cluster, which the server inside shares.
 
     Raises:
-        UsageError: There is no such device, or a newer version of warpwright wrote the runs of this home.
-        MissingDependencyError: This machine lacks the device, the compiler or its headers.
+        UsageError: There is no such device, a newer version of warpwright wrote the runs of this home, or the
+            cluster asks for no token, or not for this one.
+        MissingDependencyError: This machine lacks the device, the compiler or its headers; or no node of the
+            cluster has it, or nothing answers there.
     """
-    LocalToolbox(device, cache=home.compile_cache)
+    toolbox = open_toolbox(device, None, home, workers=workers)
     Store(home)
+    async with AsyncExitStack() as held:
+        if workers is not None:
+            await held.enter_async_context(toolbox)
+        yield
 
 
 async def serve_stdio(
-    home: Home, device: str, base_url: str | None = None, offer: Offer | None = None
+    home: Home,
+    device: str,
+    base_url: str | None = None,
+    offer: Offer | None = None,
+    *,
+    workers: str | None = None,
 ) -> None:
     """Serve until standard input, Ctrl-C or SIGTERM ends it. Leaves no worker behind; searches go on.
 
@@ -126,9 +143,9 @@ async def serve_stdio(
         UsageError: There is no such device.
         MissingDependencyError: This machine lacks the device, the compiler or its headers.
     """
-    require(home, device)
-    end_input = interruptible_stdin()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end_input)
-    await build_server(home, device, base_url, offer=offer).run_stdio_async()
+    async with required(home, device, workers):
+        end_input = interruptible_stdin()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, end_input)
+        await build_server(home, device, base_url, offer=offer, workers=workers).run_stdio_async()

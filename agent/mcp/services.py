@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 from mcp.server.mcpserver import Context
@@ -18,9 +19,9 @@ from agent.mcp.judgements import Judgements
 from agent.mcp.search_service import SearchService
 from agent.store import Store
 from agent.supervisor.work import DeviceToolboxes
+from agent.toolboxes import open_toolbox
 from sandbox.devices.simulated import simulated_names
 from sandbox.errors import UsageError
-from tools.local_toolbox import LocalToolbox
 from tools.mcp.by_tools import by_tools
 from tools.mcp.named_orders import NamedOrder
 from tools.progress import Account
@@ -130,15 +131,21 @@ def services_of(ctx: Context[Services]) -> Services:
 
 @asynccontextmanager
 async def open_services(
-    home: Home, device: str, base_url: str | None = None, *, tells_paths: bool = True
+    home: Home,
+    device: str,
+    base_url: str | None = None,
+    *,
+    workers: str | None = None,
+    tells_paths: bool = True,
 ) -> AsyncGenerator[Services, None]:
-    """Open a toolbox for one device; leaving stops its workers, while searches and jobs go on."""
+    """Open a toolbox for one device; leaving stops its workers, while searches and jobs go on.
+
+    With `workers` it is a Ray cluster's, whose slots the server's callers share.
+    """
     store = Store(home)
-    async with (
-        LocalToolbox(device, cache=home.compile_cache) as toolbox,
-        DeviceToolboxes(home) as others,
-    ):
-        searches = SearchService(home, toolbox, base_url, tells_paths=tells_paths)
+    opened = partial(open_toolbox, remote=None, home=home, workers=workers, tenant=lambda: tenant() or "")
+    async with opened(device) as toolbox, DeviceToolboxes(home, opened) as others:
+        searches = SearchService(home, toolbox, base_url, workers=workers, tells_paths=tells_paths)
         judgements = Judgements(store, toolbox)
         judgements.open()
         searches.jobs.handed_over.open()

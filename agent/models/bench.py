@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from mcp import Client
@@ -48,6 +49,12 @@ _KERNELS = {
         "required": ["name"],
     },
 }
+
+
+@cache
+def _offered() -> tuple[Tool, ...]:
+    """Return those tools; their schemas take longer to make than all else that a scripted candidate takes."""
+    return tuple(one for one in judge_tools() if one.name in OFFERED)
 
 
 class ToolAnswer(BaseModel):
@@ -114,17 +121,11 @@ class RunBench:
         async def lifespan(_: MCPServer[RunBench]) -> AsyncGenerator[RunBench, None]:
             yield self
 
-        tools = list[Tool](one for one in judge_tools() if one.name in OFFERED)
-        server = MCPServer[RunBench]("coder", lifespan=lifespan, tools=tools, log_level="ERROR")
+        server = MCPServer[RunBench]("coder", lifespan=lifespan, tools=list(_offered()), log_level="ERROR")
         async with Client(server) as client:
-            served = {tool.name: tool for tool in (await client.list_tools()).tools}
             kernel_tools = [
-                {
-                    "name": name,
-                    "description": served[name].description or "",
-                    "parameters": served[name].input_schema,
-                }
-                for name in OFFERED
+                {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+                for tool in _offered()
             ]
             yield CoderTools(self, context, client, (*kernel_tools, _PAGES, _KERNELS))
 

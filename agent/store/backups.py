@@ -23,13 +23,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Connection, LargeBinary, Table, func, insert, select
+from sqlalchemy.dialects import sqlite
 
 from agent.home import Home
 from agent.store.database import Database
 from agent.store.engines import follow_ids
 from agent.store.files import write_atomically
 from agent.store.migrations import MIGRATIONS, refuse_newer
-from agent.store.tables import METADATA, jobs, runs
+from agent.store.tables import METADATA, Packed, jobs, runs
 from sandbox.errors import UsageError
 
 _MANIFEST = "backup.json"
@@ -171,14 +172,21 @@ def _migrated(archive: tarfile.TarFile, manifest: Manifest) -> Generator[Connect
         earlier = Database(path, MIGRATIONS[: manifest.version])
         with earlier.write(runs.name) as connection:
             for name in manifest.rows:
-                binary = _binary(METADATA.tables[name])
                 for row in _lines(archive, name):
-                    values = [base64.b64decode(row[key]) if key in binary else row[key] for key in row]
+                    values = [_stored(METADATA.tables[name], key, row[key]) for key in row]
                     columns, marks = ", ".join(f'"{key}"' for key in row), ", ".join("?" * len(row))
                     said = f"INSERT INTO {METADATA.tables[name].name} ({columns}) VALUES ({marks})"
                     connection.exec_driver_sql(said, tuple(values))
         with Database(path).read() as connection:
             yield connection
+
+
+def _stored(table: Table, column: str, value: Any) -> Any:
+    """Return what a file of SQLite holds for what a backup says; columns that are no more are as they were said."""
+    kind = table.columns[column].type if column in table.columns else None
+    if isinstance(kind, LargeBinary):
+        return base64.b64decode(value)
+    return kind.process_bind_param(value, sqlite.dialect()) if isinstance(kind, Packed) else value
 
 
 def _binary(table: Table) -> list[str]:

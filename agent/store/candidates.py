@@ -19,7 +19,6 @@ from sqlalchemy import (
     delete,
     func,
     literal,
-    null,
     or_,
     select,
     update,
@@ -28,7 +27,13 @@ from sqlalchemy import (
 from agent.candidates import Line, Submission, Trial
 from agent.store import candidate_rows as of
 from agent.store.database import Database
-from agent.store.records import dump_report
+from agent.store.kept_reports import (
+    REPORTED,
+    UNREPORTED,
+    forget_reports,
+    forget_reports_from,
+    keep_report,
+)
 from agent.store.tables import Words, candidates, insert_new, runs
 from sandbox.verdict import Verdict
 from tools.preference import RESOLUTION, preferred
@@ -42,7 +47,7 @@ _TIMED = and_(
     *(_OF_RUN, _C.verdict == Verdict.PASS, _C.latency_us.is_not(None), _C.duplicate_of.is_(None)),
     (_C.round + 0).between(1, bindparam("last")),  # a sum, so that it is found by latency and not by round
 )
-_RANKED = select(candidates).where(_TIMED).order_by(_C.latency_us, *_IN_ORDER)
+_RANKED = REPORTED.where(_TIMED).order_by(_C.latency_us, *_IN_ORDER)
 _FIRST = _RANKED.where(
     _C.latency_us
     <= bindparam("near", type_=Double) * select(func.min(_C.latency_us)).where(_TIMED).scalar_subquery()
@@ -56,14 +61,14 @@ _LINES = (
     .where(_JUDGED, _ROUNDS)
     .order_by(*_IN_ORDER)
 )
-_WITHOUT_REPORT = (*(column for column in _C if column is not _C.report), null().label("report"))
-_ATTEMPTS = select(*_WITHOUT_REPORT).where(_OF_RUN).order_by(*_IN_ORDER)
-_FOUND = select(*_WITHOUT_REPORT).where(_JUDGED, _ROUNDS).order_by(*_IN_ORDER)
+_ATTEMPTS = UNREPORTED.where(_OF_RUN).order_by(*_IN_ORDER)
+_FOUND = UNREPORTED.where(_JUDGED, _ROUNDS).order_by(*_IN_ORDER)
 _ONE = select(candidates).where(_KEY)
-_TRIALS = select(candidates).where(_JUDGED, _ROUNDS).order_by(*_IN_ORDER)
+_TRIAL = REPORTED.where(_KEY, _C.verdict.is_not(None))
+_TRIALS = REPORTED.where(_JUDGED, _ROUNDS).order_by(*_IN_ORDER)
 _ROUND = select(candidates).where(_OF_RUN, _C.round == bindparam("at_round")).order_by(_C.candidate)
 _BEST = (
-    select(candidates, runs.c.best_sha)
+    REPORTED.add_columns(runs.c.best_sha)
     .join(
         runs,
         and_(runs.c.id == _C.run, runs.c.best_round == _C.round, runs.c.best_candidate == _C.candidate),
@@ -91,7 +96,7 @@ _WITH_DUPLICATES = and_(
         and_(_C.duplicate_of == bindparam("original"), _C.verdict.is_not(None)),
     ),
 )
-_DEMOTED = select(candidates).where(_WITH_DUPLICATES).order_by(*_IN_ORDER)
+_DEMOTED = UNREPORTED.where(_WITH_DUPLICATES).order_by(*_IN_ORDER)
 _SET = update(candidates).where(_KEY)
 _SET_BEST = update(runs).where(runs.c.id == bindparam("of"))
 _FORGET = delete(candidates).where(_OF_RUN, _C.round >= bindparam("at_round"))
@@ -133,11 +138,11 @@ class Candidates:
             **{"verdict": trial.verdict, "message": trial.message, "latency_us": trial.latency_us},
             **{"provenance": trial.provenance, "speedup": trial.speedup, "tune": json.dumps(trial.tune)},
             **{"lost": int(trial.lost), "duplicate_of": trial.duplicate_of},
-            "report": None if trial.report is None else dump_report(trial.report),
             "niche": None if trial.niche is None else to_json(trial.niche).decode(),
         }
         with self._database.write(run) as connection:
             connection.execute(_SET, {**_at(run, trial.place), **said})
+            keep_report(connection, _at(run, trial.place), trial.report)
 
     def claim(self, run: str, submission: Submission, identity: str) -> Submission | None:
         """Say what a submission compiles to, unless another of the run said so first; return that other one."""
@@ -172,7 +177,7 @@ class Candidates:
 
     def trial(self, run: str, place: tuple[int, int]) -> Trial | None:
         """Return the judged candidate of a round and number; None where it was not judged yet."""
-        row = self._first(_ONE.where(_C.verdict.is_not(None)), _at(run, place))
+        row = self._first(_TRIAL, _at(run, place))
         return None if row is None else of.trial(row)
 
     def trials(self, run: str, *, first: int = 1, through: int | None = None) -> list[Trial]:
@@ -198,6 +203,7 @@ class Candidates:
     def forget_from(self, run: str, round_: int) -> None:
         """Forget the candidates of a round and of those after it, so that they are tried again."""
         with self._database.write(run) as connection:
+            forget_reports_from(connection, run, round_)
             connection.execute(_FORGET, {"of": run, "at_round": round_})
 
     def ranked(self, run: str, *, through: int | None = None) -> list[Trial]:
@@ -238,7 +244,7 @@ class Candidates:
         original = f"{failed.round}/{failed.candidate}"
         said = f"the same kernel as round {failed.round} candidate {failed.candidate}: {failed.message}"
         these = {**_at(run, failed.place), "original": original}
-        gone = dict.fromkeys(("latency_us", "speedup", "report", "niche"))
+        gone = dict.fromkeys(("latency_us", "speedup", "niche"))
         message = case(
             (_C.duplicate_of == original, literal(said, Words)), else_=literal(failed.message, Words)
         )
@@ -248,8 +254,9 @@ class Candidates:
                 change.values(verdict=failed.verdict, message=message, tune="{}", **gone), these
             )
             connection.execute(_SET_BEST, {"of": run, **_best(place, sha)})
-            rows = connection.execute(_DEMOTED, these).mappings().all()
-        return [of.trial(row) for row in rows]
+            changed = [of.trial(row) for row in connection.execute(_DEMOTED, these).mappings()]
+            forget_reports(connection, run, (one.place for one in changed))
+        return changed
 
     def found(self, run: str) -> tuple[list[Trial], tuple[Trial, str] | None]:
         """Return the judged candidates and the best one with the sha of its `best.cu`, as of one moment.

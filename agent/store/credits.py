@@ -93,7 +93,37 @@ _WRITTEN = (
     )
     .where(_COUNTS, _MINE.c.origin != "start")
 )
-_JUDGED_LATELY = _JUDGED.where(runs.c.id.in_(_LATEST_RUNS))
+
+
+def _told(judged: Select[*tuple[Any, ...]], *by: str) -> Select[*tuple[Any, ...]]:
+    """Return what candidates that are alike in these columns come to, added up where they lie.
+
+    An offset of nothing keeps both engines from asking for a candidate's parents once for each sum.
+    """
+    of = judged.offset(0).subquery("judged").c
+    passed = of.verdict == Verdict.PASS
+    timed = and_(passed, of.latency_us > 0, of.before_us > 0)
+    columns = *(of[name] for name in by), case((passed, 1), else_=0).label("passed")
+    return select(
+        *columns,
+        func.count().label("tries"),
+        *(
+            func.sum(case((which, 1), else_=0)).label(name)
+            for name, which in (
+                ("timed", timed),
+                ("gained", and_(timed, of.before_us > of.latency_us)),
+                ("lost", and_(timed, of.before_us < of.latency_us)),
+            )
+        ),
+        func.coalesce(func.sum(case((timed, func.ln(of.before_us / of.latency_us)))), 0.0).label("log_gain"),
+    ).group_by(*columns)
+
+
+_ALIKE = ("kind", "architecture", "provenance", "features", "without")
+_ADDED_UP = _told(_JUDGED, *_ALIKE)
+_ADDED_UP_LATELY = _told(_JUDGED.where(runs.c.id.in_(_LATEST_RUNS)), *_ALIKE)
+_TALLIED = _told(_WRITTEN, "run", "model", "asked", "prompt", "provenance")
+_EXAMPLES = _JUDGED.where(_MINE.c.verdict == Verdict.PASS, _MINE.c.latency_us > 0)
 _BEGAN_WITH = select(runs.c.credit).where(runs.c.id == bindparam("of"))
 _BEGIN_WITH = update(runs).where(runs.c.id == bindparam("of"))
 
@@ -181,21 +211,22 @@ class Credits:
 
     def earned(self, *, without: str | None = None, tenant: str | None = None) -> tuple[Earned, ...]:
         """Return what every feature has earned, but for one run's part; by name, kind and architecture."""
-        return self._added_up(_JUDGED, tenant, without)
+        return self._added_up(_ADDED_UP, tenant, without)
 
     def latest(self, *, without: str | None = None, tenant: str | None = None) -> tuple[Earned, ...]:
         """Return what every feature has earned in the latest runs that may be seen; `LATEST` says how many."""
-        return self._added_up(_JUDGED_LATELY, tenant, without)
+        return self._added_up(_ADDED_UP_LATELY, tenant, without)
 
     def _added_up(
         self, query: Select[*tuple[Any, ...]], tenant: str | None, without: str | None
     ) -> tuple[Earned, ...]:
         found: dict[tuple[str, str, str, str], Earned] = {}
-        for row in self._judged(query, self._tenant if tenant is None else tenant, without):
+        seen = self._tenant if tenant is None else tenant
+        for row in self._rows(query, tenant=seen, without=without):
             put_in, left_out = json.loads(row["features"]), json.loads(row["without"])
             # What a kernel loses by a feature that is taken out is what that feature is worth; a failure says
             # nothing of it.
-            told = left_out if row["verdict"] == Verdict.PASS else ()
+            told = left_out if row["passed"] else ()
             for feature, sign in (*((one, 1) for one in put_in), *((one, -1) for one in told)):
                 key = (feature, row["kind"], row["architecture"], row["provenance"])
                 so_far = found.get(key) or Earned(*key[:3], Provenance(row["provenance"]))
@@ -204,34 +235,30 @@ class Credits:
 
     def examples(self, feature: str) -> list[Example]:
         """Return the correct kernels that were to try a feature, the one that gained most first."""
+        rows = self._rows(_EXAMPLES, tenant=self._tenant, without=None)
         found = [
             Example(row["run"], row["sha"], row["why"], row["before_us"] / row["latency_us"])
-            for row in self._judged(_JUDGED, self._tenant, None)
-            if feature in json.loads(row["features"])
-            and row["verdict"] == Verdict.PASS
-            and row["latency_us"]
-            and row["before_us"]
+            for row in rows
+            if row["before_us"] and feature in json.loads(row["features"])
         ]
         return sorted(found, key=lambda one: -one.gain)
 
     def models(self) -> list[WriterTally]:
         """Return how each model's candidates did, the most used first; the composer is one of them."""
-        return _tallied("model", self._written())
+        return self.writers()[0]
 
     def prompts(self) -> list[WriterTally]:
         """Return how candidates did by the way in which their coders were asked, the most used first."""
-        return _tallied("prompt", [row for row in self._written() if row["asked"]])
+        return self.writers()[1]
 
-    def _judged(
-        self, query: Select[*tuple[Any, ...]], tenant: str | None, without: str | None
-    ) -> Sequence[RowMapping]:
+    def writers(self) -> tuple[list[WriterTally], list[WriterTally]]:
+        """Return `models` and `prompts`, for which candidates are gone through once."""
+        rows = self._rows(_TALLIED, tenant=self._tenant)
+        return _tallied("model", rows), _tallied("prompt", [row for row in rows if row["asked"]])
+
+    def _rows(self, query: Select[*tuple[Any, ...]], **values: str | None) -> Sequence[RowMapping]:
         with self._database.read() as connection:
-            values = {"tenant": tenant, "without": without}
             return connection.execute(query, values).mappings().all()
-
-    def _written(self) -> Sequence[RowMapping]:
-        with self._database.read() as connection:
-            return connection.execute(_WRITTEN, {"tenant": self._tenant}).mappings().all()
 
     def of_run(self, run: str, tenant: str) -> tuple[Earned, ...]:
         """Return the credit that a run began with; it stays what it was, whatever other runs earn meanwhile."""
@@ -246,16 +273,13 @@ class Credits:
 
 
 def _with(so_far: Earned, row: RowMapping, sign: int, shared: int) -> Earned:
-    """Add what one candidate says of a feature that it put in (1) or left out (-1)."""
-    latency, before = row["latency_us"], row["before_us"]
-    passed = row["verdict"] == Verdict.PASS and bool(latency) and bool(before)
-    gain = sign * math.log(before / latency) if passed else 0.0
+    """Add what candidates that are alike say of a feature that they put in (1) or left out (-1)."""
     return replace(
         so_far,
-        tries=so_far.tries + 1,
-        correct=so_far.correct + passed,
-        improved=so_far.improved + (gain > 0),
-        log_gain=so_far.log_gain + gain / shared,
+        tries=so_far.tries + row["tries"],
+        correct=so_far.correct + row["timed"],
+        improved=so_far.improved + (row["gained"] if sign > 0 else row["lost"]),
+        log_gain=so_far.log_gain + sign * row["log_gain"] / shared,
     )
 
 
@@ -268,15 +292,12 @@ def _tallied(column: str, rows: Iterable[RowMapping]) -> list[WriterTally]:
 
 
 def _tally(name: str, provenance: str, rows: Sequence[RowMapping]) -> WriterTally:
-    passed = [row for row in rows if row["verdict"] == Verdict.PASS]
-    timed = [row for row in passed if row["latency_us"] and row["before_us"]]
-    gains = [math.log(row["before_us"] / row["latency_us"]) for row in timed]
     return WriterTally(
         name=name,
         provenance=Provenance(provenance),
         runs=len({row["run"] for row in rows}),
-        tries=len(rows),
-        correct=len(passed),
-        improved=sum(gain > 0 for gain in gains),
-        log_gain=sum(gains),
+        tries=sum(row["tries"] for row in rows),
+        correct=sum(row["tries"] for row in rows if row["passed"]),
+        improved=sum(row["gained"] for row in rows),
+        log_gain=sum(row["log_gain"] for row in rows),
     )

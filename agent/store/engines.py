@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,7 @@ def _opener(path: Path) -> Callable[[], Any]:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.create_function("ln", 1, math.log, deterministic=True)  # which not every build has
         return connection
 
     return connect

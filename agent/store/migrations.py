@@ -9,9 +9,10 @@ home as it was before each.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from agent.store.tables import METADATA
 from sandbox.errors import UsageError
@@ -25,8 +26,8 @@ def statements(*texts: str) -> Migration:
     """Return a migration of these statements of SQL, in order."""
 
     def run(connection: Connection) -> None:
-        for text in texts:
-            connection.exec_driver_sql(text)
+        for said in texts:
+            connection.exec_driver_sql(said)
 
     return run
 
@@ -265,6 +266,44 @@ _MANY = statements(
     "CREATE INDEX best_by_sha ON runs (best_sha)",
     "CREATE INDEX jobs_by_state ON jobs (state, created)",
 )
+
+
+def _reports_apart(connection: Connection) -> None:
+    """Give reports, twenty kilobytes of text each, a table of their own, compressed."""
+    binary = "BLOB" if connection.dialect.name == "sqlite" else "BYTEA"
+    key = "round INTEGER NOT NULL, candidate INTEGER NOT NULL"
+    statements(
+        f"CREATE TABLE reports (run TEXT NOT NULL REFERENCES runs (id), {key}, report {binary} NOT NULL,"
+        " PRIMARY KEY (run, round, candidate))",
+        f"ALTER TABLE runs ADD COLUMN baseline_report {binary}",
+    )(connection)
+    runs = connection.exec_driver_sql("SELECT id, baseline FROM runs").all()
+    told = text("UPDATE runs SET baseline_report = :packed WHERE id = :run")
+    kept = text(
+        "INSERT INTO reports (run, round, candidate, report) VALUES (:run, :round, :candidate, :packed)"
+    )
+    of_run = text("SELECT round, candidate, report FROM candidates WHERE run = :run AND report IS NOT NULL")
+    for run, baseline in runs:
+        if baseline is not None:
+            connection.execute(told, {"run": run, "packed": zlib.compress(baseline.encode())})
+        rows = [
+            {
+                "run": run,
+                "round": row.round,
+                "candidate": row.candidate,
+                "packed": zlib.compress(row.report.encode()),
+            }
+            for row in connection.execute(of_run, {"run": run})
+        ]
+        if rows:
+            connection.execute(kept, rows)
+    statements(
+        "CREATE INDEX replies_by_model ON replies (run, round, candidate, role, model, variant)",
+        "ALTER TABLE candidates DROP COLUMN report",
+        "ALTER TABLE runs DROP COLUMN baseline",
+    )(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _before_versions,
     _STRATEGIES,
@@ -273,5 +312,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     _PLANS,
     _PLACES,
     _MANY,
+    _reports_apart,
 )
 """In order; a column more is one entry more: `statements("ALTER TABLE runs ADD COLUMN ...")`."""

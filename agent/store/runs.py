@@ -7,8 +7,20 @@ import secrets
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, select, union_all, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    union_all,
+    update,
+)
 
 from agent.results import RunState, SearchRequest, Stop
 from agent.store.database import Database
@@ -22,7 +34,8 @@ from tools.reports import CheckReport
 _C = runs.c
 _OF = _C.id == bindparam("of")
 _SEEN = _C.tenant == func.coalesce(bindparam("tenant", type_=Words), _C.tenant)
-_ONE = select(runs).where(_OF, _SEEN)
+_ONE = select(*(column for column in _C if column is not _C.baseline_report)).where(_OF, _SEEN)
+_BASELINE = select(_C.baseline_report).where(_OF, _SEEN)
 _IS_THERE = select(_C.id).where(_OF)
 _SET = update(runs).where(_OF)
 _WORKED = update(runs).where(_OF).values(seconds=_C.seconds + bindparam("more"))
@@ -192,14 +205,14 @@ class Runs:
     def keep_baseline(self, run: str, report: CheckReport) -> None:
         """Store the judgement on the task's baseline."""
         architecture = "" if report.compile is None else report.compile.architecture
-        said = {"baseline": dump_report(report), "architecture": architecture}
+        said = {"baseline_report": dump_report(report), "architecture": architecture}
         with self._database.write(run) as connection:
             connection.execute(_SET, {"of": run, **said})
 
     def baseline(self, run: str) -> CheckReport | None:
         """Return the judgement on the task's baseline; None before it was judged."""
         with self._database.read() as connection:
-            text = self._row(connection, run)["baseline"]
+            text = self._row(connection, run, _BASELINE)["baseline_report"]
         return None if text is None else load_report(text)
 
     def spent(self, since: float) -> Spending:
@@ -215,8 +228,8 @@ class Runs:
             model_tokens=tokens,
         )
 
-    def _row(self, connection: Connection, run: str) -> RowMapping:
-        found = connection.execute(_ONE, {"of": run, "tenant": self._tenant}).mappings().first()
+    def _row(self, connection: Connection, run: str, query: Select[*tuple[Any, ...]] = _ONE) -> RowMapping:
+        found = connection.execute(query, {"of": run, "tenant": self._tenant}).mappings().first()
         if found is None:
             msg = f"no run named {run[:200]!r}; `warpwright runs` lists them"
             raise UsageError(msg)

@@ -6,6 +6,7 @@ PostgreSQL's are made from this; SQLite's have grown by `agent.store.migrations`
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from sqlalchemy import (
@@ -39,6 +40,21 @@ class Words(TypeDecorator[str]):
             return None
         said = str(value)
         return said.replace("\0", "\ufffd") if dialect.name == "postgresql" else said
+
+
+class Packed(TypeDecorator[str]):
+    """Text that is long and much the same, compressed; read back as it was. Text that is none is read too."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        """Return what the driver is given."""
+        return None if value is None else zlib.compress(value.encode())
+
+    def process_result_value(self, value: bytes | str | None, dialect: Dialect) -> str | None:
+        """Return what was stored."""
+        return value if value is None or isinstance(value, str) else zlib.decompress(value).decode()
 
 
 METADATA = MetaData()
@@ -85,10 +101,11 @@ runs = Table(
     ),
     *(_words("device"), _words("isolation"), _words("model"), Column("seed", BigInteger, nullable=False)),
     *(_words("state"), _maybe("stopped"), _words("error", ""), _real("seconds", "0")),
-    *(_count("pid"), _words("pid_started"), _count("cancel_asked", "0"), _maybe("baseline")),
+    *(_count("pid"), _words("pid_started"), _count("cancel_asked", "0")),
     *(Column("best_round", Integer), Column("best_candidate", Integer), _maybe("best_sha")),
     *(_words("tenant", ""), _words("strategy", ""), _words("kind", ""), _words("architecture", "")),
     *(_maybe("credit"), _words("place", ""), _real("beat", "0"), _came()),
+    Column("baseline_report", Packed),
 )
 candidates = Table(
     "candidates",
@@ -96,9 +113,14 @@ candidates = Table(
     *(_run(), _key("round", Integer), _key("candidate", Integer), _maybe("parent"), _words("features")),
     *(_words("why"), _maybe("sha"), _maybe("identity"), _maybe("duplicate_of"), _count("lost", "0")),
     *(_maybe("verdict"), _words("message", ""), Column("latency_us", Double)),
-    *(_words("provenance", "estimated"), Column("speedup", Double), _words("tune", "{}"), _maybe("report")),
+    *(_words("provenance", "estimated"), Column("speedup", Double), _words("tune", "{}")),
     *(_maybe("other"), _words("origin", ""), _words("used_features", "[]"), _maybe("niche")),
     _words("without", "[]"),
+)
+reports = Table(
+    "reports",
+    METADATA,
+    *(_run(), _key("round", Integer), _key("candidate", Integer), Column("report", Packed, nullable=False)),
 )
 replies = Table(
     "replies",
@@ -156,6 +178,11 @@ Index(
     postgresql_where=candidates.c.latency_us.is_not(None),
 )
 Index("model_calls_run", model_calls.c.run)
+Index(
+    "replies_by_model",
+    *(replies.c.run, replies.c.round, replies.c.candidate),
+    *(replies.c.role, replies.c.model, replies.c.variant),
+)
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:

@@ -19,8 +19,8 @@ from agent.store import Store
 from agent.store.jobs import Job
 from agent.store.liveness import this_place
 from agent.supervisor import keys
+from agent.toolboxes import open_toolbox
 from sandbox.spans import going_on_below
-from tools.local_toolbox import LocalToolbox
 from tools.mcp.named_orders import NamedOrder, carry_out
 from tools.tasks.catalogue import TaskCatalogue
 from tools.toolbox import Toolbox
@@ -56,11 +56,16 @@ class ResumeJob(_ModelJob):
 
 
 class OrderJob(BaseModel):
-    """An order on one kernel, and the tasks that it may name."""
+    """An order on one kernel, and the tasks that it may name.
+
+    Attributes:
+        workers: The Ray cluster whose nodes judge; None for this machine's own pool.
+    """
 
     order: NamedOrder
     own: Path | None
     paths: bool
+    workers: str | None = None
 
 
 ToolboxMaker = Callable[[str], Toolbox]
@@ -69,13 +74,13 @@ _ORDER: TypeAdapter[OrderJob] = TypeAdapter(OrderJob)
 
 
 class DeviceToolboxes:
-    """One toolbox a device, opened when first needed."""
+    """One toolbox a device, and on a cluster one a tenant; opened when first needed."""
 
     def __init__(self, home: Home, make: ToolboxMaker | None = None) -> None:
         """Open nothing yet; `make` replaces this machine's toolboxes."""
         self._home = home
         self._make = make or self._local_toolbox
-        self._open: dict[str, Toolbox] = {}
+        self._open: dict[tuple[str, str | None, str], Toolbox] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -89,13 +94,19 @@ class DeviceToolboxes:
         await self._stack.aclose()
 
     def _local_toolbox(self, device: str) -> Toolbox:
-        return LocalToolbox(device, cache=self._home.compile_cache)
+        return open_toolbox(device, None, self._home)
 
-    async def toolbox(self, device: str) -> Toolbox:
-        """Return the toolbox of a device."""
-        if device not in self._open:
-            self._open[device] = await self._stack.enter_async_context(self._make(device))
-        return self._open[device]
+    async def toolbox(self, device: str, workers: str | None = None, tenant: str = "") -> Toolbox:
+        """Return the toolbox of a device: of this machine's own pool, or of a cluster and what a tenant has there."""
+        key = (device, workers, "" if workers is None else tenant)
+        if key not in self._open:
+            made = (
+                self._make(device)
+                if workers is None
+                else open_toolbox(device, None, self._home, workers=workers, tenant=tenant)
+            )
+            self._open[key] = await self._stack.enter_async_context(made)
+        return self._open[key]
 
     async def _toolbox_of(self, request: SearchRequest, device: str) -> Toolbox | None:
         """Return the toolbox of a device; None for a search that opens its own: a cluster's, or several."""
@@ -112,7 +123,8 @@ class DeviceToolboxes:
             return await self._search(job, listen)
         asked = _ORDER.validate_json(job.request)
         catalogue = TaskCatalogue(asked.own, asked.paths)
-        answer = await carry_out(asked.order, await self.toolbox(job.device), catalogue)
+        toolbox = await self.toolbox(job.device, asked.workers, job.tenant)
+        answer = await carry_out(asked.order, toolbox, catalogue)
         return answer.model_dump_json()
 
     async def _search(self, job: Job, listen: Listener) -> None:

@@ -68,6 +68,12 @@ def _kernel() -> str:
     return find(TASK).baseline
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    """Of two searches' coders, who ask at once; whom five have no room for tries again a second later."""
+    daemon_threads = True
+
+
 def _serve(pipe: Connection) -> None:
     """Be the endpoint until the pipe is closed."""
     script = _Script()
@@ -91,7 +97,7 @@ def _serve(pipe: Connection) -> None:
                 self.wfile.write(data)
                 script.answered.append(said(body["messages"]))
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     pipe.send(f"http://127.0.0.1:{server.server_port}/v1")
     with suppress(EOFError):

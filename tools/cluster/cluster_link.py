@@ -50,6 +50,8 @@ class ClusterLink:
         self._cpus = cpus
         self._local: LocalRay | None = None
         self._desk: Any = None
+        self._gone = False
+        self._mending = threading.Lock()
 
     def open(self) -> None:
         """Connect, which takes some seconds.
@@ -99,21 +101,33 @@ class ClusterLink:
                 f"the cluster at {address} cannot be used: {last_line(error)}"
             ) from error
 
+    def _desk_there(self) -> Any:
+        """Return the desk; where the connection was gone, of whatever head is there by now."""
+        with self._mending:
+            if self._gone:
+                self.close()
+                self.open()
+                self._gone = False
+            return self._desk
+
     async def ask(self, method: str, *args: str) -> str:
-        """Ask the desk.
+        """Ask the desk. Whoever asks after a connection was gone connects anew.
 
         Raises:
             WorkerDiedError: It gave no answer: the cluster, its head or the connection is gone.
+            UsageError: The cluster that is there now asks for no token, or not for this one.
         """
         from ray.exceptions import RayError
 
         call: Any = None
         try:
-            call = await asyncio.to_thread(getattr(self._desk, method).remote, *args)
+            desk = await asyncio.to_thread(self._desk_there)
+            call = await asyncio.to_thread(getattr(desk, method).remote, *args)
             answer = asyncio.wrap_future(call.future())
             answer.add_done_callback(lambda done: done.cancelled() or done.exception())
             return await asyncio.shield(answer)  # Ray's client takes no future that somebody else cancelled
-        except (ConnectionError, RuntimeError, RayError) as error:
+        except (ConnectionError, RuntimeError, RayError, MissingDependencyError) as error:
+            self._gone = self._gone or isinstance(error, ConnectionError) or not _connected()
             raise WorkerDiedError(
                 f"the cluster at {self.workers} gave no answer: {last_line(error)}"
             ) from error
@@ -141,6 +155,12 @@ def _connect_client(address: str) -> None:
                 raise
         else:
             return
+
+
+def _connected() -> bool:
+    """Whether this process still has a connection."""
+    client: Any = importlib.import_module("ray.util.client").ray
+    return bool(client.is_connected())
 
 
 def _namespace() -> str:

@@ -7,6 +7,7 @@ import getpass
 import hashlib
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
@@ -39,7 +40,7 @@ class RayToolbox(Toolbox):
         device: str,
         *,
         cache: Path,
-        tenant: str = "",
+        tenant: str | Callable[[], str] = "",
         cpus: int | None = None,
         patience_s: float | None = None,
     ) -> None:
@@ -49,7 +50,7 @@ class RayToolbox(Toolbox):
             workers: `ray://HOST:PORT`, or `local-ray` for a Ray of this machine's own.
             device: `sim:h200`, or a GPU of the cluster: `cuda`, `cuda:h200`.
             cache: Folder for compiled programs of this machine's own.
-            tenant: Whose orders these are; empty for those of this user of this machine.
+            tenant: Whose orders these are, or what tells whose each is; empty for this user of this machine.
             cpus: Judges on CPU slots of a Ray of this machine's own; None for one a core.
             patience_s: How long the first judge is awaited; None for as long as a cluster may take to add a node.
 
@@ -59,7 +60,7 @@ class RayToolbox(Toolbox):
         self._device = cluster_device(device)
         self._workers, self._cpus = checked(workers), cpus
         self._link: ClusterLink | None = None
-        self._tenant = tenant or f"{getpass.getuser()}@{socket.gethostname()}"
+        self._whose = tenant
         isolation = os.environ.get(VARIABLE) or "auto"
         self._group = JudgeGroup.of(self._device, isolation, str(cache) if workers == LOCAL else None)
         local_s = _LOCAL_GPU_S if self._group.gpu else _LOCAL_S
@@ -86,10 +87,16 @@ class RayToolbox(Toolbox):
             told.set_attribute(VERDICT, report.verdict.value)
             return report
 
+    @property
+    def _tenant(self) -> str:
+        known = self._whose if isinstance(self._whose, str) else self._whose()
+        return known or f"{getpass.getuser()}@{socket.gethostname()}"
+
     def _desk_order(self, order: str) -> DeskOrder:
-        content = "\n".join((self._tenant, self._device, self._group.model_dump_json(), order))
+        tenant = self._tenant
+        content = "\n".join((tenant, self._device, self._group.model_dump_json(), order))
         key = hashlib.sha256(content.encode()).hexdigest()
-        return DeskOrder(key=key, tenant=self._tenant, device=self._device, group=self._group, order=order)
+        return DeskOrder(key=key, tenant=tenant, device=self._device, group=self._group, order=order)
 
     async def _ask(self, method: str, *args: str) -> Any:
         answer = ClusterAnswer.model_validate_json(await self._linked.ask(method, *args))

@@ -14,6 +14,7 @@ from agent.cli.options import (
     ModelTokensADay,
     RequestsAMinute,
     SearchesAtOnce,
+    Workers,
 )
 from agent.cli.outcome import ExitStatus, conclude
 from sandbox.errors import UsageError
@@ -21,6 +22,7 @@ from sandbox.errors import UsageError
 
 def serve(  # noqa: PLR0913 - they are the options of the command
     device: DeviceName = "auto",
+    workers: Workers = None,
     base_url: BaseUrl = None,
     http: Annotated[bool, typer.Option("--http", help="Serve over streamable HTTP, not stdio.")] = False,
     host: Annotated[
@@ -111,7 +113,7 @@ def serve(  # noqa: PLR0913 - they are the options of the command
         if not http:
             from agent.mcp.server import serve_stdio
 
-            await serve_stdio(home(), device, base_url, offer)
+            await serve_stdio(home(), device, base_url, offer, workers=workers)
             return ExitStatus.DONE
         from agent.mcp.access.http import ListenAddress, serve_http
         from agent.mcp.access.oauth import OAuth
@@ -129,7 +131,7 @@ def serve(  # noqa: PLR0913 - they are the options of the command
         )
         from agent.ui.app import user_interface
 
-        await serve_http(home(), device, base_url, address, asked, offer, user_interface)
+        await serve_http(home(), device, base_url, address, asked, offer, user_interface, workers=workers)
         return ExitStatus.DONE
 
     conclude(work, as_json=False)

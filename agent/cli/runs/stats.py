@@ -20,7 +20,7 @@ def stats(as_json: AsJson = False) -> None:
         from agent.store import Store
 
         credits = Store(home()).credits
-        earned, models, prompts = credits.earned(), credits.models(), credits.prompts()
+        earned, (models, prompts) = credits.earned(), credits.writers()
         if as_json:
             output.print_json({"features": earned, "models": models, "prompts": prompts})
         elif earned or models:

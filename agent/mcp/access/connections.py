@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 from http import HTTPStatus
 
 import h11
@@ -11,6 +12,20 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_S = 15.0
 """How long a request's line and headers may take, from the connection on, or from their first byte."""
+_FILES = 512
+"""Of a server itself: its workers' pipes, the store, what it reads and writes."""
+
+
+def room_for(connections: int) -> None:
+    """Let this process hold so many connections open beside its files, as far as the system lets it.
+
+    Most systems let a process ask for far more than the 1024 descriptors that it begins with.
+    """
+    wanted = connections + _FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class PunctualConnection(H11Protocol):

@@ -25,13 +25,13 @@ from starlette.types import ASGIApp
 from agent.home import Home
 from agent.mcp.access.beside import Beside, PageMaker, PagesOf, WebSite
 from agent.mcp.access.callers import open_access
-from agent.mcp.access.connections import PunctualConnection
+from agent.mcp.access.connections import PunctualConnection, room_for
 from agent.mcp.access.json_errors import JsonErrors
 from agent.mcp.access.oauth import OAuth
 from agent.mcp.access.rates import RateLimits
 from agent.mcp.access.tokens import Allowance, TokenFile
 from agent.mcp.offer import Offer, offered
-from agent.mcp.server import build_server, require
+from agent.mcp.server import build_server, required
 from agent.mcp.services import Services, ServicesInUse
 from sandbox.errors import MissingDependencyError, UsageError
 
@@ -100,7 +100,7 @@ class ListenAddress:
         return self.public_url or self.own_url(port)
 
 
-async def serve_http(
+async def serve_http(  # noqa: PLR0913 - what a server is made of
     home: Home,
     device: str,
     base_url: str | None,
@@ -108,6 +108,8 @@ async def serve_http(
     oauth: OAuth | None = None,
     offer: Offer | None = None,
     pages: PageMaker | None = None,
+    *,
+    workers: str | None = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. Says on standard error where it listens.
 
@@ -119,6 +121,7 @@ async def serve_http(
         oauth: An issuer whose tokens are taken too.
         offer: What is served; None for everything.
         pages: Makes what is served beside MCP; None for nothing.
+        workers: The Ray cluster that judges; None for this machine's own pool.
 
     Raises:
         UsageError: The address cannot be used, or is beyond this machine while nobody is kept out; or what is
@@ -126,23 +129,24 @@ async def serve_http(
         MissingDependencyError: This machine lacks the device, the compiler or its headers; or the OAuth issuer
             does not answer.
     """
-    require(home, device)
-    tokens = TokenFile(home.tokens)
-    guarded = oauth is not None or any(True for _ in tokens)
-    with listen(address, authenticated=guarded) as listening:
-        url = "" if oauth is None else address.url(listening.getsockname()[1])
-        access = await open_access(tokens, oauth, url) if guarded else None
-        verifier, auth = (None, None) if access is None else (access.callers, access.settings)
-        told = replace(offer or Offer(), tells_paths=False)
-        in_use = ServicesInUse()
-        server = build_server(
-            *(home, device, base_url), token_verifier=verifier, auth=auth, offer=told, opened=in_use.take
-        )
-        if address.metrics is not None:
-            _tell_prometheus(server, home, address.metrics, told)
-        scopes = () if auth is None else tuple(auth.required_scopes or ())
-        beside = None if pages is None else PagesOf(pages, home, in_use, told, scopes)
-        await serve_on(listening, server, address, verifier, beside)
+    room_for(MOST_CONNECTIONS)
+    async with required(home, device, workers):
+        tokens = TokenFile(home.tokens)
+        guarded = oauth is not None or any(True for _ in tokens)
+        with listen(address, authenticated=guarded) as listening:
+            url = "" if oauth is None else address.url(listening.getsockname()[1])
+            access = await open_access(tokens, oauth, url) if guarded else None
+            verifier, auth = (None, None) if access is None else (access.callers, access.settings)
+            told = replace(offer or Offer(), tells_paths=False)
+            in_use = ServicesInUse()
+            server = build_server(
+                *(home, device, base_url, verifier, auth, told), opened=in_use.take, workers=workers
+            )
+            if address.metrics is not None:
+                _tell_prometheus(server, home, address.metrics, told)
+            scopes = () if auth is None else tuple(auth.required_scopes or ())
+            beside = None if pages is None else PagesOf(pages, home, in_use, told, scopes)
+            await serve_on(listening, server, address, verifier, beside)
 
 
 def _tell_prometheus(server: MCPServer[Services], home: Home, address: str, offer: Offer) -> None:

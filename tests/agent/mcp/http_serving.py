@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,9 +91,11 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def http_server(home: Path, *options: str) -> Iterator[Served]:
+def http_server(home: Path, *options: str, also: Mapping[str, str] | None = None) -> Iterator[Served]:
     command = [sys.executable, "-m", "warpwright", "serve", "--http", "--port", "0", *options]
-    process = subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env={**environment(home), **(also or {})}, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     with process:
         try:

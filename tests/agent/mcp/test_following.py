@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from agent.candidates import Candidate, Trial
@@ -9,7 +12,7 @@ from agent.events import BaselineJudged, CandidateJudged, Event, RoundPlanned, R
 from agent.home import Home
 from agent.mcp.following import Followed, Progress, next_step
 from agent.results import RunState, SearchRequest
-from agent.store import NewRun, Store
+from agent.store import NewRun, Store, StoredEvent
 from sandbox.errors import UsageError
 from sandbox.verdict import Provenance, Verdict
 
@@ -114,3 +117,29 @@ def test_progress_reads_each_event_once_and_shows_no_run_that_the_store_does_not
     with pytest.raises(UsageError, match="no run named"):
         progress.of(store.seen_by("bob"), run)
     assert progress.of(store, run).status(run, RunState.RUNNING) == seen
+
+
+def test_who_asks_for_a_run_does_not_wait_for_who_reads_another(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, progress = Store(home), Progress()
+    request = SearchRequest(task="softmax", candidates=2, depth=3)
+    new = NewRun(request, "softmax", home.root, "0" * 64, "sim:h200", "process", "composer", 1)
+    slow, quick = store.create(new), store.create(new)
+    since, reading, goes_on = store.event_log.since, threading.Event(), threading.Event()
+
+    def waiting(run: str, number: int) -> list[StoredEvent]:
+        if run == slow:
+            reading.set()
+            assert goes_on.wait(30)
+        return since(run, number)
+
+    monkeypatch.setattr(store.event_log, "since", waiting)
+    with ThreadPoolExecutor(2) as threads:
+        one = threads.submit(progress.of, store, slow)
+        assert reading.wait(30)
+        try:
+            assert threads.submit(progress.of, store, quick).result(timeout=10) == Followed()
+        finally:
+            goes_on.set()
+        assert one.result(timeout=10) == Followed()

@@ -129,7 +129,9 @@ def grow(database: Path, run: str, times: int) -> None:
     """Append copies of a search's candidates as later rounds: each copy a line of kernels of its own."""
     copied = "run, round + {0} * (SELECT max(round) FROM candidates WHERE run = :run), candidate"
     named = "iif({1} = (SELECT sha FROM candidates WHERE run = :run AND round = 0), {1}, printf('%04d', {0}) || substr({1}, 5))"
-    same = "features, why, verdict, message, latency_us, provenance, speedup, tune, report, origin, used_features, niche"
+    same = (
+        "features, why, verdict, message, latency_us, provenance, speedup, tune, origin, used_features, niche"
+    )
     with closing(sqlite3.connect(database)) as connection, connection:
         rows = [
             f"SELECT {copied.format(copy)}, {named.format(copy, 'sha')}, {named.format(copy, 'parent')}, {same}"
@@ -139,4 +141,11 @@ def grow(database: Path, run: str, times: int) -> None:
         connection.execute(
             f"INSERT INTO candidates (run, round, candidate, sha, parent, {same}) {' UNION ALL '.join(rows)}",
             {"run": run},
+        )
+        kept = [
+            f"SELECT {copied.format(copy)}, report FROM reports WHERE run = :run AND round > 0"
+            for copy in range(1, times)
+        ]
+        connection.execute(
+            f"INSERT INTO reports (run, round, candidate, report) {' UNION ALL '.join(kept)}", {"run": run}
         )

@@ -6,6 +6,7 @@ import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,15 +16,17 @@ from agent.events import RoundPlanned
 from agent.home import Home
 from agent.results import RunState, SearchRequest
 from agent.search.starting import resume_search, start_search
-from agent.store import NewRun, Store
+from agent.store import NewRun, Store, backups
 from agent.store.address import VARIABLE
 from agent.store.ledger import CallCost
+from agent.store.migrations import MIGRATIONS, statements
 from agent.store.questions import Asked
 from agent.store.replies import Reply, ReplyKey
 from sandbox.errors import UsageError
-from sandbox.verdict import Verdict
+from sandbox.verdict import Provenance, Verdict
 from tests.agent.search_fakes import FakeToolbox
 from tests.postgres import cluster
+from tools.reports import CheckReport
 
 KEY = ReplyKey(1, 1, "coder", "ff")
 ASKED = Asked(({"role": "user", "content": "écris ✓"},), ({"name": "tool"},))
@@ -39,7 +42,10 @@ async def filled(home: Home) -> str:
     run = store.create(new)
     submission = Submission(1, 1, CandidatePlan(None, ("x",), "why"), store.kernels.keep(run, "text"))
     store.candidates.add(run, submission)
-    trial = submission.judged(Verdict.PASS, "said").model_copy(update={"latency_us": 8.0})
+    report = CheckReport(Verdict.PASS, "mine", "sim:h200", Provenance.ESTIMATED, "said")
+    store.runs.keep_baseline(run, report)
+    found = {"latency_us": 8.0, "report": report}
+    trial = submission.judged(Verdict.PASS, "said").model_copy(update=found)
     store.candidates.judge(run, trial)
     store.candidates.set_best(run, trial, store.kernels.keep(run, "text"))
     store.kernels.write_best(run, "text")
@@ -55,6 +61,18 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> H
     if engine == "postgresql":
         monkeypatch.setenv(VARIABLE, cluster().database())
     return Home(tmp_path / "elsewhere")
+
+
+def lines(content: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in content.splitlines()]
+
+
+def rows_of(file: Path, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table as a backup has them."""
+    with tarfile.open(file) as archive:
+        found = archive.extractfile(f"tables/{table}.jsonl")
+        assert found is not None
+        return lines(found.read())
 
 
 def changed(file: Path, change: Callable[[str, bytes], bytes]) -> None:
@@ -126,23 +144,49 @@ async def test_a_backup_of_an_earlier_version_is_restored(
     run, file = await filled(home), tmp_path / "kept"
     Store(home).back_up(file)
 
+    kept = Store(home).candidates.trials(run)
+    reports = {
+        (row["run"], row["round"], row["candidate"]): row["report"] for row in rows_of(file, "reports")
+    }
+
+    def was(table: str, row: dict[str, Any]) -> dict[str, Any]:
+        if table == "candidates":
+            return {**row, "report": reports.get((row["run"], row["round"], row["candidate"]))}
+        if table == "runs":
+            row = {**row, "baseline": row["baseline_report"]}
+            return {key: row[key] for key in row if key not in ("place", "beat", "baseline_report")}
+        return row
+
     def earlier(name: str, content: bytes) -> bytes:
         if name == "backup.json":
-            return json.dumps({**json.loads(content), "version": 5}).encode()
-        if name == "tables/runs.jsonl":
-            rows = [json.loads(line) for line in content.splitlines()]
-            return b"".join(
-                json.dumps({key: row[key] for key in row if key not in ("place", "beat")}).encode() + b"\n"
-                for row in rows
-            )
+            told = json.loads(content)
+            del told["rows"]["reports"]
+            return json.dumps({**told, "version": 5}).encode()
+        if name in ("tables/runs.jsonl", "tables/candidates.jsonl"):
+            table = Path(name).stem
+            return b"".join(json.dumps(was(table, row)).encode() + b"\n" for row in lines(content))
         return content
 
     changed(file, earlier)
     there = elsewhere(tmp_path, monkeypatch, "sqlite")
     Store(there).restore(file)
     assert Store(there).get_result(run).best is not None
+    assert Store(there).candidates.trials(run) == kept
     (exchange,) = Store(there).replies(run).exchanges(("coder",))
     assert exchange.asked == ASKED
+
+
+async def test_reports_of_a_backup_of_the_version_before_are_packed_as_those_of_this_one(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = await filled(home)
+    kept = Store(home).candidates.trials(run)
+    Store(home).back_up(tmp_path / "kept")
+    monkeypatch.setattr(backups, "MIGRATIONS", (*MIGRATIONS, statements("SELECT 1")))
+    there = elsewhere(tmp_path, monkeypatch, "sqlite")
+    Store(there).restore(tmp_path / "kept")
+    assert Store(there).candidates.trials(run) == kept
+    assert any(one.report is not None for one in kept)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, inspect, update
+from sqlalchemy import Connection, LargeBinary, func, inspect, select, text, type_coerce, update
 
+from agent.candidates import CandidatePlan, Submission
 from agent.home import Home
 from agent.results import RunState, SearchRequest
 from agent.store import NewRun, Store
@@ -15,9 +16,12 @@ from agent.store.address import VARIABLE, database_of
 from agent.store.database import Database
 from agent.store.liveness import SILENT_S
 from agent.store.migrations import MIGRATIONS, statements
-from agent.store.tables import METADATA, runs
+from agent.store.records import dump_report
+from agent.store.tables import METADATA, reports, runs
 from sandbox.errors import MissingDependencyError, UsageError
+from sandbox.verdict import Provenance, Verdict
 from tests.postgres import cluster
+from tools.reports import CheckReport
 
 NEW = NewRun(SearchRequest(task="t"), "t", Path("/t"), "ab" * 32, "sim:h200", "process", "m", 7)
 
@@ -64,6 +68,46 @@ def test_a_later_migration_changes_either_engine_once(home: Home):
     assert (said, store.get_run(run).task) == (["blue"], "t")
     with pytest.raises(UsageError, match="newer warpwright"):
         Store(home)
+
+
+def test_reports_that_lay_uncompressed_beside_their_candidates_are_read_as_they_were(home: Home):
+    store = Store(home)
+    run = store.create(NEW)
+    report = CheckReport(Verdict.PASS, "t", "sim:h200", Provenance.ESTIMATED, "é" * 20_000)
+    store.runs.keep_baseline(run, report)
+    for number in (1, 2):
+        submission = Submission(1, number, CandidatePlan(), f"{number}" * 64)
+        store.candidates.add(run, submission)
+        kept = report if number == 1 else None
+        store.candidates.judge(run, submission.judged(Verdict.PASS, "").model_copy(update={"report": kept}))
+    database = Database(database_of(home))
+    with database.write("schema") as connection:
+        as_before_version_8(connection, dump_report(report))
+    again = Store(home)
+    assert again.runs.baseline(run) == report
+    assert [trial.report for trial in again.candidates.trials(run)] == [report, None]
+    with database.read() as connection:
+        size = connection.execute(
+            select(func.length(type_coerce(reports.c.report, LargeBinary)))
+        ).scalar_one()
+    assert size < 1000, "it is compressed"
+
+
+def as_before_version_8(connection: Connection, report: str) -> None:
+    """Have the report of candidate 1 and of the baseline where the seventh migration left them."""
+    for said in (
+        "ALTER TABLE candidates ADD COLUMN report TEXT",
+        "ALTER TABLE runs ADD COLUMN baseline TEXT",
+        "DROP TABLE reports",
+        "ALTER TABLE runs DROP COLUMN baseline_report",
+        "DROP INDEX replies_by_model",
+        "PRAGMA user_version = 7"
+        if connection.dialect.name == "sqlite"
+        else "UPDATE schema_version SET number = 7",
+    ):
+        connection.exec_driver_sql(said)
+    connection.execute(text("UPDATE candidates SET report = :said WHERE candidate = 1"), {"said": report})
+    connection.execute(text("UPDATE runs SET baseline = :said"), {"said": report})
 
 
 def test_a_run_of_another_machine_is_known_by_when_it_was_last_heard(home: Home):

@@ -22,7 +22,7 @@ from agent.results import RunState, SearchRequest
 from agent.store import Store, jobs
 from agent.store.jobs import Job, JobState, NewJob
 from agent.store.liveness import Owner
-from agent.supervisor import keys
+from agent.supervisor import keys, work
 from agent.supervisor.presence import Starter, presence, supervisor_of
 from agent.supervisor.supervising import supervise
 from agent.supervisor.work import DeviceToolboxes, OrderJob, ResumeJob
@@ -33,7 +33,7 @@ from tools.mcp.benchmarks import BenchmarkAnswer
 from tools.mcp.named_orders import NamedOrder, called
 from tools.tasks.catalogue import TaskCatalogue
 from tools.tasks.task import Task
-from tools.toolbox import CheckOrder, Order, TestOrder
+from tools.toolbox import CheckOrder, Order, TestOrder, Toolbox
 
 R = TypeVar("R")
 
@@ -117,6 +117,24 @@ async def test_an_order_is_carried_out_and_its_answer_read_back(
     answers = [BenchmarkAnswer.model_validate_json(one.answer or "") for one in found[:2]]
     assert [(one.verdict, one.latency_us) for one in answers] == [("pass", 5.0), ("wrong_result", None)]
     assert "no task or folder is called `no_such_task`" in found[2].error
+
+
+async def test_an_order_of_a_server_on_a_cluster_is_carried_out_there_for_its_tenant(
+    home: Home, task_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[dict[str, object]] = []
+
+    def opening(device: str, remote: str | None, home: Home, **where: object) -> Toolbox:
+        opened.append({"device": device, **where})
+        return FakeToolbox()
+
+    monkeypatch.setattr(work, "open_toolbox", opening)
+    asked = OrderJob(order=order(task_folder, kernel()), own=home.tasks, paths=True, workers="ray://there:1")
+    async with DeviceToolboxes(home) as bench:
+        for tenant in ("ann", "ann", "bob"):
+            await bench.carry_out(Job("check", asked.model_dump_json(), "sim:fake", tenant), lambda _: None)
+    there = {"device": "sim:fake", "workers": "ray://there:1"}
+    assert opened == [{**there, "tenant": "ann"}, {**there, "tenant": "bob"}]
 
 
 async def test_a_path_is_no_name_for_a_job_of_someone_who_may_not_use_paths(

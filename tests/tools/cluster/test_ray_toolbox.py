@@ -40,7 +40,7 @@ def held() -> Iterator[list[ClusterLink]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("OPENAI_API_KEY", "WARPWRIGHT_TOOLS_TOKEN", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, SECRET)
-        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
             patch.delenv(name, raising=False)
         patch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "3")  # seconds, for the test that ends the head
         found: list[ClusterLink] = []
@@ -190,7 +190,7 @@ def test_a_head_lets_nobody_in_without_its_token(link: ClusterLink, monkeypatch:
         try_door(link.address, within_s=5)
 
 
-async def test_a_head_that_is_gone_is_said_and_is_no_wrong_kernel(
+async def test_a_head_that_is_gone_is_said_and_is_no_wrong_kernel_and_who_asks_again_finds_the_next_head(
     link: ClusterLink, held: list[ClusterLink], cache: Path, task: Task
 ):
     assert link.folder is not None
@@ -199,4 +199,6 @@ async def test_a_head_that_is_gone_is_said_and_is_no_wrong_kernel(
             os.kill(pid, signal.SIGKILL)
         with pytest.raises(WorkerError, match="gave no answer"):
             await toolbox.do(CheckOrder(task, f"{task.baseline}\n// asked of nobody\n"))
+        report = await toolbox.do(CheckOrder(task, f"{task.baseline}\n// asked again\n", benches=False))
+    assert report.verdict is Verdict.PASS
     leave(held.pop())

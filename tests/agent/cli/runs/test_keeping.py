@@ -23,13 +23,13 @@ def test_a_backup_is_written_restored_elsewhere_and_refused_where_runs_are(
 ) -> None:
     run, file = asyncio.run(filled(Home(home))), tmp_path / "kept.tar.gz"
     written = warpwright("backup", str(file))
-    assert written.stdout == f"1 runs (9 rows, 3 files) kept in {file}\n", written.output
+    assert written.stdout == f"1 runs (10 rows, 3 files) kept in {file}\n", written.output
     refused = warpwright("restore", str(file))
     assert refused.exit_code == 2
     assert "has runs already" in refused.output
     monkeypatch.setenv("WARPWRIGHT_HOME", str(tmp_path / "new"))
     told = json.loads(warpwright("restore", str(file), "--json").stdout)
-    assert told == {"runs": 1, "rows": 9, "files": 3}
+    assert told == {"runs": 1, "rows": 10, "files": 3}
     assert Store(Home(tmp_path / "new")).get_run(run).task == "mine"
 
 
