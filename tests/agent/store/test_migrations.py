@@ -25,8 +25,11 @@ from sandbox.errors import UsageError
 from sandbox.verdict import Verdict
 from tests.agent.model_server import serving
 from tests.agent.store.kept_home import FIXTURES, reply, unpack
+from tests.exhaustive import EXHAUSTIVE
 
 KEPT = sorted(FIXTURES.glob("before_version_*.tar.xz"))
+RESUMED = KEPT if EXHAUSTIVE else [KEPT[0], KEPT[-1]]
+"""Homes whose searches go on; all of them get the same schema, and are listed and shown."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -36,7 +39,11 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
-@pytest.fixture(params=KEPT, ids=lambda kept: kept.name.partition(".")[0])
+def name_of(kept: Path) -> str:
+    return kept.name.partition(".")[0]
+
+
+@pytest.fixture(params=KEPT, ids=name_of)
 def kept(request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("WARPWRIGHT_HOME", str(home.root))
@@ -108,6 +115,7 @@ def test_the_runs_of_an_earlier_home_are_listed_and_shown(kept: Home) -> None:
     assert again["best"]["sha"] == result.best.sha
 
 
+@pytest.mark.parametrize("kept", RESUMED, ids=name_of, indirect=True)
 async def test_an_earlier_search_of_the_composer_goes_on_where_it_was_killed(
     kept: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -125,6 +133,7 @@ async def test_an_earlier_search_of_the_composer_goes_on_where_it_was_killed(
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("kept", RESUMED, ids=name_of, indirect=True)
 async def test_an_earlier_search_of_a_model_goes_on_and_asks_for_nothing_that_was_written(
     kept: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
