@@ -29,7 +29,7 @@ async def supervised_here(home: Home) -> AsyncIterator[None]:
     stop = asyncio.Event()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Starter, "ensure", lambda self: None)
-        patched.setattr(services, "LocalToolbox", toolbox)
+        patched.setattr(services, "open_toolbox", toolbox)
         task = asyncio.create_task(supervise(home, stop, 600, toolbox))
         yield
         stop.set()
