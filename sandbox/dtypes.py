@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+_EXPONENT = np.uint64(0x7FF0000000000000)
+
 
 @dataclass(frozen=True)
 class FloatLayout:
@@ -92,3 +94,8 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 
         return np.dtype(ml_dtypes.bfloat16)
     return np.dtype(name)
+
+
+def power_below(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the power of two at or below the magnitude of each float64; 0 below the normal ones, else infinity."""
+    return (values.view(np.uint64) & _EXPONENT).view(np.float64)

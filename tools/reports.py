@@ -361,7 +361,12 @@ def confidence_text(error: float | None, bottleneck: Bottleneck) -> str:
     return "" if error is None else f"about {100 * error:.0f} percent for kernels bound by {bottleneck}"
 
 
+def sizes_text(dims: Mapping[str, int]) -> str:
+    """Return sizes in words, as in `m=4, n=7`."""
+    return ", ".join(f"{name}={size}" for name, size in dims.items())
+
+
 def not_judged_text(verdict: Verdict | None, shapes: Iterable[Mapping[str, int]]) -> str:
     """Return what a pass is short of, as in ` (not judged at m=4, n=7; m=4, n=8)`; empty where of nothing."""
-    said = "; ".join(", ".join(f"{name}={size}" for name, size in dims.items()) for dims in shapes)
+    said = "; ".join(map(sizes_text, shapes))
     return f" (not judged at {said})" if said and verdict is Verdict.PASS else ""

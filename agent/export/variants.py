@@ -19,6 +19,7 @@ from sandbox.errors import UsageError
 from tools.expressions import ExpressionError
 from tools.kernel.file import KernelFile
 from tools.kernel.source_text import identifiers
+from tools.reports import sizes_text
 from tools.stages.compiling import Build, CompileStage
 from tools.tasks.task import DimLimits, Task
 
@@ -176,9 +177,8 @@ async def _built(
 ) -> Build:
     compiled = await stage.compile(task, kernel, dims, tune)
     if compiled.build is None:
-        said = ", ".join(f"{name}={size}" for name, size in dims.items())
         raise UsageError(
-            f"it cannot be exported for {stage.architecture} ({said}): {compiled.report.message}"
+            f"it cannot be exported for {stage.architecture} ({sizes_text(dims)}): {compiled.report.message}"
         )
     return compiled.build
 

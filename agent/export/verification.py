@@ -14,7 +14,7 @@ from agent.report.figures import amount
 from agent.report.kernels import kernel_account
 from agent.report.visible import visible
 from sandbox.verdict import Provenance
-from tools.reports import CheckReport, not_judged_text
+from tools.reports import CheckReport, not_judged_text, sizes_text
 
 _SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~!]")
 
@@ -72,7 +72,7 @@ def common_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
         form=form,
         tested=_TESTED[form],
         told=told,
-        told_sizes=_sizes,
+        told_sizes=sizes_text,
         unjudged=unjudged,
         plain=plain,
         today=datetime.now(UTC).date().isoformat(),
@@ -94,12 +94,12 @@ def told_judgement(kernel: ExportedKernel, report: CheckReport) -> ToldJudgement
     account = kernel_account(report, "kernel", kernel.text)
     tested = () if report.test is None else report.test.cases
     latencies = tuple(
-        f"{_sizes(one.dims)}: {amount(one.latency.value, one.latency.unit)} ({one.latency.provenance})"
+        f"{sizes_text(one.dims)}: {amount(one.latency.value, one.latency.unit)} ({one.latency.provenance})"
         for one in account.shapes
     )
     verdict = f"{report.verdict}{not_judged_text(report.verdict, report.not_judged)}"
     return ToldJudgement(
-        report, account, tuple(dict.fromkeys(_sizes(case.dims) for case in tested)), latencies, verdict
+        report, account, tuple(dict.fromkeys(sizes_text(case.dims) for case in tested)), latencies, verdict
     )
 
 
@@ -113,10 +113,6 @@ def unjudged(kernel: ExportedKernel) -> list[tuple[int, ...]]:
                 values = plan.values(case.dims)
                 seen.add(tuple(values[key] for key in keys))
     return [one.values for one in kernel.compiled.variants if one.values not in seen]
-
-
-def _sizes(dims: dict[str, int]) -> str:
-    return ", ".join(f"{name}={size}" for name, size in dims.items())
 
 
 def plain(text: object) -> str:

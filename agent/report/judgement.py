@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sandbox.verdict import Provenance, Verdict
-from tools.reports import CheckReport, TestReport
+from tools.reports import CheckReport, TestReport, sizes_text
 
 
 def judged(report: CheckReport) -> tuple[str, ...]:
@@ -22,7 +22,7 @@ def judged(report: CheckReport) -> tuple[str, ...]:
             f"Hazards looked for by {', '.join(report.hazards.tools) or 'no tool'}: {report.hazards.message}."
         )
     if report.proof is not None:
-        dims = _dims(report.proof.dims)
+        dims = sizes_text(report.proof.dims)
         said.append(f"Races in every schedule at {dims}: {report.proof.opinion} ({report.proof.message}).")
     if report.swept:
         said.append(f"{report.swept} settings of the tunables tried, the best correct one kept.")
@@ -63,7 +63,7 @@ def not_judged(report: CheckReport) -> tuple[str, ...]:
 def _sampled(report: CheckReport) -> list[str]:
     shapes = () if report.profile is None else report.profile.shapes
     return [
-        f"The estimate of {launch.kernel} at {_dims(shape.dims)} is from {launch.sampled_blocks} of"
+        f"The estimate of {launch.kernel} at {sizes_text(shape.dims)} is from {launch.sampled_blocks} of"
         f" {launch.total_blocks} blocks."
         for shape in shapes
         for launch in shape.launches
@@ -82,8 +82,4 @@ def _largest(tested: TestReport) -> str:
 
 
 def _shapes(shapes: Iterable[Mapping[str, int]]) -> str:
-    return "; ".join(_dims(dims) for dims in shapes)
-
-
-def _dims(dims: Mapping[str, int]) -> str:
-    return ", ".join(f"{name}={size}" for name, size in dims.items())
+    return "; ".join(map(sizes_text, shapes))

@@ -99,6 +99,11 @@ class GraphNode:
     results: tuple[GraphTensor, ...]
     line: int
 
+    @property
+    def plain_operator(self) -> str:
+        """The operator's name without `aten.` and without its overload."""
+        return self.operator.removeprefix("aten.").partition(".")[0]
+
 
 @dataclass(frozen=True)
 class SizeSymbol:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from typing import Any, TypeVar
+
+import numpy as np
 
 from sandbox.asking import LimitReached, ask_within
 from sandbox.closing import AsyncClosing
+from sandbox.device import Array
 from sandbox.errors import MissingDependencyError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
@@ -84,7 +88,8 @@ class TorchGraphs(AsyncClosing):
         Raises:
             WorkerError: The environment failed.
         """
-        return await self._ask(call, Evaluated, call.exported.file)
+        inputs = {name: _wide(array) for name, array in call.inputs.items()}
+        return await self._ask(replace(call, inputs=inputs), Evaluated, call.exported.file)
 
     async def fitting(self, call: SizesCall) -> FittingSizes | ExportFault:
         """Say which sizes an exported graph takes.
@@ -120,3 +125,7 @@ class TorchGraphs(AsyncClosing):
             "memory": f"it needs more than {MEMORY_BYTES >> 30} GiB of memory",
         }.get(found.limit, f"its worker was lost: {found.said}")
         return ExportFault(what, None)
+
+
+def _wide(array: Array) -> Array:
+    return array if array.dtype.kind in "iub" else array.astype(np.float64)

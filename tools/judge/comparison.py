@@ -156,19 +156,15 @@ def _judge_slice(got: Array, expected: Float64s, bound: ErrorBound, dtype: str, 
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs(values - expected)
         settled = _settled(values, expected, limit, dtype)
-        if settled is None:
-            return _Judged(
-                expected, error > limit, _largest(error / limit), _least_constant(error, bound, error == 0)
-            )
         wrong = ~(settled | (np.isfinite(expected) & (error <= limit)))
         ratio = np.where(settled, 0.0, error / limit)
     return _Judged(expected, wrong, _largest(ratio), _least_constant(error, bound, settled))
 
 
-def _settled(values: Float64s, expected: Float64s, limit: Float64s, dtype: str) -> Array | None:
-    """Where a result is right whatever its error is; None where all are finite, and their errors decide."""
+def _settled(values: Float64s, expected: Float64s, limit: Float64s, dtype: str) -> Array:
+    """Where a result is right whatever its error is."""
     if np.isfinite(values).all() and np.isfinite(expected).all():
-        return None
+        return values == expected
     overflow = np.abs(expected) + limit >= FLOATS[dtype].overflow
     return (
         (values == expected)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.dtypes import FLOATS, FloatLayout
+from sandbox.dtypes import FLOATS, FloatLayout, power_below
 
 Array = np.ndarray[Any, Any]
 Float64s = np.ndarray[Any, np.dtype[np.float64]]
@@ -15,8 +15,6 @@ Float64s = np.ndarray[Any, np.dtype[np.float64]]
 
 SLICE = 1 << 14
 """Elements that are judged at a time: what a slice needs on the way fits the cache."""
-
-_EXPONENT = np.uint64(0x7FF0000000000000)
 
 KEEPS_SUBNORMALS = frozenset({"float16"})
 """Formats whose results below the smallest normal number may not be 0.
@@ -34,8 +32,7 @@ def unit_in_last_place(values: Float64s, form: FloatLayout) -> Float64s:
         values: Float64 values of any shape; where not finite, the result is meaningless.
         form: The format whose spacing is wanted.
     """
-    below = (values.view(np.uint64) & _EXPONENT).view(np.float64)  # the power of two at or below it
-    return np.maximum(below, 2.0**form.least_exponent) * 2.0**-form.fraction_bits
+    return np.maximum(power_below(values), 2.0**form.least_exponent) * 2.0**-form.fraction_bits
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tools.judge.comparison import Comparison
+from tools.reports import sizes_text
 from tools.tasks.generators import parse_call
 from tools.tasks.task import CapturedCase, Case, Task
 
@@ -33,7 +34,7 @@ def shorten(text: str, limit: int = LIMIT) -> str:
 
 def describe_case(task: Task, case: Case, seed: int) -> str:
     """Return a case's sizes, generators and seed, as in `n=33 with x ~ normal(0, 1), seed 5`."""
-    sizes = ", ".join(f"{name}={size}" for name, size in case.dims.items())
+    sizes = sizes_text(case.dims)
     data = ", ".join(f"{name} ~ {call}" for name, call in _drawn(task, case).items())
     if isinstance(case, CapturedCase):
         data = f"what was captured in {case.file}{f', {data}' if data else ''}"

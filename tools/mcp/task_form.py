@@ -12,6 +12,7 @@ from tools.judge.explanation import LIMIT, shorten
 from tools.mcp import limits
 from tools.mcp.answers import NamedNumber, Numbers
 from tools.mcp.drafts import NewTask
+from tools.reports import sizes_text
 from tools.tasks.drafting import NAME
 from tools.tasks.task import (
     CapturedCase,
@@ -175,8 +176,7 @@ def _form_case(case: Case) -> Mapping[str, Any]:
 
 
 def _told_captured(case: CapturedCase) -> str:
-    sizes = ", ".join(f"{name}={size}" for name, size in case.dims.items())
-    return f"{case.file} at {sizes}"
+    return f"{case.file} at {sizes_text(case.dims)}"
 
 
 def _plain(form: TaskForm | TaskChanges) -> dict[str, Any]:

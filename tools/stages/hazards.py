@@ -11,7 +11,7 @@ from sandbox.device import Device
 from sandbox.verdict import Verdict
 from tools.judge.explanation import shorten
 from tools.judge.questions import Oracle
-from tools.reports import HazardReport
+from tools.reports import HazardReport, sizes_text
 from tools.stages.compiling import Build, any_scalars
 from tools.tasks.task import Case, Task
 
@@ -68,9 +68,8 @@ class HazardStage:
         report = HazardReport(Verdict.PASS, shorten(found.message), found.tools)
         if found.fault is None:
             return report
-        sizes = ", ".join(f"{name}={size}" for name, size in case.dims.items())
         line = f" (line {found.fault.line})" if found.fault.line is not None else ""
-        message = shorten(f"{found.message}{line}; at {sizes}.")
+        message = shorten(f"{found.message}{line}; at {sizes_text(case.dims)}.")
         return replace(report, verdict=found.fault.verdict, message=message, fault=found.fault)
 
 

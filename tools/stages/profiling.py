@@ -18,7 +18,7 @@ from tools.awaiting import Memo, together
 from tools.judge.explanation import shorten
 from tools.judge.questions import Samples
 from tools.preference import indistinct
-from tools.reports import CompileReport, ProfileReport, ShapeTiming, Timing, confidence_text
+from tools.reports import CompileReport, ProfileReport, ShapeTiming, Timing, confidence_text, sizes_text
 from tools.stages.compiling import CompileStage
 from tools.tasks.task import Case, Task
 
@@ -180,7 +180,7 @@ def geometric_mean(values: Sequence[float]) -> float | None:
 
 def sizes(case: Case) -> str:
     """Return a shape in words."""
-    return ", ".join(f"{name}={size}" for name, size in case.dims.items()) or "the only shape"
+    return sizes_text(case.dims) or "the only shape"
 
 
 def not_compiled(report: CompileReport, case: Case) -> ProfileReport:

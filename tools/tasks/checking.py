@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from sandbox.dtypes import DTYPE_BYTES
 from tools import expressions
 from tools.expressions import CASTS, FUNCTION_NAMES, ExpressionError
+from tools.reports import sizes_text
 from tools.tasks.captured import captured_problem, file_problem
 from tools.tasks.errors import GeneratorError, TaskError
 from tools.tasks.generators import check_call
@@ -173,7 +174,7 @@ class _Checker:
     def _affordable(self, case: Case, place: Place) -> None:
         elements = sum(math.prod(argument_size(argument, case.dims)) for argument in self._spec.arguments)
         if elements > MAX_TEST_ELEMENTS:
-            sizes = ", ".join(f"{name}={size}" for name, size in case.dims.items())
+            sizes = sizes_text(case.dims)
             raise self._error(
                 f"expected a test case of at most {MAX_TEST_ELEMENTS} elements in all arguments, found {elements} at"
                 f" {sizes}: every test runs in full; large sizes belong into [[bench]]",

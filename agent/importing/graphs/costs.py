@@ -58,7 +58,7 @@ _SUM = re.compile(r"[-+/%(]")
 
 def work_of(t: Translator, node: GraphNode) -> str:
     """Return how many floating point operations a node takes at least; empty for none."""
-    name = node.operator.removeprefix("aten.").partition(".")[0]
+    name = node.plain_operator
     if name in _FREE or not node.results:
         return ""
     operands = [_operand(t, one.text) for one in node.arguments if one.kind is ArgumentKind.VALUE]

@@ -89,7 +89,7 @@ def draft(graph: TorchGraph, summary: str) -> GraphDraft:
         _reference(translator, summary, arguments, [one.name for one in dims], outputs, graph),
         costs.total(work, sizes),
         costs.bytes_of(whole, sizes),
-        tuple(node.operator.removeprefix("aten.").partition(".")[0] for node in graph.nodes),
+        tuple(node.plain_operator for node in graph.nodes),
         (*graph.notes, *translator.notes),
     )
 

@@ -18,7 +18,8 @@ from sandbox.torch_graphs.graph import EvaluateCall, ExportCall, ExportFault
 from sandbox.torch_graphs.service import TorchGraphs
 from tools.judge.oracle import TaskOracle
 from tools.judge.questions import Question
-from tools.tasks.task import Case, Task, WholeTask
+from tools.reports import sizes_text
+from tools.tasks.task import Task, WholeTask
 
 _SEEDS = (11, 12)
 
@@ -70,8 +71,8 @@ class Holding:
                 try:
                     question = await oracle.question(case, seed)
                 except UsageError as error:
-                    return NotImported(f"its translation fails at {_at(case)}: {error}")
-                inputs = {made.inputs[name]: _wide(array) for name, array in _given(question, task).items()}
+                    return NotImported(f"its translation fails at {sizes_text(case.dims)}: {error}")
+                inputs = {made.inputs[name]: array for name, array in _given(question, task).items()}
                 sizes = {**(example or {}), **made.symbol_sizes(case.dims)}
                 answer = await self._graphs.evaluate(EvaluateCall(call, sizes, inputs, outputs))
                 if isinstance(answer, ExportFault):
@@ -79,8 +80,9 @@ class Holding:
                 for expected, got in zip(question.expected, answer.outputs, strict=True):
                     fault = difference(expected.values, got, expected.magnitude)
                     if fault:
+                        at = sizes_text(case.dims)
                         return NotImported(
-                            f"its translation computes something else than the module at {_at(case)}: {fault}"
+                            f"its translation computes something else than the module at {at}: {fault}"
                         )
                 found.append((question, answer.outputs))
         return found
@@ -95,11 +97,3 @@ def somewhere(task: WholeTask) -> Task:
 def _given(question: Question, task: WholeTask) -> dict[str, Array]:
     scalars = {name: np.asarray(value) for name, value in question.scalars.items()}
     return {**question.inputs, **scalars}
-
-
-def _wide(array: Array) -> Array:
-    return array.astype(np.float64) if array.dtype.kind not in "iub" else array
-
-
-def _at(case: Case) -> str:
-    return ", ".join(f"{name}={size}" for name, size in case.dims.items())

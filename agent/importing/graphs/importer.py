@@ -174,7 +174,7 @@ class Importer:
 
 
 def _summary(graph: TorchGraph) -> str:
-    names = [node.operator.removeprefix("aten.").partition(".")[0] for node in graph.nodes]
+    names = [node.plain_operator for node in graph.nodes]
     said = [
         name
         for name in dict.fromkeys(names)

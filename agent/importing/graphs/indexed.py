@@ -30,7 +30,7 @@ def indexed_sizes(graph: TorchGraph) -> dict[str, int]:
     tensors = {one.name: one.tensor for one in graph.inputs}
     pinned: dict[str, int] = {}
     for node in graph.nodes:
-        name, first = _name(node), node.arguments[0] if node.arguments else None
+        name, first = node.plain_operator, node.arguments[0] if node.arguments else None
         if name in _SAME_VALUES and first is not None and first.text in drawn:
             drawn.add(node.name)
         sides = (side for indices, side in _indexed(node, tensors) if indices in drawn)
@@ -42,7 +42,7 @@ def indexed_sizes(graph: TorchGraph) -> dict[str, int]:
 
 def _indexed(node: GraphNode, tensors: Mapping[str, GraphTensor]) -> Iterator[tuple[str, str]]:
     """What a node takes for indices, and the side that they point into."""
-    name, given = _name(node), node.arguments
+    name, given = node.plain_operator, node.arguments
     if len(given) < 2 or given[0].text not in tensors:
         return
     shape = tensors[given[0].text].shape
@@ -57,7 +57,3 @@ def _indexed(node: GraphNode, tensors: Mapping[str, GraphTensor]) -> Iterator[tu
 
 def _side(shape: tuple[str, ...], axis: GraphArgument) -> str:
     return shape[int(axis.text)]
-
-
-def _name(node: GraphNode) -> str:
-    return node.operator.removeprefix("aten.").partition(".")[0]

@@ -26,6 +26,7 @@ from sandbox.torch_graphs.graph import (
 )
 from sandbox.torch_graphs.service import TorchGraphs
 from tools.expressions import parse
+from tools.reports import sizes_text
 from tools.tasks.captured import MAX_BYTES, array_problem, captured_case
 from tools.tasks.generators import generate
 from tools.tasks.task import CapturedCase, WholeTask, argument_size
@@ -136,7 +137,7 @@ class Capturing:
         computed = tuple(one.name for one in module.part.inputs if one.name not in inside)
         given = {**_drawn(module, symbols, whole), **whole}
         # Of all the module nothing is needed, but whether it takes these values.
-        call = EvaluateCall(module.call, symbols, {name: _wide(one) for name, one in given.items()}, computed)
+        call = EvaluateCall(module.call, symbols, given, computed)
         answer = await self._graphs.evaluate(call)
         if isinstance(answer, ExportFault):
             return answer
@@ -201,7 +202,7 @@ def _case(
 def _said(
     module: CapturedModule, case: CapturedCase, sizes: Mapping[str, int], names: Sequence[str]
 ) -> list[str]:
-    at, file = ", ".join(f"{name}={size}" for name, size in sizes.items()), module.captured.file
+    at, file = sizes_text(sizes), module.captured.file
     whole = module.part is module.graph
     origin = f"as captured in {file}" if whole else f"computed from what was captured in {file}"
     what = f"every kernel is judged on {', '.join(names)} {origin}"
@@ -209,7 +210,7 @@ def _said(
     if sizes == own:
         what += f", all of it ({at})"
     else:
-        full = ", ".join(f"{name}={size}" for name, size in own.items())
+        full = sizes_text(own)
         what += (
             f": the first elements along every axis ({at}), for a test on all of it ({full}) takes too long"
         )
@@ -221,7 +222,3 @@ def _said(
 
 def _left_out(module: CapturedModule, why: str) -> str:
     return f"no captured tensors of {module.captured.file} are test data: {why}; inputs are drawn like them"
-
-
-def _wide(array: Array) -> Array:
-    return array if array.dtype.kind in "iub" else array.astype(np.float64)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.importing.modules.node_times import MachineRates
@@ -128,7 +127,7 @@ class ModuleAnswers:
         """
         base = await self._references.expected(text, inputs, dims, dtypes, accumulate=accumulate, seed=seed)
         origin = self._origin
-        given = {origin.arguments[name]: _wide(array) for name, array in inputs.items()}
+        given = {origin.arguments[name]: array for name, array in inputs.items()}
         sizes = origin.symbol_sizes(dims)
         answer = await self._graphs.evaluate(EvaluateCall(origin.call, sizes, given, origin.nodes))
         if isinstance(answer, ExportFault):
@@ -154,7 +153,3 @@ class ModuleAnswers:
     async def aclose(self) -> None:
         """Stop the references."""
         await self._references.aclose()
-
-
-def _wide(array: Array) -> Array:
-    return array if array.dtype.kind in "iub" else array.astype(np.float64)

@@ -61,14 +61,9 @@ class MachineRates:
     launch_us: float
 
 
-def plain_name(node: GraphNode) -> str:
-    """Return an operator's name without `aten.` and without its overload."""
-    return node.operator.removeprefix("aten.").partition(".")[0]
-
-
 def is_heavy(node: GraphNode) -> bool:
     """Whether it sums products, so that what comes after it is best written with it or apart from it."""
-    return plain_name(node) in _PRODUCTS | _CONVOLUTIONS | _ATTENTIONS
+    return node.plain_operator in _PRODUCTS | _CONVOLUTIONS | _ATTENTIONS
 
 
 def node_times(graph: TorchGraph, sizes: Mapping[str, int], rates: MachineRates) -> dict[str, float]:
@@ -103,7 +98,7 @@ def _time(
     sizes: Mapping[str, int],
     rates: MachineRates,
 ) -> float:
-    if plain_name(node) in _VIEWS:
+    if node.plain_operator in _VIEWS:
         return 0.0
     read = [tensor for name in dict.fromkeys(values_in(node)) for tensor in known[name][:1]]
     moved = sum(_elements(one, sizes) * DTYPE_BYTES.get(one.dtype, 4) for one in (*read, *node.results))
@@ -114,7 +109,7 @@ def _time(
 
 def _flops(node: GraphNode, read: list[GraphTensor], sizes: Mapping[str, int]) -> float:
     written = sum(_elements(one, sizes) for one in node.results)
-    name = plain_name(node)
+    name = node.plain_operator
     if name in _PRODUCTS and read:
         left = read[-2] if name in ("addmm", "baddbmm", "addmv") else read[0]
         return 2.0 * written * _side(left, -1, sizes)

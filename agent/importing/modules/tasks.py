@@ -14,7 +14,7 @@ from agent.importing.modules.captured_inputs import CapturedInputs
 from agent.importing.modules.capturing import CapturedModule, Capturing
 from agent.importing.modules.example_inputs import FUNCTION, examples_text
 from agent.importing.modules.module_origin import FILE, ModuleOrigin, machine_rates
-from agent.importing.modules.node_times import node_times, plain_name
+from agent.importing.modules.node_times import node_times
 from agent.importing.modules.parts import GraphPart, parts, whole
 from sandbox.errors import UsageError
 from sandbox.torch_graphs.graph import ExportCall, ExportFault, TorchGraph
@@ -164,7 +164,7 @@ def _origin(
 
 def _said(origin: ModuleOrigin, made: Imported, graph: TorchGraph, taken: GraphPart) -> list[str]:
     count = len([node for node in graph.nodes if node.name in taken.nodes])
-    names = list(dict.fromkeys(plain_name(node) for node in graph.nodes if node.name in taken.nodes))
+    names = list(dict.fromkeys(node.plain_operator for node in graph.nodes if node.name in taken.nodes))
     what = f"{count} of {len(graph.nodes)}" if origin.nodes else "all"
     shown = ", ".join(names[:8]) + (" and more" if len(names) > 8 else "")
     whose = f"that part of {origin.target}" if origin.nodes else origin.target

@@ -106,22 +106,23 @@ def _aligned(machine: Machine, access: MemoryAccess, offsets: Array, what: str) 
     active = wrong if access.mask is None else wrong & access.mask
     if active.any():
         index, *_ = machine.batch.first(active)
-        name, label, offset = _place(machine, int(np.broadcast_to(offsets, machine.shape)[index]), what)
+        offset = int(np.broadcast_to(offsets, machine.shape)[index])
+        name, label, start, _ = _place(machine, offset, what)
         verb = f"misaligned {access.size}-byte {_VERBS[access.kind]}"
-        text = f"{verb} at byte {offset} of {label}: its address is no multiple of {access.size}"
+        text = f"{verb} at byte {offset - start} of {label}: its address is no multiple of {access.size}"
         fault = machine.batch.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
-        raise FaultError(_with_buffer(fault, name, offset))
+        raise FaultError(_with_buffer(fault, name, offset - start))
     return _replace(offsets, wrong, access.mask)
 
 
-def _place(machine: Machine, offset: int, what: str) -> tuple[str, str, int]:
-    """What lies at an offset of a memory, what people call it, and the offset within it, bytes."""
+def _place(machine: Machine, offset: int, what: str) -> tuple[str, str, int, int | None]:
+    """What lies at an offset of a memory, what people call it, where it begins and ends (None: with the memory)."""
     if what == _GLOBAL and (near := machine.arena.nearest(offset)) is not None:
-        return near.name, near.label, offset - near.start
+        return near.name, near.label, near.start, near.end
     if what == _SHARED and (region := machine.shared.region(offset)) is not None:
         label = f"shared variable {plain_name(region[0])}"
-        return label, label, offset - region[1]
-    return what, what, offset
+        return label, label, *region[1:]
+    return what, what, 0, None
 
 
 def _global_fault(machine: Machine, access: MemoryAccess, active: Array) -> Fault:
@@ -152,15 +153,11 @@ def _with_buffer(fault: Fault, name: str, offset: int) -> Fault:
 def _window_fault(machine: Machine, access: MemoryAccess, active: Array, limit: int, what: str) -> Fault:
     index, *_ = machine.batch.first(active)
     offset = int(np.broadcast_to(access.offsets, machine.shape)[index])
-    region = machine.shared.region(offset) if what == _SHARED else None
-    if region is not None:
-        limit = region[2] - region[1]
-    what, _, offset = _place(machine, offset, what)
-    text = (
-        f"out-of-bounds {access.size}-byte {_VERBS[access.kind]} at byte {offset} of {what} ({limit} bytes)"
-    )
+    name, label, start, end = _place(machine, offset, what)
+    verb, size = _VERBS[access.kind], limit if end is None else end - start
+    text = f"out-of-bounds {access.size}-byte {verb} at byte {offset - start} of {label} ({size} bytes)"
     fault = machine.batch.fault(Verdict.MEMORY_FAULT, text, access.instruction, active)
-    return _with_buffer(fault, what, offset)
+    return _with_buffer(fault, name, offset - start)
 
 
 def plain_name(symbol: str) -> str:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.device import Array
+from sandbox.dtypes import power_below
 
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
-_EXPONENT = np.uint64(0x7FF0000000000000)
 _FRACTION = np.uint64(0x000FFFFFFFFFFFFF)
 _HUGE = 2.0**1023
 _TURN = 2 * np.pi
@@ -130,7 +130,7 @@ class Approximation:
         accuracy = ACCURACIES[self.name]
         wide = tuple(self.widen(operand) for operand in operands)
         exact = self.function(*wide)
-        below = (exact.view(np.uint64) & _EXPONENT).view(np.float64)  # the power of two at or below it
+        below = power_below(exact)
         ulp = np.minimum(np.maximum(below, 2.0**self.least), _HUGE) * 2.0**-self.fraction * (exact != 0)
         limit = accuracy.limit(exact, wide[0], ulp)
         moved = exact + limit * self._deviation(seed, operands)

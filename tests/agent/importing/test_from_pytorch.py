@@ -33,6 +33,7 @@ from sandbox.reference.service import References
 from sandbox.torch_graphs.service import TorchGraphs
 from sandbox.verdict import Verdict
 from tests.agent.export.published_problem import DEFINITION, WORKLOADS, write_problem
+from tests.agent.importing.partly_composed import ODD
 from tests.sandbox.simulator import in_process
 from tools import local_toolbox
 from tools.local_toolbox import LocalToolbox
@@ -44,20 +45,7 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="needs PyTorch: pip install 'warpwright[torch]'"
 )
 
-MODULE = """\
-import torch
-from torch import nn
-
-
-class Odd(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.up = nn.Linear(4, 8)
-
-    def forward(self, x):
-        power = torch.fft.rfft(x, dim=-1).abs()[..., :4]
-        return torch.relu(self.up(power))
-
+MODULE = f"""{ODD}
 
 def get_inputs():
     return [torch.randn(16, 6)]

@@ -27,6 +27,7 @@ from sandbox.reference.service import References
 from sandbox.torch_graphs.graph import CapturedTensor
 from sandbox.torch_graphs.service import TorchGraphs
 from sandbox.verdict import Verdict
+from tests.agent.importing.partly_composed import ODD
 from tests.sandbox.simulator import in_process
 from tools.parts import ToolboxParts
 from tools.tasks.captured import captured_values
@@ -36,10 +37,7 @@ from tools.tasks.folder import load
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="needs PyTorch: pip install 'warpwright[torch]'"
 )
-MODULE = """\
-import torch
-from torch import nn
-
+MODULE = f"""{ODD}
 
 def scaled(x, weight, shift=1.0):
     return torch.relu(x) * weight + shift
@@ -47,16 +45,6 @@ def scaled(x, weight, shift=1.0):
 
 def looked_up(ids, table):
     return table[ids] * 2.0
-
-
-class Odd(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.up = nn.Linear(4, 8)
-
-    def forward(self, x):
-        power = torch.fft.rfft(x, dim=-1).abs()[..., :4]
-        return torch.relu(self.up(power))
 """
 rng = np.random.default_rng(5)
 X = (rng.gamma(2, 3, (12, 20)) - 4).astype(np.float32)
