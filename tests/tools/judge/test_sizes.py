@@ -144,6 +144,11 @@ def test_a_limit_beyond_every_case_is_tried_from_half_of_it_up() -> None:
     assert len({size % 8 for size in sizes}) == 8
 
 
+def test_a_judgement_is_not_a_size_short_where_there_are_others() -> None:
+    task = with_cases(find("vector_add"), [{"n": 33}, {"n": 300}], [{"n": 4096}, {"n": 8192}])
+    assert {len(fresh_cases(task, seed)) for seed in range(500)} == {COUNT}
+
+
 @pytest.mark.parametrize("most", [(1 << 18) + 64, 1 << 19, 1 << 22])
 def test_a_size_beyond_every_case_is_larger_than_all_of_them(most: int) -> None:
     cases = with_cases(find("vector_add"), [{"n": 63}], [{"n": 1 << 18}])
