@@ -22,9 +22,9 @@ row_cache tree half_size from sums major minor count value to thread_row thread_
 piece counts bin element running warps below nest left_at right_at
 group warp shared own steps stage coming fetch kk inner outer across along place values results some four left_deep
 right_deep next_left next_right left_part right_part to_row to_col batch tiles tiles_across sums copy_async
-load_matrices load_transposed items held splits run is_last is_first mine other list lists more wanted useful all
-equation divisor factor size best low high share totals part taps at_row at_col at_down at_across top here next line
-first_col sum tap left_run left_count right_count left_first right_first left_size begin
+cluster_sync in_block load_matrices load_transposed items held splits run is_last is_first mine other list lists more
+wanted useful all equation divisor factor size best low high share totals part taps at_row at_col at_down at_across
+top here next line first_col sum tap left_run left_count right_count left_first right_first left_size begin
 """
 RESERVED = frozenset(_WORDS.split()) | frozenset(_LOCALS.split())
 

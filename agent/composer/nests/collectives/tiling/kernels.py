@@ -14,7 +14,7 @@ from agent.composer.nests.collectives.tiling.geometry import TileLayout, ended, 
 from agent.composer.nests.collectives.tiling.multiplying import Converted, Multiplier
 from agent.composer.nests.collectives.tiling.packing import width
 from agent.composer.nests.collectives.tiling.products import Factor, Product
-from agent.composer.nests.collectives.tiling.splitting import Splitting
+from agent.composer.nests.collectives.tiling.splitting import CLUSTER, Splitting
 from agent.composer.nests.collectives.tiling.tensor import TensorMultiplier
 from agent.composer.nests.points import At, kind_of
 from agent.composer.nests.sizes import Axis, combinations
@@ -102,6 +102,7 @@ class TiledWriter:
         macros += [f"//@ define {self._out} = {self._packed_out}"] if self._packed_out else []
         macros += [named(self._splitting.directive(self._count))] if self._splitting else []
         functions = [SIZED_PACK, *([ASYNC_COPY] if self.choices.pipeline == "async" else [])]
+        functions += [CLUSTER] if self._splitting else []
         functions += self._multiplier.functions if isinstance(self._multiplier, TensorMultiplier) else []
         stages = f"GROUPS * STAGES * ({self._left.tile.bytes} + {self._right.tile.bytes})"
         threads, shared = (

@@ -9,6 +9,22 @@ from dataclasses import dataclass
 
 from agent.composer.kernel_text import indent
 
+CLUSTER = """\
+// Waits for all threads of the cluster; what they wrote to shared memory is seen afterwards.
+__device__ __forceinline__ void cluster_sync() {
+    asm volatile("barrier.cluster.arrive;\\n\\tbarrier.cluster.wait;" ::: "memory");
+}
+
+// Where another block of the cluster has in its shared memory what is here in one's own.
+template <typename T>
+__device__ __forceinline__ const T* in_block(const T* const here, const int block) {
+    const T* there;
+    asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(here), "r"(block));
+    return there;
+}
+"""
+"""As cooperative groups do it, whose header takes NVRTC forty times as long as all of this (docs/turnaround.md)."""
+
 _FEW = 40
 """Tiles of a result that leave most of a GPU idle: four blocks share each, otherwise two."""
 
@@ -59,10 +75,9 @@ class Splitting:
     def gathered(self, ctype: str) -> str:
         """Wait for the sums of the other blocks, and find them."""
         return (
-            "cooperative_groups::cluster_group cluster = cooperative_groups::this_cluster();\ncluster.sync();\n"
-            f"const {ctype}* shares[{self.macro}];\n"
+            f"cluster_sync();\nconst {ctype}* shares[{self.macro}];\n"
             f"#pragma unroll\nfor (int z = 0; z < {self.macro}; ++z) {{\n"
-            "    shares[z] = cluster.map_shared_rank(results, z);\n}\n"
+            "    shares[z] = in_block(results, z);\n}\n"
         )
 
     def added(self, pack: str, many: str, place: str) -> str:
@@ -73,4 +88,4 @@ class Splitting:
 
     def left(self) -> str:
         """No block ends while another may read its sums."""
-        return "cluster.sync();\n"
+        return "cluster_sync();\n"

@@ -92,7 +92,8 @@ def test_blocks_of_a_cluster_share_only_what_is_long(bench: Any) -> None:
         task = replace(product(bench, "float32"), benches=(Case({"m": 512, "n": 512, "k": depth}),))
         assert ("cluster_shared_memory" in features(program(task))) is offered
         text = emit(program(task), NestOptions.of(["cluster_shared_memory"]))
-        assert ("cluster.sync();" in text) is offered
+        assert ("cluster_sync();" in text) is offered
+        assert "cooperative_groups" not in text
 
 
 def test_packs_move_only_where_every_row_is_aligned() -> None:
