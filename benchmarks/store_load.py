@@ -51,7 +51,7 @@ from agent.search.starting import start_search
 from agent.store import Store
 from agent.store.address import database_of
 from agent.store.database import Database
-from agent.store.tables import candidates, events, reports, runs
+from agent.store.tables import candidates, events, replies, reports, runs
 from benchmarks.long_search import StandIn
 from tools.toolbox import Toolbox
 
@@ -141,6 +141,13 @@ def _write(connection: Connection, run: str, of: tuple[int, int], rounds: int) -
         {"run": name, "round": reports.c.round + more, "report": type_coerce(reports.c.report, LargeBinary)},
         (reports.c.run == run) & or_(reports.c.round > 0, more == 0),
     )
+    _copy(
+        connection,
+        replies.join(runs_made, true()).join(rounds_made, true()),
+        replies,
+        {"run": name, "round": replies.c.round + more},
+        (replies.c.run == run) & or_(replies.c.round > 0, more == 0),
+    )
     last = select(func.max(events.c.number)).where(events.c.run == run).scalar_subquery()
     said = func.replace(events.c.event, run, name)
     _copy(
@@ -198,6 +205,7 @@ def questions(home: Home) -> dict[str, Callable[[str], object]]:
         "search_status": lambda run: asyncio.run(known.status(run)),
         "search_status, again": lambda run: asyncio.run(known.status(run)),
         "search_result": lambda run: asyncio.run(known.outcome(run)),
+        "a coder's turn": lambda run: store.replies(run).writers(2),
     }
 
 

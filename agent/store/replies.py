@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     RowMapping,
     Select,
     and_,
@@ -16,10 +17,10 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
 )
 
+from agent.store.credits import LATEST
 from agent.store.database import Database
 from agent.store.questions import Asked, find_questions, keep_question
 from agent.store.tables import candidates, replies, runs
@@ -101,11 +102,11 @@ _BEFORE = func.coalesce(
 _GAINED = and_(_CODER.c.verdict == Verdict.PASS, _CODER.c.latency_us < _BEFORE)
 
 
-def _tallies(arm: Column[str]) -> Select[Any, int, Any]:
-    """Return how many judged kernels each value of a column of replies wrote, and how many of them gained."""
+def _tallies(arm: Column[str], of_runs: ColumnElement[bool]) -> Select[Any, int, Any]:
+    """Return how many judged kernels of some runs each value of a column of replies wrote, and how many gained."""
     wrote = (
         select(_C.run, _C.round, _C.candidate, arm.label("arm"))
-        .where(_C.role == "coder", _C.model != "", arm != "")
+        .where(of_runs, _C.role == "coder", _C.model != "", arm != "")
         .distinct()
         .subquery("wrote")
     )
@@ -113,22 +114,23 @@ def _tallies(arm: Column[str]) -> Select[Any, int, Any]:
         *(wrote.c.run == _CODER.c.run, wrote.c.round == _CODER.c.round),
         wrote.c.candidate == _CODER.c.candidate,
     )
-    earlier = and_(wrote.c.run != bindparam("of"), runs.c.created < _HERE.c.created)
     return (
         select(wrote.c.arm, func.count(), func.coalesce(func.sum(case((_GAINED, 1), else_=0)), 0))
         .join(_CODER, same)
-        .join(runs, runs.c.id == wrote.c.run)
-        .join(_HERE, _HERE.c.id == bindparam("of"))
-        .where(
-            *(runs.c.tenant == _HERE.c.tenant, _CODER.c.lost == 0, _CODER.c.verdict.is_not(None)),
-            or_(and_(wrote.c.run == bindparam("of"), wrote.c.round < bindparam("before")), earlier),
-        )
+        .where(_CODER.c.lost == 0, _CODER.c.verdict.is_not(None))
         .group_by(wrote.c.arm)
     )
 
 
-_WRITERS, _VARIANTS = _tallies(_C.model), _tallies(_C.variant)
 _OF_RUN = _C.run == bindparam("of")
+_SO_FAR = and_(_OF_RUN, _C.round < bindparam("before"))
+_EARLIER = _C.run.in_(
+    select(runs.c.id)
+    .join(_HERE, _HERE.c.id == bindparam("of"))
+    .where(runs.c.tenant == _HERE.c.tenant, runs.c.created < _HERE.c.created)
+    .order_by(runs.c.created.desc(), runs.c.rowid.desc())
+    .limit(LATEST)
+)
 _PLACE = and_(_OF_RUN, _C.round == bindparam("at_round"), _C.candidate == bindparam("at_candidate"))
 _ONE = and_(_PLACE, _C.role == bindparam("as_role"), _C.prompt == bindparam("to"))
 _FIND = select(replies).where(_ONE)
@@ -199,6 +201,8 @@ class Replies:
     def __init__(self, database: Database, run: str) -> None:
         self._database = database
         self._run = run
+        self._before: dict[str, dict[str, tuple[int, int]]] = {}
+        """What earlier runs say of each value of a column: other runs go on, and adding up takes its time."""
 
     def find(self, key: ReplyKey) -> Reply | None:
         """Return the answer that arrived earlier, if one did."""
@@ -223,13 +227,14 @@ class Replies:
     def writers(self, round_: int) -> dict[str, tuple[int, int]]:
         """Return how many kernels of each model were judged, and how many of them gained.
 
-        Those of this run's rounds before `round_` and of earlier runs count, so that a resumed run sees the same.
+        Those of this run's rounds before `round_` and of the latest runs before it count (`LATEST` says how many);
+        the latter as they were when this was first asked.
         """
-        return self._tally(_WRITERS, round_)
+        return self._tally(_C.model, round_)
 
     def variants(self, round_: int) -> dict[str, tuple[int, int]]:
         """Return the same of each way of asking."""
-        return self._tally(_VARIANTS, round_)
+        return self._tally(_C.variant, round_)
 
     def variant_of(self, round_: int, candidate: int) -> str | None:
         """Return the way in which a candidate's coder was asked before, empty where there was none to choose.
@@ -259,7 +264,14 @@ class Replies:
         place = {"of": self._run, "at_round": key.round, "at_candidate": key.candidate}
         return {**place, "as_role": key.role, "to": key.prompt}
 
-    def _tally(self, query: Select[Any, int, Any], round_: int) -> dict[str, tuple[int, int]]:
+    def _tally(self, arm: Column[str], round_: int) -> dict[str, tuple[int, int]]:
         with self._database.read() as connection:
-            rows = connection.execute(query, {"of": self._run, "before": round_}).all()
-        return {arm: (tried, won) for arm, tried, won in rows}
+            if arm.name not in self._before:
+                rows = connection.execute(_tallies(arm, _EARLIER), {"of": self._run}).all()
+                self._before[arm.name] = {name: (tried, won) for name, tried, won in rows}
+            now = connection.execute(_tallies(arm, _SO_FAR), {"of": self._run, "before": round_}).all()
+        found = dict(self._before[arm.name])
+        for name, tried, won in now:
+            before = found.get(name, (0, 0))
+            found[name] = (before[0] + tried, before[1] + won)
+        return found

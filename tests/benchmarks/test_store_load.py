@@ -14,6 +14,7 @@ from agent.home import Home
 from agent.store import Store
 from agent.store.address import VARIABLE
 from agent.store.credits import LATEST
+from agent.store.replies import Reply, ReplyKey
 from benchmarks.long_search import StandIn, Writer
 from benchmarks.store_load import A_ROUND, keep_kernels, multiply, one_search, questions
 from tests.postgres import cluster
@@ -30,6 +31,9 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         if request.param == "postgresql":
             patch.setenv(VARIABLE, cluster().database())
         run = asyncio.run(one_search(home, StandIn(), Writer()))
+        for candidate in range(1, A_ROUND + 1):
+            reply = Reply("a kernel", model="m", variant="plain")
+            Store(home).replies(run).keep(ReplyKey(1, candidate, "coder", f"{candidate}"), reply)
         keep_kernels(home, run, multiply(home, run, RUNS, ROUNDS)[:1])
         yield home
 
@@ -100,3 +104,17 @@ def test_a_search_begins_with_the_credit_of_the_latest_runs_alone(filled: Home) 
     of_all, of_latest = (sum(one.tries for one in found) for found in (credits_.earned(), credits_.latest()))
     assert 0 < of_latest < of_all
     assert of_latest % LATEST == 0, "the latest runs are alike"
+
+
+def test_how_models_wrote_is_known_from_the_latest_runs_before_a_search_and_from_its_own_rounds(
+    filled: Home,
+) -> None:
+    newest = Store(filled).list_runs(1)[0].run
+    replies = Store(filled).replies(newest)
+    earlier = LATEST * A_ROUND * ROUNDS
+    assert [replies.writers(before)["m"][0] for before in (1, 2, 3)] == [
+        *(earlier, earlier + A_ROUND, earlier + 2 * A_ROUND)
+    ]
+    assert replies.variants(2)["plain"][0] == earlier + A_ROUND
+    (oldest,) = (one.run for one in Store(filled).list_runs(RUNS + 1)[-1:])
+    assert Store(filled).replies(oldest).writers(1) == {}
