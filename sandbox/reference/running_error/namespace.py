@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from sandbox.reference import special
+from sandbox.reference import special, torch_operators
 from sandbox.reference.running_error.array import (
     FUNCTION_RULES,
     UFUNC_RULES,
@@ -331,6 +331,7 @@ def modules() -> dict[str, ModuleType]:
     """Return what a traced reference gets in the place of a module, by its name."""
     return {
         "numpy": _numpy(),
+        torch_operators.MODULE: _untraceable_operators(),
         "math": Overlay(math, _MATH),
         "numpy.lib.stride_tricks": _windows(),
         "numpy.polynomial": Overlay(np.polynomial, _polynomials()),
@@ -342,8 +343,9 @@ Import = Callable[..., Any]
 
 
 def importing(replaced: Mapping[str, ModuleType]) -> Import:
-    """Return an `__import__` that knows `special`, gives its functions for SciPy's, and replaces modules."""
+    """Return an `__import__` that knows our own modules, gives `special`'s functions for SciPy's, and replaces modules."""
     facade = _special()
+    replaced = {torch_operators.MODULE: _torch_operators()} | dict(replaced)
 
     def load(
         name: str,
@@ -363,6 +365,21 @@ def importing(replaced: Mapping[str, ModuleType]) -> Import:
         return replaced.get(name.partition(".")[0], found) if not fromlist else found
 
     return load
+
+
+def _torch_operators() -> ModuleType:
+    facade = ModuleType(torch_operators.MODULE)
+    facade.__dict__["aten"] = torch_operators.aten
+    return facade
+
+
+def _untraceable_operators() -> ModuleType:
+    def aten(name: str, *arguments: Any, **keywords: Any) -> Any:
+        raise Untraceable(f"PyTorch's own operator {name}")
+
+    facade = _torch_operators()
+    facade.__dict__["aten"] = aten
+    return facade
 
 
 def _special() -> ModuleType:
