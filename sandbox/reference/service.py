@@ -61,8 +61,9 @@ class References(AsyncClosing):
             kept_bytes: How much of the expected outputs is kept in memory; the longest unused go first.
         """
         self._pool = WorkerPool(WorkerSpec("reference", memory_bytes), isolation, size=workers)
-        with_torch = WorkerSpec("reference_torch", memory_bytes, packages=PACKAGES, system=("/dev/urandom",))
-        self._with_torch = WorkerPool(with_torch, isolation)
+        self._isolation, self._has_torch = isolation, False
+        self._torch_spec = WorkerSpec("reference_torch", memory_bytes, packages=PACKAGES, system=("/dev/urandom",))
+        self._with_torch = WorkerPool(self._torch_spec, isolation)
         self._batches = {pool: Batches(pool, self._alone) for pool in (self._pool, self._with_torch)}
         self._memory_bytes = memory_bytes
         self._kept_bytes = kept_bytes
@@ -163,9 +164,21 @@ class References(AsyncClosing):
         """The workers for a reference: those with PyTorch only where it asks for that."""
         if not asks_for_torch(text):
             return self._pool
+        if not self._has_torch:
+            self._require_torch()
+            self._has_torch = True
+        return self._with_torch
+
+    def _require_torch(self) -> None:
         if importlib.util.find_spec("torch") is None:
             raise MissingDependencyError(NEEDED)
-        return self._with_torch
+        try:
+            self._isolation.command(self._torch_spec, 0)
+        except MissingDependencyError as error:
+            raise MissingDependencyError(
+                f"this task's reference asks PyTorch's own operators, which isolation {self._isolation.name} cannot"
+                f" give it; bubblewrap and process can, where PyTorch is installed ({error})"
+            ) from None
 
     async def _alone(
         self, call: ReferenceCall, cpu_s: float = CPU_S

@@ -1,17 +1,16 @@
 """PyTorch's own operators for references that NumPy has no words for: `from torch_operators import aten`.
 
-`aten("grid_sampler_2d.default", x, grid, 0, 0, False)` calls that operator of ATen on copies of its arrays and returns
-arrays; floating ones are float64, or float32 where a reference is asked for its results in float32. PyTorch is imported
-by the first call.
+`aten("grid_sampler_2d.default", x, grid, 0, 0, False)` calls that operator of ATen on copies of its arrays and
+returns arrays; floating ones are float64, or float32 where a reference is asked for its results in float32. The first
+call imports PyTorch.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import numpy
@@ -25,7 +24,7 @@ MODULE = "torch_operators"
 """What a reference imports `aten` from."""
 
 NEEDED = (
-    "this task's reference computes with PyTorch's own operators and needs the package torch, which is not installed:"
+    "this task's reference asks PyTorch's own operators, and the package torch is not installed:"
     " pip install 'warpwright[torch]' (its build for processors is enough)"
 )
 _UNSAID = ("empty", "resize", "from_file", "set_")
@@ -38,6 +37,7 @@ class OperatorError(ValueError):
     """An operator cannot be called from a reference, or refuses its arguments; the text says why."""
 
 
+@lru_cache(64)
 def asks_for_torch(text: str) -> bool:
     """Whether a reference imports this module."""
     if MODULE not in text:
@@ -59,7 +59,17 @@ def operators_of(text: str) -> tuple[str, ...]:
         for one in calls
         if isinstance(one.func, ast.Name) and one.func.id == "aten" and isinstance(one.args[0], ast.Constant)
     ]
-    return tuple(dict.fromkeys(str(one) for one in named))
+    return tuple(dict.fromkeys(str(one).removesuffix(".default") for one in named))
+
+
+def said_of(names: Sequence[str]) -> str:
+    """Say what a reference asks PyTorch for; empty where that is nothing."""
+    if not names:
+        return ""
+    return (
+        f"its reference asks PyTorch's own operators, in float64, for {', '.join(names)}: wherever it is judged there"
+        " must be PyTorch (pip install 'warpwright[torch]')"
+    )
 
 
 def _nodes(text: str) -> list[ast.AST]:
@@ -176,7 +186,9 @@ def _value(value: Any, kind: str, wide: str) -> Any:
         return getattr(_torch(), wide if value in _FLOATS else value) if value in _FLOATS | _OTHERS else value
     if "Tensor" in kind:
         return _tensor(value, wide)
-    return value.item() if isinstance(value, numpy.ndarray | numpy.generic) else value
+    if isinstance(value, numpy.ndarray | numpy.generic):
+        return cast("Any", value).item()
+    return value
 
 
 def _tensor(value: Any, wide: str) -> Any:

@@ -6,6 +6,7 @@ import importlib
 import re
 from typing import Any, cast
 
+from sandbox.reference.torch_operators import overload_of, why_not
 from sandbox.torch_graphs.exporting import ExportedProgram, base_name, is_in_place, operator_name
 from sandbox.torch_graphs.expressions import NoExpressionError, text_of
 from sandbox.torch_graphs.graph import (
@@ -125,6 +126,8 @@ class _GraphReader:
             {word: self._argument(one) for word, one in node.kwargs.items()},
             tuple(self._tensor(one) for one in results if isinstance(one, torch.Tensor)),
             self._line(node),
+            name.startswith("aten.") and not why_not(overload_of(name)),
+            isinstance(value, tuple | list),
         )
 
     def _is_size(self, node: Any) -> bool:

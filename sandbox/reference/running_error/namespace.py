@@ -343,7 +343,7 @@ Import = Callable[..., Any]
 
 
 def importing(replaced: Mapping[str, ModuleType]) -> Import:
-    """Return an `__import__` that knows our own modules, gives `special`'s functions for SciPy's, and replaces modules."""
+    """Return an `__import__` that knows our own modules, gives `special` for SciPy's, and replaces modules."""
     facade = _special()
     replaced = {torch_operators.MODULE: _torch_operators()} | dict(replaced)
 
