@@ -62,7 +62,9 @@ class References(AsyncClosing):
         """
         self._pool = WorkerPool(WorkerSpec("reference", memory_bytes), isolation, size=workers)
         self._isolation, self._has_torch = isolation, False
-        self._torch_spec = WorkerSpec("reference_torch", memory_bytes, packages=PACKAGES, system=("/dev/urandom",))
+        self._torch_spec = WorkerSpec(
+            "reference_torch", memory_bytes, packages=PACKAGES, system=("/dev/urandom",)
+        )
         self._with_torch = WorkerPool(self._torch_spec, isolation)
         self._batches = {pool: Batches(pool, self._alone) for pool in (self._pool, self._with_torch)}
         self._memory_bytes = memory_bytes
