@@ -14,7 +14,7 @@ PACKAGES = (
 """What PyTorch imports, and itself."""
 
 _CLOSED = ("cuda", "opt_einsum")
-"""What PyTorch does without. Where workers share the host's files, these may be there and closed: it expects neither."""
+"""What PyTorch does without; where workers share the host's files, these may be there, and closed."""
 
 _FOLDER = "/tmp"
 

@@ -22,6 +22,7 @@ from sandbox.torch_graphs.loading import FileFault, Given, Held, constant
 from sandbox.torch_graphs.sizing import Sizing
 
 torch: Any = importlib.import_module("torch")
+symbolic_shapes: Any = importlib.import_module("torch.fx.experimental.symbolic_shapes")
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _FRAME = re.compile(r'File "([^"]*)", line (\d+)')
@@ -126,9 +127,15 @@ class _GraphReader:
             {word: self._argument(one) for word, one in node.kwargs.items()},
             tuple(self._tensor(one) for one in results if isinstance(one, torch.Tensor)),
             self._line(node),
-            name.startswith("aten.") and not why_not(overload_of(name)),
+            self._is_repeatable(name, results),
             isinstance(value, tuple | list),
         )
+
+    def _is_repeatable(self, name: str, results: list[Any]) -> bool:
+        """Whether an operator is ATen's, a function of its arguments alone, and the shapes follow from sizes."""
+        if not name.startswith("aten.") or why_not(overload_of(name)):
+            return False
+        return not any(symbolic_shapes.free_unbacked_symbols(one) for one in results)
 
     def _is_size(self, node: Any) -> bool:
         value = node.meta.get("val")

@@ -87,32 +87,37 @@ class Importer:
         Raises:
             WorkerError: The environment failed.
         """
-        graph = await self._graphs.export(call)
+        call, graph = await self._exported(call)
         if isinstance(graph, ExportFault):
-            if call.fixed or "did not finish" not in graph.message:
-                return NotImported(graph.message, graph.line)
-            graph = await self._graphs.export(call := replace(call, fixed=True))
-            if isinstance(graph, ExportFault):
-                return NotImported(graph.message, graph.line)
+            return NotImported(graph.message, graph.line)
+        said = summary or _summary(graph)
         try:
-            made = draft(graph, summary or _summary(graph), keeps=own is not None)
+            made = draft(graph, said, keeps=own is not None)
         except NotTranslated as error:
             return NotImported(str(error), error.line or None)
-        if made.kept and (own is None or not own.text):
+        given = "" if own is None else own.text
+        if made.kept and not given:
             wanted = baseline_wanted(made.kept, made.arguments, list(made.sizes))
             return NotImported(wanted, made.kept[0].line or None)
         sizes = await self._sizes(call, made)
         if isinstance(sizes, NotImported):
             return sizes
-        task = _task(made, name, summary or _summary(graph), sizes)
+        task = _task(made, name, said, sizes)
         try:
-            task = _with_baseline(task, own)
+            task = replace(task, baseline=given) if given else _with_baseline(task)
         except UsageError as error:
-            return NotImported(str(error))
+            hint = f"; or give {baseline_hint(task.arguments, task.dims)}" if own is not None else ""
+            return NotImported(f"{error}{hint}")
         found = await self._compared(call, graph, made, task)
-        if isinstance(found, Imported) and own is not None and own.text:
-            return replace(found, baseline="user")
-        return found
+        return replace(found, baseline="user") if given and isinstance(found, Imported) else found
+
+    async def _exported(self, call: ExportCall) -> tuple[ExportCall, TorchGraph | ExportFault]:
+        """Export with sizes free; with those of the example where that takes too long."""
+        graph = await self._graphs.export(call)
+        if isinstance(graph, ExportFault) and not call.fixed and "did not finish" in graph.message:
+            call = replace(call, fixed=True)
+            graph = await self._graphs.export(call)
+        return call, graph
 
     async def make_part(
         self, call: ExportCall, graph: TorchGraph, part: TorchGraph, name: str
@@ -237,23 +242,12 @@ def _task(made: GraphDraft, name: str, summary: str, sizes: Sequence[dict[str, i
     )
 
 
-def _with_baseline(task: WholeTask, own: UserBaseline | None = None) -> WholeTask:
-    """Add the user's kernel, else the composer's without any feature.
+def _with_baseline(task: WholeTask) -> WholeTask:
+    """Add the composer's kernel without any feature.
 
     Raises:
         UsageError: The composer does not express the reference.
     """
-    if own is not None and own.text:
-        return replace(task, baseline=own.text)
-    try:
-        return _composed(task)
-    except UsageError as error:
-        if own is None:
-            raise
-        raise UsageError(f"{error}; or give {baseline_hint(task.arguments, task.dims)}") from None
-
-
-def _composed(task: WholeTask) -> WholeTask:
     return replace(task, baseline=Composer().space(somewhere(task)).text(()))
 
 

@@ -38,7 +38,7 @@ def kept_notes(kept: Sequence[KeptOperator]) -> list[str]:
     names = list(dict.fromkeys(one.name for one in kept))
     return [
         said_of(names),
-        f"of {', '.join(names)} one operation for each element of the results is counted, which is less than it takes",
+        f"of {', '.join(names)} one operation for each element of the results is counted, less than it takes",
     ]
 
 
