@@ -53,10 +53,10 @@ def operators_of(text: str) -> tuple[str, ...]:
     """Return the names of the operators that a reference calls, each once, in order; none where it asks for none."""
     if not asks_for_torch(text):
         return ()
-    calls = (node for node in _nodes(text) if isinstance(node, ast.Call) and node.args)
+    calls = [node for node in _nodes(text) if isinstance(node, ast.Call) and node.args]
     named = [
         one.args[0].value
-        for one in calls
+        for one in sorted(calls, key=lambda one: (one.lineno, one.col_offset))
         if isinstance(one.func, ast.Name) and one.func.id == "aten" and isinstance(one.args[0], ast.Constant)
     ]
     return tuple(dict.fromkeys(str(one).removesuffix(".default") for one in named))

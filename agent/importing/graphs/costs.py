@@ -63,7 +63,8 @@ def work_of(t: Translator, node: GraphNode) -> str:
     """
     name = node.plain_operator
     if any(one.node == node.name for one in t.kept):
-        return " + ".join(_product(t.shape(one)) for one in node.results)
+        shapes = [t.shape(one) for one in node.results]
+        return " + ".join(_times(str(shapes.count(one)), *one) for one in dict.fromkeys(shapes))
     if name in _FREE or not node.results:
         return ""
     operands = [_operand(t, one.text) for one in node.arguments if one.kind is ArgumentKind.VALUE]
