@@ -93,9 +93,10 @@ def _own_baseline(path: Path, baseline: Path | None) -> str:
     """Return the text of the user's kernel, what it includes of its own folder put in its place; empty for none.
 
     Raises:
-        UsageError: It cannot be read, or is meant for many problems.
+        UsageError: It cannot be read, is no kernel file, or is meant for many problems.
     """
     from agent.cli.judging.kernels import read_kernel
+    from tools.kernel.file import parse
 
     if baseline is None:
         return ""
@@ -103,7 +104,9 @@ def _own_baseline(path: Path, baseline: Path | None) -> str:
         raise UsageError(
             f"--baseline is the kernel of one problem, and {path} is a folder: name one file of it"
         )
-    return read_kernel(str(baseline))
+    text = read_kernel(str(baseline))
+    parse(text, str(baseline))
+    return text
 
 
 @asynccontextmanager
