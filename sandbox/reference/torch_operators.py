@@ -27,6 +27,7 @@ NEEDED = (
     "this task's reference asks PyTorch's own operators, and the package torch is not installed:"
     " pip install 'warpwright[torch]' (its build for processors is enough)"
 )
+_BROKEN = "this task's reference asks PyTorch's own operators, and PyTorch cannot be imported in its worker"
 _UNSAID = ("empty", "resize", "from_file", "set_")
 """What operators are called, or begin with, whose results are whatever lies in memory, or in a file."""
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
@@ -142,8 +143,9 @@ def aten(name: str, *arguments: Any, **keywords: Any) -> Any:
 def _torch() -> Any:
     try:
         torch = importlib.import_module("torch")
-    except (ImportError, OSError):
-        raise MissingDependencyError(NEEDED) from None
+    except (ImportError, OSError) as error:
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "torch"
+        raise MissingDependencyError(NEEDED if absent else f"{_BROKEN}: {error}") from None
     torch.set_num_threads(1)
     return torch
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from sandbox.errors import MissingDependencyError
-from sandbox.isolation.base import Isolation
+from sandbox.isolation.base import Command, Isolation, WorkerSpec
+from sandbox.isolation.process import ProcessIsolation
 from sandbox.reference import torch_operators
 from sandbox.reference.running_error.trace import load
 from sandbox.reference.service import ReferenceFailedError, References
@@ -131,6 +132,25 @@ async def test_a_judge_without_pytorch_says_so_before_it_starts_a_worker(
     monkeypatch.setitem(sys.modules, "torch", None)
     async with References(bubblewrapped) as references:
         with pytest.raises(MissingDependencyError, match="the package torch is not installed"):
+            await references.expected(SAMPLED, GIVEN, {"n": 2}, {"y": "float32"})
+
+
+class Closed(ProcessIsolation):
+    """Has no PyTorch for its workers, whatever is installed."""
+
+    def command(self, spec: WorkerSpec, fd: int) -> Command:
+        if "torch" in spec.packages:
+            raise MissingDependencyError("the image lacks torch")
+        return super().command(spec, fd)
+
+
+@needs_torch
+@pytest.mark.asyncio
+async def test_an_isolation_that_has_no_pytorch_is_named() -> None:
+    async with References(Closed()) as references:
+        with pytest.raises(
+            MissingDependencyError, match=r"isolation process cannot give it; .*the image lacks torch"
+        ):
             await references.expected(SAMPLED, GIVEN, {"n": 2}, {"y": "float32"})
 
 
