@@ -125,7 +125,8 @@ def _family(task: Task) -> Family | NestProgram:
     except (FollowingError, NotExpressed) as error:
         raise UsageError(
             f"the composer cannot write a kernel for {task.name}: {error}; write the reference with what NumPy has "
-            "for whole arrays, or configure a model with --model"
+            "for whole arrays, judge kernels of your own with `warpwright check`, or configure a model with "
+            "--model"
         ) from error
 
 

@@ -13,6 +13,7 @@ from agent.report.account import KernelAccount
 from agent.report.figures import amount
 from agent.report.kernels import kernel_account
 from agent.report.visible import visible
+from sandbox.reference.torch_operators import operators_of
 from sandbox.verdict import Provenance
 from tools.reports import CheckReport, not_judged_text, sizes_text
 
@@ -75,6 +76,7 @@ def common_files(package: KernelPackage, form: Form) -> dict[str, bytes]:
         told_sizes=sizes_text,
         unjudged=unjudged,
         plain=plain,
+        in_pytorch=operators_of(package.task.reference),
         today=datetime.now(UTC).date().isoformat(),
         on_hardware=any(
             report.provenance is Provenance.MEASURED for one in package.kernels for report in one.judgements

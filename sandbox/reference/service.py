@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -14,10 +15,12 @@ from sandbox.apart import apart
 from sandbox.asking import LimitReached, ask_within
 from sandbox.closing import AsyncClosing
 from sandbox.device import Array
-from sandbox.errors import UsageError, WorkerDiedError
+from sandbox.errors import MissingDependencyError, UsageError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
 from sandbox.reference.batching import Batches
+from sandbox.reference.torch_operators import NEEDED, asks_for_torch
+from sandbox.torch_graphs.confined import PACKAGES
 from sandbox.worker.messages import CompareCall, ComparisonAnswer, Expected, ReferenceCall, ReferenceFault
 
 T = TypeVar("T", Expected, ComparisonAnswer)
@@ -58,7 +61,12 @@ class References(AsyncClosing):
             kept_bytes: How much of the expected outputs is kept in memory; the longest unused go first.
         """
         self._pool = WorkerPool(WorkerSpec("reference", memory_bytes), isolation, size=workers)
-        self._batches = Batches(self._pool, self._alone)
+        self._isolation, self._has_torch = isolation, False
+        self._torch_spec = WorkerSpec(
+            "reference_torch", memory_bytes, packages=PACKAGES, system=("/dev/urandom",)
+        )
+        self._with_torch = WorkerPool(self._torch_spec, isolation)
+        self._batches = {pool: Batches(pool, self._alone) for pool in (self._pool, self._with_torch)}
         self._memory_bytes = memory_bytes
         self._kept_bytes = kept_bytes
         self._kept: OrderedDict[str, Expected] = OrderedDict()
@@ -101,7 +109,8 @@ class References(AsyncClosing):
         draws = DRAWS if size < _LARGE_ELEMENTS else _LARGE_DRAWS
         floating = {name: dtype for name, dtype in dtypes.items() if "float" in dtype}
         call = ReferenceCall(text, dict(inputs), dict(dims), floating, draws, seed, accumulate)
-        asked = self._batches.answer(call) if cpu_s == CPU_S else self._alone(call, cpu_s)
+        batches = self._batches[self._pool_of(text)]
+        asked = batches.answer(call) if cpu_s == CPU_S else self._alone(call, cpu_s)
         answer = self._answered(await asked, cpu_s)
         given = sum(array.nbytes for array in answer.outputs.values())
         expected = await apart(given, _checked, answer, dtypes)
@@ -151,14 +160,36 @@ class References(AsyncClosing):
     async def aclose(self) -> None:
         """Stop the workers; safe to call twice."""
         await self._pool.aclose()
+        await self._with_torch.aclose()
+
+    def _pool_of(self, text: str) -> WorkerPool:
+        """The workers for a reference: those with PyTorch only where it asks for that."""
+        if not asks_for_torch(text):
+            return self._pool
+        if not self._has_torch:
+            self._require_torch()
+            self._has_torch = True
+        return self._with_torch
+
+    def _require_torch(self) -> None:
+        if importlib.util.find_spec("torch") is None:
+            raise MissingDependencyError(NEEDED)
+        try:
+            self._isolation.command(self._torch_spec, 0)
+        except MissingDependencyError as error:
+            raise MissingDependencyError(
+                f"this task's reference asks PyTorch's own operators, which isolation {self._isolation.name} cannot"
+                f" give it; bubblewrap and process can, where PyTorch is installed ({error})"
+            ) from None
 
     async def _alone(
         self, call: ReferenceCall, cpu_s: float = CPU_S
     ) -> Expected | ReferenceFault | LimitReached:
-        return await ask_within(cpu_s, self._pool, call, Expected, ReferenceFault)
+        return await ask_within(cpu_s, self._pool_of(call.text), call, Expected, ReferenceFault)
 
-    async def _ask(self, call: object, kind: type[T], cpu_s: float) -> T:
-        return self._answered(await ask_within(cpu_s, self._pool, call, kind, ReferenceFault), cpu_s)
+    async def _ask(self, call: ReferenceCall | CompareCall, kind: type[T], cpu_s: float) -> T:
+        pool = self._pool_of(call.text)
+        return self._answered(await ask_within(cpu_s, pool, call, kind, ReferenceFault), cpu_s)
 
     def _answered(self, reply: T | ReferenceFault | LimitReached, cpu_s: float) -> T:
         if isinstance(reply, LimitReached):

@@ -90,6 +90,8 @@ class GraphNode:
         operator: With its overload, as `aten.linear.default`; `getitem` takes one of several results.
         results: One tensor, or several where the operator has several results.
         line: In the file that was exported; 0 where that is not known.
+        repeatable: Whether a reference may ask PyTorch for it: ATen's, and a function of its arguments alone.
+        several: Whether its results are a list of tensors, be it of one.
     """
 
     name: str
@@ -98,6 +100,8 @@ class GraphNode:
     keywords: Mapping[str, GraphArgument]
     results: tuple[GraphTensor, ...]
     line: int
+    repeatable: bool = False
+    several: bool = False
 
     @property
     def plain_operator(self) -> str:

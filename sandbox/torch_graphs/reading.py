@@ -6,6 +6,7 @@ import importlib
 import re
 from typing import Any, cast
 
+from sandbox.reference.torch_operators import overload_of, why_not
 from sandbox.torch_graphs.exporting import ExportedProgram, base_name, is_in_place, operator_name
 from sandbox.torch_graphs.expressions import NoExpressionError, text_of
 from sandbox.torch_graphs.graph import (
@@ -21,6 +22,7 @@ from sandbox.torch_graphs.loading import FileFault, Given, Held, constant
 from sandbox.torch_graphs.sizing import Sizing
 
 torch: Any = importlib.import_module("torch")
+symbolic_shapes: Any = importlib.import_module("torch.fx.experimental.symbolic_shapes")
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _FRAME = re.compile(r'File "([^"]*)", line (\d+)')
@@ -125,7 +127,15 @@ class _GraphReader:
             {word: self._argument(one) for word, one in node.kwargs.items()},
             tuple(self._tensor(one) for one in results if isinstance(one, torch.Tensor)),
             self._line(node),
+            self._is_repeatable(name, results),
+            isinstance(value, tuple | list),
         )
+
+    def _is_repeatable(self, name: str, results: list[Any]) -> bool:
+        """Whether an operator is ATen's, a function of its arguments alone, and the shapes follow from sizes."""
+        if not name.startswith("aten.") or why_not(overload_of(name)):
+            return False
+        return not any(symbolic_shapes.free_unbacked_symbols(one) for one in results)
 
     def _is_size(self, node: Any) -> bool:
         value = node.meta.get("val")

@@ -14,6 +14,7 @@ from sandbox.device import Array
 from sandbox.errors import MissingDependencyError, WorkerDiedError
 from sandbox.isolation.base import Isolation, WorkerSpec
 from sandbox.pool import WorkerPool
+from sandbox.torch_graphs.confined import PACKAGES
 from sandbox.torch_graphs.graph import (
     CapturedCall,
     CapturedTensors,
@@ -32,11 +33,6 @@ T = TypeVar("T", TorchGraph, Evaluated, FittingSizes, CapturedTensors)
 MEMORY_BYTES = 12 << 30
 CPU_S = 40.0
 """Seconds of processor time that one answer may take."""
-PACKAGES = (
-    "numpy", "ml_dtypes", "torch", "torchgen", "functorch", "sympy", "mpmath", "networkx", "filelock", "fsspec",
-    "jinja2", "markupsafe", "typing_extensions",
-)  # fmt: skip
-"""What PyTorch imports, besides itself."""
 SYSTEM = ("/dev/urandom", "/proc/cpuinfo", "/sys/devices/system/cpu")
 """What PyTorch reads as it starts, and before it computes in half precision."""
 

@@ -23,7 +23,8 @@ def load_role(name: str, resources: Mapping[str, list[str]]) -> WorkerRole:
     """Return the role of that name.
 
     Args:
-        name: `compile`, `reference`, `simulate`, `prove`, `torch`, or `cuda:N` for the GPU of that number.
+        name: `compile`, `reference`, `reference_torch` (PyTorch is there), `simulate`, `prove`, `torch`, or `cuda:N`
+            for the GPU of that number.
         resources: Files that the role reads, as this process sees them.
 
     Raises:
@@ -35,6 +36,13 @@ def load_role(name: str, resources: Mapping[str, list[str]]) -> WorkerRole:
 
             return CompileRole(resources)
         case "reference":
+            from sandbox.reference.role import ReferenceRole
+
+            return ReferenceRole()
+        case "reference_torch":
+            from sandbox.torch_graphs import confined
+
+            confined.prepare()
             from sandbox.reference.role import ReferenceRole
 
             return ReferenceRole()

@@ -7,6 +7,10 @@ import re
 _ADVICE = (
     (re.compile(r"`warpwright runs` lists them"), "list_searches names them"),
     (re.compile(r"go on with: warpwright resume (\S+)"), r"go on with: start_search(resume='\1')"),
+    (
+        re.compile(r"judge kernels of your own with `warpwright check`"),
+        "judge kernels of your own (test_kernel)",
+    ),
     (re.compile(r"or configure a model with --model"), "or start_search(model=...)"),
     (re.compile(r"configure a model with --model"), "start_search(model=...) asks a model"),
     (re.compile(r"\bor give --base-url for a server"), "or have its person give --base-url for a server"),

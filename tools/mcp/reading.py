@@ -8,6 +8,7 @@ from functools import singledispatch
 
 from pydantic import BaseModel
 
+from sandbox.reference.torch_operators import operators_of, said_of
 from tools.mcp.answers import (
     CompileAnswer,
     FailedCase,
@@ -130,6 +131,7 @@ def _(answer: TaskDetails) -> str:
             + (f"\nSizes: {limits}." if limits else "")
             + ("" if answer.deterministic else "\nTwo runs need not agree bit for bit."),
             f"Reference:\n{fenced(answer.reference, 'python')}",
+            said_of(operators_of(answer.reference)).replace("its", "Its", 1),
             f"Baseline, a correct kernel file to start from:\n{fenced(answer.baseline, 'cuda')}",
             f"Kernel files:\n{fenced(answer.kernel_file_rules, '')}",
             next_call("compile_kernel, then test_kernel; or start_search."),

@@ -57,8 +57,14 @@ _SUM = re.compile(r"[-+/%(]")
 
 
 def work_of(t: Translator, node: GraphNode) -> str:
-    """Return how many floating point operations a node takes at least; empty for none."""
+    """Return how many floating point operations a node takes at least; empty for none.
+
+    What PyTorch is asked for itself counts as one for each element of its results.
+    """
     name = node.plain_operator
+    if any(one.node == node.name for one in t.kept):
+        shapes = [t.shape(one) for one in node.results]
+        return " + ".join(_times(str(shapes.count(one)), *one) for one in dict.fromkeys(shapes))
     if name in _FREE or not node.results:
         return ""
     operands = [_operand(t, one.text) for one in node.arguments if one.kind is ArgumentKind.VALUE]

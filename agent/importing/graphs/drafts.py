@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from agent.importing.graphs import costs
 from agent.importing.graphs.constants import constant_text
 from agent.importing.graphs.indexed import indexed_sizes
+from agent.importing.graphs.kept import KeptOperator, kept_notes
 from agent.importing.graphs.naming import argument_names, dim_names, output_names
 from agent.importing.graphs.sizes import DimChoice
 from agent.importing.graphs.translation import NotTranslated, Operand, Translator
@@ -31,6 +32,7 @@ class GraphDraft:
         inputs: The graph's name of each argument that is no output.
         outputs: Names of the outputs, in the graph's order.
         notes: What the reader should know.
+        kept: Operators that the reference asks PyTorch for.
     """
 
     dims: tuple[DimChoice, ...]
@@ -44,6 +46,7 @@ class GraphDraft:
     bytes: str
     operators: tuple[str, ...]
     notes: tuple[str, ...]
+    kept: tuple[KeptOperator, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -55,8 +58,13 @@ class GraphDraft:
         return {**self.pinned, **{symbol: sizes[name] for symbol, name in self.symbols.items()}}
 
 
-def draft(graph: TorchGraph, summary: str) -> GraphDraft:
+def draft(graph: TorchGraph, summary: str, *, keeps: bool = False) -> GraphDraft:
     """Translate a graph.
+
+    Args:
+        graph: The graph.
+        summary: What the reference says of itself.
+        keeps: Whether an operator without a meaning in NumPy stays PyTorch's own, where it is a function.
 
     Raises:
         NotTranslated: An operator has no meaning in NumPy here, or the graph is beyond what tasks hold.
@@ -64,7 +72,7 @@ def draft(graph: TorchGraph, summary: str) -> GraphDraft:
     names = dim_names(graph)
     pinned = _pinned(graph)
     free = {symbol: name for symbol, name in names.items() if symbol not in pinned}
-    translator = Translator({**free, **{symbol: str(size) for symbol, size in pinned.items()}})
+    translator = Translator({**free, **{symbol: str(size) for symbol, size in pinned.items()}}, keeps=keeps)
     translator.taken |= set(free.values())
     arguments, given = _inputs(graph, translator, free)
     work: list[str] = []
@@ -90,7 +98,8 @@ def draft(graph: TorchGraph, summary: str) -> GraphDraft:
         costs.total(work, sizes),
         costs.bytes_of(whole, sizes),
         tuple(node.plain_operator for node in graph.nodes),
-        (*graph.notes, *translator.notes),
+        (*graph.notes, *translator.notes, *kept_notes(translator.kept)),
+        tuple(translator.kept),
     )
 
 
@@ -198,6 +207,7 @@ def _reference(
     ]
     imports = [
         "import numpy as np",
+        *(["from torch_operators import aten"] if t.kept else []),
         *([f"from special import {', '.join(sorted(t.special))}"] if t.special else []),
     ]
     body = [*t.lines, f"return {{{', '.join(returned)}}}"]

@@ -10,6 +10,7 @@ from agent.importing.graphs import costs, operators
 from agent.importing.graphs.comparing import all_finite, trivial
 from agent.importing.graphs.drafts import GraphDraft, draft
 from agent.importing.graphs.holding import Holding, NotImported, somewhere
+from agent.importing.graphs.kept import KeptOperator, baseline_hint, baseline_wanted
 from agent.importing.graphs.sizes import MOST_WORK, candidates
 from agent.importing.graphs.translation import NotTranslated
 from sandbox.errors import UsageError
@@ -40,7 +41,7 @@ class Imported:
     """A task that was made.
 
     Attributes:
-        baseline: Who wrote its baseline: `composer`.
+        baseline: Who wrote its baseline: `composer`, or `user`.
         notes: What the reader should know: what was left out, what is trivial.
         compared: At how many inputs the reference was held against the module.
     """
@@ -50,6 +51,18 @@ class Imported:
     operators: tuple[str, ...]
     notes: tuple[str, ...]
     compared: int
+    kept: tuple[KeptOperator, ...] = ()
+
+
+@dataclass(frozen=True)
+class UserBaseline:
+    """Says that a user may bring the baseline, so that operators without a meaning in NumPy may stay PyTorch's own.
+
+    Attributes:
+        text: The kernel file; empty where none was brought.
+    """
+
+    text: str = ""
 
 
 class Importer:
@@ -60,29 +73,51 @@ class Importer:
         self._graphs = graphs
         self.holding = Holding(graphs, references)
 
-    async def make(self, call: ExportCall, name: str, summary: str = "") -> Imported | NotImported:
+    async def make(
+        self, call: ExportCall, name: str, summary: str = "", own: UserBaseline | None = None
+    ) -> Imported | NotImported:
         """Make a task.
 
         Args:
             call: What to export.
             name: Of the task.
             summary: One sentence; by default the operators, in order.
+            own: Allows a baseline of the user's; by default the composer writes it.
 
         Raises:
             WorkerError: The environment failed.
         """
-        graph = await self._graphs.export(call)
+        call, graph = await self._exported(call)
         if isinstance(graph, ExportFault):
-            if call.fixed or "did not finish" not in graph.message:
-                return NotImported(graph.message, graph.line)
-            graph = await self._graphs.export(call := replace(call, fixed=True))
-            if isinstance(graph, ExportFault):
-                return NotImported(graph.message, graph.line)
+            return NotImported(graph.message, graph.line)
+        said = summary or _summary(graph)
         try:
-            made = draft(graph, summary or _summary(graph))
+            made = draft(graph, said, keeps=own is not None)
         except NotTranslated as error:
             return NotImported(str(error), error.line or None)
-        return await self._tested(call, graph, made, name, summary or _summary(graph))
+        given = "" if own is None else own.text
+        if made.kept and not given:
+            wanted = baseline_wanted(made.kept, made.arguments, list(made.sizes))
+            return NotImported(wanted, made.kept[0].line or None)
+        sizes = await self._sizes(call, made)
+        if isinstance(sizes, NotImported):
+            return sizes
+        task = _task(made, name, said, sizes)
+        try:
+            task = replace(task, baseline=given) if given else _with_baseline(task)
+        except UsageError as error:
+            hint = f"; or give {baseline_hint(task.arguments, task.dims)}" if own is not None else ""
+            return NotImported(f"{error}{hint}")
+        found = await self._compared(call, graph, made, task)
+        return replace(found, baseline="user") if given and isinstance(found, Imported) else found
+
+    async def _exported(self, call: ExportCall) -> tuple[ExportCall, TorchGraph | ExportFault]:
+        """Export with sizes free; with those of the example where that takes too long."""
+        graph = await self._graphs.export(call)
+        if isinstance(graph, ExportFault) and not call.fixed and "did not finish" in graph.message:
+            call = replace(call, fixed=True)
+            graph = await self._graphs.export(call)
+        return call, graph
 
     async def make_part(
         self, call: ExportCall, graph: TorchGraph, part: TorchGraph, name: str
@@ -127,9 +162,9 @@ class Importer:
             return NotImported(fitting.message, fitting.line)
         return [one for one, fits in zip(wanted, fitting.fits, strict=True) if fits] or [made.sizes]
 
-    async def _tested(
-        self, call: ExportCall, graph: TorchGraph, made: GraphDraft, name: str, summary: str
-    ) -> Imported | NotImported:
+    async def _sizes(self, call: ExportCall, made: GraphDraft) -> list[dict[str, int]] | NotImported:
+        """Sizes to test at, which the graph takes."""
+
         def work(sizes: Mapping[str, int]) -> int:
             return costs.value(made.flops, sizes)
 
@@ -143,13 +178,7 @@ class Importer:
         fitting = await self._graphs.fitting(SizesCall(call, tuple(map(made.symbol_sizes, wanted))))
         if isinstance(fitting, ExportFault):
             return NotImported(fitting.message, fitting.line)
-        sizes = [one for one, fits in zip(wanted, fitting.fits, strict=True) if fits] or [made.sizes]
-        task = _task(made, name, summary, sizes)
-        try:
-            task = _with_baseline(task)
-        except UsageError as error:
-            return NotImported(str(error))
-        return await self._compared(call, graph, made, task)
+        return [one for one, fits in zip(wanted, fitting.fits, strict=True) if fits] or [made.sizes]
 
     async def _compared(
         self, call: ExportCall, graph: TorchGraph, made: GraphDraft, task: WholeTask
@@ -170,7 +199,8 @@ class Importer:
                 other, said = trivial(wider, again)
                 if not any(one.trivial for one in other.arguments):
                     found, whole, notes = again, other, [_WEAK, *said]
-        return Imported(whole, "composer", made.operators, (*made.notes, *notes), len(found))
+        said = (*made.notes, *notes)
+        return Imported(whole, "composer", made.operators, said, len(found), made.kept)
 
 
 def _summary(graph: TorchGraph) -> str:

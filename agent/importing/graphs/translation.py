@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
 import keyword
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from agent.importing.graphs.kept import KeptOperator
 from sandbox.torch_graphs.graph import ArgumentKind, GraphArgument, GraphNode, GraphTensor
 from tools import expressions
 
@@ -16,7 +19,7 @@ _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 _SAYS_NOTHING = frozenset({"layout", "device", "pin_memory", "memory_format", "non_blocking", "generator"})
 _LETTER = re.compile(r"[A-Za-z_]")
 _NAME = re.compile(r"[A-Za-z_]\w*")
-_RESERVED = frozenset({"np", "range", "min", "max", "sum", "abs", "erf", "reference"})
+_RESERVED = frozenset({"np", "range", "min", "max", "sum", "abs", "erf", "aten", "reference"})
 
 
 class NotTranslated(Exception):
@@ -93,6 +96,8 @@ class Translator:
         lines: The statements.
         special: What is imported from `special`.
         notes: What is taken for something else.
+        keeps: Whether an operator without a translation stays PyTorch's own, where it is a function of its arguments.
+        kept: Those that stay so.
     """
 
     sizes: Mapping[str, str]
@@ -100,6 +105,8 @@ class Translator:
     lines: list[str] = field(default_factory=list[str])
     special: set[str] = field(default_factory=set[str])
     notes: dict[str, None] = field(default_factory=dict[str, None])
+    keeps: bool = False
+    kept: list[KeptOperator] = field(default_factory=list[KeptOperator])
     taken: set[str] = field(default_factory=lambda: set(_RESERVED))
     node: GraphNode | None = None
     """The node that is being written."""
@@ -154,19 +161,15 @@ class Translator:
         if node.operator == "getitem":
             self._item(node)
             return
-        full = node.operator.removeprefix("aten.").removesuffix(".default")
-        handler = OPERATORS.get(full) or OPERATORS.get(full.partition(".")[0])
-        if handler is None:
-            raise self.refuse("it has no translation into NumPy")
-        given = [self._argument(one) for one in node.arguments]
-        words = {
-            name: self._argument(one) for name, one in node.keywords.items() if name not in _SAYS_NOTHING
-        }
+        before = (len(self.lines), set(self.taken), set(self.special), dict(self.notes))
         try:
-            inspect.signature(handler).bind(self, *given, **words)
-        except TypeError:
-            raise self.refuse("it is called in a way that is not translated") from None
-        written = handler(self, *given, **words)
+            written = self._written(node)
+        except NotTranslated as error:
+            if not (self.keeps and node.repeatable and node.results):
+                raise
+            count, self.taken, self.special, self.notes = before
+            del self.lines[count:]
+            written = self._kept(node, error)
         if isinstance(written, str):
             self.values[node.name] = self._named(node.name, written, node.results[0])
             return
@@ -174,6 +177,40 @@ class Translator:
             self._named(f"{node.name}_{number}", text, tensor) if text else None
             for number, (text, tensor) in enumerate(zip(written, node.results, strict=False))
         ]
+
+    def _written(self, node: GraphNode) -> str | Sequence[str]:
+        """What an operator's handler writes of it."""
+        full = node.operator.removeprefix("aten.").removesuffix(".default")
+        handler = OPERATORS.get(full) or OPERATORS.get(full.partition(".")[0])
+        if handler is None:
+            raise self.refuse("it has no translation into NumPy")
+        given, words = self._arguments(node)
+        try:
+            inspect.signature(handler).bind(self, *given, **words)
+        except TypeError:
+            raise self.refuse("it is called in a way that is not translated") from None
+        return handler(self, *given, **words)
+
+    def _kept(self, node: GraphNode, lacking: NotTranslated) -> str | Sequence[str]:
+        """A call of PyTorch's own operator."""
+        given, words = self._arguments(node)
+        operator = node.operator.removeprefix("aten.")
+        shown = [
+            f'"{operator}"',
+            *map(spoken, given),
+            *(f"{name}={spoken(one)}" for name, one in words.items()),
+        ]
+        call = f"aten({', '.join(shown)})"
+        self.kept.append(KeptOperator(node.name, operator, str(lacking), node.line))
+        if not node.several:
+            return call
+        whole = self.let(node.name, call)
+        return [f"{whole}[{number}]" for number in range(len(node.results))]
+
+    def _arguments(self, node: GraphNode) -> tuple[list[Any], dict[str, Any]]:
+        given = [self._argument(one) for one in node.arguments]
+        named = {name: one for name, one in node.keywords.items() if name not in _SAYS_NOTHING}
+        return given, {name: self._argument(one) for name, one in named.items()}
 
     def operand(self, name: str) -> Operand:
         """Return a value by the graph's name of it."""
@@ -214,6 +251,17 @@ class Translator:
                 return argument.text
             case ArgumentKind.LIST:
                 return [self._argument(one) for one in argument.items]
+
+
+def spoken(value: Any) -> str:
+    """Print an argument for PyTorch, whose kind of number matters there."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(spoken, cast('list[Any]', value)))}]"
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else number(value)
+    if isinstance(value, str) and not isinstance(value, SizeText):
+        return json.dumps(value)
+    return str(value)
 
 
 def number(value: Any) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from sandbox.reference import special
+from sandbox.reference import special, torch_operators
 from sandbox.reference.running_error.array import (
     FUNCTION_RULES,
     UFUNC_RULES,
@@ -331,6 +330,7 @@ def modules() -> dict[str, ModuleType]:
     """Return what a traced reference gets in the place of a module, by its name."""
     return {
         "numpy": _numpy(),
+        torch_operators.MODULE: _untraceable_operators(),
         "math": Overlay(math, _MATH),
         "numpy.lib.stride_tricks": _windows(),
         "numpy.polynomial": Overlay(np.polynomial, _polynomials()),
@@ -338,51 +338,10 @@ def modules() -> dict[str, ModuleType]:
     }
 
 
-Import = Callable[..., Any]
+def _untraceable_operators() -> ModuleType:
+    def aten(name: str, *arguments: Any, **keywords: Any) -> Any:
+        raise Untraceable(f"PyTorch's own operator {name}")
 
-
-def importing(replaced: Mapping[str, ModuleType]) -> Import:
-    """Return an `__import__` that knows `special`, gives its functions for SciPy's, and replaces modules."""
-    facade = _special()
-
-    def load(
-        name: str,
-        globals: Any = None,
-        locals: Any = None,
-        fromlist: Any = (),
-        level: int = 0,
-    ) -> Any:
-        if name == "special" or (name == "scipy.special" and fromlist):
-            return facade
-        if name in ("scipy.special", "scipy"):
-            return _scipy(facade)
-        if name in replaced:
-            top = name.partition(".")[0]
-            return replaced[name if fromlist else top]
-        found = builtins.__import__(name, globals, locals, fromlist, level)
-        return replaced.get(name.partition(".")[0], found) if not fromlist else found
-
-    return load
-
-
-def _special() -> ModuleType:
-    facade = ModuleType("special")
-    facade.__dict__.update({name: getattr(special, name) for name in special.NAMES})
-
-    def missing(name: str) -> Any:
-        try:
-            return getattr(builtins.__import__("scipy.special", fromlist=["special"]), name)
-        except ImportError:
-            known = ", ".join(special.NAMES)
-            raise AttributeError(f"no special function {name}; there are {known}") from None
-
-    facade.__dict__["__getattr__"] = missing
+    facade = ModuleType(torch_operators.MODULE)
+    facade.__dict__["aten"] = aten
     return facade
-
-
-def _scipy(facade: ModuleType) -> ModuleType:
-    try:
-        found = builtins.__import__("scipy")
-    except ImportError:
-        found = ModuleType("scipy")
-    return Overlay(found, {"special": facade})

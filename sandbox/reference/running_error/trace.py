@@ -14,7 +14,8 @@ import numpy as np
 
 from sandbox.reference.running_error import folding, missing, movement, products, reductions, selection
 from sandbox.reference.running_error.array import Traced, lift, narrow_input
-from sandbox.reference.running_error.namespace import as_complex, as_float, importing, modules
+from sandbox.reference.running_error.importing import importing
+from sandbox.reference.running_error.namespace import as_complex, as_float, modules
 from sandbox.reference.running_error.precision import Array, Precision, Untraceable, tracing
 from sandbox.syntax_trees import syntax_tree
 

@@ -271,6 +271,16 @@ async def test_an_unknown_family_ends_the_run_with_the_way_out(bench: Any) -> No
         await Composer().plan(Run(task).context(1))
 
 
+async def test_what_only_pytorch_says_ends_the_run_with_the_ways_out(bench: Any) -> None:
+    reference = "from torch_operators import aten\n\ndef reference(x, n):\n    return {'y': aten('sinc.default', x)}\n"
+    task = bench.task(reference, ("in x float32 n", "out y float32 n"), "n")
+    with pytest.raises(
+        UsageError,
+        match=r"line 4: PyTorch's own operator `sinc.default`; .*`warpwright check`, or configure a model with --model$",
+    ):
+        await Composer().plan(Run(task).context(1))
+
+
 def test_only_kernels_of_the_composer_count_as_measured(task: Task) -> None:
     assert measured([trial(Verdict.PASS)], Composer().space(task), 100.0) == {}
 

@@ -97,6 +97,25 @@ def test_code_that_no_judgement_ran_is_named() -> None:
     assert "No judgement ran the code for (1,): these were compiled" in told
 
 
+def test_operators_of_pytorch_that_say_what_is_right_are_named() -> None:
+    task = small_task([{"n": 8}], array("x", "in", "n"), array("out", "out", "n"))
+    reference = (
+        "from torch_operators import aten\n\n\ndef reference(x, n):\n    return {'out': aten('sinc', x)}\n"
+    )
+    text = (
+        "//@ launch copy<<<ceil_div(n, 64), 64>>>(x, out, n)\n"
+        'extern "C" __global__ void copy(const float* x, float* out, int n) {\n'
+        "    int i = blockIdx.x * 64 + threadIdx.x;\n    if (i < n) out[i] = x[i];\n}\n"
+    )
+    made = replace(package(task, text), task=replace(task, reference=reference))
+    told = package_files(made, Form.CUPY)["VERIFICATION.md"].decode()
+    assert (
+        "What is right is what PyTorch's own operator sinc gives in float64, so that judging again needs PyTorch"
+        in told
+    )
+    assert "PyTorch" not in package_files(package(task, text), Form.CUPY)["VERIFICATION.md"].decode()
+
+
 def test_captured_data_are_named_with_their_hash() -> None:
     case = CapturedCase({"n": 8}, file="x.npz", sha256="ab" * 32)
     task = replace(small_task([{"n": 8}], array("x", "in", "n"), array("out", "out", "n")), captured=(case,))

@@ -27,11 +27,18 @@ def of_the_composer(folder: Path) -> object:
     return Composer().space(load(task))
 
 
+def of_pytorch(folder: Path) -> object:
+    task = write_task(folder / "twice")
+    reference = "from torch_operators import aten\ndef reference(x, n):\n    return {'y': aten('sinc', x)}\n"
+    (task / "reference.py").write_text(reference)
+    return Composer().space(load(task))
+
+
 def of_a_model(folder: Path) -> object:
     return open_endpoint("some", None, {})
 
 
-@pytest.mark.parametrize("fails", [of_a_run, of_the_composer, of_a_model])
+@pytest.mark.parametrize("fails", [of_a_run, of_the_composer, of_pytorch, of_a_model])
 def test_no_error_that_a_client_reads_names_a_command(fails, tmp_path: Path) -> None:
     with pytest.raises(WarpwrightError) as raised:
         fails(tmp_path)

@@ -38,6 +38,7 @@ from agent.composer.nests.reading.values import (
     simplest,
 )
 from agent.composer.nests.sizes import Size, product
+from sandbox.reference import torch_operators
 
 
 def copied(tracer: Tracer, value: Any, dtype: Any = None, copy: Any = True) -> Any:
@@ -204,9 +205,17 @@ SPECIAL = Namespace(
         "logsumexp": reductions.logsumexp, "ndtr": each(normal_below), "logit": each(logit), "xlogy": xlogy,
     },
 )  # fmt: skip
+
+
+def _aten(tracer: Tracer, operator: Any, *arguments: Any, **words: Any) -> Array:
+    """`torch_operators.aten`: a name says what is computed, and not how."""
+    raise NotExpressed(f"PyTorch's own operator `{operator}`")
+
+
 MODULES: dict[str, Namespace] = {
     "numpy": NUMPY, "numpy.linalg": _LINALG, "numpy.lib.stride_tricks": _STRIDES, "math": MATH,
     "scipy.special": SPECIAL, "special": SPECIAL,
+    torch_operators.MODULE: Namespace(torch_operators.MODULE, {"aten": _aten}),
 }  # fmt: skip
 BUILT_IN: dict[str, Any] = {
     "range": making.span, "float": Dtype("float64"), "int": Dtype("int64"), "bool": Dtype("bool"), "len": _length,

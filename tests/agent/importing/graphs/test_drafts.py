@@ -11,7 +11,7 @@ import pytest
 from agent.importing.graphs import operators
 from agent.importing.graphs.drafts import draft
 from agent.importing.graphs.translation import OPERATORS, NotTranslated
-from sandbox.torch_graphs.graph import GraphInput, GraphTensor, InputOrigin
+from sandbox.torch_graphs.graph import ArgumentKind, GraphArgument, GraphInput, GraphTensor, InputOrigin
 from tests.agent.importing.exported_graphs import Named, argument, given, graph, node
 
 assert operators
@@ -51,6 +51,78 @@ def test_what_has_no_translation_is_named_with_its_line() -> None:
     with pytest.raises(NotTranslated, match="operator fft_fft: it has no translation into NumPy") as refused:
         draft(strange, "")
     assert refused.value.line == 31
+
+
+@pytest.mark.parametrize("operator", ["fft_fft.default", "argsort.default"])
+def test_an_operator_without_a_translation_is_kept_only_where_asked_and_only_if_it_can_be_repeated(
+    operator: str,
+) -> None:
+    once = node("f", operator, Named("x"), shape="s0", line=31)
+    again = replace(once, repeatable=True)
+    for strange, keeps in ((once, True), (again, False)):
+        with pytest.raises(NotTranslated, match="it has no translation into NumPy"):
+            draft(graph([given("x", "s0")], [strange], ["f"], s0=64), "", keeps=keeps)
+    found = draft(graph([given("x", "s0")], [again], ["f"], s0=64), "", keeps=True)
+    assert "import numpy as np\nfrom torch_operators import aten\n" in found.reference
+    assert f'aten("{operator}", x)' in found.reference
+    assert [(one.name, one.line) for one in found.kept] == [(operator.removesuffix(".default"), 31)]
+    assert found.flops == "rows"
+
+
+def test_a_kept_operator_is_asked_with_what_it_was_called_with() -> None:
+    called = replace(
+        node(
+            "f",
+            "strange.Tensor",
+            Named("x"),
+            2,
+            2.0,
+            [None, Named("x")],
+            True,
+            "mean",
+            float("inf"),
+            shape="s0",
+        ),
+        keywords={"dtype": argument("float32"), "pin_memory": argument(False)},
+        repeatable=True,
+    )
+    sized = GraphArgument(ArgumentKind.SIZE, "s0 // 2 + 1")
+    called = replace(called, arguments=(*called.arguments, sized))
+    found = draft(graph([given("x", "s0")], [called], ["f"], s0=64), "", keeps=True)
+    assert (
+        'f = aten("strange.Tensor", x, 2, 2.0, [None, x], True, "mean", np.inf, rows // 2 + 1, dtype="float32")\n'
+        in found.reference
+    )
+
+
+def test_items_of_a_kept_operators_results_are_arrays_of_their_own() -> None:
+    pair = replace(
+        node("f", "strange.default", Named("x"), shape="s0"),
+        results=(GraphTensor("float32", ("s0",)), GraphTensor("int64", ("s0",))),
+        repeatable=True,
+        several=True,
+    )
+    item = replace(node("i", "add", Named("f"), 1, shape="s0", dtype="int64"), operator="getitem")
+    found = draft(graph([given("x", "s0")], [pair, item], ["i"], s0=64), "", keeps=True)
+    assert '    f = aten("strange.default", x)\n    f_0 = f[0]\n    f_1 = f[1]\n' in found.reference
+    assert 'return {"out": f_1}' in found.reference
+    assert found.flops == "2 * rows"
+
+
+def test_a_handler_that_refuses_leaves_no_line_behind() -> None:
+    pool = replace(
+        node(
+            "f", "max_pool2d.default", Named("x"), [2, 2], [2, 2], [1, 1], [1, 1], True, shape="s0, 3, 5, 5"
+        ),
+        repeatable=True,
+    )
+    found = draft(graph([given("x", "s0, 3, 8, 8")], [pool], ["f"], s0=64), "", keeps=True)
+    body = found.reference.partition("operator by operator.")[2].splitlines()[1:]
+    assert [line.strip() for line in body] == [
+        'f = aten("max_pool2d.default", x, [2, 2], [2, 2], [1, 1], [1, 1], True)',
+        'return {"out": f}',
+    ]
+    assert "ceil_mode" in found.kept[0].why
 
 
 def test_names_that_mean_something_to_c_or_to_a_reference_are_changed() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.importing.graphs.importer import Imported, Importer, NotImported
+from agent.importing.graphs.importer import Imported, Importer, NotImported, UserBaseline
 from agent.importing.problems.kernelbench import problems, read_problem, task_name
 from sandbox.isolation.choose import choose_isolation
 from sandbox.reference.service import References
@@ -53,6 +53,16 @@ class Model(torch.nn.Module):
 def get_inputs():
     return [torch.rand(64, 64)]
 """
+OF_PYTORCH = {
+    "middle": UNKNOWN.replace(
+        "torch.fft.fft(x).abs()",
+        "torch.median(torch.nansum(x, 0, dtype=torch.float32) + x, 1 - x.dim() // 2)",
+    ).replace("torch.rand(64, 64)", "torch.rand(4, 64, 48).half()"),
+    "drawn": UNKNOWN.replace("torch.fft.fft(x).abs()", "x + torch.poisson(x)"),
+    "unset": UNKNOWN.replace("torch.fft.fft(x).abs()", "x + torch.empty_like(x)"),
+    "counted": UNKNOWN.replace("torch.fft.fft(x).abs()", "torch.where(torch.special.i1(x) > 0)[0]"),
+}
+"""Problems that a user brings a baseline for, none of which NumPy has words for."""
 Found = dict[str, Imported | NotImported]
 
 
@@ -67,6 +77,10 @@ def found() -> Found:
             importer = Importer(graphs, references)
             made = {file.stem: await importer.make(read_problem(file), task_name(file)) for file in files}
             made["masked"] = await importer.make(ExportCall(MASKED, "masked.py"), "masked")
+            made |= {
+                name: await importer.make(ExportCall(text, f"{name}.py"), name, own=UserBaseline("mine"))
+                for name, text in OF_PYTORCH.items()
+            }
             return {**made, "unknown": await importer.make(ExportCall(UNKNOWN, "unknown.py"), "unknown")}
 
     return asyncio.run(work())
@@ -79,7 +93,7 @@ def imported(found: Found, name: str) -> Imported:
 
 
 def test_every_problem_becomes_a_task_that_loads_and_was_held_against_its_module(found: Found) -> None:
-    for name in found.keys() - {"unknown"}:
+    for name in found.keys() - {"unknown", *OF_PYTORCH}:
         made = imported(found, name)
         task = read_draft(files_of(made.task))
         assert task.tests, name
@@ -113,3 +127,20 @@ def test_a_mask_in_a_buffer_bounds_the_length(found: Found) -> None:
 
 def test_an_operator_without_a_translation_is_named_with_its_line(found: Found) -> None:
     assert found["unknown"] == NotImported("operator fft_fft: it has no translation into NumPy", 6)
+
+
+def test_with_a_users_baseline_pytorchs_own_operators_are_the_reference(found: Found) -> None:
+    made = imported(found, "middle")
+    assert [one.operator for one in made.kept] == ["nansum.default", "median.dim"]
+    assert 'aten("nansum.default", x, [0], dtype="float32")\n' in made.task.reference
+    assert (made.baseline, made.task.baseline) == ("user", "mine")
+    assert len(made.task.dims) == 3
+    assert [one.dtype for one in made.task.arguments] == ["float16", "float32", "int64"]
+
+
+def test_what_pytorch_draws_leaves_unset_or_counts_is_refused_with_a_users_baseline_too(found: Found) -> None:
+    for name, operator in (("drawn", "poisson"), ("unset", "empty_like"), ("counted", "where")):
+        made = found[name]
+        assert isinstance(made, NotImported), name
+        assert made.reason.startswith(f"operator {operator}: "), made.reason
+        assert made.line == 6
