@@ -60,19 +60,30 @@ class CheckStages:
         return StageOutcome(compiled.report.verdict, compiled.report.message, facts, compiled)
 
     async def _test(self, ahead: ShapesAhead, context: CheckContext) -> StageOutcome:
+        """Test the default setting; of several at the task's cases alone, until it is the fastest."""
         ahead.begin(context)
-        report = await self._tested(context, _compiled(context))
+        if len(self._settings(context)) < 2:
+            report = await self._tested(context, _compiled(context))
+        else:
+            order = context.order
+            report = await self.results.test_cases(
+                order.task, _compiled(context), context.frozen, context.seed
+            )
         return StageOutcome(report.verdict, report.message, {"test": report})
 
     async def _tested(self, context: CheckContext, compiled: CompiledCases) -> TestReport:
         order = context.order
         return await self.results.test(order.task, compiled, context.frozen, context.seed, order.fresh_sizes)
 
-    async def _sweep(self, context: CheckContext) -> StageOutcome | None:
+    def _settings(self, context: CheckContext) -> list[dict[str, int]]:
+        """The settings that are to be compared; none where nothing is swept."""
         order = context.order
         if not order.profile or not order.sweep:
-            return None
-        settings = kernel_file.sweep(_compiled(context).builds[0].kernel_file, self.settings)
+            return []
+        return kernel_file.sweep(_compiled(context).builds[0].kernel_file, self.settings)
+
+    async def _sweep(self, context: CheckContext) -> StageOutcome | None:
+        order, settings = context.order, self._settings(context)
         if len(settings) < 2:
             return None
 
@@ -80,6 +91,8 @@ class CheckStages:
             return await self.profiling.profile(order.task, order.kernel, tune)
 
         async def test(tune: Mapping[str, int]) -> TestReport:
+            if tune == settings[0]:
+                return await self._completed(context)
             return await self._tested(
                 context, await self.compiling.compile_tests(order.task, order.kernel, tune)
             )
@@ -100,10 +113,20 @@ class CheckStages:
             "settings": sweep.settings,
         }
         if sweep.test is not None:
+            facts |= {"test": sweep.test}
+        if sweep.tune != settings[0]:
             first = order.task.tests[0].dims
             compiled = await self.compiling.compile(order.task, order.kernel, first, sweep.tune)
-            facts |= {"test": sweep.test, "compile": compiled.report}
+            facts |= {"compile": compiled.report}
         return StageOutcome(sweep.verdict, sweep.message, facts)
+
+    async def _completed(self, context: CheckContext) -> TestReport:
+        """What the default setting does at fresh sizes, with what it did at the task's cases."""
+        order, passed = context.order, context.report.test
+        assert passed is not None, "the stage before tested it"
+        return await self.results.test_fresh(
+            order.task, _compiled(context), context.frozen, passed, context.seed, order.fresh_sizes
+        )
 
     async def _threads(self, order: CheckOrder[Task], tune: Mapping[str, int]) -> int:
         """How many threads a setting launches over all benchmark shapes; 0 where it cannot be launched."""

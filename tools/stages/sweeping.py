@@ -33,7 +33,7 @@ class Sweep:
     Attributes:
         tune: The chosen setting.
         profile: Its profile; a failure where no setting could be profiled.
-        test: Its test report; None where the default was chosen, which was tested before.
+        test: Its test report; None where no setting could be profiled.
         tried: How many settings were profiled.
         settings: What became of each.
     """
@@ -54,14 +54,14 @@ async def sweep_settings(
     compile_: Callable[[Tune], Awaitable[CompileReport]],
     threads: Callable[[Tune], Awaitable[int]],
 ) -> Sweep:
-    """Profile every setting, then test the fastest ones until one is correct.
+    """Profile every setting, then test the fastest ones until one is correct, at last the default.
 
     Of those that an estimate cannot tell apart the leaner one counts as faster, see `tools.preference`.
 
     Args:
-        settings: At least one; the first is the default, which has passed its tests.
+        settings: At least one; the first is the default, which is right at the task's cases.
         profile: Profiles the kernel under a setting.
-        test: Tests the kernel under a setting.
+        test: Tests the kernel under a setting; the default at what it was not tested at before.
         compile_: Compiles the kernel under a setting.
         threads: How many threads the kernel is launched with under a setting, in all; 0 where that is not known.
     """
@@ -70,19 +70,24 @@ async def sweep_settings(
     built = await _compiled(settings, profiles, compile_)
     ranked = preferred(list(built), lambda position: merit(profiles[position], built[position]))
     known = [_swept(*of) for of in zip(settings, profiles, map(built.get, range(len(profiles))), strict=True)]
-    if not ranked:
-        first = profiles[0]
+    first = profiles[0]
+    if not ranked and first.verdict is not Verdict.PASS:
         return Sweep(first.verdict, first.message, settings[0], first, None, len(settings), tuple(known))
+    before = ranked[: ranked.index(0)] if 0 in ranked else ranked
     wrong = 0
-    for position in ranked:
-        if position == 0 or wrong == MAX_WRONG:
-            break
+    for position in before[:MAX_WRONG]:
         report = await test(settings[position])
         if report.verdict is Verdict.PASS:
             return replace(_chosen(settings, profiles, position, report, wrong), settings=tuple(known))
         known[position] = replace(known[position], verdict=report.verdict, message=report.message)
         wrong += 1
-    return replace(_chosen(settings, profiles, 0, None, wrong), settings=tuple(known))
+    report = await test(settings[0])
+    chosen = _chosen(settings, profiles, 0, report, wrong)
+    if report.verdict is Verdict.PASS:
+        return replace(chosen, settings=tuple(known))
+    known[0] = replace(known[0], verdict=report.verdict, message=report.message)
+    chosen = replace(chosen, settings=tuple(known))
+    return replace(chosen, verdict=report.verdict, message=report.message)
 
 
 async def _profiled(
@@ -135,7 +140,7 @@ def _chosen(
     settings: Sequence[Tune],
     profiles: Sequence[ProfileReport],
     position: int,
-    test: TestReport | None,
+    test: TestReport,
     wrong: int,
 ) -> Sweep:
     chosen = profiles[position]

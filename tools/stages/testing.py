@@ -60,19 +60,49 @@ class ResultStage:
             UsageError: The task's reference fails.
             WorkerError: The environment failed twice.
         """
+        seed = fresh_seed() if seed is None else seed
+        report = await self.test_cases(task, compiled, frozen, seed)
+        return await self.test_fresh(task, compiled, frozen, report, seed, fresh_sizes)
+
+    async def test_cases(self, task: Task, compiled: CompiledCases, frozen: Frozen, seed: int) -> TestReport:
+        """Judge a compiled kernel as `test` does, at no other sizes than those of the task's cases.
+
+        Raises:
+            UsageError: As `test`.
+            WorkerError: As `test`.
+        """
         if compiled.report.verdict is not Verdict.PASS:
             return TestReport(compiled.report.verdict, compiled.report.message)
-        rules = replace(self.rules, constants=frozen.constants, works=frozen.works)
-        seed = fresh_seed() if seed is None else seed
-        report = await self._judge(task, compiled, frozen, rules, seed)
-        if report.verdict is Verdict.PASS:
-            sizes = FreshSizes(task, self.compiling, self.device, self.oracle(task), rules, frozen.families)
-            report = await sizes.judge(compiled.builds[0], report, seed, fresh_sizes)
+        report = await self._judge(task, compiled, frozen, seed)
         return with_lines(report, compiled.builds[0].kernel_file.source)
 
-    async def _judge(
-        self, task: Task, compiled: CompiledCases, frozen: Frozen, rules: Rules, seed: int
+    async def test_fresh(
+        self,
+        task: Task,
+        compiled: CompiledCases,
+        frozen: Frozen,
+        passed: TestReport,
+        seed: int,
+        fresh_sizes: int,
     ) -> TestReport:
+        """Judge a kernel at fresh sizes too, and return the report on both; `passed` itself where it failed.
+
+        Raises:
+            UsageError: As `test`.
+            WorkerError: As `test`.
+        """
+        if passed.verdict is not Verdict.PASS:
+            return passed
+        oracle, rules = self.oracle(task), self._rules(frozen)
+        sizes = FreshSizes(task, self.compiling, self.device, oracle, rules, frozen.families)
+        report = await sizes.judge(compiled.builds[0], passed, seed, fresh_sizes)
+        return with_lines(report, compiled.builds[0].kernel_file.source)
+
+    def _rules(self, frozen: Frozen) -> Rules:
+        return replace(self.rules, constants=frozen.constants, works=frozen.works)
+
+    async def _judge(self, task: Task, compiled: CompiledCases, frozen: Frozen, seed: int) -> TestReport:
+        rules = self._rules(frozen)
         court = Court(task, self.device, self.oracle(task), rules)
         families = _stress(task, compiled, frozen.families)
 

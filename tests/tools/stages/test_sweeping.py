@@ -82,9 +82,22 @@ async def test_a_fast_but_wrong_setting_yields_to_the_next() -> None:
     assert "1 fast but wrong" in sweep.message
 
 
-async def test_the_default_is_not_tested_twice() -> None:
+async def test_where_the_default_is_fastest_its_test_is_completed() -> None:
     sweep, tested = await swept({1: 1.0, 2: 3.0})
-    assert (sweep.tune, sweep.test, tested) == ({"B": 1}, None, [])
+    assert (sweep.tune, tested) == ({"B": 1}, [1])
+    assert sweep.test is not None
+
+
+async def test_a_default_that_is_wrong_at_what_it_was_not_tested_at_before_fails_the_kernel() -> None:
+    sweep, tested = await swept({1: 1.0, 2: 3.0}, wrong={1})
+    assert (sweep.verdict, sweep.tune, tested) == (Verdict.WRONG_RESULT, {"B": 1}, [1])
+    assert sweep.test is not None
+    assert [one.verdict for one in sweep.settings] == [Verdict.WRONG_RESULT, Verdict.PASS]
+
+
+async def test_where_every_fast_setting_is_wrong_so_is_the_kernel() -> None:
+    sweep, tested = await swept({1: 5.0, 2: 3.0}, wrong={1, 2})
+    assert (sweep.verdict, tested) == (Verdict.WRONG_RESULT, [2, 1])
 
 
 async def test_equal_latencies_keep_the_default() -> None:
@@ -102,8 +115,8 @@ async def test_of_settings_that_an_estimate_cannot_tell_apart_the_leaner_one_is_
 async def test_after_a_few_wrong_settings_the_default_is_taken() -> None:
     latencies: dict[int, float | None] = {0: 100.0, **{number: float(number) for number in range(1, 10)}}
     sweep, tested = await swept(latencies, wrong=set(range(1, 10)))
-    assert sweep.tune == {"B": 0}
-    assert len(tested) == MAX_WRONG
+    assert (sweep.verdict, sweep.tune) == (Verdict.PASS, {"B": 0})
+    assert tested == [*range(1, MAX_WRONG + 1), 0]
 
 
 async def test_settings_that_the_device_refuses_are_left_out() -> None:
