@@ -1,9 +1,9 @@
 """A store of 10,000 runs and 500,000 candidates: `python -m benchmarks.store_load [--runs 10000] [--json]`.
 
-One search of the composer is real: 5 candidates, judged on the simulator. Its rows are written again and again inside
-the database, as runs of so many rounds each. Then what commands and MCP tools ask is asked for runs drawn by chance,
-and timed until there is an answer to print or to send. The database is a file, or the one that WARPWRIGHT_DATABASE
-names; it has to be empty.
+One search of the composer is real: 5 candidates, judged on the simulator, each kept with an answer as a chat model
+gives it. Its rows are written again and again inside the database, as runs of so many rounds each. Then what commands
+and MCP tools ask is asked for runs drawn by chance, and timed until there is an answer to print or to send. The
+database is a file, or the one that WARPWRIGHT_DATABASE names; it has to be empty.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from agent.search.starting import start_search
 from agent.store import Store
 from agent.store.address import database_of
 from agent.store.database import Database
+from agent.store.replies import Reply, ReplyKey
 from agent.store.tables import candidates, events, replies, reports, runs
 from benchmarks.long_search import StandIn
 from tools.toolbox import Toolbox
@@ -100,6 +101,14 @@ async def one_search(home: Home, toolbox: Toolbox | None = None, proposer: Propo
     """Run the search whose rows are multiplied, on the simulator or by a stand-in, and return its run."""
     request = SearchRequest(task="vector_add", device="sim:h200", candidates=A_ROUND, depth=1, seed=1)
     return (await start_search(request, home=home, toolbox=toolbox, proposer=proposer)).run
+
+
+def keep_replies(home: Home, run: str) -> None:
+    """Give a searched run the answers that it would have of a chat model: the text of each kernel."""
+    store = Store(home)
+    for trial in store.get_result(run).candidates:
+        reply = Reply(store.kernels.read(run, trial.sha or ""), model="m", variant="plain")
+        store.replies(run).keep(ReplyKey(trial.round, trial.candidate, "coder", trial.sha or ""), reply)
 
 
 def multiply(home: Home, run: str, count: int, rounds: int) -> list[str]:
@@ -205,7 +214,6 @@ def questions(home: Home) -> dict[str, Callable[[str], object]]:
         "search_status": lambda run: asyncio.run(known.status(run)),
         "search_status, again": lambda run: asyncio.run(known.status(run)),
         "search_result": lambda run: asyncio.run(known.outcome(run)),
-        "a coder's turn": lambda run: store.replies(run).writers(2),
     }
 
 
@@ -214,6 +222,7 @@ def beside(home: Home) -> dict[str, Callable[[str], object]]:
     store = Store(home)
     return {
         "credit, as a search begins": lambda _: store.credits.latest(),
+        "how models wrote, once a search": lambda run: store.replies(run).writers(2),
         "totals, for metrics": lambda _: store.totals(),
         "a kernel by its name": lambda _: store.runs.kernels("12345"),
         "warpwright stats": lambda _: (
@@ -239,6 +248,7 @@ def _timed(question: str, ask: Callable[[str], object], names: list[str], *, bou
 def measure(home: Home, count: int, rounds: int, asked: int) -> Load:
     """Fill a store and ask it."""
     run = asyncio.run(one_search(home))
+    keep_replies(home, run)
     began = time.perf_counter()
     names = multiply(home, run, count, rounds)
     written = time.perf_counter() - began

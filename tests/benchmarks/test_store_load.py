@@ -14,9 +14,8 @@ from agent.home import Home
 from agent.store import Store
 from agent.store.address import VARIABLE
 from agent.store.credits import LATEST
-from agent.store.replies import Reply, ReplyKey
 from benchmarks.long_search import StandIn, Writer
-from benchmarks.store_load import A_ROUND, keep_kernels, multiply, one_search, questions
+from benchmarks.store_load import A_ROUND, keep_kernels, keep_replies, multiply, one_search, questions
 from tests.postgres import cluster
 
 RUNS, ROUNDS = 239, 2
@@ -31,9 +30,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         if request.param == "postgresql":
             patch.setenv(VARIABLE, cluster().database())
         run = asyncio.run(one_search(home, StandIn(), Writer()))
-        for candidate in range(1, A_ROUND + 1):
-            reply = Reply("a kernel", model="m", variant="plain")
-            Store(home).replies(run).keep(ReplyKey(1, candidate, "coder", f"{candidate}"), reply)
+        keep_replies(home, run)
         keep_kernels(home, run, multiply(home, run, RUNS, ROUNDS)[:1])
         yield home
 
@@ -73,7 +70,10 @@ def reads_all(step: str) -> bool:
 
 def test_what_a_person_waits_for_reads_no_large_table_to_its_end(filled: Home) -> None:
     run = next(one.run for one in Store(filled).list_runs(RUNS + 1) if one.run.endswith("-1"))
-    asked = questions(filled) | {"a kernel by its name": lambda _: Store(filled).runs.kernels("12345")}
+    asked = questions(filled) | {
+        "a kernel by its name": lambda _: Store(filled).runs.kernels("12345"),
+        "how models wrote": lambda run: Store(filled).replies(run).writers(2),
+    }
     for question, ask in asked.items():
         with plans() as steps:
             ask(run)
