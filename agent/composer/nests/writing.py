@@ -36,8 +36,7 @@ def emit(program: NestProgram, options: NestOptions) -> str:
         if not index or last_block(program, index - 1, options) is None
     ]
     code = "\n".join(one.code for one in written)
-    helpers = ["#include <cooperative_groups.h>\n"] if "cooperative_groups::" in code else []
-    helpers += [FLOORED] if "floor_" in code else []
+    helpers = [FLOORED] if "floor_" in code else []
     helpers += [SIZED_PACK.strip("\n") + "\n"] if "Pack<" in code else []
     helpers += _gathering(program, options)
     helpers += dict.fromkeys(text.strip("\n") + "\n" for one in written for text in one.functions)

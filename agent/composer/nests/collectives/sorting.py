@@ -132,7 +132,10 @@ def functions(order: ElementOrder, types: Types) -> list[str]:
         met += f" || {earlier}.key == {later}.key && {earlier}.place < {later}.place"
     moved = "__shfl_xor_sync(0xffffffff, item.{0}, mask)".format
     both = f"{moved('key')}, {moved('place')}" if order.fold.indices else moved("key")
+    # All blocks wait for each other only where chunks are merged, and that header takes long to compile.
+    waits = order.named("#if MANY\n#include <cooperative_groups.h>\n#endif\n")
     return [
+        *([waits] if order.is_whole else []),
         f"""\
 struct alignas({min(16, order.bytes(types))}) {item} {{
     {key} key;
