@@ -7,7 +7,7 @@ from the first one of the plan on again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.budget import Budget
 from sandbox.device import Array, LaunchProfile, ProfileResult
@@ -121,6 +121,7 @@ class _Profiling:
         counted: list[Counted] = []
         for number, launch in enumerate(self.plan.launches):
             setup = prepare(loaded, launch, arena, surroundings, self.architecture, number=number)
+            setup = replace(setup, code=loaded.counted(setup.code))
             counted.append(self._launch(setup, arena, whole=number in whole))
         return tuple(counted)
 

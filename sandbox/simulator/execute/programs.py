@@ -9,6 +9,7 @@ from sandbox.program import Program
 from sandbox.simulator.decode.code import Code
 from sandbox.simulator.decode.decoder import decode, reachable
 from sandbox.simulator.decode.governing import Governing, governing
+from sandbox.simulator.decode.idle import idle, without
 from sandbox.simulator.decode.slots import SPECIAL_REGISTERS
 from sandbox.simulator.machine.faults import FaultError
 from sandbox.simulator.ptx.parser import PtxSyntaxError, parse
@@ -29,6 +30,18 @@ class LoadedProgram:
             raise FaultError(fault) from error
         self._codes: dict[str, Code] = {}
         self._governing: dict[str, Governing] = {}
+        self._counted: dict[str, Code] = {}
+
+    def counted(self, code: Code) -> Code:
+        """A kernel as it is run to be counted: without arithmetic that no path and no access depends on."""
+        symbol = code.function.name
+        if symbol not in self._counted:
+            self._counted[symbol] = without(code, self._idle)
+        return self._counted[symbol]
+
+    @cached_property
+    def _idle(self) -> frozenset[int]:
+        return idle(self.module.functions.values())
 
     def governing(self, code: Code) -> Governing:
         """What a kernel goes by."""
