@@ -1,4 +1,4 @@
-"""Arithmetic that only says what a kernel computes, and not what it does: counting can leave it out.
+"""What only says what a kernel computes, and not what it does: counting can leave it out.
 
 What a kernel does are its paths and its accesses. Registers are followed backwards from branches, guards and
 addresses, without regard to paths. Where one of these comes of memory, everything that is stored is needed too.
@@ -11,10 +11,13 @@ from dataclasses import replace
 
 from sandbox.simulator.decode.code import ENDS, BasicBlock, Code
 from sandbox.simulator.instructions.catalogue import FORMULAS
+from sandbox.simulator.instructions.loads import Load
+from sandbox.simulator.machine.state import Step
 from sandbox.simulator.ptx.registers import register_names
 from sandbox.simulator.ptx.syntax import AddressOperand, Function, Instruction
 
 _LOADS = frozenset({"ld", "ldu", "atom", "ldmatrix"})
+_READS = frozenset({"ld", "ldu"})
 _STORES = frozenset({"st", "red", "atom", "stmatrix"})
 _CARRY = frozenset({"mov", "cvta", "setp", "mma", "movmatrix"})
 """Executed always; what they read matters as far as what they write does."""
@@ -23,7 +26,7 @@ _AFTER_DATA = 2
 
 
 def idle(functions: Collection[Function]) -> frozenset[int]:
-    """Return the identities of the instructions of a module that no path and no access depends on."""
+    """Return the identities of the arithmetic and the loads of a module whose results no path and no access needs."""
     bodies = [function.body for function in functions]
     needed = [_behind(body, _roots(body, stored=False)) for body in bodies]
     if any(_goes_by_memory(*of) for of in zip(bodies, needed, strict=True)):
@@ -32,20 +35,31 @@ def idle(functions: Collection[Function]) -> frozenset[int]:
         id(instruction)
         for body, wanted in zip(bodies, needed, strict=True)
         for instruction in body
-        if _is_arithmetic(instruction) and wanted.isdisjoint(instruction.written)
+        if (_is_arithmetic(instruction) or instruction.opcode in _READS)
+        and wanted.isdisjoint(instruction.written)
     )
 
 
 def without(code: Code, left_out: Collection[int]) -> Code:
-    """Return a kernel that leaves these instructions out, but counts as if it did not."""
+    """Return a kernel that leaves out these instructions, of loads what they read, but counts as if it did not."""
     return replace(code, blocks=tuple(_block_without(block, left_out) for block in code.blocks))
 
 
 def _block_without(block: BasicBlock, left_out: Collection[int]) -> BasicBlock:
     executed = [one for one in block.instructions if one.opcode not in ENDS]
     executed = executed[len(executed) - len(block.steps) :]
-    steps = zip(executed, block.steps, strict=True)
-    return replace(block, steps=tuple(step for one, step in steps if id(one) not in left_out))
+    left = (
+        _without_result(one, step) if id(one) in left_out else step
+        for one, step in zip(executed, block.steps, strict=True)
+    )
+    return replace(block, steps=tuple(step for step in left if step is not None))
+
+
+def _without_result(instruction: Instruction, step: Step) -> Step | None:
+    """What an instruction does beside what it computes; a load that is guarded, or of a parameter, stays as it is."""
+    if instruction.opcode in _READS:
+        return step.unread if isinstance(step, Load) else step
+    return None
 
 
 def _is_arithmetic(instruction: Instruction) -> bool:

@@ -77,15 +77,33 @@ def load(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     if space == "param":
         return _load_parameter(source, kind, targets, slots)
     operand = memory_operand(i, source, kind.bytes * len(targets), slots)
-    read = _READERS[space]
-    dtype, count = kind.dtype, len(targets)
+    return Load(operand, space, kind, tuple(targets))
 
-    def run(machine: Machine) -> None:
-        for place, value in zip(targets, read(machine, operand, dtype, count), strict=True):
+
+@dataclass(frozen=True)
+class Load:
+    """A load as a step.
+
+    Attributes:
+        targets: Slot and width in bytes of each register that is written; None for one that is not.
+    """
+
+    operand: MemoryOperand
+    space: str
+    kind: PtxType
+    targets: tuple[tuple[int, int] | None, ...]
+
+    def __call__(self, machine: Machine) -> None:
+        """Access memory, and write what is there into registers."""
+        values = _READERS[self.space](machine, self.operand, self.kind.dtype, len(self.targets))
+        for place, value in zip(self.targets, values, strict=True):
             if place is not None:
-                machine.write(place[0], extend(value, kind, place[1]))
+                machine.write(place[0], extend(value, self.kind, place[1]))
 
-    return run
+    def unread(self, machine: Machine) -> None:
+        """Access memory for those who watch it, and leave the registers as they are."""
+        count = len(self.targets) if self.space == "generic" else 0
+        _READERS[self.space](machine, self.operand, self.kind.dtype, count)
 
 
 def extend(value: Array, kind: PtxType, width: int) -> Array:
