@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from sandbox import codec
+from sandbox.async_channel import AsyncChannel
 from sandbox.errors import WorkerDeadlineError, WorkerDiedError, WorkerError
 from sandbox.isolation.base import Isolation, WorkerSpec, has_terminal
 from sandbox.spans import RECEIVED_BYTES, SENT_BYTES, span
 from sandbox.tracing import trace
-from sandbox.wire import AsyncChannel, EndOfStreamError, MessageLimits
+from sandbox.wire import EndOfStreamError, MessageLimits
 from sandbox.worker.messages import CpuAllowance, Failure, FailureKind, Ready
 
 T = TypeVar("T")

@@ -28,8 +28,12 @@ SHARED = "WARPWRIGHT_TESTS_COMPILED"
 
 _NAMED_CUDA = re.compile(rb"\bcuda[A-Z_]|\btex|\bsurf|<<<")
 """What needs the part of the language that `--minimal` leaves out; without it a compilation is a fifth shorter."""
+_UNNAMED = re.compile(rb"//.*|#include <cuda_(fp16|bf16|fp8)\.h>")
+"""What names nothing of it: a kernel file's launches are comments, and these headers read the same without it."""
 _LARGE = re.compile(rb"#include <(cooperative_groups|cub/|cuda/)")
 """Headers that take a second to read."""
+_OPENING = re.compile(rb"(?:[ \t]*(?://.*|#include .*)?\n)*")
+"""What a source begins with: comments, blank lines and headers."""
 
 
 class _Hurried(Nvrtc):
@@ -43,12 +47,24 @@ class _Hurried(Nvrtc):
         if not _LARGE.search(unit.source):
             small = (
                 unit
-                if _NAMED_CUDA.search(unit.source)
+                if _NAMED_CUDA.search(_UNNAMED.sub(b"", unit.source))
                 else replace(unit, options=[*unit.options, "--minimal"])
             )
             return super().compile(small)
         options = ["--pch", f"--pch-dir={self._kept}", "--pch-messages=false", "--diag-suppress=20283"]
-        return super().compile(replace(unit, options=[*unit.options, *options]))
+        return super().compile(replace(unit, source=_marked(unit), options=[*unit.options, *options]))
+
+
+def _marked(unit: Unit) -> bytes:
+    """Say where the headers end: else what was read of them serves no source that has other defines behind them."""
+    opening = _OPENING.match(unit.source)
+    headers = b"" if opening is None else opening[0]
+    if b"#include" not in headers:
+        return unit.source
+    end = headers.index(b"\n", headers.rindex(b"#include")) + 1
+    after = headers.count(b"\n", 0, end) + 1
+    mark = f'#pragma nv_hdrstop\n#line {after} "{unit.file_name}"\n'
+    return unit.source[:end] + mark.encode() + unit.source[end:]
 
 
 @cache

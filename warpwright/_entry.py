@@ -8,6 +8,7 @@ none of it: they start without the environment and without site-packages.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -17,6 +18,8 @@ from types import ModuleType
 
 OWN = frozenset({"agent", "tools", "sandbox", "prompts", "warpwright"})
 _HERE = Path(__file__).resolve().parents[1]
+_GARBAGE = 50_000
+"""Objects made between two searches for cycles, as in a worker: a thousand modules hold few, and all stay."""
 
 
 class _OwnFirst(MetaPathFinder):
@@ -52,6 +55,7 @@ def find_own_first() -> None:
 def main() -> None:
     """Run the `warpwright` command and exit with its status."""
     find_own_first()
+    gc.set_threshold(_GARBAGE)
     try:
         if sys.argv[1:] == [
             "--version"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ import sys
 
 def main() -> None:
     """Read the settings, make our packages importable, and serve until the parent closes the connection."""
+    gc.disable()  # what is imported stays; `serve` enables it
     settings = json.loads(sys.argv[1])
     sys.path.extend(settings["paths"])
     from sandbox.worker.loop import Settings, serve  # importable only once the path is set

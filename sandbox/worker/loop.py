@@ -49,6 +49,7 @@ def serve(settings: Settings) -> None:
         role = load_role(settings.role, settings.resources)
         gc.freeze()
         gc.set_threshold(_GARBAGE)
+        gc.enable()
         channel.send(codec.to_message(Ready()))
         while _answer(channel, role):
             pass

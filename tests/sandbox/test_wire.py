@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sandbox import wire
+from sandbox.async_channel import AsyncChannel
 from sandbox.dtypes import DTYPE_BYTES
 from sandbox.errors import WorkerProtocolError
-from sandbox.wire import AsyncChannel, BlockingChannel, Message, MessageLimits
+from sandbox.wire import BlockingChannel, Message, MessageLimits
 
 LIMITS = MessageLimits(header=10_000, total=1_000_000)
 GENEROUS = MessageLimits()

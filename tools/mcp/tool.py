@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from mcp.server.mcpserver import Context
@@ -38,8 +39,14 @@ class ReadableTool(Tool):
         described: int = 9,
     ) -> ReadableTool:
         """Make a tool of a function; its docstring is what models are told of it, its arguments so deep."""
+        made = cls._read(name, title, function, described)
+        return made.model_copy(update={"annotations": annotations})
+
+    @classmethod
+    @lru_cache(maxsize=64)  # a server lists its tools twice, and reading the types of all takes a tenth of a second
+    def _read(cls, name: str, title: str, function: Callable[..., Any], described: int) -> ReadableTool:
         description = " ".join((function.__doc__ or "").split())  # else they read the docstring's indentation
-        made = cls.from_function(function, name, title, description, annotations=annotations)
+        made = cls.from_function(function, name, title, description)
         assert isinstance(made, cls), "a tool is of the class that makes it"
         made.parameters = argument_schema(made.parameters, described)
         made.fn_metadata.output_schema = answer_schema(made.fn_metadata.output_schema or {})
