@@ -10,6 +10,7 @@ jump (a rounding, an argmax) get a large S at the jump.
 
 A few draws leave some of many elements with next to nothing. So no element gets less than its like: the floor is a
 power of the output's magnitude, fitted to all elements, at the level of the element's row and of the whole output.
+Jumps within reach of a few roundings are looked for last (`sandbox.reference.jumps`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import numpy
 
 from sandbox.device import Array
 from sandbox.dtypes import FLOATS
+from sandbox.reference.jumps import answered, distance, jumps
 from sandbox.reference.running_error.precision import np
+from sandbox.reference.torch_operators import in_single
 
 Evaluate = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
@@ -76,25 +79,38 @@ def estimate(
         moved = {name: np.zeros_like(outputs[name]) for name in wanted}
         for draw in range(draws):
             chosen = {name: step for name, step in steps.items() if inputs[name].dtype.name == kind}
-            perturbed = evaluate(_wide(inputs) | _perturbed(inputs, chosen, None if draw == 0 else random))
-            _collect(moved, perturbed, outputs)
+            perturbed = _perturbed(inputs, chosen, None if draw == 0 else random)
+            _collect(moved, answered(evaluate, _wide(inputs) | perturbed, outputs), outputs)
         with np.errstate(over="ignore"):
             for name in wanted:
                 scale[name] = scale[name] + moved[name] / FLOATS[kind].epsilon
     single = {name: np.zeros_like(outputs[name]) for name in wanted}
-    _collect(single, evaluate(as_single(inputs)), outputs)
+    with in_single():
+        _collect(single, evaluate(as_single(inputs)), outputs)
     for name, dtype in wanted.items():
         if dtype != "float64":
             scale[name] = np.fmax(scale[name], single[name] / FLOATS[dtype].epsilon)
         scale[name] = _at_least_its_like(scale[name], outputs[name])
-    return scale
+    return scale | _jumping(evaluate, inputs, outputs, wanted, scale, random)
+
+
+def _jumping(
+    evaluate: Evaluate,
+    inputs: Mapping[str, Array],
+    outputs: Mapping[str, Array],
+    wanted: Mapping[str, str],
+    scale: Mapping[str, Array],
+    random: numpy.random.Generator,
+) -> dict[str, Array]:
+    """Return the scales, at least as large as what an output jumps by within reach of rounding."""
+    unit = FLOATS["float64" if set(wanted.values()) <= {"float64"} else "float32"].epsilon
+    found = jumps(evaluate, _wide(inputs), outputs, scale, unit, random)
+    return {name: np.fmax(scale[name], found[name] / FLOATS[dtype].epsilon) for name, dtype in wanted.items()}
 
 
 def _collect(moved: dict[str, Array], found: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is sorted out at the end
-        for name, least in moved.items():
-            distance = np.abs(found[name] - outputs[name])
-            moved[name] = np.fmax(least, np.where(np.isfinite(distance), distance, 0.0))
+    for name, least in moved.items():
+        moved[name] = np.fmax(least, distance(found[name], outputs[name]))
 
 
 def _at_least_its_like(scale: Array, output: Array) -> Array:
