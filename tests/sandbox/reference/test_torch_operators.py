@@ -91,6 +91,45 @@ async def test_what_is_computed_of_whole_numbers_has_the_scale_of_a_kernels_roun
     assert np.count_nonzero(np.abs(1e-3 * answer.outputs["y"]) > bound) > 20
 
 
+def bicubic(x: Any, sides: int, ratio_first: bool) -> Any:
+    """Rows of `x` at `sides` places, as a plain float32 kernel finds them."""
+    single, old = np.float32, x.shape[1]
+    number = np.arange(sides).astype(single) + single(0.5)
+    place = number * single(old / sides) if ratio_first else number * single(old) / single(sides)
+    place = place - single(0.5)
+    first = np.floor(place)
+    part = place - first
+
+    def near(t: Any) -> Any:
+        return ((single(1.25) * t - single(2.25)) * t) * t + single(1)
+
+    def far(t: Any) -> Any:
+        return ((single(-0.75) * t + single(3.75)) * t - single(6)) * t + single(3)
+
+    weights = (far(part + 1), near(part), near(1 - part), far(2 - part))
+    taken = (x[:, np.clip(first.astype(int) - 1 + k, 0, old - 1)] for k in range(4))
+    return sum(weight * one for weight, one in zip(weights, taken, strict=True))
+
+
+@needs_torch
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_place_that_an_operator_rounds_inside_itself_has_its_part_in_the_scale(seed: int) -> None:
+    text = (
+        "from torch_operators import aten\n"
+        "def reference(x):\n"
+        "    return {'y': aten('upsample_bicubic2d', x[None, :, None], [1, 31], False, None, None)[0, :, 0]}"
+    )
+    x = np.random.default_rng(seed).standard_normal((12, 13)).astype(np.float32)
+    async with References(ProcessIsolation()) as references:
+        answer = await references.expected(text, {"x": x}, {}, {"y": "float32"}, seed=seed)
+    bound = 8 * np.finfo(np.float32).eps * answer.magnitude["y"]
+    for ratio_first in (False, True):
+        found = bicubic(x, 31, ratio_first)
+        assert (np.abs(found - answer.outputs["y"]) <= bound).all()
+        assert (np.abs(found * 1.0001 - answer.outputs["y"]) > bound).any()
+
+
 @needs_torch
 @pytest.mark.asyncio
 async def test_no_setting_of_pytorch_outlives_a_reference(bubblewrapped: Isolation) -> None:
