@@ -26,7 +26,9 @@ class WorkerPool(AsyncClosing):
     exception within one second.
     """
 
-    def __init__(self, spec: WorkerSpec, isolation: Isolation, *, size: int = 1, requests: int = 500) -> None:
+    def __init__(
+        self, spec: WorkerSpec, isolation: Isolation, *, size: int = 1, requests: int = 500, apart: int = 0
+    ) -> None:
         """Start nothing yet.
 
         Args:
@@ -34,15 +36,18 @@ class WorkerPool(AsyncClosing):
             isolation: How they are confined.
             size: How many may run at once.
             requests: After so many a worker is replaced, so that what it leaks is bounded.
+            apart: A worker answers about one thing alone, for what it was given may have changed it, and so many
+                that wait are kept; 0 where any answers about anything.
         """
         self._spec = spec
         self._isolation = isolation
         self._requests = requests
-        self._size = size
+        self._size, self._apart = size, apart
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._last: dict[str, Worker] = {}
+        self._of: dict[Worker, str] = {}
         self._closed = False
 
     async def request(
@@ -106,9 +111,7 @@ class WorkerPool(AsyncClosing):
         if self._closed:
             raise WorkerDiedError("the workers were stopped")
         self._all = {worker for worker in self._all if worker.alive}  # some took long to go
-        while self._idle:
-            last = self._last.get(about)
-            worker = self._idle.pop(self._idle.index(last) if last in self._idle else -1)
+        while (worker := self._idle_for(about)) is not None:
             if worker.waiting:
                 return worker
             await worker.kill()
@@ -120,7 +123,19 @@ class WorkerPool(AsyncClosing):
             raise WorkerDiedError("the workers were stopped")
         return worker
 
+    def _idle_for(self, about: str) -> Worker | None:
+        """Take a worker that waits; None where none may answer about this."""
+        last = self._last.get(about)
+        if last in self._idle:
+            return self._idle.pop(self._idle.index(last))
+        may = [one for one in self._idle if not self._apart or self._of.get(one, about) == about]
+        if may:
+            self._idle.remove(may[-1])
+        return may[-1] if may else None
+
     def _remember(self, about: str, worker: Worker) -> None:
+        if self._apart:
+            self._of[worker] = about
         self._last.pop(about, None)
         if about:
             self._last[about] = worker
@@ -133,7 +148,12 @@ class WorkerPool(AsyncClosing):
             self._forget(worker)
         else:
             self._idle.append(worker)
+            if self._apart and len(self._idle) > self._apart:
+                longest = self._idle.pop(0)
+                await longest.aclose()
+                self._forget(longest)
 
     def _forget(self, worker: Worker) -> None:
+        self._of.pop(worker, None)
         if not worker.alive:
             self._all.discard(worker)

@@ -49,7 +49,7 @@ class Batches:
         some: _Waiting = []
         try:
             while self._waiting:
-                some, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
+                some, self._waiting = _of_one_reference(self._waiting)
                 await self._together([one for one in some if not one[1].done()])
         finally:
             self._asking = None
@@ -64,7 +64,9 @@ class Batches:
         if len(some) > 1:
             calls = ReferenceCalls(tuple(call for call, _ in some))
             try:
-                reply = await ask_within(_CPU_S, self._pool, calls, ReferenceAnswers)
+                reply = await ask_within(
+                    _CPU_S, self._pool, calls, ReferenceAnswers, about=calls.calls[0].text
+                )
             except WorkerError:
                 reply = None
         right = isinstance(reply, ReferenceAnswers) and len(reply.answers) == len(some)
@@ -72,3 +74,11 @@ class Batches:
         for (_, found), answer in zip(some, answers, strict=True):
             if not found.done():
                 found.set_result(answer)
+
+
+def _of_one_reference(waiting: _Waiting) -> tuple[_Waiting, _Waiting]:
+    """Split off the first questions about the first one's reference: no worker answers about two."""
+    text = waiting[0][0].text
+    some = [one for one in waiting if one[0].text == text][:_AT_ONCE]
+    taken = {id(one) for one in some}
+    return some, [one for one in waiting if id(one) not in taken]

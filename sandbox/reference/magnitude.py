@@ -9,7 +9,9 @@ arrays, whose arithmetic rounds at every step. S is the largest move over the dr
 jump (a rounding, an argmax) get a large S at the jump.
 
 A few draws leave some of many elements with next to nothing. So no element gets less than its like: the floor is a
-power of the output's magnitude, fitted to all elements, at the level of the element's row and of the whole output.
+power of the output's magnitude, fitted to all elements, at the upper level of the element's row and at the whole
+output's median.
+Jumps within reach of a few roundings are looked for last (`sandbox.reference.jumps`).
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ import numpy
 
 from sandbox.device import Array
 from sandbox.dtypes import FLOATS
+from sandbox.reference.jumps import answered, distance, jumps
 from sandbox.reference.running_error.precision import np
+from sandbox.reference.torch_operators import in_single
 
 Evaluate = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
 _ROW = 8
+_UPPER, _ABOVE_MEDIAN = 0.9, 16.0
 
 
 def is_floating(array: Array) -> bool:
@@ -76,29 +81,42 @@ def estimate(
         moved = {name: np.zeros_like(outputs[name]) for name in wanted}
         for draw in range(draws):
             chosen = {name: step for name, step in steps.items() if inputs[name].dtype.name == kind}
-            perturbed = evaluate(_wide(inputs) | _perturbed(inputs, chosen, None if draw == 0 else random))
-            _collect(moved, perturbed, outputs)
+            perturbed = _perturbed(inputs, chosen, None if draw == 0 else random)
+            _collect(moved, answered(evaluate, _wide(inputs) | perturbed, outputs), outputs)
         with np.errstate(over="ignore"):
             for name in wanted:
                 scale[name] = scale[name] + moved[name] / FLOATS[kind].epsilon
     single = {name: np.zeros_like(outputs[name]) for name in wanted}
-    _collect(single, evaluate(as_single(inputs)), outputs)
+    with in_single():
+        _collect(single, evaluate(as_single(inputs)), outputs)
     for name, dtype in wanted.items():
         if dtype != "float64":
             scale[name] = np.fmax(scale[name], single[name] / FLOATS[dtype].epsilon)
         scale[name] = _at_least_its_like(scale[name], outputs[name])
-    return scale
+    return scale | _jumping(evaluate, inputs, outputs, wanted, scale, random)
+
+
+def _jumping(
+    evaluate: Evaluate,
+    inputs: Mapping[str, Array],
+    outputs: Mapping[str, Array],
+    wanted: Mapping[str, str],
+    scale: Mapping[str, Array],
+    random: numpy.random.Generator,
+) -> dict[str, Array]:
+    """Return the scales, at least as large as what an output jumps by within reach of rounding."""
+    unit = FLOATS["float64" if set(wanted.values()) <= {"float64"} else "float32"].epsilon
+    found = jumps(evaluate, _wide(inputs), outputs, scale, unit, random)
+    return {name: np.fmax(scale[name], found[name] / FLOATS[dtype].epsilon) for name, dtype in wanted.items()}
 
 
 def _collect(moved: dict[str, Array], found: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is sorted out at the end
-        for name, least in moved.items():
-            distance = np.abs(found[name] - outputs[name])
-            moved[name] = np.fmax(least, np.where(np.isfinite(distance), distance, 0.0))
+    for name, least in moved.items():
+        moved[name] = np.fmax(least, distance(found[name], outputs[name]))
 
 
 def _at_least_its_like(scale: Array, output: Array) -> Array:
-    """Return a scale that is never below the output itself, nor below half of what its like have."""
+    """Return a scale that is never below the output itself, nor below half of what most of its like have."""
     size = np.abs(output)
     finite: Array = np.isfinite(output) & np.isfinite(scale)
     scale = np.where(finite, np.fmax(scale, size), 0.0)
@@ -115,9 +133,23 @@ def _at_least_its_like(scale: Array, output: Array) -> Array:
     usual = float(np.nanmedian(level))
     floor = np.full(scale.shape, usual - np.log(4))
     if scale.ndim > 1 and scale.shape[-1] >= _ROW:
-        row = np.nanmedian(np.where(known.any(axis=-1, keepdims=True), level, usual), axis=-1, keepdims=True)
-        floor = np.maximum(floor, row - np.log(2))
+        floor = np.maximum(floor, _of_rows(level, usual) - np.log(2))
     return np.where(finite, np.fmax(scale, np.exp(floor + power * x)), 0.0)
+
+
+def _of_rows(level: Array, usual: float) -> Array:
+    """Return a level for each row: what a tenth of its elements are above, but near the median where many jump.
+
+    How an operator rounds inside itself (the place between two pixels) shows in one run in float32, and in some
+    elements of it; another kernel rounds that way in others.
+    """
+    ordered = np.sort(level, axis=-1)  # NaN comes last
+    count = np.count_nonzero(~np.isnan(level), axis=-1, keepdims=True)
+    upper, middle = (
+        np.take_along_axis(ordered, (part * np.maximum(count - 1, 0)).astype(np.intp), axis=-1)
+        for part in (_UPPER, 0.5)
+    )
+    return np.where(count > 0, np.minimum(upper, middle + np.log(_ABOVE_MEDIAN)), usual)
 
 
 def _wide(inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -16,6 +16,7 @@ from sandbox.reference.magnitude import as_float64, as_single, estimate, is_floa
 from sandbox.reference.running_error.namespace import Overlay
 from sandbox.reference.running_error.precision import Untraceable, precision_of
 from sandbox.reference.running_error.trace import FILE, Trace, load, trace
+from sandbox.reference.torch_operators import in_single
 from sandbox.worker.messages import (
     CompareCall,
     ComparisonAnswer,
@@ -99,7 +100,8 @@ def _in_float32(call: ReferenceCall) -> Expected:
     reference = _function(module, "reference")
     if reference is None:
         raise _ContractError("it defines no function `reference`")
-    outputs = _arrays(reference(**_plain(as_single(call.inputs)), **call.dims), "reference")
+    with in_single():
+        outputs = _arrays(reference(**_plain(as_single(call.inputs)), **call.dims), "reference")
     return Expected(outputs, {}, _function(module, "compare") is not None, {})
 
 

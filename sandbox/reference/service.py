@@ -35,6 +35,8 @@ DRAWS = 6
 _LARGE_ELEMENTS = 1 << 22
 _LARGE_DRAWS = 3
 _KEPT_BYTES = 64 << 20
+_WAITING, _WAITING_WITH_TORCH = 4, 2
+"""How many workers wait for another question about the reference that they know; it may have changed them."""
 
 
 class ReferenceFailedError(UsageError):
@@ -60,12 +62,13 @@ class References(AsyncClosing):
             memory_bytes: Limit on a worker's address space.
             kept_bytes: How much of the expected outputs is kept in memory; the longest unused go first.
         """
-        self._pool = WorkerPool(WorkerSpec("reference", memory_bytes), isolation, size=workers)
+        plain = WorkerSpec("reference", memory_bytes)
+        self._pool = WorkerPool(plain, isolation, size=workers, apart=max(_WAITING, workers))
         self._isolation, self._has_torch = isolation, False
         self._torch_spec = WorkerSpec(
             "reference_torch", memory_bytes, packages=PACKAGES, system=("/dev/urandom",)
         )
-        self._with_torch = WorkerPool(self._torch_spec, isolation)
+        self._with_torch = WorkerPool(self._torch_spec, isolation, apart=_WAITING_WITH_TORCH)
         self._batches = {pool: Batches(pool, self._alone) for pool in (self._pool, self._with_torch)}
         self._memory_bytes = memory_bytes
         self._kept_bytes = kept_bytes
@@ -185,11 +188,13 @@ class References(AsyncClosing):
     async def _alone(
         self, call: ReferenceCall, cpu_s: float = CPU_S
     ) -> Expected | ReferenceFault | LimitReached:
-        return await ask_within(cpu_s, self._pool_of(call.text), call, Expected, ReferenceFault)
+        pool = self._pool_of(call.text)
+        return await ask_within(cpu_s, pool, call, Expected, ReferenceFault, about=call.text)
 
     async def _ask(self, call: ReferenceCall | CompareCall, kind: type[T], cpu_s: float) -> T:
         pool = self._pool_of(call.text)
-        return self._answered(await ask_within(cpu_s, pool, call, kind, ReferenceFault), cpu_s)
+        reply = await ask_within(cpu_s, pool, call, kind, ReferenceFault, about=call.text)
+        return self._answered(reply, cpu_s)
 
     def _answered(self, reply: T | ReferenceFault | LimitReached, cpu_s: float) -> T:
         if isinstance(reply, LimitReached):

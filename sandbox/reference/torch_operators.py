@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any, cast
 
@@ -32,6 +34,9 @@ _UNSAID = ("empty", "resize", "from_file", "set_")
 """What operators are called, or begin with, whose results are whatever lies in memory, or in a file."""
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 _OTHERS = frozenset({"bool", "uint8", "int8", "int16", "int32", "int64"})
+
+
+_SINGLE: ContextVar[bool] = ContextVar("single", default=False)
 
 
 class OperatorError(ValueError):
@@ -122,10 +127,10 @@ def aten(name: str, *arguments: Any, **keywords: Any) -> Any:
         OperatorError: There is no such operator, it is not a function of its arguments, or it refuses them.
         MissingDependencyError: PyTorch is not installed.
     """
-    torch, overload = _torch(), overload_of(name)
+    torch, overload = _torch(), overload_of(str(name))
     if fault := why_not(overload):
         raise OperatorError(f"PyTorch's operator {name} cannot be part of a reference: {fault}")
-    wide = _common([*arguments, *keywords.values()])
+    wide = "float32" if _SINGLE.get() else _common([*arguments, *keywords.values()])
     default = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, wide))
     try:
@@ -137,6 +142,16 @@ def aten(name: str, *arguments: Any, **keywords: Any) -> Any:
         raise OperatorError(f"PyTorch's operator {name}: {said}") from None
     finally:
         torch.set_default_dtype(default)
+
+
+@contextmanager
+def in_single() -> Generator[None]:
+    """Compute in float32 meanwhile, whatever is given: a kernel rounds what it computed of whole numbers too."""
+    token = _SINGLE.set(True)
+    try:
+        yield
+    finally:
+        _SINGLE.reset(token)
 
 
 @cache

@@ -46,7 +46,8 @@ def _dim_name(graph: TorchGraph, one: GraphInput, axis: int, size: int, taken: s
     if found is not None:
         taken.add(found)
         return found
-    return _free(_by_place(one, axis), taken)
+    by_place = _by_place(one, axis)
+    return _free(f"{_plain(one.path)}_{axis}" if by_place in taken else by_place, taken)
 
 
 def _by_place(one: GraphInput, axis: int) -> str:

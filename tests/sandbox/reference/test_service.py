@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 
@@ -10,21 +11,30 @@ import pytest
 import pytest_asyncio
 
 from sandbox.device import Array
-from sandbox.errors import UsageError, WorkerDiedError
+from sandbox.errors import UsageError, WorkerDiedError, WorkerError
 from sandbox.isolation.base import Isolation
 from sandbox.reference.service import ReferenceFailedError, References
 from sandbox.worker.messages import Expected
 
-pytestmark = [pytest.mark.usefixtures("references", "nothing_left"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.usefixtures("started", "nothing_left", "references"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 X = np.array([0.1, 2.0, -3.0], np.float32)
 SUM = "import numpy as np\ndef reference(x, n): return {'y': np.sum(x, keepdims=True) * n}"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def references(bubblewrapped: Isolation) -> AsyncIterator[References]:
+async def started(bubblewrapped: Isolation) -> None:
+    """What the first worker of a loop opens for all stays open."""
     async with References(bubblewrapped) as references:
         await references.warm()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def references(bubblewrapped: Isolation) -> AsyncIterator[References]:
+    async with References(bubblewrapped) as references:
         yield references
 
 
@@ -149,6 +159,29 @@ async def test_nothing_is_carried_from_one_reference_to_the_next(references: Ref
     await expected(references, "import builtins\nseen = 1\n" + SUM)
     with pytest.raises(ReferenceFailedError, match="NameError"):
         await expected(references, "seen\n" + SUM)
+
+
+CHANGES = {
+    "numpy": "import numpy\nnumpy.sum = numpy.max\n",
+    "this module": "import sys\nrole = sys.modules['sandbox.reference.role']\nrole.as_float64 = lambda array: 0 * array\n",
+    "builtins": "import builtins\nbuiltins.dict = list\n",
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+async def test_what_a_reference_changes_of_its_worker_is_no_other_references_affair(
+    references: References, changes: str
+) -> None:
+    before = await expected(references, SUM)
+    with contextlib.suppress(ReferenceFailedError, WorkerError):
+        await expected(references, changes + SUM)
+    asked = (expected(references, text, X + 1) for text in (changes + SUM, SUM))
+    _, among = await asyncio.gather(*asked, return_exceptions=True)
+    after = await references.expected(SUM, {"x": X}, {"n": 2}, {"y": "float32"}, seed=1)
+    assert isinstance(among, Expected)
+    assert among.outputs["y"] == pytest.approx(2 * (X + 1.0).sum())
+    assert after.outputs["y"] == before.outputs["y"]
+    assert after.magnitude["y"] == before.magnitude["y"]
 
 
 async def test_a_reference_with_compare_judges_outputs_itself(references: References) -> None:

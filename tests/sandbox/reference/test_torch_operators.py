@@ -9,13 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sandbox.errors import MissingDependencyError
+from sandbox.errors import MissingDependencyError, WorkerError
 from sandbox.isolation.base import Command, Isolation, WorkerSpec
 from sandbox.isolation.process import ProcessIsolation
 from sandbox.reference import torch_operators
 from sandbox.reference.running_error.trace import load
 from sandbox.reference.service import ReferenceFailedError, References
-from sandbox.reference.torch_operators import OperatorError, asks_for_torch, aten, operators_of, said_of
+from sandbox.reference.torch_operators import (
+    OperatorError,
+    asks_for_torch,
+    aten,
+    in_single,
+    operators_of,
+    said_of,
+)
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 
@@ -55,6 +62,90 @@ def test_numbers_stand_for_tensors_without_axes_and_lists_and_none_are_passed_on
         False,
         True,
     ]
+
+
+@needs_torch
+def test_in_single_precision_everything_that_is_given_is_rounded() -> None:
+    third = np.ones(1) / 3
+    with in_single():
+        assert aten("sinc.default", np.arange(3)).dtype == "float32"
+        assert aten("add.Tensor", third, 0.0) == np.float32(third)
+    assert aten("sinc.default", np.arange(3)).dtype == "float64"
+
+
+@needs_torch
+@pytest.mark.asyncio
+async def test_what_is_computed_of_whole_numbers_has_the_scale_of_a_kernels_rounding(
+    isolation: Isolation,
+) -> None:
+    text = (
+        "from torch_operators import aten\n"
+        "def reference(k): return {'y': aten('special_bessel_j0', k / 7.0) - aten('special_bessel_j0', k / 7.1)}"
+    )
+    k = np.arange(40, dtype=np.int32)
+    async with References(isolation) as references:
+        answer = await references.expected(text, {"k": k}, {}, {"y": "float32"})
+    near = [aten("special_bessel_j0", k.astype(np.float32) / np.float32(part)) for part in (7.0, 7.1)]
+    bound = 8 * np.finfo(np.float32).eps * answer.magnitude["y"]
+    assert (np.abs(near[0] - near[1] - answer.outputs["y"]) <= bound).all()
+    assert np.count_nonzero(np.abs(1e-3 * answer.outputs["y"]) > bound) > 20
+
+
+def bicubic(x: Any, sides: int, ratio_first: bool) -> Any:
+    """Rows of `x` at `sides` places, as a plain float32 kernel finds them."""
+    single, old = np.float32, x.shape[1]
+    number = np.arange(sides).astype(single) + single(0.5)
+    place = number * single(old / sides) if ratio_first else number * single(old) / single(sides)
+    place = place - single(0.5)
+    first = np.floor(place)
+    part = place - first
+
+    def near(t: Any) -> Any:
+        return ((single(1.25) * t - single(2.25)) * t) * t + single(1)
+
+    def far(t: Any) -> Any:
+        return ((single(-0.75) * t + single(3.75)) * t - single(6)) * t + single(3)
+
+    weights = (far(part + 1), near(part), near(1 - part), far(2 - part))
+    taken = (x[:, np.clip(first.astype(int) - 1 + k, 0, old - 1)] for k in range(4))
+    return sum(weight * one for weight, one in zip(weights, taken, strict=True))
+
+
+@needs_torch
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_place_that_an_operator_rounds_inside_itself_has_its_part_in_the_scale(seed: int) -> None:
+    text = (
+        "from torch_operators import aten\n"
+        "def reference(x):\n"
+        "    return {'y': aten('upsample_bicubic2d', x[None, :, None], [1, 31], False, None, None)[0, :, 0]}"
+    )
+    x = np.random.default_rng(seed).standard_normal((12, 13)).astype(np.float32)
+    async with References(ProcessIsolation()) as references:
+        answer = await references.expected(text, {"x": x}, {}, {"y": "float32"}, seed=seed)
+    bound = 8 * np.finfo(np.float32).eps * answer.magnitude["y"]
+    for ratio_first in (False, True):
+        found = bicubic(x, 31, ratio_first)
+        assert (np.abs(found - answer.outputs["y"]) <= bound).all()
+        assert (np.abs(found * 1.0001 - answer.outputs["y"]) > bound).any()
+
+
+@needs_torch
+@pytest.mark.asyncio
+async def test_no_setting_of_pytorch_outlives_a_reference(bubblewrapped: Isolation) -> None:
+    text = "from torch_operators import aten\ndef reference(x): return {'y': aten('sinc', x) * 1e30}"
+    changes = (
+        "import sys, torch\n"
+        "torch.set_flush_denormal(True)\n"
+        "torch.use_deterministic_algorithms(True)\n"
+        "sys.modules['sandbox.reference.torch_operators'].aten = lambda name, x: 7 * x\n"
+    )
+    x = {"x": np.array([0.5, 1e-40], np.float32)}
+    async with References(bubblewrapped) as references:
+        before = await references.expected(text, x, {}, {"y": "float32"})
+        await references.expected(changes + text, x, {}, {"y": "float32"})
+        after = await references.expected(text, x, {}, {"y": "float32"}, seed=1)
+    np.testing.assert_array_equal(before.outputs["y"], after.outputs["y"])
 
 
 @needs_torch
@@ -178,3 +269,29 @@ async def test_a_reference_that_does_not_ask_for_it_sees_no_pytorch(bubblewrappe
     async with References(bubblewrapped) as references:
         with pytest.raises(ReferenceFailedError, match="No module named 'torch'"):
             await references.expected("import torch", {}, {}, {"y": "float32"})
+
+
+ATTEMPTS = {
+    "a socket": "import socket; socket.socket()",
+    "a process": "import os; os.fork()",
+    "a program": "import os; os.execv('/bin/true', ['true'])",
+    "a file to write": "open('/tmp/mine', 'w')",
+    "the person's files": "open('/etc/passwd')",
+    "a thread": "import threading; threading.Thread(target=print).start()",
+    "PyTorch's threads": "import torch; torch.set_num_threads(4); torch.ones(4_000_000).exp()",
+    "a compiler": "import torch; torch.compile(lambda x: x + 1)(torch.ones(3))",
+    "a library": "import torch; torch.ops.load_library('/tmp/mine.so')",
+}
+
+
+@needs_torch
+@pytest.mark.asyncio
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
+async def test_a_worker_with_pytorch_has_the_walls_of_every_other(
+    bubblewrapped: Isolation, attempt: str
+) -> None:
+    async with References(bubblewrapped) as references:
+        with pytest.raises((ReferenceFailedError, WorkerError)):
+            await references.expected(f"{attempt}\n{SAMPLED}", GIVEN, {"n": 2}, {"y": "float32"})
+        answer = await references.expected(SAMPLED, GIVEN, {"n": 2}, {"y": "float32"})
+    assert answer.outputs["y"].shape == (1, 1, 2, 2)
