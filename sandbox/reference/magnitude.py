@@ -16,13 +16,15 @@ Jumps within reach of a few roundings are looked for last (`sandbox.reference.ju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 
 import numpy
 
 from sandbox.device import Array
 from sandbox.dtypes import FLOATS
 from sandbox.reference.jumps import answered, distance, jumps
+from sandbox.reference.places import moved_places
 from sandbox.reference.running_error.precision import np
 from sandbox.reference.torch_operators import in_single
 
@@ -89,25 +91,39 @@ def estimate(
     single = {name: np.zeros_like(outputs[name]) for name in wanted}
     with in_single():
         _collect(single, evaluate(as_single(inputs)), outputs)
+    unit = FLOATS["float64" if set(wanted.values()) <= {"float64"} else "float32"].epsilon
+    placed = _placed(evaluate, inputs, outputs, wanted, unit)
     for name, dtype in wanted.items():
         if dtype != "float64":
             scale[name] = np.fmax(scale[name], single[name] / FLOATS[dtype].epsilon)
         scale[name] = _at_least_its_like(scale[name], outputs[name])
-    return scale | _jumping(evaluate, inputs, outputs, wanted, scale, random)
+    jumped = jumps(evaluate, _wide(inputs), outputs, scale, unit, random)
+    for name, dtype in wanted.items():
+        further = np.fmax(jumped[name], placed[name]) / FLOATS[dtype].epsilon
+        scale[name] = np.fmax(scale[name], further)
+    return scale
 
 
-def _jumping(
+def _placed(
     evaluate: Evaluate,
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
-    wanted: Mapping[str, str],
-    scale: Mapping[str, Array],
-    random: numpy.random.Generator,
+    wanted: Iterable[str],
+    unit: float,
 ) -> dict[str, Array]:
-    """Return the scales, at least as large as what an output jumps by within reach of rounding."""
-    unit = FLOATS["float64" if set(wanted.values()) <= {"float64"} else "float32"].epsilon
-    found = jumps(evaluate, _wide(inputs), outputs, scale, unit, random)
-    return {name: np.fmax(scale[name], found[name] / FLOATS[dtype].epsilon) for name, dtype in wanted.items()}
+    """Say how far outputs move where ratios of sizes are rounded, as in the places of a resized image.
+
+    That is in float32, unless float64 alone is wanted: there the weights of such places are rounded too.
+    """
+    found = {name: np.zeros_like(outputs[name]) for name in wanted}
+    narrow = unit == FLOATS["float32"].epsilon
+    given = as_single(inputs) if narrow else _wide(inputs)
+    for by in ((unit, unit), (-unit, -unit), (unit, -unit), (-unit, unit)):
+        with moved_places(by) as moved, in_single() if narrow else nullcontext():
+            _collect(found, answered(evaluate, given, outputs), outputs)
+        if not moved.operators:
+            break
+    return found
 
 
 def _collect(moved: dict[str, Array], found: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:

@@ -18,6 +18,7 @@ from typing import Any, cast
 import numpy
 
 from sandbox.errors import MissingDependencyError
+from sandbox.reference.places import resampled
 from sandbox.syntax_trees import syntax_tree
 
 np: Any = numpy
@@ -136,7 +137,8 @@ def aten(name: str, *arguments: Any, **keywords: Any) -> Any:
     try:
         given, words = _given(overload, arguments, keywords, wide)
         with torch.no_grad():
-            return _returned(overload(*given, **words), wide)
+            found = resampled(torch, overload, given, words, overload(*given, **words))
+            return _returned(found, wide)
     except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
         said = str(error).strip().partition("\n")[0]
         raise OperatorError(f"PyTorch's operator {name}: {said}") from None
