@@ -25,6 +25,8 @@ from sandbox.reference.torch_operators import (
 )
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+with_torch = pytest.mark.parametrize("isolation", ["bubblewrap", "process"], indirect=True)
+"""The isolations that have PyTorch; a container has none."""
 
 SAMPLED = """\
 import numpy as np
@@ -74,6 +76,7 @@ def test_in_single_precision_everything_that_is_given_is_rounded() -> None:
 
 
 @needs_torch
+@with_torch
 @pytest.mark.asyncio
 async def test_what_is_computed_of_whole_numbers_has_the_scale_of_a_kernels_rounding(
     isolation: Isolation,
@@ -237,6 +240,15 @@ class Closed(ProcessIsolation):
 
 
 @needs_torch
+@pytest.mark.docker
+@pytest.mark.asyncio
+async def test_a_container_which_has_no_pytorch_is_named(docked: Isolation) -> None:
+    async with References(docked) as references:
+        with pytest.raises(MissingDependencyError, match="isolation docker cannot give it"):
+            await references.expected(SAMPLED, GIVEN, {"n": 2}, {"y": "float32"})
+
+
+@needs_torch
 @pytest.mark.asyncio
 async def test_an_isolation_that_has_no_pytorch_is_named() -> None:
     async with References(Closed()) as references:
@@ -247,6 +259,7 @@ async def test_an_isolation_that_has_no_pytorch_is_named() -> None:
 
 
 @needs_torch
+@with_torch
 @pytest.mark.asyncio
 async def test_a_reference_is_answered_in_float64_and_in_float32_with_a_scale_by_perturbation(
     isolation: Isolation,
