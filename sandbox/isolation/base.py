@@ -46,8 +46,9 @@ _LIBRARY_FOLDERS = (
 )
 
 
-OPTIONAL = frozenset({"ml_dtypes"})
-"""Packages that a worker does without where they are not installed: only bfloat16 needs this one."""
+OPTIONAL = frozenset({"ml_dtypes", "nvidia"})
+"""Packages that a worker does without where they are not installed: only bfloat16 needs the first, and PyTorch's
+builds for CUDA, which load NVIDIA's libraries as they are imported, the second."""
 
 
 @dataclass(frozen=True)

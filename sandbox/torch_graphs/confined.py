@@ -9,11 +9,11 @@ from typing import cast
 
 PACKAGES = (
     "numpy", "ml_dtypes", "torch", "torchgen", "functorch", "sympy", "mpmath", "networkx", "filelock", "fsspec",
-    "jinja2", "markupsafe", "typing_extensions",
+    "jinja2", "markupsafe", "typing_extensions", "nvidia",
 )  # fmt: skip
 """What PyTorch imports, and itself."""
 
-_CLOSED = ("cuda", "opt_einsum")
+_CLOSED = ("cuda", "opt_einsum", "triton")
 """What PyTorch does without; where workers share the host's files, these may be there, and closed."""
 
 _FOLDER = "/tmp"
