@@ -131,6 +131,9 @@ _EARLIER = _C.run.in_(
     .order_by(runs.c.created.desc(), runs.c.rowid.desc())
     .limit(LATEST)
 )
+_BEFORE_AND_NOW = {
+    arm.name: (_tallies(arm, _EARLIER), _tallies(arm, _SO_FAR)) for arm in (_C.model, _C.variant)
+}
 _PLACE = and_(_OF_RUN, _C.round == bindparam("at_round"), _C.candidate == bindparam("at_candidate"))
 _ONE = and_(_PLACE, _C.role == bindparam("as_role"), _C.prompt == bindparam("to"))
 _FIND = select(replies).where(_ONE)
@@ -230,11 +233,11 @@ class Replies:
         Those of this run's rounds before `round_` and of the latest runs before it count (`LATEST` says how many);
         the latter as they were when this was first asked.
         """
-        return self._tally(_C.model, round_)
+        return self._tally("model", round_)
 
     def variants(self, round_: int) -> dict[str, tuple[int, int]]:
         """Return the same of each way of asking."""
-        return self._tally(_C.variant, round_)
+        return self._tally("variant", round_)
 
     def variant_of(self, round_: int, candidate: int) -> str | None:
         """Return the way in which a candidate's coder was asked before, empty where there was none to choose.
@@ -264,13 +267,14 @@ class Replies:
         place = {"of": self._run, "at_round": key.round, "at_candidate": key.candidate}
         return {**place, "as_role": key.role, "to": key.prompt}
 
-    def _tally(self, arm: Column[str], round_: int) -> dict[str, tuple[int, int]]:
+    def _tally(self, arm: str, round_: int) -> dict[str, tuple[int, int]]:
+        earlier, so_far = _BEFORE_AND_NOW[arm]
         with self._database.read() as connection:
-            if arm.name not in self._before:
-                rows = connection.execute(_tallies(arm, _EARLIER), {"of": self._run}).all()
-                self._before[arm.name] = {name: (tried, won) for name, tried, won in rows}
-            now = connection.execute(_tallies(arm, _SO_FAR), {"of": self._run, "before": round_}).all()
-        found = dict(self._before[arm.name])
+            if arm not in self._before:
+                rows = connection.execute(earlier, {"of": self._run}).all()
+                self._before[arm] = {name: (tried, won) for name, tried, won in rows}
+            now = connection.execute(so_far, {"of": self._run, "before": round_}).all()
+        found = dict(self._before[arm])
         for name, tried, won in now:
             before = found.get(name, (0, 0))
             found[name] = (before[0] + tried, before[1] + won)

@@ -16,19 +16,17 @@ Jumps within reach of a few roundings are looked for last (`sandbox.reference.ju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 
 import numpy
 
 from sandbox.device import Array
 from sandbox.dtypes import FLOATS
-from sandbox.reference.jumps import answered, distance, jumps
+from sandbox.reference.jumps import Evaluate, answered, distance, jumps
 from sandbox.reference.places import moved_places
 from sandbox.reference.running_error.precision import np
 from sandbox.reference.torch_operators import in_single
-
-Evaluate = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
 _ROW = 8
 _UPPER, _ABOVE_MEDIAN = 0.9, 16.0
@@ -89,10 +87,12 @@ def estimate(
             for name in wanted:
                 scale[name] = scale[name] + moved[name] / FLOATS[kind].epsilon
     single = {name: np.zeros_like(outputs[name]) for name in wanted}
-    with in_single():
+    with in_single(), moved_places(None) as places:
         _collect(single, evaluate(as_single(inputs)), outputs)
     unit = FLOATS["float64" if set(wanted.values()) <= {"float64"} else "float32"].epsilon
-    placed = _placed(evaluate, inputs, outputs, wanted, unit)
+    placed = {name: np.zeros_like(outputs[name]) for name in wanted}
+    if places.operators:
+        placed = _placed(evaluate, inputs, outputs, wanted, unit)
     for name, dtype in wanted.items():
         if dtype != "float64":
             scale[name] = np.fmax(scale[name], single[name] / FLOATS[dtype].epsilon)
@@ -119,10 +119,8 @@ def _placed(
     narrow = unit == FLOATS["float32"].epsilon
     given = as_single(inputs) if narrow else _wide(inputs)
     for by in ((unit, unit), (-unit, -unit), (unit, -unit), (-unit, unit)):
-        with moved_places(by) as moved, in_single() if narrow else nullcontext():
+        with moved_places(by), in_single() if narrow else nullcontext():
             _collect(found, answered(evaluate, given, outputs), outputs)
-        if not moved.operators:
-            break
     return found
 
 

@@ -18,9 +18,9 @@ _PREFIXES = ("upsample_", "_upsample_")
 
 @dataclass
 class MovedPlaces:
-    """How far ratios of the axes are moved in turn, relative, and the operators that had one."""
+    """How far ratios of the axes are moved in turn, relative (None: not at all), and the operators that had one."""
 
-    by: tuple[float, float]
+    by: tuple[float, float] | None
     operators: set[str] = field(default_factory=set[str])
 
 
@@ -28,8 +28,8 @@ _MOVED: ContextVar[MovedPlaces | None] = ContextVar("moved_places", default=None
 
 
 @contextmanager
-def moved_places(by: tuple[float, float]) -> Generator[MovedPlaces]:
-    """Move the ratios of sizes by a part of themselves meanwhile."""
+def moved_places(by: tuple[float, float] | None) -> Generator[MovedPlaces]:
+    """Move the ratios of sizes by a part of themselves meanwhile; with None, only note who has one."""
     moved = MovedPlaces(by)
     token = _MOVED.set(moved)
     try:
@@ -52,6 +52,8 @@ def resampled(torch: Any, overload: Any, given: list[Any], words: dict[str, Any]
     if moved is None or not name.startswith(_PREFIXES):
         return found
     moved.operators.add(name)
+    if moved.by is None:
+        return found
     known = dict(zip((one.name for one in overload._schema.arguments), given, strict=False)) | words
     source = given[0]
     sides = list(found.shape[2:])

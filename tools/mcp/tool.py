@@ -42,10 +42,9 @@ class ReadableTool(Tool):
         made = cls._read(name, title, function, described)
         return made.model_copy(update={"annotations": annotations})
 
+    # A server lists its tools twice, and reading the types of all takes a tenth of a second.
     @classmethod
-    @lru_cache(
-        maxsize=64
-    )  # a server lists its tools twice, and reading the types of all takes a tenth of a second
+    @lru_cache(maxsize=64)
     def _read(cls, name: str, title: str, function: Callable[..., Any], described: int) -> ReadableTool:
         description = " ".join((function.__doc__ or "").split())  # else they read the docstring's indentation
         made = cls.from_function(function, name, title, description)

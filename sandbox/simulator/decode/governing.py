@@ -6,7 +6,7 @@ memory everything may come of everything that was stored there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sandbox.simulator.ptx.registers import register_names
@@ -75,27 +75,45 @@ def _addresses(body: Sequence[Instruction]) -> set[str]:
     }
 
 
-def _behind(body: Sequence[Instruction], wanted: set[str]) -> set[str]:
-    """The registers that these depend on, themselves included."""
+def behind(
+    body: Sequence[Instruction],
+    wanted: Iterable[str],
+    come_of: Callable[[Instruction], Iterable[Instruction]] = lambda instruction: (instruction,),
+) -> set[str]:
+    """Return the registers that these depend on, themselves included; a guarded write keeps what was there.
+
+    Args:
+        body: Of one function.
+        wanted: Names of registers.
+        come_of: Which instructions' sources make what an instruction writes; by default its own.
+    """
     definitions: dict[str, list[Instruction]] = {}
     for instruction in body:
         for name in instruction.written:
             definitions.setdefault(name, []).append(instruction)
+    found = set(wanted)
+    queue = list(found)
+    while queue:
+        for instruction in definitions.get(queue.pop(), ()):
+            new = {name for one in come_of(instruction) for name in one.read} - found
+            found |= new
+            queue += new
+    return found
+
+
+def _behind(body: Sequence[Instruction], wanted: set[str]) -> set[str]:
+    """The same, where what is loaded comes of all that is stored in its space."""
     kept = {
         space: [i for i in body if i.opcode in {"st", "atom", "red"} and space in _spaces(i)]
         for space in _PRIVATE
     }
-    found, queue = set(wanted), list(wanted)
-    while queue:
-        for instruction in definitions.get(queue.pop(), ()):
-            sources = [instruction]
-            if instruction.opcode in {"ld", "ldu", "atom"}:
-                spaces = _spaces(instruction) & kept.keys()
-                sources = [one for space in spaces for one in kept.pop(space)]
-            new = {name for one in sources for name in one.read} - found
-            found |= new
-            queue += new
-    return found
+
+    def come_of(instruction: Instruction) -> Sequence[Instruction]:
+        if instruction.opcode not in {"ld", "ldu", "atom"}:
+            return (instruction,)
+        return [one for space in _spaces(instruction) & kept.keys() for one in kept.pop(space)]
+
+    return behind(body, wanted, come_of)
 
 
 def _spaces(instruction: Instruction) -> set[str]:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sandbox.simulator.decode.code import ENDS, BasicBlock, Code
+from sandbox.simulator.decode.governing import behind
 from sandbox.simulator.instructions.catalogue import FORMULAS
 from sandbox.simulator.instructions.loads import Load
 from sandbox.simulator.machine.state import Step
@@ -28,9 +29,9 @@ _AFTER_DATA = 2
 def idle(functions: Collection[Function]) -> frozenset[int]:
     """Return the identities of the arithmetic and the loads of a module whose results no path and no access needs."""
     bodies = [function.body for function in functions]
-    needed = [_behind(body, _roots(body, stored=False)) for body in bodies]
+    needed = [behind(body, _roots(body, stored=False)) for body in bodies]
     if any(_goes_by_memory(*of) for of in zip(bodies, needed, strict=True)):
-        needed = [_behind(body, _roots(body, stored=True)) for body in bodies]
+        needed = [behind(body, _roots(body, stored=True)) for body in bodies]
     return frozenset(
         id(instruction)
         for body, wanted in zip(bodies, needed, strict=True)
@@ -94,17 +95,3 @@ def _governing(instruction: Instruction, *, stored: bool) -> Collection[str]:
     else:
         return instruction.read
     return (*guard, *(name for one in operands for name in register_names(one)))
-
-
-def _behind(body: Sequence[Instruction], wanted: set[str]) -> set[str]:
-    """The registers that these depend on, themselves included; a guarded write keeps what was there."""
-    definitions: dict[str, list[Instruction]] = {}
-    for instruction in body:
-        for name in instruction.written:
-            definitions.setdefault(name, []).append(instruction)
-    found, queue = set(wanted), list(wanted)
-    while queue:
-        new = {name for one in definitions.get(queue.pop(), ()) for name in one.read} - found
-        found |= new
-        queue += new
-    return found

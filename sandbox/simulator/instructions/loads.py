@@ -77,7 +77,7 @@ def load(i: Instruction, m: Modifiers, slots: Slots) -> Step:
     if space == "param":
         return _load_parameter(source, kind, targets, slots)
     operand = memory_operand(i, source, kind.bytes * len(targets), slots)
-    return Load(operand, space, kind, tuple(targets))
+    return Load(operand, _READERS[space], kind, tuple(targets))
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,21 @@ class Load:
     """
 
     operand: MemoryOperand
-    space: str
+    read: Reader
     kind: PtxType
     targets: tuple[tuple[int, int] | None, ...]
 
     def __call__(self, machine: Machine) -> None:
         """Access memory, and write what is there into registers."""
-        values = _READERS[self.space](machine, self.operand, self.kind.dtype, len(self.targets))
+        values = self.read(machine, self.operand, self.kind.dtype, len(self.targets))
         for place, value in zip(self.targets, values, strict=True):
             if place is not None:
                 machine.write(place[0], extend(value, self.kind, place[1]))
 
     def unread(self, machine: Machine) -> None:
         """Access memory for those who watch it, and leave the registers as they are."""
-        count = len(self.targets) if self.space == "generic" else 0
-        _READERS[self.space](machine, self.operand, self.kind.dtype, count)
+        count = len(self.targets) if self.read is _read_generic else 0
+        self.read(machine, self.operand, self.kind.dtype, count)
 
 
 def extend(value: Array, kind: PtxType, width: int) -> Array:
