@@ -113,6 +113,7 @@ async def _until_cancelled(session: Session, clock: WorkTime) -> Stop:
     """Search until the end, until time is up, or until someone cancels: this task, or the run, from any process."""
     searching, closing = Interruption(), Interruption()
     search = asyncio.create_task(_search(session, searching, closing, clock))
+    search.add_done_callback(_failure)  # looked at, or asyncio complains of it where this task is being cancelled
     watch = asyncio.create_task(_cancel_asked(session))
     timer = asyncio.create_task(_time_up(clock, searching))
     try:
@@ -123,11 +124,13 @@ async def _until_cancelled(session: Session, clock: WorkTime) -> Stop:
         watch.cancel()
         timer.cancel()
         await all_ended({search, watch, timer})
-        # Looked at, so that asyncio does not complain of it where this task is being cancelled.
-        failure = None if search.cancelled() else search.exception()
     if not watch.cancelled():
         watch.result()
-    return Stop.CANCELLED if isinstance(failure, SearchInterruptedError) else search.result()
+    return Stop.CANCELLED if isinstance(_failure(search), SearchInterruptedError) else search.result()
+
+
+def _failure(task: asyncio.Task[Stop]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
 
 
 async def _cancel_asked(session: Session) -> None:
