@@ -11,6 +11,7 @@ from agent.candidates import Trial
 from agent.events import CandidateJudged
 from agent.search.deps import Deps
 from sandbox.verdict import Provenance, Verdict
+from tools.awaiting import both
 from tools.reports import CheckReport, ProfileReport
 from tools.stages.recounting import MORE
 from tools.toolbox import CheckOrder
@@ -48,10 +49,7 @@ async def confirm(deps: Deps) -> None:
     while ranked := deps.store.candidates.ranked(deps.run):
         trial = ranked[0]
         kernel = settled(deps.parent(trial).kernel, trial.tune)
-        order = CheckOrder(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
-        report = await deps.interruption.guard(deps.toolbox.do(order))
-        if report.verdict is Verdict.PASS and deps.task.finals:
-            report = await _at_finals(deps, kernel, report)
+        report = await deps.interruption.guard(_once_more(deps, kernel))
         if report.verdict is Verdict.PASS:
             told = _confirmed(deps, trial, report)
             offer(deps, told)
@@ -63,16 +61,29 @@ async def confirm(deps: Deps) -> None:
         _demote(deps, trial, report, ranked[1:])
 
 
-async def _at_finals(deps: Deps, kernel: str, confirmed: CheckReport) -> CheckReport:
-    """Return the last check with what the kernel does at sizes that nobody made it for; a failure there is one."""
-    if deps.request.tools is not None:  # another machine's tools take tasks as their folders say
+async def _once_more(deps: Deps, kernel: str) -> CheckReport:
+    """Return the last check, and in it what the kernel does at sizes that nobody made it for."""
+    order = CheckOrder(deps.task, kernel, seed=secrets.randbits(31), thorough=True)
+    report, final = await both(deps.toolbox.do(order), _at_finals(deps, kernel))
+    return _with_finals(deps, report, final) if report.verdict is Verdict.PASS else report
+
+
+async def _at_finals(deps: Deps, kernel: str) -> CheckReport | None:
+    """Judge a kernel at sizes that nobody made it for; None where there are none, or none that can be asked for."""
+    if not deps.task.finals or deps.request.tools is not None:  # others' tools take tasks as their folders say
+        return None
+    order = CheckOrder(deps.task.at_finals, kernel, seed=secrets.randbits(31), fresh_sizes=1)
+    return await deps.toolbox.do(order)
+
+
+def _with_finals(deps: Deps, confirmed: CheckReport, final: CheckReport | None) -> CheckReport:
+    """Return the last check with what the kernel does at the task's final sizes; a failure there is one."""
+    if final is None:
         unseen = tuple(dict(case.dims) for case in deps.task.finals)
         return replace(confirmed, not_judged=(*confirmed.not_judged, *unseen))
-    order = CheckOrder(deps.task.at_finals, kernel, seed=secrets.randbits(31), fresh_sizes=1)
-    report = await deps.interruption.guard(deps.toolbox.do(order))
-    if report.verdict is not Verdict.PASS:
-        return replace(report, message=f"at the task's final sizes: {report.message}")
-    return replace(confirmed, final=report.profile, not_judged=(*confirmed.not_judged, *report.not_judged))
+    if final.verdict is not Verdict.PASS:
+        return replace(final, message=f"at the task's final sizes: {final.message}")
+    return replace(confirmed, final=final.profile, not_judged=(*confirmed.not_judged, *final.not_judged))
 
 
 def _confirmed(deps: Deps, trial: Trial, report: CheckReport) -> Trial:

@@ -80,6 +80,7 @@ class Compiler(AsyncClosing):
             found = await asyncio.to_thread(self._cache.get, known) if self._cache else None
             if found is not None:
                 return found
+        for known in (*whole, key):  # asked last, when who began just before this one is under way
             if (running := self._running.get(known)) is not None:
                 return await running.result()
         shared = self._running[key] = _Shared(asyncio.ensure_future(self._run(request, key, cpu_s)))

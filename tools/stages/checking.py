@@ -54,7 +54,8 @@ class CheckStages:
         ]
 
     async def _compile(self, context: CheckContext) -> StageOutcome:
-        compiled = await self.compiling.compile_tests(context.order.task, context.order.kernel)
+        order = context.order
+        compiled = await self.compiling.compile_tests(order.task, order.kernel, timed=order.profile)
         tune = dict(compiled.builds[0].tune) if compiled.builds else {}
         facts = {"compile": compiled.report, "tune": tune}
         return StageOutcome(compiled.report.verdict, compiled.report.message, facts, compiled)
@@ -94,7 +95,7 @@ class CheckStages:
             if tune == settings[0]:
                 return await self._completed(context)
             return await self._tested(
-                context, await self.compiling.compile_tests(order.task, order.kernel, tune)
+                context, await self.compiling.compile_tests(order.task, order.kernel, tune, timed=True)
             )
 
         async def compile_(tune: Mapping[str, int]) -> CompileReport:
@@ -115,9 +116,7 @@ class CheckStages:
         if sweep.test is not None:
             facts |= {"test": sweep.test}
         if sweep.tune != settings[0]:
-            first = order.task.tests[0].dims
-            compiled = await self.compiling.compile(order.task, order.kernel, first, sweep.tune)
-            facts |= {"compile": compiled.report}
+            facts |= {"compile": await compile_(sweep.tune)}
         return StageOutcome(sweep.verdict, sweep.message, facts)
 
     async def _completed(self, context: CheckContext) -> TestReport:
@@ -168,7 +167,9 @@ class CheckStages:
         order = context.order
         if not order.thorough:
             return None
-        compiled = await self.compiling.compile_tests(order.task, order.kernel, context.report.tune)
+        compiled = await self.compiling.compile_tests(
+            order.task, order.kernel, context.report.tune, timed=order.profile
+        )
         assert compiled.report.verdict is Verdict.PASS, "what was tested has compiled"
         report = await self.hazards.inspect(
             order.task, compiled.builds, self.results.oracle(order.task), context.seed

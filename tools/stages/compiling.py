@@ -110,19 +110,29 @@ class CompileStage:
             )
 
     async def compile_tests(
-        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None
+        self, task: Task, kernel: str, tune: Mapping[str, int] | None = None, *, timed: bool = False
     ) -> CompiledCases:
         """Compile a kernel file for every test case of a task; the report is the first failure's, if any.
 
-        The first says what the assembler has to say of the kernel, registers among it.
+        Else it says what the assembler has to say of the kernel, registers among it: at the first benchmark shape where
+        the kernel is `timed`, whose machine code is needed anyway, and at the first test case where it is not.
         """
-        compiled = await together(
-            self.compile(task, kernel, case.dims, tune, assembled=position == 0)
-            for position, case in enumerate(task.judged_cases)
-        )
-        failed = next((one for one in compiled if one.build is None), None)
-        builds = tuple(one.build for one in compiled if one.build is not None)
-        return CompiledCases((failed or compiled[0]).report, builds)
+        shape = self._at_shape(task, kernel, tune) if timed and task.benches else None
+        compiled = await together([
+            *(() if shape is None else (shape,)),
+            *(
+                self.compile(task, kernel, case.dims, tune, assembled=shape is None and position == 0)
+                for position, case in enumerate(task.judged_cases)
+            ),
+        ])  # fmt: skip
+        tests = compiled if shape is None else compiled[1:]
+        failed = next((one for one in tests if one.build is None), None)
+        builds = tuple(one.build for one in tests if one.build is not None)
+        said = failed or next(one for one in (*compiled, *tests) if one.build is not None)
+        return CompiledCases(said.report, builds)
+
+    async def _at_shape(self, task: Task, kernel: str, tune: Mapping[str, int] | None) -> Compiled:
+        return await self.compile(task, kernel, task.benches[0].dims, tune)
 
     async def _compile(
         self,

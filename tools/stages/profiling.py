@@ -14,7 +14,7 @@ from sandbox.plan import Plan
 from sandbox.timing.plausibility import implausible
 from sandbox.verdict import Provenance, Verdict
 from tools import expressions
-from tools.awaiting import Memo, together
+from tools.awaiting import Memo, both, together
 from tools.judge.explanation import shorten
 from tools.judge.questions import Samples
 from tools.preference import indistinct
@@ -75,9 +75,9 @@ class ProfileStage:
         Raises:
             WorkerDiedError: A worker ended for no known cause, and so did the one after it.
         """
-        timed = await self._time(task, kernel, tune)
+        timed, baseline = await both(self._time(task, kernel, tune), self.baseline(task))
         failure = next((shape.failure for shape in timed if shape.failure is not None), None)
-        return failure or report_of(task, timed, await self.baseline(task))
+        return failure or report_of(task, timed, baseline)
 
     async def baseline(self, task: Task) -> tuple[float | None, ...]:
         """Return the baseline's latency at every benchmark shape, microseconds; None where it has none.

@@ -43,6 +43,12 @@ _SAMPLED_WORK = 3e8
 
 _SAMPLED_BLOCKS = (8, 256)
 
+_DEAR = 64
+"""Thread-instructions for each element of a task's arrays from which on a run takes far longer than its reference."""
+
+_BLOCKS_THAT_TELL = 64
+"""Of the baseline, which show whether it bears huge elements before a dear kernel is run on them."""
+
 _MOST_ELEMENTS = 1 << 26
 _MOST_FLOPS = 3e11
 """Beyond these a reference in float64, with the scale of its errors, takes minutes or much of the memory."""
@@ -167,9 +173,10 @@ class ShapeStage:
 
     async def _shape(self, context: CheckContext, case: Case, timing: ShapeTiming) -> _Found:
         work = _work(timing)
+        dear = work > _DEAR * _elements(context.order.task, case)
         why = f"{work:.2g} thread-instructions are more than the {self.most:.2g} that are simulated."
         if work <= self.most:
-            judged = await self._judged(context, case)
+            judged = await self._judged(context, case, dear=dear)
             report = judged.report
             counted, done = (
                 sum(launch.executed for launch in timing.launches),
@@ -187,7 +194,7 @@ class ShapeStage:
         if obstacle:
             return _Found(_NOTHING, why=f"{why} Of a sample of blocks nothing can be told: {obstacle}.")
         blocks = _affordable(timing, work)
-        report = (await self._judged(context, case, blocks)).report
+        report = (await self._judged(context, case, blocks, dear=dear)).report
         if report.verdict is Verdict.UNDECIDED and any(
             one.total for one in report.cases
         ):  # compared, and short
@@ -196,25 +203,32 @@ class ShapeStage:
             return _Found(_NOTHING, why=why if report.message == why else f"{why} {report.message}")
         return _Found(report, blocks)
 
-    async def _judged(self, context: CheckContext, case: Case, blocks: int = 0) -> JudgedResults:
+    async def _judged(
+        self, context: CheckContext, case: Case, blocks: int = 0, *, dear: bool = False
+    ) -> JudgedResults:
         """Judge one shape, on huge elements among the task's own values where the task's baseline bears them.
 
-        One shape at a time: a run at these sizes takes a gigabyte or two.
+        One shape at a time: a run at these sizes takes a gigabyte or two. Of a kernel that is dear to run, some blocks
+        of the baseline are asked first.
         """
         task = context.order.task
         data = stress_data(task, SPIKES, context.seed)
         spiked = Case(case.dims, case.data | data)
-        kernel, tune = context.order.kernel, context.report.tune
+        kernel, baseline = (context.order.kernel, context.report.tune), (task.baseline, {})
         try:
-            found = await self._run(context, spiked, (kernel, tune), blocks)
+            if data and dear:
+                some = await self._run(context, spiked, baseline, _BLOCKS_THAT_TELL)
+                if some.report.verdict is Verdict.WRONG_RESULT:
+                    return await self._run(context, case, kernel, blocks)
+            found = await self._run(context, spiked, kernel, blocks)
         except UsageError:  # the reference has no answer there
-            return await self._run(context, case, (kernel, tune), blocks)
+            return await self._run(context, case, kernel, blocks)
         if not data or found.report.verdict is not Verdict.WRONG_RESULT:
             return found
-        beside = (await self._run(context, spiked, (task.baseline, {}), blocks)).report
+        beside = (await self._run(context, spiked, baseline, blocks)).report
         if beside.verdict is Verdict.PASS and far_worse(found.report, beside):
             return found
-        return await self._run(context, case, (kernel, tune), blocks)
+        return await self._run(context, case, kernel, blocks)
 
     async def _run(
         self, context: CheckContext, case: Case, tuned: tuple[str, Mapping[str, int]], blocks: int
@@ -256,11 +270,15 @@ def _obstacle(task: Task, case: Case, timing: ShapeTiming) -> str:
     """Why what a sample of blocks writes cannot be judged; empty where it may be."""
     if len(timing.launches) > 1:
         return f"{len(timing.launches)} launches build on each other"
-    elements = sum(math.prod(argument_size(argument, case.dims)) for argument in task.arguments)
     _, flops = least_work(task, case)
-    if elements > _MOST_ELEMENTS or flops > _MOST_FLOPS:
+    if _elements(task, case) > _MOST_ELEMENTS or flops > _MOST_FLOPS:
         return f"the reference at {sizes(case)} takes too much"
     return ""
+
+
+def _elements(task: Task, case: Case) -> int:
+    """Of all of a task's arrays at one of its cases."""
+    return sum(math.prod(argument_size(argument, case.dims)) for argument in task.arguments)
 
 
 def _affordable(timing: ShapeTiming, work: float) -> int:

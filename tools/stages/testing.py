@@ -107,7 +107,7 @@ class ResultStage:
         families = _stress(task, compiled, frozen.families)
 
         async def baseline(family: str) -> Subject:
-            own = await self.compiling.compile_tests(task, task.baseline)
+            own = await self.compiling.compile_tests(task, task.baseline, timed=True)
             return _stress(task, own, (family,))[family]
 
         subjects = _subjects(task, compiled)
@@ -129,7 +129,7 @@ class ResultStage:
             UsageError: The baseline does not compile, or a kernel that computes nothing would pass every test.
             WorkerError: The environment failed twice.
         """
-        compiled = await self.compiling.compile_tests(task, task.baseline)
+        compiled = await self.compiling.compile_tests(task, task.baseline, timed=True)
         if compiled.report.verdict is not Verdict.PASS:
             raise UsageError(f"task {task.name}: its baseline does not compile: {compiled.report.message}")
         subjects, stress = _subjects(task, compiled), _stress(task, compiled, FAMILIES)

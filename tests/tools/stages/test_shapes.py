@@ -199,6 +199,43 @@ async def test_huge_elements_that_the_baseline_does_not_bear_are_asked_of_nobody
     assert report.verdict is Verdict.PASS, report.message
 
 
+DEAR = RIGHT.replace(
+    "if (i < n) y[i] = 2.0f * x[i];",
+    "if (i < n) { float v = x[i];\n        #pragma unroll 1\n"
+    "        for (int k = 0; k < 40; ++k) v *= n < 0 ? 3.0f : 1.0f;\n        y[i] = 2.0f * v; }",
+)
+CLAMPS_DEARLY = DEAR.replace("float v = x[i]", "float v = fminf(fmaxf(x[i], -100.0f), 100.0f)")
+
+
+class Watching(in_process.Simulator):
+    """Notes of each run at a benchmark shape of how many blocks it was, and whether huge elements were among its inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_shapes: list[tuple[int, bool]] = []
+
+    async def run_all(self, program, plan, inputs, **limits):  # type: ignore[no-untyped-def]
+        if len(inputs[0]["x"]) >= 4096:
+            self.at_shapes.append((plan.sampled, bool(abs(inputs[0]["x"]).max() > 100)))
+        return await super().run_all(program, plan, inputs, **limits)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "huge"), [(DEAR, True), (CLAMPS_DEARLY, False)], ids=["it bears them", "it does not"]
+)
+async def test_a_dear_kernel_runs_once_at_a_shape_on_huge_elements_where_some_blocks_of_the_baseline_bear_them(
+    doubling: Task, tmp_path: Path, baseline: str, huge: bool
+) -> None:
+    task = replace(doubling, baseline=baseline, benches=doubling.benches[:1], sha="ef" * 32)
+    device = Watching()
+    async with in_process.toolbox(tmp_path, device) as toolbox:
+        report = await toolbox.do(CheckOrder(task, DEAR))
+    assert report.verdict is Verdict.PASS, report.message
+    assert device.at_shapes[0] == (64, True)
+    assert device.at_shapes[1:] == [(0, huge)] * len(device.at_shapes[1:])
+    assert len(device.at_shapes) > 1
+
+
 async def test_what_is_wrong_beyond_the_benchmark_shapes_is_found_where_the_task_allows_such_sizes(
     doubling: Task, toolbox: LocalToolbox
 ) -> None:
