@@ -100,13 +100,14 @@ class Cutter:
         count = 1 << max(3, most.bit_length() - 1)
         part = Quotient(total + (count * _ROUND - 1), Size.of(count * _ROUND))
         each = Size((((part,), _ROUND),))
-        pieces = self._axis(Size.of(count))
+        extent = Size.of(count).extreme("min", (total + (_ROUND - 1)) // _ROUND)  # no blocks for what has nothing to add
+        pieces = self._axis(extent)
         within = self._axis(each.extreme("min", total - Size.of(pieces) * each))
         flat = Size.of(pieces) * each + Size.of(within)
         indices = unflattened(flat, [axis.extent for axis in fold.axes])
         piece = Fold(fold.op, (within,), placed(fold.body, dict(zip(fold.axes, indices, strict=True))))
         first = FilledBuffer(f"{stage.name}_pieces", (pieces, *stage.axes), piece, stage.kind)
-        again = self._axis(Size.of(count))
+        again = self._axis(extent)
         read = At(first.name, (Size.of(again), *map(Size.of, stage.axes)), stage.kind)
         return [first, replace(stage, value=Fold(fold.op, (again,), read))]
 
