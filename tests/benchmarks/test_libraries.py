@@ -79,7 +79,7 @@ def test_answers_before_an_early_end_are_kept_and_the_rest_is_named(monkeypatch)
 
 
 def test_a_part_ends_with_its_time(monkeypatch):
-    found = asked(ANSWERS + "time.sleep(60)\n", 8, monkeypatch)
+    found = asked(ANSWERS + "time.sleep(60)\n", 4, monkeypatch)
     assert len(found.libraries) == 2
     assert found.skipped == ["libraries: out of time: relu at n=1610612736"]
 
