@@ -70,7 +70,8 @@ async def _once_more(deps: Deps, kernel: str) -> CheckReport:
 
 async def _at_finals(deps: Deps, kernel: str) -> CheckReport | None:
     """Judge a kernel at sizes that nobody made it for; None where there are none, or none that can be asked for."""
-    if not deps.task.finals or deps.request.tools is not None:  # others' tools take tasks as their folders say
+    elsewhere = deps.request.tools is not None  # which takes tasks as their folders say
+    if elsewhere or not deps.task.finals:
         return None
     order = CheckOrder(deps.task.at_finals, kernel, seed=secrets.randbits(31), fresh_sizes=1)
     return await deps.toolbox.do(order)

@@ -113,7 +113,7 @@ async def _until_cancelled(session: Session, clock: WorkTime) -> Stop:
     """Search until the end, until time is up, or until someone cancels: this task, or the run, from any process."""
     searching, closing = Interruption(), Interruption()
     search = asyncio.create_task(_search(session, searching, closing, clock))
-    search.add_done_callback(_failure)  # looked at, or asyncio complains of it where this task is being cancelled
+    search.add_done_callback(_failure)  # looked at, or asyncio complains of it where this task is cancelled
     watch = asyncio.create_task(_cancel_asked(session))
     timer = asyncio.create_task(_time_up(clock, searching))
     try:

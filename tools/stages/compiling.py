@@ -114,8 +114,8 @@ class CompileStage:
     ) -> CompiledCases:
         """Compile a kernel file for every test case of a task; the report is the first failure's, if any.
 
-        Else it says what the assembler has to say of the kernel, registers among it: at the first benchmark shape where
-        the kernel is `timed`, whose machine code is needed anyway, and at the first test case where it is not.
+        Else it says what the assembler has to say of the kernel, registers among it: at the first benchmark shape
+        where the kernel is `timed`, whose machine code is needed anyway, and at the first test case where it is not.
         """
         shape = self._at_shape(task, kernel, tune) if timed and task.benches else None
         compiled = await together([

@@ -208,8 +208,8 @@ class ShapeStage:
     ) -> JudgedResults:
         """Judge one shape, on huge elements among the task's own values where the task's baseline bears them.
 
-        One shape at a time: a run at these sizes takes a gigabyte or two. Of a kernel that is dear to run, some blocks
-        of the baseline are asked first.
+        One shape at a time: a run at these sizes takes a gigabyte or two. Of a kernel that is dear to run, some
+        blocks of the baseline are asked first.
         """
         task = context.order.task
         data = stress_data(task, SPIKES, context.seed)

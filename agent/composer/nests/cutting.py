@@ -100,7 +100,8 @@ class Cutter:
         count = 1 << max(3, most.bit_length() - 1)
         part = Quotient(total + (count * _ROUND - 1), Size.of(count * _ROUND))
         each = Size((((part,), _ROUND),))
-        extent = Size.of(count).extreme("min", (total + (_ROUND - 1)) // _ROUND)  # no blocks for what has nothing to add
+        # At small sizes there are no more pieces than have something to add.
+        extent = Size.of(count).extreme("min", (total + (_ROUND - 1)) // _ROUND)
         pieces = self._axis(extent)
         within = self._axis(each.extreme("min", total - Size.of(pieces) * each))
         flat = Size.of(pieces) * each + Size.of(within)
