@@ -214,7 +214,8 @@ class ShapeStage:
         task = context.order.task
         data = stress_data(task, SPIKES, context.seed)
         spiked = Case(case.dims, case.data | data)
-        kernel, baseline = (context.order.kernel, context.report.tune), (task.baseline, {})
+        kernel = context.order.kernel, context.report.tune
+        baseline: tuple[str, Mapping[str, int]] = task.baseline, {}
         try:
             if data and dear:
                 some = await self._run(context, spiked, baseline, _BLOCKS_THAT_TELL)
