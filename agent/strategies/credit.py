@@ -59,7 +59,7 @@ def beliefs(
         kind: Of the task.
         architecture: Of the device, as in `sm_90`.
     """
-    found = {feature.name: Belief(math.log(feature.gain), _PAGE_SD) for feature in features}
+    found = {feature.name: Belief(_promised(feature, kind), _PAGE_SD) for feature in features}
     evidence: dict[str, list[tuple[float, float]]] = {}
     for one in earned:
         alike = one.kind == kind
@@ -70,6 +70,11 @@ def beliefs(
     for name, seen in evidence.items():
         found[name] = _moved(found.get(name, Belief(0.0, _UNKNOWN_SD)), seen)
     return found
+
+
+def _promised(feature: Feature, kind: str) -> float:
+    """What a page says of a kind of task, as a logarithm of a gain; of kinds that it does not name it says nothing."""
+    return math.log(feature.gain) if kind in feature.applies_to else 0.0
 
 
 def _moved(prior: Belief, seen: Sequence[tuple[float, float]]) -> Belief:

@@ -30,6 +30,14 @@ def test_a_page_is_what_is_believed_of_a_feature_that_nobody_tried():
     assert math.exp(found["vectorized_loads"].mean) == pytest.approx(PAGE["vectorized_loads"].gain)
 
 
+def test_a_page_promises_nothing_of_kinds_of_task_that_it_does_not_name():
+    assert PAGE["two_pass_reduction"].applies_to == ("reduction",)
+    assert beliefs(LIBRARY, (), "reduction", "sm_90")["two_pass_reduction"].mean > 0
+    found = beliefs(LIBRARY, (earned("two_pass_reduction", 2.0),), "row_reduction", "sm_90")
+    assert beliefs(LIBRARY, (), "row_reduction", "sm_90")["two_pass_reduction"].mean == 0
+    assert found["two_pass_reduction"].mean > 0, "what it earns there counts all the same"
+
+
 def test_gains_of_earlier_runs_move_a_belief_and_those_of_the_like_move_it_most():
     before = beliefs(LIBRARY, (), "row_reduction", "sm_90")["loop_unrolling"]
     like = beliefs(LIBRARY, (earned("loop_unrolling", 3.0),), "row_reduction", "sm_90")["loop_unrolling"]
