@@ -146,6 +146,12 @@ def ablation(line: Line, out: tuple[str, ...]) -> Slot:
     )
 
 
+def beginning(view: RunView, count: int) -> list[Slot]:
+    """Return slots of a round before which nothing was judged: what to begin with is left to the writer."""
+    start = (view.baseline.sha,) if view.baseline.sha else ()
+    return [Slot(start, (), "nothing is judged yet: begin at the task's own kernel", "baseline")] * count
+
+
 def repair(line: Line) -> Slot:
     """Return a slot that tries the intent of a failed attempt again."""
     why = f"{line.name} came as far as {line.verdict}: repair it, and keep what it was to try"

@@ -12,7 +12,15 @@ import random
 from collections.abc import Sequence
 
 from agent.candidates import Line, Slot
-from agent.strategies.base import RunView, ablation, correct, reachable, repair, rounds_without_gain
+from agent.strategies.base import (
+    RunView,
+    ablation,
+    beginning,
+    correct,
+    reachable,
+    repair,
+    rounds_without_gain,
+)
 from agent.strategies.exploring import exploring
 from agent.strategies.suggesting import Suggestions, built_on
 
@@ -31,6 +39,8 @@ class Elites:
 
     def slots(self, view: RunView, count: int) -> Sequence[Slot]:
         """Return slots: the best kernel first, then a repair, a merge, drawn elites, and elsewhere."""
+        if not view.lines and view.settle is not None:
+            return beginning(view, count)
         rng = random.Random(view.seed)
         suggestions = Suggestions(view, rng)
         cells = archive(view)

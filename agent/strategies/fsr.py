@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from agent.candidates import Line, Slot
-from agent.strategies.base import RunView, failed, repair, rounds_without_gain
+from agent.strategies.base import RunView, beginning, failed, repair, rounds_without_gain
 
 
 class Fsr:
@@ -30,8 +30,7 @@ class Fsr:
         broken = failed(last)
         if broken:
             return [repair(broken[number % len(broken)]) for number in range(count)]
-        start = (view.baseline.sha,) if view.baseline.sha else ()
-        return [Slot(start, (), "nothing is judged yet: begin at the task's own kernel", "baseline")] * count
+        return beginning(view, count)
 
     def stalled(self, view: RunView) -> bool:
         """Whether someone asked for patience, and it is at its end; the paper stops at its depth alone."""

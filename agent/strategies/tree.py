@@ -16,6 +16,7 @@ from agent.candidates import Line, Slot
 from agent.strategies.base import (
     RunView,
     ablation,
+    beginning,
     by_sha,
     correct,
     failed,
@@ -90,6 +91,8 @@ class Tree:
 
     def slots(self, view: RunView, count: int) -> Sequence[Slot]:
         """Return slots: another attempt at open intents first, new intents at the best nodes, and elsewhere."""
+        if not view.lines and view.settle is not None:
+            return beginning(view, count)
         rng = random.Random(view.seed)
         suggestions = Suggestions(view, rng)
         every = intents(view)

@@ -31,6 +31,13 @@ def result(slot: Slot, used: Iterable[str]) -> frozenset[str]:
     return frozenset(settled({*(set(used) - set(slot.without)), *slot.features}))
 
 
+@pytest.mark.parametrize("strategy", [Tree(), Elites()], ids=["tree", "elites"])
+def test_where_features_are_switches_a_first_round_is_left_to_the_writer(strategy: Tree | Elites):
+    slots = strategy.slots(view(pages=PAGES, settle=settled), 4)
+    assert [(slot.parents, slot.features) for slot in slots] == [(("base",), ())] * 4
+    assert any(slot.features for slot in strategy.slots(view(pages=PAGES), 4))
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 8])
 def test_a_quarter_of_all_candidates_explores_however_many_a_round_has(count: int):
     found = 0
