@@ -73,7 +73,7 @@ def beliefs(
 
 
 def _promised(feature: Feature, kind: str) -> float:
-    """What a page says of a kind of task, as a logarithm of a gain; of kinds that it does not name it says nothing."""
+    """What a page says of a kind of task, as a logarithm of a gain; nothing of kinds that it does not name."""
     return math.log(feature.gain) if kind in feature.applies_to else 0.0
 
 
