@@ -20,8 +20,11 @@ from agent.mcp.server import build_server
 from tools.tasks.folder import find
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
-BEFORE = {"softmax": 24_817, "transpose": 20_662, "gelu": 16_968, "search": 17_481, "race": 20_847}
-"""Bytes that the same calls read where answers were data printed as text, counted by these scripts on that version."""
+BEFORE = {"softmax": 24_817, "transpose": 20_662, "gelu": 16_968, "search": 15_981, "race": 20_847}
+"""Bytes that the same calls read where answers were data printed as text, counted by these scripts on that version.
+
+Of a search without its kernel, for which 1,500 are left off here.
+"""
 TOKENS_BEFORE = {"softmax": 8_000, "transpose": 10_000}
 """Tokens that a model read then in whole conversations."""
 BYTES_A_TOKEN = 3.3
@@ -161,6 +164,7 @@ async def test_a_search_is_started_followed_and_read_and_its_kernel_profiled(
         found = await chat.call("search_result", run=status["run"])
         assert found["verdict"] == "pass"
         assert "__global__" in found["best"]["kernel"]
+        chat.read -= len(found["best"]["kernel"])  # which is as long as the composer likes
         profiled = await chat.call("profile_kernel", task=quick, kernel=found["best"]["kernel"])
         assert profiled["bottleneck"]
 
