@@ -22,6 +22,8 @@ _SCHEME = "ray://"
 _START_S = 300.0
 _CONNECT_S = 10.0
 _TRIES = 3
+_HEADS = 2
+"""Of a Ray of this machine's own: one that ends at once found a port taken that was free, and the next has others."""
 
 
 def checked(workers: str) -> str:
@@ -61,15 +63,23 @@ class ClusterLink:
             MissingDependencyError: Ray is not installed, or nothing answers there.
         """
         _require_ray()
+        for left in reversed(range(_HEADS if self.workers == LOCAL else 1)):
+            try:
+                self._begin()
+            except BaseException as error:
+                ended = self._local is not None and self._local.ended
+                self.close()
+                if not (left and ended and isinstance(error, MissingDependencyError)):
+                    raise
+            else:
+                return
+
+    def _begin(self) -> None:
         if self.workers == LOCAL:
             self._local = LocalRay(self._cpus)
             os.environ["RAY_AUTH_TOKEN_PATH"] = str(self._local.token_path)
             os.environ.pop("RAY_AUTH_TOKEN", None)
-        try:
-            self._connect()
-        except BaseException:
-            self.close()
-            raise
+        self._connect()
 
     @property
     def address(self) -> str:
