@@ -117,22 +117,16 @@ class CompileStage:
         Else it says what the assembler has to say of the kernel, registers among it: at the first benchmark shape
         where the kernel is `timed`, whose machine code is needed anyway, and at the first test case where it is not.
         """
-        shape = self._at_shape(task, kernel, tune) if timed and task.benches else None
-        compiled = await together([
-            *(() if shape is None else (shape,)),
-            *(
-                self.compile(task, kernel, case.dims, tune, assembled=shape is None and position == 0)
-                for position, case in enumerate(task.judged_cases)
-            ),
-        ])  # fmt: skip
-        tests = compiled if shape is None else compiled[1:]
+        shapes = [case.dims for case in task.benches[:1]] if timed else []
+        compiled = await together(
+            self.compile(task, kernel, dims, tune, assembled=position == 0)
+            for position, dims in enumerate([*shapes, *(case.dims for case in task.judged_cases)])
+        )
+        tests = compiled[len(shapes) :]
         failed = next((one for one in tests if one.build is None), None)
         builds = tuple(one.build for one in tests if one.build is not None)
-        said = failed or next(one for one in (*compiled, *tests) if one.build is not None)
+        said = failed or next(one for one in compiled if one.build is not None)
         return CompiledCases(said.report, builds)
-
-    async def _at_shape(self, task: Task, kernel: str, tune: Mapping[str, int] | None) -> Compiled:
-        return await self.compile(task, kernel, task.benches[0].dims, tune)
 
     async def _compile(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +21,7 @@ from tools.stages.compiling import CompileStage
 from tools.stages.judgement import CheckContext
 from tools.stages.profiling import OUT_OF_TIME, least_work, sizes
 from tools.stages.recounting import falls_short
-from tools.tasks.task import Case, Task, argument_size
+from tools.tasks.task import Case, Task, case_elements
 
 WORK = "smsp__thread_inst_executed.sum"
 """The metric that says how long a simulator would take."""
@@ -173,7 +172,7 @@ class ShapeStage:
 
     async def _shape(self, context: CheckContext, case: Case, timing: ShapeTiming) -> _Found:
         work = _work(timing)
-        dear = work > _DEAR * _elements(context.order.task, case)
+        dear = work > _DEAR * case_elements(context.order.task, case)
         why = f"{work:.2g} thread-instructions are more than the {self.most:.2g} that are simulated."
         if work <= self.most:
             judged = await self._judged(context, case, dear=dear)
@@ -272,14 +271,9 @@ def _obstacle(task: Task, case: Case, timing: ShapeTiming) -> str:
     if len(timing.launches) > 1:
         return f"{len(timing.launches)} launches build on each other"
     _, flops = least_work(task, case)
-    if _elements(task, case) > _MOST_ELEMENTS or flops > _MOST_FLOPS:
+    if case_elements(task, case) > _MOST_ELEMENTS or flops > _MOST_FLOPS:
         return f"the reference at {sizes(case)} takes too much"
     return ""
-
-
-def _elements(task: Task, case: Case) -> int:
-    """Of all of a task's arrays at one of its cases."""
-    return sum(math.prod(argument_size(argument, case.dims)) for argument in task.arguments)
 
 
 def _affordable(timing: ShapeTiming, work: float) -> int:
